@@ -1,0 +1,31 @@
+# Tutti: what people type. `make help` lists it.
+# Both `make run` and `make test` do all their own set-up on a bare Debian 12.
+BUILD  ?= build
+CC     ?= gcc
+JOBS   ?= $(shell nproc)
+GENERATOR := $(shell command -v ninja >/dev/null && echo -G Ninja)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test run check bench fuzz fmt clean asan
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: ## install what is missing (Debian packages, npm packages by lock file)
+	@tools/setup.sh
+
+build: setup ## build build/tutti
+	@cmake -S . -B $(BUILD) $(GENERATOR) -DCMAKE_C_COMPILER=$(CC) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@cmake --build $(BUILD) -j $(JOBS)
+
+asan: setup ## the same with ASan and UBSan, in build-asan/
+	@mkdir -p build-asan
+	@cmake -S . -B build-asan $(GENERATOR) -DTUTTI_SANITIZE=ON >/dev/null
+	@cmake --build build-asan -j $(JOBS)
+
+test: build asan ## all tests, with sanitizers where C runs
+	@tests/run.sh
+
+clean: ## remove what was built
+	@rm -rf build build-asan build-fuzz

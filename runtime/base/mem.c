@@ -1,0 +1,44 @@
+/* runtime/base/mem.c: malloc with a counter and a switch that makes one call fail. */
+#include "base/mem.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+static _Atomic uint64_t calls, fail_at;
+
+static bool must_fail(void)
+{
+    uint64_t now = atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed) + 1;
+    return now == atomic_load_explicit(&fail_at, memory_order_relaxed);
+}
+
+void *mem_alloc(size_t bytes)
+{
+    return must_fail() ? NULL : malloc(bytes ? bytes : 1);
+}
+
+void *mem_zalloc(size_t count, size_t bytes)
+{
+    return must_fail() ? NULL : calloc(count ? count : 1, bytes ? bytes : 1);
+}
+
+void *mem_realloc(void *old, size_t bytes)
+{
+    return must_fail() ? NULL : realloc(old, bytes ? bytes : 1);
+}
+
+void mem_free(void *ptr)
+{
+    free(ptr);
+}
+
+void mem_fail_at(uint64_t nth)
+{
+    atomic_store(&fail_at, nth ? atomic_load(&calls) + nth : 0);
+}
+
+uint64_t mem_calls(void)
+{
+    return atomic_load(&calls);
+}

@@ -1,0 +1,21 @@
+# Every tests/<room>/test_*.c is one executable with its own main; tests/run.sh runs them all.
+enable_testing()
+add_library(test_main STATIC ${CMAKE_SOURCE_DIR}/tests/test_main.c)
+target_include_directories(test_main PUBLIC ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/runtime)
+target_link_libraries(test_main PUBLIC base cmocka)
+
+# tutti_tests(ROOM LIB...): one executable per tests/ROOM/test_*.c, linked with the libraries.
+function(tutti_tests room)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/test_*.c)
+  foreach(source ${sources})
+    get_filename_component(name ${source} NAME_WE)
+    add_executable(${name} ${source})
+    target_compile_options(${name} PRIVATE ${STRICT_WARNINGS})
+    target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${GEN})
+    target_link_libraries(${name} PRIVATE test_main ${ARGN})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name})
+  endforeach()
+endfunction()
+
+tutti_tests(base base)
