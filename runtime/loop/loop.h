@@ -1,0 +1,36 @@
+/* runtime/loop/loop.h: one libuv loop, its timers, and the door for other threads.
+ *
+ * A Loop belongs to the thread that runs it. Only loop_post and loop_stop may be called from other
+ * threads; everything else, and every callback, is on the loop's thread. Times are milliseconds. */
+#ifndef TUTTI_LOOP_LOOP_H
+#define TUTTI_LOOP_LOOP_H
+
+#include "base/status.h"
+
+#include <uv.h>
+
+typedef struct Loop Loop;
+typedef struct LoopTimer LoopTimer;
+typedef void LoopFn(void *ctx);
+
+MUST Status loop_new(Loop **ret_loop);
+void loop_free(Loop *loop); /* after loop_run returned; closes what is left */
+/* Runs until loop_stop, or until nothing is left that could happen. */
+void loop_run(Loop *loop);
+void loop_stop(Loop *loop); /* any thread */
+uv_loop_t *loop_uv(Loop *loop);
+
+/* Queues fn(ctx) for a later turn of the loop; any thread; order per caller is kept. ST_LIMIT when
+ * more than LOOP_POSTS_MAX wait. Never runs fn inside the call. */
+enum { LOOP_POSTS_MAX = 1 << 20 };
+MUST Status loop_post(Loop *loop, LoopFn *fn, void *ctx);
+
+/* Runs work(ctx) on a pool thread, then done(ctx) on the loop. For blocking calls and argon2. */
+MUST Status loop_work(Loop *loop, LoopFn *work, LoopFn *done, void *ctx);
+
+/* A timer; every_ms 0 = once. loop_timer_stop frees it (also a fired one) and accepts NULL. */
+MUST Status loop_timer_start(Loop *loop, uint64_t after_ms, uint64_t every_ms, LoopFn *fn,
+                             void *ctx, LoopTimer **ret_timer);
+void loop_timer_stop(LoopTimer *timer);
+
+#endif

@@ -1,0 +1,67 @@
+/* runtime/store/store.h: where modules keep things: SQL behind one writer thread per file.
+ *
+ * Work is handed over as a job. The store's thread takes all jobs that wait, runs them in one
+ * transaction (each inside a savepoint, so a failed job undoes only itself), commits once with the
+ * data synced to disk, and only then reports each job on the loop: a reported success is durable.
+ * This group commit is what lets many small writes be safe and fast at once. */
+#ifndef TUTTI_STORE_STORE_H
+#define TUTTI_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "loop/loop.h"
+
+typedef struct Store Store;
+typedef struct StoreConn StoreConn; /* valid inside a job only, on the store's thread */
+typedef struct StoreStmt StoreStmt; /* a prepared statement, cached by its text */
+
+/* Runs on the store's thread. Must not touch anything the loop's thread uses, but `ctx`. */
+typedef Status StoreJobFn(StoreConn *conn, void *ctx, Diag *diag);
+/* Runs on the loop after the commit (or the failure). */
+typedef void StoreDoneFn(void *ctx, Status status, const Diag *diag);
+
+typedef struct StoreMigration {
+    uint32_t version; /* 1, 2, 3 ... without gaps */
+    const char *name, *sql;
+} StoreMigration;
+
+enum { STORE_JOBS_MAX = 65536 };
+
+/* Opens (creates) the SQLite file at `path`; file mode 0600. */
+MUST Status store_sqlite_open(Loop *loop, const char *path, Store **ret_store, Diag *diag);
+/* Finishes every accepted job, commits, closes. Blocks. */
+void store_close(Store *store);
+
+/* Blocking, before the loop runs. Records version and content hash per owner, refuses an edited
+ * or a newer one (ST_CONFLICT). `list` ends with version 0. */
+MUST Status store_migrate(Store *store, const char *owner, const StoreMigration *list, Diag *diag);
+
+/* Queues a job. `done` may be NULL. ST_BUSY when STORE_JOBS_MAX wait (nothing is called then).
+ * May be called from any thread; `done` is always on the loop the store was opened with. */
+MUST Status store_write(Store *store, StoreJobFn *job, StoreDoneFn *done, void *ctx);
+/* As store_write, on a read-only connection of its own that sees the last commit. */
+MUST Status store_read(Store *store, StoreJobFn *job, StoreDoneFn *done, void *ctx);
+/* Runs a job now and waits; for start-up, tests and command-line tools only. */
+MUST Status store_run_now(Store *store, StoreJobFn *job, void *ctx, Diag *diag);
+
+/* Inside a job. Parameters are numbered from 1; text and blobs are copied by the binding call. */
+MUST Status store_prepare(StoreConn *conn, const char *sql, StoreStmt **ret_stmt, Diag *diag);
+void store_bind_int(StoreStmt *stmt, int index, int64_t value);
+void store_bind_number(StoreStmt *stmt, int index, double value);
+void store_bind_str(StoreStmt *stmt, int index, Str text);
+void store_bind_blob(StoreStmt *stmt, int index, Str bytes);
+void store_bind_null(StoreStmt *stmt, int index);
+/* ST_OK with *ret_row true: a row can be read; false: done, the statement is reset. */
+MUST Status store_step(StoreStmt *stmt, bool *ret_row, Diag *diag);
+void store_reset(StoreStmt *stmt); /* stop before the last row */
+int64_t store_int(StoreStmt *stmt, int column); /* columns count from 0 */
+double store_number(StoreStmt *stmt, int column);
+Str store_str(StoreStmt *stmt, int column); /* valid until the next step or reset */
+bool store_is_null(StoreStmt *stmt, int column);
+/* Prepares, binds nothing, steps to the end: for fixed SQL. */
+MUST Status store_exec(StoreConn *conn, const char *sql, Diag *diag);
+int64_t store_last_id(StoreConn *conn);
+int64_t store_changes(StoreConn *conn);
+
+#endif
