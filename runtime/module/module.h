@@ -51,6 +51,7 @@ typedef struct ModEnv {
     Log *log;
     const void *conf;     /* the struct its conf rows fill */
     const char *data_dir; /* for files that are not SQL */
+    struct MqttBroker *broker; /* the embedded broker; NULL where MQTT is external */
     struct Host *host;
 } ModEnv;
 
