@@ -1,0 +1,162 @@
+/* runtime/mqtt/broker.h: the embedded MQTT 3.1.1 and 5.0 broker, and its in-process doors.
+ *
+ * One MqttBroker lives on one Loop; every function and callback here is on that loop's thread,
+ * except mqtt_broker_ack, which any thread may call. Network clients arrive by TCP listeners or as
+ * byte streams the HTTP edge hands over (MQTT over WebSocket). Code of the same process takes part
+ * without a socket: it publishes, attaches to filters, and observes.
+ *
+ * Acknowledgement: a client's QoS 1 or 2 publish is answered (PUBACK, PUBREC) only after every
+ * attachment that got the message acked it. An attachment holds at most window_max unacked
+ * messages; while one is full, the sockets of publishers that feed it are not read (backpressure),
+ * and QoS 0 messages drop the oldest QoS 0 message waiting for that attachment, and are counted.
+ * Standards: OASIS MQTT 3.1.1 (2014) and MQTT 5.0 (2019). */
+#ifndef TUTTI_MQTT_BROKER_H
+#define TUTTI_MQTT_BROKER_H
+
+#include "base/log.h"
+#include "base/status.h"
+#include "base/str.h"
+#include "loop/loop.h"
+
+typedef struct MqttBroker MqttBroker;
+typedef struct MqttAttach MqttAttach;
+typedef struct MqttStream MqttStream;
+
+enum { MQTT_NO_EXPIRY = 0 };
+
+/* One message, as it was published. All slices are lent for the duration of the call. */
+typedef struct MqttPub {
+    Str topic, payload;
+    Str props;     /* encoded MQTT 5 properties that travel unchanged: payload format, content type,
+                      response topic, correlation data, user properties; empty = none. codec.h reads
+                      and writes them */
+    Str publisher; /* client id; empty = this process */
+    Str user;      /* user name of the publisher; empty = anonymous */
+    int64_t received_ns; /* wall clock at arrival; mqtt_broker_publish fills it when 0 */
+    uint32_t expiry_s;   /* message expiry interval, MQTT_NO_EXPIRY = keeps */
+    uint8_t qos;         /* 0, 1, 2 */
+    bool retain;         /* publish: keep as retained (empty payload clears).
+                            attach callback: true = this is a stored retained message */
+} MqttPub;
+
+/* Who knocks. Slices are lent until the answer. */
+typedef struct MqttAuthAsk {
+    uint64_t id;                            /* for mqtt_broker_auth_answer */
+    Str client_id, user, password, address; /* address: peer as text, without the port */
+    bool has_user, has_password, loopback, websocket;
+} MqttAuthAsk;
+
+typedef enum MqttAuth { MQTT_AUTH_DENY, MQTT_AUTH_ALLOW, MQTT_AUTH_LATER } MqttAuth;
+/* May answer at once, or MQTT_AUTH_LATER and then mqtt_broker_auth_answer (password hashing on a
+ * pool thread). No answer within the connect timeout refuses. */
+typedef MqttAuth MqttAuthFn(void *ctx, const MqttAuthAsk *ask);
+
+typedef enum MqttAction { MQTT_MAY_PUBLISH, MQTT_MAY_SUBSCRIBE, MQTT_MAY_RECEIVE } MqttAction;
+/* topic is a filter for MQTT_MAY_SUBSCRIBE and a topic name otherwise. */
+typedef bool MqttMayFn(void *ctx, Str client_id, Str user, MqttAction action, Str topic);
+
+/* All 0 = preset (right column). Sizes in bytes. */
+typedef struct MqttBrokerConf {
+    MqttAuthFn *auth; /* NULL: anonymous from loopback only, user names and passwords ignored */
+    void *auth_ctx;
+    MqttMayFn *may; /* NULL: everything, except that topics starting with $ are read only */
+    void *may_ctx;
+    uint32_t packet_bytes_max;        /* 1 MiB; announced as Maximum Packet Size */
+    uint32_t connect_bytes_max;       /* 4 KiB before CONNECT was accepted */
+    uint32_t connect_timeout_ms;      /* 10 s from accept to an accepted CONNECT */
+    uint32_t receive_max;             /* 256 unanswered QoS>0 publishes per client */
+    uint32_t topic_alias_max;         /* 64 per connection and direction */
+    uint32_t filters_per_session_max; /* 1,000 */
+    uint32_t filter_bytes_max;        /* 4 KiB, topics too; levels at most 128 */
+    uint32_t session_queue_max;       /* 10,000 messages waiting for one client */
+    uint64_t session_queue_bytes;     /* 8 MiB waiting for one client */
+    uint64_t queue_bytes_total;       /* 256 MiB of messages alive in the broker */
+    uint32_t session_expiry_max_s;    /* 7 days; longer wishes are shortened and announced */
+    uint32_t sessions_max;            /* 10,000 */
+    uint32_t connections_max;         /* 5,000 */
+    uint32_t unauthenticated_max;     /* 500 connections without an accepted CONNECT */
+    uint32_t retained_max;            /* 100,000 messages */
+    uint64_t retained_bytes;          /* 64 MiB */
+    uint32_t keep_alive_max_s; /* 0 = as the client asks; else announced as Server Keep Alive */
+    uint32_t stalled_ms;       /* 60 s without progress of a full socket closes it */
+} MqttBrokerConf;
+
+/* Copies conf. The broker has no listener yet. */
+MUST Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log,
+                             MqttBroker **ret_broker);
+/* Listens on "127.0.0.1:1883" or "[::1]:1883"; port 0 takes a free one. ret_port may be NULL. */
+MUST Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint16_t *ret_port,
+                                   Diag *diag);
+/* Drains: stops listening, tells v5 clients "server shutting down", flushes, closes, frees and then
+ * calls done(ctx) on a later turn (NULL is accepted). Attachments are gone when it returns. */
+void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx);
+void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow);
+
+/* Publishes from this process: retained store, observer, attachments, clients. ST_BAD_INPUT when
+ * the topic is not a topic name or the payload too large. Own code may use topics starting with $.
+ */
+MUST Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag);
+
+/* token 0 = nothing to ack (QoS 0). Otherwise mqtt_broker_ack(broker, token) exactly once, now or
+ * later. */
+typedef void MqttAttachFn(void *ctx, const MqttPub *pub, uint64_t token);
+/* Delivers every message that matches `filter` (wildcards; "$share/GROUP/FILTER" shares among
+ * attachments and clients of one group) at min(its QoS, qos). Stored retained messages come first,
+ * on a later turn. window_max 0 = 1024 unacked messages. Never calls fn inside this call. */
+MUST Status mqtt_broker_attach(MqttBroker *broker, Str filter, uint8_t qos, MqttAttachFn *fn,
+                               void *ctx, uint32_t window_max, MqttAttach **ret_attach, Diag *diag);
+/* No call of fn after it; its unacked messages count as acked when `accept`, else their publishers
+ * are disconnected unanswered and send again. Accepts NULL. */
+void mqtt_broker_detach(MqttAttach *attach, bool accept);
+uint64_t mqtt_attach_dropped(const MqttAttach *attach); /* QoS 0 messages dropped, window full */
+/* Any thread. Unknown and stale tokens are ignored. */
+void mqtt_broker_ack(MqttBroker *broker, uint64_t token);
+
+/* Sees every accepted publish, before delivery, without acks: the unified namespace. One per
+ * broker; NULL removes it. It must only look, and may publish. */
+typedef void MqttObserveFn(void *ctx, const MqttPub *pub);
+void mqtt_broker_observe(MqttBroker *broker, MqttObserveFn *fn, void *ctx);
+
+/* MQTT over a byte stream that somebody else carries (WebSocket binary frames). */
+typedef struct MqttStreamOps {
+    /* Takes all bytes (copies them); returns how many bytes wait in the carrier now. */
+    size_t (*write)(void *ctx, const void *bytes, size_t len);
+    void (*pause)(void *ctx, bool paused); /* stop or resume feeding; NULL = cannot */
+    void (*close)(void *ctx); /* flush and close; the broker forgets the stream: no feed after it */
+} MqttStreamOps;
+/* ops must be constant. address: peer as text. */
+MUST Status mqtt_broker_accept_stream(MqttBroker *broker, const MqttStreamOps *ops, void *ctx,
+                                      Str address, bool loopback, MqttStream **ret_stream);
+void mqtt_stream_feed(MqttStream *stream, const void *bytes, size_t len);
+void mqtt_stream_writable(MqttStream *stream); /* the carrier's buffer is empty again */
+void mqtt_stream_closed(MqttStream *stream);   /* the carrier is gone; not after ops->close */
+
+/* What $SYS topics would say; counts since open unless they say "now". */
+typedef struct MqttBrokerStats {
+    uint64_t connections, connections_now, sessions_now, subscriptions_now, attachments_now;
+    uint64_t refused_auth, refused_limit, protocol_errors, takeovers;
+    uint64_t received, received_bytes; /* PUBLISH packets and their payloads, from clients */
+    uint64_t published_own;            /* mqtt_broker_publish */
+    uint64_t sent, sent_bytes;         /* PUBLISH packets to clients */
+    uint64_t dropped_qos0, dropped_full, dropped_expired, dropped_denied;
+    uint64_t retained_now, retained_bytes_now, queued_now, queued_bytes_now;
+    uint64_t paused_now; /* publishers held back by a full attachment */
+} MqttBrokerStats;
+void mqtt_broker_stats(const MqttBroker *broker, MqttBrokerStats *ret_stats);
+
+typedef struct MqttClientInfo {
+    Str client_id, user, address;
+    bool connected;
+    uint8_t version; /* 4 or 5 */
+    uint32_t subscriptions, queued, inflight;
+    uint64_t received, sent, dropped;
+    int64_t since_ns; /* wall clock of the last connect */
+} MqttClientInfo;
+/* Visits every session. The callback must not call the broker. */
+void mqtt_broker_clients(const MqttBroker *broker,
+                         void (*fn)(void *ctx, const MqttClientInfo *info), void *ctx);
+/* Visits stored retained messages matching `filter`, at most `max`; returns how many. */
+uint32_t mqtt_broker_retained(const MqttBroker *broker, Str filter, uint32_t max,
+                              void (*fn)(void *ctx, const MqttPub *pub), void *ctx);
+
+#endif
