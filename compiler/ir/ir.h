@@ -1,0 +1,301 @@
+/* compiler/ir/ir.h: what a checked program becomes: a graph of operators, and stages of row code.
+ *
+ * Two levels in one structure. The graph (nodes, wires) is what a person wrote: it is drawn,
+ * counted and explained. The stages are what runs: a stage is a straight piece of code that takes
+ * one record from where records wait (a source, a closed window, the late port) to where the next
+ * waiting begins; its code is three-address over typed registers (ops.def). Lists are arrays in
+ * one arena, references are indexes, so dumps are plain text and copies are cheap.
+ *
+ * An optional value is two registers: the value and a BOOL that says whether it is there
+ * (`IrRow.has`); NO_REG there means "always". Nested records are flattened: a leaf is a path of fields.
+ * Who writes: ir/lower*.c. Who reads: ir/verify.c, ir/dump.c, pass/, emit_c/, the graph command. */
+#ifndef TUTTI_COMPILER_IR_IR_H
+#define TUTTI_COMPILER_IR_IR_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "compiler/diag/source.h"
+
+typedef enum IrType {
+    IR_NONE,
+    IR_BOOL,     /* int in C */
+    IR_I32, IR_I64, IR_U32, IR_U64, IR_F32, IR_F64,
+    IR_DECIMAL,  /* scaled int64 */
+    IR_STR,      /* UTF-8 slice */
+    IR_BYTES,    /* slice; base64 at the JSON edge */
+    IR_TIME,     /* int64, ns since 1970 UTC */
+    IR_DURATION, /* int64, ns */
+    IR_ENUM,     /* uint32, index into names */
+    IR_JSON,     /* unparsed slice */
+    IR_RECORD,   /* schema fields only; never a register */
+    IR__COUNT
+} IrType;
+
+enum { NO_REG = 0xffffffffu, NO_INDEX = 0xffffffffu };
+
+typedef struct IrEnum {
+    const Str *names;
+    uint32_t count;
+} IrEnum;
+
+typedef enum IrTimeRead { IR_TIME_TEXT, IR_TIME_S, IR_TIME_MS, IR_TIME_US, IR_TIME_NS } IrTimeRead;
+
+typedef struct IrField {
+    Str name;
+    IrType type;
+    bool optional;
+    uint32_t bytes_max;     /* STR, BYTES, JSON: longer is too_long */
+    uint8_t scale;          /* DECIMAL: digits behind the point */
+    IrTimeRead time_read;   /* TIME: how the edge writes it */
+    const IrEnum *names;    /* ENUM */
+    uint32_t record;        /* RECORD: index into IrProgram.schemas */
+    bool has_range;         /* `in lo..hi`, both inclusive; checked at the edge */
+    double lo, hi;
+    Str unit;               /* as written, for people; empty = none */
+    Span span;
+} IrField;
+
+typedef struct IrSchema {
+    Str name; /* empty for an anonymous record */
+    IrField *fields;
+    uint32_t count;
+} IrSchema;
+
+/* A scalar inside a schema, addressed by the fields that lead to it. */
+enum { IR_PATH_MAX = 8 };
+typedef struct IrLeaf {
+    uint32_t path[IR_PATH_MAX], path_len; /* field indexes from the schema's root */
+    const IrField *field;
+    bool optional; /* itself or any record around it */
+    bool needed;   /* some code reads it (pass: projection) */
+    Str name;      /* "a.b" */
+} IrLeaf;
+
+typedef struct IrReg {
+    IrType type;
+    const IrEnum *names; /* ENUM */
+    uint32_t bytes_max;  /* STR, BYTES, JSON: bound, for state and buffers */
+    uint8_t scale;       /* DECIMAL */
+    Str name;            /* what the user calls it; empty for a temporary */
+} IrReg;
+
+typedef enum IrOp {
+#define OP(name, operands, result, effect, text) IR_##name,
+#include "compiler/ir/ops.def"
+#undef OP
+    IR_OP__COUNT
+} IrOp;
+
+typedef enum IrMeta { META_TOPIC, META_TOPIC_LEVEL, META_KEY, META_RECEIVED, META_RAW } IrMeta;
+
+typedef union IrImm {
+    bool boolean;
+    int64_t integer; /* I32, I64, DECIMAL, TIME, DURATION, and ENUM as index */
+    uint64_t natural;
+    double number;   /* F32, F64 */
+    Str text;
+    uint32_t index, builtin;
+    struct { IrMeta what; uint32_t level; } meta;
+    struct { Str reason, field; } fail;
+} IrImm;
+
+typedef struct IrIns {
+    IrOp op;
+    uint32_t dst, a, b, c;       /* registers or NO_REG; FIELD, HAS: a = leaf */
+    uint32_t args, arg_count;    /* into IrStage.pool */
+    IrImm imm;
+    Span span;
+} IrIns;
+
+/* A record as registers: what a wire carries at this point of the code. */
+typedef struct IrRow {
+    uint32_t schema;       /* into IrProgram.schemas */
+    uint32_t *value, *has; /* one per leaf of the schema, in leaf order; has NO_REG = always there */
+    uint32_t count;
+} IrRow;
+
+typedef enum IrStageFrom { IR_FROM_SOURCE, IR_FROM_WINDOW, IR_FROM_LATE } IrStageFrom;
+
+typedef struct IrStage {
+    IrStageFrom from;
+    uint32_t from_index;     /* source group 0, or window */
+    uint32_t schema;         /* of the input */
+    IrLeaf *leaves;          /* of the input */
+    uint32_t leaf_count;
+    IrReg *regs;
+    uint32_t reg_count;
+    IrIns *code;
+    uint32_t code_count;
+    uint32_t *pool;          /* argument lists; for rows: value0, has0, value1, has1 ... */
+    uint32_t pool_count;
+} IrStage;
+
+typedef enum IrFormat { FORMAT_NONE, FORMAT_JSON, FORMAT_CSV, FORMAT_TEXT, FORMAT_RAW } IrFormat;
+typedef enum IrCheck { CHECK_RECORD, CHECK_LAZY, CHECK_STRICT } IrCheck;
+typedef enum IrUnknown { UNKNOWN_IGNORE, UNKNOWN_REJECT, UNKNOWN_KEEP } IrUnknown;
+
+/* An option of a source or sink as the user wrote it: `qos 1`, `retain`, `every 500ms`. */
+typedef struct IrOption {
+    Str name;
+    IrType type; /* BOOL, I64, F64, STR, DURATION */
+    IrImm value;
+} IrOption;
+
+typedef struct IrSource {
+    Str kind;               /* stdin file uns mqtt modbus ... or the kind of the connection */
+    uint32_t connection;    /* into IrProgram.connections or NO_INDEX */
+    Str address;            /* constant */
+    IrOption *options;
+    uint32_t option_count;
+    IrFormat format;
+    IrCheck check;
+    IrUnknown unknown;
+    uint32_t map;           /* register map (modbus) or NO_INDEX */
+    uint32_t node;
+    Span span;
+} IrSource;
+
+typedef struct IrSink {
+    Str kind;               /* stdout file uns historian mqtt dead ... */
+    uint32_t connection;
+    Str address;            /* as written; interpolated ones arrive in EMIT's a register */
+    bool address_is_computed;
+    IrOption *options;
+    uint32_t option_count;
+    IrFormat format;
+    uint32_t schema;        /* of the rows it takes; NO_INDEX for the error record */
+    uint32_t *keys;         /* leaf indexes: `key (...)` */
+    uint32_t key_count;
+    uint32_t node;
+    Span span;
+} IrSink;
+
+typedef enum IrAggKind {
+    AGG_COUNT, AGG_COUNT_IF, AGG_SUM, AGG_MEAN, AGG_MIN, AGG_MAX, AGG_FIRST, AGG_LAST, AGG_STDDEV,
+    AGG_QUANTILE
+} IrAggKind;
+
+typedef struct IrAgg {
+    IrAggKind kind;
+    IrType type;           /* of the input */
+    double p, within;      /* QUANTILE: probability and relative error */
+    uint32_t out;          /* leaf of the window's output schema */
+} IrAgg;
+
+typedef enum IrWindowKind { WINDOW_TUMBLE, WINDOW_COUNT } IrWindowKind;
+
+typedef struct IrWindow {
+    IrWindowKind kind;
+    bool event_time;       /* false: arrival time */
+    int64_t size_ns;       /* TUMBLE */
+    uint64_t size_count;   /* COUNT */
+    int64_t early_ns;      /* 0 = none */
+    IrReg *keys;           /* type and bound of each key */
+    uint32_t key_count;
+    IrAgg *aggs;           /* an expression of several aggregates is computed in the out stage */
+    uint32_t agg_count;
+    uint32_t in_schema;    /* the whole record at this point, for `on late` */
+    uint32_t out_schema;   /* keys, start, end, one leaf per agg: input of the out stage */
+    uint32_t out_stage, late_stage; /* NO_INDEX = nothing there */
+    uint32_t node;
+    Span span;
+} IrWindow;
+
+typedef struct IrTime {
+    bool present;
+    int64_t order_ns, idle_ns, ahead_ns; /* ahead 0 = no limit */
+    uint32_t node;
+} IrTime;
+
+/* Nodes and wires are what is drawn. A wire carries one schema. */
+typedef struct IrNode {
+    Str kind;  /* "from", "where", "let", "window", "into" ... */
+    Str label; /* one line for people: the stage as written, shortened */
+    Span span;
+    uint32_t out_schema; /* or NO_INDEX */
+} IrNode;
+
+typedef enum IrPort { PORT_OUT, PORT_ERROR, PORT_LATE } IrPort;
+
+typedef struct IrWire {
+    uint32_t from, to; /* nodes */
+    IrPort port;       /* of `from` */
+    uint32_t schema;
+} IrWire;
+
+typedef struct IrPipeline {
+    Str name;
+    Span span;
+    IrSource *sources;   /* all of one schema */
+    uint32_t source_count, in_schema;
+    IrTime time;
+    IrStage *stages;     /* stages[0] takes the sources' records */
+    uint32_t stage_count;
+    IrWindow *windows;
+    uint32_t window_count;
+    IrSink *sinks;
+    uint32_t sink_count;
+    /* `on error`: sinks (indexes) that take the error record; none and not drop = dead */
+    uint32_t *error_sinks;
+    uint32_t error_sink_count;
+    bool error_drop;
+    double stop_above;   /* 0 = never; else share 0..1 of failing records within stop_in_ns */
+    int64_t stop_in_ns;
+    IrNode *nodes;
+    uint32_t node_count;
+    IrWire *wires;
+    uint32_t wire_count;
+    bool bounded;        /* all sources end by themselves */
+} IrPipeline;
+
+typedef struct IrConnection {
+    Str name, kind;      /* mqtt, modbus */
+    Str url;             /* constant part; may hold env references as ${NAME} */
+    IrOption *options;
+    uint32_t option_count;
+    Span span;
+} IrConnection;
+
+typedef struct IrMapField {
+    Str name;
+    IrType type;         /* F32 F64 I32 U32 ... or BOOL */
+    Str wire_type;       /* f32 f64 i16 u16 i32 u32 bool */
+    Str order;           /* be le be_swap le_swap */
+    Str area;            /* holding input coil discrete */
+    uint32_t address;    /* as written by the user */
+    double scale;
+} IrMapField;
+
+typedef struct IrMap {
+    Str name, protocol;
+    uint32_t unit_id;
+    int64_t every_ns;
+    IrMapField *fields;
+    uint32_t field_count, schema;
+} IrMap;
+
+typedef struct IrProgram {
+    Arena *arena;
+    const Source *source;
+    IrSchema *schemas;
+    uint32_t schema_count;
+    IrConnection *connections;
+    uint32_t connection_count;
+    IrMap *maps;
+    uint32_t map_count;
+    IrPipeline *pipelines;
+    uint32_t pipeline_count;
+} IrProgram;
+
+typedef struct IrOpInfo {
+    const char *text;
+    uint8_t operands, result, effect;
+} IrOpInfo;
+
+const IrOpInfo *ir_op_info(IrOp op);
+const char *ir_type_name(IrType type);
+/* All leaves of a schema, nested records flattened in field order. */
+MUST Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
+                      uint32_t *ret_count);
+
+#endif
