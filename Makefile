@@ -12,7 +12,7 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 setup: ## install what is missing (Debian packages, npm packages by lock file)
-	@tools/setup.sh
+	@tests/setup.sh
 
 build: setup ## build build/tutti
 	@cmake -S . -B $(BUILD) $(GENERATOR) -DCMAKE_C_COMPILER=$(CC) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
@@ -27,5 +27,13 @@ asan: setup ## the same with ASan and UBSan, in build-asan/
 test: build asan ## all tests, with sanitizers where C runs
 	@tests/run.sh
 
+check: build ## house rules: layers, banned calls, formatting, headers alone, clang warnings
+	@BUILD=$(BUILD) tests/suites/check.sh
+	@cmake -S . -B build-clang $(GENERATOR) -DCMAKE_C_COMPILER=clang >/dev/null
+	@cmake --build build-clang -j $(JOBS)
+
+fmt: ## format the C sources in place
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
 clean: ## remove what was built
-	@rm -rf build build-asan build-fuzz
+	@rm -rf build build-asan build-clang build-fuzz

@@ -19,3 +19,7 @@ function(tutti_tests room)
 endfunction()
 
 tutti_tests(base base)
+
+# The house checker: `make check` and the suite "check" feed it the list of files.
+add_executable(house_check tests/check/check.c tests/check/rules.c)
+target_compile_options(house_check PRIVATE ${STRICT_WARNINGS})

@@ -26,11 +26,11 @@ void test_register(const char *name, void (*fn)(void **state));
     }                                                                                              \
     static void test_##name(void **state __attribute__((unused)))
 
-#define CHECK(cond)          assert_true(cond)
-#define CHECK_INT(got, want) assert_int_equal((got), (want))
-#define CHECK_OK(status)     assert_int_equal((status), ST_OK)
+#define CHECK(cond)           assert_true(cond)
+#define CHECK_INT(got, want)  assert_int_equal((got), (want))
+#define CHECK_OK(status)      assert_int_equal((status), ST_OK)
 #define CHECK_TEXT(got, want) assert_string_equal((got), (want))
-#define CHECK_STR(got, want) test_check_str((got), (want), __FILE__, __LINE__)
+#define CHECK_STR(got, want)  test_check_str((got), (want), __FILE__, __LINE__)
 
 /* Compares a Str with a C string and shows both when they differ. */
 void test_check_str(Str got, const char *want, const char *file, int line);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/setup.sh: installs what the build and the tests need and is missing. Says what it does.
+# tests/setup.sh: installs what the build and the tests need and is missing. Says what it does.
 set -eu
 packages="build-essential cmake ninja-build pkg-config re2c lemon clang clang-format libclang-rt-14-dev
 libuv1-dev libsqlite3-dev libsodium-dev libcjose-dev libjansson-dev libssl-dev zlib1g-dev libzstd-dev
