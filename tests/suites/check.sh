@@ -1,0 +1,47 @@
+#!/bin/sh
+# tests/suites/check.sh: the house rules: the checker tests itself, then reads the tree; every
+# header compiles alone; formatting is that of clang-format.
+set -u
+cd "$(dirname "$0")/../.."
+build=${BUILD:-build}
+passed=0 failed=0
+
+step() { # step NAME COMMAND...
+    name=$1
+    shift
+    if "$@"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "check: $name failed"
+    fi
+}
+
+files() {
+    git ls-files --cached --others --exclude-standard "$@" | while read -r f; do
+        [ -f "$f" ] && echo "$f"
+    done
+}
+
+tree() { files | "$build/house_check"; }
+
+headers() {
+    bad=0
+    for header in $(files 'runtime/*.h' 'compiler/*.h' 'tests/*.h'); do
+        "${CC:-gcc}" -std=c17 -D_GNU_SOURCE -fsyntax-only -Iruntime -I. -Itests -I"$build/gen" \
+            -x c "$header" || bad=1
+    done
+    return "$bad"
+}
+
+format() {
+    command -v clang-format >/dev/null || return 0
+    files '*.c' '*.h' | xargs -r clang-format --dry-run -Werror
+}
+
+step "self-test of the checker" "$build/house_check" --self-test
+step "house rules" tree
+step "headers compile alone" headers
+step "clang-format" format
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
