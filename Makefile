@@ -32,6 +32,15 @@ check: build ## house rules: layers, banned calls, formatting, headers alone, cl
 	@cmake -S . -B build-clang $(GENERATOR) -DCMAKE_C_COMPILER=clang >/dev/null
 	@cmake --build build-clang -j $(JOBS)
 
+fuzz: setup ## run libFuzzer on every parser, FUZZ_SECONDS (30) each
+	@cmake -S . -B build-fuzz $(GENERATOR) -DCMAKE_C_COMPILER=clang -DTUTTI_FUZZ=ON >/dev/null
+	@cmake --build build-fuzz -j $(JOBS)
+	@for target in build-fuzz/fuzz/fuzz_*; do \
+	    name=$${target##*/fuzz_}; echo "fuzz: $$name"; mkdir -p build-fuzz/corpus/$$name; \
+	    $$target -max_total_time=$${FUZZ_SECONDS:-30} -print_final_stats=0 -verbosity=0 \
+	        build-fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
+	done; echo "fuzz: nothing found"
+
 fmt: ## format the C sources in place
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
