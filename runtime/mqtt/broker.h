@@ -92,7 +92,7 @@ MUST Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint
 void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx);
 void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow);
 
-/* Publishes from this process: retained store, observer, attachments, clients. ST_BAD_INPUT when
+/* Publishes from this process: retained store, observer, attachments, clients. ST_INVALID when
  * the topic is not a topic name or the payload too large. Own code may use topics starting with $.
  */
 MUST Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag);
