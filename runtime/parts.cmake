@@ -1,2 +1,15 @@
 # The rooms of the runtime, lowest layer first. Who may include whom is checked by `make check`.
 tutti_library(base FOLDERS runtime/base)
+static_part(LIB_UV libuv_a.a)
+tutti_library(loop FOLDERS runtime/loop DEPENDS base ${LIB_UV} ${CMAKE_DL_LIBS})
+static_part(LIB_SODIUM libsodium.a)
+static_part(LIB_SQLITE libsqlite3.a)
+static_part(LIB_CJOSE libcjose.a)
+static_part(LIB_JANSSON libjansson.a)
+static_part(LIB_CRYPTO libcrypto.a)
+tutti_library(bus FOLDERS runtime/bus DEPENDS loop)
+tutti_library(store FOLDERS runtime/store DEPENDS loop ${LIB_SQLITE} ${LIB_SODIUM})
+tutti_library(module FOLDERS runtime/module DEPENDS bus store)
+# Every folder under runtime/modules is one module; a new one appears here by itself.
+tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module ${LIB_CJOSE}
+    ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})

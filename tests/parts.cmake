@@ -19,6 +19,10 @@ function(tutti_tests room)
 endfunction()
 
 tutti_tests(base base)
+tutti_tests(loop loop)
+tutti_tests(bus bus)
+tutti_tests(store store)
+tutti_tests(module modules)
 
 # The house checker: `make check` and the suite "check" feed it the list of files.
 add_executable(house_check tests/check/check.c tests/check/rules.c)

@@ -14,10 +14,13 @@ typedef struct LoopTimer LoopTimer;
 typedef void LoopFn(void *ctx);
 
 MUST Status loop_new(Loop **ret_loop);
-void loop_free(Loop *loop); /* after loop_run returned; closes what is left */
-/* Runs until loop_stop, or until nothing is left that could happen. */
+/* After loop_run returned: stops what is left. Posts that still wait are forgotten, not run. */
+void loop_free(Loop *loop);
+/* Runs until loop_stop; a stop asked for before is seen at once. Can be run again afterwards. */
 void loop_run(Loop *loop);
 void loop_stop(Loop *loop); /* any thread */
+/* While the loop does not run: runs what is posted, until nothing waits. For shutting down. */
+void loop_run_posts(Loop *loop);
 uv_loop_t *loop_uv(Loop *loop);
 
 /* Queues fn(ctx) for a later turn of the loop; any thread; order per caller is kept. ST_LIMIT when
