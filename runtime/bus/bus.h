@@ -8,7 +8,8 @@
  *   3. A request nobody listens to is answered at once with ST_UNAVAILABLE.
  *   4. Handlers run on the thread of the Loop the bus was opened with.
  *   5. Nothing is batched in the sender: a message leaves on the same turn.
- * Events are at most once; per subscriber and subject they keep their order. */
+ * Events are at most once; per subscriber and subject they keep their order.
+ * All functions are called on the loop's thread. */
 #ifndef TUTTI_BUS_BUS_H
 #define TUTTI_BUS_BUS_H
 
@@ -16,18 +17,27 @@
 #include "base/str.h"
 #include "loop/loop.h"
 
-enum { BUS_BODY_BYTES_MAX = 1 << 20, BUS_SUBJECT_BYTES_MAX = 512 };
+/* One MiB is what a NATS server takes as a whole message: 4 KiB of it are kept for headers. */
+enum {
+    BUS_BODY_BYTES_MAX = (1 << 20) - 4096,
+    BUS_SUBJECT_BYTES_MAX = 512,
+    BUS_CALLER_BYTES_MAX = 2048, /* all texts of a BusCaller together */
+    BUS_REQUESTS_MAX = 65536,    /* waiting for an answer, per bus; past it ST_BUSY */
+    BUS_ROLES_ALL = 31,          /* every AuthRole: what the system itself has */
+};
 
 typedef struct Bus Bus;
 typedef struct BusSub BusSub;
 typedef struct BusReq BusReq; /* a request waiting for its answer; answered exactly once */
 
-/* Who asks: travels with a request, filled by the edge that authenticated it. All slices are lent. */
+/* Who asks: travels with a request, filled by the edge that authenticated it. All slices are lent.
+ * A zeroed one is a stranger without rights; a NULL caller is the system itself and has every role
+ * (BUS_ROLES_ALL), so the edge must always pass one. Control characters are refused. */
 typedef struct BusCaller {
-    Str user;     /* user id; empty = the system itself */
+    Str user; /* user id; empty = nobody signed in, or the system */
     Str org;
     uint32_t roles; /* bit set of AuthRole (module/module.h) */
-    Str address;  /* peer address as text, for audit */
+    Str address;    /* peer address as text, for audit */
 } BusCaller;
 
 typedef struct BusMsg {
@@ -51,7 +61,8 @@ MUST Status bus_nats_open(Loop *loop, const char *url, Bus **ret_bus, Diag *diag
 void bus_close(Bus *bus); /* pending requests are answered ST_CANCELLED first */
 
 /* queue_max counts undelivered messages of this subscription; past it the policy acts and
- * bus_dropped counts. ctx must live until bus_unsubscribe returned. */
+ * bus_dropped counts; a dropped request is answered ST_BUSY. `group` is needed with
+ * BUS_ONE_OF_GROUP and ignored otherwise. ctx must live until bus_unsubscribe returned. */
 MUST Status bus_subscribe(Bus *bus, const char *filter, const char *group, uint32_t queue_max,
                           uint32_t flags, BusMsgFn *fn, void *ctx, BusSub **ret_sub);
 void bus_unsubscribe(BusSub *sub); /* accepts NULL; no call of fn after it */
@@ -62,9 +73,14 @@ MUST Status bus_publish(Bus *bus, Str subject, Str body);
  * bus_request itself fails, fn is never called. */
 MUST Status bus_request(Bus *bus, Str subject, Str body, const BusCaller *caller,
                         uint32_t timeout_ms, BusAnswerFn *fn, void *ctx);
-/* Answers and consumes the request; callable during the handler or any time after. */
+/* Answers and consumes the request; callable during the handler or any time after, also when the
+ * bus or the subscription is gone (then nothing is sent). */
 void bus_answer(BusReq *req, Status status, Str body);
 
+/* Words separated by dots, no empty word, no space or control character, at most
+ * BUS_SUBJECT_BYTES_MAX; wildcards only in a filter, and only as whole words. Pure. */
+bool bus_subject_valid(Str subject);
+bool bus_filter_valid(Str filter);
 /* True when `subject` is matched by `filter` (pure; for tests and routing tables). */
 bool bus_match(Str filter, Str subject);
 
