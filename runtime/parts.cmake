@@ -13,3 +13,4 @@ tutti_library(module FOLDERS runtime/module DEPENDS bus store)
 # Every folder under runtime/modules is one module; a new one appears here by itself.
 tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module ${LIB_CJOSE}
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
+tutti_library(flow FOLDERS runtime/flow DEPENDS base ${CMAKE_DL_LIBS})

@@ -1,0 +1,379 @@
+/* runtime/flow/abi.h: what generated code and the runtime agree on.
+ *
+ * The text of this file (and of hot.h) stands at the top of every generated C file, so it includes
+ * nothing and defines its own integer names; a standard header would cost gcc more time than the
+ * pipeline itself. Generated code is thin: control flow, offsets and constants. Everything else is
+ * called through RtApi, a table of functions handed over at load, so that any executable can load
+ * any pipeline without exported symbols. Change anything here and RT_ABI must grow.
+ *
+ * Who owns what: the host owns RtPipe (instance.h makes it); the .so owns only constants and code,
+ * never state, so two instances of one .so may run at once on two threads. */
+#ifndef TUTTI_FLOW_ABI_H
+#define TUTTI_FLOW_ABI_H
+
+typedef __UINT8_TYPE__ u8;
+typedef __UINT16_TYPE__ u16;
+typedef __UINT32_TYPE__ u32;
+typedef __UINT64_TYPE__ u64;
+typedef __INT32_TYPE__ i32;
+typedef __INT64_TYPE__ i64;
+typedef float f32;
+typedef double f64;
+
+enum {
+    RT_ABI = 1,
+    RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk, of any value */
+    RT_DEPTH_MAX = 64, /* nesting of JSON */
+    RT_LEAVES_MAX = 256
+};
+
+/* One value outside a register: keys, window rows, taps. Which member holds is told by a type. */
+typedef union RtValue {
+    i64 i; /* I32 I64 BOOL TIME DURATION DECIMAL ENUM */
+    u64 u; /* U32 U64 */
+    f64 d; /* F32 F64 */
+    struct {
+        const char *p;
+        u64 n; /* bytes */
+    } s;       /* STR BYTES JSON */
+} RtValue;
+
+/* The order is the one of IrType in compiler/ir/ir.h. */
+typedef enum RtType {
+    RT_NONE,
+    RT_BOOL,
+    RT_I32,
+    RT_I64,
+    RT_U32,
+    RT_U64,
+    RT_F32,
+    RT_F64,
+    RT_DECIMAL,
+    RT_STR,
+    RT_BYTES,
+    RT_TIME,
+    RT_DURATION,
+    RT_ENUM,
+    RT_JSON,
+    RT_RECORD
+} RtType;
+
+typedef enum RtReason {
+    RT_FINE,
+    RT_BAD_JSON,
+    RT_BAD_NUMBER,
+    RT_BAD_TIME,
+    RT_BAD_ENUM,
+    RT_BAD_VALUE, /* right text for no type we know: bad_value (bool, duration, base64) */
+    RT_MISSING_FIELD,
+    RT_RANGE,
+    RT_TOO_LONG,
+    RT_UNKNOWN_FIELD,
+    RT_FUTURE_TIME,
+    RT_OVERFLOW,
+    RT_DIV_ZERO,
+    RT_NO_MATCH,
+    RT_NAMED, /* a reason the program names */
+    RT_REASON__COUNT
+} RtReason;
+
+enum { RT_NEEDED = 1, RT_OPTIONAL = 2, RT_RANGED = 4 };
+
+/* A field of a schema; a nested record follows as `child`. Leaves are numbered in field order. */
+typedef struct RtField {
+    const char *name;
+    u64 word; /* first 8 bytes of name, little end first, zeros behind */
+    u16 name_len;
+    u8 type, flags; /* RtType; RT_NEEDED ... */
+    u8 scale;       /* DECIMAL: digits behind the point */
+    u8 time_read;   /* TIME: 0 text, 1 s, 2 ms, 3 us, 4 ns */
+    u16 leaf;       /* number of the (first) leaf */
+    u32 bytes_max;  /* STR BYTES JSON */
+    u32 name_count; /* ENUM */
+    const char *const *names;
+    f64 lo, hi; /* RT_RANGED: both inclusive */
+    const struct RtSchema *child;
+    const char *path; /* "a.b", for error records */
+} RtField;
+
+typedef struct RtSchema {
+    const char *name;
+    const RtField *fields;
+    u32 count;
+    u32 leaf_count;
+} RtSchema;
+
+/* ---- what comes in ---- */
+
+/* One record with its meta data. All pointers belong to the host until feed() returns. */
+typedef struct RtRecord {
+    const char *ptr; /* RT_PAD_BYTES readable behind */
+    u32 len;
+    u32 topic_len, key_len;
+    const char *topic, *key;
+    i64 received_ns;
+    u64 ack; /* the host's own token; never read by generated code */
+} RtRecord;
+
+/* Either lines (bytes != NULL: ends with '\n' unless it is the end of the input; RT_PAD_BYTES
+ * readable behind) or records. */
+typedef struct RtBatch {
+    u32 source; /* index into RtPipelineInfo.sources */
+    u32 count;  /* records */
+    const RtRecord *records;
+    const char *bytes;
+    u64 len;
+    i64 received_ns; /* of all lines */
+    const char *topic;
+    u64 topic_len; /* of all lines: e.g. the file's path */
+} RtBatch;
+
+/* ---- what goes out ---- */
+
+/* A row in a sink's buffer. Address (topic, path) and key are texts in `aside`; 0 bytes = none. */
+typedef struct RtRow {
+    u64 start; /* into RtOut.bytes */
+    u32 len;   /* with the line end */
+    u32 address_len, key_len;
+    u64 address, key; /* into RtOut.aside */
+} RtRow;
+
+typedef struct RtOut {
+    char *bytes;
+    u64 len, cap;
+    char *aside;
+    u64 aside_len, aside_cap;
+    RtRow *rows;
+    u64 row_count, row_cap;
+    u64 rows_total; /* since open */
+} RtOut;
+
+/* ---- what a program is ---- */
+
+typedef struct RtSourceInfo {
+    const char *kind, *connection, *address; /* connection: name or "" */
+    const char *options;                     /* JSON object as text */
+    const char *format;                      /* json csv text raw */
+    u32 node;
+    u8 bounded;
+} RtSourceInfo;
+
+enum { RT_SINK_ADDRESS = 1 /* computed per row */, RT_SINK_ERROR = 2, RT_SINK_LATE = 4 };
+
+typedef struct RtSinkInfo {
+    const char *kind, *connection, *address, *options, *format;
+    const char *keys; /* JSON list of field paths: `key (...)`; "[]" = none */
+    u32 node, flags;
+    const RtSchema *schema; /* of its rows; NULL for error records */
+} RtSinkInfo;
+
+typedef struct RtNodeInfo {
+    const char *kind, *label;
+    u32 line, column; /* in the .tutti file, from 1 */
+} RtNodeInfo;
+
+typedef struct RtWireInfo {
+    u32 from, to; /* nodes */
+    u32 port;     /* 0 out, 1 error, 2 late */
+    const RtSchema *schema;
+} RtWireInfo;
+
+typedef enum RtAggKind {
+    RT_AGG_COUNT,
+    RT_AGG_COUNT_IF,
+    RT_AGG_SUM,
+    RT_AGG_MEAN,
+    RT_AGG_MIN,
+    RT_AGG_MAX,
+    RT_AGG_FIRST,
+    RT_AGG_LAST,
+    RT_AGG_STDDEV,
+    RT_AGG_QUANTILE
+} RtAggKind;
+
+typedef struct RtAggInfo {
+    u8 kind, type; /* RtAggKind; RtType of the input */
+    u8 bits;       /* QUANTILE: buckets per power of two = 1 << bits */
+    u32 offset;    /* of its state in the slot; sizes by rt_agg_bytes in window.h */
+    u32 bytes_max; /* FIRST, LAST, MIN, MAX of text */
+    f64 p;         /* QUANTILE */
+    const char *name;
+} RtAggInfo;
+
+typedef struct RtWindowInfo {
+    const char *name; /* stable between versions: state moves by name and layout */
+    u64 layout;       /* hash of everything that must be equal for state to move */
+    u8 kind;          /* 0 tumble, 1 count */
+    u8 event_time;
+    i64 size_ns, early_ns;
+    u64 size_count;
+    u32 key_count, agg_count;
+    const u8 *key_types;
+    const u32 *key_bytes_max;
+    const RtAggInfo *aggs;
+    u32 slot_bytes; /* aggregates of one key in one window */
+    u32 node;
+} RtWindowInfo;
+
+struct RtPipe;
+struct RtApi;
+
+/* A closed window's row, handed to RtPipelineInfo.row. values: keys, start, end, aggregates, in the
+ * order of the window's output schema; has[i] = 0: no value (mean of nothing). */
+typedef struct RtWindowRow {
+    const RtValue *values;
+    const u8 *has;
+    i64 start_ns, end_ns;
+} RtWindowRow;
+
+typedef struct RtPipelineInfo {
+    const char *name;
+    const RtSourceInfo *sources;
+    const RtSinkInfo *sinks;
+    const RtNodeInfo *nodes;
+    const RtWireInfo *wires;
+    const RtWindowInfo *windows;
+    u32 source_count, sink_count, node_count, wire_count, window_count;
+    const u32 *error_sinks; /* none and not error_drop: the dead-letter table */
+    u32 error_sink_count;
+    u8 error_drop, bounded, has_time;
+    i64 order_ns, idle_ns, ahead_ns; /* ahead 0 = no limit */
+    f64 stop_above;                  /* 0 = never */
+    i64 stop_in_ns;
+    const RtSchema *in;
+    /* Runs the records of one batch through the pipeline. */
+    void (*feed)(struct RtPipe *pipe, const RtBatch *batch);
+    /* Runs one closed row of a window through what follows it. NULL without windows. */
+    void (*row)(struct RtPipe *pipe, u32 window, const RtWindowRow *row);
+} RtPipelineInfo;
+
+typedef struct RtConnectionInfo {
+    const char *name, *kind, *url, *options;
+} RtConnectionInfo;
+
+/* The one symbol a .so exports: `const RtProgram tutti_program`. */
+typedef struct RtProgram {
+    u32 abi; /* RT_ABI, checked before anything else is read */
+    u32 pipeline_count;
+    const char *name; /* of the .tutti file, without folder */
+    const char *hash; /* of the generated text */
+    const RtPipelineInfo *pipelines;
+    const RtConnectionInfo *connections;
+    u32 connection_count;
+    void (*bind)(const struct RtApi *api); /* called once after dlopen */
+} RtProgram;
+
+/* ---- what runs ---- */
+
+/* in == emitted + state + filtered + late + errors, at every end of feed(). Each record ends in
+ * exactly one way: it reached a sink, went into a window's state, was filtered, late or failed.
+ * Rows made by windows are counted apart: rows == row_emitted + row_filtered + row_errors. */
+typedef struct RtCounters {
+    u64 in, emitted, state, filtered, late, errors;
+    u64 rows, row_emitted, row_filtered, row_errors;
+    u64 bytes_in, learnt; /* learnt: records that fitted the expected layout */
+    u64 duplicate_keys;
+} RtCounters;
+
+typedef struct RtWire {
+    u64 count; /* records that went over it */
+    char *tap; /* last row as JSON while watched; owned by the instance */
+    u32 tap_len, tap_cap;
+    u64 tap_count; /* rows written to tap, to see that it changed */
+} RtWire;
+
+struct RtWindow; /* window.h */
+
+/* One running instance of a pipeline. Generated code reads and writes the first part directly. */
+typedef struct RtPipe {
+    RtCounters n;
+    RtWire *wires;
+    RtOut *out; /* one per sink */
+    struct RtWindow **windows;
+    u64 watch;    /* bit (wire & 63) set: somebody looks at that wire */
+    i64 event_ns; /* event time of the record at hand */
+    i64 watermark_ns, highest_ns;
+    i64 close_ns;    /* the earliest end of an open window: one compare per record */
+    i64 received_ns; /* of the record at hand */
+    const char *raw; /* the record at hand, for error records and meta.raw */
+    u64 raw_len;
+    const char *topic, *key;
+    u64 topic_len, key_len;
+    char *scratch; /* text made while one record is worked on; grows up to a maximum */
+    u64 scratch_len, scratch_cap;
+    u8 stopped; /* `stop above` fired */
+    u8 in_row;  /* working on a window's row, not on an input record */
+    u8 out_of_memory;
+    struct RtDay {
+        u64 a;
+        u32 b;
+        i64 ns;
+    } day; /* last date seen in a time text */
+    const RtPipelineInfo *info;
+    void *host; /* the instance */
+} RtPipe;
+
+/* What the any-order scanner found. value[leaf], has[leaf] for needed leaves. */
+typedef struct RtScan {
+    RtValue *value;
+    u8 *has;
+    u16 leaf;   /* of the failure, 0xffff = the whole record */
+    u16 reason; /* RtReason */
+} RtScan;
+
+enum { RT_CHECK_RECORD, RT_CHECK_LAZY, RT_CHECK_STRICT };
+enum { RT_UNKNOWN_IGNORE, RT_UNKNOWN_REJECT };
+
+/* Functions the runtime lends to generated code. Scanners take a pointer to the first byte of a
+ * value and return the one behind it, or NULL when it is not what it should be; they may read up to
+ * RT_PAD_BYTES behind the record. Writers take the place to write to, return the one behind it. */
+typedef struct RtApi {
+    u32 abi, bytes;
+    /* JSON in */
+    const char *(*number)(const char *p, f64 *ret); /* any JSON number */
+    const char *(*integer)(const char *p, i64 lo, i64 hi, i64 *ret, u32 *reason);
+    const char *(*natural)(const char *p, u64 hi, u64 *ret, u32 *reason);
+    const char *(*string_end)(const char *p,
+                              const char *end); /* behind '"' -> at the closing '"' */
+    const char *(*text)(RtPipe *, const char *p, const char *end, RtValue *ret); /* unescapes */
+    const char *(*skip)(const char *p, const char *end); /* one whole value, checked */
+    int (*time)(struct RtDay *day, const char *p, u64 len, i64 *ret);
+    /* Any order: a whole record. 0 = fine, else scan->reason and scan->leaf. */
+    int (*scan)(RtPipe *, const RtSchema *, u32 check, u32 unknown, const char *p, const char *end,
+                RtScan *scan);
+    int (*scan_csv)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
+    /* text out; 32 bytes are enough for any number or time */
+    char *(*put_f64)(char *w, f64 v);
+    char *(*put_f32)(char *w, f32 v);
+    char *(*put_i64)(char *w, i64 v);
+    char *(*put_u64)(char *w, u64 v);
+    char *(*put_time)(char *w, i64 ns);
+    char *(*put_duration)(char *w, i64 ns); /* up to 48 bytes */
+    char *(*put_decimal)(char *w, i64 v, u32 scale);
+    char *(*put_text)(char *w, const char *p, u64 n); /* escaped, without quotes: up to 6 n bytes */
+    char *(*put_csv)(char *w, const char *p, u64 n);  /* quoted when needed: up to 2 n + 2 bytes */
+    char *(*put_base64)(char *w, const char *p, u64 n);
+    /* rows */
+    char *(*row_begin)(RtPipe *, u32 sink, u64 bytes_max); /* room, or NULL: no memory */
+    void (*row_end)(RtPipe *, u32 sink, char *w, RtValue address, RtValue key);
+    void (*tap)(RtPipe *, u32 wire, const RtValue *values, const u8 *has);
+    /* The record at hand failed: counts, makes the error record. Texts may be NULL. */
+    void (*error)(RtPipe *, u32 node, u32 reason, const char *field, const char *name);
+    /* time and windows */
+    int (*watermark)(RtPipe *, i64 event_ns); /* 0, or 1 = too far ahead */
+    /* State of (keys, window of `ns`). NULL: late when *reason is 0, else that failure. */
+    void *(*slot)(RtPipe *, u32 window, i64 ns, const RtValue *keys, u32 *reason);
+    void (*slot_full)(RtPipe *, u32 window, void *slot); /* count windows: after each add */
+    void (*sketch)(RtPipe *, u32 window, u32 agg, void *slot, f64 v);
+    void (*keep_text)(RtPipe *, u32 window, u32 agg, void *slot, const char *p, u64 n);
+    /* texts of one record, in pipe->scratch; NULL: longer than max */
+    char *(*scratch)(RtPipe *, u64 bytes);
+    int (*contains)(const char *a, u64 an, const char *b, u64 bn);
+    int (*compare)(const char *a, u64 an, const char *b, u64 bn);
+    u32 (*meta_level)(RtPipe *, u32 level, RtValue *ret); /* level of the topic, from 0 */
+    int (*builtin)(RtPipe *, u32 which, const RtValue *args, u32 count,
+                   RtValue *ret); /* a reason */
+    f64 (*fmod)(f64 a, f64 b);
+} RtApi;
+
+#endif

@@ -1,0 +1,84 @@
+/* runtime/flow/instance.h: load a compiled program, run an instance of one of its pipelines.
+ *
+ * A host (the engine's shard, `tutti run --batch`, `tutti test`) does, on one thread:
+ *     flow_program_load -> flow_instance_new -> feed ... -> take each sink's buffer -> free
+ * After every flow_feed, flow_clock, flow_idle and flow_finish the rows made wait in
+ * flow_out(instance, sink); the host writes them out and calls flow_out_clear. When a buffer passes
+ * `out_bytes` in the middle of a batch, the host's `full` callback takes it then and there, so
+ * memory stays bounded whatever one batch makes. A program stays loaded until its last instance is
+ * gone; free it only when no thread is inside feed (swap at a batch boundary). */
+#ifndef TUTTI_FLOW_INSTANCE_H
+#define TUTTI_FLOW_INSTANCE_H
+
+#include "base/buf.h"
+#include "base/status.h"
+#include "flow/abi.h"
+
+typedef struct FlowProgram FlowProgram;
+typedef struct FlowInstance FlowInstance;
+
+typedef struct FlowLimits {
+    uint64_t out_bytes;   /* per sink: `full` is called above it; default 1 MiB */
+    uint64_t state_bytes; /* all windows together; beyond: the record fails as overflow; 256 MiB */
+    uint64_t keys;        /* per window; default 1,000,000 */
+} FlowLimits;
+
+typedef struct FlowHost {
+    /* Takes what is in the sink's buffer (flow_out + flow_out_clear). NULL: buffers grow to
+     * 16 x out_bytes and rows beyond are counted as errors. */
+    void (*full)(void *ctx, FlowInstance *instance, uint32_t sink);
+    void *ctx;
+} FlowHost;
+
+/* Opens a .so made by emit_c and checks its ABI. ST_UNSUPPORTED: made for another ABI. */
+MUST Status flow_program_load(const char *path, FlowProgram **ret_program, Diag *diag);
+/* A program linked into this executable. */
+MUST Status flow_program_static(const RtProgram *table, FlowProgram **ret_program, Diag *diag);
+void flow_program_free(FlowProgram *program); /* accepts NULL; no instance may be left */
+const RtProgram *flow_program_table(const FlowProgram *program);
+/* Index of the pipeline, or -1. */
+int flow_program_find(const FlowProgram *program, Str name);
+
+/* `program` must outlive the instance. NULL limits and host take the defaults. */
+MUST Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimits *limits,
+                              const FlowHost *host, FlowInstance **ret_instance, Diag *diag);
+void flow_instance_free(FlowInstance *instance); /* accepts NULL */
+const RtPipelineInfo *flow_info(const FlowInstance *instance);
+
+/* Runs one batch. Never fails: a record that cannot be worked on is an error record. */
+void flow_feed(FlowInstance *instance, const RtBatch *batch);
+/* Event time has come to `event_ns` (tests, sources that carry their own watermark): the watermark
+ * becomes event_ns - order. Never moves back. */
+void flow_clock(FlowInstance *instance, int64_t event_ns);
+/* Call about once a second with the wall clock: a source silent for longer than `idle` lets event
+ * time go on; windows by arrival time close; the span of `stop above` ends. */
+void flow_idle(FlowInstance *instance, int64_t wall_ns);
+/* The bounded input has ended: closes all windows. */
+void flow_finish(FlowInstance *instance);
+/* True once `stop above` fired: feed no more. */
+bool flow_stopped(const FlowInstance *instance);
+
+/* What a sink has to write; valid until flow_out_clear or the next feed. */
+const RtOut *flow_out(const FlowInstance *instance, uint32_t sink);
+void flow_out_clear(FlowInstance *instance, uint32_t sink);
+/* Error records when the program names no sink for them: the dead-letter table's rows. */
+const RtOut *flow_dead(const FlowInstance *instance);
+void flow_dead_clear(FlowInstance *instance);
+
+const RtCounters *flow_counters(const FlowInstance *instance);
+/* Rows over a wire so far. */
+uint64_t flow_wire_count(const FlowInstance *instance, uint32_t wire);
+/* Starts or stops keeping the last row of a wire as JSON. */
+void flow_watch(FlowInstance *instance, uint32_t wire, bool on);
+/* Last row, or empty; *ret_count grows with every row kept. */
+Str flow_tap(const FlowInstance *instance, uint32_t wire, uint64_t *ret_count);
+uint64_t flow_state_bytes(const FlowInstance *instance);
+
+/* Windows, keys and event time as bytes; between batches only. Layout in README.md. */
+MUST Status flow_save(const FlowInstance *instance, Buf *out, Diag *diag);
+/* Into a fresh instance, of the same or of another version: windows move by name and layout, others
+ * start empty; `*ret_dropped` counts them (may be NULL). ST_CORRUPT when damaged (nothing is
+ * taken then). */
+MUST Status flow_load(FlowInstance *instance, Str bytes, uint32_t *ret_dropped, Diag *diag);
+
+#endif
