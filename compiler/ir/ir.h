@@ -13,6 +13,7 @@
 #define TUTTI_COMPILER_IR_IR_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "compiler/diag/source.h"
 
@@ -104,6 +105,7 @@ typedef struct IrIns {
     uint32_t dst, a, b, c;       /* registers or NO_REG; FIELD, HAS: a = leaf */
     uint32_t args, arg_count;    /* into IrStage.pool */
     IrImm imm;
+    uint32_t node;               /* whose code this is: named by error records */
     Span span;
 } IrIns;
 
@@ -213,8 +215,13 @@ typedef struct IrNode {
     Str label; /* one line for people: the stage as written, shortened */
     Span span;
     uint32_t out_schema; /* or NO_INDEX */
+    const Str *reasons;  /* why a record may leave here by the error port */
+    uint32_t reason_count;
 } IrNode;
 
+/* wires[0 .. source_count) leave the sources, in their order; the first PASS of stages[0] names wire
+ * 0 and stands for the wire of the source the record came from. Records on PORT_ERROR wires have no
+ * PASS: who makes the error record counts the wires of its node. */
 typedef enum IrPort { PORT_OUT, PORT_ERROR, PORT_LATE } IrPort;
 
 typedef struct IrWire {
@@ -274,6 +281,41 @@ typedef struct IrMap {
     uint32_t field_count, schema;
 } IrMap;
 
+/* `test NAME "..." { ... }`: steps in order; the bytes of an `in` are what the source would get. */
+typedef enum IrStepKind { STEP_IN, STEP_CLOCK, STEP_EXPECT, STEP_NOTHING } IrStepKind;
+typedef enum IrExpectOn { EXPECT_SINK, EXPECT_LATE, EXPECT_ERROR } IrExpectOn;
+
+typedef struct IrExpectField {
+    Str path;         /* "a.b" in the row's JSON */
+    IrType type;
+    bool absent;      /* written as null: must be missing */
+    Str json;         /* the value as the JSON edge writes it */
+    double number;    /* of numeric types, compared when has_tolerance */
+    bool has_tolerance;
+    double tolerance; /* absolute */
+    Span span;
+} IrExpectField;
+
+typedef struct IrTestStep {
+    IrStepKind kind;
+    Str text;            /* IN: the record; EXPECT: the whole row, when field_count is 0 */
+    uint32_t source;     /* IN */
+    int64_t clock_ns;    /* CLOCK: the wall clock from here on */
+    IrExpectOn on;       /* EXPECT: the next row not yet expected of any of these sinks */
+    uint32_t *sinks, sink_count;
+    IrExpectField *fields;
+    uint32_t field_count;
+    Span span;
+} IrTestStep;
+
+typedef struct IrTest {
+    Str text; /* what it shows */
+    uint32_t pipeline;
+    IrTestStep *steps;
+    uint32_t step_count;
+    Span span;
+} IrTest;
+
 typedef struct IrProgram {
     Arena *arena;
     const Source *source;
@@ -285,6 +327,8 @@ typedef struct IrProgram {
     uint32_t map_count;
     IrPipeline *pipelines;
     uint32_t pipeline_count;
+    IrTest *tests;
+    uint32_t test_count;
 } IrProgram;
 
 typedef struct IrOpInfo {
