@@ -9,6 +9,14 @@ static_part(LIB_JANSSON libjansson.a)
 static_part(LIB_CRYPTO libcrypto.a)
 tutti_library(bus FOLDERS runtime/bus DEPENDS loop)
 tutti_library(store FOLDERS runtime/store DEPENDS loop ${LIB_SQLITE} ${LIB_SODIUM})
+# The lexer of request heads is written by re2c; its output gets the generated code's warnings.
+add_custom_command(OUTPUT ${GEN}/http_head.c
+    COMMAND re2c -W -Werror -T -i --no-generation-date --no-version -o ${GEN}/http_head.c
+            ${CMAKE_SOURCE_DIR}/runtime/http/head.re
+    DEPENDS ${CMAKE_SOURCE_DIR}/runtime/http/head.re)
+tutti_library(http FOLDERS runtime/http DEPENDS loop)
+target_sources(http PRIVATE ${GEN}/http_head.c)
+set_source_files_properties(${GEN}/http_head.c PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
 tutti_library(module FOLDERS runtime/module DEPENDS bus store)
 # Every folder under runtime/modules is one module; a new one appears here by itself.
 tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module ${LIB_CJOSE}

@@ -23,6 +23,11 @@ tutti_tests(loop loop)
 tutti_tests(bus bus)
 tutti_tests(store store)
 tutti_tests(module modules)
+tutti_tests(http http)
+# The HTTP server alone, for curl, Node and conformance tools.
+add_executable(http_peer tests/http/peer.c)
+target_compile_options(http_peer PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(http_peer PRIVATE http)
 
 # The house checker: `make check` and the suite "check" feed it the list of files.
 add_executable(house_check tests/check/check.c tests/check/rules.c)

@@ -123,8 +123,8 @@ typedef struct WsConf {
     void *ctx;
     const char *subprotocol;    /* what the answer names; NULL = none */
     uint32_t message_bytes_max; /* 0 = 64 KiB; longer closes with 1009 */
-    uint32_t ping_ms;           /* 0 = 30 s; two unanswered pings close the connection */
-    bool any_origin;            /* false: a browser's Origin must be the same host */
+    uint32_t ping_ms; /* 0 = 30 s of silence: ping; twice that: the connection is dropped */
+    bool any_origin;  /* false: a browser's Origin must be the same host */
 } WsConf;
 
 /* True when the request asks for a WebSocket (Upgrade). */
