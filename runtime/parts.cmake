@@ -21,6 +21,7 @@ add_custom_command(OUTPUT ${GEN}/http_head.c
 tutti_library(http FOLDERS runtime/http DEPENDS loop)
 target_sources(http PRIVATE ${GEN}/http_head.c)
 set_source_files_properties(${GEN}/http_head.c PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
+tutti_library(mqtt FOLDERS runtime/mqtt DEPENDS loop)
 tutti_library(module FOLDERS runtime/module DEPENDS bus store)
 # Every folder under runtime/modules is one module; a new one appears here by itself.
 tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module ${LIB_CJOSE}

@@ -24,6 +24,12 @@ tutti_tests(bus bus)
 tutti_tests(store store)
 tutti_tests(module modules)
 tutti_tests(http http)
+tutti_tests(mqtt mqtt)
+# Helper programs of test suites land in build/tests-tools.
+add_executable(mqtt_broker ${CMAKE_SOURCE_DIR}/tests/mqtt/broker_main.c)
+target_compile_options(mqtt_broker PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(mqtt_broker PRIVATE mqtt)
+set_target_properties(mqtt_broker PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 # The HTTP server alone, for curl, Node and conformance tools.
 add_executable(http_peer tests/http/peer.c)
 target_compile_options(http_peer PRIVATE ${STRICT_WARNINGS})

@@ -183,7 +183,8 @@ typedef struct MqttPublishOut {
 size_t mqtt_publish_bytes(const MqttPublishOut *pub, uint8_t version);
 void mqtt_put_publish(Buf *out, const MqttPublishOut *pub, uint8_t version);
 
-/* Topic names and filters: MQTT 5.0, 4.7; at most MQTT_LEVELS_MAX levels. */
+/* Topic names and filters: MQTT 5.0, 4.7. How many levels are too many is the caller's rule. */
+uint32_t mqtt_levels(Str topic);
 bool mqtt_topic_valid(Str topic);
 bool mqtt_filter_valid(Str filter);
 /* Takes "$share/GROUP/FILTER" apart; false when it starts so but is malformed. Without the prefix

@@ -324,7 +324,7 @@ static MqttReason filters_check(MqttCursor *c, uint8_t version, MqttPacket *p)
             if (options & 4 && str_starts(filter, STR("$share/"))) return MQTT_RC_PROTOCOL;
         }
         if (c->bad) return MQTT_RC_MALFORMED;
-        if (!filter.len) return MQTT_RC_MALFORMED;
+        if (!mqtt_filter_valid(filter)) return MQTT_RC_MALFORMED;
         if (version == 5 && !mqtt_share_split(filter, &group, &rest)) return MQTT_RC_PROTOCOL;
         p->count++;
     }

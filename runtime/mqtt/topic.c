@@ -1,11 +1,11 @@
 /* runtime/mqtt/topic.c: the rules of topic names and topic filters (MQTT 5.0, 4.7 and 4.8). */
 #include "mqtt/codec.h"
 
-static bool levels_ok(Str text)
+uint32_t mqtt_levels(Str topic)
 {
     uint32_t levels = 1;
-    for (size_t i = 0; i < text.len; i++) levels += text.ptr[i] == '/';
-    return levels <= MQTT_LEVELS_MAX;
+    for (size_t i = 0; i < topic.len; i++) levels += topic.ptr[i] == '/';
+    return levels;
 }
 
 bool mqtt_topic_valid(Str topic)
@@ -13,7 +13,7 @@ bool mqtt_topic_valid(Str topic)
     if (!topic.len || topic.len > 65535) return false;
     for (size_t i = 0; i < topic.len; i++)
         if (topic.ptr[i] == '+' || topic.ptr[i] == '#' || !topic.ptr[i]) return false;
-    return levels_ok(topic) && str_utf8_valid(topic);
+    return str_utf8_valid(topic);
 }
 
 bool mqtt_filter_valid(Str filter)
@@ -27,7 +27,7 @@ bool mqtt_filter_valid(Str filter)
         bool ends = i + 1 == filter.len || filter.ptr[i + 1] == '/';
         if (!starts || !ends || (c == '#' && i + 1 != filter.len)) return false;
     }
-    return levels_ok(filter) && str_utf8_valid(filter);
+    return str_utf8_valid(filter);
 }
 
 bool mqtt_share_split(Str filter, Str *ret_group, Str *ret_filter)

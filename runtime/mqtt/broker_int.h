@@ -1,0 +1,300 @@
+/* runtime/mqtt/broker_int.h: what the files of the broker share.
+ *
+ * Conn is a network connection, Session what survives it, Msg one refcounted message shared by all
+ * who wait for it, Sub one subscription of a session or an attachment. Pending is a publish of a
+ * client that is not answered yet. Nothing is freed while `depth` > 0, that is while a message is
+ * being handed out: whoever ends then is marked and swept by the prepare handle, which also writes
+ * all output of a loop turn in one go. */
+#ifndef TUTTI_MQTT_BROKER_INT_H
+#define TUTTI_MQTT_BROKER_INT_H
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "mqtt/broker.h"
+#include "mqtt/codec.h"
+#include "mqtt/trie.h"
+
+#include <pthread.h>
+
+typedef struct Session Session;
+typedef struct MqttStream Conn;
+
+enum {
+    OUT_HIGH_BYTES = 256 * 1024,  /* above: messages wait in the session's queue */
+    OUT_STOP_BYTES = 1024 * 1024, /* above: the connection is not read either */
+    READ_BYTES = 64 * 1024,
+    INFLIGHT_MAX = 1024,       /* unacked messages towards one client */
+    INFLIGHT_SPAN_MAX = 32768, /* packet identifiers between oldest and newest */
+    MATCH_SLOTS = 4096,
+    ATTACH_MAX = 4096,
+    ATTACH_WAIT_MAX = 65536,
+    LATER_MAX = 65536,
+    TICK_MS = 250,
+};
+
+typedef struct Msg {
+    uint32_t refs;
+    uint8_t qos;
+    bool retain; /* as published */
+    uint32_t topic_bytes, props_bytes, publisher_bytes, user_bytes;
+    size_t payload_bytes, bytes; /* bytes: the whole allocation */
+    uint64_t topic_hash;
+    uint64_t from;      /* serial of the publishing session; 0 = this process */
+    int64_t expires_ns; /* monotonic; 0 = never */
+    uint32_t expiry_s;
+    int64_t received_ns; /* wall */
+    char text[];         /* topic, props, publisher, user, payload */
+} Msg;
+
+/* A message on its way to one receiver. */
+typedef struct Entry {
+    Msg *msg;                /* owned reference; NULL = done or dropped */
+    uint32_t *ids;           /* owned: count, then subscription identifiers; NULL = see id */
+    struct Pending *pending; /* attachments: whom to tell */
+    uint32_t id;             /* the only subscription identifier; 0 = none */
+    uint8_t qos, state;
+    bool retain;
+} Entry;
+enum { OUT_FREE, OUT_WAIT_ACK, OUT_WAIT_REC, OUT_WAIT_COMP };
+
+typedef struct Ring {
+    Entry *at; /* owned; cap is a power of two */
+    uint32_t head, count, cap;
+} Ring;
+
+/* An unanswered publish. Lives until it left its session's list and `remaining` is 0. */
+typedef struct Pending {
+    Session *session; /* NULL: nobody waits any more */
+    struct Pending *next;
+    uint32_t remaining; /* attachments that did not ack yet, plus one while handing out */
+    uint16_t id;
+    uint8_t qos, reason;
+    bool listed;
+} Pending;
+
+typedef struct Sub {
+    Session *session; /* or */
+    MqttAttach *attach;
+    struct Share *share; /* NULL = not shared */
+    TrieNode *node;
+    struct Sub *next, *prev; /* of the node, or of the share's members */
+    Str filter;              /* owned, with $share/ */
+    uint32_t id;
+    uint8_t qos;
+    bool no_local, as_published;
+} Sub;
+
+typedef struct Share {
+    struct Share *next;
+    TrieNode *node;
+    Sub *members;
+    Sub *turn; /* who is next */
+    Str group; /* owned */
+} Share;
+
+typedef struct NodeSubs { /* value of a node of the subscription tree */
+    Sub *subs;
+    Share *shares;
+} NodeSubs;
+
+typedef struct MatchRow {
+    Session *session;
+    MqttAttach *attach;
+    Sub *sub;
+    Share *share;
+} MatchRow;
+
+typedef struct MatchSlot {
+    char *topic; /* owned */
+    size_t topic_bytes;
+    uint64_t generation;
+    MatchRow *rows; /* owned */
+    uint32_t count, cap;
+} MatchSlot;
+
+struct Session {
+    MqttBroker *broker;
+    Session *next, *prev;
+    Str id, user; /* owned */
+    uint64_t serial;
+    Conn *conn; /* NULL = disconnected */
+    uint8_t version;
+    uint32_t expiry_s;
+    int64_t ends_ns; /* monotonic; 0 while connected */
+    Msg *will;       /* owned reference */
+    uint32_t will_delay_s;
+    int64_t will_at_ns; /* 0 = not due */
+    Map subs;           /* filter -> Sub */
+    Ring wait0, wait1;  /* QoS 0; QoS 1 and 2 */
+    uint64_t wait_bytes;
+    Ring inflight; /* slot i has packet identifier first_id + i */
+    uint16_t first_id;
+    uint32_t unacked;
+    uint64_t *received; /* owned bitmap: QoS 2 identifiers not released yet */
+    uint32_t received_count;
+    Pending *pending_first, *pending_last;
+    uint32_t pending_count;
+    uint64_t in_count, out_count, dropped;
+    int64_t since_ns;
+};
+
+typedef enum ConnState { CONN_NEW, CONN_AUTH, CONN_OPEN, CONN_CLOSING } ConnState;
+
+struct MqttStream {
+    MqttBroker *broker;
+    Conn *next, *prev; /* all connections, oldest first */
+    Conn *dirty_next;
+    bool dirty, tcp_used, writing, held, paused, closing_tcp, hurry;
+    bool websocket, loopback, request_problem;
+    ConnState state;
+    uint8_t version;
+    bool will_cancelled;
+    uv_tcp_t tcp;
+    uv_write_t write;
+    const MqttStreamOps *ops;
+    void *ops_ctx;
+    size_t carried; /* bytes waiting in the carrier of a stream */
+    char address[64];
+    Buf in; /* received and not worked off; empty while packets are being handled */
+    Buf out, flying;
+    Session *session;
+    uint64_t serial;
+    int64_t opened_ns, heard_ns, progress_ns, keep_alive_ns, partial_ns;
+    uint32_t packet_max, receive_max;
+    uint16_t alias_out_max, alias_out_count;
+    uint64_t *alias_out; /* owned: hashes of topics, alias = index + 1 */
+    char **alias_in;     /* owned array of owned texts */
+    uint32_t *alias_in_bytes;
+};
+
+struct MqttAttach {
+    MqttBroker *broker;
+    Sub *sub;
+    MqttAttachFn *fn;
+    void *ctx;
+    uint16_t slot, generation;
+    uint32_t window_max, first_seq;
+    Ring window; /* entries: pending, state OUT_FREE = acked */
+    Ring wait0, wait1;
+    uint64_t dropped;
+    bool gone, replay;
+    uint8_t qos;
+};
+
+typedef struct Listener {
+    uv_tcp_t tcp;
+    MqttBroker *broker;
+    struct Listener *next;
+} Listener;
+
+struct MqttBroker {
+    Loop *loop;
+    Log *log;
+    MqttBrokerConf conf;
+    MqttBrokerStats stats;
+    Listener *listeners;
+    Conn *first, *last;
+    Conn *dirty;
+    uint32_t conn_count, new_count, held_count, handles;
+    uint64_t serial;
+    Session *sessions;
+    uint32_t session_count;
+    Map by_id;
+    Trie subs, retained;
+    uint64_t generation; /* of subscriptions; cached matches of another one are stale */
+    MatchSlot *matches;
+    uint64_t msg_bytes;
+    Pending *pending_free;
+    uint32_t depth;
+    bool closing, must_hold;
+    Ring later; /* own publishes from inside a callback */
+    MqttAttach *attaches[ATTACH_MAX];
+    uint16_t attach_generation;
+    bool attach_work; /* some attachment wants its retained messages, or is gone */
+    MqttObserveFn *observe;
+    void *observe_ctx;
+    uv_prepare_t prepare;
+    LoopTimer *tick;
+    pthread_mutex_t ack_lock;
+    Buf acks, acks_now;
+    bool ack_posted;
+    uv_thread_t thread;
+    bool thread_known;
+    LoopFn *done;
+    void *done_ctx;
+    int64_t close_by_ns;
+    char *read_buf; /* READ_BYTES */
+    Buf scratch;
+};
+
+/* broker_msg.c: messages and rings */
+Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from);
+void mqtt__msg_unref(MqttBroker *b, Msg *msg);
+MqttPub mqtt__msg_view(const Msg *msg);
+bool mqtt__msg_expired(const Msg *msg, int64_t now_ns);
+Entry *mqtt__ring_at(const Ring *ring, uint32_t index);
+bool mqtt__ring_push(Ring *ring, Entry entry);
+Entry mqtt__ring_pop(Ring *ring);
+void mqtt__entry_drop(MqttBroker *b, Entry *entry);
+void mqtt__ring_done(MqttBroker *b, Ring *ring);
+
+/* broker_conn.c: bytes in and out */
+Conn *mqtt__conn_new(MqttBroker *b);
+void mqtt__conn_input(Conn *c, const char *bytes, size_t len);
+void mqtt__conn_resume(Conn *c);
+void mqtt__conn_dirty(Conn *c);
+void mqtt__conn_flush(Conn *c);
+/* Ends the connection: flushes what is in out and closes. Safe at any time; frees later. */
+void mqtt__conn_close(Conn *c);
+/* The same after telling a v5 client why. */
+void mqtt__conn_fail(Conn *c, MqttReason reason);
+bool mqtt__conn_congested(const Conn *c);
+void mqtt__conns_tick(MqttBroker *b, int64_t now_ns);
+void mqtt__conn_force(Conn *c); /* closes without waiting for output */
+void mqtt__on_listen(uv_stream_t *server, int status);
+
+/* broker.c */
+void mqtt__tick_start(MqttBroker *b);
+
+/* broker_in.c: one packet */
+void mqtt__handle(Conn *c, Str packet, size_t head);
+void mqtt__connect_go(Conn *c, bool allow);
+void mqtt__pending_done(MqttBroker *b, Pending *p);
+void mqtt__pending_release(MqttBroker *b, Pending *p);
+
+/* broker_session.c */
+Session *mqtt__session_new(MqttBroker *b, Str id, Str user);
+void mqtt__session_end(Session *s); /* forgets it; fires a due will first */
+void mqtt__session_detach(Conn *c); /* the connection is gone */
+void mqtt__will_fire(Session *s);
+uint8_t mqtt__subscribe(Session *s, const MqttFilterRow *row, uint32_t id);
+bool mqtt__unsubscribe(Session *s, Str filter);
+Sub *mqtt__sub_add(MqttBroker *b, Str filter, bool *ret_full);
+void mqtt__sub_remove(MqttBroker *b, Sub *sub);
+bool mqtt__received_has(const Session *s, uint16_t id);
+bool mqtt__received_set(Session *s, uint16_t id);
+void mqtt__received_clear(Session *s, uint16_t id);
+void mqtt__sessions_tick(MqttBroker *b, int64_t now_ns);
+
+/* broker_out.c: towards one client */
+void mqtt__send(Session *s, Msg *msg, uint8_t qos, bool retain, const uint32_t *ids,
+                uint32_t id_count, bool replay);
+void mqtt__pump(Session *s);
+void mqtt__resume_inflight(Session *s);
+void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason);
+
+/* broker_route.c */
+/* Observer, retained store, everybody who matches. pending may be NULL. */
+MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
+void mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending);
+void mqtt__replay(MqttBroker *b, Sub *sub);
+void mqtt__later_run(MqttBroker *b);
+
+/* broker_attach.c */
+void mqtt__attach_give(MqttAttach *a, Msg *msg, uint8_t qos, bool retain, Pending *pending);
+void mqtt__acks_run(MqttBroker *b);
+void mqtt__attach_work(MqttBroker *b);
+void mqtt__attaches_done(MqttBroker *b);
+
+#endif

@@ -1,0 +1,122 @@
+/* runtime/mqtt/broker_msg.c: messages, and rings of messages that wait for somebody.
+ *
+ * A message is one allocation whatever the number of its receivers; the broker counts the bytes of
+ * all that are alive and refuses new ones above queue_bytes_total. */
+#include "mqtt/broker_int.h"
+
+#include "base/mem.h"
+
+static char *text_put(char *to, Str text)
+{
+    if (text.len) memcpy(to, text.ptr, text.len);
+    return to + text.len;
+}
+
+Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from)
+{
+    size_t bytes = sizeof(Msg) + pub->topic.len + pub->props.len + pub->publisher.len +
+                   pub->user.len + pub->payload.len;
+    if (b->msg_bytes + bytes > b->conf.queue_bytes_total) return NULL;
+    Msg *msg = mem_alloc(bytes);
+    if (!msg) return NULL;
+    *msg = (Msg){.refs = 1,
+                 .qos = pub->qos,
+                 .retain = pub->retain,
+                 .topic_bytes = (uint32_t)pub->topic.len,
+                 .props_bytes = (uint32_t)pub->props.len,
+                 .publisher_bytes = (uint32_t)pub->publisher.len,
+                 .user_bytes = (uint32_t)pub->user.len,
+                 .payload_bytes = pub->payload.len,
+                 .bytes = bytes,
+                 .topic_hash = hash_bytes(pub->topic.ptr, pub->topic.len),
+                 .from = from,
+                 .expiry_s = pub->expiry_s,
+                 .received_ns = pub->received_ns ? pub->received_ns : clock_wall_ns()};
+    if (pub->expiry_s) msg->expires_ns = clock_monotonic_ns() + pub->expiry_s * NS_PER_S;
+    char *to = text_put(msg->text, pub->topic);
+    to = text_put(to, pub->props);
+    to = text_put(to, pub->publisher);
+    to = text_put(to, pub->user);
+    (void)text_put(to, pub->payload);
+    b->msg_bytes += bytes;
+    return msg;
+}
+
+void mqtt__msg_unref(MqttBroker *b, Msg *msg)
+{
+    if (!msg || --msg->refs) return;
+    b->msg_bytes -= msg->bytes;
+    mem_free(msg);
+}
+
+MqttPub mqtt__msg_view(const Msg *msg)
+{
+    MqttPub pub = {.received_ns = msg->received_ns,
+                   .expiry_s = msg->expiry_s,
+                   .qos = msg->qos,
+                   .retain = msg->retain};
+    const char *at = msg->text;
+    pub.topic = str_slice(at, msg->topic_bytes);
+    at += msg->topic_bytes;
+    pub.props = str_slice(at, msg->props_bytes);
+    at += msg->props_bytes;
+    pub.publisher = str_slice(at, msg->publisher_bytes);
+    at += msg->publisher_bytes;
+    pub.user = str_slice(at, msg->user_bytes);
+    at += msg->user_bytes;
+    pub.payload = str_slice(at, msg->payload_bytes);
+    return pub;
+}
+
+bool mqtt__msg_expired(const Msg *msg, int64_t now_ns)
+{
+    return msg->expires_ns && now_ns >= msg->expires_ns;
+}
+
+Entry *mqtt__ring_at(const Ring *ring, uint32_t index)
+{
+    return &ring->at[(ring->head + index) & (ring->cap - 1)];
+}
+
+bool mqtt__ring_push(Ring *ring, Entry entry)
+{
+    if (ring->count == ring->cap) {
+        uint32_t cap = ring->cap ? ring->cap * 2 : 16;
+        Entry *at = mem_alloc(cap * sizeof *at);
+        if (!at) return false;
+        for (uint32_t i = 0; i < ring->count; i++) at[i] = *mqtt__ring_at(ring, i);
+        mem_free(ring->at);
+        *ring = (Ring){at, 0, ring->count, cap};
+    }
+    ring->at[(ring->head + ring->count++) & (ring->cap - 1)] = entry;
+    return true;
+}
+
+Entry mqtt__ring_pop(Ring *ring)
+{
+    Entry entry = ring->at[ring->head];
+    ring->head = (ring->head + 1) & (ring->cap - 1);
+    if (--ring->count == 0 && ring->cap > 1024) {
+        mem_free(ring->at);
+        *ring = (Ring){0};
+    }
+    return entry;
+}
+
+void mqtt__entry_drop(MqttBroker *b, Entry *entry)
+{
+    mqtt__msg_unref(b, entry->msg);
+    mem_free(entry->ids);
+    entry->msg = NULL;
+    entry->ids = NULL;
+}
+
+void mqtt__ring_done(MqttBroker *b, Ring *ring)
+{
+    while (ring->count) {
+        Entry entry = mqtt__ring_pop(ring);
+        mqtt__entry_drop(b, &entry);
+    }
+    mem_free(ring->at);
+    *ring = (Ring){0};
+}

@@ -1,0 +1,260 @@
+/* runtime/mqtt/broker_out.c: messages towards one client.
+ *
+ * The short way encodes straight into the connection's output; when that is full, the client's
+ * receive maximum is used up, or the client is away, the message waits in one of two rings: QoS 0
+ * (the oldest gives way) and QoS 1/2 (the newest is refused). `inflight` keeps what was sent and
+ * not acknowledged; packet identifiers are handed out in sequence, so slot i of that ring has the
+ * identifier first_id + i and no search is needed. */
+#include "mqtt/broker_int.h"
+
+#include "base/mem.h"
+
+static uint16_t id_at(const Session *s, uint32_t index)
+{
+    return (uint16_t)((s->first_id - 1u + index) % 65535u + 1u);
+}
+
+static uint32_t ids_of(const Entry *e, const uint32_t **ret_ids)
+{
+    *ret_ids = e->ids ? e->ids + 1 : &e->id;
+    return e->ids ? e->ids[0] : e->id ? 1 : 0;
+}
+
+/* A topic alias for the connection: the first topics get one. */
+static uint16_t alias_for(Conn *c, const Msg *msg, bool *ret_known)
+{
+    *ret_known = false;
+    if (!c->alias_out_max || msg->topic_bytes < 3) return 0;
+    for (uint16_t i = 0; i < c->alias_out_count; i++)
+        if (c->alias_out[i] == msg->topic_hash) {
+            *ret_known = true;
+            return (uint16_t)(i + 1);
+        }
+    if (c->alias_out_count == c->alias_out_max) return 0;
+    if (!c->alias_out) {
+        c->alias_out = mem_zalloc(c->alias_out_max, sizeof *c->alias_out);
+        if (!c->alias_out) return 0;
+    }
+    c->alias_out[c->alias_out_count++] = msg->topic_hash;
+    return c->alias_out_count;
+}
+
+/* Encodes one PUBLISH; false when it was skipped (expired, larger than the client takes). */
+static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
+{
+    Conn *c = s->conn;
+    MqttPub view = mqtt__msg_view(e->msg);
+    MqttPublishOut out = {.topic = view.topic,
+                          .payload = view.payload,
+                          .id = id,
+                          .qos = e->qos,
+                          .dup = dup,
+                          .retain = e->retain};
+    if (e->msg->expires_ns) {
+        int64_t left = e->msg->expires_ns - clock_monotonic_ns();
+        if (left <= 0) {
+            s->broker->stats.dropped_expired++;
+            return false;
+        }
+        out.expiry_s = (uint32_t)((left + NS_PER_S - 1) / NS_PER_S);
+    }
+    if (c->version == 5) {
+        out.props = view.props;
+        out.sub_id_count = ids_of(e, &out.sub_ids);
+    } else
+        out.expiry_s = 0;
+    size_t bytes = mqtt_publish_bytes(&out, c->version);
+    if (!bytes || (c->packet_max && bytes + 3 > c->packet_max)) {
+        if (!bytes || bytes > c->packet_max) {
+            s->dropped++;
+            return false;
+        }
+    } else {
+        bool known;
+        out.alias = alias_for(c, e->msg, &known);
+        if (known) out.topic = (Str){"", 0};
+    }
+    mqtt_put_publish(&c->out, &out, c->version);
+    s->out_count++;
+    s->broker->stats.sent++;
+    s->broker->stats.sent_bytes += view.payload.len;
+    mqtt__conn_dirty(c);
+    return true;
+}
+
+static bool window_open(const Session *s)
+{
+    uint32_t max = s->conn->receive_max < INFLIGHT_MAX ? s->conn->receive_max : INFLIGHT_MAX;
+    return s->unacked < max && s->inflight.count < INFLIGHT_SPAN_MAX;
+}
+
+/* Takes over the entry's reference. */
+static void send_now(Session *s, Entry e)
+{
+    if (!e.qos) {
+        (void)encode(s, &e, 0, false);
+        mqtt__entry_drop(s->broker, &e);
+        return;
+    }
+    uint16_t id = id_at(s, s->inflight.count);
+    e.state = e.qos == 1 ? OUT_WAIT_ACK : OUT_WAIT_REC;
+    if (!encode(s, &e, id, false)) {
+        mqtt__entry_drop(s->broker, &e);
+        return;
+    }
+    if (!mqtt__ring_push(&s->inflight, e)) {
+        mqtt__entry_drop(s->broker, &e);
+        mqtt__conn_close(s->conn);
+        return;
+    }
+    s->unacked++;
+}
+
+static void wait_pop(Session *s, Ring *ring, Entry *ret_entry)
+{
+    *ret_entry = mqtt__ring_pop(ring);
+    s->wait_bytes -= ret_entry->msg->bytes;
+    s->broker->stats.queued_now--;
+    s->broker->stats.queued_bytes_now -= ret_entry->msg->bytes;
+}
+
+static void wait_push(Session *s, Entry e, bool replay)
+{
+    MqttBroker *b = s->broker;
+    Ring *ring = e.qos ? &s->wait1 : &s->wait0;
+    uint32_t count_max = b->conf.session_queue_max + (replay ? b->conf.retained_max : 0);
+    while (
+        !replay && !e.qos && ring->count &&
+        (ring->count >= count_max || s->wait_bytes + e.msg->bytes > b->conf.session_queue_bytes)) {
+        Entry oldest;
+        wait_pop(s, ring, &oldest);
+        mqtt__entry_drop(b, &oldest);
+        b->stats.dropped_qos0++;
+        s->dropped++;
+    }
+    bool full = ring->count >= count_max ||
+                (!replay && s->wait_bytes + e.msg->bytes > b->conf.session_queue_bytes);
+    if (full || !mqtt__ring_push(ring, e)) {
+        mqtt__entry_drop(b, &e);
+        if (e.qos)
+            b->stats.dropped_full++;
+        else
+            b->stats.dropped_qos0++;
+        s->dropped++;
+        return;
+    }
+    s->wait_bytes += e.msg->bytes;
+    b->stats.queued_now++;
+    b->stats.queued_bytes_now += e.msg->bytes;
+}
+
+void mqtt__send(Session *s, Msg *msg, uint8_t qos, bool retain, const uint32_t *ids,
+                uint32_t id_count, bool replay)
+{
+    Conn *c = s->conn;
+    bool online = c && c->state == CONN_OPEN;
+    if (!online && !qos) return;
+    Entry e = {.msg = msg, .qos = qos, .retain = retain};
+    if (id_count == 1)
+        e.id = ids[0];
+    else if (id_count > 1) {
+        e.ids = mem_alloc((id_count + 1) * sizeof *ids);
+        if (!e.ids) return;
+        e.ids[0] = id_count;
+        memcpy(e.ids + 1, ids, id_count * sizeof *ids);
+    }
+    msg->refs++;
+    bool now = online && !mqtt__conn_congested(c) &&
+               (qos ? !s->wait1.count && window_open(s) : !s->wait0.count);
+    if (now)
+        send_now(s, e);
+    else
+        wait_push(s, e, replay);
+}
+
+void mqtt__pump(Session *s)
+{
+    Entry e;
+    if (!s->conn || s->conn->state != CONN_OPEN) return;
+    while (s->wait1.count && !mqtt__conn_congested(s->conn) && window_open(s)) {
+        wait_pop(s, &s->wait1, &e);
+        send_now(s, e);
+    }
+    while (s->wait0.count && !mqtt__conn_congested(s->conn)) {
+        wait_pop(s, &s->wait0, &e);
+        send_now(s, e);
+    }
+}
+
+static void inflight_trim(Session *s)
+{
+    while (s->inflight.count && mqtt__ring_at(&s->inflight, 0)->state == OUT_FREE) {
+        (void)mqtt__ring_pop(&s->inflight);
+        s->first_id = id_at(s, 1);
+    }
+}
+
+static void finish(Session *s, Entry *e)
+{
+    mqtt__entry_drop(s->broker, e);
+    e->state = OUT_FREE;
+    s->unacked--;
+    inflight_trim(s);
+    mqtt__pump(s);
+}
+
+/* After a reconnect: everything unacknowledged again, in the original order (MQTT 5.0, 4.4). */
+void mqtt__resume_inflight(Session *s)
+{
+    for (uint32_t i = 0; i < s->inflight.count; i++) {
+        Entry *e = mqtt__ring_at(&s->inflight, i);
+        if (e->state == OUT_WAIT_COMP) {
+            mqtt_put_ack(&s->conn->out, MQTT_PUBREL, s->conn->version, id_at(s, i), 0, STR_NONE);
+        } else if (e->state != OUT_FREE && !encode(s, e, id_at(s, i), true)) {
+            mqtt__entry_drop(s->broker, e);
+            e->state = OUT_FREE;
+            s->unacked--;
+        }
+    }
+    inflight_trim(s);
+    mqtt__conn_dirty(s->conn);
+}
+
+void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason)
+{
+    Conn *c = s->conn;
+    uint32_t index = ((uint32_t)id + 65535u - s->first_id) % 65535u;
+    Entry *e = index < s->inflight.count ? mqtt__ring_at(&s->inflight, index) : NULL;
+    uint8_t state = e ? e->state : OUT_FREE;
+    switch (type) {
+    case MQTT_PUBACK:
+        if (state == OUT_WAIT_ACK)
+            finish(s, e);
+        else if (state != OUT_FREE)
+            mqtt__conn_fail(c, MQTT_RC_PROTOCOL);
+        return;
+    case MQTT_PUBREC:
+        if (state == OUT_WAIT_ACK) {
+            mqtt__conn_fail(c, MQTT_RC_PROTOCOL);
+            return;
+        }
+        if (state == OUT_WAIT_REC && reason >= 0x80) {
+            finish(s, e);
+            return;
+        }
+        if (state == OUT_WAIT_REC) {
+            mqtt__msg_unref(s->broker, e->msg);
+            e->msg = NULL;
+            e->state = OUT_WAIT_COMP;
+        }
+        mqtt_put_ack(&c->out, MQTT_PUBREL, c->version, id,
+                     state == OUT_FREE ? MQTT_RC_ID_NOT_FOUND : 0, STR_NONE);
+        mqtt__conn_dirty(c);
+        return;
+    default:
+        if (state == OUT_WAIT_COMP)
+            finish(s, e);
+        else if (state != OUT_FREE)
+            mqtt__conn_fail(c, MQTT_RC_PROTOCOL);
+    }
+}

@@ -1,0 +1,265 @@
+/* runtime/mqtt/broker_route.c: from an accepted publish to everybody who wants it.
+ *
+ * Which subscriptions match a topic is looked up in a cache keyed by the topic; a cached row list
+ * is valid while the broker's generation (bumped by every change of subscriptions) stays the same.
+ * Rows of one session stand side by side, so that overlapping subscriptions become one copy at the
+ * highest QoS carrying all identifiers. */
+#include "mqtt/broker_int.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+static bool row_add(MatchSlot *slot, MatchRow row)
+{
+    if (slot->count == slot->cap) {
+        uint32_t cap = slot->cap ? slot->cap * 2 : 4;
+        MatchRow *rows = mem_realloc(slot->rows, cap * sizeof *rows);
+        if (!rows) return false;
+        slot->rows = rows;
+        slot->cap = cap;
+    }
+    slot->rows[slot->count++] = row;
+    return true;
+}
+
+static void on_match(void *ctx, TrieNode *node)
+{
+    MatchSlot *slot = ctx;
+    NodeSubs *subs = node->value;
+    for (Sub *sub = subs->subs; sub; sub = sub->next)
+        if (!row_add(slot, (MatchRow){.session = sub->session, .attach = sub->attach, .sub = sub}))
+            return;
+    for (Share *share = subs->shares; share; share = share->next)
+        if (!row_add(slot, (MatchRow){.share = share})) return;
+}
+
+static int row_order(const void *a, const void *b)
+{
+    uintptr_t left = (uintptr_t)((const MatchRow *)a)->session;
+    uintptr_t right = (uintptr_t)((const MatchRow *)b)->session;
+    return left < right ? -1 : left > right;
+}
+
+static MatchSlot *match(MqttBroker *b, Str topic, uint64_t hash)
+{
+    MatchSlot *slot = &b->matches[hash % MATCH_SLOTS];
+    bool same = slot->topic && str_eq(str_slice(slot->topic, slot->topic_bytes), topic);
+    if (same && slot->generation == b->generation) return slot;
+    if (!same) {
+        char *copy = mem_realloc(slot->topic, topic.len + 1);
+        if (!copy) return NULL;
+        memcpy(copy, topic.ptr, topic.len);
+        slot->topic = copy;
+        slot->topic_bytes = topic.len;
+    }
+    slot->generation = b->generation;
+    slot->count = 0;
+    if (slot->cap > 1024) {
+        mem_free(slot->rows);
+        slot->rows = NULL;
+        slot->cap = 0;
+    }
+    mqtt__trie_match(&b->subs, topic, on_match, slot);
+    if (slot->count > 1) qsort(slot->rows, slot->count, sizeof *slot->rows, row_order);
+    return slot;
+}
+
+static uint8_t lower(uint8_t a, uint8_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool may_receive(MqttBroker *b, const Session *s, const Msg *msg)
+{
+    if (!b->conf.may) return true;
+    Str topic = str_slice(msg->text, msg->topic_bytes);
+    if (b->conf.may(b->conf.may_ctx, s->id, s->user, MQTT_MAY_RECEIVE, topic)) return true;
+    b->stats.dropped_denied++;
+    return false;
+}
+
+/* All rows of one session: one copy. */
+static void give_session(MqttBroker *b, const MatchRow *rows, uint32_t count, Msg *msg)
+{
+    Session *s = rows[0].session;
+    uint32_t ids[MQTT_SUB_IDS_MAX], id_count = 0;
+    uint8_t qos = 0;
+    bool any = false, as_published = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const Sub *sub = rows[i].sub;
+        if (sub->no_local && msg->from == s->serial) continue;
+        any = true;
+        as_published |= sub->as_published;
+        if (sub->qos > qos) qos = sub->qos;
+        if (sub->id && id_count < MQTT_SUB_IDS_MAX) ids[id_count++] = sub->id;
+    }
+    if (!any || !may_receive(b, s, msg)) return;
+    mqtt__send(s, msg, lower(qos, msg->qos), as_published && msg->retain, ids, id_count, false);
+}
+
+static bool member_ready(const Sub *sub)
+{
+    if (sub->attach)
+        return !sub->attach->gone && sub->attach->window.count < sub->attach->window_max;
+    const Conn *c = sub->session->conn;
+    return c && c->state == CONN_OPEN && !mqtt__conn_congested(c);
+}
+
+static void give_share(MqttBroker *b, Share *share, Msg *msg, Pending *pending)
+{
+    Sub *chosen = NULL, *sub = share->turn ? share->turn : share->members;
+    if (!sub) return;
+    Sub *start = sub;
+    do {
+        if (member_ready(sub)) chosen = sub;
+        sub = sub->next ? sub->next : share->members;
+    } while (!chosen && sub != start);
+    if (!chosen) chosen = start;
+    share->turn = chosen->next ? chosen->next : share->members;
+    uint8_t qos = lower(chosen->qos, msg->qos);
+    bool retain = chosen->as_published && msg->retain;
+    if (chosen->attach) {
+        mqtt__attach_give(chosen->attach, msg, qos, false, pending);
+    } else if (may_receive(b, chosen->session, msg)) {
+        mqtt__send(chosen->session, msg, qos, retain, &chosen->id, chosen->id ? 1 : 0, false);
+    }
+}
+
+static void hand_out(MqttBroker *b, Msg *msg, Pending *pending)
+{
+    MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
+    if (!slot) return;
+    for (uint32_t i = 0; i < slot->count;) {
+        const MatchRow *row = &slot->rows[i];
+        uint32_t count = 1;
+        if (row->share)
+            give_share(b, row->share, msg, pending);
+        else if (row->attach)
+            mqtt__attach_give(row->attach, msg, lower(row->sub->qos, msg->qos), false, pending);
+        else {
+            while (i + count < slot->count && slot->rows[i + count].session == row->session)
+                count++;
+            give_session(b, row, count, msg);
+        }
+        i += count;
+    }
+}
+
+static void retain_drop(MqttBroker *b, TrieNode *node)
+{
+    Msg *old = node->value;
+    if (!old) return;
+    b->stats.retained_now--;
+    b->stats.retained_bytes_now -= old->bytes;
+    node->value = NULL;
+    mqtt__msg_unref(b, old);
+}
+
+static bool retain_keep(MqttBroker *b, Msg *msg)
+{
+    Str topic = str_slice(msg->text, msg->topic_bytes);
+    TrieNode *node = mqtt__trie_find(&b->retained, topic);
+    if (!msg->payload_bytes) {
+        if (node && node->value) {
+            retain_drop(b, node);
+            mqtt__trie_trim(&b->retained, node);
+        }
+        return true;
+    }
+    const Msg *old = node ? node->value : NULL;
+    uint64_t bytes = b->stats.retained_bytes_now - (old ? old->bytes : 0) + msg->bytes;
+    if ((!old && b->stats.retained_now >= b->conf.retained_max) || bytes > b->conf.retained_bytes)
+        return false;
+    if (!node) node = mqtt__trie_add(&b->retained, topic);
+    if (!node) return false;
+    retain_drop(b, node);
+    node->value = msg;
+    msg->refs++;
+    b->stats.retained_now++;
+    b->stats.retained_bytes_now += msg->bytes;
+    return true;
+}
+
+void mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending)
+{
+    b->depth++;
+    if (b->observe) {
+        MqttPub view = mqtt__msg_view(msg);
+        b->observe(b->observe_ctx, &view);
+    }
+    hand_out(b, msg, pending);
+    b->depth--;
+}
+
+MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending)
+{
+    Msg *msg = mqtt__msg_new(b, pub, from);
+    if (!msg) {
+        b->stats.dropped_full++;
+        return MQTT_RC_QUOTA;
+    }
+    if (pub->retain && !retain_keep(b, msg)) {
+        b->stats.dropped_full++;
+        mqtt__msg_unref(b, msg);
+        return MQTT_RC_QUOTA;
+    }
+    mqtt__accept_msg(b, msg, pending);
+    mqtt__msg_unref(b, msg);
+    return MQTT_RC_OK;
+}
+
+void mqtt__later_run(MqttBroker *b)
+{
+    for (uint32_t left = b->later.count; left && b->later.count; left--) {
+        Entry e = mqtt__ring_pop(&b->later);
+        if (e.msg->retain) (void)retain_keep(b, e.msg);
+        mqtt__accept_msg(b, e.msg, NULL);
+        mqtt__entry_drop(b, &e);
+    }
+}
+
+static void on_retained(void *ctx, TrieNode *node)
+{
+    Sub *sub = ctx;
+    Msg *msg = node->value;
+    if (mqtt__msg_expired(msg, clock_monotonic_ns())) return;
+    uint8_t qos = lower(sub->qos, msg->qos);
+    if (sub->attach) {
+        mqtt__attach_give(sub->attach, msg, qos, true, NULL);
+        return;
+    }
+    if (!may_receive(sub->session->broker, sub->session, msg)) return;
+    if (sub->no_local && msg->from == sub->session->serial) return;
+    mqtt__send(sub->session, msg, qos, true, &sub->id, sub->id ? 1 : 0, true);
+}
+
+void mqtt__replay(MqttBroker *b, Sub *sub)
+{
+    b->depth++;
+    mqtt__trie_select(&b->retained, sub->filter, on_retained, sub);
+    b->depth--;
+}
+
+typedef struct RetainedWalk {
+    void (*fn)(void *ctx, const MqttPub *pub);
+    void *ctx;
+    uint32_t max, count;
+} RetainedWalk;
+
+static void on_walk(void *ctx, TrieNode *node)
+{
+    RetainedWalk *walk = ctx;
+    if (walk->count >= walk->max || mqtt__msg_expired(node->value, clock_monotonic_ns())) return;
+    MqttPub view = mqtt__msg_view(node->value);
+    walk->count++;
+    walk->fn(walk->ctx, &view);
+}
+
+uint32_t mqtt_broker_retained(const MqttBroker *broker, Str filter, uint32_t max,
+                              void (*fn)(void *ctx, const MqttPub *pub), void *ctx)
+{
+    RetainedWalk walk = {fn, ctx, max, 0};
+    if (mqtt_filter_valid(filter)) mqtt__trie_select(&broker->retained, filter, on_walk, &walk);
+    return walk.count;
+}

@@ -1,0 +1,222 @@
+/* runtime/mqtt/trie.c: the level tree behind subscriptions and retained messages.
+ *
+ * Matching a topic against filters walks with an explicit stack: at each level at most the child of
+ * that name and "+" are pushed, so the stack never holds more than levels + 1 nodes. Selecting
+ * names by a filter recurses, at most MQTT_LEVELS_MAX deep because longer paths are never stored.
+ */
+#include "mqtt/trie.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "mqtt/codec.h"
+
+Status mqtt__trie_init(Trie *trie)
+{
+    *trie = (Trie){.bucket_count = 64};
+    trie->buckets = mem_zalloc(trie->bucket_count, sizeof *trie->buckets);
+    trie->root = mem_zalloc(1, sizeof *trie->root);
+    if (trie->buckets && trie->root) return ST_OK;
+    mqtt__trie_done(trie);
+    return ST_NO_MEMORY;
+}
+
+void mqtt__trie_done(Trie *trie)
+{
+    for (size_t i = 0; trie->buckets && i < trie->bucket_count; i++)
+        for (TrieNode *node = trie->buckets[i], *next; node; node = next) {
+            next = node->bucket_next;
+            mem_free(node);
+        }
+    mem_free(trie->buckets);
+    mem_free(trie->root);
+    *trie = (Trie){0};
+}
+
+static uint64_t child_key(const TrieNode *parent, Str level)
+{
+    uint64_t hash = hash_bytes(level.ptr, level.len);
+    return hash ^ (uint64_t)(uintptr_t)parent * 0x9e3779b97f4a7c15u;
+}
+
+static TrieNode *child_find(const Trie *trie, const TrieNode *parent, Str level)
+{
+    uint64_t key = child_key(parent, level);
+    TrieNode *node = trie->buckets[key & (trie->bucket_count - 1)];
+    while (node && (node->key != key || node->parent != parent ||
+                    !str_eq(str_slice(node->text, node->text_bytes), level)))
+        node = node->bucket_next;
+    return node;
+}
+
+static void rehash(Trie *trie)
+{
+    size_t count = trie->bucket_count * 2;
+    TrieNode **buckets = mem_zalloc(count, sizeof *buckets);
+    if (!buckets) return; /* longer chains still work */
+    for (size_t i = 0; i < trie->bucket_count; i++)
+        for (TrieNode *node = trie->buckets[i], *next; node; node = next) {
+            next = node->bucket_next;
+            TrieNode **slot = &buckets[node->key & (count - 1)];
+            node->bucket_next = *slot;
+            *slot = node;
+        }
+    mem_free(trie->buckets);
+    trie->buckets = buckets;
+    trie->bucket_count = count;
+}
+
+static TrieNode *child_add(Trie *trie, TrieNode *parent, Str level)
+{
+    TrieNode *node = mem_zalloc(1, sizeof *node + level.len);
+    if (!node) return NULL;
+    node->parent = parent;
+    node->text_bytes = (uint32_t)level.len;
+    if (level.len) memcpy(node->text, level.ptr, level.len);
+    node->key = child_key(parent, level);
+    if (trie->nodes >= trie->bucket_count) rehash(trie);
+    TrieNode **slot = &trie->buckets[node->key & (trie->bucket_count - 1)];
+    node->bucket_next = *slot;
+    *slot = node;
+    node->next = parent->first_child;
+    if (node->next) node->next->prev = node;
+    parent->first_child = node;
+    if (str_eq(level, STR("+"))) parent->plus = node;
+    if (str_eq(level, STR("#"))) parent->hash = node;
+    trie->nodes++;
+    return node;
+}
+
+/* Cuts the first level off *rest; false when there is none left. `rest->ptr` NULL marks the end,
+ * because an empty last level is a level too. */
+static bool level_next(Str *rest, Str *ret_level)
+{
+    if (!rest->ptr) return false;
+    const char *slash = rest->len ? memchr(rest->ptr, '/', rest->len) : NULL;
+    if (!slash) {
+        *ret_level = *rest;
+        *rest = STR_NONE;
+        return true;
+    }
+    size_t len = (size_t)(slash - rest->ptr);
+    *ret_level = str_slice(rest->ptr, len);
+    *rest = str_slice(slash + 1, rest->len - len - 1);
+    return true;
+}
+
+TrieNode *mqtt__trie_find(const Trie *trie, Str path)
+{
+    TrieNode *node = trie->root;
+    for (Str level; node && level_next(&path, &level);) node = child_find(trie, node, level);
+    return node;
+}
+
+TrieNode *mqtt__trie_add(Trie *trie, Str path)
+{
+    TrieNode *node = trie->root;
+    for (Str level; level_next(&path, &level);) {
+        TrieNode *child = child_find(trie, node, level);
+        if (!child) child = child_add(trie, node, level);
+        if (!child) {
+            mqtt__trie_trim(trie, node);
+            return NULL;
+        }
+        node = child;
+    }
+    return node;
+}
+
+void mqtt__trie_trim(Trie *trie, TrieNode *node)
+{
+    while (node && node->parent && !node->value && !node->first_child) {
+        TrieNode *parent = node->parent;
+        TrieNode **slot = &trie->buckets[node->key & (trie->bucket_count - 1)];
+        while (*slot != node) slot = &(*slot)->bucket_next;
+        *slot = node->bucket_next;
+        if (node->prev)
+            node->prev->next = node->next;
+        else
+            parent->first_child = node->next;
+        if (node->next) node->next->prev = node->prev;
+        if (parent->plus == node) parent->plus = NULL;
+        if (parent->hash == node) parent->hash = NULL;
+        mem_free(node);
+        trie->nodes--;
+        node = parent;
+    }
+}
+
+void mqtt__trie_match(const Trie *trie, Str topic, TrieFn *fn, void *ctx)
+{
+    Str levels[MQTT_LEVELS_MAX], rest = topic;
+    uint32_t count = 0;
+    while (count < MQTT_LEVELS_MAX && level_next(&rest, &levels[count])) count++;
+    if (rest.ptr) return;
+    struct {
+        TrieNode *node;
+        uint32_t depth;
+    } stack[MQTT_LEVELS_MAX + 2];
+    uint32_t top = 0;
+    bool hidden = topic.len && topic.ptr[0] == '$';
+    stack[top].node = trie->root;
+    stack[top++].depth = 0;
+    while (top) {
+        TrieNode *node = stack[--top].node;
+        uint32_t depth = stack[top].depth;
+        bool wild = depth || !hidden;
+        if (wild && node->hash && node->hash->value) fn(ctx, node->hash);
+        if (depth == count) {
+            if (node->value && node->parent) fn(ctx, node);
+            continue;
+        }
+        if (wild && node->plus) {
+            stack[top].node = node->plus;
+            stack[top++].depth = depth + 1;
+        }
+        TrieNode *child = child_find(trie, node, levels[depth]);
+        if (child) {
+            stack[top].node = child;
+            stack[top++].depth = depth + 1;
+        }
+    }
+}
+
+static void visit_all(TrieNode *node, TrieFn *fn, void *ctx, uint32_t depth)
+{
+    if (node->value) fn(ctx, node);
+    if (depth >= MQTT_LEVELS_MAX) return;
+    for (TrieNode *child = node->first_child; child; child = child->next)
+        visit_all(child, fn, ctx, depth + 1);
+}
+
+static bool is_hidden(const TrieNode *node, uint32_t depth)
+{
+    return depth == 0 && node->text_bytes && node->text[0] == '$';
+}
+
+static void visit(const Trie *trie, TrieNode *node, Str rest, uint32_t depth, TrieFn *fn, void *ctx)
+{
+    Str level;
+    if (!level_next(&rest, &level)) {
+        if (node->value) fn(ctx, node);
+        return;
+    }
+    if (depth >= MQTT_LEVELS_MAX) return;
+    if (str_eq(level, STR("#"))) {
+        if (node->value && node->parent) fn(ctx, node);
+        for (TrieNode *child = node->first_child; child; child = child->next)
+            if (!is_hidden(child, depth)) visit_all(child, fn, ctx, depth + 1);
+        return;
+    }
+    if (str_eq(level, STR("+"))) {
+        for (TrieNode *child = node->first_child; child; child = child->next)
+            if (!is_hidden(child, depth)) visit(trie, child, rest, depth + 1, fn, ctx);
+        return;
+    }
+    TrieNode *child = child_find(trie, node, level);
+    if (child) visit(trie, child, rest, depth + 1, fn, ctx);
+}
+
+void mqtt__trie_select(const Trie *trie, Str filter, TrieFn *fn, void *ctx)
+{
+    visit(trie, trie->root, filter, 0, fn, ctx);
+}
