@@ -32,6 +32,9 @@ check: build ## house rules: layers, banned calls, formatting, headers alone, cl
 	@cmake -S . -B build-clang $(GENERATOR) -DCMAKE_C_COMPILER=clang >/dev/null
 	@cmake --build build-clang -j $(JOBS)
 
+bench: build ## speed against hand-written C, cJSON and Node.js, as ratios in one run
+	@command -v node >/dev/null && BUILD=$(BUILD) tests/bench/run.sh
+
 fuzz: setup ## run libFuzzer on every parser, FUZZ_SECONDS (30) each
 	@cmake -S . -B build-fuzz $(GENERATOR) -DCMAKE_C_COMPILER=clang -DTUTTI_FUZZ=ON >/dev/null
 	@cmake --build build-fuzz -j $(JOBS)
