@@ -32,7 +32,9 @@ typedef enum IrType {
     IR__COUNT
 } IrType;
 
-enum { NO_REG = 0xffffffffu, NO_INDEX = 0xffffffffu };
+/* Not an enum: ISO C wants enumerators to fit int. */
+#define NO_REG   0xffffffffu
+#define NO_INDEX 0xffffffffu
 
 typedef struct IrEnum {
     const Str *names;
@@ -341,5 +343,14 @@ const char *ir_type_name(IrType type);
 /* All leaves of a schema, nested records flattened in field order. */
 MUST Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
                       uint32_t *ret_count);
+
+/* False when this instruction cannot fail: float arithmetic, widening conversions. */
+bool ir_may_fail(const IrStage *stage, const IrIns *ins);
+
+/* ST_INTERNAL and a sentence when the program breaks a rule of this file or of ops.def. */
+MUST Status ir_verify(const IrProgram *program, Diag *diag);
+void ir_dump(const IrProgram *program, Buf *out);
+/* Nodes, ports, types and wires of every pipeline as JSON. */
+void ir_graph_json(const IrProgram *program, Buf *out);
 
 #endif

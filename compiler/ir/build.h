@@ -1,0 +1,28 @@
+/* compiler/ir/build.h: appends code to a stage.
+ *
+ * A builder grows one stage's lists in the program's arena. `alloc` is the caller's allocator and
+ * never returns NULL (the checker leaves by its one door when memory ends), so nothing here fails. */
+#ifndef TUTTI_COMPILER_IR_BUILD_H
+#define TUTTI_COMPILER_IR_BUILD_H
+
+#include "compiler/ir/ir.h"
+
+enum { IR_CODE_MAX = 100000, IR_REGS_MAX = 100000 };
+
+typedef struct IrBuilder {
+    IrStage *stage;
+    void *(*alloc)(void *ctx, size_t count, size_t bytes);
+    void (*full)(void *ctx); /* over IR_CODE_MAX: does not return */
+    void *ctx;
+    uint32_t reg_cap, code_cap, pool_cap;
+    uint32_t node; /* of the next instructions */
+    Span span;
+} IrBuilder;
+
+uint32_t build_reg(IrBuilder *b, IrReg reg);
+uint32_t build_temp(IrBuilder *b, IrType type);
+/* The instruction, to fill in further; valid until the next call. */
+IrIns *build_ins(IrBuilder *b, IrOp op, uint32_t dst, uint32_t a, uint32_t b2);
+IrIns *build_list(IrBuilder *b, IrOp op, uint32_t dst, const uint32_t *args, uint32_t count);
+
+#endif

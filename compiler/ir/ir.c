@@ -1,0 +1,98 @@
+/* compiler/ir/ir.c: tables and questions about the IR (see ir.h). */
+#include "compiler/ir/ir.h"
+
+enum { OPERANDS_NONE, OPERANDS_A, OPERANDS_AB, OPERANDS_ABC, OPERANDS_ARGS, OPERANDS_LEAF,
+       OPERANDS_CONST };
+enum { RESULT_NONE, RESULT_SAME, RESULT_BOOL, RESULT_DST };
+enum { EFFECT_PURE, EFFECT_FAIL, EFFECT_STATE, EFFECT_OUT, EFFECT_FLOW };
+
+static const IrOpInfo infos[IR_OP__COUNT] = {
+#define OP(name, operands, result, effect, text)                                                   \
+    [IR_##name] = {text, OPERANDS_##operands, RESULT_##result, EFFECT_##effect},
+#include "compiler/ir/ops.def"
+#undef OP
+};
+
+const IrOpInfo *ir_op_info(IrOp op)
+{
+    return &infos[op < IR_OP__COUNT ? op : 0];
+}
+
+const char *ir_type_name(IrType type)
+{
+    static const char *const names[IR__COUNT] = {
+        "none", "bool", "i32",   "i64",  "u32",      "u64",  "f32",  "f64",
+        "decimal", "string", "bytes", "time", "duration", "enum", "json", "record"};
+    return type < IR__COUNT ? names[type] : "?";
+}
+
+static uint32_t count_leaves(const IrProgram *program, uint32_t schema)
+{
+    const IrSchema *s = &program->schemas[schema];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        count += s->fields[i].type == IR_RECORD ? count_leaves(program, s->fields[i].record) : 1;
+    return count;
+}
+
+static Status fill_leaves(const IrProgram *program, uint32_t schema, const IrLeaf *around,
+                          Arena *arena, IrLeaf *list, uint32_t *at)
+{
+    const IrSchema *s = &program->schemas[schema];
+    for (uint32_t i = 0; i < s->count; i++) {
+        IrLeaf leaf = *around;
+        if (leaf.path_len == IR_PATH_MAX) return ST_LIMIT;
+        leaf.path[leaf.path_len++] = i;
+        leaf.field = &s->fields[i];
+        leaf.optional = around->optional || s->fields[i].optional;
+        leaf.name = around->path_len ? arena_printf(arena, "%.*s.%.*s", STR_ARG(around->name),
+                                                    STR_ARG(s->fields[i].name))
+                                     : s->fields[i].name;
+        if (!leaf.name.ptr) return ST_NO_MEMORY;
+        if (s->fields[i].type != IR_RECORD) {
+            list[(*at)++] = leaf;
+            continue;
+        }
+        Status status = fill_leaves(program, s->fields[i].record, &leaf, arena, list, at);
+        if (status) return status;
+    }
+    return ST_OK;
+}
+
+Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
+                 uint32_t *ret_count)
+{
+    uint32_t count = count_leaves(program, schema), at = 0;
+    IrLeaf *list = arena_many(arena, IrLeaf, count + 1);
+    if (!list) return ST_NO_MEMORY;
+    IrLeaf root = {0};
+    Status status = fill_leaves(program, schema, &root, arena, list, &at);
+    if (status) return status;
+    *ret_list = list;
+    *ret_count = count;
+    return ST_OK;
+}
+
+static bool fits(IrType from, IrType to)
+{
+    if (from == to || to == IR_F32 || to == IR_F64) return true;
+    if (to == IR_I64) return from == IR_I32 || from == IR_U32 || from == IR_TIME ||
+                             from == IR_DURATION;
+    if (to == IR_U64) return from == IR_U32;
+    return (to == IR_TIME || to == IR_DURATION) &&
+           (from == IR_I64 || from == IR_I32 || from == IR_U32 || from == IR_TIME ||
+            from == IR_DURATION);
+}
+
+bool ir_may_fail(const IrStage *stage, const IrIns *ins)
+{
+    switch (ins->op) {
+    case IR_ADD: case IR_SUB: case IR_MUL: case IR_NEG:
+        return stage->regs[ins->a].type != IR_F32 && stage->regs[ins->a].type != IR_F64;
+    case IR_CONV: return !fits(stage->regs[ins->a].type, stage->regs[ins->dst].type);
+    case IR_TEXT: return stage->regs[ins->a].type == IR_STR ||
+                         stage->regs[ins->a].type == IR_JSON;
+    case IR_FAIL: case IR_WATERMARK: return true;
+    default: return infos[ins->op].effect == EFFECT_FAIL;
+    }
+}
