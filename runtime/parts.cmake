@@ -22,7 +22,17 @@ tutti_library(http FOLDERS runtime/http DEPENDS loop)
 target_sources(http PRIVATE ${GEN}/http_head.c)
 set_source_files_properties(${GEN}/http_head.c PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
 tutti_library(mqtt FOLDERS runtime/mqtt DEPENDS loop)
-tutti_library(module FOLDERS runtime/module DEPENDS bus store)
+# The built pages, if there are any, become one generated file (runtime/web/embed/embed.h).
+set(WEB_DIST ${CMAKE_SOURCE_DIR}/runtime/web/dist)
+file(GLOB_RECURSE web_pages CONFIGURE_DEPENDS ${WEB_DIST}/*)
+add_custom_command(OUTPUT ${GEN}/web_files.c
+    COMMAND ${CMAKE_SOURCE_DIR}/runtime/web/embed/embed.sh ${WEB_DIST} ${GEN}
+    DEPENDS ${CMAKE_SOURCE_DIR}/runtime/web/embed/embed.sh ${web_pages})
+tutti_library(web_embed FOLDERS runtime/web/embed DEPENDS base)
+target_sources(web_embed PRIVATE ${GEN}/web_files.c)
+set_source_files_properties(${GEN}/web_files.c PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
+static_part(LIB_Z libz.a)
+tutti_library(module FOLDERS runtime/module DEPENDS bus store http mqtt web_embed ${LIB_Z})
 # Every folder under runtime/modules is one module; a new one appears here by itself.
 tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module ${LIB_CJOSE}
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
