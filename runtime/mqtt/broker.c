@@ -26,7 +26,7 @@ static void presets(MqttBrokerConf *conf)
     preset32(&conf->connect_bytes_max, 4096);
     preset32(&conf->connect_timeout_ms, 10000);
     preset32(&conf->receive_max, 256);
-    preset32(&conf->topic_alias_max, 64);
+    preset32(&conf->topic_alias_max, 10);
     preset32(&conf->filters_per_session_max, 1000);
     preset32(&conf->filter_bytes_max, 4096);
     preset32(&conf->session_queue_max, 10000);
@@ -293,8 +293,8 @@ Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
     broker->stats.published_own++;
     if (!broker->depth) {
         MqttReason reason = mqtt__accept(broker, pub, 0, NULL);
-        return reason ? diag_set(diag, ST_LIMIT, "the broker's memory for messages is full")
-                      : ST_OK;
+        return reason >= 0x80 ? diag_set(diag, ST_LIMIT, "the broker's memory for messages is full")
+                              : ST_OK;
     }
     Msg *msg = mqtt__msg_new(broker, pub, 0);
     if (!msg || broker->later.count >= LATER_MAX ||

@@ -65,7 +65,7 @@ typedef struct MqttBrokerConf {
     uint32_t connect_bytes_max;       /* 4 KiB before CONNECT was accepted */
     uint32_t connect_timeout_ms;      /* 10 s from accept to an accepted CONNECT */
     uint32_t receive_max;             /* 256 unanswered QoS>0 publishes per client */
-    uint32_t topic_alias_max;         /* 64 per connection and direction */
+    uint32_t topic_alias_max;         /* 10 per connection and direction */
     uint32_t filters_per_session_max; /* 1,000 */
     uint32_t filter_bytes_max;        /* 4 KiB, topics too; levels at most 128 */
     uint32_t session_queue_max;       /* 10,000 messages waiting for one client */

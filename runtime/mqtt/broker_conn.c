@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-enum { CLOSE_WAIT_S = 5, PARTIAL_GRACE_S = 30, OUT_BYTES_MAX = 300 * 1024 * 1024 };
+enum { CLOSE_WAIT_S = 5, LINGER_S = 2, PARTIAL_GRACE_S = 30, OUT_BYTES_MAX = 300 * 1024 * 1024 };
 
 Conn *mqtt__conn_new(MqttBroker *b)
 {
@@ -87,8 +87,10 @@ void mqtt__conn_close(Conn *c)
 
 void mqtt__conn_fail(Conn *c, MqttReason reason)
 {
-    if (c->state == CONN_OPEN && c->version == 5)
+    if (c->state == CONN_OPEN && c->version == 5) {
         mqtt_put_disconnect(&c->out, 5, (uint8_t)reason, STR_NONE);
+        c->linger = true;
+    }
     mqtt__conn_close(c);
 }
 
@@ -297,6 +299,23 @@ static void write_out(Conn *c)
     if (!c->out.len && c->out.cap > OUT_STOP_BYTES) buf_done(&c->out);
 }
 
+static void on_shutdown(uv_shutdown_t *request, int status)
+{
+    (void)request;
+    (void)status; /* the end comes with the peer's FIN, or with the tick */
+}
+
+/* Closing a socket with unread input resets it, and the peer may lose the DISCONNECT that says why.
+ * So: our FIN, then read and forget until the peer's, at most LINGER_S. */
+static bool linger(Conn *c)
+{
+    if (c->shut) return true;
+    c->shut = true;
+    c->progress_ns = clock_monotonic_ns();
+    (void)uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
+    return uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, on_shutdown) == 0;
+}
+
 void mqtt__conn_flush(Conn *c)
 {
     if (c->closing_tcp) return;
@@ -316,7 +335,7 @@ void mqtt__conn_flush(Conn *c)
     write_out(c);
     if (c->writing || c->out.len) return;
     if (c->tcp_used) {
-        mqtt__conn_force(c);
+        if (!c->linger || !linger(c)) mqtt__conn_force(c);
         return;
     }
     if (c->ops) c->ops->close(c->ops_ctx);
@@ -330,7 +349,10 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
         mqtt__conn_input(c, buf->base, (size_t)len);
     } else if (len < 0) {
         (void)uv_read_stop(stream);
-        mqtt__conn_close(c);
+        if (c->shut)
+            mqtt__conn_force(c);
+        else
+            mqtt__conn_close(c);
     }
 }
 
@@ -433,7 +455,8 @@ static void conn_tick(Conn *c, int64_t now)
 {
     const MqttBrokerConf *conf = &c->broker->conf;
     if (c->state == CONN_CLOSING) {
-        if (now - c->progress_ns > CLOSE_WAIT_S * NS_PER_S) mqtt__conn_force(c);
+        if (now - c->progress_ns > (c->shut ? LINGER_S : CLOSE_WAIT_S) * NS_PER_S)
+            mqtt__conn_force(c);
         return;
     }
     if (c->state != CONN_OPEN) {

@@ -145,6 +145,11 @@ static void enter(Conn *c, const MqttPacket *p)
     }
     limits_take(c, p);
     connack(c, p, s, present, !p->client_id.len);
+    if (c->packet_max && c->out.len > c->packet_max) {
+        buf_clear(&c->out); /* it does not even take the answer (MQTT-3.1.2-24) */
+        mqtt__conn_close(c);
+        return;
+    }
     c->state = CONN_OPEN;
     b->new_count--;
     b->stats.connections++;
@@ -196,8 +201,7 @@ static void on_connect(Conn *c, Str packet, size_t head)
     MqttPacket p;
     MqttReason reason = mqtt_decode(packet, head, 0, MQTT_FROM_CLIENT, &p);
     c->version = p.version ? p.version : 4;
-    if (reason == MQTT_RC_VERSION && p.version < 5) c->version = 4;
-    if (reason == MQTT_RC_VERSION && p.version > 5) c->version = 5;
+    if (reason == MQTT_RC_VERSION) c->version = 4; /* the form every client understands */
     if (reason) {
         if (reason != MQTT_RC_VERSION) b->stats.protocol_errors++;
         if (p.version != 5 && reason != MQTT_RC_VERSION)
@@ -206,7 +210,7 @@ static void on_connect(Conn *c, Str packet, size_t head)
             refuse(c, reason);
         return;
     }
-    if (!p.client_id.len && p.version < 5 && !p.clean) {
+    if (!p.client_id.len && (p.version == 3 || (p.version == 4 && !p.clean))) {
         refuse(c, MQTT_RC_CLIENT_ID);
         return;
     }
@@ -336,7 +340,9 @@ static void on_publish(Conn *c, MqttPacket *p)
     b->stats.received++;
     b->stats.received_bytes += p->payload.len;
     s->in_count++;
-    if (c->version == 5 && p->props.sub_id_count) {
+    /* A client must not send subscription identifiers (MQTT-3.3.4-6); they are never passed on,
+     * and no harm comes from a client that does, so it is not disconnected for one. */
+    if (c->version == 5 && p->props.sub_id_count > 1) {
         mqtt__conn_fail(c, MQTT_RC_PROTOCOL);
         return;
     }
@@ -385,7 +391,7 @@ static void on_publish(Conn *c, MqttPacket *p)
         mqtt__conn_close(c);
     }
     pending->reason = (uint8_t)reason;
-    if (reason && p->qos == 2 && c->version == 5) mqtt__received_clear(s, p->id);
+    if (reason >= 0x80 && p->qos == 2 && c->version == 5) mqtt__received_clear(s, p->id);
     mqtt__pending_done(b, pending);
 }
 

@@ -146,12 +146,14 @@ struct MqttStream {
     Conn *next, *prev; /* all connections, oldest first */
     Conn *dirty_next;
     bool dirty, tcp_used, writing, held, paused, closing_tcp, hurry;
+    bool linger, shut; /* said goodbye: the peer may read it before the socket goes */
     bool websocket, loopback, request_problem;
     ConnState state;
     uint8_t version;
     bool will_cancelled;
     uv_tcp_t tcp;
     uv_write_t write;
+    uv_shutdown_t shutdown;
     const MqttStreamOps *ops;
     void *ops_ctx;
     size_t carried; /* bytes waiting in the carrier of a stream */
@@ -287,7 +289,7 @@ void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason);
 /* broker_route.c */
 /* Observer, retained store, everybody who matches. pending may be NULL. */
 MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
-void mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending);
+bool mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending); /* false: nobody matched */
 void mqtt__replay(MqttBroker *b, Sub *sub);
 void mqtt__later_run(MqttBroker *b);
 

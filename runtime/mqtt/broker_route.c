@@ -126,10 +126,11 @@ static void give_share(MqttBroker *b, Share *share, Msg *msg, Pending *pending)
     }
 }
 
-static void hand_out(MqttBroker *b, Msg *msg, Pending *pending)
+/* False when no subscription matched. */
+static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
 {
     MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
-    if (!slot) return;
+    if (!slot) return false;
     for (uint32_t i = 0; i < slot->count;) {
         const MatchRow *row = &slot->rows[i];
         uint32_t count = 1;
@@ -144,6 +145,7 @@ static void hand_out(MqttBroker *b, Msg *msg, Pending *pending)
         }
         i += count;
     }
+    return slot->count > 0;
 }
 
 static void retain_drop(MqttBroker *b, TrieNode *node)
@@ -181,15 +183,16 @@ static bool retain_keep(MqttBroker *b, Msg *msg)
     return true;
 }
 
-void mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending)
+bool mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending)
 {
     b->depth++;
     if (b->observe) {
         MqttPub view = mqtt__msg_view(msg);
         b->observe(b->observe_ctx, &view);
     }
-    hand_out(b, msg, pending);
+    bool matched = hand_out(b, msg, pending);
     b->depth--;
+    return matched;
 }
 
 MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending)
@@ -204,9 +207,9 @@ MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pendin
         mqtt__msg_unref(b, msg);
         return MQTT_RC_QUOTA;
     }
-    mqtt__accept_msg(b, msg, pending);
+    bool matched = mqtt__accept_msg(b, msg, pending);
     mqtt__msg_unref(b, msg);
-    return MQTT_RC_OK;
+    return matched ? MQTT_RC_OK : MQTT_RC_NO_MATCH;
 }
 
 void mqtt__later_run(MqttBroker *b)
@@ -214,7 +217,7 @@ void mqtt__later_run(MqttBroker *b)
     for (uint32_t left = b->later.count; left && b->later.count; left--) {
         Entry e = mqtt__ring_pop(&b->later);
         if (e.msg->retain) (void)retain_keep(b, e.msg);
-        mqtt__accept_msg(b, e.msg, NULL);
+        (void)mqtt__accept_msg(b, e.msg, NULL);
         mqtt__entry_drop(b, &e);
     }
 }

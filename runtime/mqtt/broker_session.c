@@ -244,7 +244,7 @@ uint8_t mqtt__subscribe(Session *s, const MqttFilterRow *row, uint32_t id)
     if (row->filter.len > b->conf.filter_bytes_max || mqtt_levels(row->filter) > MQTT_LEVELS_MAX)
         return MQTT_RC_QUOTA;
     if (b->conf.may && !b->conf.may(b->conf.may_ctx, s->id, s->user, MQTT_MAY_SUBSCRIBE, rest))
-        return MQTT_RC_NOT_AUTHORIZED;
+        return MQTT_RC_UNSPECIFIED; /* the one failure code that 3.1.1 and 5.0 share */
     Sub *sub = map_get(&s->subs, row->filter);
     bool fresh = !sub, full;
     if (fresh) {

@@ -79,11 +79,12 @@ MqttReason mqtt_props_read(Str block, uint8_t type, MqttProps *ret_props)
         if (c.bad || id >= COUNT_OF(prop_index) || !prop_index[id]) return MQTT_RC_MALFORMED;
         MqttPropIndex index = (MqttPropIndex)(prop_index[id] - 1);
         const PropRow *row = &prop_rows[index];
+        /* Bytes that are missing are worse than a property out of place: value first. */
+        MqttReason reason = prop_value(&c, index, ret_props);
+        if (reason) return reason;
         if (!(row->packets >> type & 1)) return MQTT_RC_PROTOCOL;
         bool many = row->many == MANY && !(id == 0x0b && type == MQTT_SUBSCRIBE);
         if (mqtt_has(ret_props, index) && !many) return MQTT_RC_PROTOCOL;
-        MqttReason reason = prop_value(&c, index, ret_props);
-        if (reason) return reason;
         ret_props->has |= 1ull << index;
     }
     return MQTT_RC_OK;

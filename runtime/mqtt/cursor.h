@@ -75,12 +75,23 @@ static inline Str mqtt_take_binary(MqttCursor *c)
     return mqtt_take_bytes(c, mqtt_take_u16(c));
 }
 
-/* UTF-8 string: well-formed and without U+0000 (MQTT 5.0, 1.5.4). */
+/* Control characters U+0000..U+001F and U+007F..U+009F. */
+static inline bool mqtt_has_control(Str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        if (c < 0x20 || c == 0x7f) return true;
+        if (c == 0xc2 && i + 1 < text.len && (uint8_t)text.ptr[i + 1] < 0xa0) return true;
+    }
+    return false;
+}
+
+/* UTF-8 string: well-formed, without U+0000 (must, MQTT 5.0, 1.5.4) and without the other control
+ * characters (may, same place: they serve only to confuse logs and terminals). */
 static inline Str mqtt_take_string(MqttCursor *c)
 {
     Str text = mqtt_take_binary(c);
-    if (!c->bad && text.len && (memchr(text.ptr, 0, text.len) || !str_utf8_valid(text)))
-        c->bad = true;
+    if (!c->bad && text.len && (mqtt_has_control(text) || !str_utf8_valid(text))) c->bad = true;
     return c->bad ? (Str){"", 0} : text;
 }
 
