@@ -10,17 +10,16 @@
 #include "bus/bus_sim.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { DEADLINE_MS = 10000, NOTES = 64 };
-
-extern char **environ;
 
 typedef struct Bed {
     Loop *loop;
@@ -28,6 +27,7 @@ typedef struct Bed {
     LoopTimer *deadline;
     bool late;
     int seen, answers, expected;
+    int last[2]; /* sim: latest value of each subject */
     Status status;
     char notes[NOTES][128]; /* what arrived, in order */
     BusSub *sub;
@@ -74,15 +74,18 @@ static bool server_start(void)
 {
     char port[16];
     int number = free_port();
-    char *argv[] = {"nats-server", "-a", "127.0.0.1", "-p", port, NULL};
-    posix_spawn_file_actions_t files;
     if (server) return true;
     (void)snprintf(port, sizeof port, "%d", number);
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", 1 /* O_WRONLY */, 0);
-    int failed = posix_spawnp(&server, "nats-server", &files, NULL, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    if (failed) {
+    server = fork();
+    if (server == 0) {
+        /* Dies with the test, however that ends, and keeps no pipe of the runner open. */
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (dup2(null, 0) == 0 && dup2(null, 1) == 1 && dup2(null, 2) == 2)
+            execlp("nats-server", "nats-server", "-a", "127.0.0.1", "-p", port, (char *)NULL);
+        _exit(127);
+    }
+    if (server < 0) {
         server = 0;
         return false;
     }
@@ -498,11 +501,10 @@ TEST(local_bus_survives_an_empty_heap)
 static void last_of_subject(void *ctx, const BusMsg *msg)
 {
     Bed *bed = ctx;
-    int *last = &bed->answers; /* per subject: a in the low half, b in the high */
+    int *last = &bed->last[msg->subject.ptr[2] == 'a'];
     int value = (int)strtol(msg->body.ptr, NULL, 10);
-    int shift = msg->subject.ptr[2] == 'a' ? 0 : 16;
-    CHECK(value >= ((*last >> shift) & 0xffff)); /* doubles are equal, nothing goes back */
-    *last = (*last & ~(0xffff << shift)) | value << shift;
+    CHECK(value >= *last); /* doubles are equal, nothing goes back */
+    *last = value;
     bed->seen++;
 }
 
