@@ -12,7 +12,7 @@ static_part(LIB_CJOSE libcjose.a)
 static_part(LIB_JANSSON libjansson.a)
 static_part(LIB_CRYPTO libcrypto.a)
 tutti_library(bus FOLDERS runtime/bus DEPENDS loop)
-tutti_library(store FOLDERS runtime/store DEPENDS loop ${LIB_SQLITE} ${LIB_SODIUM})
+tutti_library(store FOLDERS runtime/store DEPENDS loop ${LIB_SQLITE} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
 # The lexer of request heads is written by re2c; its output gets the generated code's warnings.
 add_custom_command(OUTPUT ${GEN}/http_head.c
     COMMAND re2c -W -Werror -T -i --no-generation-date --no-version -o ${GEN}/http_head.c

@@ -8,12 +8,11 @@
 #include "base/json.h"
 
 #include "base/hash.h"
+#include "base/num.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-enum { KEYS_COMPARED_MAX = 16, NUMBER_BYTES_MAX = 1100 };
+enum { KEYS_COMPARED_MAX = 16 };
 
 typedef struct Reader {
     Arena *arena;
@@ -197,11 +196,8 @@ static Status read_number(Reader *r, Json *json)
         skip_digits(r);
     }
     Str source = str_slice(r->text.ptr + start, r->at - start);
-    if (source.len >= NUMBER_BYTES_MAX) return fail_at(r, start, "the number is too long");
-    char copy[NUMBER_BYTES_MAX];
-    memcpy(copy, source.ptr, source.len);
-    copy[source.len] = '\0';
-    json->number = strtod(copy, NULL);
+    if (!num_get_f64(source.ptr, source.ptr + source.len, &json->number))
+        return fail_at(r, start, "not a number");
     if (!isfinite(json->number)) return fail_at(r, start, "the number is out of range");
     json->type = whole && str_to_i64(source, &json->integer) ? JSON_INT : JSON_NUMBER;
     return ST_OK;
@@ -544,56 +540,14 @@ void json_put_uint(JsonOut *out, uint64_t value)
     buf_u64(out->buf, value);
 }
 
-/* Shortest digits that read back: `count` digits in `digits`, value 0.d1d2d3... * 10^point. */
-static int shortest_digits(double value, char *digits, int *ret_point)
-{
-    char text[32];
-    int precision = 0;
-    do (void)snprintf(text, sizeof text, "%.*e", precision, value);
-    while (strtod(text, NULL) != value && ++precision < 17);
-    char *exponent = memchr(text, 'e', sizeof text);
-    int count = 0;
-    for (const char *p = text; p < exponent; p++)
-        if (*p != '.') digits[count++] = *p;
-    *ret_point = (int)strtol(exponent + 1, NULL, 10) + 1;
-    return count;
-}
-
-/* ECMA-262 Number::toString, radix 10. */
-static void put_f64(Buf *buf, double value)
-{
-    char digits[32];
-    int n;
-    if (value == 0) {
-        buf_char(buf, '0');
-        return;
-    }
-    if (value < 0) buf_char(buf, '-');
-    int k = shortest_digits(fabs(value), digits, &n);
-    if (n > 21 || n < -5) {
-        buf_char(buf, digits[0]);
-        if (k > 1) buf_char(buf, '.');
-        buf_add(buf, digits + 1, (size_t)k - 1);
-        buf_printf(buf, "e%c%d", n > 0 ? '+' : '-', abs(n - 1));
-    } else if (n <= 0) {
-        buf_text(buf, "0.");
-        for (int i = n; i < 0; i++) buf_char(buf, '0');
-        buf_add(buf, digits, (size_t)k);
-    } else {
-        buf_add(buf, digits, (size_t)(k < n ? k : n));
-        for (int i = k; i < n; i++) buf_char(buf, '0');
-        if (k > n) buf_char(buf, '.');
-        if (k > n) buf_add(buf, digits + n, (size_t)(k - n));
-    }
-}
-
 void json_put_number(JsonOut *out, double value)
 {
     before_value(out);
-    if (isfinite(value))
-        put_f64(out->buf, value);
-    else
+    char text[NUM_TEXT_BYTES];
+    if (!isfinite(value))
         buf_text(out->buf, "null");
+    else
+        buf_add(out->buf, text, (size_t)(num_put_f64(text, value) - text));
 }
 
 void json_put_bool(JsonOut *out, bool value)

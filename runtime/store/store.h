@@ -54,7 +54,7 @@ void store_bind_blob(StoreStmt *stmt, int index, Str bytes);
 void store_bind_null(StoreStmt *stmt, int index);
 /* ST_OK with *ret_row true: a row can be read; false: done, the statement is reset. */
 MUST Status store_step(StoreStmt *stmt, bool *ret_row, Diag *diag);
-void store_reset(StoreStmt *stmt); /* stop before the last row */
+void store_reset(StoreStmt *stmt);              /* stop before the last row */
 int64_t store_int(StoreStmt *stmt, int column); /* columns count from 0 */
 double store_number(StoreStmt *stmt, int column);
 Str store_str(StoreStmt *stmt, int column); /* valid until the next step or reset */

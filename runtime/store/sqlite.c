@@ -1,0 +1,395 @@
+/* runtime/store/sqlite.c: SQLite behind a writer thread, with group commit.
+ *
+ * A Worker is a thread with a queue and a connection of its own. The writer takes up to BATCH_JOBS
+ * jobs, runs them in one transaction, syncs once (WAL, synchronous=FULL), and reports them to the
+ * loop in one post: a job that was reported is on disk. Each job has a savepoint, so a failing one
+ * undoes only itself. Should SQLite itself roll the transaction back (disk full, I/O error), every
+ * job of it is reported as failed. The reader starts with the first store_read.
+ * Only the worker's thread touches its connection: SQLite is opened without its own mutexes. */
+#include "store/sqlite_conn.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BATCH_JOBS = 2048, HASH_BYTES = 32, PATH_BYTES = 4096 };
+
+typedef struct Job {
+    struct Job *next;
+    StoreJobFn *fn;
+    StoreDoneFn *done;
+    void *ctx;
+    bool *ret_now; /* store_run_now waits for this to become true; it owns the Job then */
+    Status status;
+    Diag diag;
+} Job;
+
+typedef struct Worker {
+    Store *store;
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t some, finished;
+    Job *first, *last;
+    size_t count;
+    bool closing, started, is_writer;
+    StoreConn conn; /* the thread's own */
+} Worker;
+
+struct Store {
+    Loop *loop;
+    char path[PATH_BYTES];
+    Worker writer, reader;
+    pthread_mutex_t reader_start;
+};
+
+/* ---- running jobs, on the worker's thread ---- */
+
+static Status run_sql(Worker *worker, const char *sql, Diag *diag)
+{
+    return store_exec(&worker->conn, sql, diag);
+}
+
+static void fail_all(Job *from, const Job *to, Status status, const Diag *diag)
+{
+    for (Job *job = from; job != to; job = job->next) {
+        if (job->status) continue;
+        job->status = status;
+        job->diag = *diag;
+    }
+}
+
+static void run_job(Worker *worker, Job *job)
+{
+    Diag ignored;
+    job->status = run_sql(worker, "SAVEPOINT job", &job->diag);
+    if (job->status) return;
+    job->status = job->fn(&worker->conn, job->ctx, &job->diag);
+    store__conn_rest(&worker->conn);
+    if (sqlite3_get_autocommit(worker->conn.db)) {
+        /* SQLite gave the whole transaction up; the caller finds out by the same question. */
+        if (!job->status) job->status = diag_set(&job->diag, ST_IO, "the transaction was lost");
+        return;
+    }
+    if (job->status) (void)!run_sql(worker, "ROLLBACK TO job", &ignored);
+    Status st = run_sql(worker, "RELEASE job", job->status ? &ignored : &job->diag);
+    if (!job->status) job->status = st;
+}
+
+/* Runs a list in one transaction (or several, when SQLite gives one up in between). */
+static void run_batch(Worker *worker, Job *list)
+{
+    Job *begun = list; /* first job of the open transaction */
+    Diag diag = {0};
+    const char *begin = worker->is_writer ? "BEGIN IMMEDIATE" : "BEGIN";
+    Status st = run_sql(worker, begin, &diag);
+    for (Job *job = list; job && !st; job = job->next) {
+        run_job(worker, job);
+        if (!sqlite3_get_autocommit(worker->conn.db)) continue;
+        fail_all(begun, job->next, ST_IO, &job->diag);
+        begun = job->next;
+        if (begun) st = run_sql(worker, begin, &diag);
+    }
+    if (!st && begun) st = run_sql(worker, "COMMIT", &diag);
+    if (!st) return;
+    Diag ignored;
+    if (!sqlite3_get_autocommit(worker->conn.db)) (void)!run_sql(worker, "ROLLBACK", &ignored);
+    fail_all(begun, NULL, st, &diag);
+}
+
+static void report(void *ctx)
+{
+    for (Job *job = ctx, *next; job; job = next) {
+        next = job->next;
+        if (job->done) job->done(job->ctx, job->status, &job->diag);
+        mem_free(job);
+    }
+}
+
+/* Waiters of store_run_now are woken here; the others go to the loop together. */
+static void hand_back(Worker *worker, Job *list)
+{
+    Job *first = NULL, **link = &first;
+    pthread_mutex_lock(&worker->lock);
+    for (Job *job = list, *next; job; job = next) {
+        next = job->next;
+        if (job->ret_now) {
+            *job->ret_now = true;
+            continue;
+        }
+        *link = job;
+        link = &job->next;
+    }
+    *link = NULL;
+    pthread_cond_broadcast(&worker->finished);
+    pthread_mutex_unlock(&worker->lock);
+    /* The work is committed: it must be reported, so a full loop is waited for. */
+    while (first && loop_post(worker->store->loop, report, first))
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
+static Job *take_batch(Worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    while (!worker->first && !worker->closing) pthread_cond_wait(&worker->some, &worker->lock);
+    Job *list = worker->first, *last = list;
+    size_t count = list ? 1 : 0;
+    while (last && last->next && count < BATCH_JOBS) {
+        last = last->next;
+        count++;
+    }
+    if (last) {
+        worker->first = last->next;
+        last->next = NULL;
+    }
+    if (!worker->first) worker->last = NULL;
+    worker->count -= count;
+    pthread_mutex_unlock(&worker->lock);
+    return list;
+}
+
+static void *worker_main(void *ctx)
+{
+    Worker *worker = ctx;
+    for (Job *list; (list = take_batch(worker));) {
+        run_batch(worker, list);
+        hand_back(worker, list);
+    }
+    return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static Status worker_start(Store *store, Worker *worker, bool is_writer, Diag *diag)
+{
+    worker->store = store;
+    worker->is_writer = is_writer;
+    Status st = store__conn_open(&worker->conn, store->path, is_writer, diag);
+    if (st) return st;
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->some, NULL);
+    pthread_cond_init(&worker->finished, NULL);
+    int error = pthread_create(&worker->thread, NULL, worker_main, worker);
+    if (error) {
+        store__conn_close(&worker->conn);
+        return diag_errno(diag, error, "store %s: no thread", store->path);
+    }
+    worker->started = true;
+    return ST_OK;
+}
+
+static void worker_stop(Worker *worker)
+{
+    if (!worker->started) return;
+    pthread_mutex_lock(&worker->lock);
+    worker->closing = true;
+    pthread_cond_signal(&worker->some);
+    pthread_mutex_unlock(&worker->lock);
+    pthread_join(worker->thread, NULL);
+    store__conn_close(&worker->conn);
+    pthread_cond_destroy(&worker->some);
+    pthread_cond_destroy(&worker->finished);
+    pthread_mutex_destroy(&worker->lock);
+}
+
+/* SQLite gives its side files the mode of the main one. */
+static Status create_file(const char *path, Diag *diag)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) return diag_errno(diag, errno, "store %s", path);
+    close(fd);
+    return ST_OK;
+}
+
+Status store_sqlite_open(Loop *loop, const char *path, Store **ret_store, Diag *diag)
+{
+    if (strlen(path) >= PATH_BYTES) return diag_set(diag, ST_LIMIT, "the store's path is too long");
+    Status st = create_file(path, diag);
+    if (st) return st;
+    Store *store = mem_zalloc(1, sizeof *store);
+    if (!store) return ST_NO_MEMORY;
+    store->loop = loop;
+    (void)snprintf(store->path, sizeof store->path, "%s", path);
+    st = worker_start(store, &store->writer, true, diag);
+    if (st) {
+        mem_free(store);
+        return st;
+    }
+    pthread_mutex_init(&store->reader_start, NULL);
+    *ret_store = store;
+    return ST_OK;
+}
+
+void store_close(Store *store)
+{
+    if (!store) return;
+    worker_stop(&store->reader);
+    worker_stop(&store->writer);
+    pthread_mutex_destroy(&store->reader_start);
+    mem_free(store);
+}
+
+/* ---- handing jobs over ---- */
+
+static Status enqueue(Worker *worker, Job job)
+{
+    Job *copy = mem_alloc(sizeof *copy);
+    if (!copy) return ST_NO_MEMORY;
+    *copy = job;
+    copy->diag.text[0] = '\0';
+    pthread_mutex_lock(&worker->lock);
+    bool full = worker->count >= STORE_JOBS_MAX;
+    if (!full) {
+        *(worker->last ? &worker->last->next : &worker->first) = copy;
+        worker->last = copy;
+        worker->count++;
+        pthread_cond_signal(&worker->some);
+    }
+    pthread_mutex_unlock(&worker->lock);
+    if (!full) return ST_OK;
+    mem_free(copy);
+    return ST_BUSY;
+}
+
+Status store_write(Store *store, StoreJobFn *fn, StoreDoneFn *done, void *ctx)
+{
+    return enqueue(&store->writer, (Job){.fn = fn, .done = done, .ctx = ctx});
+}
+
+Status store_read(Store *store, StoreJobFn *fn, StoreDoneFn *done, void *ctx)
+{
+    pthread_mutex_lock(&store->reader_start);
+    Status st = ST_OK;
+    if (!store->reader.started) st = worker_start(store, &store->reader, false, NULL);
+    pthread_mutex_unlock(&store->reader_start);
+    if (st) return st;
+    return enqueue(&store->reader, (Job){.fn = fn, .done = done, .ctx = ctx});
+}
+
+Status store_run_now(Store *store, StoreJobFn *fn, void *ctx, Diag *diag)
+{
+    Worker *worker = &store->writer;
+    bool finished = false;
+    Job *job = mem_zalloc(1, sizeof *job);
+    if (!job) return diag_set(diag, ST_NO_MEMORY, "no memory for a store job");
+    *job = (Job){.fn = fn, .ctx = ctx, .ret_now = &finished};
+    pthread_mutex_lock(&worker->lock);
+    *(worker->last ? &worker->last->next : &worker->first) = job;
+    worker->last = job;
+    worker->count++;
+    pthread_cond_signal(&worker->some);
+    while (!finished) pthread_cond_wait(&worker->finished, &worker->lock);
+    pthread_mutex_unlock(&worker->lock);
+    Status st = job->status;
+    if (st && diag) *diag = job->diag;
+    mem_free(job);
+    return st;
+}
+
+/* ---- migrations ---- */
+
+typedef struct Migrate {
+    const char *owner;
+    const StoreMigration *list;
+} Migrate;
+
+static void hash_text(const char *sql, char *hex, size_t room)
+{
+    unsigned char hash[HASH_BYTES];
+    (void)crypto_generichash(hash, sizeof hash, (const unsigned char *)sql, strlen(sql), NULL, 0);
+    (void)sodium_bin2hex(hex, room, hash, sizeof hash);
+}
+
+/* The recorded hash of one version; empty when it was never applied. */
+static Status recorded(StoreConn *conn, const char *owner, uint32_t version, char *hex, Diag *diag)
+{
+    StoreStmt *stmt = NULL;
+    bool row = false;
+    Status st = store_prepare(
+        conn, "SELECT hash FROM tutti_migrations WHERE owner=?1 AND version=?2", &stmt, diag);
+    if (st) return st;
+    store_bind_str(stmt, 1, str_from(owner));
+    store_bind_int(stmt, 2, version);
+    st = store_step(stmt, &row, diag);
+    if (!st)
+        (void)snprintf(hex, HASH_BYTES * 2 + 1, "%.*s",
+                       STR_ARG(row ? store_str(stmt, 0) : STR("")));
+    store_reset(stmt);
+    return st;
+}
+
+static Status record(StoreConn *conn, const char *owner, const StoreMigration *m, const char *hex,
+                     Diag *diag)
+{
+    StoreStmt *stmt = NULL;
+    bool row = false;
+    Status st = store_prepare(conn,
+                              "INSERT INTO tutti_migrations(owner,version,name,hash,applied_s)"
+                              " VALUES(?1,?2,?3,?4,unixepoch())",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_str(stmt, 1, str_from(owner));
+    store_bind_int(stmt, 2, m->version);
+    store_bind_str(stmt, 3, str_from(m->name));
+    store_bind_str(stmt, 4, str_from(hex));
+    return store_step(stmt, &row, diag);
+}
+
+static Status refuse_newer(StoreConn *conn, const char *owner, uint32_t newest, Diag *diag)
+{
+    StoreStmt *stmt = NULL;
+    bool row = false;
+    Status st = store_prepare(conn, "SELECT max(version) FROM tutti_migrations WHERE owner=?1",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_str(stmt, 1, str_from(owner));
+    st = store_step(stmt, &row, diag);
+    int64_t have = !st && row ? store_int(stmt, 0) : 0;
+    store_reset(stmt);
+    if (!st && have > newest)
+        st = diag_set(diag, ST_CONFLICT,
+                      "%s: the data is of a newer program (version %lld, here %u)", owner,
+                      (long long)have, newest);
+    return st;
+}
+
+static Status migrate_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    const Migrate *run = ctx;
+    uint32_t newest = 0;
+    Status st = store_exec(conn,
+                           "CREATE TABLE IF NOT EXISTS tutti_migrations(owner TEXT NOT NULL,"
+                           "version INTEGER NOT NULL,name TEXT NOT NULL,hash TEXT NOT NULL,"
+                           "applied_s INTEGER NOT NULL,PRIMARY KEY(owner,version)) WITHOUT ROWID",
+                           diag);
+    for (const StoreMigration *m = run->list; m->version && !st; m++) {
+        char hex[HASH_BYTES * 2 + 1], old[HASH_BYTES * 2 + 1] = "";
+        if (m->version != ++newest)
+            return diag_set(diag, ST_INVALID, "%s: migration %u has a gap before it", run->owner,
+                            m->version);
+        hash_text(m->sql, hex, sizeof hex);
+        st = recorded(conn, run->owner, m->version, old, diag);
+        if (st || strcmp(old, hex) == 0) continue;
+        if (old[0])
+            return diag_set(diag, ST_CONFLICT,
+                            "%s: migration %u (%s) was edited after it was applied", run->owner,
+                            m->version, m->name);
+        st = store_exec(conn, m->sql, diag);
+        if (st)
+            return diag_wrap(diag, st, "%s: migration %u (%s)", run->owner, m->version, m->name);
+        st = record(conn, run->owner, m, hex, diag);
+    }
+    return st ? st : refuse_newer(conn, run->owner, newest, diag);
+}
+
+Status store_migrate(Store *store, const char *owner, const StoreMigration *list, Diag *diag)
+{
+    Migrate run = {owner, list};
+    if (sodium_init() < 0) return diag_set(diag, ST_INTERNAL, "libsodium does not start");
+    return store_run_now(store, migrate_job, &run, diag);
+}
