@@ -30,6 +30,15 @@ add_executable(mqtt_broker ${CMAKE_SOURCE_DIR}/tests/mqtt/broker_main.c)
 target_compile_options(mqtt_broker PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(mqtt_broker PRIVATE mqtt)
 set_target_properties(mqtt_broker PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
+# The simulated plant of examples/press-line: peers on foreign protocol stacks, not the product.
+foreach(part presses meter)
+  add_executable(plant_${part} ${CMAKE_SOURCE_DIR}/examples/press-line/plant/${part}.c)
+  target_compile_options(plant_${part} PRIVATE ${STRICT_WARNINGS})
+  set_target_properties(plant_${part} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plant)
+endforeach()
+target_link_libraries(plant_presses PRIVATE mosquitto m)
+target_link_libraries(plant_meter PRIVATE modbus m)
 # The HTTP server alone, for curl, Node and conformance tools.
 add_executable(http_peer tests/http/peer.c)
 target_compile_options(http_peer PRIVATE ${STRICT_WARNINGS})
