@@ -42,10 +42,14 @@ static double dice(void)
     return (double)(dice_state * 2685821657736338717u >> 11) / 9007199254740992.0;
 }
 
+/* By hand: modbus_set_float_abcd of libmodbus 3.1.6 puts the bytes in another order on the wire. */
 static void put_f32(modbus_mapping_t *map, int at, double value)
 {
-    modbus_set_float_abcd((float)value, map->tab_registers + at);
-    modbus_set_float_abcd((float)value, map->tab_input_registers + at);
+    float single = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &single, sizeof bits);
+    map->tab_registers[at] = map->tab_input_registers[at] = (uint16_t)(bits >> 16);
+    map->tab_registers[at + 1] = map->tab_input_registers[at + 1] = (uint16_t)bits;
 }
 
 static void put_u16(modbus_mapping_t *map, int at, unsigned value)
