@@ -1,0 +1,177 @@
+// explore/explore.tsx: the namespace: tree with live values left, one path with history right.
+// The filter, the selection and the range are in the address.
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import "./explore.css";
+import { api } from "../core/api";
+import { handle } from "../core/keys";
+import { param, place, setParams } from "../core/router";
+import { numberText, plural } from "../core/format";
+import { subscribe } from "../live/socket";
+import { clock, cellOf, watchPaths, type Watch } from "../live/values";
+import { Icon } from "../ui/icon";
+import { words } from "../ui/menu";
+import { Empty, Failure } from "../ui/state";
+import { useLoad, useTitle } from "../ui/hooks";
+import { Detail } from "./detail";
+import { Tree } from "./tree";
+import { TreeView } from "./tree-view";
+
+const FIRST_ROWS = 60;
+const CHANGED_MS = 10_000;
+
+/** The whole tree without values, page by page. */
+async function loadTree(): Promise<Tree> {
+    const tree = new Tree();
+    let after: string | undefined;
+    for (;;) {
+        const page = await api.uns(after);
+        tree.addAll(page.nodes);
+        const last = page.nodes[page.nodes.length - 1];
+        if (!page.more || !last) return tree;
+        after = last.path;
+    }
+}
+
+/** Loads the tree and keeps it growing; `version` counts up when it changed. */
+function useTree() {
+    const [version, setVersion] = useState(0);
+    const loaded = useLoad("tree", loadTree);
+    const reload = useRef(loaded.reload);
+    reload.current = loaded.reload;
+    const tree = loaded.data;
+    useEffect(() => {
+        let timer = 0;
+        const sub = subscribe({ op: "events", subjects: ["uns.changed"] }, (frame) => {
+            const body = frame.body as { added?: string[]; paths?: number };
+            for (const path of body.added ?? []) tree?.add(path, true);
+            setVersion((v) => v + 1);
+            // More paths than were named: read the tree again, at most every two seconds.
+            if (tree && (body.paths ?? 0) > tree.size && !timer)
+                timer = window.setTimeout(() => ((timer = 0), reload.current()), 2000);
+        });
+        return () => {
+            clearTimeout(timer);
+            sub.close();
+        };
+    }, [tree]);
+    return { tree, version, error: loaded.error, reload: loaded.reload };
+}
+
+function toggled(set: ReadonlySet<string>, path: string): Set<string> {
+    const next = new Set(set);
+    if (!next.delete(path)) next.add(path);
+    return next;
+}
+
+function FilterBar(props: { shown: number; total: number; changing: boolean }) {
+    const input = useRef<HTMLInputElement>(null);
+    useEffect(() => handle("search", () => input.current?.select()), []);
+    return (
+        <div class="filter-bar">
+            <div class="filter">
+                <Icon name="filter" size={14} />
+                <input
+                    ref={input}
+                    type="search"
+                    aria-label="Filter the namespace"
+                    placeholder="Filter"
+                    value={param("q")}
+                    onInput={(event) => setParams({ q: event.currentTarget.value })}
+                    onKeyDown={(event) => event.key === "Escape" && setParams({ q: null })}
+                />
+                <kbd aria-hidden="true">/</kbd>
+            </div>
+            <label class="check">
+                <input type="checkbox" checked={props.changing} onChange={(event) => setParams({ changing: event.currentTarget.checked ? "1" : null })} />
+                changing only
+            </label>
+            <span class="filter-count num">{props.shown === props.total ? numberText(props.total, 0) : `${numberText(props.shown, 0)} of ${numberText(props.total, 0)}`}</span>
+        </div>
+    );
+}
+
+export function Explore() {
+    useTitle("Explore");
+    void place.value;
+    const { tree, version, error, reload } = useTree();
+    const [expanded, setExpanded] = useState<ReadonlySet<string> | null>(null);
+    const selected = param("path");
+    const [active, setActive] = useState(selected);
+    const watch = useRef<Watch | null>(null);
+    const changing = param("changing") === "1";
+    const filter = param("q");
+
+    useEffect(() => {
+        watch.current = watchPaths([], 5);
+        return () => watch.current?.close();
+    }, []);
+    // "Changing only" has to see everything; otherwise only rows in view are watched.
+    useEffect(() => {
+        if (!changing) return;
+        const all = watchPaths(["#"], 2);
+        return () => all.close();
+    }, [changing]);
+    useEffect(() => {
+        if (!tree || tree.size === 0 || expanded) return;
+        const open = tree.firstExpanded(FIRST_ROWS);
+        for (let node = tree.get(selected)?.parent; node && node.depth >= 0; node = node.parent) open.add(node.path);
+        setExpanded(open);
+    }, [tree, version]);
+    useEffect(() => {
+        if (selected) setActive(selected);
+    }, [selected]);
+
+    const beat = changing ? clock.value : 0;
+    const rows = useMemo(() => {
+        if (!tree) return [];
+        const test = changing ? (path: string) => isChanging(path, beat) : null;
+        return tree.rows(expanded ?? new Set(), words(filter), test ? (node) => node.hasValue && test(node.path) : undefined);
+    }, [tree, version, expanded, filter, changing, beat]);
+
+    if (error && !tree) return <Failure error={error} retry={reload} />;
+    if (!tree) return <div class="loading" aria-busy="true" />;
+    if (tree.size === 0)
+        return (
+            <Empty title="No values yet" icon="folder-tree">
+                <p>Everything that is published by MQTT or written by a pipeline appears here by itself. Try it:</p>
+                <pre>mosquitto_pub -h 127.0.0.1 -t plant/press-01/temp -m 71.25</pre>
+            </Empty>
+        );
+    return (
+        <div class={`explore ${selected ? "has-selection" : ""}`}>
+            <h1 class="sr-only">Explore the namespace</h1>
+            <section class="explore-tree" aria-label="Tree">
+                <FilterBar shown={rows.length} total={tree.size} changing={changing} />
+                {rows.length === 0 ? (
+                    <p class="quiet pad">{changing ? `Nothing ${filter ? "that fits " : ""}has changed in the last 10 seconds.` : `No path contains “${filter}”.`}</p>
+                ) : (
+                    <TreeView
+                        rows={rows}
+                        active={active}
+                        selected={selected}
+                        onActive={setActive}
+                        onToggle={(path) => setExpanded((old) => toggled(old ?? new Set(), path))}
+                        onSelect={(path) => setParams({ path }, false)}
+                        onVisible={(paths) => watch.current?.update(paths)}
+                    />
+                )}
+            </section>
+            <section class="explore-detail" aria-label="Selected path">
+                {selected ? (
+                    <Detail key={selected} path={selected} node={tree.get(selected)} />
+                ) : (
+                    <Empty title={plural("path", tree.size)} icon="tag">
+                        <p>Select one to see its value, quality and history.</p>
+                        <p>Arrow keys move in the tree, enter selects, / filters.</p>
+                    </Empty>
+                )}
+            </section>
+        </div>
+    );
+}
+
+/** A sample whose time is within the last seconds and that differs from the one before. */
+function isChanging(path: string, now: number): boolean {
+    const cell = cellOf(path);
+    return now - cell.changedAt < CHANGED_MS;
+}
