@@ -19,6 +19,7 @@ function(tutti_tests room)
 endfunction()
 
 tutti_tests(base base)
+tutti_tests(package package)
 tutti_tests(loop loop)
 tutti_tests(bus bus)
 tutti_tests(store store)

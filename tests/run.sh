@@ -5,8 +5,9 @@
 #   tests/run.sh mqtt lang  only suites whose name holds one of the words
 set -u
 cd "$(dirname "$0")/.."
-build=${BUILD:-build}
-asan=${ASAN_BUILD:-build-asan}
+top=$(pwd)
+build=$top/${BUILD:-build}
+asan=$top/${ASAN_BUILD:-build-asan}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 passed=0 failed=0 skipped=0 broken=""
@@ -22,8 +23,10 @@ suite() { # suite NAME COMMAND...
     shift
     wanted "$name" || return 0
     start=$(date +%s)
-    "$@" >"$out/log" 2>&1
+    mkdir -p "$out/cwd"
+    (cd "$out/cwd" && "$@") >"$out/log" 2>&1 # tests leave their files in a folder that goes
     code=$?
+    rm -rf "$out/cwd"
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$out/log" | tail -n 1)
     p=$(echo "$line" | sed -nE 's/^([0-9]+) passed.*/\1/p')
     f=$(echo "$line" | sed -nE 's/.* ([0-9]+) failed.*/\1/p')
@@ -44,7 +47,7 @@ words="$*"
 for program in "$asan"/tests/test_*; do
     [ -x "$program" ] && suite "unit/$(basename "$program")" "$program"
 done
-for script in tests/suites/*.sh; do
+for script in "$top"/tests/suites/*.sh; do
     [ -x "$script" ] && suite "$(basename "$script" .sh)" env BUILD="$build" ASAN_BUILD="$asan" "$script"
 done
 

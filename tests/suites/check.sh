@@ -3,7 +3,7 @@
 # header compiles alone; formatting is that of clang-format.
 set -u
 cd "$(dirname "$0")/../.."
-build=${BUILD:-build}
+build=${BUILD:-$PWD/build}
 passed=0 failed=0
 
 step() { # step NAME COMMAND...
