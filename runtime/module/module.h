@@ -129,7 +129,8 @@ typedef struct ModuleDef {
     Status (*start)(void *self, Diag *diag); /* store is migrated, needs answer */
     Status (*reload)(void *self, const void *conf, Diag *diag); /* all or nothing */
     void (*drain)(void *self, DoneFn *done, void *ctx); /* finish what was accepted */
-    void (*close)(void *self); /* also after a failed open() */
+    /* Also after a failed open(). The store is closed by then and all its jobs were reported. */
+    void (*close)(void *self);
 } ModuleDef;
 
 #endif
