@@ -24,6 +24,9 @@ asan: setup ## the same with ASan and UBSan, in build-asan/
 	@cmake -S . -B build-asan $(GENERATOR) -DTUTTI_SANITIZE=ON >/dev/null
 	@cmake --build build-asan -j $(JOBS)
 
+run: build ## build everything and start the demo plant with Tutti over it
+	@BUILD=$(BUILD) examples/press-line/run.sh
+
 test: build asan ## all tests, with sanitizers where C runs
 	@tests/run.sh
 
