@@ -22,7 +22,7 @@ typedef double f64;
 
 enum {
     RT_ABI = 1,
-    RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk, of any value */
+    RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256
 };
@@ -64,11 +64,11 @@ typedef enum RtReason {
     RT_BAD_NUMBER,
     RT_BAD_TIME,
     RT_BAD_ENUM,
-    RT_BAD_VALUE, /* right text for no type we know: bad_value (bool, duration, base64) */
+    RT_BAD_TYPE, /* another JSON type than the field's, where no other reason says it */
     RT_MISSING_FIELD,
     RT_RANGE,
     RT_TOO_LONG,
-    RT_UNKNOWN_FIELD,
+    RT_UNKNOWN_KEY,
     RT_FUTURE_TIME,
     RT_OVERFLOW,
     RT_DIV_ZERO,
@@ -313,12 +313,13 @@ typedef struct RtPipe {
     void *host; /* the instance */
 } RtPipe;
 
-/* What the any-order scanner found. value[leaf], has[leaf] for needed leaves. */
+/* What the any-order scanner found: value[leaf] and has[leaf] for needed leaves. Of several failures
+ * the one of the field declared first is reported; bad_json goes before all. */
 typedef struct RtScan {
     RtValue *value;
     u8 *has;
-    u16 leaf;   /* of the failure, 0xffff = the whole record */
-    u16 reason; /* RtReason */
+    const RtField *field; /* that failed; NULL = the whole record */
+    u32 reason;           /* RtReason */
 } RtScan;
 
 enum { RT_CHECK_RECORD, RT_CHECK_LAZY, RT_CHECK_STRICT };
@@ -329,19 +330,19 @@ enum { RT_UNKNOWN_IGNORE, RT_UNKNOWN_REJECT };
  * RT_PAD_BYTES behind the record. Writers take the place to write to, return the one behind it. */
 typedef struct RtApi {
     u32 abi, bytes;
-    /* JSON in */
-    const char *(*number)(const char *p, f64 *ret); /* any JSON number */
-    const char *(*integer)(const char *p, i64 lo, i64 hi, i64 *ret, u32 *reason);
-    const char *(*natural)(const char *p, u64 hi, u64 *ret, u32 *reason);
-    const char *(*string_end)(const char *p,
-                              const char *end); /* behind '"' -> at the closing '"' */
-    const char *(*text)(RtPipe *, const char *p, const char *end, RtValue *ret); /* unescapes */
+    /* JSON in, for what the inline primitives of hot.h gave up on */
+    const char *(*number)(const char *p, const char *end, f64 *ret);
+    const char *(*integer)(const char *p, const char *end, i64 *ret); /* whole, by value */
+    const char *(*pass_number)(const char *p, const char *end);
+    const char *(*pass_text)(const char *p, const char *end); /* behind '"' -> at the closing '"' */
+    const char *(*text)(RtPipe *, const char *p, const char *end, RtValue *ret); /* and unescapes */
     const char *(*skip)(const char *p, const char *end); /* one whole value, checked */
     int (*time)(struct RtDay *day, const char *p, u64 len, i64 *ret);
-    /* Any order: a whole record. 0 = fine, else scan->reason and scan->leaf. */
+    /* Any order: a whole record. 0 = fine, else a RtReason (also in scan, with the field). */
     int (*scan)(RtPipe *, const RtSchema *, u32 check, u32 unknown, const char *p, const char *end,
                 RtScan *scan);
-    int (*scan_csv)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
+    int (*scan_csv)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan); /* -1: header */
+    int (*scan_text)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
     /* text out; 32 bytes are enough for any number or time */
     char *(*put_f64)(char *w, f64 v);
     char *(*put_f32)(char *w, f32 v);

@@ -1,0 +1,129 @@
+/* runtime/flow/hot.h: the few primitives worth inlining into generated code.
+ *
+ * Pasted behind abi.h into every generated file, so it includes nothing; 16-byte vectors are the
+ * compilers' own (SSE2 is the base of x86-64), elsewhere every such primitive takes the called path.
+ * They serve the learnt layout: each answers NULL or 0 for anything unusual, and the record is then
+ * read again by the any-order scanner, so they may give up but never accept what is wrong. What
+ * follows a number is always compared with a constant next, so its end needs no check here. */
+#ifndef TUTTI_FLOW_HOT_H
+#define TUTTI_FLOW_HOT_H
+
+typedef u64 RtLoad8 __attribute__((may_alias, aligned(1)));
+typedef u32 RtLoad4 __attribute__((may_alias, aligned(1)));
+typedef u16 RtLoad2 __attribute__((may_alias, aligned(1)));
+#define RT_8(p)      (*(const RtLoad8 *)(const void *)(p))
+#define RT_4(p)      (*(const RtLoad4 *)(const void *)(p))
+#define RT_2(p)      (*(const RtLoad2 *)(const void *)(p))
+#define RT_RARE(x)   __builtin_expect(!!(x), 0)
+#define RT_INLINE    static inline __attribute__((unused, always_inline))
+
+/* At the closing quote of a plain text of at most 15 bytes; NULL: longer, escaped, or not ASCII.
+ * One signed compare finds control characters and bytes above 127 at once. */
+RT_INLINE const char *rt_plain(const char *p)
+{
+#ifdef __SSE2__
+    typedef char V16 __attribute__((vector_size(16)));
+    typedef V16 V16u __attribute__((may_alias, aligned(1)));
+    V16 v = *(const V16u *)(const void *)p;
+    V16 low = (V16)(v < (V16){32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32});
+    V16 quote = (V16)(v == (V16){34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34});
+    V16 slash = (V16)(v == (V16){92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92});
+    u32 mask = (u32)__builtin_ia32_pmovmskb128(low | quote | slash);
+    if (RT_RARE(!mask)) return 0;
+    p += __builtin_ctz(mask);
+    return RT_RARE(*p != '"') ? 0 : p;
+#else
+    for (u32 i = 0; i < 16; i++) {
+        if (p[i] == '"') return p + i;
+        if ((u8)p[i] < 32 || (u8)p[i] > 126 || p[i] == '\\') return 0;
+    }
+    return 0;
+#endif
+}
+
+/* Digits and at most one point at p, less than 8 bytes together: their number of bytes, else 0. */
+RT_INLINE u32 rt_digits(u64 v, u32 *point)
+{
+    u64 x = v ^ 0x3030303030303030ull;
+    u64 other = ((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull; /* set where no digit */
+    if (RT_RARE(!other)) return 0;
+    u32 whole = (u32)__builtin_ctzll(other) >> 3;
+    *point = 0;
+    if (RT_RARE(!whole)) return 0;
+    if (RT_RARE((v & 0xf0ff) == 0x3030 && whole > 1)) return 0; /* leading zero */
+    if ((u8)(v >> (8 * whole)) != '.') return whole;
+    other &= other - 1;
+    if (RT_RARE(!other)) return 0;
+    u32 all = (u32)__builtin_ctzll(other) >> 3;
+    *point = all - whole - 1;
+    return RT_RARE(!*point) ? 0 : all;
+}
+
+/* A JSON number that is not converted. */
+RT_INLINE const char *rt_pass_number(const char *p)
+{
+    u32 point, n;
+    p += *p == '-';
+    n = rt_digits(RT_8(p), &point);
+    return RT_RARE(!n) ? 0 : p + n;
+}
+
+/* Up to 8 digits, right-aligned in x as values 0..9 with the first digit in the lowest byte. */
+RT_INLINE u32 rt_sum8(u64 x)
+{
+    x = x * 10 + (x >> 8);
+    return (u32)(((x & 0x000000ff000000ffull) * 0x000f424000000064ull +
+                  ((x >> 16) & 0x000000ff000000ffull) * 0x0000271000000001ull) >> 32);
+}
+
+static const f64 rt_tens[8] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
+
+/* -?digits[.digits] of less than 8 bytes; both parts of the division are exact, so one rounding. */
+RT_INLINE const char *rt_short_f64(const char *p, f64 *ret)
+{
+    u32 point, minus = *p == '-';
+    p += minus;
+    u64 v = RT_8(p), x = v ^ 0x3030303030303030ull;
+    u32 n = rt_digits(v, &point), digits = n;
+    if (RT_RARE(!n)) return 0;
+    if (point) { /* close up over the point */
+        u64 below = (1ull << (8 * (n - point - 1))) - 1;
+        x = (x & below) | ((x >> 8) & ~below);
+        digits = n - 1;
+    }
+    f64 d = (f64)rt_sum8(x << (8 * (8 - digits))) / rt_tens[point];
+    *ret = minus ? -d : d;
+    return p + n;
+}
+
+/* -?digits of less than 8 bytes. */
+RT_INLINE const char *rt_short_int(const char *p, i64 *ret)
+{
+    u32 minus = *p == '-';
+    p += minus;
+    u64 v = RT_8(p), x = v ^ 0x3030303030303030ull;
+    u64 other = ((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull;
+    u32 n = other ? (u32)__builtin_ctzll(other) >> 3 : 0;
+    if (RT_RARE(!n || ((v & 0xf0ff) == 0x3030 && n > 1))) return 0;
+    i64 value = rt_sum8(x << (8 * (8 - n)));
+    *ret = minus ? -value : value;
+    return p + n;
+}
+
+/* "YYYY-MM-DDTHH:MM:SS.mmmZ" (24 bytes), when the date is the one seen last. */
+RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
+{
+    u64 x = RT_8(p + 11) ^ 0x30303a30303a3030ull; /* HH:MM:SS */
+    u32 y = RT_4(p + 19) ^ 0x3030302eu;           /* .mmm */
+    if (RT_RARE(RT_8(p) != day->a || RT_4(p + 7) != day->b)) return 0;
+    if (RT_RARE(((x + 0x0606000606000606ull) | x) & 0xf0f0fff0f0fff0f0ull)) return 0;
+    if (RT_RARE((((y + 0x06060600u) | y) & 0xf0f0f0ffu) || p[23] != 'Z')) return 0;
+    u32 h = (u32)(x & 15) * 10 + (u32)(x >> 8 & 15), m = (u32)(x >> 24 & 15) * 10 + (u32)(x >> 32 & 15);
+    u32 s = (u32)(x >> 48 & 15) * 10 + (u32)(x >> 56);
+    u32 ms = (y >> 8 & 15) * 100 + (y >> 16 & 15) * 10 + (y >> 24);
+    if (RT_RARE(h > 23 || m > 59 || s > 59)) return 0;
+    *ret = day->ns + (i64)((h * 60 + m) * 60 + s) * 1000000000 + (i64)ms * 1000000;
+    return 1;
+}
+
+#endif
