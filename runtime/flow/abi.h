@@ -64,11 +64,11 @@ typedef enum RtReason {
     RT_BAD_NUMBER,
     RT_BAD_TIME,
     RT_BAD_ENUM,
-    RT_BAD_TYPE, /* another JSON type than the field's, where no other reason says it */
+    RT_BAD_VALUE, /* another JSON type than the field's, where no other reason says it */
     RT_MISSING_FIELD,
     RT_RANGE,
     RT_TOO_LONG,
-    RT_UNKNOWN_KEY,
+    RT_UNKNOWN_FIELD,
     RT_FUTURE_TIME,
     RT_OVERFLOW,
     RT_DIV_ZERO,
@@ -191,6 +191,36 @@ typedef enum RtAggKind {
     RT_AGG_QUANTILE
 } RtAggKind;
 
+/* State of one aggregate of one key in one window; generated code lays them out in a struct. All
+ * zero is empty. */
+typedef struct RtCount {
+    u64 n;
+} RtCount;
+typedef struct RtSum { /* SUM: of the member the type says; MEAN: d */
+    RtValue sum;
+    u64 n;
+} RtSum;
+typedef struct RtPick { /* MIN MAX FIRST LAST */
+    RtValue value;      /* of texts: n bytes at `text` of the RtPickText */
+    u64 n;              /* values seen */
+} RtPick;
+typedef struct RtVariance { /* Welford */
+    u64 n;
+    f64 mean, m2;
+} RtVariance;
+/* Counts of values in buckets of a fixed relative width: each power of two is cut into 1 << bits
+ * equal parts, so a bucket's middle is within 1 / (2 << bits) of every value in it. */
+typedef struct RtChunk {
+    struct RtChunk *next;
+    u32 octave; /* sign and exponent bits of its values */
+    u32 used;
+    u32 count[];
+} RtChunk;
+typedef struct RtSketch {
+    u64 n, zeros;
+    RtChunk *table[16]; /* by octave & 15 */
+} RtSketch;
+
 typedef struct RtAggInfo {
     u8 kind, type; /* RtAggKind; RtType of the input */
     u8 bits;       /* QUANTILE: buckets per power of two = 1 << bits */
@@ -210,6 +240,7 @@ typedef struct RtWindowInfo {
     u32 key_count, agg_count;
     const u8 *key_types;
     const u32 *key_bytes_max;
+    const char *const *const *key_names; /* names of the keys that are enums */
     const RtAggInfo *aggs;
     u32 slot_bytes; /* aggregates of one key in one window */
     u32 node;
@@ -250,6 +281,48 @@ typedef struct RtPipelineInfo {
 typedef struct RtConnectionInfo {
     const char *name, *kind, *url, *options;
 } RtConnectionInfo;
+
+/* Functions a program may call, by the IDs of compiler/type/builtins.def. */
+typedef enum RtBuiltin {
+    RT_FN_SQRT,
+    RT_FN_POW,
+    RT_FN_EXP,
+    RT_FN_LOG,
+    RT_FN_LOG10,
+    RT_FN_LOG2,
+    RT_FN_SIN,
+    RT_FN_COS,
+    RT_FN_TAN,
+    RT_FN_ATAN2,
+    RT_FN_ROUND,
+    RT_FN_FLOOR,
+    RT_FN_CEIL,
+    RT_FN_TRUNC,
+    RT_FN_ROUND_TO,
+    RT_FN_LEN,
+    RT_FN_UPPER,
+    RT_FN_LOWER,
+    RT_FN_TRIM,
+    RT_FN_SUBSTR,
+    RT_FN_REPLACE,
+    RT_FN_SPLIT_PART,
+    RT_FN_PARSE_INT,
+    RT_FN_PARSE_FLOAT,
+    RT_FN_PARSE_TIME,
+    RT_FN_NOW,
+    RT_FN_YEAR,
+    RT_FN_MONTH,
+    RT_FN_DAY,
+    RT_FN_HOUR,
+    RT_FN_MINUTE,
+    RT_FN_SECOND,
+    RT_FN_WEEKDAY,
+    RT_FN_YEARDAY,
+    RT_FN_BUCKET,
+    RT_FN_SECONDS,
+    RT_FN_UNIX_MS,
+    RT_FN_FROM_UNIX_MS
+} RtBuiltin;
 
 /* The one symbol a .so exports: `const RtProgram tutti_program`. */
 typedef struct RtProgram {
@@ -313,8 +386,8 @@ typedef struct RtPipe {
     void *host; /* the instance */
 } RtPipe;
 
-/* What the any-order scanner found: value[leaf] and has[leaf] for needed leaves. Of several failures
- * the one of the field declared first is reported; bad_json goes before all. */
+/* What the any-order scanner found: value[leaf] and has[leaf] for needed leaves. Of several
+ * failures the one of the field declared first is reported; bad_json goes before all. */
 typedef struct RtScan {
     RtValue *value;
     u8 *has;
@@ -341,7 +414,8 @@ typedef struct RtApi {
     /* Any order: a whole record. 0 = fine, else a RtReason (also in scan, with the field). */
     int (*scan)(RtPipe *, const RtSchema *, u32 check, u32 unknown, const char *p, const char *end,
                 RtScan *scan);
-    int (*scan_csv)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan); /* -1: header */
+    int (*scan_csv)(RtPipe *, const RtSchema *, const char *p, const char *end,
+                    RtScan *scan); /* -1: header */
     int (*scan_text)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
     /* text out; 32 bytes are enough for any number or time */
     char *(*put_f64)(char *w, f64 v);
@@ -360,19 +434,19 @@ typedef struct RtApi {
     void (*tap)(RtPipe *, u32 wire, const RtValue *values, const u8 *has);
     /* The record at hand failed: counts, makes the error record. Texts may be NULL. */
     void (*error)(RtPipe *, u32 node, u32 reason, const char *field, const char *name);
+    void (*csv_row)(RtPipe *, u32 sink, const RtValue *values, const u8 *has);
     /* time and windows */
-    int (*watermark)(RtPipe *, i64 event_ns); /* 0, or 1 = too far ahead */
+    void (*close)(RtPipe *); /* closes every window that ends at or before pipe->watermark_ns */
     /* State of (keys, window of `ns`). NULL: late when *reason is 0, else that failure. */
     void *(*slot)(RtPipe *, u32 window, i64 ns, const RtValue *keys, u32 *reason);
     void (*slot_full)(RtPipe *, u32 window, void *slot); /* count windows: after each add */
-    void (*sketch)(RtPipe *, u32 window, u32 agg, void *slot, f64 v);
-    void (*keep_text)(RtPipe *, u32 window, u32 agg, void *slot, const char *p, u64 n);
+    RtChunk *(*chunk)(RtPipe *, u32 window, RtSketch *, u32 octave, u32 bits); /* NULL: no room */
     /* texts of one record, in pipe->scratch; NULL: longer than max */
     char *(*scratch)(RtPipe *, u64 bytes);
     int (*contains)(const char *a, u64 an, const char *b, u64 bn);
-    int (*compare)(const char *a, u64 an, const char *b, u64 bn);
-    u32 (*meta_level)(RtPipe *, u32 level, RtValue *ret); /* level of the topic, from 0 */
-    int (*builtin)(RtPipe *, u32 which, const RtValue *args, u32 count,
+    int (*compare)(const char *a, u64 an, const char *b, u64 bn); /* by bytes: <0, 0, >0 */
+    void (*meta_level)(RtPipe *, u32 level, RtValue *ret); /* of the topic, from 0; or empty */
+    u32 (*builtin)(RtPipe *, u32 which, const RtValue *args, u32 count,
                    RtValue *ret); /* a reason */
     f64 (*fmod)(f64 a, f64 b);
 } RtApi;

@@ -1,21 +1,21 @@
 /* runtime/flow/hot.h: the few primitives worth inlining into generated code.
  *
  * Pasted behind abi.h into every generated file, so it includes nothing; 16-byte vectors are the
- * compilers' own (SSE2 is the base of x86-64), elsewhere every such primitive takes the called path.
- * They serve the learnt layout: each answers NULL or 0 for anything unusual, and the record is then
- * read again by the any-order scanner, so they may give up but never accept what is wrong. What
- * follows a number is always compared with a constant next, so its end needs no check here. */
+ * compilers' own (SSE2 is the base of x86-64), elsewhere every such primitive takes the called
+ * path. They serve the learnt layout: each answers NULL or 0 for anything unusual, and the record
+ * is then read again by the any-order scanner, so they may give up but never accept what is wrong.
+ * What follows a number is always compared with a constant next, so its end needs no check here. */
 #ifndef TUTTI_FLOW_HOT_H
 #define TUTTI_FLOW_HOT_H
 
 typedef u64 RtLoad8 __attribute__((may_alias, aligned(1)));
 typedef u32 RtLoad4 __attribute__((may_alias, aligned(1)));
 typedef u16 RtLoad2 __attribute__((may_alias, aligned(1)));
-#define RT_8(p)      (*(const RtLoad8 *)(const void *)(p))
-#define RT_4(p)      (*(const RtLoad4 *)(const void *)(p))
-#define RT_2(p)      (*(const RtLoad2 *)(const void *)(p))
-#define RT_RARE(x)   __builtin_expect(!!(x), 0)
-#define RT_INLINE    static inline __attribute__((unused, always_inline))
+#define RT_8(p)    (*(const RtLoad8 *)(const void *)(p))
+#define RT_4(p)    (*(const RtLoad4 *)(const void *)(p))
+#define RT_2(p)    (*(const RtLoad2 *)(const void *)(p))
+#define RT_RARE(x) __builtin_expect(!!(x), 0)
+#define RT_INLINE  static inline __attribute__((unused, always_inline))
 
 /* At the closing quote of a plain text of at most 15 bytes; NULL: longer, escaped, or not ASCII.
  * One signed compare finds control characters and bytes above 127 at once. */
@@ -73,7 +73,8 @@ RT_INLINE u32 rt_sum8(u64 x)
 {
     x = x * 10 + (x >> 8);
     return (u32)(((x & 0x000000ff000000ffull) * 0x000f424000000064ull +
-                  ((x >> 16) & 0x000000ff000000ffull) * 0x0000271000000001ull) >> 32);
+                  ((x >> 16) & 0x000000ff000000ffull) * 0x0000271000000001ull) >>
+                 32);
 }
 
 static const f64 rt_tens[8] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
@@ -118,11 +119,108 @@ RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
     if (RT_RARE(RT_8(p) != day->a || RT_4(p + 7) != day->b)) return 0;
     if (RT_RARE(((x + 0x0606000606000606ull) | x) & 0xf0f0fff0f0fff0f0ull)) return 0;
     if (RT_RARE((((y + 0x06060600u) | y) & 0xf0f0f0ffu) || p[23] != 'Z')) return 0;
-    u32 h = (u32)(x & 15) * 10 + (u32)(x >> 8 & 15), m = (u32)(x >> 24 & 15) * 10 + (u32)(x >> 32 & 15);
+    u32 h = (u32)(x & 15) * 10 + (u32)(x >> 8 & 15),
+        m = (u32)(x >> 24 & 15) * 10 + (u32)(x >> 32 & 15);
     u32 s = (u32)(x >> 48 & 15) * 10 + (u32)(x >> 56);
     u32 ms = (y >> 8 & 15) * 100 + (y >> 16 & 15) * 10 + (y >> 24);
     if (RT_RARE(h > 23 || m > 59 || s > 59)) return 0;
     *ret = day->ns + (i64)((h * 60 + m) * 60 + s) * 1000000000 + (i64)ms * 1000000;
+    return 1;
+}
+
+/* ---- event time ---- */
+
+/* The `time` stage: 0 = too far ahead. `limit`: the latest event time allowed. */
+RT_INLINE u32 rt_watermark(RtPipe *pipe, const RtApi *rt, i64 ns, i64 order, i64 limit)
+{
+    if (RT_RARE(ns > limit)) return 0;
+    pipe->event_ns = ns;
+    if (ns > pipe->highest_ns) {
+        pipe->highest_ns = ns;
+        if (ns - order > pipe->watermark_ns) pipe->watermark_ns = ns - order;
+        if (RT_RARE(pipe->watermark_ns >= pipe->close_ns)) rt->close(pipe);
+    }
+    return 1;
+}
+
+/* ---- aggregates ---- */
+
+RT_INLINE void rt_add_f64(RtSum *s, f64 x)
+{
+    s->n++;
+    s->sum.d += x;
+}
+
+/* 0 = overflow */
+RT_INLINE u32 rt_add_i64(RtSum *s, i64 x)
+{
+    s->n++;
+    return !__builtin_add_overflow(s->sum.i, x, &s->sum.i);
+}
+
+RT_INLINE u32 rt_add_u64(RtSum *s, u64 x)
+{
+    s->n++;
+    return !__builtin_add_overflow(s->sum.u, x, &s->sum.u);
+}
+
+#define RT_PICK(name, type, member, test)                                                          \
+    RT_INLINE void name(RtPick *s, type x)                                                         \
+    {                                                                                              \
+        if (!s->n || (test)) s->value.member = x;                                                  \
+        s->n++;                                                                                    \
+    }
+RT_PICK(rt_min_f64, f64, d, x < s->value.d)
+RT_PICK(rt_max_f64, f64, d, x > s->value.d)
+RT_PICK(rt_first_f64, f64, d, 0)
+RT_PICK(rt_last_f64, f64, d, 1)
+RT_PICK(rt_min_i64, i64, i, x < s->value.i)
+RT_PICK(rt_max_i64, i64, i, x > s->value.i)
+RT_PICK(rt_first_i64, i64, i, 0)
+RT_PICK(rt_last_i64, i64, i, 1)
+RT_PICK(rt_min_u64, u64, u, x < s->value.u)
+RT_PICK(rt_max_u64, u64, u, x > s->value.u)
+RT_PICK(rt_first_u64, u64, u, 0)
+RT_PICK(rt_last_u64, u64, u, 1)
+
+/* text: bytes behind the RtPick, room for bytes_max */
+RT_INLINE void rt_keep_text(RtPick *s, char *text, RtValue x, u32 replace)
+{
+    if (!s->n || replace) {
+        __builtin_memcpy(text, x.s.p, x.s.n);
+        s->value.s.n = x.s.n;
+    }
+    s->n++;
+}
+
+RT_INLINE void rt_add_variance(RtVariance *s, f64 x)
+{
+    f64 d = x - s->mean;
+    s->n++;
+    s->mean += d / (f64)s->n;
+    s->m2 += d * (x - s->mean);
+}
+
+/* 0 = no room for more state */
+RT_INLINE u32 rt_add_sketch(RtPipe *pipe, const RtApi *rt, u32 window, RtSketch *s, f64 x, u32 bits)
+{
+    union {
+        f64 d;
+        u64 u;
+    } v = {x};
+    u32 octave = (u32)(v.u >> 52);
+    if (RT_RARE(x == 0)) {
+        s->n++;
+        s->zeros++;
+        return 1;
+    }
+    RtChunk *chunk = s->table[octave & 15];
+    if (RT_RARE(!chunk || chunk->octave != octave)) {
+        chunk = rt->chunk(pipe, window, s, octave, bits);
+        if (!chunk) return 0;
+    }
+    s->n++;
+    chunk->count[(v.u >> (52 - bits)) & ((1u << bits) - 1)]++;
     return 1;
 }
 

@@ -77,8 +77,8 @@ uint64_t flow_state_bytes(const FlowInstance *instance);
 /* Windows, keys and event time as bytes; between batches only. Layout in README.md. */
 MUST Status flow_save(const FlowInstance *instance, Buf *out, Diag *diag);
 /* Into a fresh instance, of the same or of another version: windows move by name and layout, others
- * start empty; `*ret_dropped` counts them (may be NULL). ST_CORRUPT when damaged (nothing is
- * taken then). */
+ * start empty; `*ret_dropped` counts them (may be NULL). ST_CORRUPT when damaged (throw the
+ * instance away then). */
 MUST Status flow_load(FlowInstance *instance, Str bytes, uint32_t *ret_dropped, Diag *diag);
 
 #endif

@@ -41,7 +41,7 @@ static int base64_digit(char c)
 
 static u32 base64_get(RtPipe *pipe, const char *p, u64 n, RtValue *ret)
 {
-    if (n % 4) return RT_BAD_TYPE;
+    if (n % 4) return RT_BAD_VALUE;
     u8 *w = (u8 *)rt_scratch(pipe, n / 4 * 3 + 1), *first = w;
     if (!w) return RT_TOO_LONG;
     for (u64 i = 0; i < n; i += 4) {
@@ -49,7 +49,7 @@ static u32 base64_get(RtPipe *pipe, const char *p, u64 n, RtValue *ret)
         int last = i + 4 == n, pad2 = last && p[i + 2] == '=' && p[i + 3] == '=';
         int pad1 = last && p[i + 3] == '=';
         int c = pad2 ? 0 : base64_digit(p[i + 2]), d = pad1 ? 0 : base64_digit(p[i + 3]);
-        if ((a | b | c | d) < 0) return RT_BAD_TYPE;
+        if ((a | b | c | d) < 0) return RT_BAD_VALUE;
         *w++ = (u8)(a << 2 | b >> 4);
         if (!pad2) *w++ = (u8)(b << 4 | c >> 2);
         if (!pad1) *w++ = (u8)(c << 6 | d);
@@ -81,7 +81,7 @@ u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n,
     case RT_STR: ret->s.p = p, ret->s.n = n; return RT_FINE;
     case RT_BYTES: return base64_get(pipe, p, n, ret);
     case RT_TIME: return rt_time_text(&pipe->day, p, n, &ret->i) ? RT_FINE : RT_BAD_TIME;
-    case RT_DURATION: return duration_get(str_slice(p, n), &ret->i) ? RT_FINE : RT_BAD_TYPE;
+    case RT_DURATION: return duration_get(str_slice(p, n), &ret->i) ? RT_FINE : RT_BAD_VALUE;
     case RT_ENUM:
         for (u32 i = 0; i < field->name_count; i++) {
             if (strlen(field->names[i]) != n || memcmp(field->names[i], p, n) != 0) continue;
@@ -89,7 +89,7 @@ u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n,
             return RT_FINE;
         }
         return RT_BAD_ENUM;
-    default: return RT_BAD_TYPE;
+    default: return RT_BAD_VALUE;
     }
 }
 
@@ -106,7 +106,7 @@ static u32 wrong_type(const RtField *field)
     case RT_DECIMAL: return RT_BAD_NUMBER;
     case RT_TIME: return RT_BAD_TIME;
     case RT_ENUM: return RT_BAD_ENUM;
-    default: return RT_BAD_TYPE;
+    default: return RT_BAD_VALUE;
     }
 }
 
@@ -239,7 +239,7 @@ static const char *member(Scan *s, const RtSchema *schema, const RtField *field,
                           const char *p, u32 depth)
 {
     if (!field) {
-        if (s->unknown == RT_UNKNOWN_REJECT) fail(s, NULL, RT_UNKNOWN_KEY);
+        if (s->unknown == RT_UNKNOWN_REJECT) fail(s, NULL, RT_UNKNOWN_FIELD);
         return rt_skip_value(p, s->end);
     }
     u32 at = (u32)(field - schema->fields);
@@ -338,7 +338,7 @@ int rt_scan_text(RtPipe *pipe, const RtSchema *schema, const char *p, const char
     RtValue v = {.s = {p, (u64)(end - p)}};
     if (v.s.n && p[v.s.n - 1] == '\r' && field->type == RT_STR) v.s.n--;
     scan->reason = rt_value_check(field, v);
-    if (field->type == RT_STR && !str_utf8_valid(str_slice(p, v.s.n))) scan->reason = RT_BAD_TYPE;
+    if (field->type == RT_STR && !str_utf8_valid(str_slice(p, v.s.n))) scan->reason = RT_BAD_VALUE;
     scan->value[field->leaf] = v;
     scan->has[field->leaf] = 1;
     return (int)scan->reason;

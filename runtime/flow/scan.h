@@ -1,8 +1,9 @@
 /* runtime/flow/scan.h: JSON by RFC 8259, strictly, against a schema, with keys in any order.
  *
  * The reading of record for the whole product: the learnt layout in generated code may only accept
- * what this accepts, with the same values. All functions stay between p and end, except that vectors
- * may touch the RT_PAD_BYTES behind end. They return the place behind what they read, or NULL. */
+ * what this accepts, with the same values. All functions stay between p and end, except that
+ * vectors may touch the RT_PAD_BYTES behind end. They return the place behind what they read, or
+ * NULL. */
 #ifndef TUTTI_FLOW_SCAN_H
 #define TUTTI_FLOW_SCAN_H
 
@@ -14,9 +15,10 @@ const char *rt_number_end(const char *p, const char *end); /* grammar only */
 const char *rt_string_end(const char *p, const char *end, u32 *ret_escapes);
 const char *rt_skip_value(const char *p, const char *end); /* at most RT_DEPTH_MAX levels */
 const char *rt_text(RtPipe *pipe, const char *p, const char *end, RtValue *ret);
-/* A number as a whole multiple of 10^-scale. *ret_reason: 0, RT_BAD_NUMBER (not exact, unless `cut`)
- * or RT_RANGE. NULL: not a JSON number. */
-const char *rt_decimal(const char *p, const char *end, u32 scale, int cut, i64 *ret, u32 *ret_reason);
+/* A number as a whole multiple of 10^-scale. *ret_reason: 0, RT_BAD_NUMBER (not exact, unless
+ * `cut`) or RT_RANGE. NULL: not a JSON number. */
+const char *rt_decimal(const char *p, const char *end, u32 scale, int cut, i64 *ret,
+                       u32 *ret_reason);
 const char *rt_integer(const char *p, const char *end, i64 *ret);
 int rt_time_text(struct RtDay *day, const char *p, u64 len, i64 *ret);
 

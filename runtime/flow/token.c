@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "base/rfc3339.h"
 #include "base/str.h"
+#include "flow/pipe.h"
 
 #include <string.h>
 #ifdef __SSE2__
@@ -49,7 +50,9 @@ static int hex4(const char *p, const char *end)
     int value = 0;
     if (end - p < 4) return -1;
     for (int i = 0; i < 4; i++) {
-        int c = p[i] | 32, d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        int c = p[i] | 32, d = c >= '0' && c <= '9'   ? c - '0'
+                               : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                                      : -1;
         if (d < 0 || (p[i] < '0')) return -1;
         value = value << 4 | d;
     }
@@ -233,7 +236,8 @@ const char *rt_skip_value(const char *p, const char *end)
 
 __extension__ typedef unsigned __int128 u128;
 
-const char *rt_decimal(const char *p, const char *end, u32 scale, int cut, i64 *ret, u32 *ret_reason)
+const char *rt_decimal(const char *p, const char *end, u32 scale, int cut, i64 *ret,
+                       u32 *ret_reason)
 {
     const char *stop = rt_number_end(p, end);
     if (!stop) return NULL;

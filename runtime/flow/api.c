@@ -1,0 +1,71 @@
+/* runtime/flow/api.c: the table handed to generated code. */
+#include "flow/pipe.h"
+
+#include "base/num.h"
+#include "base/rfc3339.h"
+#include "base/str.h"
+#include "flow/scan.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *api_pass_text(const char *p, const char *end)
+{
+    u32 escapes;
+    return rt_string_end(p, end, &escapes);
+}
+
+static char *put_f64(char *w, f64 v)
+{
+    return num_put_f64(w, v);
+}
+
+static int contains(const char *a, u64 an, const char *b, u64 bn)
+{
+    return str_find(str_slice(a, an), str_slice(b, bn)) >= 0;
+}
+
+static int compare(const char *a, u64 an, const char *b, u64 bn)
+{
+    return str_cmp(str_slice(a, an), str_slice(b, bn));
+}
+
+const RtApi rt_api = {
+    .abi = RT_ABI,
+    .bytes = sizeof(RtApi),
+    .number = num_get_f64,
+    .integer = rt_integer,
+    .pass_number = rt_number_end,
+    .pass_text = api_pass_text,
+    .text = rt_text,
+    .skip = rt_skip_value,
+    .time = rt_time_text,
+    .scan = rt_scan_json,
+    .scan_csv = rt_scan_csv,
+    .scan_text = rt_scan_text,
+    .put_f64 = put_f64,
+    .put_f32 = num_put_f32,
+    .put_i64 = num_put_i64,
+    .put_u64 = num_put_u64,
+    .put_time = rfc3339_put,
+    .put_duration = duration_put,
+    .put_decimal = rt_put_decimal,
+    .put_text = rt_put_text,
+    .put_csv = rt_put_csv,
+    .put_base64 = rt_put_base64,
+    .row_begin = rt_row_begin,
+    .row_end = rt_row_end,
+    .tap = rt_tap,
+    .error = rt_error,
+    .csv_row = rt_csv_row,
+    .close = rt_close,
+    .slot = rt_slot,
+    .slot_full = rt_slot_full,
+    .chunk = rt_chunk,
+    .scratch = rt_scratch,
+    .contains = contains,
+    .compare = compare,
+    .meta_level = rt_meta_level,
+    .builtin = rt_builtin,
+    .fmod = fmod,
+};

@@ -1,0 +1,271 @@
+/* runtime/flow/instance.c: loading programs and running instances of their pipelines.
+ *
+ * A program is bound once, an instance owns everything that changes. Nothing here is shared between
+ * instances, so each may run on its own thread. */
+#include "flow/instance.h"
+
+#include "base/mem.h"
+#include "flow/pipe.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+struct FlowProgram {
+    void *library; /* NULL: linked in */
+    const RtProgram *table;
+    uint32_t instances;
+};
+
+MUST static Status program_new(const RtProgram *table, void *library, FlowProgram **ret_program,
+                               Diag *diag)
+{
+    if (table->abi != RT_ABI)
+        return diag_set(diag, ST_UNSUPPORTED,
+                        "compiled for another version of the runtime (ABI %u, not %d)", table->abi,
+                        RT_ABI);
+    FlowProgram *program = mem_zalloc(1, sizeof *program);
+    if (!program) return diag_set(diag, ST_NO_MEMORY, "loading a program");
+    program->table = table;
+    program->library = library;
+    table->bind(&rt_api);
+    *ret_program = program;
+    return ST_OK;
+}
+
+Status flow_program_load(const char *path, FlowProgram **ret_program, Diag *diag)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library) return diag_set(diag, ST_IO, "%s", dlerror());
+    const RtProgram *table = dlsym(library, "tutti_program");
+    Status st = table ? program_new(table, library, ret_program, diag)
+                      : diag_set(diag, ST_INVALID, "%s is not a compiled Tutti program", path);
+    if (st) dlclose(library);
+    return st;
+}
+
+Status flow_program_static(const RtProgram *table, FlowProgram **ret_program, Diag *diag)
+{
+    return program_new(table, NULL, ret_program, diag);
+}
+
+void flow_program_free(FlowProgram *program)
+{
+    if (!program) return;
+    if (program->library) dlclose(program->library);
+    mem_free(program);
+}
+
+const RtProgram *flow_program_table(const FlowProgram *program)
+{
+    return program->table;
+}
+
+int flow_program_find(const FlowProgram *program, Str name)
+{
+    for (u32 i = 0; i < program->table->pipeline_count; i++)
+        if (str_is(name, program->table->pipelines[i].name)) return (int)i;
+    return -1;
+}
+
+Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimits *limits,
+                         const FlowHost *host, FlowInstance **ret_instance, Diag *diag)
+{
+    if (pipeline >= program->table->pipeline_count)
+        return diag_set(diag, ST_NOT_FOUND, "the program has no pipeline number %u", pipeline);
+    FlowInstance *instance = mem_zalloc(1, sizeof *instance);
+    if (!instance) return diag_set(diag, ST_NO_MEMORY, "a pipeline instance");
+    const RtPipelineInfo *info = &program->table->pipelines[pipeline];
+    RtPipe *pipe = &instance->pipe;
+    instance->program = program;
+    instance->index = pipeline;
+    if (limits) instance->limits = *limits;
+    if (!instance->limits.out_bytes) instance->limits.out_bytes = 1 << 20;
+    if (!instance->limits.state_bytes) instance->limits.state_bytes = 256 << 20;
+    if (!instance->limits.keys) instance->limits.keys = 1000000;
+    if (host) instance->host = *host;
+    pipe->host = instance;
+    pipe->info = info;
+    pipe->watermark_ns = pipe->highest_ns = INT64_MIN;
+    pipe->close_ns = INT64_MAX;
+    pipe->wires = mem_zalloc(info->wire_count + 1, sizeof *pipe->wires);
+    pipe->out = mem_zalloc(info->sink_count + 1, sizeof *pipe->out);
+    pipe->windows = mem_zalloc(info->window_count + 1, sizeof(RtWindow *));
+    int complete = pipe->wires && pipe->out && pipe->windows;
+    for (u32 i = 0; complete && i < info->window_count; i++) {
+        pipe->windows[i] = rt_window_new(pipe, i, instance->limits.keys);
+        complete = pipe->windows[i] != NULL;
+    }
+    if (!complete) {
+        program->instances++;
+        flow_instance_free(instance);
+        return diag_set(diag, ST_NO_MEMORY, "a pipeline instance");
+    }
+    program->instances++;
+    *ret_instance = instance;
+    return ST_OK;
+}
+
+static void out_free(RtOut *out)
+{
+    mem_free(out->bytes);
+    mem_free(out->aside);
+    mem_free(out->rows);
+}
+
+void flow_instance_free(FlowInstance *instance)
+{
+    if (!instance) return;
+    RtPipe *pipe = &instance->pipe;
+    for (u32 i = 0; pipe->windows && i < pipe->info->window_count; i++)
+        rt_window_free(pipe->windows[i]);
+    for (u32 i = 0; pipe->out && i < pipe->info->sink_count; i++) out_free(&pipe->out[i]);
+    for (u32 i = 0; pipe->wires && i < pipe->info->wire_count; i++) mem_free(pipe->wires[i].tap);
+    for (u32 i = 0; i < instance->retired_count; i++) mem_free(instance->retired[i]);
+    out_free(&instance->dead);
+    mem_free(pipe->scratch);
+    mem_free((void *)pipe->windows);
+    mem_free(pipe->out);
+    mem_free(pipe->wires);
+    instance->program->instances--;
+    mem_free(instance);
+}
+
+const RtPipelineInfo *flow_info(const FlowInstance *instance)
+{
+    return instance->pipe.info;
+}
+
+static void batch_done(FlowInstance *instance)
+{
+    while (instance->retired_count) mem_free(instance->retired[--instance->retired_count]);
+    instance->pipe.scratch_len = 0;
+}
+
+void flow_feed(FlowInstance *instance, const RtBatch *batch)
+{
+    RtPipe *pipe = &instance->pipe;
+    if (pipe->stopped) return;
+    if (!instance->span_start_ns) instance->span_start_ns = batch->received_ns;
+    instance->last_input_ns =
+        batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
+    pipe->info->feed(pipe, batch);
+    if (pipe->info->stop_in_ns &&
+        instance->last_input_ns - instance->span_start_ns >= pipe->info->stop_in_ns)
+        rt_stop_check(pipe, 1);
+    batch_done(instance);
+}
+
+void flow_clock(FlowInstance *instance, int64_t event_ns)
+{
+    RtPipe *pipe = &instance->pipe;
+    pipe->received_ns = event_ns;
+    if (event_ns > pipe->highest_ns) pipe->highest_ns = event_ns;
+    i64 mark;
+    if (__builtin_sub_overflow(event_ns, pipe->info->order_ns, &mark)) mark = INT64_MIN;
+    if (mark > pipe->watermark_ns) pipe->watermark_ns = mark;
+    if (pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
+    rt_close_until(pipe, event_ns, 0);
+    batch_done(instance);
+}
+
+void flow_idle(FlowInstance *instance, int64_t wall_ns)
+{
+    RtPipe *pipe = &instance->pipe;
+    const RtPipelineInfo *info = pipe->info;
+    pipe->received_ns = wall_ns;
+    if (instance->last_input_ns && info->stop_in_ns &&
+        wall_ns - instance->span_start_ns >= info->stop_in_ns)
+        rt_stop_check(pipe, 1);
+    i64 silent = wall_ns - instance->last_input_ns;
+    if (info->has_time && instance->last_input_ns && info->idle_ns && silent >= info->idle_ns &&
+        pipe->highest_ns != INT64_MIN) {
+        i64 mark = pipe->highest_ns + silent - info->order_ns;
+        if (mark > pipe->watermark_ns) pipe->watermark_ns = mark;
+        if (pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
+    }
+    rt_close_until(pipe, wall_ns, 0);
+    batch_done(instance);
+}
+
+void flow_finish(FlowInstance *instance)
+{
+    RtPipe *pipe = &instance->pipe;
+    for (u32 i = 0; i < pipe->info->window_count; i++) { /* one may feed the next */
+        rt_close_until(pipe, INT64_MAX, 1);
+        rt_close_until(pipe, INT64_MAX, 0);
+    }
+    rt_stop_check(pipe, 1);
+    batch_done(instance);
+}
+
+bool flow_stopped(const FlowInstance *instance)
+{
+    return instance->pipe.stopped;
+}
+
+const RtOut *flow_out(const FlowInstance *instance, uint32_t sink)
+{
+    return &instance->pipe.out[sink];
+}
+
+static void out_clear(RtOut *out)
+{
+    out->len = out->aside_len = out->row_count = 0;
+}
+
+void flow_out_clear(FlowInstance *instance, uint32_t sink)
+{
+    if (sink >= instance->pipe.info->sink_count)
+        out_clear(&instance->dead);
+    else
+        out_clear(&instance->pipe.out[sink]);
+}
+
+const RtOut *flow_dead(const FlowInstance *instance)
+{
+    return &instance->dead;
+}
+
+void flow_dead_clear(FlowInstance *instance)
+{
+    out_clear(&instance->dead);
+}
+
+const RtCounters *flow_counters(const FlowInstance *instance)
+{
+    return &instance->pipe.n;
+}
+
+uint64_t flow_wire_count(const FlowInstance *instance, uint32_t wire)
+{
+    return instance->pipe.wires[wire].count;
+}
+
+void flow_watch(FlowInstance *instance, uint32_t wire, bool on)
+{
+    RtPipe *pipe = &instance->pipe;
+    RtWire *at = &pipe->wires[wire];
+    if (on && !at->tap) {
+        at->tap = mem_alloc(512);
+        at->tap_cap = at->tap ? 512 : 0;
+    } else if (!on) {
+        mem_free(at->tap);
+        at->tap = NULL;
+        at->tap_cap = at->tap_len = 0;
+    }
+    pipe->watch = 0;
+    for (u32 i = 0; i < pipe->info->wire_count; i++)
+        if (pipe->wires[i].tap) pipe->watch |= 1ull << (i & 63);
+}
+
+Str flow_tap(const FlowInstance *instance, uint32_t wire, uint64_t *ret_count)
+{
+    const RtWire *at = &instance->pipe.wires[wire];
+    *ret_count = at->tap_count;
+    return str_slice(at->tap ? at->tap : "", at->tap_len);
+}
+
+uint64_t flow_state_bytes(const FlowInstance *instance)
+{
+    return instance->state_bytes;
+}

@@ -1,0 +1,59 @@
+/* runtime/flow/pipe.h: what the files of this folder share; hosts use instance.h. */
+#ifndef TUTTI_FLOW_PIPE_H
+#define TUTTI_FLOW_PIPE_H
+
+#include "flow/abi.h"
+#include "flow/instance.h"
+#include "flow/window.h"
+
+enum { FLOW_RETIRED_MAX = 32, FLOW_SCRATCH_MAX = 16 << 20 };
+
+struct FlowInstance {
+    RtPipe pipe; /* first: pipe.host == this */
+    FlowProgram *program;
+    uint32_t index;
+    FlowLimits limits;
+    FlowHost host;
+    RtOut dead;
+    void *retired[FLOW_RETIRED_MAX]; /* scratch blocks grown out of during this batch */
+    uint32_t retired_count;
+    uint64_t state_bytes;  /* of all windows */
+    int64_t last_input_ns; /* arrival of the last record */
+    int64_t span_start_ns; /* `stop above`: the span at hand and what was counted before it */
+    uint64_t span_in, span_errors;
+    uint16_t csv_columns[RT_LEAVES_MAX]; /* field of each column */
+    uint32_t csv_column_count;           /* 0 = the first line was not seen yet */
+};
+
+static inline FlowInstance *rt_host(RtPipe *pipe)
+{
+    return (FlowInstance *)pipe->host;
+}
+
+/* Bytes that live until the next record; NULL when there is no memory or one record wants more than
+ * FLOW_SCRATCH_MAX. */
+char *rt_scratch(RtPipe *pipe, u64 bytes);
+
+char *rt_row_begin(RtPipe *pipe, u32 sink, u64 bytes_max);
+void rt_row_end(RtPipe *pipe, u32 sink, char *w, RtValue address, RtValue key);
+void rt_tap(RtPipe *pipe, u32 wire, const RtValue *values, const u8 *has);
+void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char *name);
+void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has);
+void rt_stop_check(RtPipe *pipe, int span_ended);
+
+char *rt_put_text(char *w, const char *p, u64 n);
+char *rt_put_csv(char *w, const char *p, u64 n);
+char *rt_put_base64(char *w, const char *p, u64 n);
+char *rt_put_decimal(char *w, i64 v, u32 scale);
+/* A value as JSON writes it (text in quotes when `quoted`). */
+char *rt_put_value(char *w, const RtField *field, RtValue v, int quoted);
+u64 rt_value_bytes(const RtField *field, RtValue v); /* room rt_put_value needs */
+
+u32 rt_builtin(RtPipe *pipe, u32 which, const RtValue *args, u32 count, RtValue *ret);
+void rt_meta_level(RtPipe *pipe, u32 level, RtValue *ret);
+
+extern const RtApi rt_api;
+extern const char *const rt_reason_names[RT_REASON__COUNT],
+    *const rt_reason_texts[RT_REASON__COUNT];
+
+#endif
