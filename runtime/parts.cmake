@@ -22,6 +22,14 @@ tutti_library(http FOLDERS runtime/http DEPENDS loop)
 target_sources(http PRIVATE ${GEN}/http_head.c)
 set_source_files_properties(${GEN}/http_head.c PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
 tutti_library(mqtt FOLDERS runtime/mqtt DEPENDS loop)
+tutti_library(connect FOLDERS runtime/connect DEPENDS mqtt ${CMAKE_DL_LIBS})
+# Debian has no static libmodbus: the program carries the shared one and loads it when needed.
+find_file(MODBUS_SO libmodbus.so.5 PATHS /usr/lib /usr/local/lib
+    PATH_SUFFIXES ${CMAKE_LIBRARY_ARCHITECTURE})
+if(MODBUS_SO)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/runtime/connect/modbus_lib.c PROPERTIES
+      COMPILE_DEFINITIONS MODBUS_SO="${MODBUS_SO}")
+endif()
 # The built pages, if there are any, become one generated file (runtime/web/embed/embed.h).
 set(WEB_DIST ${CMAKE_SOURCE_DIR}/runtime/web/dist)
 file(GLOB_RECURSE web_pages CONFIGURE_DEPENDS ${WEB_DIST}/*)
@@ -34,6 +42,6 @@ set_source_files_properties(${GEN}/web_files.c PROPERTIES COMPILE_OPTIONS "${GEN
 static_part(LIB_Z libz.a)
 tutti_library(module FOLDERS runtime/module DEPENDS bus store http mqtt web_embed ${LIB_Z})
 # Every folder under runtime/modules is one module; a new one appears here by itself.
-tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module ${LIB_CJOSE}
+tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module connect ${LIB_CJOSE}
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
 tutti_library(flow FOLDERS runtime/flow DEPENDS base ${CMAKE_DL_LIBS})
