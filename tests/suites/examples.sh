@@ -1,0 +1,21 @@
+#!/bin/sh
+# tests/suites/examples.sh: every example passes `tutti check` and its own tests.
+set -u
+cd "$(dirname "$0")/../.."
+tutti=${BUILD:-$PWD/build}/tutti
+passed=0 failed=0
+for file in $(git ls-files --cached --others --exclude-standard 'examples/*.tutti'); do
+    if ! "$tutti" check "$file"; then
+        echo "$file: does not compile"
+        failed=$((failed + 1))
+        continue
+    fi
+    line=$("$tutti" test "$file" 2>&1 | tee /dev/stderr |
+        grep -E '^[0-9]+ passed, [0-9]+ failed' | tail -n 1)
+    p=$(echo "$line" | sed -nE 's/^([0-9]+) passed.*/\1/p')
+    f=$(echo "$line" | sed -nE 's/.* ([0-9]+) failed.*/\1/p')
+    [ -n "$line" ] && [ "${p:-0}" -gt 0 ] || f=$((${f:-0} + 1)) # no tests is a failure too
+    passed=$((passed + ${p:-0})) failed=$((failed + f))
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
