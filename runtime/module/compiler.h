@@ -1,0 +1,52 @@
+/* runtime/module/compiler.h: the one door from the runtime to a compiler, as a function table.
+ *
+ * The engine links without the compiler: `tutti` hands over the real one, a Lite artifact hands
+ * over the programs it carries (program_compiler_prebuilt). Set once, before the host opens
+ * modules, and read by the engine module. */
+#ifndef TUTTI_MODULE_COMPILER_H
+#define TUTTI_MODULE_COMPILER_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+
+struct RtProgram;
+
+typedef struct ProgramCompiled {
+    bool ok;      /* no errors; false: `problems` says which */
+    Str problems; /* JSON list of problems as in docs/api-live.md; empty = none */
+    Str graph;    /* JSON object (`tutti graph --json`), empty when the text was not understood */
+    /* When linked, one of the two: */
+    Str so_path;                   /* the program as a shared object */
+    const struct RtProgram *table; /* a program already in this process; constant */
+} ProgramCompiled;
+
+typedef struct ProgramCompiler {
+    /* Any thread, several at once. Results live in `arena`. `link` false: check only. A failure is
+     * ours (no compiler, disk full); a wrong program is ST_OK with ok = false. `file` is the
+     * program's name without folder. */
+    Status (*compile)(void *ctx, Arena *arena, Str file, Str text, bool link,
+                      ProgramCompiled *ret_compiled, Diag *diag);
+    void *ctx;
+} ProgramCompiler;
+
+/* `compiler` must live as long as the process. None set: texts are refused (ST_UNSUPPORTED). */
+void program_compiler_set(const ProgramCompiler *compiler);
+const ProgramCompiler *program_compiler(void);
+
+/* A program that was compiled before: what an artifact carries. All strings are lent forever. */
+typedef struct PrebuiltProgram {
+    Str file;                      /* "press.tutti" */
+    Str text, graph;               /* source; JSON */
+    Str so_path;                   /* e.g. /proc/self/fd/N; or empty and ... */
+    const struct RtProgram *table; /* ... its table */
+} PrebuiltProgram;
+
+/* Sets a compiler that knows exactly these texts and refuses all others. The list is lent. */
+void program_compiler_prebuilt(const PrebuiltProgram *list, size_t count);
+
+/* True when `from stdin` may read this process's standard input (`tutti run` in the foreground). */
+void program_stdin_allow(bool allowed);
+bool program_stdin_allowed(void);
+
+#endif
