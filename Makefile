@@ -3,43 +3,47 @@
 BUILD  ?= build
 CC     ?= gcc
 JOBS   ?= $(shell nproc)
-GENERATOR := $(shell command -v ninja >/dev/null && echo -G Ninja)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test run check bench fuzz fmt clean asan
+.PHONY: help setup testsetup web build test run check bench fuzz fmt clean asan
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-setup: ## install what is missing (Debian packages, npm packages by lock file)
+setup: ## install what building needs and is missing (Debian packages)
 	@tests/setup.sh
 
-build: setup ## build build/tutti
-	@cmake -S . -B $(BUILD) $(GENERATOR) -DCMAKE_C_COMPILER=$(CC) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@rm -f $(BUILD).log
+testsetup:
+	@tests/setup.sh test
+
+web: setup ## build the pages (only when their sources changed)
+	@runtime/web/build.sh
+
+build: setup web ## build build/tutti
+	@cmake -S . -B $(BUILD) -G Ninja -DCMAKE_C_COMPILER=$(CC) -DTUTTI_TESTS=OFF >/dev/null
 	@cmake --build $(BUILD) -j $(JOBS)
 
-asan: setup ## the same with ASan and UBSan, in build-asan/
+asan: testsetup web ## the same with ASan and UBSan, in build-asan/
 	@mkdir -p build-asan
-	@cmake -S . -B build-asan $(GENERATOR) -DTUTTI_SANITIZE=ON >/dev/null
+	@cmake -S . -B build-asan -G Ninja -DTUTTI_SANITIZE=ON >/dev/null
 	@cmake --build build-asan -j $(JOBS)
 
 run: build ## build everything and start the demo plant with Tutti over it
 	@BUILD=$(BUILD) examples/press-line/run.sh
 
-test: build asan ## all tests, with sanitizers where C runs
+test: testsetup build asan ## all tests, with sanitizers where C runs
 	@tests/run.sh
 
-check: build ## house rules: layers, banned calls, formatting, headers alone, clang warnings
+check: testsetup build ## house rules: layers, banned calls, formatting, headers alone, clang warnings
 	@BUILD=$(BUILD) tests/suites/check.sh
-	@cmake -S . -B build-clang $(GENERATOR) -DCMAKE_C_COMPILER=clang >/dev/null
+	@cmake -S . -B build-clang -G Ninja -DCMAKE_C_COMPILER=clang >/dev/null
 	@cmake --build build-clang -j $(JOBS)
 
-bench: build ## speed against hand-written C, cJSON and Node.js, as ratios in one run
+bench: testsetup build ## speed against hand-written C, cJSON and Node.js, as ratios in one run
 	@command -v node >/dev/null && BUILD=$(BUILD) tests/bench/run.sh
 
-fuzz: setup ## run libFuzzer on every parser, FUZZ_SECONDS (30) each
-	@cmake -S . -B build-fuzz $(GENERATOR) -DCMAKE_C_COMPILER=clang -DTUTTI_FUZZ=ON >/dev/null
+fuzz: testsetup ## run libFuzzer on every parser, FUZZ_SECONDS (30) each
+	@cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DTUTTI_FUZZ=ON >/dev/null
 	@cmake --build build-fuzz -j $(JOBS)
 	@for target in build-fuzz/fuzz/fuzz_*; do \
 	    name=$${target##*/fuzz_}; echo "fuzz: $$name"; mkdir -p build-fuzz/corpus/$$name; \

@@ -1,7 +1,7 @@
 # The rooms of the runtime, lowest layer first. Who may include whom is checked by `make check`.
 tutti_library(base FOLDERS runtime/base)
 # Powers of ten for number conversion are computed by a small program at build time.
-add_executable(gen_pow10 ${CMAKE_SOURCE_DIR}/tools/gen_pow10.c)
+add_executable(gen_pow10 ${CMAKE_SOURCE_DIR}/runtime/base/gen/pow10.c)
 add_custom_command(OUTPUT ${GEN}/pow10.inc COMMAND gen_pow10 > ${GEN}/pow10.inc DEPENDS gen_pow10)
 target_sources(base PRIVATE ${GEN}/pow10.inc)
 static_part(LIB_UV libuv_a.a)

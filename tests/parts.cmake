@@ -1,3 +1,12 @@
+# Tests. The house checker and the simulated plant are always built; the rest needs TUTTI_TESTS.
+# The house checker: `make check` and the suite "check" feed it the list of files.
+add_executable(house_check tests/check/check.c tests/check/rules.c)
+target_compile_options(house_check PRIVATE ${STRICT_WARNINGS})
+
+if(NOT TUTTI_TESTS)
+  return()
+endif()
+
 # Every tests/<room>/test_*.c is one executable with its own main; tests/run.sh runs them all.
 enable_testing()
 add_library(test_main STATIC ${CMAKE_SOURCE_DIR}/tests/test_main.c)
@@ -32,22 +41,10 @@ target_compile_options(mqtt_broker PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(mqtt_broker PRIVATE mqtt)
 set_target_properties(mqtt_broker PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
-# The simulated plant of examples/press-line: peers on foreign protocol stacks, not the product.
-foreach(part presses meter)
-  add_executable(plant_${part} ${CMAKE_SOURCE_DIR}/examples/press-line/plant/${part}.c)
-  target_compile_options(plant_${part} PRIVATE ${STRICT_WARNINGS})
-  set_target_properties(plant_${part} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plant)
-endforeach()
-target_link_libraries(plant_presses PRIVATE mosquitto m)
-target_link_libraries(plant_meter PRIVATE modbus m)
 # The HTTP server alone, for curl, Node and conformance tools.
 add_executable(http_peer tests/http/peer.c)
 target_compile_options(http_peer PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(http_peer PRIVATE http)
-
-# The house checker: `make check` and the suite "check" feed it the list of files.
-add_executable(house_check tests/check/check.c tests/check/rules.c)
-target_compile_options(house_check PRIVATE ${STRICT_WARNINGS})
 
 # Fuzz targets: with TUTTI_FUZZ each is a libFuzzer program; else it runs its corpus as a test.
 function(tutti_fuzz_targets)

@@ -1,4 +1,4 @@
-/* tools/gen_pow10.c: writes the table of powers of ten that number conversion needs.
+/* runtime/base/gen/pow10.c: writes the table of powers of ten that number conversion needs.
  *
  * For every q in POW10_MIN..POW10_MAX the leading 128 bits of 10^q (that is of 5^q), cut towards
  * zero, top bit set. One table serves reading (Eisel and Lemire) and shortest printing (Schubfach).
