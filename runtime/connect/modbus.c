@@ -78,11 +78,11 @@ static void on_note(void *ctx)
     mem_free(note);
 }
 
-static void note_post(ConnectLink *link, Note head, Str text)
+static void note_post(ConnectLink *link, const Note *head, Str text)
 {
     Note *note = mem_alloc(sizeof *note + text.len);
     if (!note) return;
-    *note = head;
+    *note = *head;
     note->link = link;
     note->bytes = text.len;
     if (text.len) memcpy(note->text, text.ptr, text.len);
@@ -94,13 +94,13 @@ static void note_post(ConnectLink *link, Note head, Str text)
 
 static void say_state(ConnectLink *link, ConnectState state, const char *reason, uint32_t retry_ms)
 {
-    note_post(link, (Note){.state = state, .retry_ms = retry_ms}, str_from(reason));
+    note_post(link, &(Note){.state = state, .retry_ms = retry_ms}, str_from(reason));
 }
 
 static void say_record(ConnectLink *link, Str text, bool error)
 {
     atomic_fetch_add(&link->unacked, 1);
-    note_post(link, (Note){.is_record = true, .error = error, .received_ns = clock_wall_ns()},
+    note_post(link, &(Note){.is_record = true, .error = error, .received_ns = clock_wall_ns()},
               text);
 }
 
