@@ -37,7 +37,7 @@ function Stage(props: NodeProps<StageNode>) {
                 </span>
                 <span class="stage-foot">
                     <span class="cut">{node.label}</span>
-                    <span class="num quiet">{held}</span>
+                    <span class="num quiet nowrap">{held}</span>
                 </span>
             </span>
             {bad && (
@@ -46,7 +46,8 @@ function Stage(props: NodeProps<StageNode>) {
                 </span>
             )}
             <Handle type="source" position={Position.Bottom} id="out" isConnectable={false} />
-            <Handle type="source" position={Position.Right} id="side" isConnectable={false} />
+            <Handle type="source" position={Position.Left} id="left" isConnectable={false} />
+            <Handle type="source" position={Position.Right} id="right" isConnectable={false} />
         </div>
     );
 }
@@ -68,8 +69,13 @@ function Wire(props: EdgeProps<WireEdge>) {
             ) : (
                 <path class="wire-line" d={path} />
             )}
-            <text class="wire-letter" x={drawn.from.x + (drawn.side ? 8 : 6)} y={drawn.from.y + (drawn.side ? -5 : 12)}>
-                {drawn.side ? port : letters[type] ?? "R"}
+            <text
+                class="wire-letter"
+                text-anchor={drawn.side < 0 ? "end" : "start"}
+                x={drawn.from.x + (drawn.side ? drawn.side * 8 : 6)}
+                y={drawn.from.y + (drawn.side ? -5 : 12)}
+            >
+                {port !== "out" ? port : letters[type] ?? "R"}
             </text>
         </g>
     );
@@ -105,7 +111,7 @@ function toEdges(layout: Layout, selected: string): WireEdge[] {
         type: "wire",
         source: drawn.wire.from,
         target: drawn.wire.to,
-        sourceHandle: drawn.side ? "side" : "out",
+        sourceHandle: drawn.side < 0 ? "left" : drawn.side > 0 ? "right" : "out",
         data: { drawn },
         selected: drawn.wire.id === selected,
         ariaLabel: `wire ${drawn.wire.port} of type ${drawn.wire.type}`,

@@ -6,6 +6,7 @@ import { ageText, numberText, shortNumber, timeText } from "../core/format";
 import type { GraphLive, WireLive } from "../live/graph";
 import { Icon } from "../ui/icon";
 import { kindIcon } from "./kinds";
+import { stageName } from "./layout";
 
 const SEEN = 100;
 
@@ -60,7 +61,7 @@ function WireDetail(props: { wire: GraphWire; live: GraphLive; graph: PipelineGr
     const frozen = useRef<typeof seen.current>([]);
     const shown = paused ?? now;
     const list = paused ? frozen.current : seen.current;
-    const name = (id: string): string => props.graph.nodes.find((node) => node.id === id)?.kind ?? id;
+    const name = (id: string): string => stageName(props.graph.nodes.find((item) => item.id === id), id);
     return (
         <>
             <header class="card-head">
@@ -113,7 +114,7 @@ function NodeDetail(props: { node: GraphNode; live: GraphLive; graph: PipelineGr
     const data = live.node(node.id).value;
     void live.seq.value;
     const wires = graph.wires.filter((wire) => wire.from === node.id || wire.to === node.id);
-    const name = (id: string): string => graph.nodes.find((other) => other.id === id)?.kind ?? id;
+    const name = (id: string): string => stageName(graph.nodes.find((item) => item.id === id), id);
     return (
         <>
             <header class="card-head">

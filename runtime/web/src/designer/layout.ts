@@ -8,7 +8,7 @@ import type { GraphNode, GraphWire, PipelineGraph } from "../core/api";
 
 export const NODE_WIDTH = 232;
 export const NODE_HEIGHT = 52;
-const GAP_RANK = 52;
+const GAP_RANK = 56;
 const GAP_NODE = 64;
 
 export interface Point {
@@ -26,8 +26,8 @@ export interface Drawn {
     wire: GraphWire;
     from: Point;
     to: Point;
-    /** leaves at the right side instead of the bottom */
-    side: boolean;
+    /** leaves at the left (-1) or right (1) side instead of the bottom (0) */
+    side: -1 | 0 | 1;
     /** cubic curve from `from` to `to` */
     c1: Point;
     c2: Point;
@@ -61,11 +61,16 @@ export function flowOrder(graph: PipelineGraph): GraphNode[] {
     return out;
 }
 
-function curve(from: Point, to: Point, side: boolean): { c1: Point; c2: Point; label: Point } {
+/** The value of a straight wire stands in its middle; of one that fans out near its end, where the
+ * wires of one node are apart. */
+function curve(from: Point, to: Point, side: number, fans: boolean): { c1: Point; c2: Point; label: Point } {
     const reach = Math.max(24, Math.abs(to.y - from.y) / 2);
-    const c1 = side ? { x: from.x + Math.max(40, Math.abs(to.x - from.x) / 2), y: from.y } : { x: from.x, y: from.y + reach };
+    const c1 = side ? { x: to.x, y: from.y } : { x: from.x, y: from.y + reach };
     const c2 = { x: to.x, y: to.y - reach };
-    const at = (a: number, b: number, c: number, d: number): number => (a + 3 * b + 3 * c + d) / 8;
+    const t = fans ? 0.78 : 0.5;
+    const u = 1 - t;
+    const at = (a: number, b: number, c: number, d: number): number =>
+        u * u * u * a + 3 * u * u * t * b + 3 * u * t * t * c + t * t * t * d;
     return { c1, c2, label: { x: at(from.x, c1.x, c2.x, to.x), y: at(from.y, c1.y, c2.y, to.y) } };
 }
 
@@ -88,12 +93,15 @@ export function layoutGraph(graph: PipelineGraph): Layout {
         const a = place.get(wire.from);
         const b = place.get(wire.to);
         if (!a || !b) continue;
-        const side = isSide(wire);
+        // By the side only when the target lies beyond that side; else the curve would loop back.
+        const apart = Math.abs(b.x - a.x) > NODE_WIDTH / 2 + 12;
+        const side = isSide(wire) && apart ? (b.x < a.x ? -1 : 1) : 0;
         const from = side
-            ? { x: a.x + NODE_WIDTH, y: a.y + NODE_HEIGHT / 2 }
+            ? { x: side < 0 ? a.x : a.x + NODE_WIDTH, y: a.y + NODE_HEIGHT / 2 }
             : { x: a.x + NODE_WIDTH / 2, y: a.y + NODE_HEIGHT };
         const to = { x: b.x + NODE_WIDTH / 2, y: b.y };
-        wires.push({ wire, from, to, side, ...curve(from, to, side) });
+        const fans = graph.wires.filter((other) => other.from === wire.from).length > 1;
+        wires.push({ wire, from, to, side, ...curve(from, to, side, fans) });
     }
     const size = g.graph();
     return { nodes, wires, width: size.width ?? 0, height: size.height ?? 0 };
@@ -123,4 +131,11 @@ function short(value: unknown): string {
     if (typeof value === "number") return String(Number.isInteger(value) ? value : Number(value.toPrecision(5)));
     if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return value.slice(11, 19);
     return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** What a stage is called where several have the same keyword: "into uns", "from mqtt". */
+export function stageName(node: GraphNode | undefined, id: string): string {
+    if (!node) return id;
+    const first = node.label.split(/\s/)[0] ?? "";
+    return /^(into|from|ask|on|late|error)/.test(node.kind) && first && first !== node.kind ? `${node.kind} ${first}` : node.kind;
 }

@@ -4,14 +4,14 @@ import type { PipelineGraph } from "../core/api";
 import { numberText } from "../core/format";
 import type { GraphLive } from "../live/graph";
 import { Icon } from "../ui/icon";
-import { flowOrder } from "./layout";
+import { flowOrder, stageName } from "./layout";
 import { kindIcon } from "./kinds";
 import { wireText } from "./overlay";
 
 export function Outline(props: { graph: PipelineGraph; live: GraphLive; selected: string; onSelect: (id: string) => void }) {
     const { graph, live } = props;
     void live.seq.value;
-    const name = (id: string): string => graph.nodes.find((node) => node.id === id)?.kind ?? id;
+    const name = (id: string): string => stageName(graph.nodes.find((item) => item.id === id), id);
     return (
         <ol class="outline" aria-label="Stages in flow order">
             {flowOrder(graph).map((node) => {

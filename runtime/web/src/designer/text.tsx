@@ -150,7 +150,11 @@ export default function Text(props: {
         const effects: StateEffect<unknown>[] = [choose.of(props.lines)];
         if (props.lines) {
             const line = editor.state.doc.line(Math.min(Math.max(1, props.lines.from), editor.state.doc.lines));
-            effects.push(EditorView.scrollIntoView(line.from, { y: "nearest", yMargin: 60 }));
+            // Scrolls the editor only, never the page around it (CodeMirror's own would).
+            const block = editor.lineBlockAt(line.from);
+            const box = editor.scrollDOM;
+            if (block.top < box.scrollTop || block.bottom > box.scrollTop + box.clientHeight)
+                box.scrollTop = Math.max(0, block.top - box.clientHeight / 3);
         }
         editor.dispatch({ effects });
     }, [props.lines?.from, props.lines?.to, props.text, props.problems]);

@@ -33,7 +33,7 @@ function options(width: number, height: number, label: string): uPlot.Options {
         legend: { live: true },
         scales: { x: { time: true } },
         axes: [
-            { ...axis, values: "{HH}:{mm}" as unknown as uPlot.Axis.Values },
+            { ...axis, space: 74, values: "{HH}:{mm}" as unknown as uPlot.Axis.Values },
             { ...axis, size: 64, values: (_, splits, __, ___, incr) => splits.map((v) => axisNumber(v, incr)) },
         ],
         series: [

@@ -63,7 +63,7 @@ function toggled(set: ReadonlySet<string>, path: string): Set<string> {
     return next;
 }
 
-function FilterBar(props: { shown: number; total: number; changing: boolean }) {
+function FilterBar(props: { shown: number; total: number; changing: boolean; filtered: boolean }) {
     const input = useRef<HTMLInputElement>(null);
     useEffect(() => handle("search", () => input.current?.select()), []);
     return (
@@ -85,7 +85,7 @@ function FilterBar(props: { shown: number; total: number; changing: boolean }) {
                 <input type="checkbox" checked={props.changing} onChange={(event) => setParams({ changing: event.currentTarget.checked ? "1" : null })} />
                 changing only
             </label>
-            <span class="filter-count num">{props.shown === props.total ? numberText(props.total, 0) : `${numberText(props.shown, 0)} of ${numberText(props.total, 0)}`}</span>
+            <span class="filter-count num">{props.filtered ? `${numberText(props.shown, 0)} of ${numberText(props.total, 0)}` : plural("path", props.total)}</span>
         </div>
     );
 }
@@ -141,7 +141,7 @@ export function Explore() {
         <div class={`explore ${selected ? "has-selection" : ""}`}>
             <h1 class="sr-only">Explore the namespace</h1>
             <section class="explore-tree" aria-label="Tree">
-                <FilterBar shown={rows.length} total={tree.size} changing={changing} />
+                <FilterBar shown={rows.length} total={tree.size} changing={changing} filtered={changing || filter !== ""} />
                 {rows.length === 0 ? (
                     <p class="quiet pad">{changing ? `Nothing ${filter ? "that fits " : ""}has changed in the last 10 seconds.` : `No path contains “${filter}”.`}</p>
                 ) : (

@@ -69,7 +69,7 @@ export class Tree {
         while (level.length) {
             const next = level.flatMap((node) => node.children);
             if (shown + next.length > rows) {
-                if (open.size === 0 && level[0]?.children.length) open.add(level[0].path);
+                this.openSome(level, rows - shown, open);
                 break;
             }
             for (const node of level) if (node.children.length) open.add(node.path);
@@ -77,6 +77,25 @@ export class Tree {
             level = next;
         }
         return open;
+    }
+
+    /** Opens branches from the top, each as a whole, while rows are left: values are seen at once. */
+    private openSome(level: TreeNode[], rows: number, open: Set<string>): void {
+        let left = rows;
+        const whole = (node: TreeNode): number => node.children.reduce((sum, child) => sum + 1 + whole(child), 0);
+        const openAll = (node: TreeNode): void => {
+            if (node.children.length === 0) return;
+            open.add(node.path);
+            node.children.forEach(openAll);
+        };
+        for (const node of level) {
+            const cost = whole(node);
+            if (cost === 0) continue;
+            if (cost > left && open.size > 0 && left < rows) return;
+            if (cost > left) open.add(node.path);
+            else openAll(node);
+            left -= cost;
+        }
     }
 
     /** Rows to show. With words or a test, only nodes that fit and what is above them, all open. */

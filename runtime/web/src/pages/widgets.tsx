@@ -8,15 +8,17 @@ import { Spark } from "../ui/spark";
 import { useLoad } from "../ui/hooks";
 
 const link = (path: string): string => `/uns?path=${encodeURIComponent(path).replace(/%2F/g, "/")}`;
-const tail = (path: string, all: string[]): string => {
-    // The shortest end of the path that tells it from the others of the widget.
-    const parts = path.split("/");
-    for (let n = 1; n < parts.length; n++) {
-        const end = parts.slice(-n).join("/");
-        if (all.filter((other) => other === end || other.endsWith(`/${end}`)).length === 1) return end;
-    }
-    return path;
-};
+/** What tells a path from the others of its widget: without the levels that all of them share. */
+export function ownPart(path: string, all: string[]): string {
+    const split = all.map((other) => other.split("/"));
+    const own = path.split("/");
+    const same = (at: number): boolean => split.every((other) => other.at(at) === own.at(at));
+    let head = 0;
+    while (head < own.length - 1 && same(head)) head++;
+    let foot = 0;
+    while (foot < own.length - head - 1 && same(-1 - foot)) foot++;
+    return own.slice(head, own.length - foot).join("/");
+}
 
 function Mark(props: { cell: Cell }) {
     const state = props.cell.state.value;
@@ -45,7 +47,7 @@ function TableWidget(props: { widget: Widget }) {
                     const cell = cellOf(path);
                     return (
                         <tr key={path}>
-                            <th scope="row" class="cut"><a href={link(path)} title={path}>{tail(path, props.widget.paths)}</a></th>
+                            <th scope="row" class="cut"><a href={link(path)} title={path}>{ownPart(path, props.widget.paths)}</a></th>
                             <td class="spark-cell"><Spark cell={cell} /></td>
                             <td class={`num right cut is-${cell.state.value}`}><Mark cell={cell} /> {cell.text}</td>
                         </tr>
@@ -73,7 +75,7 @@ function BarWidget(props: { widget: Widget }) {
                 const share = value === null || value === undefined ? 0 : ((value - lo) / (hi - lo)) * 100;
                 return (
                     <a key={path} class="bar" href={link(path)} title={path}>
-                        <span class="cut">{tail(path, props.widget.paths)}</span>
+                        <span class="cut">{ownPart(path, props.widget.paths)}</span>
                         <span class="bar-track"><span class="bar-fill" style={{ width: `${share}%` }} /></span>
                         <span class={`num right is-${cell.state.value}`}>{cell.text}</span>
                     </a>
@@ -102,7 +104,7 @@ function StateWidget(props: { widget: Widget }) {
                 const cell = cellOf(path);
                 return (
                     <a key={path} class={`state-cell is-${cell.state.value}`} href={link(path)} title={path}>
-                        <span class="quiet cut">{tail(path, props.widget.paths)}</span>
+                        <span class="quiet cut">{ownPart(path, props.widget.paths)}</span>
                         <b class="cut"><Mark cell={cell} /> {cell.text}</b>
                     </a>
                 );
