@@ -46,13 +46,15 @@ export class Cell {
     }
 
     set(value: Scalar, quality: Quality, at: number): void {
+        // Two watches of this page may both bring the same sample.
+        const old = this.sample.peek();
+        if (old.value === value && old.quality === quality && Math.abs(old.at - at) < 3) return;
         if (typeof value === "number") {
             // As many decimals as the value ever needed (3 at most), so that it does not jump in width.
             if (this.decimals < 3 && !Number.isInteger(value)) this.decimals = Math.max(this.decimals, decimalsOf(value));
             this.spark ??= new Ring(SPARK_POINTS);
             this.spark.push(at, value);
         }
-        const old = this.sample.peek();
         if (old.quality !== 3 && old.value !== value) this.changedAt = at;
         this.dirty = true;
         this.sample.value = { value, quality, at };
