@@ -1,0 +1,941 @@
+/* runtime/modules/engine/deploy.c: from a text somebody sent to a running version.
+ *
+ * Compiling and loading happen on a pool thread, the rest on the loop. Deploys are worked on one at
+ * a time, in order, so that versions cannot overtake each other: compile, make an instance of every
+ * pipeline (a version that cannot be opened is refused here, while the old one runs on), store it
+ * durably, then swap. At start the stored programs go the same way, without the store step. */
+#include "modules/engine/engine.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { JOBS_MAX = 256 };
+
+typedef enum JobKind { JOB_DEPLOY, JOB_RESTORE, JOB_REMOVE } JobKind;
+
+typedef struct DeployItem {
+    EngPipe *pipe;
+    EngRun *run;
+    bool fresh, same;
+} DeployItem;
+
+struct EngJob {
+    struct EngJob *next;
+    JobKind kind;
+    Engine *engine;
+    Req *req; /* NULL: the engine itself */
+    Arena *arena;
+    Str file, text, user;
+    ProgramCompiled compiled;
+    EngVersion *version;
+    DeployItem *items;
+    uint32_t item_count;
+    Str *drops; /* pipelines no longer in the text */
+    uint32_t drop_count;
+    Status status;
+    Diag diag;
+    uint32_t number; /* restore: of the stored version */
+};
+typedef struct EngJob EngJob;
+
+const StoreMigration engine__migrations[] = {
+    {1, "init",
+     "create table engine_program(file text primary key, version integer not null, "
+     "hash text not null);"
+     "create table engine_version(file text not null, version integer not null, "
+     "hash text not null, at integer not null, by text not null, text text not null, "
+     "primary key(file, version));"
+     "create table engine_pipeline(name text primary key, file text not null, "
+     "wanted integer not null);"
+     "create table engine_dead(id integer primary key autoincrement, pipeline text not null, "
+     "at integer not null, stage text, reason text not null, field text, message text, raw text);"
+     "create index engine_dead_pipeline on engine_dead(pipeline, id);"},
+    {0}};
+
+/* ---- versions ---- */
+
+EngVersion *engine__version_ref(EngVersion *version)
+{
+    atomic_fetch_add(&version->refs, 1);
+    return version;
+}
+
+static void version_free(void *ctx)
+{
+    EngVersion *version = ctx;
+    flow_program_free(version->program);
+    arena_free(version->arena);
+    mem_free(version);
+}
+
+void engine__version_unref(EngVersion *version)
+{
+    /* Every holder lets go on main, or while no shard runs. */
+    if (version && atomic_fetch_sub(&version->refs, 1) == 1) {
+        version_free(version);
+    }
+}
+
+static void hash_text(Str text, char ret_hex[65])
+{
+    unsigned char digest[32];
+    crypto_generichash(digest, sizeof(digest), (const unsigned char *)text.ptr, text.len, NULL, 0);
+    sodium_bin2hex(ret_hex, 65, digest, sizeof(digest));
+}
+
+/* ---- jobs ---- */
+
+static void job_next(Engine *engine);
+
+static void job_free(EngJob *job)
+{
+    for (uint32_t i = 0; i < job->item_count; i++) {
+        engine__run_free(job->items[i].run);
+        if (job->items[i].fresh) {
+            engine__pipe_free(job->items[i].pipe);
+        }
+    }
+    engine__version_unref(job->version);
+    arena_free(job->arena);
+    mem_free(job);
+}
+
+static void job_end(EngJob *job)
+{
+    Engine *engine = job->engine;
+    bool restoring = job->kind == JOB_RESTORE;
+    engine->job = NULL;
+    job_free(job);
+    if (restoring && engine->restore_left && --engine->restore_left == 0) {
+        engine->restored = true;
+        for (uint32_t i = 0; i < engine->restored_req_count; i++) {
+            req_answer(engine->restored_req[i], STR("{}"));
+        }
+        engine->restored_req_count = 0;
+    }
+    job_next(engine);
+}
+
+static void job_fail(EngJob *job, Status status, const char *text)
+{
+    if (job->req) {
+        req_fail(job->req, status, "%s", text[0] ? text : status_text(status));
+    } else {
+        log_error(job->engine->env->log, "engine", "cannot deploy", "program=%.*s reason=%s",
+                  STR_ARG(job->file), text[0] ? text : status_text(status));
+    }
+    job_end(job);
+}
+
+/* On a pool thread. The arena is the job's alone. */
+static void compile_work(void *ctx)
+{
+    EngJob *job = ctx;
+    const ProgramCompiler *compiler = job->engine->compiler;
+    if (!compiler) {
+        job->status = diag_set(&job->diag, ST_UNSUPPORTED, "this program has no compiler");
+        return;
+    }
+    job->status = compiler->compile(compiler->ctx, job->arena, job->file, job->text, true,
+                                    &job->compiled, &job->diag);
+    if (job->status || !job->compiled.ok) {
+        return;
+    }
+    FlowProgram *program = NULL;
+    AUTO_BUF Buf path;
+    buf_init(&path, 8192);
+    buf_str(&path, job->compiled.so_path);
+    buf_char(&path, 0);
+    if (path.failed) {
+        job->status = path.failed;
+    } else if (job->compiled.table) {
+        job->status = flow_program_static(job->compiled.table, &program, &job->diag);
+    } else {
+        job->status = flow_program_load(path.ptr, &program, &job->diag);
+    }
+    if (job->status) {
+        return;
+    }
+    EngVersion *version = mem_zalloc(1, sizeof(*version));
+    if (!version) {
+        flow_program_free(program);
+        job->status = ST_NO_MEMORY;
+        return;
+    }
+    version->program = program;
+    version->file = job->file;
+    version->text = job->text;
+    version->graph = job->compiled.graph;
+    version->problems = job->compiled.problems;
+    version->engine = job->engine;
+    version->number = job->number;
+    atomic_store(&version->refs, 1);
+    hash_text(job->text, version->hash);
+    job->version = version;
+}
+
+/* ---- after compiling ---- */
+
+/* The first problem's sentence: what a list shows of a program that no longer compiles. */
+static Str first_problem(EngJob *job)
+{
+    const Json *list = NULL;
+    if (json_read(job->arena, job->compiled.problems, &list, NULL) || !list->first) {
+        return STR("it does not compile");
+    }
+    for (const Json *at = list->first; at; at = at->next) {
+        if (str_is(json_str(at, "severity", STR("")), "error")) {
+            return arena_printf(job->arena, "%.*s:%lld:%lld: %.*s", STR_ARG(job->file),
+                                (long long)json_int(at, "line", 0),
+                                (long long)json_int(at, "column", 0),
+                                STR_ARG(json_str(at, "text", STR(""))));
+        }
+    }
+    return STR("it does not compile");
+}
+
+static void restore_failed(EngJob *job, Str why)
+{
+    Engine *engine = job->engine;
+    for (uint32_t i = 0; i < engine->pipe_count; i++) {
+        EngPipe *pipe = engine->pipes[i];
+        if (str_eq(str_from(pipe->file), job->file)) {
+            char text[DIAG_TEXT_BYTES];
+            (void)snprintf(text, sizeof(text), "%.*s", (int)(why.len < 470 ? why.len : 470),
+                           why.ptr);
+            engine__pipe_fail(pipe, text);
+        }
+    }
+    job_end(job);
+}
+
+static void answer_problems(EngJob *job)
+{
+    if (!job->req) {
+        restore_failed(job, first_problem(job));
+        return;
+    }
+    /* The gateway puts a failure's JSON object into the body as it is. */
+    Str first = first_problem(job);
+    AUTO_BUF Buf body;
+    buf_init(&body, BUS_BODY_BYTES_MAX);
+    JsonOut json;
+    json_out_init(&json, &body);
+    json_begin_object(&json);
+    json_key(&json, "error");
+    json_begin_object(&json);
+    json_field_text(&json, "code", "INVALID");
+    json_field_str(&json, "text", first);
+    json_end(&json);
+    json_key(&json, "deployed");
+    json_begin_array(&json);
+    json_end(&json);
+    json_key(&json, "problems");
+    json_put_raw(&json, job->compiled.problems.len ? job->compiled.problems : STR("[]"));
+    json_end(&json);
+    req_fail(job->req, ST_INVALID, "%.*s", (int)body.len, body.ptr);
+    job_end(job);
+}
+
+static Status make_items(EngJob *job)
+{
+    const RtProgram *program = flow_program_table(job->version->program);
+    job->items = arena_many(job->arena, DeployItem, program->pipeline_count + 1);
+    if (!job->items) {
+        return ST_NO_MEMORY;
+    }
+    for (uint32_t i = 0; i < program->pipeline_count; i++) {
+        Str name = str_from(program->pipelines[i].name);
+        DeployItem item = {.pipe = engine__pipe_find(job->engine, name)};
+        if (item.pipe && !str_eq(str_from(item.pipe->file), job->file)) {
+            return diag_set(&job->diag, ST_CONFLICT, "pipeline %.*s is already deployed by %s",
+                            STR_ARG(name), item.pipe->file);
+        }
+        Status st = ST_OK;
+        if (!item.pipe) {
+            st = engine__pipe_new(job->engine, name, job->file, &item.pipe);
+            item.fresh = true;
+        }
+        item.same = !item.fresh && item.pipe->version &&
+                    strcmp(item.pipe->version->hash, job->version->hash) == 0 &&
+                    item.pipe->state == ENGINE_RUNNING;
+        if (!st && !item.same) {
+            st = engine__run_new(item.pipe, job->version, &item.run, &job->diag);
+        }
+        if (st && item.fresh) {
+            engine__pipe_free(item.pipe);
+        }
+        if (st) {
+            return st;
+        }
+        job->items[job->item_count++] = item;
+    }
+    return ST_OK;
+}
+
+static Status bind_and_step(StoreConn *conn, const char *sql, Str a, Str b, int64_t c, Diag *diag)
+{
+    StoreStmt *stmt;
+    Status st = store_prepare(conn, sql, &stmt, diag);
+    if (st) {
+        return st;
+    }
+    bool row;
+    store_bind_str(stmt, 1, a);
+    store_bind_str(stmt, 2, b);
+    store_bind_int(stmt, 3, c);
+    return store_step(stmt, &row, diag);
+}
+
+static Status next_number(StoreConn *conn, EngJob *job, bool *ret_same, Diag *diag)
+{
+    StoreStmt *stmt;
+    Status st = store_prepare(conn, "select version, hash from engine_program where file = ?1",
+                              &stmt, diag);
+    if (st) {
+        return st;
+    }
+    bool row = false;
+    store_bind_str(stmt, 1, job->file);
+    st = store_step(stmt, &row, diag);
+    *ret_same = false;
+    job->number = 1;
+    if (!st && row) {
+        *ret_same = str_is(store_str(stmt, 1), job->version->hash);
+        job->number = (uint32_t)store_int(stmt, 0) + (*ret_same ? 0 : 1);
+        store_reset(stmt);
+    }
+    return st;
+}
+
+/* On the store's thread. */
+static Status deploy_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    EngJob *job = ctx;
+    bool same;
+    Status st = next_number(conn, job, &same, diag);
+    Str hash = str_from(job->version->hash);
+    StoreStmt *stmt;
+    bool row;
+    if (!st && !same) {
+        st = bind_and_step(conn,
+                           "insert into engine_program(file, hash, version) values(?1, ?2, ?3) on "
+                           "conflict(file) do update set hash = ?2, version = ?3",
+                           job->file, hash, job->number, diag);
+        if (!st) {
+            st = store_prepare(conn,
+                               "insert into engine_version(file, version, hash, at, by, text) "
+                               "values(?1, ?2, ?3, ?4, ?5, ?6)",
+                               &stmt, diag);
+        }
+        if (!st) {
+            store_bind_str(stmt, 1, job->file);
+            store_bind_int(stmt, 2, job->number);
+            store_bind_str(stmt, 3, hash);
+            store_bind_int(stmt, 4, clock_wall_ns() / NS_PER_MS);
+            store_bind_str(stmt, 5, job->user);
+            store_bind_str(stmt, 6, job->text);
+            st = store_step(stmt, &row, diag);
+        }
+        if (!st) {
+            st = bind_and_step(conn,
+                               "delete from engine_version where file = ?1 and ?2 = ?2 and "
+                               "version <= ?3",
+                               job->file, hash,
+                               (int64_t)job->number - job->engine->conf->keep_versions, diag);
+        }
+    }
+    for (uint32_t i = 0; !st && i < job->item_count; i++) {
+        const EngPipe *pipe = job->items[i].pipe;
+        st = bind_and_step(conn,
+                           "insert into engine_pipeline(name, file, wanted) values(?1, ?2, ?3) on "
+                           "conflict(name) do update set file = ?2",
+                           str_from(pipe->name), job->file, 1, diag);
+    }
+    for (uint32_t i = 0; !st && i < job->drop_count; i++) {
+        st = bind_and_step(conn,
+                           "delete from engine_pipeline where name = ?1 and file = ?2 and ?3 = ?3",
+                           job->drops[i], job->file, 0, diag);
+    }
+    return st;
+}
+
+static void free_when_idle(EngPipe *pipe)
+{
+    engine__pipe_free(pipe);
+}
+
+/* Takes a pipeline off the list and frees it once the shard let go. */
+static void drop_pipe(Engine *engine, EngPipe *pipe, const char *reason)
+{
+    for (uint32_t i = 0; i < engine->pipe_count; i++) {
+        if (engine->pipes[i] == pipe) {
+            memmove(&engine->pipes[i], &engine->pipes[i + 1],
+                    (engine->pipe_count - i - 1) * sizeof(*engine->pipes));
+            engine->pipe_count--;
+            break;
+        }
+    }
+    pipe->gone = true;
+    engine__watch_ended(engine, str_from(pipe->name), reason);
+    engine__event(engine, "engine.removed", pipe);
+    engine__pipe_stop(pipe, free_when_idle);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const EngPipe *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static void apply(EngJob *job)
+{
+    Engine *engine = job->engine;
+    EngVersion *version = job->version;
+    version->number = job->number;
+    /* The version keeps the job's arena: text, graph and problems live in it. */
+    version->arena = job->arena;
+    job->arena = NULL;
+    for (uint32_t i = 0; i < job->drop_count; i++) {
+        EngPipe *pipe = engine__pipe_find(engine, job->drops[i]);
+        if (pipe) {
+            drop_pipe(engine, pipe, "it is no longer in its program");
+        }
+    }
+    for (uint32_t i = 0; i < job->item_count; i++) {
+        DeployItem *item = &job->items[i];
+        EngPipe *pipe = item->pipe;
+        EngRun *run = item->run;
+        bool fresh = item->fresh;
+        item->run = NULL;
+        item->fresh = false;
+        if (fresh) {
+            engine->pipes[engine->pipe_count++] = pipe;
+            pipe->wanted = true;
+        }
+        engine__version_unref(pipe->version);
+        pipe->version = engine__version_ref(version);
+        if (run && pipe->state == ENGINE_FAILED && job->kind == JOB_DEPLOY) {
+            pipe->wanted = true; /* who deploys a repair wants it to run */
+            engine__store_wanted(pipe);
+        }
+        if (run && pipe->wanted && pipe->state != ENGINE_DRAINING) {
+            engine__pipe_run(pipe, run);
+        } else {
+            engine__run_free(run);
+        }
+        engine__event(engine, "engine.deployed", pipe);
+    }
+    qsort(engine->pipes, engine->pipe_count, sizeof(*engine->pipes), by_name);
+}
+
+static void answer_deployed(EngJob *job)
+{
+    if (!job->req) {
+        return;
+    }
+    AUTO_BUF Buf body;
+    buf_init(&body, BUS_BODY_BYTES_MAX);
+    JsonOut json;
+    json_out_init(&json, &body);
+    json_begin_object(&json);
+    json_key(&json, "deployed");
+    json_begin_array(&json);
+    for (uint32_t i = 0; i < job->item_count; i++) {
+        json_put_text(&json, job->items[i].pipe->name);
+    }
+    json_end(&json);
+    json_field_int(&json, "version", job->version->number);
+    json_key(&json, "problems");
+    json_put_raw(&json, job->version->problems.len ? job->version->problems : STR("[]"));
+    json_end(&json);
+    req_answer(job->req, buf_view(&body));
+}
+
+static void stored(void *ctx, Status status, const Diag *diag)
+{
+    EngJob *job = ctx;
+    if (status) {
+        job_fail(job, status, diag ? diag->text : "");
+        return;
+    }
+    apply(job);
+    answer_deployed(job);
+    job->item_count = 0; /* the items live in the arena the version now owns */
+    job_end(job);
+}
+
+static void find_drops(EngJob *job)
+{
+    Engine *engine = job->engine;
+    job->drops = arena_many(job->arena, Str, engine->pipe_count + 1);
+    for (uint32_t i = 0; job->drops && i < engine->pipe_count; i++) {
+        const EngPipe *pipe = engine->pipes[i];
+        if (str_eq(str_from(pipe->file), job->file) &&
+            flow_program_find(job->version->program, str_from(pipe->name)) < 0) {
+            job->drops[job->drop_count++] = arena_str(job->arena, str_from(pipe->name));
+        }
+    }
+}
+
+static void compile_done(void *ctx)
+{
+    EngJob *job = ctx;
+    if (job->status) {
+        if (job->req) {
+            job_fail(job, job->status, job->diag.text);
+        } else {
+            restore_failed(job, str_from(job->diag.text));
+        }
+        return;
+    }
+    if (!job->compiled.ok) {
+        answer_problems(job);
+        return;
+    }
+    Status st = make_items(job);
+    if (st) {
+        if (job->kind == JOB_RESTORE) {
+            restore_failed(job, str_from(job->diag.text));
+        } else {
+            job_fail(job, st, job->diag.text);
+        }
+        return;
+    }
+    find_drops(job);
+    if (job->kind == JOB_RESTORE) {
+        stored(job, ST_OK, NULL);
+        return;
+    }
+    st = store_write(job->engine->env->store, deploy_job, stored, job);
+    if (st) {
+        job_fail(job, st, "the store is busy");
+    }
+}
+
+/* ---- removing a program ---- */
+
+static Status remove_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    EngJob *job = ctx;
+    static const char *const sqls[] = {
+        "delete from engine_pipeline where file = ?1 and ?2 = ?2 and ?3 = ?3",
+        "delete from engine_program where file = ?1 and ?2 = ?2 and ?3 = ?3",
+        "delete from engine_version where file = ?1 and ?2 = ?2 and ?3 = ?3"};
+    Status st = ST_OK;
+    for (size_t i = 0; !st && i < COUNT_OF(sqls); i++) {
+        st = bind_and_step(conn, sqls[i], job->file, job->file, 0, diag);
+    }
+    return st;
+}
+
+static void removed(void *ctx, Status status, const Diag *diag)
+{
+    EngJob *job = ctx;
+    Engine *engine = job->engine;
+    if (status) {
+        job_fail(job, status, diag ? diag->text : "");
+        return;
+    }
+    for (uint32_t i = engine->pipe_count; i-- > 0;) {
+        if (str_eq(str_from(engine->pipes[i]->file), job->file)) {
+            drop_pipe(engine, engine->pipes[i], "it was removed");
+        }
+    }
+    req_answer(job->req, STR("{}"));
+    job_end(job);
+}
+
+static void job_start(EngJob *job)
+{
+    Status st;
+    if (job->kind == JOB_REMOVE) {
+        st = store_write(job->engine->env->store, remove_job, removed, job);
+    } else {
+        st = loop_work(job->engine->env->loop, compile_work, compile_done, job);
+    }
+    if (st) {
+        job_fail(job, st, "too much at once, try again");
+    }
+}
+
+static void job_next(Engine *engine)
+{
+    while (!engine->job && engine->jobs) {
+        EngJob *job = engine->jobs;
+        engine->jobs = job->next;
+        engine->job_count--;
+        engine->job = job;
+        job_start(job);
+    }
+}
+
+static void job_add(EngJob *job)
+{
+    Engine *engine = job->engine;
+    EngJob **at = &engine->jobs;
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = job;
+    engine->job_count++;
+    job_next(engine);
+}
+
+void engine__jobs_close(Engine *engine)
+{
+    while (engine->jobs) {
+        EngJob *job = engine->jobs;
+        engine->jobs = job->next;
+        if (job->req) {
+            req_fail(job->req, ST_CANCELLED, "the engine stops");
+        }
+        job_free(job);
+    }
+}
+
+static EngJob *job_new(Engine *engine, JobKind kind, Req *req)
+{
+    EngJob *job = engine->job_count < JOBS_MAX ? mem_zalloc(1, sizeof(*job)) : NULL;
+    if (!job) {
+        return NULL;
+    }
+    job->kind = kind;
+    job->engine = engine;
+    job->req = req;
+    job->arena = arena_new(0, (size_t)256 << 20);
+    if (!job->arena) {
+        mem_free(job);
+        return NULL;
+    }
+    return job;
+}
+
+/* A program's name: its file's name without folder; made from the first pipeline when missing. */
+static Str file_name(Arena *arena, Str file, Str text)
+{
+    const char *slash = file.len ? memrchr(file.ptr, '/', file.len) : NULL;
+    if (slash) {
+        file = str_skip(file, (size_t)(slash - file.ptr) + 1);
+    }
+    if (file.len) {
+        return arena_str(arena, file);
+    }
+    ptrdiff_t at = str_find(text, STR("pipeline "));
+    Str name = at < 0 ? STR("program") : str_trim(str_skip(text, (size_t)at + 9));
+    size_t len = 0;
+    while (len < name.len && len < 64 &&
+           (name.ptr[len] == '_' || (name.ptr[len] >= '0' && name.ptr[len] <= '9') ||
+            ((name.ptr[len] | 32) >= 'a' && (name.ptr[len] | 32) <= 'z'))) {
+        len++;
+    }
+    return arena_printf(arena, "%.*s.tutti", (int)len, name.ptr);
+}
+
+void engine__op_deploy(void *self, Req *req)
+{
+    Engine *engine = self;
+    EngJob *job = job_new(engine, JOB_DEPLOY, req);
+    if (!job) {
+        req_fail(req, ST_BUSY, "too many deploys wait");
+        return;
+    }
+    Str text = json_str(req->in, "text", STR(""));
+    job->file = file_name(job->arena, json_str(req->in, "file", STR("")), text);
+    job->text = arena_str(job->arena, text);
+    job->user = arena_str(job->arena, req->caller.user.len ? req->caller.user : STR("system"));
+    if (!job->file.ptr || !job->text.ptr || !job->user.ptr) {
+        job_free(job);
+        req_fail(req, ST_NO_MEMORY, "out of memory");
+        return;
+    }
+    job_add(job);
+}
+
+void engine__op_remove(void *self, Req *req)
+{
+    Engine *engine = self;
+    const EngPipe *pipe = engine__pipe_find(engine, json_str(req->in, "name", STR("")));
+    if (!pipe) {
+        req_fail(req, ST_NOT_FOUND, "no such pipeline");
+        return;
+    }
+    EngJob *job = job_new(engine, JOB_REMOVE, req);
+    if (!job) {
+        req_fail(req, ST_BUSY, "too many deploys wait");
+        return;
+    }
+    job->file = arena_str(job->arena, str_from(pipe->file));
+    job_add(job);
+}
+
+/* ---- check: compiles without linking, any number at once ---- */
+
+typedef struct CheckJob {
+    const Engine *engine;
+    Req *req;
+    Str file, text;
+    ProgramCompiled compiled;
+    Status status;
+    Diag diag;
+} CheckJob;
+
+static void check_work(void *ctx)
+{
+    CheckJob *job = ctx;
+    const ProgramCompiler *compiler = job->engine->compiler;
+    job->status = compiler ? compiler->compile(compiler->ctx, job->req->arena, job->file, job->text,
+                                               false, &job->compiled, &job->diag)
+                           : diag_set(&job->diag, ST_UNSUPPORTED, "this program has no compiler");
+}
+
+static void check_done(void *ctx)
+{
+    CheckJob *job = ctx;
+    if (job->status) {
+        req_fail(job->req, job->status, "%s", job->diag.text);
+        return;
+    }
+    AUTO_BUF Buf body;
+    buf_init(&body, BUS_BODY_BYTES_MAX);
+    JsonOut json;
+    json_out_init(&json, &body);
+    json_begin_object(&json);
+    json_field_bool(&json, "ok", job->compiled.ok);
+    json_key(&json, "problems");
+    json_put_raw(&json, job->compiled.problems.len ? job->compiled.problems : STR("[]"));
+    json_key(&json, "graph");
+    json_put_raw(&json, job->compiled.graph.len ? job->compiled.graph : STR("null"));
+    json_end(&json);
+    req_answer(job->req, buf_view(&body));
+}
+
+void engine__op_check(void *self, Req *req)
+{
+    CheckJob *job = arena_one(req->arena, CheckJob);
+    if (!job) {
+        req_fail(req, ST_NO_MEMORY, "out of memory");
+        return;
+    }
+    job->engine = self;
+    job->req = req;
+    job->text = json_str(req->in, "text", STR(""));
+    job->file = file_name(req->arena, json_str(req->in, "file", STR("")), job->text);
+    Status st = loop_work(job->engine->env->loop, check_work, check_done, job);
+    if (st) {
+        req_fail(req, st, "too much at once, try again");
+    }
+}
+
+/* ---- start-up ---- */
+
+typedef struct RestoreRow {
+    struct RestoreRow *next;
+    Str file, text;
+    uint32_t version;
+} RestoreRow;
+
+typedef struct RestoreRead {
+    Engine *engine;
+    Arena *arena;
+    RestoreRow *first;
+    struct RestorePipe {
+        struct RestorePipe *next;
+        Str name, file;
+        bool wanted;
+    } * pipes;
+} RestoreRead;
+
+static Status restore_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    RestoreRead *read = ctx;
+    StoreStmt *stmt;
+    Status st = store_prepare(conn,
+                              "select p.file, p.version, v.text from engine_program p join "
+                              "engine_version v on v.file = p.file and v.version = p.version "
+                              "order by p.file desc",
+                              &stmt, diag);
+    bool row = true;
+    while (!st && !(st = store_step(stmt, &row, diag)) && row) {
+        RestoreRow *one = arena_one(read->arena, RestoreRow);
+        if (!one) {
+            return ST_NO_MEMORY;
+        }
+        one->file = arena_str(read->arena, store_str(stmt, 0));
+        one->version = (uint32_t)store_int(stmt, 1);
+        one->text = arena_str(read->arena, store_str(stmt, 2));
+        one->next = read->first;
+        read->first = one;
+    }
+    if (!st) {
+        st = store_prepare(conn, "select name, file, wanted from engine_pipeline", &stmt, diag);
+    }
+    row = true;
+    while (!st && !(st = store_step(stmt, &row, diag)) && row) {
+        struct RestorePipe *one = arena_one(read->arena, struct RestorePipe);
+        if (!one) {
+            return ST_NO_MEMORY;
+        }
+        one->name = arena_str(read->arena, store_str(stmt, 0));
+        one->file = arena_str(read->arena, store_str(stmt, 1));
+        one->wanted = store_int(stmt, 2) != 0;
+        one->next = read->pipes;
+        read->pipes = one;
+    }
+    return st;
+}
+
+Status engine__restore(Engine *engine, Diag *diag)
+{
+    RestoreRead read = {.engine = engine, .arena = arena_new(0, (size_t)512 << 20)};
+    if (!read.arena) {
+        return diag_set(diag, ST_NO_MEMORY, "no memory for the stored programs");
+    }
+    Status st = store_run_now(engine->env->store, restore_job, &read, diag);
+    for (struct RestorePipe *one = read.pipes; !st && one; one = one->next) {
+        EngPipe *pipe = NULL;
+        st = engine__pipe_new(engine, one->name, one->file, &pipe);
+        if (!st) {
+            pipe->wanted = one->wanted;
+            engine->pipes[engine->pipe_count++] = pipe;
+        }
+    }
+    qsort(engine->pipes, engine->pipe_count, sizeof(*engine->pipes), by_name);
+    for (RestoreRow *row = read.first; !st && row; row = row->next) {
+        EngJob *job = job_new(engine, JOB_RESTORE, NULL);
+        if (!job) {
+            st = diag_set(diag, ST_LIMIT, "too many stored programs");
+            break;
+        }
+        job->file = arena_str(job->arena, row->file);
+        job->text = arena_str(job->arena, row->text);
+        job->number = row->version;
+        engine->restore_left++;
+        job_add(job);
+    }
+    engine->restored = engine->restore_left == 0;
+    arena_free(read.arena);
+    return st;
+}
+
+void engine__op_restored(void *self, Req *req)
+{
+    Engine *engine = self;
+    if (engine->restored) {
+        req_answer(req, STR("{}"));
+    } else if (engine->restored_req_count < COUNT_OF(engine->restored_req)) {
+        engine->restored_req[engine->restored_req_count++] = req;
+    } else {
+        req_fail(req, ST_BUSY, "too many wait");
+    }
+}
+
+/* ---- small writes ---- */
+
+typedef struct Wanted {
+    bool wanted;
+    char name[ENGINE_NAME_BYTES_MAX + 1];
+} Wanted;
+
+static Status wanted_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    const Wanted *job = ctx;
+    return bind_and_step(conn, "update engine_pipeline set wanted = ?3 where name = ?1 and ?2 = ?2",
+                         str_from(job->name), STR(""), job->wanted, diag);
+}
+
+static void wanted_done(void *ctx, Status status, const Diag *diag)
+{
+    (void)status;
+    (void)diag;
+    mem_free(ctx);
+}
+
+void engine__store_wanted(EngPipe *pipe)
+{
+    Wanted *job = mem_zalloc(1, sizeof(*job));
+    if (!job) {
+        return;
+    }
+    job->wanted = pipe->wanted;
+    (void)snprintf(job->name, sizeof(job->name), "%s", pipe->name);
+    if (store_write(pipe->engine->env->store, wanted_job, wanted_done, job)) {
+        mem_free(job);
+    }
+}
+
+/* ---- versions ---- */
+
+typedef struct Versions {
+    Req *req;
+    Str file;
+    Buf out;
+} Versions;
+
+static Status versions_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    Versions *job = ctx;
+    StoreStmt *stmt;
+    Status st = store_prepare(conn,
+                              "select version, hash, at, by, length(text) from engine_version "
+                              "where file = ?1 order by version desc",
+                              &stmt, diag);
+    if (st) {
+        return st;
+    }
+    store_bind_str(stmt, 1, job->file);
+    JsonOut json;
+    json_out_init(&json, &job->out);
+    json_begin_object(&json);
+    json_field_str(&json, "file", job->file);
+    json_key(&json, "versions");
+    json_begin_array(&json);
+    bool row = true;
+    while (!(st = store_step(stmt, &row, diag)) && row) {
+        json_begin_object(&json);
+        json_field_int(&json, "version", store_int(stmt, 0));
+        json_field_str(&json, "hash", store_str(stmt, 1));
+        json_field_int(&json, "time", store_int(stmt, 2));
+        json_field_str(&json, "by", store_str(stmt, 3));
+        json_field_int(&json, "bytes", store_int(stmt, 4));
+        json_end(&json);
+    }
+    json_end(&json);
+    json_end(&json);
+    return st;
+}
+
+static void versions_done(void *ctx, Status status, const Diag *diag)
+{
+    Versions *job = ctx;
+    if (status) {
+        req_fail(job->req, status, "%s", diag && diag->text[0] ? diag->text : status_text(status));
+    } else {
+        req_answer(job->req, buf_view(&job->out));
+    }
+    buf_done(&job->out);
+    mem_free(job);
+}
+
+void engine__op_versions(void *self, Req *req)
+{
+    Engine *engine = self;
+    const EngPipe *pipe = engine__pipe_find(engine, json_str(req->in, "name", STR("")));
+    Versions *job = pipe ? mem_zalloc(1, sizeof(*job)) : NULL;
+    if (!job) {
+        req_fail(req, pipe ? ST_NO_MEMORY : ST_NOT_FOUND, "no such pipeline");
+        return;
+    }
+    job->req = req;
+    job->file = arena_str(req->arena, str_from(pipe->file));
+    buf_init(&job->out, BUS_BODY_BYTES_MAX);
+    if (store_read(engine->env->store, versions_job, versions_done, job)) {
+        req_fail(req, ST_BUSY, "the store is busy");
+        mem_free(job);
+    }
+}

@@ -1,0 +1,366 @@
+/* runtime/modules/engine/engine.h: what the files of the engine share; nobody else includes it.
+ *
+ * Two kinds of threads meet here. The loop's thread (the "main" side) owns pipelines, sources,
+ * versions and everything a person asks for. Each shard is a thread with a loop of its own and owns
+ * the running instances. They share nothing but the queue of a pipeline (queue.c), its numbers
+ * (EngLive, under a lock) and posted messages. One batch goes this way:
+ *
+ *   broker, connector, reader --push--> EngQueue --take--> shard: flow_feed --> files, stdout
+ *        ^                                                   | EngOut (rows for the others)
+ *        +------ ack after commit <---- main: broker, historian, connectors, dead letters
+ *
+ * A source's message is acknowledged when every sink of its batch has committed or the record lies
+ * in the dead-letter table. Order of files to read: engine.c, deploy.c, pipe.c, shard.c, out.c. */
+#ifndef TUTTI_MODULES_ENGINE_ENGINE_H
+#define TUTTI_MODULES_ENGINE_ENGINE_H
+
+#include "base/hash.h"
+#include "flow/instance.h"
+#include "module/module.h"
+#include "module/compiler.h"
+#include "mqtt/broker.h"
+
+#include <stdatomic.h>
+
+enum {
+    ENGINE_BATCH_ITEMS = 1024,
+    ENGINE_BATCH_BYTES = 1 << 20,  /* a batch takes no more records above it */
+    ENGINE_RECORD_BYTES = 4 << 20, /* of one record */
+    ENGINE_QUEUE_BATCHES = 16,     /* waiting for a shard, per pipeline */
+    ENGINE_FLIGHT_MAX = 8,         /* batches whose sinks have not all committed, per pipeline */
+    ENGINE_WINDOW = 1024,          /* unacknowledged messages per source */
+    ENGINE_SHARDS_MAX = 8,
+    ENGINE_PIPES_MAX = 1000,
+    ENGINE_SOURCES_MAX = 32, /* of one pipeline */
+    ENGINE_WIRES_MAX = 512,
+    ENGINE_TEXT_BYTES_MAX = 512 << 10,
+    ENGINE_NAME_BYTES_MAX = 128,
+    ENGINE_OUT_BYTES = 16 << 20, /* rows one batch may make for one sink */
+    ENGINE_TAP_BYTES = 2048,
+    ENGINE_WATCHES_MAX = 1000,
+    ENGINE_WATCH_LEASE_MS = 60000,
+    ENGINE_DRAIN_MS = 5000,
+};
+
+typedef struct Engine Engine;
+typedef struct EngPipe EngPipe;
+typedef struct EngShard EngShard;
+
+/* ---- what waits for a shard (queue.c) ---- */
+
+typedef enum EngTokenKind { TOKEN_NONE, TOKEN_MQTT, TOKEN_SEQ, TOKEN_DEAD } EngTokenKind;
+
+typedef struct EngToken { /* how a record is acknowledged */
+    uint64_t value;       /* broker token, connector sequence, row of the dead-letter table */
+    uint32_t serial;      /* TOKEN_SEQ: of the subscription, because slots are used again */
+    uint8_t kind;
+    uint8_t slot; /* source slot of the pipeline */
+} EngToken;
+
+typedef struct EngItem {
+    size_t at; /* payload, topic and key lie behind each other in the batch's bytes */
+    uint32_t len, topic_len, key_len;
+    int64_t received_ns;
+    EngToken token;
+} EngItem;
+
+typedef struct EngBatch {
+    struct EngBatch *next;
+    Buf bytes; /* RT_PAD_BYTES more are reserved behind */
+    EngItem *items;
+    uint32_t count;
+    bool lines;  /* bytes are lines of source slot `slot`; no items */
+    bool end;    /* the source in `slot` has ended */
+    bool tokens; /* an item must be acknowledged: never dropped */
+    uint8_t slot;
+    int64_t received_ns;
+} EngBatch;
+
+typedef struct EngQueue {
+    uv_mutex_t lock;
+    uv_cond_t room;
+    EngBatch *head, *tail, *spare;
+    uint32_t batches, spares;
+    bool woken, closed;
+    uint64_t dropped;
+} EngQueue;
+
+MUST Status engine__queue_init(EngQueue *queue);
+void engine__queue_done(EngQueue *queue);
+/* Copies the record. A record without token makes room by dropping the oldest batch without
+ * tokens, or is dropped itself; both are counted. *ret_wake: the shard must be posted to. */
+MUST Status engine__queue_push(EngQueue *queue, Str payload, Str topic, Str key,
+                               int64_t received_ns, EngToken token, bool *ret_wake);
+/* Blocks while the queue is full: for reader threads. False: closed, stop reading. */
+bool engine__queue_push_lines(EngQueue *queue, uint8_t slot, Str lines, bool end, bool *ret_wake);
+/* Oldest batch, or NULL, and then the next push wakes again. */
+EngBatch *engine__queue_take(EngQueue *queue);
+void engine__queue_give(EngQueue *queue, EngBatch *batch); /* a taken one, done with */
+/* True when the caller must post: something waits and nobody is on the way. */
+bool engine__queue_wake(EngQueue *queue);
+void engine__queue_sleep(EngQueue *queue); /* the shard stops looking although something waits */
+void engine__queue_close(EngQueue *queue); /* readers stop */
+bool engine__queue_empty(EngQueue *queue);
+
+/* ---- a compiled program (deploy.c) ---- */
+
+typedef struct EngVersion { /* main counts references; freed on main */
+    FlowProgram *program;
+    atomic_int refs;
+    uint32_t number;                 /* of the program's text, from 1 */
+    Str file, text, graph, problems; /* of `arena` */
+    char hash[65];
+    Arena *arena;
+    Engine *engine;
+} EngVersion;
+
+EngVersion *engine__version_ref(EngVersion *version);
+void engine__version_unref(EngVersion *version); /* any thread; accepts NULL */
+
+/* ---- a running instance: main makes it, then it is the shard's ---- */
+
+typedef struct EngRun {
+    EngPipe *pipe;
+    EngVersion *version;
+    FlowInstance *instance;
+    const RtPipelineInfo *info;
+    int *files;                               /* per sink; -1 = not open */
+    struct EngOut *out;                       /* what the batch at hand makes */
+    uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
+    uint32_t ends_wanted, ends_seen;
+    uint64_t *wire_before; /* counts one second ago */
+    RtRecord *records;     /* scratch of one batch */
+} EngRun;
+
+MUST Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Diag *diag);
+void engine__run_free(EngRun *run); /* accepts NULL */
+
+/* ---- rows on their way to sinks (out.c) ---- */
+
+typedef struct EngPart {    /* the rows of one batch for one sink */
+    const RtSinkInfo *sink; /* NULL: the dead-letter table */
+    Buf bytes, aside;
+    RtRow *rows;
+    uint32_t count, cap;
+    uint32_t next, waiting; /* rows sent, answers missing (main) */
+    struct EngOut *out;
+    LoopTimer *retry;
+    uint32_t tries;
+} EngPart;
+
+typedef struct EngOut {
+    struct EngOut *next;
+    EngPipe *pipe;
+    EngVersion *version;
+    EngPart *parts;
+    uint32_t part_count; /* sinks + 1 */
+    uint32_t pending;    /* parts not committed */
+    EngToken *tokens;
+    uint32_t token_count;
+} EngOut;
+
+MUST Status engine__out_new(EngRun *run, EngOut **ret_out);
+void engine__out_free(EngOut *out);
+void engine__out_commit(void *out);                                      /* on main: LoopFn */
+void engine__part_take(EngPart *part, const RtOut *rows, EngPipe *pipe); /* copies */
+
+/* ---- numbers both sides look at, under EngPipe.live_lock ---- */
+
+typedef struct EngWireLive {
+    uint64_t count;
+    double rate;
+    char *tap; /* heap; last record as JSON while watched */
+    uint32_t tap_len;
+    uint64_t tap_count;
+    int64_t tap_ns;
+} EngWireLive;
+
+typedef struct EngLive {
+    RtCounters n; /* of all instances since start */
+    double in_rate, out_rate, error_rate;
+    EngWireLive *wires;
+    uint32_t wire_count;
+    char error[512]; /* last error record, cut */
+    uint64_t refused_files;
+    char problem[256]; /* why a sink cannot write now; empty = fine */
+    int64_t commit_ns; /* wall clock of the last batch */
+} EngLive;
+
+/* ---- a pipeline ---- */
+
+typedef enum EngState {
+    ENGINE_STOPPED,
+    ENGINE_COMPILING,
+    ENGINE_RUNNING,
+    ENGINE_FAILED,
+    ENGINE_DRAINING,
+    ENGINE_STATE__COUNT
+} EngState;
+
+typedef struct EngSource {
+    atomic_bool closing; /* a reader thread looks too */
+    bool used, matched, open;
+    uint32_t serial;
+    uint8_t slot;
+    uint32_t index; /* into the program's sources */
+    EngPipe *pipe;
+    char *identity; /* kind, connection, address, options: equal = the same source goes on */
+    MqttAttach *attach;
+    char id[72]; /* of connectors.subscribe; empty = none */
+    BusSub *sub;
+    LoopTimer *retry;
+    char *subscribe; /* body of connectors.subscribe, for trying again */
+    uint64_t acked;
+    bool ack_busy;
+    uint64_t ack_wanted;
+    uv_thread_t reader;
+    bool has_reader;
+    char *path; /* of a file; NULL: standard input */
+} EngSource;
+
+struct EngPipe {
+    Engine *engine;
+    EngShard *shard;
+    char *name, *file; /* heap; file: the program it came with */
+    /* main only */
+    EngState state;
+    bool wanted; /* shall run, also after a restart */
+    bool gone;   /* removed: freed when the shard let go */
+    int64_t since_ms;
+    char error[DIAG_TEXT_BYTES];
+    EngVersion *version; /* what runs, or would run */
+    EngSource sources[ENGINE_SOURCES_MAX];
+    EngOut *out_first, *out_last; /* waiting for commits, in order */
+    uint32_t commands;            /* messages to the shard without an answer yet */
+    void (*on_idle)(EngPipe *pipe);
+    Req *stop_req;
+    uint32_t connect_serial;
+    LoopTimer *drain_timer;
+    /* shard only */
+    EngRun *run;
+    int64_t tick_ns;
+    RtCounters before; /* of instances that were replaced */
+    /* both */
+    EngQueue queue;
+    atomic_int flight; /* EngOut given to main, not yet committed */
+    atomic_uint watchers;
+    atomic_bool halting; /* main wants it stopped: a sink that cannot write gives up */
+    uv_mutex_t live_lock;
+    EngLive live;
+};
+
+MUST Status engine__pipe_new(Engine *engine, Str name, Str file, EngPipe **ret_pipe);
+void engine__pipe_free(EngPipe *pipe);
+EngPipe *engine__pipe_find(Engine *engine, Str name);
+/* Starts, or replaces at a batch boundary, the instance of `pipe` by `run` (taken over). */
+void engine__pipe_run(EngPipe *pipe, EngRun *run);
+/* Lets the queue run empty, saves state, then calls on_idle (may be NULL) on main. */
+void engine__pipe_stop(EngPipe *pipe, void (*on_idle)(EngPipe *pipe));
+void engine__pipe_wake(EngPipe *pipe);                   /* any thread */
+void engine__pipe_fail(EngPipe *pipe, const char *text); /* main: stops it as failed */
+void engine__event(Engine *engine, const char *subject, const EngPipe *pipe);
+
+/* Finds a slot for each source of `run`: an equal one goes on, others wait to be opened; slots no
+ * longer wanted are marked closing. */
+MUST Status engine__sources_plan(EngPipe *pipe, EngRun *run, Diag *diag);
+/* Opens planned slots, of `run` or (NULL) of the version at hand. */
+MUST Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag);
+void engine__sources_trim(EngPipe *pipe, bool accept); /* closes what is marked closing */
+void engine__sources_close_all(EngPipe *pipe);         /* marks all closing */
+void engine__source_ack(EngPipe *pipe, const EngToken *token);
+
+/* ---- shards (shard.c) ---- */
+
+struct EngShard {
+    Engine *engine;
+    Loop *loop;
+    uv_thread_t thread;
+    bool started;
+    LoopTimer *tick;
+    EngPipe *pipes[ENGINE_PIPES_MAX]; /* with a run; the shard's */
+    uint32_t pipe_count;
+};
+
+MUST Status engine__shard_start(Engine *engine, EngShard **ret_shard);
+void engine__shard_stop(EngShard *shard);
+void engine__shard_drain(void *pipe);  /* LoopFn: works on the queue */
+void engine__shard_run(void *command); /* LoopFn: EngCommand */
+
+typedef enum EngCommandKind { COMMAND_RUN, COMMAND_STOP } EngCommandKind;
+typedef struct EngCommand { /* main -> shard -> main */
+    EngCommandKind kind;
+    EngPipe *pipe;
+    EngRun *run;      /* RUN: in; afterwards the replaced one */
+    uint32_t dropped; /* windows that did not fit */
+    bool moved;
+} EngCommand;
+void engine__pipe_answer(void *command);      /* LoopFn on main */
+void engine__pipe_stopped_itself(void *pipe); /* LoopFn on main: `stop above` */
+void engine__pipe_ended(void *pipe);          /* LoopFn on main: bounded input is done */
+
+/* ---- the module (engine.c) ---- */
+
+typedef struct EngineConf {
+    int64_t shards, keep_versions, dead_rows_max;
+} EngineConf;
+
+typedef struct EngWatch {
+    uint64_t id;
+    Str pipeline; /* heap */
+    uint32_t every_ms;
+    uint64_t seq;
+    int64_t lease_ns, last_ns;
+    struct EngWatch *next;
+} EngWatch;
+
+struct Engine {
+    const ModEnv *env;
+    const EngineConf *conf;
+    EngShard *shards[ENGINE_SHARDS_MAX];
+    uint32_t shard_count, next_shard;
+    EngPipe *pipes[ENGINE_PIPES_MAX];
+    uint32_t pipe_count;
+    EngWatch *watches;
+    uint32_t watch_count;
+    uint64_t watch_serial;
+    LoopTimer *watch_timer;
+    const ProgramCompiler *compiler;
+    bool restored;
+    atomic_bool closing;
+    Req *restored_req[8];
+    uint32_t restored_req_count, restore_left;
+    struct EngJob *job, *jobs; /* at work; waiting */
+    uint32_t job_count;
+    DoneFn *drain_done;
+    void *drain_ctx;
+};
+
+MUST Status engine__restore(Engine *engine, Diag *diag);
+void engine__jobs_close(Engine *engine);
+void engine__op_check(void *self, Req *req);
+void engine__op_deploy(void *self, Req *req);
+void engine__op_remove(void *self, Req *req);
+void engine__op_versions(void *self, Req *req);
+void engine__op_restored(void *self, Req *req);
+void engine__op_list(void *self, Req *req);
+void engine__op_get(void *self, Req *req);
+void engine__op_start(void *self, Req *req);
+void engine__op_stop(void *self, Req *req);
+void engine__op_dead(void *self, Req *req);
+void engine__op_replay(void *self, Req *req);
+void engine__op_watch(void *self, Req *req);
+void engine__op_unwatch(void *self, Req *req);
+void engine__watches_close(Engine *engine);
+void engine__watch_ended(Engine *engine, Str pipeline, const char *reason);
+void engine__summary(const EngPipe *pipe, JsonOut *out, bool whole);
+void engine__store_wanted(EngPipe *pipe);
+/* Deletes these rows of the dead-letter table (tokens of kind TOKEN_DEAD). */
+void engine__dead_delete(Engine *engine, const EngToken *tokens, uint32_t count);
+/* Writes the error records of `part` (bytes and rows, read until `done`). */
+MUST Status engine__dead_store(EngPart *part, StoreDoneFn *done, void *ctx);
+void engine__part_done(EngPart *part);
+void engine__part_again(EngPart *part, const char *why); /* the same part after a pause */
+
+extern const StoreMigration engine__migrations[];
+
+#endif

@@ -1,0 +1,264 @@
+/* runtime/modules/engine/queue.c: records between the main loop (or a reader) and a shard.
+ *
+ * A list of batches. Producers fill the last one, the shard takes the first one whole: a batch is
+ * therefore what arrived since the shard last looked, 1..ENGINE_BATCH_ITEMS, and nobody waits for
+ * it to fill. Bounded in batches, and each batch in items and bytes. Records that must be
+ * acknowledged are bounded by their source's window and always taken; others drop the oldest,
+ * counted. */
+#include "modules/engine/engine.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+Status engine__queue_init(EngQueue *queue)
+{
+    if (uv_mutex_init(&queue->lock)) {
+        return ST_NO_MEMORY;
+    }
+    if (uv_cond_init(&queue->room)) {
+        uv_mutex_destroy(&queue->lock);
+        return ST_NO_MEMORY;
+    }
+    return ST_OK;
+}
+
+static void batch_free(EngBatch *batch)
+{
+    if (batch) {
+        buf_done(&batch->bytes);
+        mem_free(batch->items);
+        mem_free(batch);
+    }
+}
+
+static void list_free(EngBatch *batch)
+{
+    while (batch) {
+        EngBatch *next = batch->next;
+        batch_free(batch);
+        batch = next;
+    }
+}
+
+void engine__queue_done(EngQueue *queue)
+{
+    list_free(queue->head);
+    list_free(queue->spare);
+    queue->head = queue->tail = queue->spare = NULL;
+    uv_cond_destroy(&queue->room);
+    uv_mutex_destroy(&queue->lock);
+}
+
+static EngBatch *batch_new(void)
+{
+    EngBatch *batch = mem_zalloc(1, sizeof(*batch));
+    if (!batch) {
+        return NULL;
+    }
+    batch->items = mem_zalloc(ENGINE_BATCH_ITEMS, sizeof(EngItem));
+    buf_init(&batch->bytes, ENGINE_BATCH_BYTES + ENGINE_RECORD_BYTES + RT_PAD_BYTES);
+    if (!batch->items) {
+        batch_free(batch);
+        return NULL;
+    }
+    return batch;
+}
+
+/* With the lock held: an empty batch at the end of the list, or NULL. */
+static EngBatch *append(EngQueue *queue)
+{
+    EngBatch *batch = queue->spare;
+    if (batch) {
+        queue->spare = batch->next;
+        queue->spares--;
+        batch->next = NULL;
+    } else if (!(batch = batch_new())) {
+        return NULL;
+    }
+    if (queue->tail) {
+        queue->tail->next = batch;
+    } else {
+        queue->head = batch;
+    }
+    queue->tail = batch;
+    queue->batches++;
+    return batch;
+}
+
+static void recycle(EngQueue *queue, EngBatch *batch)
+{
+    /* Two spares are enough for producer and shard; large ones give their memory back. */
+    if (queue->spares >= 2 || batch->bytes.cap > 2 * ENGINE_BATCH_BYTES) {
+        batch_free(batch);
+        return;
+    }
+    buf_clear(&batch->bytes);
+    batch->count = 0;
+    batch->lines = batch->end = batch->tokens = false;
+    batch->next = queue->spare;
+    queue->spare = batch;
+    queue->spares++;
+}
+
+/* The oldest batch that nobody waits for leaves. False: there is none. */
+static bool drop_oldest(EngQueue *queue)
+{
+    EngBatch **at = &queue->head, *before = NULL;
+    while (*at && ((*at)->tokens || (*at)->lines)) {
+        before = *at;
+        at = &(*at)->next;
+    }
+    EngBatch *batch = *at;
+    if (!batch) {
+        return false;
+    }
+    *at = batch->next;
+    if (queue->tail == batch) {
+        queue->tail = before;
+    }
+    queue->batches--;
+    queue->dropped += batch->count;
+    recycle(queue, batch);
+    return true;
+}
+
+static bool fits(const EngBatch *batch, size_t bytes)
+{
+    return batch && !batch->lines && batch->count < ENGINE_BATCH_ITEMS &&
+           (batch->count == 0 || batch->bytes.len + bytes <= ENGINE_BATCH_BYTES);
+}
+
+static Status put(EngQueue *queue, Str payload, Str topic, Str key, int64_t received_ns,
+                  EngToken token)
+{
+    size_t bytes = payload.len + topic.len + key.len;
+    EngBatch *batch = queue->tail;
+    if (!fits(batch, bytes)) {
+        if (queue->batches >= ENGINE_QUEUE_BATCHES && token.kind == TOKEN_NONE &&
+            !drop_oldest(queue)) {
+            queue->dropped++;
+            return ST_OK;
+        }
+        batch = append(queue);
+        if (!batch) {
+            return ST_NO_MEMORY;
+        }
+    }
+    if (!buf_reserve(&batch->bytes, bytes + RT_PAD_BYTES)) {
+        Status st = buf_status(&batch->bytes);
+        batch->bytes.failed = ST_OK;
+        return st;
+    }
+    batch->items[batch->count++] = (EngItem){.at = batch->bytes.len,
+                                             .len = (uint32_t)payload.len,
+                                             .topic_len = (uint32_t)topic.len,
+                                             .key_len = (uint32_t)key.len,
+                                             .received_ns = received_ns,
+                                             .token = token};
+    buf_str(&batch->bytes, payload);
+    buf_str(&batch->bytes, topic);
+    buf_str(&batch->bytes, key);
+    batch->tokens |= token.kind != TOKEN_NONE;
+    return ST_OK;
+}
+
+Status engine__queue_push(EngQueue *queue, Str payload, Str topic, Str key, int64_t received_ns,
+                          EngToken token, bool *ret_wake)
+{
+    if (payload.len > ENGINE_RECORD_BYTES || topic.len + key.len > ENGINE_RECORD_BYTES / 2) {
+        return ST_LIMIT;
+    }
+    uv_mutex_lock(&queue->lock);
+    Status st = put(queue, payload, topic, key, received_ns, token);
+    bool wake = !st && !queue->woken;
+    if (wake) {
+        queue->woken = true;
+    }
+    uv_mutex_unlock(&queue->lock);
+    *ret_wake = wake;
+    return st;
+}
+
+bool engine__queue_push_lines(EngQueue *queue, uint8_t slot, Str lines, bool end, bool *ret_wake)
+{
+    *ret_wake = false;
+    uv_mutex_lock(&queue->lock);
+    while (queue->batches >= ENGINE_QUEUE_BATCHES && !queue->closed) {
+        uv_cond_wait(&queue->room, &queue->lock);
+    }
+    EngBatch *batch = queue->closed ? NULL : append(queue);
+    if (batch) {
+        batch->lines = true;
+        batch->end = end;
+        batch->slot = slot;
+        batch->received_ns = clock_wall_ns();
+        buf_str(&batch->bytes, lines);
+        if (!buf_reserve(&batch->bytes, RT_PAD_BYTES)) {
+            buf_clear(&batch->bytes);
+        }
+        *ret_wake = !queue->woken;
+        queue->woken = true;
+    }
+    uv_mutex_unlock(&queue->lock);
+    return batch != NULL;
+}
+
+EngBatch *engine__queue_take(EngQueue *queue)
+{
+    uv_mutex_lock(&queue->lock);
+    EngBatch *batch = queue->head;
+    if (batch) {
+        queue->head = batch->next;
+        if (!queue->head) {
+            queue->tail = NULL;
+        }
+        batch->next = NULL;
+        queue->batches--;
+        uv_cond_signal(&queue->room);
+    } else {
+        queue->woken = false;
+    }
+    uv_mutex_unlock(&queue->lock);
+    return batch;
+}
+
+void engine__queue_give(EngQueue *queue, EngBatch *batch)
+{
+    uv_mutex_lock(&queue->lock);
+    recycle(queue, batch);
+    uv_mutex_unlock(&queue->lock);
+}
+
+bool engine__queue_wake(EngQueue *queue)
+{
+    uv_mutex_lock(&queue->lock);
+    bool wake = queue->head && !queue->woken;
+    if (wake) {
+        queue->woken = true;
+    }
+    uv_mutex_unlock(&queue->lock);
+    return wake;
+}
+
+void engine__queue_sleep(EngQueue *queue)
+{
+    uv_mutex_lock(&queue->lock);
+    queue->woken = false;
+    uv_mutex_unlock(&queue->lock);
+}
+
+void engine__queue_close(EngQueue *queue)
+{
+    uv_mutex_lock(&queue->lock);
+    queue->closed = true;
+    uv_cond_broadcast(&queue->room);
+    uv_mutex_unlock(&queue->lock);
+}
+
+bool engine__queue_empty(EngQueue *queue)
+{
+    uv_mutex_lock(&queue->lock);
+    bool empty = !queue->head;
+    uv_mutex_unlock(&queue->lock);
+    return empty;
+}

@@ -1,0 +1,737 @@
+/* runtime/modules/engine/shard.c: the threads that run pipelines.
+ *
+ * A shard takes one batch of one pipeline per turn of its loop, so pipelines take turns. Files and
+ * standard output are written here, synced once per batch; rows for all other sinks are copied into
+ * an EngOut and posted to the main loop. A new version of a pipeline takes over between two
+ * batches: what waits in the queue is still worked on by the old one, then state moves by flow_save
+ * and flow_load. The queue and the sources do not notice, so nothing is lost or seen twice. */
+#include "modules/engine/engine.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TICK_MS = 250 };
+
+/* ---- sinks of the shard: files and standard output ---- */
+
+static bool is_local(const RtSinkInfo *sink)
+{
+    Str kind = str_from(sink->kind);
+    return str_is(kind, "file") || str_is(kind, "stdout");
+}
+
+static void problem(EngPipe *pipe, const char *text, const char *what, int error)
+{
+    uv_mutex_lock(&pipe->live_lock);
+    if (text) {
+        (void)snprintf(pipe->live.problem, sizeof(pipe->live.problem), "%s %s: %s", text, what,
+                       strerror(error));
+    } else {
+        pipe->live.problem[0] = 0;
+    }
+    uv_mutex_unlock(&pipe->live_lock);
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, bytes, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int open_append(Str path, int *ret_fd)
+{
+    AUTO_BUF Buf name;
+    buf_init(&name, 4096);
+    buf_str(&name, path);
+    buf_char(&name, 0);
+    if (name.failed) {
+        return ENAMETOOLONG;
+    }
+    int fd = open(name.ptr, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        return errno;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* Rows with one path each: consecutive rows of one path are one write. */
+static int write_addressed(const EngPart *part)
+{
+    for (uint32_t i = 0; i < part->count;) {
+        const RtRow *row = &part->rows[i];
+        Str path = {part->aside.ptr + row->address, row->address_len};
+        uint32_t last = i;
+        while (last + 1 < part->count &&
+               str_eq(path, (Str){part->aside.ptr + part->rows[last + 1].address,
+                                  part->rows[last + 1].address_len})) {
+            last++;
+        }
+        int fd = -1;
+        int error = open_append(path, &fd);
+        if (error) {
+            return error;
+        }
+        size_t end = part->rows[last].start + part->rows[last].len;
+        error = write_all(fd, part->bytes.ptr + row->start, end - row->start);
+        if (!error && fdatasync(fd) && errno != EINVAL) {
+            error = errno;
+        }
+        close(fd);
+        if (error) {
+            return error;
+        }
+        i = last + 1;
+    }
+    return 0;
+}
+
+static int write_local(EngRun *run, EngPart *part, uint32_t sink)
+{
+    if (str_is(str_from(part->sink->kind), "stdout")) {
+        return write_all(STDOUT_FILENO, part->bytes.ptr, part->bytes.len);
+    }
+    if (part->sink->flags & RT_SINK_ADDRESS) {
+        return write_addressed(part);
+    }
+    if (run->files[sink] < 0) {
+        int error = open_append(str_from(part->sink->address), &run->files[sink]);
+        if (error) {
+            return error;
+        }
+    }
+    int error = write_all(run->files[sink], part->bytes.ptr, part->bytes.len);
+    /* A pipe or a device cannot be synced; that is not a failure. */
+    if (!error && fdatasync(run->files[sink]) && errno != EINVAL && errno != EROFS) {
+        error = errno;
+    }
+    if (error) {
+        /* After a failed sync the kernel may have dropped the pages: never trust this handle again.
+         */
+        close(run->files[sink]);
+        run->files[sink] = -1;
+    }
+    return error;
+}
+
+/* A file that cannot be written (disk full, folder gone) holds the pipeline: better late than lost.
+ * Retried here, so the queue fills and publishers wait; stopping the engine ends it. */
+static bool commit_local(EngRun *run)
+{
+    EngOut *out = run->out;
+    bool failed = false;
+    for (uint32_t i = 0; i + 1 < out->part_count; i++) {
+        EngPart *part = &out->parts[i];
+        if (!part->count || !is_local(part->sink)) {
+            continue;
+        }
+        int error = write_local(run, part, i);
+        for (uint32_t tries = 0; error && !run->pipe->halting && !run->pipe->engine->closing;
+             tries++) {
+            failed = true;
+            problem(run->pipe, "cannot write", part->sink->address, error);
+            usleep(tries < 10 ? 20000 : 200000);
+            error = write_local(run, part, i);
+        }
+        if (error) {
+            return false;
+        }
+        part->count = 0;
+    }
+    if (failed) {
+        problem(run->pipe, NULL, NULL, 0);
+    }
+    return true;
+}
+
+/* ---- one batch ---- */
+
+static void take_rows(EngRun *run)
+{
+    for (uint32_t i = 0; i < run->info->sink_count; i++) {
+        const RtOut *rows = flow_out(run->instance, i);
+        if (rows->row_count || rows->len) {
+            engine__part_take(&run->out->parts[i], rows, run->pipe);
+            flow_out_clear(run->instance, i);
+        }
+    }
+    const RtOut *dead = flow_dead(run->instance);
+    if (dead && dead->row_count) {
+        engine__part_take(&run->out->parts[run->info->sink_count], dead, run->pipe);
+        flow_dead_clear(run->instance);
+    }
+}
+
+/* A sink's buffer is full in the middle of a batch. */
+static void on_full(void *ctx, FlowInstance *instance, uint32_t sink)
+{
+    EngRun *run = ctx;
+    if (run->out && sink < run->info->sink_count) {
+        engine__part_take(&run->out->parts[sink], flow_out(instance, sink), run->pipe);
+    }
+    flow_out_clear(instance, sink);
+}
+
+Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Diag *diag)
+{
+    int index = flow_program_find(version->program, str_from(pipe->name));
+    if (index < 0) {
+        return diag_set(diag, ST_NOT_FOUND, "no pipeline %s in %.*s", pipe->name,
+                        STR_ARG(version->file));
+    }
+    EngRun *run = mem_zalloc(1, sizeof(*run));
+    if (!run) {
+        return diag_set(diag, ST_NO_MEMORY, "no memory for pipeline %s", pipe->name);
+    }
+    run->pipe = pipe;
+    run->version = engine__version_ref(version);
+    run->info = &flow_program_table(version->program)->pipelines[index];
+    FlowHost host = {.full = on_full, .ctx = run};
+    Status st =
+        flow_instance_new(version->program, (uint32_t)index, NULL, &host, &run->instance, diag);
+    run->files = mem_zalloc(run->info->sink_count + 1, sizeof(int));
+    run->wire_before = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
+    run->records = mem_zalloc(ENGINE_BATCH_ITEMS, sizeof(RtRecord));
+    if (!st && (!run->files || !run->wire_before || !run->records)) {
+        st = diag_set(diag, ST_NO_MEMORY, "no memory for pipeline %s", pipe->name);
+    }
+    if (!st && run->info->source_count > ENGINE_SOURCES_MAX) {
+        st = diag_set(diag, ST_LIMIT, "pipeline %s has more than %d sources", pipe->name,
+                      ENGINE_SOURCES_MAX);
+    }
+    for (uint32_t i = 0; run->files && i < run->info->sink_count; i++) {
+        run->files[i] = -1;
+    }
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        run->slot_source[i] = UINT32_MAX;
+    }
+    if (st) {
+        engine__run_free(run);
+        return st;
+    }
+    *ret_run = run;
+    return ST_OK;
+}
+
+void engine__run_free(EngRun *run)
+{
+    if (!run) {
+        return;
+    }
+    for (uint32_t i = 0; run->files && i < run->info->sink_count; i++) {
+        if (run->files[i] >= 0) {
+            close(run->files[i]);
+        }
+    }
+    flow_instance_free(run->instance);
+    engine__out_free(run->out);
+    engine__version_unref(run->version);
+    mem_free(run->files);
+    mem_free(run->wire_before);
+    mem_free(run->records);
+    mem_free(run);
+}
+
+static void feed_items(EngRun *run, const EngBatch *batch)
+{
+    uint32_t i = 0;
+    while (i < batch->count) {
+        uint8_t slot = batch->items[i].token.slot;
+        uint32_t count = 0;
+        for (; i < batch->count && batch->items[i].token.slot == slot; i++) {
+            const EngItem *item = &batch->items[i];
+            const char *at = batch->bytes.ptr + item->at;
+            run->records[count++] = (RtRecord){.ptr = at,
+                                               .len = item->len,
+                                               .topic = at + item->len,
+                                               .topic_len = item->topic_len,
+                                               .key = at + item->len + item->topic_len,
+                                               .key_len = item->key_len,
+                                               .received_ns = item->received_ns};
+        }
+        uint32_t source = run->slot_source[slot];
+        if (source == UINT32_MAX) {
+            source = 0; /* its source left the program while it waited */
+        }
+        RtBatch feed = {.source = source,
+                        .count = count,
+                        .records = run->records,
+                        .received_ns = run->records[0].received_ns};
+        flow_feed(run->instance, &feed);
+    }
+}
+
+static void feed_lines(EngRun *run, const EngBatch *batch)
+{
+    uint32_t source = run->slot_source[batch->slot];
+    if (source == UINT32_MAX) {
+        source = 0;
+    }
+    Str topic = str_from(run->info->sources[source].address);
+    if (batch->bytes.len) {
+        RtBatch feed = {.source = source,
+                        .bytes = batch->bytes.ptr,
+                        .len = batch->bytes.len,
+                        .received_ns = batch->received_ns,
+                        .topic = topic.ptr ? topic.ptr : "",
+                        .topic_len = topic.len};
+        flow_feed(run->instance, &feed);
+    }
+    if (batch->end && ++run->ends_seen == run->ends_wanted && run->info->bounded) {
+        flow_finish(run->instance);
+    }
+}
+
+/* Keeps the tokens of a batch in its EngOut; false without memory. */
+static bool take_tokens(EngOut *out, const EngBatch *batch)
+{
+    if (!batch || !batch->tokens) {
+        return true;
+    }
+    out->tokens = mem_zalloc(batch->count, sizeof(EngToken));
+    if (!out->tokens) {
+        return false;
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        if (batch->items[i].token.kind != TOKEN_NONE) {
+            out->tokens[out->token_count++] = batch->items[i].token;
+        }
+    }
+    return true;
+}
+
+static void add_counters(RtCounters *sum, const RtCounters *n)
+{
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)n;
+    for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++) {
+        to[i] += from[i];
+    }
+}
+
+static void note_error(EngPipe *pipe, const EngOut *out, const RtPipelineInfo *info)
+{
+    for (uint32_t i = 0; i < out->part_count; i++) {
+        const EngPart *part = &out->parts[i];
+        if (!part->count || (i < info->sink_count && !(info->sinks[i].flags & RT_SINK_ERROR))) {
+            continue;
+        }
+        const RtRow *row = &part->rows[part->count - 1];
+        (void)snprintf(pipe->live.error, sizeof(pipe->live.error), "%.*s",
+                       (int)(row->len < 511 ? row->len : 511), part->bytes.ptr + row->start);
+        return;
+    }
+}
+
+/* Whether what the batch made can be acknowledged here, without the main loop. */
+static bool is_done_here(const EngOut *out)
+{
+    for (uint32_t i = 0; i < out->part_count; i++) {
+        if (out->parts[i].count) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < out->token_count; i++) {
+        if (out->tokens[i].kind != TOKEN_MQTT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Gives what the instance made to its sinks. False: local sinks failed while stopping; then the
+ * records stay unacknowledged. */
+static bool commit(EngRun *run, const EngBatch *batch)
+{
+    EngPipe *pipe = run->pipe;
+    take_rows(run);
+    uv_mutex_lock(&pipe->live_lock);
+    note_error(pipe, run->out, run->info);
+    pipe->live.commit_ns = clock_wall_ns();
+    uv_mutex_unlock(&pipe->live_lock);
+    if (!take_tokens(run->out, batch) || !commit_local(run)) {
+        return false;
+    }
+    EngOut *out = run->out;
+    if (is_done_here(out)) {
+        for (uint32_t i = 0; i < out->token_count; i++) {
+            mqtt_broker_ack(pipe->engine->env->broker, out->tokens[i].value);
+        }
+        mem_free(out->tokens);
+        out->tokens = NULL;
+        out->token_count = 0;
+        return true; /* the EngOut is as new */
+    }
+    run->out = NULL;
+    atomic_fetch_add(&pipe->flight, 1);
+    if (loop_post(pipe->engine->env->loop, engine__out_commit, out)) {
+        atomic_fetch_sub(&pipe->flight, 1);
+        engine__out_free(out);
+        return false;
+    }
+    return true;
+}
+
+static bool has_room(EngRun *run)
+{
+    return run->out || !engine__out_new(run, &run->out);
+}
+
+/* Works on one batch; true when there may be more. */
+static bool one_batch(EngPipe *pipe)
+{
+    EngRun *run = pipe->run;
+    if (!run || !has_room(run)) {
+        engine__queue_sleep(&pipe->queue);
+        return false;
+    }
+    if (atomic_load(&pipe->flight) >= ENGINE_FLIGHT_MAX) {
+        engine__queue_sleep(&pipe->queue); /* a commit wakes us */
+        return atomic_load(&pipe->flight) < ENGINE_FLIGHT_MAX && engine__queue_wake(&pipe->queue);
+    }
+    EngBatch *batch = engine__queue_take(&pipe->queue);
+    if (!batch) {
+        return false;
+    }
+    if (flow_stopped(run->instance)) {
+        engine__queue_give(&pipe->queue, batch);
+        return true; /* unacknowledged: they come again once somebody starts it */
+    }
+    if (batch->lines) {
+        feed_lines(run, batch);
+    } else if (batch->count) {
+        feed_items(run, batch);
+    }
+    (void)commit(run, batch);
+    bool ended = batch->end && run->ends_seen == run->ends_wanted && run->info->bounded;
+    engine__queue_give(&pipe->queue, batch);
+    Loop *main_loop = pipe->engine->env->loop;
+    if (flow_stopped(run->instance)) {
+        (void)!loop_post(main_loop, engine__pipe_stopped_itself, pipe);
+    } else if (ended) {
+        (void)!loop_post(main_loop, engine__pipe_ended, pipe);
+    }
+    return true;
+}
+
+void engine__shard_drain(void *ctx)
+{
+    EngPipe *pipe = ctx;
+    if (one_batch(pipe) && loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
+        engine__queue_sleep(&pipe->queue);
+    }
+}
+
+void engine__pipe_wake(EngPipe *pipe)
+{
+    if (engine__queue_wake(&pipe->queue) &&
+        loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
+        engine__queue_sleep(&pipe->queue);
+    }
+}
+
+/* ---- numbers, four times a second ---- */
+
+static void watch_wires(EngPipe *pipe, EngRun *run)
+{
+    bool on = atomic_load(&pipe->watchers) > 0;
+    for (uint32_t i = 0; i < run->info->wire_count; i++) {
+        flow_watch(run->instance, i, on);
+    }
+}
+
+static void copy_wire(EngRun *run, EngWireLive *live, uint32_t wire, double span_s, int64_t now)
+{
+    uint64_t count = flow_wire_count(run->instance, wire);
+    if (span_s > 0) {
+        live->rate = (double)(count - run->wire_before[wire]) / span_s;
+        run->wire_before[wire] = count;
+    }
+    live->count = count;
+    uint64_t taps = live->tap_count;
+    Str tap = flow_tap(run->instance, wire, &taps);
+    if (!tap.len || taps == live->tap_count) {
+        return;
+    }
+    if (!live->tap) {
+        live->tap = mem_alloc(ENGINE_TAP_BYTES);
+    }
+    if (live->tap) {
+        live->tap_len = (uint32_t)(tap.len < ENGINE_TAP_BYTES ? tap.len : ENGINE_TAP_BYTES);
+        memcpy(live->tap, tap.ptr, live->tap_len);
+        live->tap_count = taps;
+        live->tap_ns = now;
+    }
+}
+
+static void publish_numbers(EngPipe *pipe, int64_t now_ns)
+{
+    EngRun *run = pipe->run;
+    int64_t mono = clock_monotonic_ns();
+    double span_s = (double)(mono - pipe->tick_ns) / 1e9;
+    bool whole_second = !pipe->tick_ns || span_s >= 0.95;
+    RtCounters n = pipe->before;
+    add_counters(&n, flow_counters(run->instance));
+    uv_mutex_lock(&pipe->live_lock);
+    EngLive *live = &pipe->live;
+    if (whole_second && pipe->tick_ns) {
+        live->in_rate = (double)(n.in - live->n.in) / span_s;
+        live->error_rate =
+            (double)(n.errors + n.row_errors - live->n.errors - live->n.row_errors) / span_s;
+        live->out_rate =
+            (double)(n.emitted + n.row_emitted - live->n.emitted - live->n.row_emitted) / span_s;
+    }
+    for (uint32_t i = 0; i < live->wire_count && i < run->info->wire_count; i++) {
+        copy_wire(run, &live->wires[i], i, whole_second && pipe->tick_ns ? span_s : 0, now_ns);
+    }
+    if (whole_second) {
+        live->n = n;
+    }
+    uv_mutex_unlock(&pipe->live_lock);
+    if (whole_second) {
+        pipe->tick_ns = mono;
+    }
+}
+
+/* Time goes on without records: idle sources, windows by arrival. */
+static void on_tick(void *ctx)
+{
+    EngShard *shard = ctx;
+    int64_t now = clock_wall_ns();
+    for (uint32_t i = 0; i < shard->pipe_count; i++) {
+        EngPipe *pipe = shard->pipes[i];
+        watch_wires(pipe, pipe->run);
+        if (!flow_stopped(pipe->run->instance) && has_room(pipe->run) &&
+            atomic_load(&pipe->flight) < ENGINE_FLIGHT_MAX) {
+            flow_idle(pipe->run->instance, now);
+            (void)commit(pipe->run, NULL);
+        }
+        publish_numbers(pipe, now);
+    }
+}
+
+/* ---- commands from the main loop ---- */
+
+static void state_path(const EngPipe *pipe, Buf *out)
+{
+    buf_init(out, 4096);
+    buf_printf(out, "%s/engine/%s.state", pipe->engine->env->data_dir, pipe->name);
+    buf_char(out, 0);
+}
+
+/* Open windows outlive a stop: written aside, renamed, and read once at the next start. */
+static void save_state(EngPipe *pipe, EngRun *run)
+{
+    AUTO_BUF Buf path, state;
+    state_path(pipe, &path);
+    buf_init(&state, (size_t)256 << 20);
+    if (!run->info->window_count || path.failed || flow_save(run->instance, &state, NULL)) {
+        return;
+    }
+    AUTO_BUF Buf fresh;
+    buf_init(&fresh, 4096);
+    buf_printf(&fresh, "%s.new", path.ptr);
+    int fd = fresh.failed ? -1 : open(fresh.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return;
+    }
+    int error = write_all(fd, state.ptr, state.len);
+    error = error ? error : fsync(fd);
+    close(fd);
+    if (error || rename(fresh.ptr, path.ptr)) {
+        unlink(fresh.ptr);
+    }
+}
+
+static void load_state(EngPipe *pipe, EngRun *run)
+{
+    AUTO_BUF Buf path, state;
+    state_path(pipe, &path);
+    buf_init(&state, (size_t)256 << 20);
+    int fd = path.failed ? -1 : open(path.ptr, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    ssize_t n = 1;
+    while (n > 0) {
+        char *room = buf_reserve(&state, 65536);
+        n = room ? read(fd, room, 65536) : -1;
+        state.len += n > 0 ? (size_t)n : 0;
+    }
+    close(fd);
+    /* Taken once: after a crash an old state must not come back over newer windows. */
+    unlink(path.ptr);
+    if (!n && state.len) {
+        (void)!flow_load(run->instance, buf_view(&state), NULL, NULL);
+    }
+}
+
+static void enlist(EngShard *shard, EngPipe *pipe)
+{
+    for (uint32_t i = 0; i < shard->pipe_count; i++) {
+        if (shard->pipes[i] == pipe) {
+            return;
+        }
+    }
+    if (shard->pipe_count < ENGINE_PIPES_MAX) {
+        shard->pipes[shard->pipe_count++] = pipe;
+    }
+}
+
+static void delist(EngShard *shard, const EngPipe *pipe)
+{
+    for (uint32_t i = 0; i < shard->pipe_count; i++) {
+        if (shard->pipes[i] == pipe) {
+            shard->pipes[i] = shard->pipes[--shard->pipe_count];
+            return;
+        }
+    }
+}
+
+/* What waits is worked on by the version it came for. Bounded by the queue's length; what arrives
+ * meanwhile may go to either. */
+static void run_queue_down(EngPipe *pipe)
+{
+    for (uint32_t i = 0; i < 4 * ENGINE_QUEUE_BATCHES && !engine__queue_empty(&pipe->queue); i++) {
+        if (!one_batch(pipe)) {
+            break;
+        }
+    }
+}
+
+static void reset_wires(EngPipe *pipe, const EngRun *run)
+{
+    uv_mutex_lock(&pipe->live_lock);
+    EngLive *live = &pipe->live;
+    for (uint32_t i = 0; i < live->wire_count; i++) {
+        mem_free(live->wires[i].tap);
+    }
+    mem_free(live->wires);
+    uint32_t count = run->info->wire_count;
+    count = count < ENGINE_WIRES_MAX ? count : ENGINE_WIRES_MAX;
+    live->wires = mem_zalloc(count + 1, sizeof(EngWireLive));
+    live->wire_count = live->wires ? count : 0;
+    uv_mutex_unlock(&pipe->live_lock);
+}
+
+static void swap_in(EngPipe *pipe, EngCommand *command)
+{
+    EngRun *fresh = command->run, *old = pipe->run;
+    if (old) {
+        run_queue_down(pipe);
+        AUTO_BUF Buf state;
+        buf_init(&state, (size_t)256 << 20);
+        if (!flow_save(old->instance, &state, NULL) &&
+            !flow_load(fresh->instance, buf_view(&state), &command->dropped, NULL)) {
+            command->moved = true;
+        }
+        fresh->ends_seen = old->ends_seen;
+        add_counters(&pipe->before, flow_counters(old->instance));
+    } else {
+        load_state(pipe, fresh);
+    }
+    reset_wires(pipe, fresh);
+    pipe->run = fresh;
+    command->run = old;
+    enlist(pipe->shard, pipe);
+    watch_wires(pipe, fresh);
+}
+
+static void take_out(EngPipe *pipe, EngCommand *command)
+{
+    EngRun *run = pipe->run;
+    if (run) {
+        publish_numbers(pipe, clock_wall_ns());
+        if (!flow_stopped(run->instance) && !run->info->bounded) {
+            save_state(pipe, run);
+        }
+        add_counters(&pipe->before, flow_counters(run->instance));
+        uv_mutex_lock(&pipe->live_lock);
+        pipe->live.n = pipe->before;
+        pipe->live.in_rate = pipe->live.out_rate = pipe->live.error_rate = 0;
+        uv_mutex_unlock(&pipe->live_lock);
+        delist(pipe->shard, pipe);
+    }
+    pipe->run = NULL;
+    pipe->tick_ns = 0;
+    command->run = run;
+}
+
+void engine__shard_run(void *ctx)
+{
+    EngCommand *command = ctx;
+    EngPipe *pipe = command->pipe;
+    Loop *main_loop = pipe->engine->env->loop;
+    if (command->kind == COMMAND_RUN) {
+        swap_in(pipe, command);
+    } else {
+        take_out(pipe, command);
+    }
+    if (loop_post(main_loop, engine__pipe_answer, command)) {
+        abort(); /* a million posts wait: the main loop is dead */
+    }
+    engine__pipe_wake(pipe);
+}
+
+/* ---- the thread ---- */
+
+static void shard_main(void *ctx)
+{
+    EngShard *shard = ctx;
+    loop_run(shard->loop);
+    loop_timer_stop(shard->tick);
+    loop_run_posts(shard->loop);
+}
+
+Status engine__shard_start(Engine *engine, EngShard **ret_shard)
+{
+    EngShard *shard = mem_zalloc(1, sizeof(*shard));
+    if (!shard) {
+        return ST_NO_MEMORY;
+    }
+    shard->engine = engine;
+    Status st = loop_new(&shard->loop);
+    if (!st) {
+        st = loop_timer_start(shard->loop, TICK_MS, TICK_MS, on_tick, shard, &shard->tick);
+    }
+    if (!st && uv_thread_create(&shard->thread, shard_main, shard)) {
+        loop_timer_stop(shard->tick);
+        st = ST_NO_MEMORY;
+    }
+    if (st) {
+        if (shard->loop) {
+            loop_free(shard->loop);
+        }
+        mem_free(shard);
+        return st;
+    }
+    shard->started = true;
+    *ret_shard = shard;
+    return ST_OK;
+}
+
+void engine__shard_stop(EngShard *shard)
+{
+    if (shard) {
+        loop_stop(shard->loop);
+        uv_thread_join(&shard->thread);
+        loop_free(shard->loop);
+        mem_free(shard);
+    }
+}

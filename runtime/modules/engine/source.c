@@ -1,0 +1,542 @@
+/* runtime/modules/engine/source.c: where a pipeline's records come from.
+ *
+ * A source slot belongs to the pipeline, not to a version: when a new version has the same source
+ * (kind, connection, address, options), the slot goes on, so its subscription and what waits in the
+ * queue are untouched by the change. Slots: broker filters (attached in process), connections (by
+ * the connectors module), files and standard input (a reader thread each). */
+#include "modules/engine/engine.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { READ_BYTES = 128 << 10, LINE_BYTES_MAX = 1 << 20, SUBSCRIBE_RETRY_MS = 1000 };
+
+static char *buf_steal(Buf *buf)
+{
+    buf_char(buf, 0);
+    if (buf->failed) {
+        buf_done(buf);
+        return NULL;
+    }
+    char *text = buf->ptr;
+    buf_init(buf, buf->max_bytes);
+    return text;
+}
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+static bool has_text(const char *text)
+{
+    return text && text[0];
+}
+
+static char *identity_of(const RtSourceInfo *info)
+{
+    Buf buf;
+    buf_init(&buf, 1 << 16);
+    buf_printf(&buf, "%s\n%s\n%s\n%s", info->kind, or_empty(info->connection),
+               or_empty(info->address), or_empty(info->options));
+    return buf_steal(&buf);
+}
+
+static void push(EngSource *source, Str payload, Str topic, Str key, int64_t received_ns,
+                 EngToken token)
+{
+    EngPipe *pipe = source->pipe;
+    bool wake = false;
+    Status st = engine__queue_push(&pipe->queue, payload, topic, key, received_ns, token, &wake);
+    if (st) {
+        /* Larger than any record may be, or no memory: counted, and not asked for again. */
+        pipe->queue.dropped++;
+        engine__source_ack(pipe, &token);
+    } else if (wake && loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
+        engine__queue_sleep(&pipe->queue);
+    }
+}
+
+/* ---- the broker of this process ---- */
+
+static void on_publish(void *ctx, const MqttPub *pub, uint64_t token)
+{
+    EngSource *source = ctx;
+    EngPipe *pipe = source->pipe;
+    if (source->closing) {
+        if (token && !pipe->engine->closing) {
+            mqtt_broker_ack(pipe->engine->env->broker, token);
+        }
+        return; /* while the engine closes, publishers stay unanswered and send again */
+    }
+    push(source, pub->payload, pub->topic, pub->topic, pub->received_ns,
+         (EngToken){.value = token, .kind = token ? TOKEN_MQTT : TOKEN_NONE, .slot = source->slot});
+}
+
+static Status open_broker(EngSource *source, const RtSourceInfo *info, Diag *diag)
+{
+    const ModEnv *env = source->pipe->engine->env;
+    if (!env->broker) {
+        return diag_set(diag, ST_UNSUPPORTED, "there is no embedded broker; name a connection");
+    }
+    uint8_t qos = 2;
+    Arena *arena = arena_new(0, 0);
+    const Json *options = NULL;
+    if (arena && info->options && !json_read(arena, str_from(info->options), &options, NULL)) {
+        int64_t asked = json_int(options, "qos", 2);
+        qos = (uint8_t)(asked >= 0 && asked <= 2 ? asked : 2);
+    }
+    arena_free(arena);
+    return mqtt_broker_attach(env->broker, str_from(info->address), qos, on_publish, source,
+                              ENGINE_WINDOW, &source->attach, diag);
+}
+
+/* ---- connections ---- */
+
+static uint64_t get_u64(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static uint32_t get_u32(const char *at)
+{
+    uint32_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
+
+static void on_record(EngSource *source, uint32_t kind, Str key, Str payload, int64_t received_ns,
+                      uint64_t seq)
+{
+    EngToken token = {
+        .value = seq, .serial = source->serial, .kind = TOKEN_SEQ, .slot = source->slot};
+    if (kind == 0) {
+        push(source, payload, key, key, received_ns, token);
+        return;
+    }
+    EngPipe *pipe = source->pipe;
+    uv_mutex_lock(&pipe->live_lock);
+    (void)snprintf(pipe->live.problem, sizeof(pipe->live.problem), "source: %.*s",
+                   (int)(payload.len < 200 ? payload.len : 200), payload.ptr);
+    uv_mutex_unlock(&pipe->live_lock);
+    engine__source_ack(pipe, &token);
+}
+
+/* Layout in runtime/modules/connectors/README.md. */
+static void on_connect(void *ctx, const BusMsg *msg)
+{
+    EngSource *source = ctx;
+    Str body = msg->body;
+    if (source->closing || body.len < 16) {
+        return;
+    }
+    uint32_t count = get_u32(body.ptr);
+    uint64_t seq = get_u64(body.ptr + 8);
+    body = str_skip(body, 16);
+    for (uint32_t i = 0; i < count && body.len >= 24; i++, seq++) {
+        uint32_t kind = get_u32(body.ptr), key_len = get_u32(body.ptr + 4);
+        uint32_t len = get_u32(body.ptr + 8);
+        int64_t received_ns = (int64_t)get_u64(body.ptr + 16);
+        body = str_skip(body, 24);
+        if (body.len < (size_t)key_len + len) {
+            return;
+        }
+        on_record(source, kind, (Str){body.ptr, key_len}, (Str){body.ptr + key_len, len},
+                  received_ns, seq);
+        body = str_skip(body, (size_t)key_len + len);
+    }
+}
+
+/* A request of a source outlives neither the source nor the engine: it carries ids only. */
+typedef struct SourceAsk {
+    Engine *engine;
+    char pipe[ENGINE_NAME_BYTES_MAX + 1], id[72];
+} SourceAsk;
+
+static EngSource *ask_source(const SourceAsk *ask)
+{
+    EngPipe *pipe = engine__pipe_find(ask->engine, str_from(ask->pipe));
+    for (uint32_t i = 0; pipe && i < ENGINE_SOURCES_MAX; i++) {
+        EngSource *source = &pipe->sources[i];
+        if (source->used && strcmp(source->id, ask->id) == 0) {
+            return source;
+        }
+    }
+    return NULL;
+}
+
+static Status ask(EngSource *source, const char *subject, Str body, BusAnswerFn *fn)
+{
+    SourceAsk *ctx = mem_zalloc(1, sizeof(*ctx));
+    if (!ctx) {
+        return ST_NO_MEMORY;
+    }
+    ctx->engine = source->pipe->engine;
+    (void)snprintf(ctx->pipe, sizeof(ctx->pipe), "%s", source->pipe->name);
+    (void)snprintf(ctx->id, sizeof(ctx->id), "%s", source->id);
+    Status st = bus_request(ctx->engine->env->bus, str_from(subject), body, NULL, 10000, fn, ctx);
+    if (st) {
+        mem_free(ctx);
+    }
+    return st;
+}
+
+static void subscribe(void *ctx);
+
+static void subscribe_later(EngSource *source)
+{
+    (void)!loop_timer_start(source->pipe->engine->env->loop, SUBSCRIBE_RETRY_MS, 0, subscribe,
+                            source, &source->retry);
+}
+
+static void on_subscribed(void *ctx, Status status, Str body)
+{
+    SourceAsk *was = ctx;
+    EngSource *source = status == ST_CANCELLED ? NULL : ask_source(was);
+    mem_free(was);
+    if (!source || source->closing || !status || status == ST_CONFLICT) {
+        return;
+    }
+    if (status == ST_INVALID || status == ST_UNSUPPORTED || status == ST_FORBIDDEN) {
+        char text[300];
+        (void)snprintf(text, sizeof(text), "the connection was refused: %.*s",
+                       (int)(body.len < 250 ? body.len : 250), body.len ? body.ptr : "");
+        engine__pipe_fail(source->pipe, text);
+        return;
+    }
+    subscribe_later(source);
+}
+
+static void subscribe(void *ctx)
+{
+    EngSource *source = ctx;
+    loop_timer_stop(source->retry);
+    source->retry = NULL;
+    if (!source->closing &&
+        ask(source, "connectors.subscribe", str_from(source->subscribe), on_subscribed)) {
+        subscribe_later(source);
+    }
+}
+
+static void subscribe_body(const EngSource *source, const RtSourceInfo *info,
+                           const RtProgram *program, JsonOut *json)
+{
+    json_begin_object(json);
+    json_field_text(json, "id", source->id);
+    const RtConnectionInfo *found = NULL;
+    for (uint32_t i = 0; i < program->connection_count; i++) {
+        if (str_eq(str_from(program->connections[i].name), str_from(info->connection))) {
+            found = &program->connections[i];
+        }
+    }
+    if (found) {
+        json_key(json, "connection");
+        json_begin_object(json);
+        json_field_text(json, "kind", found->kind);
+        json_field_text(json, "url", found->url);
+        json_key(json, "options");
+        json_put_raw(json, has_text(found->options) ? str_from(found->options) : STR("{}"));
+        json_end(json);
+    } else {
+        json_field_text(json, "name", info->connection);
+    }
+    json_field_text(json, "address", or_empty(info->address));
+    json_key(json, "options");
+    json_put_raw(json, has_text(info->options) ? str_from(info->options) : STR("{}"));
+    json_field_int(json, "window", ENGINE_WINDOW);
+    json_end(json);
+}
+
+static Status open_connection(EngSource *source, const RtSourceInfo *info, const RtProgram *program,
+                              Diag *diag)
+{
+    EngPipe *pipe = source->pipe;
+    source->serial = ++pipe->connect_serial;
+    (void)snprintf(source->id, sizeof(source->id), "%.40s-%u-%u", pipe->name, source->slot,
+                   source->serial);
+    char subject[128];
+    (void)snprintf(subject, sizeof(subject), "data.connect.%s", source->id);
+    Status st = bus_subscribe(pipe->engine->env->bus, subject, NULL, 65536, 0, on_connect, source,
+                              &source->sub);
+    if (st) {
+        return diag_set(diag, st, "cannot listen to %s", subject);
+    }
+    Buf body;
+    buf_init(&body, 1 << 17);
+    JsonOut json;
+    json_out_init(&json, &body);
+    subscribe_body(source, info, program, &json);
+    source->subscribe = buf_steal(&body);
+    if (!source->subscribe) {
+        return diag_set(diag, ST_LIMIT, "the source's options are too long");
+    }
+    subscribe(source);
+    return ST_OK;
+}
+
+static void on_acked(void *ctx, Status status, Str body)
+{
+    (void)body;
+    SourceAsk *was = ctx;
+    EngSource *source = status == ST_CANCELLED ? NULL : ask_source(was);
+    mem_free(was);
+    if (source) {
+        source->ack_busy = false;
+        if (source->ack_wanted > source->acked) {
+            engine__source_ack(source->pipe, &(EngToken){.value = source->ack_wanted,
+                                                         .serial = source->serial,
+                                                         .kind = TOKEN_SEQ,
+                                                         .slot = source->slot});
+        }
+    }
+}
+
+void engine__source_ack(EngPipe *pipe, const EngToken *token)
+{
+    if (token->kind == TOKEN_MQTT) {
+        mqtt_broker_ack(pipe->engine->env->broker, token->value);
+        return;
+    }
+    EngSource *source = &pipe->sources[token->slot];
+    if (token->kind != TOKEN_SEQ || !source->used || source->serial != token->serial) {
+        return;
+    }
+    if (token->value > source->ack_wanted) {
+        source->ack_wanted = token->value;
+    }
+    if (source->ack_busy || source->ack_wanted <= source->acked) {
+        return;
+    }
+    char body[160];
+    int len = snprintf(body, sizeof(body), "{\"id\":\"%s\",\"seq\":%llu}", source->id,
+                       (unsigned long long)source->ack_wanted);
+    uint64_t sent = source->ack_wanted;
+    if (!ask(source, "connectors.ack", (Str){body, (size_t)len}, on_acked)) {
+        source->ack_busy = true;
+        source->acked = sent;
+    }
+}
+
+/* ---- files and standard input ---- */
+
+static bool wait_readable(int fd, const EngSource *source)
+{
+    struct pollfd want = {.fd = fd, .events = POLLIN};
+    while (!source->closing) {
+        int n = poll(&want, 1, 100);
+        if (n > 0 || (n < 0 && errno != EINTR)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool give_lines(EngSource *source, Str lines, bool end)
+{
+    EngPipe *pipe = source->pipe;
+    bool wake = false;
+    bool open = engine__queue_push_lines(&pipe->queue, source->slot, lines, end, &wake);
+    if (wake && loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
+        engine__queue_sleep(&pipe->queue);
+    }
+    return open;
+}
+
+static void reader_main(void *ctx)
+{
+    EngSource *source = ctx;
+    int fd = source->path ? open(source->path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+    Buf buf;
+    buf_init(&buf, LINE_BYTES_MAX + READ_BYTES);
+    bool open = fd >= 0;
+    while (open && wait_readable(fd, source)) {
+        char *room = buf_reserve(&buf, READ_BYTES);
+        ssize_t n = room ? read(fd, room, READ_BYTES) : -1;
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            break;
+        }
+        buf.len += (size_t)n;
+        const char *last = memrchr(buf.ptr, '\n', buf.len);
+        size_t whole = last ? (size_t)(last - buf.ptr) + 1 : 0;
+        if (!whole && buf.len >= LINE_BYTES_MAX) {
+            whole = buf.len; /* no line is that long: it becomes an error record */
+        }
+        if (whole) {
+            open = give_lines(source, (Str){buf.ptr, whole}, false);
+            buf_consume(&buf, whole);
+        }
+    }
+    if (open && !source->closing) {
+        (void)give_lines(source, buf_view(&buf), true);
+    }
+    buf_done(&buf);
+    if (fd > STDIN_FILENO) {
+        close(fd);
+    }
+}
+
+static Status open_reader(EngSource *source, const RtSourceInfo *info, Diag *diag)
+{
+    if (str_is(str_from(info->kind), "stdin")) {
+        if (!program_stdin_allowed()) {
+            return diag_set(diag, ST_UNSUPPORTED,
+                            "standard input can be read by `tutti run` in the foreground only");
+        }
+    } else {
+        Buf path;
+        buf_init(&path, 4096);
+        buf_text(&path, info->address);
+        source->path = buf_steal(&path);
+        if (!source->path || access(source->path, R_OK)) {
+            return diag_errno(diag, errno, "cannot read %s", info->address);
+        }
+    }
+    if (uv_thread_create(&source->reader, reader_main, source)) {
+        return diag_set(diag, ST_NO_MEMORY, "no thread to read %s", info->address);
+    }
+    source->has_reader = true;
+    return ST_OK;
+}
+
+/* ---- slots ---- */
+
+static EngSource *find_slot(EngPipe *pipe, const char *identity)
+{
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        EngSource *source = &pipe->sources[i];
+        if (source->used && !source->closing && !source->matched &&
+            strcmp(source->identity, identity) == 0) {
+            return source;
+        }
+    }
+    return NULL;
+}
+
+static EngSource *free_slot(EngPipe *pipe)
+{
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        if (!pipe->sources[i].used) {
+            return &pipe->sources[i];
+        }
+    }
+    return NULL;
+}
+
+Status engine__sources_plan(EngPipe *pipe, EngRun *run, Diag *diag)
+{
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        pipe->sources[i].matched = false;
+    }
+    for (uint32_t i = 0; i < run->info->source_count; i++) {
+        char *identity = identity_of(&run->info->sources[i]);
+        EngSource *source = identity ? find_slot(pipe, identity) : NULL;
+        if (source) {
+            mem_free(identity);
+        } else {
+            source = identity ? free_slot(pipe) : NULL;
+            if (!source) {
+                mem_free(identity);
+                return diag_set(diag, ST_LIMIT, "too many sources at once");
+            }
+            memset(source, 0, sizeof(*source));
+            source->used = true;
+            source->slot = (uint8_t)(source - pipe->sources);
+            source->pipe = pipe;
+            source->identity = identity;
+        }
+        source->matched = true;
+        source->index = i;
+        run->slot_source[source->slot] = i;
+        run->ends_wanted += run->info->sources[i].bounded;
+    }
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        EngSource *source = &pipe->sources[i];
+        if (source->used && !source->matched) {
+            source->closing = true;
+        }
+    }
+    return ST_OK;
+}
+
+Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag)
+{
+    const EngVersion *version = run ? run->version : pipe->version;
+    const RtProgram *program = flow_program_table(version->program);
+    int index = flow_program_find(version->program, str_from(pipe->name));
+    Status st = ST_OK;
+    for (uint32_t i = 0; !st && index >= 0 && i < ENGINE_SOURCES_MAX; i++) {
+        EngSource *source = &pipe->sources[i];
+        const RtPipelineInfo *info = &program->pipelines[index];
+        if (!source->used || source->closing || source->open ||
+            source->index >= info->source_count) {
+            continue;
+        }
+        const RtSourceInfo *from = &info->sources[source->index];
+        Str kind = str_from(from->kind);
+        source->open = true;
+        if (has_text(from->connection)) {
+            st = open_connection(source, from, program, diag);
+        } else if (str_is(kind, "mqtt") || str_is(kind, "uns")) {
+            st = open_broker(source, from, diag);
+        } else if (str_is(kind, "file") || str_is(kind, "stdin")) {
+            st = open_reader(source, from, diag);
+        } else {
+            st = diag_set(diag, ST_UNSUPPORTED, "there is no source of kind %s here", from->kind);
+        }
+    }
+    if (st && run) {
+        engine__sources_close_all(pipe);
+        engine__sources_trim(pipe, true);
+    }
+    return st;
+}
+
+static void close_slot(EngSource *source, bool accept)
+{
+    mqtt_broker_detach(source->attach, accept);
+    if (source->id[0] && source->sub) {
+        char body[100];
+        int len = snprintf(body, sizeof(body), "{\"id\":\"%s\"}", source->id);
+        (void)!ask(source, "connectors.unsubscribe", (Str){body, (size_t)len}, on_subscribed);
+    }
+    bus_unsubscribe(source->sub);
+    loop_timer_stop(source->retry);
+    if (source->has_reader) {
+        uv_thread_join(&source->reader);
+    }
+    mem_free(source->identity);
+    mem_free(source->subscribe);
+    mem_free(source->path);
+    memset(source, 0, sizeof(*source));
+}
+
+void engine__sources_trim(EngPipe *pipe, bool accept)
+{
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        if (pipe->sources[i].used && pipe->sources[i].closing) {
+            close_slot(&pipe->sources[i], accept);
+        }
+    }
+}
+
+void engine__sources_close_all(EngPipe *pipe)
+{
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        if (pipe->sources[i].used) {
+            pipe->sources[i].closing = true;
+        }
+    }
+    engine__queue_close(&pipe->queue);
+}
