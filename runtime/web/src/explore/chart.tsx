@@ -4,11 +4,9 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { numberText } from "../core/format";
+import type { Columns } from "./columns";
 import { colour, themeVersion } from "../theme/theme";
 import { useSize } from "../ui/hooks";
-
-/** Columns as uPlot wants them: seconds, last, min, max. */
-export type Columns = [ArrayLike<number>, ArrayLike<number | null>, ArrayLike<number | null>, ArrayLike<number | null>];
 
 const font = "12px Inter Variable, system-ui, sans-serif";
 

@@ -9,7 +9,8 @@ import { serverNow } from "../live/socket";
 import { cellOf } from "../live/values";
 import { useLoad } from "../ui/hooks";
 import { Failure } from "../ui/state";
-import { Chart, type Columns } from "./chart";
+import { Chart } from "./chart";
+import { toColumns } from "./columns";
 
 const LIVE_MS = 120_000;
 const LIVE_POINTS = 1200;
@@ -20,13 +21,6 @@ const ranges = [
     { id: "24h", label: "24 h", ms: 86_400_000 },
     { id: "7d", label: "7 d", ms: 604_800_000 },
 ];
-
-/** Seconds and columns of an answer; a bucket whose samples are all bad becomes a gap. */
-export function toColumns(history: History): Columns {
-    const good = (column: (number | null)[]): (number | null)[] =>
-        column.map((value, at) => (history.count[at]! > 0 && history.bad[at]! >= history.count[at]! ? null : value));
-    return [history.t.map((ms) => ms / 1000), good(history.last), good(history.min), good(history.max)];
-}
 
 /** Seeds from stored history, then follows the live values of the page. */
 function LiveChart(props: { path: string }) {

@@ -91,9 +91,13 @@ export class Tree {
         for (const node of level) {
             const cost = whole(node);
             if (cost === 0) continue;
-            if (cost > left && open.size > 0 && left < rows) return;
-            if (cost > left) open.add(node.path);
-            else openAll(node);
+            if (cost <= left) openAll(node);
+            else if (left === rows) {
+                // Not even the first fits: open it, and the first ones of its children.
+                open.add(node.path);
+                this.openSome(node.children, Math.max(20, left - node.children.length), open);
+            }
+            if (cost > left) return;
             left -= cost;
         }
     }

@@ -1,20 +1,11 @@
 // pages/welcome.tsx: first run (set the administrator's password) and sign-in. One field at first
 // run; there is no default password. A wrong sign-in does not say which part was wrong.
 import { useState } from "preact/hooks";
+import { LEAST, strength } from "../core/strength";
 import { setUp, signIn } from "../core/session";
 import { Icon } from "../ui/icon";
 import { useTitle } from "../ui/hooks";
 
-const LEAST = 8;
-
-/** 0..4, from length and variety; a hint for people, the server has the last word. */
-export function strength(password: string): number {
-    if (password.length < LEAST) return 0;
-    const kinds = [/[a-z]/, /[A-Z]/, /[0-9]/, /[^A-Za-z0-9]/].filter((kind) => kind.test(password)).length;
-    const distinct = new Set(password).size;
-    const bits = Math.min(distinct, password.length) * (2 + kinds * 0.8);
-    return bits < 28 ? 1 : bits < 42 ? 2 : bits < 60 ? 3 : 4;
-}
 const words = [`at least ${LEAST} characters`, "weak", "fair", "good", "strong"];
 
 function Password(props: { value: string; onInput: (value: string) => void; label: string; complete: string; meter?: boolean; focus?: boolean }) {

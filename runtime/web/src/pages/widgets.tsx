@@ -6,20 +6,9 @@ import { cellOf, watchPaths, type Cell } from "../live/values";
 import { Icon } from "../ui/icon";
 import { Spark } from "../ui/spark";
 import { useLoad } from "../ui/hooks";
+import { ownPart } from "./own-part";
 
 const link = (path: string): string => `/uns?path=${encodeURIComponent(path).replace(/%2F/g, "/")}`;
-/** What tells a path from the others of its widget: without the levels that all of them share. */
-export function ownPart(path: string, all: string[]): string {
-    const split = all.map((other) => other.split("/"));
-    const own = path.split("/");
-    const same = (at: number): boolean => split.every((other) => other.at(at) === own.at(at));
-    let head = 0;
-    while (head < own.length - 1 && same(head)) head++;
-    let foot = 0;
-    while (foot < own.length - head - 1 && same(-1 - foot)) foot++;
-    return own.slice(head, own.length - foot).join("/");
-}
-
 function Mark(props: { cell: Cell }) {
     const state = props.cell.state.value;
     if (state === "good" || state === "never") return null;

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "vitest";
+import { Tree, treeKey } from "@/explore/tree";
+
+const build = (...paths: string[]): Tree => {
+    const tree = new Tree();
+    tree.addAll(paths.map((path) => ({ path, has_value: true })));
+    return tree;
+};
+const paths = (tree: Tree, open: string[], words: string[] = []): string[] => tree.rows(new Set(open), words).map((row) => row.node.path);
+
+describe("tree", () => {
+    it("shows only what is open, sorted by name", () => {
+        const tree = build("b/y", "a/x", "b/x/deep");
+        expect(paths(tree, [])).toEqual(["a", "b"]);
+        expect(paths(tree, ["b"])).toEqual(["a", "b", "b/x", "b/y"]);
+        expect(paths(tree, ["b", "b/x"])).toEqual(["a", "b", "b/x", "b/x/deep", "b/y"]);
+    });
+    it("a path can have a value and children at once", () => {
+        const tree = build("a/b/c", "a/b");
+        expect(tree.get("a/b")!.hasValue).toBe(true);
+        expect(tree.get("a")!.hasValue).toBe(false);
+        expect(tree.size).toBe(3);
+    });
+    it("filters by all words, keeps what is above, and opens it", () => {
+        const tree = build("plant/press-01/temp", "plant/press-02/temp", "plant/press-02/rpm");
+        expect(paths(tree, [], ["02", "temp"])).toEqual(["plant", "plant/press-02", "plant/press-02/temp"]);
+        expect(paths(tree, [], ["TEMP".toLowerCase()])).toHaveLength(5);
+        expect(paths(tree, [], ["nothing"])).toEqual([]);
+    });
+    it("counts positions for screen readers", () => {
+        const rows = build("a/1", "a/2", "b").rows(new Set(["a"]));
+        expect(rows.map((row) => [row.node.path, row.position, row.siblings])).toEqual([["a", 1, 2], ["a/1", 1, 2], ["a/2", 2, 2], ["b", 2, 2]]);
+    });
+    it("opens a small tree whole and a large one in part", () => {
+        const tree = build("a/b/c", "a/b/d");
+        expect(tree.rows(tree.firstExpanded(50))).toHaveLength(4);
+        const large = new Tree();
+        for (let i = 0; i < 100; i++) for (let j = 0; j < 10; j++) large.add(`site/m${String(i).padStart(3, "0")}/t${j}`, true);
+        const shown = large.rows(large.firstExpanded(60));
+        expect(shown.length).toBeLessThan(200);
+        expect(shown.some((row) => row.node.hasValue)).toBe(true);
+    });
+    it("handles 10,000 paths within a frame or two", () => {
+        const tree = new Tree();
+        for (let i = 0; i < 10_000; i++) tree.add(`site/line-${i % 20}/machine-${i % 500}/tag-${i}`, true);
+        tree.rows(new Set());
+        const start = performance.now();
+        const rows = tree.rows(new Set(), ["tag-99"]);
+        expect(performance.now() - start).toBeLessThan(100);
+        expect(rows.filter((row) => row.node.hasValue)).toHaveLength(111);
+    });
+    it("follows the keys of the ARIA tree pattern", () => {
+        const tree = build("a/1", "a/2", "b");
+        const open = tree.rows(new Set(["a"]));
+        const shut = tree.rows(new Set());
+        expect(treeKey("ArrowDown", open, "a", 10)).toEqual({ active: "a/1" });
+        expect(treeKey("ArrowUp", open, "a", 10)).toEqual({ active: "a" });
+        expect(treeKey("ArrowRight", shut, "a", 10)).toEqual({ toggle: "a" });
+        expect(treeKey("ArrowRight", open, "a", 10)).toEqual({ active: "a/1" });
+        expect(treeKey("ArrowLeft", open, "a/2", 10)).toEqual({ active: "a" });
+        expect(treeKey("ArrowLeft", open, "a", 10)).toEqual({ toggle: "a" });
+        expect(treeKey("End", open, "a", 10)).toEqual({ active: "b" });
+        expect(treeKey("Home", open, "b", 10)).toEqual({ active: "a" });
+        expect(treeKey("PageDown", open, "a", 2)).toEqual({ active: "a/2" });
+        expect(treeKey("Enter", open, "b", 10)).toEqual({ select: "b" });
+        expect(treeKey("ArrowDown", open, "", 10)).toEqual({ active: "a" });
+        expect(treeKey("x", open, "a", 10)).toEqual({});
+    });
+});
