@@ -48,8 +48,8 @@ static void bed_begin(ModBed *bed)
     CHECK_OK(bus_local_open(bed->loop, &bed->bus));
 }
 
-static Status bed_open(ModBed *bed, const ModuleDef *const *modules, const HostConf *conf,
-                       Diag *diag)
+__attribute__((unused)) static Status bed_open(ModBed *bed, const ModuleDef *const *modules,
+                                               const HostConf *conf, Diag *diag)
 {
     HostOptions options = {.loop = bed->loop,
                            .bus = bed->bus,

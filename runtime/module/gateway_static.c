@@ -1,0 +1,112 @@
+/* runtime/module/gateway_static.c: the embedded pages: caching, security fields, page addresses.
+ *
+ * Names with a hash never change their content: a browser keeps them for ever. index.html is asked
+ * for again each time, cheaply, by its ETag. Addresses of pages (/pipelines/x) all get index.html;
+ * only known ones do, so that a wrong address is a 404 and not a blank page. */
+#include "module/gateway_int.h"
+
+#include "base/mem.h"
+#include "web/embed/embed.h"
+
+#include <zlib.h>
+
+void gateway__secure_fields(HttpReq *req)
+{
+    http_set(req, "X-Content-Type-Options", STR("nosniff"));
+}
+
+static void page_fields(HttpReq *req)
+{
+    gateway__secure_fields(req);
+    http_set(req, "Content-Security-Policy",
+             STR("default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+                 "form-action 'self'; frame-ancestors 'none'"));
+    http_set(req, "X-Frame-Options", STR("DENY"));
+    http_set(req, "Referrer-Policy", STR("same-origin"));
+    http_set(req, "Cross-Origin-Opener-Policy", STR("same-origin"));
+}
+
+static bool is_page(Str path)
+{
+    static const char *const pages[] = {
+        "/",          "/welcome",    "/uns",    "/explore", "/connections",
+        "/pipelines", "/dashboards", "/d",      "/logs",    "/alarms",
+        "/audit",     "/fleet",      "/system", "/help",    "/login"};
+    for (size_t i = 0; i < COUNT_OF(pages); i++) {
+        Str page = str_from(pages[i]);
+        if (str_eq(path, page)) return true;
+        if (page.len > 1 && str_starts(path, page) && path.ptr[page.len] == '/') return true;
+    }
+    return false;
+}
+
+/* For the rare client without gzip (plain curl): unpacked on the spot. */
+static Status unpack(const WebFile *file, char **ret_bytes)
+{
+    char *bytes = mem_alloc(file->bytes + 1u);
+    if (!bytes) return ST_NO_MEMORY;
+    z_stream stream = {.next_in = (Bytef *)(uintptr_t)file->gzip.ptr,
+                       .avail_in = (uInt)file->gzip.len,
+                       .next_out = (Bytef *)bytes,
+                       .avail_out = file->bytes};
+    int code = inflateInit2(&stream, 15 + 16); /* 16: the gzip wrapper */
+    if (code == Z_OK) {
+        code = inflate(&stream, Z_FINISH);
+        (void)inflateEnd(&stream);
+    }
+    if (code != Z_STREAM_END || stream.total_out != file->bytes) {
+        mem_free(bytes);
+        return ST_INTERNAL;
+    }
+    *ret_bytes = bytes;
+    return ST_OK;
+}
+
+static bool takes_gzip(const HttpReq *req)
+{
+    Str value = http_field(req, "accept-encoding");
+    ptrdiff_t at = str_find(value, STR("gzip"));
+    if (at < 0) return false;
+    Str behind = str_skip(value, (size_t)at + 4);
+    return !str_starts(behind, STR(";q=0")) || str_starts(behind, STR(";q=0."));
+}
+
+static void send_file(HttpReq *req, const WebFile *file)
+{
+    page_fields(req);
+    http_set(req, "ETag", str_from(file->etag));
+    http_set(req, "Vary", STR("Accept-Encoding"));
+    http_set(req, "Cache-Control",
+             file->hashed ? STR("public, max-age=31536000, immutable") : STR("no-cache"));
+    Str known = http_field(req, "if-none-match");
+    if (known.len && str_find(known, str_from(file->etag)) >= 0) {
+        http_answer(req, 304, NULL, STR_NONE);
+    } else if (takes_gzip(req)) {
+        http_set(req, "Content-Encoding", STR("gzip"));
+        http_answer_static(req, 200, file->type, file->gzip);
+    } else {
+        char *bytes;
+        Status st = unpack(file, &bytes);
+        if (st) {
+            gateway__fail(req, st, 0, NULL);
+            return;
+        }
+        http_answer(req, 200, file->type, (Str){bytes, file->bytes});
+        mem_free(bytes);
+    }
+}
+
+void gateway__page(HttpReq *req)
+{
+    const WebFile *file = web_find(req->path);
+    if (!file && is_page(req->path)) file = web_find(STR("/index.html"));
+    if (file) {
+        send_file(req, file);
+        return;
+    }
+    page_fields(req);
+    http_answer(req, 404, "text/plain; charset=utf-8",
+                web_file_count ? STR("There is no such page.\n")
+                               : STR("This program was built without its web pages; the API is at "
+                                     "/api/v1, see /api/v1/openapi.json.\n"));
+}

@@ -1,0 +1,349 @@
+/* runtime/modules/uns/uns.c: the unified namespace: every publish becomes named last values.
+ *
+ * Observes the broker on the loop's thread: one payload, one or more values, each into the tree,
+ * the watches and what waits for the disk. Nothing here blocks and nothing grows without a bound.
+ * The tables at the end are the module's whole surface; docs/api-live.md tells it in words. */
+#include "modules/uns/uns.h"
+
+#include "base/mem.h"
+#include "mqtt/broker.h"
+
+#include <stdio.h>
+
+enum { CHANGED_EVERY_MS = 500 };
+
+void uns__answer(Req *req, Buf *body)
+{
+    if (buf_status(body))
+        req_fail(req, ST_LIMIT, "the answer is too large: ask for less");
+    else
+        req_answer(req, buf_view(body));
+    buf_done(body);
+}
+
+/* ---- news: uns.changed ---- */
+
+static void tell_changed(void *ctx)
+{
+    Uns *uns = ctx;
+    Buf body;
+    JsonOut out;
+    loop_timer_stop(uns->changed_timer);
+    uns->changed_timer = NULL;
+    buf_init(&body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    json_key(&out, "added");
+    json_begin_array(&out);
+    for (uint32_t i = 0; i < uns->added_count; i++)
+        json_put_str(&out, uns_node_path(uns->added[i]));
+    json_end(&out);
+    json_field_int(&out, "paths", uns->tree.count);
+    json_end(&out);
+    uns->added_count = 0;
+    if (!buf_status(&body) && bus_publish(uns->env->bus, STR("uns.changed"), buf_view(&body)))
+        log_debug(uns->env->log, "uns", "news not told", "paths=%u", uns->tree.count);
+    buf_done(&body);
+}
+
+/* Parents may be new as well: everything behind the last announced node is. */
+static void on_added(Uns *uns)
+{
+    UnsNode *node = uns->announced ? uns->announced->next_node : uns->tree.first;
+    for (; node; node = node->next_node) {
+        uns->announced = node;
+        uns__watch_added(uns, node);
+        if (uns->added_count < UNS_ADDED_NAMED_MAX) uns->added[uns->added_count++] = node;
+    }
+    if (!uns->changed_timer && loop_timer_start(uns->env->loop, CHANGED_EVERY_MS, 0, tell_changed,
+                                                uns, &uns->changed_timer))
+        uns->changed_timer = NULL;
+}
+
+/* ---- publishes ---- */
+
+static void on_value(void *ctx, Str field, const UnsValue *value)
+{
+    Uns *uns = ctx;
+    char joined[UNS_PATH_BYTES_MAX + 1];
+    Str path = uns->topic;
+    UnsNode *node;
+    if (field.len) {
+        if (path.len + 1 + field.len > UNS_PATH_BYTES_MAX || str_find_char(field, '/') >= 0) {
+            uns->tree.rejected++;
+            return;
+        }
+        memcpy(joined, path.ptr, path.len);
+        joined[path.len] = '/';
+        memcpy(joined + path.len + 1, field.ptr, field.len);
+        path = (Str){joined, path.len + 1 + field.len};
+    }
+    uint32_t before = uns->tree.count;
+    Status st = uns_tree_add(&uns->tree, path, &node);
+    if (uns->tree.count != before) on_added(uns);
+    if (!st) st = uns_node_set(&uns->tree, node, value, uns->received_ns);
+    if (!st) {
+        uns__keep_value(uns, node);
+        return;
+    }
+    uns->tree.rejected++;
+    if (st == ST_LIMIT && !uns->limit_logged++)
+        log_warn(uns->env->log, "uns", "namespace is full", "paths=%u first=%.*s", uns->tree.count,
+                 STR_ARG(path));
+}
+
+static void on_publish(void *ctx, const MqttPub *pub)
+{
+    Uns *uns = ctx;
+    if (pub->topic.len && pub->topic.ptr[0] == '$') return; /* the broker's own */
+    uns->publishes++;
+    uns->topic = pub->topic;
+    uns->received_ns = pub->received_ns ? pub->received_ns : clock_wall_ns();
+    uns_payload_read(uns->arena, pub->payload, on_value, uns);
+    arena_reset(uns->arena);
+}
+
+/* uns.publish: the door for modules that have no broker at hand. */
+static void op_publish(void *self, Req *req)
+{
+    Uns *uns = self;
+    Diag diag = {0};
+    MqttPub pub = {.topic = json_str(req->in, "path", STR_NONE)};
+    pub.payload = json_get(req->in, "value")->raw;
+    if (!uns_path_valid(pub.topic)) {
+        req_fail(req, ST_INVALID, "\"%.*s\" is not a path", STR_ARG(pub.topic));
+        return;
+    }
+    if (uns->env->broker) {
+        Status st = mqtt_broker_publish(uns->env->broker, &pub, &diag);
+        if (st) {
+            req_fail(req, st, "%s", diag.text);
+            return;
+        }
+    } else {
+        on_publish(uns, &pub);
+    }
+    req_answer(req, STR("{}"));
+}
+
+/* ---- life ---- */
+
+static Status uns_open(void *self, const ModEnv *env, Diag *diag)
+{
+    Uns *uns = self;
+    uns->env = env;
+    uns_tree_init(&uns->tree, (uint32_t)uns_conf(uns)->path_count_max);
+    uns->arena = arena_new(16 * 1024, 16 << 20);
+    if (!uns->arena) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
+    return ST_OK;
+}
+
+static Status uns_start(void *self, Diag *diag)
+{
+    enum { TRIM_EVERY_MS = 60000 };
+    Uns *uns = self;
+    Status st = uns__keep_load(uns, diag);
+    if (st) return st;
+    uns->announced = uns->tree.last;
+    st = loop_timer_start(uns->env->loop, TRIM_EVERY_MS, TRIM_EVERY_MS, uns__trim, uns,
+                          &uns->trim_timer);
+    if (st) return diag_set(diag, st, "no timer");
+    if (uns->env->broker) mqtt_broker_observe(uns->env->broker, on_publish, uns);
+    return ST_OK;
+}
+
+static void uns_drain(void *self, DoneFn *done, void *ctx)
+{
+    Uns *uns = self;
+    uns->draining = true;
+    uns->drained = done;
+    uns->drained_ctx = ctx;
+    uns->jobs++; /* so that the end is reported also when nothing waits */
+    uns__keep_flush(uns);
+    uns__job_done(uns);
+}
+
+static void uns_close(void *self)
+{
+    Uns *uns = self;
+    if (!uns->env) return;
+    if (uns->env->broker) mqtt_broker_observe(uns->env->broker, NULL, NULL);
+    uns__watches_close(uns);
+    loop_timer_stop(uns->changed_timer);
+    loop_timer_stop(uns->keep_timer);
+    loop_timer_stop(uns->trim_timer);
+    for (uint32_t i = 0; i < uns->sample_count; i++) mem_free(uns->samples[i].path);
+    mem_free(uns->samples);
+    arena_free(uns->arena);
+    uns_tree_done(&uns->tree);
+}
+
+static const char uns_0001[] =
+    "CREATE TABLE last(path TEXT PRIMARY KEY, type INTEGER NOT NULL, i INTEGER, n REAL, s TEXT,"
+    " quality INTEGER NOT NULL, ts INTEGER, received INTEGER NOT NULL, first INTEGER NOT NULL,"
+    " count INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE series(id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);"
+    "CREATE TABLE samples(series INTEGER NOT NULL, t INTEGER NOT NULL, v REAL NOT NULL,"
+    " q INTEGER NOT NULL, PRIMARY KEY(series, t)) WITHOUT ROWID;"
+    "CREATE TABLE record_tables(name TEXT PRIMARY KEY, columns TEXT NOT NULL, key TEXT NOT NULL,"
+    " quarantined INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;"
+    "CREATE TABLE quarantine(id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, at INTEGER NOT NULL,"
+    " reason TEXT NOT NULL, row TEXT NOT NULL);";
+
+static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001}, {0}};
+
+#define CONF_FIELD(name) offsetof(UnsConf, name)
+static const ModConf conf[] = {
+    {"path_count_max", CONF_INT, "100000", 1, 10000000, CONF_FIELD(path_count_max), 0,
+     "most names in the tree; a new one over it is refused and counted"},
+    {"stale", CONF_MS, "30s", 100, 86400000, CONF_FIELD(stale_ms), 0,
+     "age at which a value is shown as stale"},
+    {"sample_every", CONF_MS, "60s", 1000, 86400000, CONF_FIELD(sample_every_ms), 0,
+     "an unchanged number is stored again after this time"},
+    {"keep_every", CONF_MS, "1s", 50, 60000, CONF_FIELD(keep_ms), 0,
+     "how long samples and last values gather before they are written"},
+    {"retention", CONF_MS, "30d", 60000, 315360000000, CONF_FIELD(retention_ms), 0,
+     "samples older than this are deleted"},
+    {0}};
+
+static const Field tree_in[] = {
+    {"prefix", FIELD_STR, 0, 0, UNS_PATH_BYTES_MAX, "list below this path"},
+    {"depth", FIELD_INT, 0, 0, UNS_LEVELS_MAX, "levels below it; 0 = all"},
+    {"limit", FIELD_INT, 0, 1, 5000, "most nodes in one answer"},
+    {"after", FIELD_STR, 0, 0, UNS_PATH_BYTES_MAX, "go on behind this path"},
+    {"values", FIELD_BOOL, 0, 0, 0, "false: names only"},
+    {0}};
+static const Field tree_out[] = {{"prefix", FIELD_STR, 0, 0, 0, "as asked"},
+                                 {"nodes", FIELD_ARRAY, 0, 0, 0, "in path order"},
+                                 {"total", FIELD_INT, 0, 0, 0, "names in the whole tree"},
+                                 {"more", FIELD_BOOL, 0, 0, 0, "ask again with after"},
+                                 {"stale_ms", FIELD_INT, 0, 0, 0, "age of a stale value"},
+                                 {0}};
+static const Field path_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name of the tree"}, {0}};
+static const Field node_out[] = {{"path", FIELD_STR, 0, 0, 0, "full name"},
+                                 {"value", FIELD_ANY, 0, 0, 0, "last value"},
+                                 {"quality", FIELD_STR, 0, 0, 0, "good, uncertain, bad"},
+                                 {"age_ms", FIELD_INT, 0, 0, 0, "since it was received"},
+                                 {0}};
+static const Field search_in[] = {{"q", FIELD_STR, FIELD_REQUIRED, 1, 200, "words of the path"},
+                                  {"limit", FIELD_INT, 0, 1, 1000, "most nodes"},
+                                  {0}};
+static const Field search_out[] = {{"nodes", FIELD_ARRAY, 0, 0, 0, "the first matches"},
+                                   {"total", FIELD_INT, 0, 0, 0, "all matches"},
+                                   {0}};
+static const Field history_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name of the tree"},
+    {"from", FIELD_STR, 0, 0, 40, "RFC 3339, milliseconds, or -1h"},
+    {"to", FIELD_STR, 0, 0, 40, "as from; preset is now"},
+    {"pixels", FIELD_INT, 0, 1, 10000, "most rows of the answer"},
+    {0}};
+static const Field history_out[] = {{"t", FIELD_ARRAY, 0, 0, 0, "times, ms"},
+                                    {"min", FIELD_ARRAY, 0, 0, 0, "per bucket"},
+                                    {"max", FIELD_ARRAY, 0, 0, 0, "per bucket"},
+                                    {"last", FIELD_ARRAY, 0, 0, 0, "per bucket"},
+                                    {"count", FIELD_ARRAY, 0, 0, 0, "per bucket"},
+                                    {"bad", FIELD_ARRAY, 0, 0, 0, "per bucket"},
+                                    {0}};
+static const Field record_in[] = {
+    {"table", FIELD_STR, FIELD_REQUIRED, 1, 63, "name of the historian table"},
+    {"columns", FIELD_ARRAY, FIELD_REQUIRED, 1, 200, "objects of name and type"},
+    {"key", FIELD_ARRAY, FIELD_REQUIRED, 1, 16, "columns that make a row unique"},
+    {"rows", FIELD_ARRAY, FIELD_REQUIRED, 0, 10000, "lists in column order"},
+    {0}};
+static const Field record_out[] = {{"written", FIELD_INT, 0, 0, 0, "rows stored"},
+                                   {"quarantined", FIELD_INT, 0, 0, 0, "rows set aside"},
+                                   {0}};
+static const Field tables_out[] = {{"tables", FIELD_ARRAY, 0, 0, 0, "name, columns, key, rows"},
+                                   {0}};
+static const Field query_in[] = {{"name", FIELD_STR, FIELD_REQUIRED, 1, 63, "name of the table"},
+                                 {"limit", FIELD_INT, 0, 1, 5000, "most rows"},
+                                 {"order", FIELD_STR, 0, 1, 63, "column to sort by"},
+                                 {"desc", FIELD_BOOL, 0, 0, 0, "largest first"},
+                                 {"column", FIELD_STR, 0, 1, 63, "only rows where this column ..."},
+                                 {"equals", FIELD_STR, 0, 0, 1000, "... has this value"},
+                                 {"time", FIELD_STR, 0, 1, 63, "time column for from and to"},
+                                 {"from", FIELD_STR, 0, 0, 40, "RFC 3339, milliseconds, or -1h"},
+                                 {"to", FIELD_STR, 0, 0, 40, "as from"},
+                                 {0}};
+static const Field query_out[] = {{"name", FIELD_STR, 0, 0, 0, "of the table"},
+                                  {"columns", FIELD_ARRAY, 0, 0, 0, "name and type"},
+                                  {"rows", FIELD_ARRAY, 0, 0, 0, "lists in column order"},
+                                  {"more", FIELD_BOOL, 0, 0, 0, "there are more rows"},
+                                  {0}};
+static const Field publish_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "topic"},
+    {"value", FIELD_ANY, FIELD_REQUIRED, 0, 0, "scalar, tag or record"},
+    {0}};
+static const Field watch_in[] = {
+    {"watch", FIELD_STR, 0, 1, 24, "an existing watch: renew it, change its rate"},
+    {"paths", FIELD_ARRAY, 0, 0, UNS_WATCH_PATHS_MAX, "exact, or ending in /#"},
+    {"hz", FIELD_NUMBER, 0, 0, 10, "most frames per second; 0 pauses"},
+    {0}};
+static const Field watch_out[] = {{"watch", FIELD_STR, 0, 0, 0, "id"},
+                                  {"truncated", FIELD_BOOL, 0, 0, 0, "more paths than allowed"},
+                                  {0}};
+static const Field watch_id_in[] = {{"watch", FIELD_STR, FIELD_REQUIRED, 1, 24, "id"}, {0}};
+static const Field stats_out[] = {{"paths", FIELD_INT, 0, 0, 0, "names in the tree"},
+                                  {"values", FIELD_INT, 0, 0, 0, "names with a value"},
+                                  {"publishes", FIELD_INT, 0, 0, 0, "since start"},
+                                  {0}};
+static const Field changed_body[] = {{"added", FIELD_ARRAY, 0, 0, 0, "new paths, up to 100"},
+                                     {"paths", FIELD_INT, 0, 0, 0, "names in the tree"},
+                                     {0}};
+static const Field values_body[] = {{"seq", FIELD_INT, 0, 0, 0, "counts frames of the watch"},
+                                    {"time", FIELD_INT, 0, 0, 0, "of the server, ms"},
+                                    {"full", FIELD_BOOL, 0, 0, 0, "forget what came before"},
+                                    {"add", FIELD_ARRAY, 0, 0, 0, "[index, path]"},
+                                    {"v", FIELD_ARRAY, 0, 0, 0, "[index, value, quality, age]"},
+                                    {0}};
+
+static const ModOp ops[] = {
+    {"uns.tree", uns__op_tree, tree_in, tree_out, 5000, ROLE_VIEW, OP_READ, "names below a path"},
+    {"uns.get", uns__op_get, path_in, node_out, 2000, ROLE_VIEW, OP_READ, "last value of a path"},
+    {"uns.search", uns__op_search, search_in, search_out, 5000, ROLE_VIEW, OP_READ,
+     "paths that hold all words"},
+    {"uns.history", uns__op_history, history_in, history_out, 30000, ROLE_VIEW, OP_READ,
+     "samples reduced to pixels"},
+    {"uns.stats", uns__op_stats, NULL, stats_out, 2000, ROLE_VIEW, OP_READ, "counters"},
+    {"uns.tables", uns__op_tables, NULL, tables_out, 10000, ROLE_VIEW, OP_READ, "historian tables"},
+    {"uns.query_table", uns__op_query_table, query_in, query_out, 30000, ROLE_VIEW, OP_READ,
+     "rows of a historian table"},
+    {"uns.record", uns__op_record, record_in, record_out, 30000, ROLE_SYSTEM, OP_DURABLE,
+     "stores rows; answered when they are on disk"},
+    {"uns.publish", op_publish, publish_in, NULL, 2000, ROLE_OPERATE, 0, "publishes a value"},
+    {"uns.watch", uns__op_watch, watch_in, watch_out, 2000, ROLE_SYSTEM, 0,
+     "starts, renews or changes a watch"},
+    {"uns.unwatch", uns__op_unwatch, watch_id_in, NULL, 2000, ROLE_SYSTEM, 0, "ends a watch"},
+    {"uns.snapshot", uns__op_snapshot, watch_id_in, NULL, 2000, ROLE_SYSTEM, 0,
+     "makes the next frame a full one"},
+    {0}};
+static const ModPub pubs[] = {{"uns.changed", changed_body, "new names, at most twice a second"},
+                              {"uns.values.*", values_body, "a frame of one watch"},
+                              {0}};
+static const ModRoute routes[] = {{"GET", "/api/v1/uns", "uns.tree", NULL},
+                                  {"GET", "/api/v1/uns/value/{path*}", "uns.get", NULL},
+                                  {"GET", "/api/v1/uns/history/{path*}", "uns.history", NULL},
+                                  {"GET", "/api/v1/uns/search", "uns.search", NULL},
+                                  {"GET", "/api/v1/uns/stats", "uns.stats", NULL},
+                                  {"GET", "/api/v1/uns/tables", "uns.tables", NULL},
+                                  {"GET", "/api/v1/uns/tables/{name}", "uns.query_table", NULL},
+                                  {"POST", "/api/v1/uns/publish", "uns.publish", NULL},
+                                  {0}};
+
+extern const ModuleDef uns_module;
+const ModuleDef uns_module = {.abi = MODULE_ABI,
+                              .name = "uns",
+                              .doc = "unified namespace: tree, last values, history",
+                              .self_bytes = sizeof(Uns),
+                              .conf_bytes = sizeof(UnsConf),
+                              .store_file = "history.db",
+                              .conf = conf,
+                              .migrations = migrations,
+                              .ops = ops,
+                              .pubs = pubs,
+                              .routes = routes,
+                              .open = uns_open,
+                              .start = uns_start,
+                              .drain = uns_drain,
+                              .close = uns_close};

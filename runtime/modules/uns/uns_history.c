@@ -1,0 +1,228 @@
+/* runtime/modules/uns/uns_history.c: samples of one path, reduced to the pixels that show them.
+ *
+ * What waits in memory is written first, so a spike of a second ago is in the answer. Per bucket
+ * the smallest and the largest value are kept: no spike vanishes at any zoom. The reduction runs on
+ * the store's reading side, streaming, with memory for the pixels only. */
+#include "modules/uns/uns.h"
+
+#include "base/mem.h"
+
+enum { PIXELS_PRESET = 800 };
+
+typedef struct Bucket {
+    int64_t t_ms, count, bad;
+    double min, max, last;
+} Bucket;
+
+typedef struct History {
+    Uns *uns;
+    Req *req;
+    int64_t series, from_ms, to_ms, bucket_ms;
+    uint32_t pixels, bucket_count;
+    Bucket *buckets; /* in the request's arena */
+    bool raw, has_before;
+    double before;
+} History;
+
+static void add(History *history, int64_t t_ms, double value, int64_t quality)
+{
+    int64_t start = t_ms;
+    if (!history->raw)
+        start =
+            history->from_ms + (t_ms - history->from_ms) / history->bucket_ms * history->bucket_ms;
+    Bucket *bucket = history->bucket_count ? &history->buckets[history->bucket_count - 1] : NULL;
+    if (!bucket || bucket->t_ms != start) {
+        if (history->bucket_count == history->pixels) return;
+        bucket = &history->buckets[history->bucket_count++];
+        *bucket = (Bucket){.t_ms = start, .min = value, .max = value};
+    }
+    if (value < bucket->min) bucket->min = value;
+    if (value > bucket->max) bucket->max = value;
+    bucket->last = value;
+    bucket->count++;
+    bucket->bad += quality != UNS_GOOD;
+}
+
+static Status count_samples(StoreConn *conn, const History *history, int64_t *ret_count, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    Status st = store_prepare(conn,
+                              "SELECT count(*) FROM (SELECT 1 FROM samples WHERE series = ?1 AND"
+                              " t >= ?2 AND t <= ?3 LIMIT ?4)",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, history->series);
+    store_bind_int(stmt, 2, history->from_ms);
+    store_bind_int(stmt, 3, history->to_ms);
+    store_bind_int(stmt, 4, (int64_t)history->pixels + 1);
+    st = store_step(stmt, &row, diag);
+    if (st || !row) return st;
+    *ret_count = store_int(stmt, 0);
+    store_reset(stmt);
+    return ST_OK;
+}
+
+static Status read_before(StoreConn *conn, History *history, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    Status st = store_prepare(conn,
+                              "SELECT v FROM samples WHERE series = ?1 AND t < ?2"
+                              " ORDER BY t DESC LIMIT 1",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, history->series);
+    store_bind_int(stmt, 2, history->from_ms);
+    st = store_step(stmt, &row, diag);
+    if (st || !row) return st;
+    history->has_before = true;
+    history->before = store_number(stmt, 0);
+    store_reset(stmt);
+    return ST_OK;
+}
+
+static Status read_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    History *history = ctx;
+    StoreStmt *stmt;
+    int64_t count = 0;
+    bool row;
+    Status st = count_samples(conn, history, &count, diag);
+    if (!st) st = read_before(conn, history, diag);
+    if (st) return st;
+    history->raw = count <= history->pixels;
+    st = store_prepare(conn,
+                       "SELECT t, v, q FROM samples WHERE series = ?1 AND t >= ?2 AND t <= ?3"
+                       " ORDER BY t",
+                       &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, history->series);
+    store_bind_int(stmt, 2, history->from_ms);
+    store_bind_int(stmt, 3, history->to_ms);
+    while (!(st = store_step(stmt, &row, diag)) && row)
+        add(history, store_int(stmt, 0), store_number(stmt, 1), store_int(stmt, 2));
+    return st;
+}
+
+typedef enum Column {
+    COLUMN_T,
+    COLUMN_MIN,
+    COLUMN_MAX,
+    COLUMN_LAST,
+    COLUMN_COUNT,
+    COLUMN_BAD
+} Column;
+
+static void put_column(JsonOut *out, const History *history, const char *name, Column column)
+{
+    json_key(out, name);
+    json_begin_array(out);
+    for (uint32_t i = 0; i < history->bucket_count; i++) {
+        const Bucket *bucket = &history->buckets[i];
+        switch (column) {
+        case COLUMN_T: json_put_int(out, bucket->t_ms); break;
+        case COLUMN_MIN: json_put_number(out, bucket->min); break;
+        case COLUMN_MAX: json_put_number(out, bucket->max); break;
+        case COLUMN_LAST: json_put_number(out, bucket->last); break;
+        case COLUMN_COUNT: json_put_int(out, bucket->count); break;
+        case COLUMN_BAD: json_put_int(out, bucket->bad); break;
+        }
+    }
+    json_end(out);
+}
+
+static void answer(History *history)
+{
+    Buf body;
+    JsonOut out;
+    buf_init(&body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    json_field_str(&out, "path", json_str(history->req->in, "path", STR_NONE));
+    json_field_int(&out, "from", history->from_ms);
+    json_field_int(&out, "to", history->to_ms);
+    json_field_int(&out, "bucket_ms", history->bucket_ms);
+    json_field_bool(&out, "raw", history->raw);
+    json_key(&out, "before");
+    if (history->has_before)
+        json_put_number(&out, history->before);
+    else
+        json_put_null(&out);
+    put_column(&out, history, "t", COLUMN_T);
+    put_column(&out, history, "min", COLUMN_MIN);
+    put_column(&out, history, "max", COLUMN_MAX);
+    put_column(&out, history, "last", COLUMN_LAST);
+    put_column(&out, history, "count", COLUMN_COUNT);
+    put_column(&out, history, "bad", COLUMN_BAD);
+    json_end(&out);
+    uns__answer(history->req, &body);
+}
+
+static void on_read(void *ctx, Status status, const Diag *diag)
+{
+    History *history = ctx;
+    Uns *uns = history->uns;
+    if (status)
+        req_fail(history->req, status, "%s", diag ? diag->text : "");
+    else
+        answer(history);
+    uns__job_done(uns);
+}
+
+static Status nothing(StoreConn *conn, void *ctx, Diag *diag)
+{
+    (void)conn;
+    (void)ctx;
+    (void)diag;
+    return ST_OK;
+}
+
+/* The write side has committed everything that was received before the question. */
+static void on_written(void *ctx, Status status, const Diag *diag)
+{
+    History *history = ctx;
+    (void)status; /* a failed write is reported where it happened; what is stored can be read */
+    (void)diag;
+    Status st = store_read(history->uns->env->store, read_job, on_read, history);
+    if (!st) return;
+    Uns *uns = history->uns;
+    req_fail(history->req, st, "too many questions at once");
+    uns__job_done(uns);
+}
+
+void uns__op_history(void *self, Req *req)
+{
+    Uns *uns = self;
+    Str path = json_str(req->in, "path", STR_NONE), from = json_str(req->in, "from", STR("-1h")),
+        to = json_str(req->in, "to", STR_NONE);
+    int64_t now_ms = clock_wall_ns() / NS_PER_MS;
+    const UnsNode *node = uns_tree_find(&uns->tree, path);
+    History *history = arena_one(req->arena, History);
+    if (!node || !history) {
+        req_fail(req, node ? ST_NO_MEMORY : ST_NOT_FOUND, "nothing was published at %.*s yet",
+                 STR_ARG(path));
+        return;
+    }
+    *history = (History){.uns = uns, .req = req, .series = node->series, .to_ms = now_ms};
+    history->pixels = (uint32_t)json_int(req->in, "pixels", PIXELS_PRESET);
+    if (!uns_when_read(from.len ? from : STR("-1h"), now_ms, &history->from_ms) ||
+        (to.len && !uns_when_read(to, now_ms, &history->to_ms)) ||
+        history->to_ms < history->from_ms) {
+        req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds or like -15m");
+        return;
+    }
+    int64_t span = history->to_ms - history->from_ms + 1;
+    history->bucket_ms = (span + history->pixels - 1) / history->pixels;
+    history->buckets = arena_many(req->arena, Bucket, history->pixels);
+    if (!history->buckets) {
+        req_fail(req, ST_NO_MEMORY, "not enough memory for so many pixels");
+        return;
+    }
+    uns__keep_flush(uns);
+    Status st = store_write(uns->env->store, nothing, on_written, history);
+    if (st)
+        req_fail(req, st, "too many questions at once");
+    else
+        uns->jobs++;
+}

@@ -1,0 +1,241 @@
+/* runtime/modules/uns/uns_read.c: questions to the tree: children, one value, search, counters. */
+#include "modules/uns/uns.h"
+
+enum { TREE_LIMIT = 1000, SEARCH_LIMIT = 50, SEARCH_WORDS_MAX = 8, ANSWER_MARGIN = 16 * 1024 };
+
+static const char *quality_name(UnsQuality quality)
+{
+    static const char *const names[] = {"good", "uncertain", "bad", "never"};
+    return names[quality];
+}
+
+static const char *type_name(UnsType type)
+{
+    static const char *const names[] = {"none", "null", "bool", "number", "number", "text"};
+    return names[type];
+}
+
+void uns__put_value(JsonOut *out, const UnsValue *value)
+{
+    switch (value->type) {
+    case UNS_BOOL: json_put_bool(out, value->integer != 0); break;
+    case UNS_INT: json_put_int(out, value->integer); break;
+    case UNS_NUMBER: json_put_number(out, value->number); break;
+    case UNS_TEXT: json_put_str(out, value->text); break;
+    default: json_put_null(out); break;
+    }
+}
+
+void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_value)
+{
+    const UnsValue *value = &node->value;
+    json_field_str(out, "path", uns_node_path(node));
+    json_field_str(out, "name", uns_node_name(node));
+    json_field_int(out, "children", node->child_count);
+    json_field_bool(out, "has_value", value->type != UNS_NONE);
+    if (!with_value || value->type == UNS_NONE) return;
+    int64_t age_ms = uns_node_age_ms(node);
+    json_key(out, "value");
+    uns__put_value(out, value);
+    json_field_text(out, "type", type_name(value->type));
+    json_field_text(out, "quality", quality_name(value->quality));
+    if (value->ts_ns != UNS_NO_TIME) {
+        char room[40];
+        json_field_str(out, "ts", uns_time_text(value->ts_ns, room));
+    }
+    json_field_int(out, "received", node->received_ns / NS_PER_MS);
+    json_field_int(out, "age_ms", age_ms);
+    json_field_bool(out, "stale", age_ms > uns_conf(uns)->stale_ms);
+}
+
+typedef struct Walk {
+    const Uns *uns;
+    JsonOut out;
+    Buf body;
+    uint32_t left;
+    bool values, more;
+} Walk;
+
+/* False: the answer is full. */
+static bool put(Walk *walk, const UnsNode *node)
+{
+    if (!walk->left || walk->body.len > UNS_ANSWER_BYTES_MAX - ANSWER_MARGIN) {
+        walk->more = true;
+        return false;
+    }
+    walk->left--;
+    json_begin_object(&walk->out);
+    uns__put_node(walk->uns, &walk->out, node, walk->values);
+    json_end(&walk->out);
+    return true;
+}
+
+static uint32_t index_of(UnsNode *parent, const UnsNode *child)
+{
+    uint32_t low = 0, high = parent->child_count;
+    uns_node_sort(parent);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (str_cmp(uns_node_name(parent->children[middle]), uns_node_name(child)) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The node that follows in path order inside `top`, going down while depth allows. */
+static UnsNode *next_node(UnsNode *top, UnsNode *at, uint32_t *depth, uint32_t depth_max)
+{
+    if (at->child_count && (!depth_max || *depth < depth_max)) {
+        uns_node_sort(at);
+        (*depth)++;
+        return at->children[0];
+    }
+    while (at != top) {
+        UnsNode *parent = at->parent;
+        uint32_t index = index_of(parent, at) + 1;
+        if (index < parent->child_count) return parent->children[index];
+        at = parent;
+        (*depth)--;
+    }
+    return NULL;
+}
+
+static uint32_t depth_below(const UnsNode *top, const UnsNode *node)
+{
+    uint32_t depth = 0;
+    for (; node && node != top; node = node->parent) depth++;
+    return node ? depth : UINT32_MAX;
+}
+
+void uns__op_tree(void *self, Req *req)
+{
+    Uns *uns = self;
+    Str prefix = json_str(req->in, "prefix", STR_NONE),
+        after = json_str(req->in, "after", STR_NONE);
+    uint32_t depth_max = (uint32_t)json_int(req->in, "depth", 1), depth = 0;
+    UnsNode *top = uns_tree_find(&uns->tree, prefix), *at = top;
+    Walk walk = {.uns = uns, .left = (uint32_t)json_int(req->in, "limit", TREE_LIMIT)};
+    walk.values = json_bool(req->in, "values", true);
+    if (after.len) {
+        at = uns_tree_find(&uns->tree, after);
+        depth = at && top ? depth_below(top, at) : UINT32_MAX;
+        if (depth == UINT32_MAX) {
+            req_fail(req, ST_NOT_FOUND, "no path %.*s below the prefix", STR_ARG(after));
+            return;
+        }
+    }
+    buf_init(&walk.body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&walk.out, &walk.body);
+    json_begin_object(&walk.out);
+    json_field_str(&walk.out, "prefix", prefix);
+    json_key(&walk.out, "nodes");
+    json_begin_array(&walk.out);
+    if (top) { /* an unknown prefix has no names below it: that is no error */
+        do {
+            at = next_node(top, at, &depth, depth_max);
+        } while (at && put(&walk, at));
+    }
+    json_end(&walk.out);
+    json_field_int(&walk.out, "total", uns->tree.count);
+    json_field_bool(&walk.out, "more", walk.more);
+    json_field_int(&walk.out, "stale_ms", uns_conf(uns)->stale_ms);
+    json_end(&walk.out);
+    uns__answer(req, &walk.body);
+}
+
+void uns__op_get(void *self, Req *req)
+{
+    Uns *uns = self;
+    Str path = json_str(req->in, "path", STR_NONE);
+    const UnsNode *node = uns_tree_find(&uns->tree, path);
+    if (!node) {
+        req_fail(req, ST_NOT_FOUND, "nothing was published at %.*s yet", STR_ARG(path));
+        return;
+    }
+    Buf body;
+    JsonOut out;
+    buf_init(&body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    uns__put_node(uns, &out, node, true);
+    json_field_int(&out, "count", (int64_t)node->count);
+    json_field_int(&out, "first", node->first_ns / NS_PER_MS);
+    json_field_bool(&out, "sampled", node->series != 0);
+    json_field_int(&out, "stale_ms", uns_conf(uns)->stale_ms);
+    json_end(&out);
+    uns__answer(req, &body);
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static bool holds(Str path, Str word)
+{
+    for (size_t i = 0; i + word.len <= path.len; i++) {
+        size_t j = 0;
+        while (j < word.len && lower(path.ptr[i + j]) == lower(word.ptr[j])) j++;
+        if (j == word.len) return true;
+    }
+    return false;
+}
+
+void uns__op_search(void *self, Req *req)
+{
+    Uns *uns = self;
+    Str rest = json_str(req->in, "q", STR_NONE), words[SEARCH_WORDS_MAX];
+    uint32_t word_count = 0;
+    int64_t total = 0;
+    Walk walk = {.uns = uns, .values = true};
+    walk.left = (uint32_t)json_int(req->in, "limit", SEARCH_LIMIT);
+    while ((rest = str_trim(rest)).len && word_count < SEARCH_WORDS_MAX) {
+        ptrdiff_t space = str_find_char(rest, ' ');
+        size_t len = space < 0 ? rest.len : (size_t)space;
+        words[word_count++] = (Str){rest.ptr, len};
+        rest = str_skip(rest, len);
+    }
+    buf_init(&walk.body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&walk.out, &walk.body);
+    json_begin_object(&walk.out);
+    json_key(&walk.out, "nodes");
+    json_begin_array(&walk.out);
+    for (const UnsNode *node = uns->tree.first; node; node = node->next_node) {
+        bool all = true;
+        for (uint32_t i = 0; i < word_count && all; i++) all = holds(uns_node_path(node), words[i]);
+        if (!all) continue;
+        total++;
+        if (!walk.more) (void)put(&walk, node);
+    }
+    json_end(&walk.out);
+    json_field_int(&walk.out, "total", total);
+    json_end(&walk.out);
+    uns__answer(req, &walk.body);
+}
+
+void uns__op_stats(void *self, Req *req)
+{
+    const Uns *uns = self;
+    Buf body;
+    JsonOut out;
+    int64_t stale = 0;
+    for (const UnsNode *node = uns->tree.first; node; node = node->next_node)
+        stale += node->value.type != UNS_NONE && uns_node_age_ms(node) > uns_conf(uns)->stale_ms;
+    buf_init(&body, 4096);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    json_field_int(&out, "paths", uns->tree.count);
+    json_field_int(&out, "values", uns->tree.values);
+    json_field_int(&out, "publishes", (int64_t)uns->publishes);
+    json_field_int(&out, "rejected_paths", (int64_t)uns->tree.rejected);
+    json_field_int(&out, "stale", stale);
+    json_field_int(&out, "watches", uns->watch_count);
+    json_field_int(&out, "samples_written", (int64_t)uns->samples_written);
+    json_field_int(&out, "samples_waiting", uns->sample_count);
+    json_field_int(&out, "samples_dropped", (int64_t)uns->samples_dropped);
+    json_field_int(&out, "write_failures", (int64_t)uns->keep_failures);
+    json_end(&out);
+    uns__answer(req, &body);
+}

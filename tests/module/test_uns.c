@@ -1,0 +1,377 @@
+/* tests/module/test_uns.c: the namespace: payload rules, tree, history, records, restart.
+ *
+ * The module runs under the host on a local bus with an embedded broker; values arrive the way they
+ * do in the product: by publishes. */
+#include "mod_bed.h"
+
+#include "base/clock.h"
+#include "modules/uns/uns_tree.h"
+#include "mqtt/broker.h"
+
+extern const ModuleDef uns_module;
+static const ModuleDef *const only_uns[] = {&uns_module, NULL};
+
+/* ---- pure parts ---- */
+
+static void list_value(void *ctx, Str field, const UnsValue *value)
+{
+    Buf *out = ctx;
+    buf_printf(out, "%.*s=", STR_ARG(field));
+    switch (value->type) {
+    case UNS_INT: buf_i64(out, value->integer); break;
+    case UNS_NUMBER: buf_printf(out, "%g", value->number); break;
+    case UNS_BOOL: buf_text(out, value->integer ? "true" : "false"); break;
+    case UNS_TEXT: buf_printf(out, "'%.*s'", STR_ARG(value->text)); break;
+    default: buf_text(out, "null"); break;
+    }
+    buf_printf(out, "%s ",
+               value->quality == UNS_GOOD  ? ""
+               : value->quality == UNS_BAD ? "!bad"
+                                           : "!uncertain");
+}
+
+static void check_payload(const char *payload, const char *want)
+{
+    Arena *arena = arena_new(0, 0);
+    Buf out;
+    buf_init(&out, 4096);
+    uns_payload_read(arena, str_from(payload), list_value, &out);
+    CHECK_STR(buf_view(&out), want);
+    buf_done(&out);
+    arena_free(arena);
+}
+
+TEST(payload_rules_of_the_namespace)
+{
+    check_payload("71.25", "=71.25 ");
+    check_payload("9223372036854775807", "=9223372036854775807 ");
+    check_payload("\"RUN\"", "='RUN' ");
+    check_payload("true", "=true ");
+    check_payload("null", "=null ");
+    check_payload("RUN", "='RUN' ");
+    check_payload("{\"value\":5,\"quality\":\"bad\"}", "=5!bad ");
+    check_payload("{\"value\":5,\"quality\":\"odd\",\"ts\":\"2026-11-23T10:00:00Z\"}",
+                  "=5!uncertain ");
+    check_payload("{\"value\":5,\"unit\":\"bar\"}", "value=5 unit='bar' ");
+    check_payload(
+        "{\"a\":1,\"b\":{\"value\":2,\"quality\":\"uncertain\"},\"c\":[1],\"d\":{\"e\":1}}",
+        "a=1 b=2!uncertain ");
+    check_payload("{\"a\":1", "='{\"a\":1' ");
+    check_payload("[1,2]", "='[1,2]' ");
+    check_payload("", "");
+}
+
+/* RFC 3339, section 5.8 gives these examples; the numbers are from date(1). */
+TEST(times_are_read_and_written)
+{
+    int64_t ns = 0, ms = 0;
+    char room[40];
+    CHECK(uns_time_read(STR("1985-04-12T23:20:50.52Z"), &ns));
+    CHECK(ns == 482196050520000000);
+    CHECK(uns_time_read(STR("1996-12-19T16:39:57-08:00"), &ns));
+    CHECK(ns == 851042397000000000);
+    CHECK(uns_time_read(STR("1937-01-01T12:00:27.87+00:20"), &ns));
+    CHECK(ns == -1041337172130000000);
+    CHECK_STR(uns_time_text(482196050520000000, room), "1985-04-12T23:20:50.520Z");
+    CHECK_STR(uns_time_text(851042397000000000, room), "1996-12-20T00:39:57Z");
+    CHECK_STR(uns_time_text(-1041337172130000000, room), "1937-01-01T11:40:27.870Z");
+    CHECK(!uns_time_read(STR("1985-04-12"), &ns));
+    CHECK(!uns_time_read(STR("1985-13-12T23:20:50Z"), &ns));
+    CHECK(!uns_time_read(STR("1985-04-12T23:20:50"), &ns));
+    CHECK(uns_when_read(STR("-15m"), 1000000, &ms));
+    CHECK(ms == 100000);
+    CHECK(uns_when_read(STR("1500"), 1000000, &ms));
+    CHECK(ms == 1500);
+    CHECK(!uns_when_read(STR("-15x"), 1000000, &ms));
+    CHECK(!uns_when_read(STR("yesterday"), 1000000, &ms));
+}
+
+TEST(paths_that_are_no_paths_are_refused)
+{
+    CHECK(uns_path_valid(STR("a/b c/\xc3\xa4")));
+    CHECK(!uns_path_valid(STR("")));
+    CHECK(!uns_path_valid(STR("/a")));
+    CHECK(!uns_path_valid(STR("a/")));
+    CHECK(!uns_path_valid(STR("a//b")));
+    CHECK(!uns_path_valid(STR("a/+")));
+    CHECK(!uns_path_valid(STR("#")));
+    CHECK(!uns_path_valid(STR("a\n")));
+    CHECK(!uns_path_valid(STR("a/\xff")));
+}
+
+TEST(tree_keeps_order_parents_and_its_maximum)
+{
+    UnsTree tree;
+    UnsNode *node;
+    uns_tree_init(&tree, 5);
+    CHECK_OK(uns_tree_add(&tree, STR("p/b"), &node));
+    CHECK_OK(uns_tree_add(&tree, STR("p/a/x"), &node));
+    CHECK_INT((int)tree.count, 4);
+    CHECK_STR(uns_node_name(node), "x");
+    UnsNode *parent = uns_tree_find(&tree, STR("p"));
+    uns_node_sort(parent);
+    CHECK_STR(uns_node_name(parent->children[0]), "a");
+    CHECK_OK(uns_tree_add(&tree, STR("q"), &node));
+    CHECK_INT(uns_tree_add(&tree, STR("r"), &node), ST_LIMIT);
+    CHECK_OK(uns_tree_add(&tree, STR("p/a"), &node));
+    uns_tree_done(&tree);
+}
+
+/* ---- the module ---- */
+
+typedef struct UnsBed {
+    ModBed mod;
+    MqttBroker *broker;
+    int frames;
+    Str frame; /* the last values frame, in mod.arena */
+} UnsBed;
+
+static void uns_host(UnsBed *bed)
+{
+    static const HostConf fast[] = {{"uns", "keep_every", "50ms"}, {0}};
+    Diag diag = {0};
+    HostOptions options = {.loop = bed->mod.loop,
+                           .bus = bed->mod.bus,
+                           .log = bed->mod.log,
+                           .data_dir = bed->mod.dir,
+                           .broker = bed->broker,
+                           .modules = only_uns,
+                           .conf = fast};
+    Status st = host_open(&options, &bed->mod.host, &diag);
+    if (st) print_error("%s\n", diag.text);
+    CHECK_OK(st);
+}
+
+static void uns_begin(UnsBed *bed)
+{
+    MqttBrokerConf conf = {0};
+    *bed = (UnsBed){0};
+    bed_begin(&bed->mod);
+    CHECK_OK(mqtt_broker_open(bed->mod.loop, &conf, bed->mod.log, &bed->broker));
+    uns_host(bed);
+}
+
+static void stop_loop(void *ctx)
+{
+    loop_stop(((ModBed *)ctx)->loop);
+}
+
+static void uns_drain_host(UnsBed *bed)
+{
+    host_drain(bed->mod.host, 5000, stop_loop, &bed->mod);
+    bed_run(&bed->mod);
+    bed_close_host(&bed->mod);
+}
+
+static void uns_end(UnsBed *bed)
+{
+    bed_close_host(&bed->mod);
+    mqtt_broker_close(bed->broker, stop_loop, &bed->mod);
+    bed_run(&bed->mod);
+    bed_end(&bed->mod);
+}
+
+static void publish(UnsBed *bed, const char *topic, const char *payload)
+{
+    MqttPub pub = {.topic = str_from(topic), .payload = str_from(payload)};
+    CHECK_OK(mqtt_broker_publish(bed->broker, &pub, NULL));
+}
+
+static const Json *ask(UnsBed *bed, const char *op, const char *body)
+{
+    Status st = bed_ask(&bed->mod, op, body);
+    if (st) print_error("%s: %.*s\n", op, STR_ARG(bed->mod.body));
+    CHECK_OK(st);
+    return bed->mod.json;
+}
+
+TEST(published_values_are_listed_found_and_read)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    publish(&bed, "plant/press-02", "{\"temp\":71.25,\"state\":\"RUN\"}");
+    publish(&bed, "plant/press-01/temp", "{\"value\":80,\"quality\":\"uncertain\"}");
+    publish(&bed, "plant/a//b", "1");
+    publish(&bed, "$SYS/x", "1");
+    const Json *tree = ask(&bed, "uns.tree", "{\"prefix\":\"plant\",\"depth\":0}");
+    const Json *nodes = json_get(tree, "nodes");
+    CHECK_INT((int)nodes->count, 5);
+    CHECK_STR(json_str(json_at(nodes, 0), "path", STR_NONE), "plant/press-01");
+    CHECK_STR(json_str(json_at(nodes, 1), "path", STR_NONE), "plant/press-01/temp");
+    CHECK_STR(json_str(json_at(nodes, 1), "quality", STR_NONE), "uncertain");
+    CHECK_STR(json_str(json_at(nodes, 3), "value", STR_NONE), "RUN");
+    CHECK_STR(json_str(json_at(nodes, 4), "name", STR_NONE), "temp");
+    CHECK(json_number(json_at(nodes, 4), "value", 0) == 71.25);
+
+    tree = ask(&bed, "uns.tree", "{\"prefix\":\"plant\",\"depth\":0,\"limit\":2}");
+    CHECK(json_bool(tree, "more", false));
+    tree = ask(&bed, "uns.tree",
+               "{\"prefix\":\"plant\",\"depth\":0,\"limit\":9,\"after\":\"plant/press-01/temp\"}");
+    CHECK_INT((int)json_get(tree, "nodes")->count, 3);
+    CHECK(!json_bool(tree, "more", true));
+    tree = ask(&bed, "uns.tree", "{}");
+    CHECK_INT((int)json_get(tree, "nodes")->count, 1);
+
+    CHECK_INT((int)json_int(ask(&bed, "uns.search", "{\"q\":\"TEMP 02\"}"), "total", 0), 1);
+    CHECK_INT((int)json_int(ask(&bed, "uns.stats", "{}"), "rejected_paths", 0), 1);
+    const Json *node = ask(&bed, "uns.get", "{\"path\":\"plant/press-02/temp\"}");
+    CHECK_INT((int)json_int(node, "count", 0), 1);
+    CHECK_INT(bed_ask(&bed.mod, "uns.get", "{\"path\":\"nope\"}"), ST_NOT_FOUND);
+    uns_end(&bed);
+}
+
+TEST(values_and_samples_survive_a_restart)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    publish(&bed, "line/speed", "10");
+    publish(&bed, "line/name", "\"A\"");
+    uns_drain_host(&bed);
+    uns_host(&bed);
+    const Json *node = ask(&bed, "uns.get", "{\"path\":\"line/speed\"}");
+    CHECK_INT((int)json_int(node, "value", 0), 10);
+    CHECK(json_bool(node, "sampled", false));
+    node = ask(&bed, "uns.get", "{\"path\":\"line/name\"}");
+    CHECK_STR(json_str(node, "value", STR_NONE), "A");
+    publish(&bed, "line/speed", "11");
+    node = ask(&bed, "uns.history", "{\"path\":\"line/speed\",\"from\":\"-1m\"}");
+    CHECK_INT((int)json_get(node, "t")->count, 2);
+    CHECK_INT((int)json_at(json_get(node, "last"), 1)->integer, 11);
+    uns_end(&bed);
+}
+
+/* 1000 samples one second apart, value = index except one spike; reduced to 10 pixels. */
+TEST(history_keeps_a_spike_at_any_zoom)
+{
+    UnsBed bed;
+    char payload[120];
+    uns_begin(&bed);
+    int64_t now = clock_wall_ns() / NS_PER_S * NS_PER_S - 1200 * NS_PER_S;
+    for (int i = 0; i < 1000; i++) {
+        char room[40];
+        Str ts = uns_time_text(now + i * NS_PER_S, room);
+        (void)snprintf(payload, sizeof payload, "{\"value\":%d,\"quality\":\"%s\",\"ts\":\"%.*s\"}",
+                       i == 437 ? 99999 : i, i == 3 ? "bad" : "good", STR_ARG(ts));
+        publish(&bed, "s/x", payload);
+    }
+    (void)snprintf(payload, sizeof payload,
+                   "{\"path\":\"s/x\",\"from\":\"%lld\",\"to\":\"%lld\",\"pixels\":10}",
+                   (long long)(now / NS_PER_MS), (long long)(now / NS_PER_MS + 999999));
+    const Json *node = ask(&bed, "uns.history", payload);
+    CHECK_INT((int)json_get(node, "t")->count, 10);
+    CHECK(!json_bool(node, "raw", true));
+    CHECK_INT((int)json_at(json_get(node, "max"), 4)->integer, 99999);
+    CHECK_INT((int)json_at(json_get(node, "min"), 4)->integer, 400);
+    CHECK_INT((int)json_at(json_get(node, "last"), 9)->integer, 999);
+    CHECK_INT((int)json_at(json_get(node, "bad"), 0)->integer, 1);
+    for (uint32_t i = 0; i < 10; i++)
+        CHECK_INT((int)json_at(json_get(node, "count"), i)->integer, 100);
+    CHECK_INT(bed_ask(&bed.mod, "uns.history", "{\"path\":\"s/x\",\"from\":\"soon\"}"), ST_INVALID);
+    uns_end(&bed);
+}
+
+#define COLUMNS                                                                                    \
+    "\"table\":\"press_10s\",\"columns\":[{\"name\":\"machine\",\"type\":\"text\"},"               \
+    "{\"name\":\"start\",\"type\":\"time\"},{\"name\":\"avg\",\"type\":\"number\"}],"              \
+    "\"key\":[\"machine\",\"start\"]"
+
+TEST(records_are_upserted_by_key_and_bad_rows_set_aside)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    const Json *got = ask(&bed, "uns.record",
+                          "{" COLUMNS ",\"rows\":[[\"p1\",1000000000,1.5],[\"p2\",1000000000,2],"
+                          "[\"p1\",1000000000,7.25],[\"p3\",\"x\",1],[\"p4\",1]]}");
+    CHECK_INT((int)json_int(got, "written", 0), 3);
+    CHECK_INT((int)json_int(got, "quarantined", 0), 2);
+    uns_drain_host(&bed);
+    uns_host(&bed);
+    got = ask(&bed, "uns.query_table",
+              "{\"name\":\"press_10s\",\"column\":\"machine\",\"equals\":\"p1\"}");
+    const Json *rows = json_get(got, "rows");
+    CHECK_INT((int)rows->count, 1);
+    CHECK_STR(json_at(json_at(rows, 0), 1)->text, "1970-01-01T00:00:01Z");
+    CHECK(json_at(json_at(rows, 0), 2)->number == 7.25);
+
+    /* a new column widens, a changed type or key does not pass */
+    got = ask(&bed, "uns.record",
+              "{\"table\":\"press_10s\",\"columns\":[{\"name\":\"machine\",\"type\":\"text\"},"
+              "{\"name\":\"start\",\"type\":\"time\"},{\"name\":\"n\",\"type\":\"int\"}],"
+              "\"key\":[\"machine\",\"start\"],\"rows\":[[\"p1\",1000000000,5]]}");
+    CHECK_INT((int)json_int(got, "written", 0), 1);
+    CHECK_INT(bed_ask(&bed.mod, "uns.record",
+                      "{\"table\":\"press_10s\",\"columns\":[{\"name\":\"machine\",\"type\":"
+                      "\"int\"}],\"key\":[\"machine\"],\"rows\":[]}"),
+              ST_CONFLICT);
+    CHECK_INT(bed_ask(&bed.mod, "uns.record",
+                      "{\"table\":\"a\\\" b\",\"columns\":[],\"key\":[],\"rows\":[]}"),
+              ST_INVALID);
+    got = ask(&bed, "uns.tables", "{}");
+    const Json *table = json_at(json_get(got, "tables"), 0);
+    CHECK_INT((int)json_int(table, "rows", 0), 2);
+    CHECK_INT((int)json_int(table, "quarantined", 0), 2);
+    CHECK_INT((int)json_get(table, "columns")->count, 4);
+    got = ask(&bed, "uns.query_table",
+              "{\"name\":\"press_10s\",\"order\":\"machine\",\"desc\":true,\"limit\":1,"
+              "\"time\":\"start\",\"from\":\"500\",\"to\":\"1500\"}");
+    CHECK_STR(json_at(json_at(json_get(got, "rows"), 0), 0)->text, "p2");
+    CHECK(json_bool(got, "more", false));
+    CHECK_INT(bed_ask(&bed.mod, "uns.query_table",
+                      "{\"name\":\"press_10s\",\"order\":\"x; DROP TABLE last\"}"),
+              ST_INVALID);
+    CHECK_INT(bed_ask(&bed.mod, "uns.query_table", "{\"name\":\"none\"}"), ST_NOT_FOUND);
+    uns_end(&bed);
+}
+
+static void on_frame(void *ctx, const BusMsg *msg)
+{
+    UnsBed *bed = ctx;
+    bed->frames++;
+    bed->frame = arena_str(bed->mod.arena, msg->body);
+    loop_stop(bed->mod.loop);
+}
+
+static const Json *next_frame(UnsBed *bed)
+{
+    const Json *json = NULL;
+    int before = bed->frames;
+    while (bed->frames == before) bed_run(&bed->mod);
+    CHECK_OK(json_read(bed->mod.arena, bed->frame, &json, NULL));
+    return json;
+}
+
+TEST(watches_send_the_latest_value_once_per_frame)
+{
+    UnsBed bed;
+    BusSub *sub;
+    uns_begin(&bed);
+    publish(&bed, "a/x", "1");
+    CHECK_OK(bus_subscribe(bed.mod.bus, "uns.values.*", NULL, 100, 0, on_frame, &bed, &sub));
+    const Json *watch = ask(&bed, "uns.watch", "{\"paths\":[\"a/#\",\"b/never\"],\"hz\":10}");
+    CHECK_STR(json_str(watch, "watch", STR_NONE), "1");
+    const Json *frame = next_frame(&bed);
+    CHECK(json_bool(frame, "full", false));
+    CHECK_INT((int)json_get(frame, "add")->count, 2);
+    const Json *never = json_at(json_get(frame, "v"), 1);
+    CHECK_INT((int)json_at(never, 2)->integer, 3);
+
+    for (int i = 0; i < 1000; i++) publish(&bed, "a/x", i == 999 ? "42" : "41");
+    publish(&bed, "a/new", "true");
+    publish(&bed, "c/other", "1");
+    frame = next_frame(&bed);
+    CHECK_INT((int)json_int(frame, "seq", 0), 2);
+    CHECK_INT((int)json_get(frame, "v")->count, 2);
+    CHECK_INT((int)json_at(json_at(json_get(frame, "v"), 0), 1)->integer, 42);
+    CHECK_INT((int)json_get(frame, "add")->count, 1);
+    publish(&bed, "b/never", "5");
+    frame = next_frame(&bed);
+    CHECK_INT((int)json_get(frame, "v")->count, 1);
+    CHECK_INT((int)json_at(json_at(json_get(frame, "v"), 0), 0)->integer, 1);
+
+    (void)ask(&bed, "uns.snapshot", "{\"watch\":\"1\"}");
+    CHECK_INT((int)json_get(next_frame(&bed), "v")->count, 3);
+    (void)ask(&bed, "uns.unwatch", "{\"watch\":\"1\"}");
+    CHECK_INT(bed_ask(&bed.mod, "uns.snapshot", "{\"watch\":\"1\"}"), ST_NOT_FOUND);
+    bus_unsubscribe(sub);
+    uns_end(&bed);
+}
