@@ -182,8 +182,10 @@ static void take_rows(EngRun *run)
 static void on_full(void *ctx, FlowInstance *instance, uint32_t sink)
 {
     EngRun *run = ctx;
-    if (run->out && sink < run->info->sink_count) {
-        engine__part_take(&run->out->parts[sink], flow_out(instance, sink), run->pipe);
+    if (run->out) { /* number sink_count is the dead-letter table */
+        const RtOut *rows =
+            sink < run->info->sink_count ? flow_out(instance, sink) : flow_dead(instance);
+        engine__part_take(&run->out->parts[sink], rows, run->pipe);
     }
     flow_out_clear(instance, sink);
 }
