@@ -1,5 +1,28 @@
 # The compiler: one library of all its folders; it uses runtime/base and nothing else of the runtime.
+# lemon goes first (its header defines the tokens), then re2c; both write to build/gen only.
+set(PARSE_GEN ${GEN}/parse)
+file(MAKE_DIRECTORY ${PARSE_GEN})
+add_custom_command(
+  OUTPUT ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h
+  COMMAND lemon -q -d${PARSE_GEN} ${CMAKE_SOURCE_DIR}/compiler/parse/grammar.y
+  DEPENDS ${CMAKE_SOURCE_DIR}/compiler/parse/grammar.y VERBATIM)
+add_custom_command(
+  OUTPUT ${PARSE_GEN}/lexer.c
+  COMMAND re2c -W -Werror -i --no-generation-date --no-version -o ${PARSE_GEN}/lexer.c
+          ${CMAKE_SOURCE_DIR}/compiler/lex/lexer.re
+  DEPENDS ${CMAKE_SOURCE_DIR}/compiler/lex/lexer.re ${PARSE_GEN}/grammar.h VERBATIM)
+
 tutti_library(tutti_compiler FOLDERS compiler/diag compiler/lex compiler/ast compiler/parse
     compiler/type compiler/ir compiler/pass compiler/emit_c compiler/fmt
     DEPENDS base)
+target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h
+    ${PARSE_GEN}/lexer.c)
+set_source_files_properties(${PARSE_GEN}/grammar.c ${PARSE_GEN}/lexer.c
+    PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
 tutti_library(package FOLDERS compiler/package DEPENDS base ${LIB_SODIUM})
+
+# The command. Its rows may use the runtime's upper layers; the library above may not.
+file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/compiler/driver/*.c)
+add_executable(tutti ${driver_sources})
+target_compile_options(tutti PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(tutti PRIVATE tutti_compiler)

@@ -1,10 +1,10 @@
 /* compiler/ast/ast.h: the program as the user wrote it.
  *
  * Nodes live in the unit's arena and point into the source text where they can; nothing is freed
- * alone. Lists are linked by `next` in source order, and a head of NULL is an empty list. Every node
- * has its Span. What has errors is left out: an AstItem with `broken` set lost at least one part,
- * so later phases must not report what seems to be missing from it.
- * Expressions are at most AST_DEPTH_MAX deep, so recursion over the tree is safe. */
+ * alone. Lists are linked by `next` in source order, and a head of NULL is an empty list. Every
+ * node has its Span. What has errors is left out: an AstItem with `broken` set lost at least one
+ * part, so later phases must not report what seems to be missing from it. Expressions are at most
+ * AST_DEPTH_MAX deep, so recursion over the tree is safe. */
 #ifndef TUTTI_COMPILER_AST_AST_H
 #define TUTTI_COMPILER_AST_AST_H
 
@@ -75,14 +75,14 @@ typedef struct AstTypeField {
 struct AstType {
     AstTypeKind kind;
     Span span;
-    bool optional;      /* T? */
-    Span optional_span; /* of the '?' */
-    AstName name;       /* NAMED, STATE */
-    AstInteger size;    /* string(n), bytes(n), decimal(s), [T; n], state S(n) */
-    AstName param;      /* time(ms): ms */
-    AstUnit *unit;      /* or NULL */
-    AstExpr *lo, *hi;   /* `in lo..hi`, both or none: literals, maybe with unit or minus */
-    AstNames *variants; /* ENUM */
+    bool optional;        /* T? */
+    Span optional_span;   /* of the '?' */
+    AstName name;         /* NAMED, STATE */
+    AstInteger size;      /* string(n), bytes(n), decimal(s), [T; n], state S(n) */
+    AstName param;        /* time(ms): ms */
+    AstUnit *unit;        /* or NULL */
+    AstExpr *lo, *hi;     /* `in lo..hi`, both or none: literals, maybe with unit or minus */
+    AstNames *variants;   /* ENUM */
     AstTypeField *fields; /* RECORD */
     AstType *of;          /* ARRAY, TAG */
     uint32_t depth;
@@ -116,9 +116,29 @@ typedef enum AstExprKind {
 } AstExprKind;
 
 typedef enum AstOp {
-    AST_OR, AST_AND, AST_NOT, AST_EQ, AST_NE, AST_LT, AST_LE, AST_GT, AST_GE, AST_IN,
-    AST_STARTS_WITH, AST_ENDS_WITH, AST_CONTAINS, AST_MATCHES, AST_BECOMES, AST_COALESCE,
-    AST_ADD, AST_SUB, AST_MUL, AST_DIV, AST_INT_DIV, AST_MOD, AST_NEG,
+    AST_OR,
+    AST_AND,
+    AST_NOT,
+    AST_EQ,
+    AST_NE,
+    AST_LT,
+    AST_LE,
+    AST_GT,
+    AST_GE,
+    AST_IN,
+    AST_STARTS_WITH,
+    AST_ENDS_WITH,
+    AST_CONTAINS,
+    AST_MATCHES,
+    AST_BECOMES,
+    AST_COALESCE,
+    AST_ADD,
+    AST_SUB,
+    AST_MUL,
+    AST_DIV,
+    AST_INT_DIV,
+    AST_MOD,
+    AST_NEG,
     AST_OP__COUNT
 } AstOp;
 
@@ -167,8 +187,8 @@ struct AstExpr {
     union {
         bool boolean;
         struct {
-            Str text;        /* as written, without '_' */
-            bool is_int;     /* no '.', no exponent, fits u64 */
+            Str text;    /* as written, without '_' */
+            bool is_int; /* no '.', no exponent, fits u64 */
             uint64_t integer;
             double number;
             AstUnit *unit; /* or NULL */
@@ -177,18 +197,41 @@ struct AstExpr {
             AstPart *parts;
             bool raw; /* raw "..." */
         } string;
-        int64_t ns;     /* DURATION, INSTANT (since 1970-01-01T00:00:00Z) */
-        uint64_t bytes; /* SIZE */
+        int64_t ns;      /* DURATION, INSTANT (since 1970-01-01T00:00:00Z) */
+        uint64_t bytes;  /* SIZE */
         double fraction; /* PERCENT: 0.05 for 5% */
-        Str name;       /* NAME */
-        struct { AstExpr *base; AstName name; } field;
-        struct { AstExpr *base, *at; } index;
-        struct { AstName name; AstArg *args; } call;
-        struct { AstOp op; Span op_span; AstExpr *a, *b; } op; /* UNARY (b NULL), BINARY, EXISTS */
-        struct { AstExpr *value; AstUnit *unit; AstName name; } convert;
-        struct { AstExpr *lo, *hi; } range;
-        struct { AstExpr *cond, *yes, *no; } branch; /* IF; TRY uses yes and no */
-        struct { AstExpr *value; AstCase *cases; } match;
+        Str name;        /* NAME */
+        struct {
+            AstExpr *base;
+            AstName name;
+        } field;
+        struct {
+            AstExpr *base, *at;
+        } index;
+        struct {
+            AstName name;
+            AstArg *args;
+        } call;
+        struct {
+            AstOp op;
+            Span op_span;
+            AstExpr *a, *b;
+        } op; /* UNARY (b NULL), BINARY, EXISTS */
+        struct {
+            AstExpr *value;
+            AstUnit *unit;
+            AstName name;
+        } convert;
+        struct {
+            AstExpr *lo, *hi;
+        } range;
+        struct {
+            AstExpr *cond, *yes, *no;
+        } branch; /* IF; TRY uses yes and no */
+        struct {
+            AstExpr *value;
+            AstCase *cases;
+        } match;
         AstField *fields; /* RECORD */
         AstExpr *items;   /* LIST */
     } as;
@@ -226,7 +269,12 @@ typedef struct AstSink {
     struct AstSink *next;
 } AstSink;
 
-typedef enum AstElseKind { AST_ELSE_NONE, AST_ELSE_NULL, AST_ELSE_ERROR, AST_ELSE_DROP } AstElseKind;
+typedef enum AstElseKind {
+    AST_ELSE_NONE,
+    AST_ELSE_NULL,
+    AST_ELSE_ERROR,
+    AST_ELSE_DROP
+} AstElseKind;
 
 typedef struct AstElse { /* else null | else error REASON | else drop */
     AstElseKind kind;
@@ -237,9 +285,31 @@ typedef struct AstElse { /* else null | else error REASON | else drop */
 /* ---- stages ------------------------------------------------------------------------------ */
 
 typedef enum AstStageKind {
-    AST_FROM, AST_TIME, AST_WHERE, AST_LET, AST_KEEP, AST_DROP, AST_REQUIRE, AST_EACH, AST_SPLIT,
-    AST_JOIN, AST_ASK, AST_WINDOW, AST_DEDUPE, AST_DEADBAND, AST_WHEN, AST_THROTTLE, AST_SAMPLE,
-    AST_DELAY, AST_INTO, AST_REPLY, AST_ON, AST_DURABLE, AST_OVERFLOW, AST_PRIORITY, AST_SHARDS,
+    AST_FROM,
+    AST_TIME,
+    AST_WHERE,
+    AST_LET,
+    AST_KEEP,
+    AST_DROP,
+    AST_REQUIRE,
+    AST_EACH,
+    AST_SPLIT,
+    AST_JOIN,
+    AST_ASK,
+    AST_WINDOW,
+    AST_DEDUPE,
+    AST_DEADBAND,
+    AST_WHEN,
+    AST_THROTTLE,
+    AST_SAMPLE,
+    AST_DELAY,
+    AST_INTO,
+    AST_REPLY,
+    AST_ON,
+    AST_DURABLE,
+    AST_OVERFLOW,
+    AST_PRIORITY,
+    AST_SHARDS,
     AST_STAGE__COUNT
 } AstStageKind;
 
@@ -270,11 +340,18 @@ typedef struct AstArm {
 } AstArm;
 
 typedef enum AstWindowKind {
-    AST_WINDOW_TUMBLE, AST_WINDOW_HOP, AST_WINDOW_SESSION, AST_WINDOW_COUNT
+    AST_WINDOW_TUMBLE,
+    AST_WINDOW_HOP,
+    AST_WINDOW_SESSION,
+    AST_WINDOW_COUNT
 } AstWindowKind;
 
 typedef enum AstOnAction {
-    AST_ON_INTO, AST_ON_DROP, AST_ON_UPDATE, AST_ON_DEAD, AST_ON_REPLY
+    AST_ON_INTO,
+    AST_ON_DROP,
+    AST_ON_UPDATE,
+    AST_ON_DEAD,
+    AST_ON_REPLY
 } AstOnAction;
 
 struct AstStage {
@@ -283,19 +360,28 @@ struct AstStage {
     Span keyword; /* its leading word */
     AstStage *next;
     union {
-        struct { AstConnector source; AstDecode decode; } from;
+        struct {
+            AstConnector source;
+            AstDecode decode;
+        } from;
         struct {
             AstName field;
             AstDuration order, idle, ahead;
             AstPick *clock_by;
         } time;
-        struct { AstExpr *cond; AstElse otherwise; } where; /* WHERE; WHEN uses cond */
+        struct {
+            AstExpr *cond;
+            AstElse otherwise;
+        } where; /* WHERE; WHEN uses cond */
         AstLet *lets;
         AstPick *picks; /* KEEP, DROP, REQUIRE */
         AstExpr *each;
-        struct { bool all; AstArm *arms; } split;
         struct {
-            bool last;           /* join last SOURCE: source and decode; else table */
+            bool all;
+            AstArm *arms;
+        } split;
+        struct {
+            bool last; /* join last SOURCE: source and decode; else table */
             AstName table;
             AstConnector source;
             AstDecode decode;
@@ -324,12 +410,24 @@ struct AstStage {
             AstLet *aggregates;
             Span body; /* the braces */
         } window;
-        struct { AstPick *by; AstDuration within; } dedupe;
-        struct { AstArg *args; AstDuration silence; } deadband;
-        struct { AstInteger count; AstDuration per; } throttle;
+        struct {
+            AstPick *by;
+            AstDuration within;
+        } dedupe;
+        struct {
+            AstArg *args;
+            AstDuration silence;
+        } deadband;
+        struct {
+            AstInteger count;
+            AstDuration per;
+        } throttle;
         AstDuration duration; /* SAMPLE (every), DELAY */
         AstSink *sinks;       /* INTO */
-        struct { AstInteger code; AstExpr *body; } reply;
+        struct {
+            AstInteger code;
+            AstExpr *body;
+        } reply;
         struct {
             AstName port; /* late | error */
             AstOnAction action;
@@ -341,19 +439,39 @@ struct AstStage {
             AstDuration stop_in;
             Span stop_span;
         } on;
-        struct { uint64_t max_bytes; Span max_span; } durable; /* max_span.end == 0: absent */
-        struct { AstName policy; uint64_t bytes; Span bytes_span; } overflow; /* block, drop, spill */
+        struct {
+            uint64_t max_bytes;
+            Span max_span;
+        } durable; /* max_span.end == 0: absent */
+        struct {
+            AstName policy;
+            uint64_t bytes;
+            Span bytes_span;
+        } overflow;       /* block, drop, spill */
         AstName priority; /* high | low */
-        struct { AstInteger count; AstPick *by; } shards;
+        struct {
+            AstInteger count;
+            AstPick *by;
+        } shards;
     } as;
 };
 
 /* ---- items ------------------------------------------------------------------------------- */
 
 typedef enum AstItemKind {
-    AST_ITEM_TYPE, AST_ITEM_CONNECTION, AST_ITEM_CONST, AST_ITEM_FN, AST_ITEM_UNIT,
-    AST_ITEM_PIPELINE, AST_ITEM_TEST, AST_ITEM_TABLE, AST_ITEM_MAP, AST_ITEM_EXTERN,
-    AST_ITEM_USE, AST_ITEM_DEPLOY, AST_ITEM_CHECK,
+    AST_ITEM_TYPE,
+    AST_ITEM_CONNECTION,
+    AST_ITEM_CONST,
+    AST_ITEM_FN,
+    AST_ITEM_UNIT,
+    AST_ITEM_PIPELINE,
+    AST_ITEM_TEST,
+    AST_ITEM_TABLE,
+    AST_ITEM_MAP,
+    AST_ITEM_EXTERN,
+    AST_ITEM_USE,
+    AST_ITEM_DEPLOY,
+    AST_ITEM_CHECK,
     AST_ITEM__COUNT
 } AstItemKind;
 
@@ -374,9 +492,9 @@ typedef struct AstCFn { /* pure fn / step fn of an extern block */
 
 typedef struct AstMapField { /* u: f32 be at holding 40001 scale 0.1 [V] in 0..500 */
     AstName name;
-    AstType *type;   /* with unit and range */
-    AstName order;   /* be, le, be_swap, le_swap; may be absent */
-    AstName area;    /* holding, input, coil, discrete */
+    AstType *type; /* with unit and range */
+    AstName order; /* be, le, be_swap, le_swap; may be absent */
+    AstName area;  /* holding, input, coil, discrete */
     AstInteger address;
     AstExpr *scale, *offset; /* number literals, or NULL */
     Span span;
@@ -384,15 +502,16 @@ typedef struct AstMapField { /* u: f32 be at holding 40001 scale 0.1 [V] in 0..5
 } AstMapField;
 
 typedef enum AstStepKind {
-    AST_STEP_IN,        /* in { ... }, in raw "..." : value */
-    AST_STEP_CLOCK,     /* clock INSTANT */
-    AST_STEP_EXPECT,    /* expect KIND { ... } : target, value */
-    AST_STEP_NOTHING,   /* expect nothing else */
+    AST_STEP_IN,      /* in { ... }, in raw "..." : value */
+    AST_STEP_CLOCK,   /* clock INSTANT */
+    AST_STEP_EXPECT,  /* expect KIND { ... } : target, value */
+    AST_STEP_NOTHING, /* expect nothing else */
 } AstStepKind;
 
 typedef struct AstStep {
     AstStepKind kind;
-    AstName target; /* EXPECT: uns, file, error, late...; IN: the source it goes to, may be absent */
+    AstName
+        target; /* EXPECT: uns, file, error, late...; IN: the source it goes to, may be absent */
     AstExpr *value; /* record or string; CLOCK: instant or duration */
     Span span;
     struct AstStep *next;
@@ -406,28 +525,60 @@ typedef struct AstItem {
     struct AstItem *next;
     union {
         AstType *type;
-        struct { AstConnector to; AstExpr *settings; } connection; /* settings: record or NULL */
-        struct { AstType *type; AstExpr *value; } constant;        /* type may be NULL */
-        struct { AstParam *params; AstType *result; AstExpr *body; } fn;
-        struct { AstExpr *value; } unit; /* unit rev = 1; unit rpm = 1 [rev/min] */
-        struct { AstStage *stages; Span body; } pipeline;
         struct {
-            Str text;      /* what it shows */
+            AstConnector to;
+            AstExpr *settings;
+        } connection; /* settings: record or NULL */
+        struct {
+            AstType *type;
+            AstExpr *value;
+        } constant; /* type may be NULL */
+        struct {
+            AstParam *params;
+            AstType *result;
+            AstExpr *body;
+        } fn;
+        struct {
+            AstExpr *value;
+        } unit; /* unit rev = 1; unit rpm = 1 [rev/min] */
+        struct {
+            AstStage *stages;
+            Span body;
+        } pipeline;
+        struct {
+            Str text; /* what it shows */
             Span text_span;
             AstStep *steps;
             AstExpr *from_file, *expect_file; /* test P from "x" expect file "y" */
             AstOption *tables;                /* table NAME "file" */
         } test;
-        struct { AstConnector from; AstName key; bool reload; AstType *type; } table;
+        struct {
+            AstConnector from;
+            AstName key;
+            bool reload;
+            AstType *type;
+        } table;
         struct {
             AstName protocol;
             AstOption *options; /* unit 3, every 500ms */
             AstMapField *fields;
         } map;
-        struct { AstName language; AstExpr *path; AstCFn *fns; } external;
-        struct { AstExpr *path; AstName as; } use;
-        struct { AstName target; AstExpr *settings; } deploy;
-        struct { AstNames *words; } check; /* every word of `check P restart anywhere, ...` */
+        struct {
+            AstName language;
+            AstExpr *path;
+            AstCFn *fns;
+        } external;
+        struct {
+            AstExpr *path;
+            AstName as;
+        } use;
+        struct {
+            AstName target;
+            AstExpr *settings;
+        } deploy;
+        struct {
+            AstNames *words;
+        } check; /* every word of `check P restart anywhere, ...` */
     } as;
 } AstItem;
 
@@ -441,7 +592,7 @@ typedef struct AstFile {
     bool broken; /* some item or part of it was left out */
 } AstFile;
 
-const char *ast_op_text(AstOp op);            /* "starts_with", "+" */
+const char *ast_op_text(AstOp op);             /* "starts_with", "+" */
 const char *ast_stage_word(AstStageKind kind); /* "from" */
 const char *ast_item_word(AstItemKind kind);   /* "pipeline" */
 

@@ -80,8 +80,7 @@ Diagnostic *diag_warning(DiagList *list, DiagCode code, Span span, const char *f
     PRINTF_LIKE(4, 5);
 /* The short fact beside the carets. */
 void diag_under(DiagList *list, Diagnostic *d, const char *format, ...) PRINTF_LIKE(3, 4);
-void diag_note(DiagList *list, Diagnostic *d, Span span, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void diag_note(DiagList *list, Diagnostic *d, Span span, const char *format, ...) PRINTF_LIKE(4, 5);
 /* A fix whose label is the text it writes, or a label of its own. */
 void diag_fix(DiagList *list, Diagnostic *d, const char *label, Span span, const char *text);
 void diag_fix_str(DiagList *list, Diagnostic *d, Str label, Span span, Str text);

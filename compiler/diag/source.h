@@ -23,10 +23,10 @@ typedef struct Span {
 } Span;
 
 typedef struct Source {
-    uint32_t id;       /* its index in the SourceSet */
-    Str path;          /* as the user gave it; shown in diagnostics */
-    Str text;          /* padded, see above */
-    uint32_t *lines;   /* byte offset of each line's first byte; lines[0] is 0 */
+    uint32_t id;     /* its index in the SourceSet */
+    Str path;        /* as the user gave it; shown in diagnostics */
+    Str text;        /* padded, see above */
+    uint32_t *lines; /* byte offset of each line's first byte; lines[0] is 0 */
     uint32_t line_count;
 } Source;
 

@@ -10,7 +10,7 @@
 #include "compiler/diag/diag.h"
 
 enum {
-    PARSE_NESTING_MAX = 200,     /* brackets inside brackets */
+    PARSE_NESTING_MAX = 200, /* brackets inside brackets */
     PARSE_TOKENS_MAX = 1000000,
 };
 

@@ -1,0 +1,32 @@
+/* compiler/driver/cmd_check.c: `tutti check`. */
+#include "compiler/driver/driver.h"
+
+#include <string.h>
+
+int cmd_check(const Command *self, int argc, char **argv)
+{
+    Front front;
+    Diag diag = {0};
+    Status st = front_open(&front, &diag);
+    int paths = 0;
+    for (int i = 1; i < argc && !st; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            front.json = true;
+        } else if (argv[i][0] == '-' && argv[i][1]) {
+            front_close(&front);
+            return driver_usage(self, "unknown option `%s`", argv[i]);
+        } else {
+            st = front_add(&front, argv[i], &diag);
+            paths++;
+        }
+    }
+    int code;
+    if (st)
+        code = driver_failed(self, st, &diag);
+    else if (!paths)
+        code = driver_usage(self, "name a file or a folder");
+    else
+        code = front_report(&front);
+    front_close(&front);
+    return code;
+}

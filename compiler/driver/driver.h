@@ -1,0 +1,50 @@
+/* compiler/driver/driver.h: the `tutti` command: a table of commands and what they share.
+ *
+ * A command is one row in commands.def and one function in its own cmd_NAME.c. Exit codes are those
+ * of docs/language.md: 0 fine, 1 the program is wrong, 2 usage, 3 stopped by its own rule, 70 our
+ * fault. Diagnostics go to standard error as text, to standard output as one array with --json. */
+#ifndef TUTTI_COMPILER_DRIVER_DRIVER_H
+#define TUTTI_COMPILER_DRIVER_DRIVER_H
+
+#include "compiler/parse/parse.h"
+
+enum { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_STOPPED = 3, EXIT_OURS = 70 };
+enum { FRONT_ARENA_BYTES = 1 << 30 };
+
+typedef struct Command {
+    const char *name;
+    int (*fn)(const struct Command *self, int argc, char **argv); /* argv[0] is the command */
+    const char *summary;                                          /* one line of `tutti --help` */
+    const char *usage;                                            /* what follows the name */
+    const char *options; /* lines of `tutti NAME --help`, or "" */
+    const char *example;
+} Command;
+
+#define COMMAND(name, fn, summary, usage, options, example)                                        \
+    int fn(const Command *self, int argc, char **argv);
+#include "compiler/driver/commands.def"
+#undef COMMAND
+
+/* "tutti check: MESSAGE" on standard error and EXIT_USAGE. */
+int driver_usage(const Command *self, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The failure of a call in words; EXIT_USAGE for files that cannot be read, else EXIT_OURS. */
+int driver_failed(const Command *self, Status status, const Diag *diag);
+
+/* Sources read and parsed, ready for the next phase. */
+typedef struct Front {
+    Arena *arena;
+    SourceSet sources;
+    DiagList diags;
+    AstFile **files; /* one a source, same index */
+    bool json;       /* print diagnostics as JSON */
+} Front;
+
+MUST Status front_open(Front *front, Diag *diag);
+/* Reads and parses a file, or every .tutti file of a folder (sorted, deep); "-" is standard input.
+ */
+MUST Status front_add(Front *front, const char *path, Diag *diag);
+/* Prints what was found; EXIT_WRONG when there were errors, else EXIT_FINE. */
+int front_report(Front *front);
+void front_close(Front *front);
+
+#endif

@@ -1,0 +1,105 @@
+/* compiler/driver/front.c: files and folders to syntax trees, and findings to the terminal. */
+#include "compiler/driver/driver.h"
+
+#include "base/mem.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+enum { FOLDER_DEPTH_MAX = 32, REPORT_BYTES_MAX = 16 << 20 };
+
+Status front_open(Front *front, Diag *diag)
+{
+    *front = (Front){0};
+    front->arena = arena_new(64 << 10, FRONT_ARENA_BYTES);
+    if (!front->arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    front->files = arena_many(front->arena, AstFile *, SOURCE_FILES_MAX);
+    if (!front->files) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    source_set_init(&front->sources, front->arena);
+    diag_list_init(&front->diags, front->arena, &front->sources);
+    return ST_OK;
+}
+
+void front_close(Front *front)
+{
+    arena_free(front->arena);
+    front->arena = NULL;
+}
+
+static Status add_file(Front *front, const char *path, Diag *diag)
+{
+    Source *source;
+    Status st = source_load(&front->sources, path, &source, diag);
+    if (st) return st;
+    st = parse_source(front->arena, source, &front->diags, &front->files[source->id]);
+    return st ? diag_set(diag, st, "%s: %s", path, status_text(st)) : ST_OK;
+}
+
+static int pipelines_only(const struct dirent *entry)
+{
+    if (entry->d_name[0] == '.') return 0;
+    return entry->d_type != DT_REG || str_ends(str_from(entry->d_name), STR(".tutti"));
+}
+
+static Status add_path(Front *front, const char *path, uint32_t depth, Diag *diag);
+
+static Status add_folder(Front *front, const char *path, uint32_t depth, Diag *diag)
+{
+    struct dirent **list = NULL;
+    if (depth > FOLDER_DEPTH_MAX) return diag_set(diag, ST_LIMIT, "%s: folders too deep", path);
+    int count = scandir(path, &list, pipelines_only, alphasort);
+    if (count < 0) return diag_errno(diag, errno, "%s", path);
+    Status st = ST_OK;
+    for (int i = 0; i < count; i++) {
+        struct stat info;
+        Str inner = arena_printf(front->arena, "%s/%s", path, list[i]->d_name);
+        bool folder = inner.ptr && stat(inner.ptr, &info) == 0 && S_ISDIR(info.st_mode);
+        bool program = str_ends(inner, STR(".tutti"));
+        if (!st && inner.ptr && (folder || program)) {
+            st = add_path(front, inner.ptr, depth + 1, diag);
+        }
+        free(list[i]); /* scandir's own memory */
+    }
+    free(list);
+    return st;
+}
+
+static Status add_path(Front *front, const char *path, uint32_t depth, Diag *diag)
+{
+    struct stat info;
+    bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+    return folder ? add_folder(front, path, depth, diag) : add_file(front, path, diag);
+}
+
+Status front_add(Front *front, const char *path, Diag *diag)
+{
+    return add_path(front, path, 0, diag);
+}
+
+int front_report(Front *front)
+{
+    Buf out;
+    buf_init(&out, REPORT_BYTES_MAX);
+    diag_sort(&front->diags);
+    if (front->json) {
+        diag_print_json(&front->diags, &out);
+    } else {
+        diag_print(&front->diags, &out);
+        uint32_t errors = front->diags.error_count;
+        if (errors) {
+            uint32_t shown = 0;
+            for (const Diagnostic *d = front->diags.first; d; d = d->next) {
+                shown += d->severity == DIAG_ERROR;
+            }
+            buf_printf(&out, "%u %s\n", shown, shown == 1 ? "error" : "errors");
+        }
+    }
+    (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, front->json ? stdout : stderr);
+    bool failed = buf_status(&out) != ST_OK;
+    buf_done(&out);
+    if (failed) return EXIT_OURS;
+    return front->diags.error_count ? EXIT_WRONG : EXIT_FINE;
+}
