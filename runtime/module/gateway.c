@@ -323,7 +323,8 @@ static void handle(void *ctx, HttpReq *req)
         gateway__identify(call);
     } else if (str_is(req->path, "/mqtt") && get) {
         gateway__mqtt(gateway, req);
-    } else if (str_starts(req->path, STR("/api/")) || str_is(req->path, "/metrics")) {
+    } else if (str_starts(req->path, STR("/api/")) || str_is(req->path, "/metrics") ||
+               str_starts(req->path, STR("/.well-known/"))) {
         handle_api(gateway, req);
     } else if (get) {
         gateway__page(req);
