@@ -1,0 +1,270 @@
+/* compiler/ir/verify.c: the rules of ir.h and ops.def, held after every pass.
+ *
+ * A program that breaks one is our fault, never the user's: the compiler stops with ST_INTERNAL.
+ * "Written before read on every path" is followed with one bit set per open IF or TRY. */
+#include "compiler/ir/ir.h"
+
+enum { NEST_MAX = 2048 };
+
+typedef struct Frame {
+    IrOp op;           /* IF, ELSE, TRY, CATCH */
+    bool *before, *arm; /* written at the start; by the first arm */
+    bool arm_left;     /* the first arm ends in FAIL or DROP */
+} Frame;
+
+typedef struct Verify {
+    const IrProgram *program;
+    const IrPipeline *pipeline;
+    const IrStage *stage;
+    Arena *arena;
+    Diag *diag;
+    uint32_t stage_index, at;
+    bool *written;
+    bool left; /* behind FAIL or DROP: nothing runs */
+    Frame *frames;
+    uint32_t depth;
+} Verify;
+
+static Status broken(const Verify *v, const char *what)
+{
+    return diag_set(v->diag, ST_INTERNAL, "IR of `%.*s`, stage %u, instruction %u (%s): %s",
+                    STR_ARG(v->pipeline->name), v->stage_index, v->at,
+                    v->at < v->stage->code_count ? ir_op_info(v->stage->code[v->at].op)->text : "end",
+                    what);
+}
+
+static Status read_reg(const Verify *v, uint32_t reg)
+{
+    if (reg >= v->stage->reg_count) return broken(v, "no such register");
+    if (!v->written[reg] && !v->left) return broken(v, "reads a register before it is written");
+    return ST_OK;
+}
+
+static Status row_args(const Verify *v, const IrIns *ins, uint32_t first, uint32_t schema,
+                       bool holes)
+{
+    IrLeaf *leaves;
+    uint32_t count;
+    Status status = ir_leaves(v->program, schema, v->arena, &leaves, &count);
+    if (status) return status;
+    if (ins->arg_count != first + 2 * count) return broken(v, "a row of the wrong length");
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t value = v->stage->pool[ins->args + first + 2 * i],
+                 has = v->stage->pool[ins->args + first + 2 * i + 1];
+        if (value == NO_REG && has == NO_REG && holes) continue;
+        if ((status = read_reg(v, value))) return status;
+        if (v->stage->regs[value].type != leaves[i].field->type)
+            return broken(v, "a row's value has another type than its leaf");
+        if (has == NO_REG) continue;
+        if (!leaves[i].optional) return broken(v, "a leaf that is always there has a `has`");
+        if ((status = read_reg(v, has))) return status;
+    }
+    return ST_OK;
+}
+
+static Status window_args(const Verify *v, const IrIns *ins)
+{
+    if (ins->imm.index >= v->pipeline->window_count) return broken(v, "no such window");
+    const IrWindow *w = &v->pipeline->windows[ins->imm.index];
+    uint32_t first = w->key_count + 2 * w->agg_count;
+    if (ins->arg_count < first) return broken(v, "too few arguments");
+    for (uint32_t i = 0; i < first; i++) {
+        uint32_t reg = v->stage->pool[ins->args + i];
+        if (i >= w->key_count && reg == NO_REG) continue;
+        Status status = read_reg(v, reg);
+        if (status) return status;
+        if (i < w->key_count && v->stage->regs[reg].type != w->keys[i].type)
+            return broken(v, "a key of another type");
+        uint32_t agg = (i - w->key_count) / 2;
+        if (i >= w->key_count && (i - w->key_count) % 2 == 0 &&
+            v->stage->regs[reg].type != w->aggs[agg].type)
+            return broken(v, "an aggregate's input of another type");
+    }
+    return row_args(v, ins, first, w->in_schema, true);
+}
+
+static Status arguments(const Verify *v, const IrIns *ins)
+{
+    if (ins->args > v->stage->pool_count || ins->arg_count > v->stage->pool_count - ins->args)
+        return broken(v, "arguments outside the pool");
+    switch (ins->op) {
+    case IR_PASS:
+        if (ins->imm.index >= v->pipeline->wire_count) return broken(v, "no such wire");
+        return row_args(v, ins, 0, v->pipeline->wires[ins->imm.index].schema, true);
+    case IR_EMIT: {
+        if (ins->imm.index >= v->pipeline->sink_count) return broken(v, "no such sink");
+        Status status = ins->a == NO_REG ? ST_OK : read_reg(v, ins->a);
+        if (status) return status;
+        return row_args(v, ins, 0, v->pipeline->sinks[ins->imm.index].schema, false);
+    }
+    case IR_WINDOW: return window_args(v, ins);
+    default: break;
+    }
+    for (uint32_t i = 0; i < ins->arg_count; i++) {
+        Status status = read_reg(v, v->stage->pool[ins->args + i]);
+        if (status) return status;
+        if (ins->op == IR_CONCAT && v->stage->regs[v->stage->pool[ins->args + i]].type != IR_STR)
+            return broken(v, "joins something that is no text");
+    }
+    return ST_OK;
+}
+
+static Status types(const Verify *v, const IrIns *ins)
+{
+    const IrReg *regs = v->stage->regs;
+    const IrOpInfo *info = ir_op_info(ins->op);
+    bool two = info->operands == 2;
+    if (two && regs[ins->a].type != regs[ins->b].type)
+        return broken(v, "operands of two types");
+    if (info->result == 1 && regs[ins->dst].type != regs[ins->a].type)
+        return broken(v, "result and operand of two types");
+    if (info->result == 2 && regs[ins->dst].type != IR_BOOL)
+        return broken(v, "the result must be bool");
+    bool logic = ins->op == IR_IF || ins->op == IR_NOT || ins->op == IR_AND || ins->op == IR_OR;
+    if (logic && regs[ins->a].type != IR_BOOL) return broken(v, "needs a bool");
+    bool floats = ins->op == IR_DIV || ins->op == IR_FINITE;
+    if (floats && regs[ins->a].type != IR_F32 && regs[ins->a].type != IR_F64)
+        return broken(v, "needs a float");
+    bool texts = ins->op == IR_STARTS || ins->op == IR_ENDS || ins->op == IR_CONTAINS;
+    if (texts && regs[ins->a].type != IR_STR) return broken(v, "needs text");
+    if (ins->op == IR_FIELD && regs[ins->dst].type != v->stage->leaves[ins->a].field->type)
+        return broken(v, "a field of another type");
+    return ST_OK;
+}
+
+static Status operands(Verify *v, const IrIns *ins)
+{
+    uint8_t kind = ir_op_info(ins->op)->operands;
+    Status status = ST_OK;
+    if (kind == 5) {
+        if (ins->a >= v->stage->leaf_count) return broken(v, "no such leaf");
+    } else if (kind >= 1 && kind <= 3) {
+        status = read_reg(v, ins->a);
+        if (!status && kind >= 2) status = read_reg(v, ins->b);
+        if (!status && kind >= 3) status = read_reg(v, ins->c);
+    } else if (kind == 4) {
+        status = arguments(v, ins);
+    }
+    if (status) return status;
+    if (ir_op_info(ins->op)->result == 0) {
+        if (ins->dst != NO_REG) return broken(v, "has no result");
+    } else if (ins->dst >= v->stage->reg_count) {
+        return broken(v, "no such result register");
+    }
+    return types(v, ins);
+}
+
+static bool *copy(Verify *v, const bool *from)
+{
+    bool *to = arena_many(v->arena, bool, v->stage->reg_count + 1);
+    if (to) memcpy(to, from, v->stage->reg_count);
+    return to;
+}
+
+static Status open_frame(Verify *v, IrOp op)
+{
+    if (v->depth == NEST_MAX) return broken(v, "nested too deeply");
+    Frame *f = &v->frames[v->depth++];
+    *f = (Frame){.op = op, .before = copy(v, v->written)};
+    return f->before ? ST_OK : ST_NO_MEMORY;
+}
+
+static Status middle(Verify *v, IrOp open, IrOp op)
+{
+    if (!v->depth || v->frames[v->depth - 1].op != open) return broken(v, "has no beginning");
+    Frame *f = &v->frames[v->depth - 1];
+    f->op = op;
+    f->arm_left = v->left;
+    f->arm = copy(v, v->written);
+    if (!f->arm) return ST_NO_MEMORY;
+    memcpy(v->written, f->before, v->stage->reg_count);
+    v->left = false;
+    return ST_OK;
+}
+
+static Status close_frame(Verify *v, IrOp without, IrOp with)
+{
+    if (!v->depth) return broken(v, "has no beginning");
+    Frame *f = &v->frames[--v->depth];
+    if (f->op != with && f->op != without) return broken(v, "closes something else");
+    const bool *other = f->arm ? f->arm : f->before;
+    bool other_left = f->arm ? f->arm_left : false;
+    for (uint32_t r = 0; r < v->stage->reg_count; r++) {
+        if (v->left) v->written[r] = other[r];
+        else if (!other_left) v->written[r] = v->written[r] && other[r];
+    }
+    v->left = v->left && other_left;
+    return ST_OK;
+}
+
+static Status control(Verify *v, const IrIns *ins)
+{
+    switch (ins->op) {
+    case IR_IF: case IR_TRY: return open_frame(v, ins->op);
+    case IR_ELSE: return middle(v, IR_IF, IR_ELSE);
+    case IR_CATCH: return middle(v, IR_TRY, IR_CATCH);
+    case IR_END: return close_frame(v, IR_IF, IR_ELSE);
+    case IR_ENDTRY: return close_frame(v, IR_CATCH, IR_CATCH);
+    case IR_FAIL: case IR_DROP: v->left = true; return ST_OK;
+    default:
+        if (ins->dst != NO_REG) v->written[ins->dst] = true;
+        return ST_OK;
+    }
+}
+
+static Status verify_stage(Verify *v)
+{
+    v->written = arena_many(v->arena, bool, v->stage->reg_count + 1);
+    v->frames = arena_many(v->arena, Frame, NEST_MAX);
+    if (!v->written || !v->frames) return ST_NO_MEMORY;
+    v->depth = 0;
+    v->left = false;
+    for (v->at = 0; v->at < v->stage->code_count; v->at++) {
+        const IrIns *ins = &v->stage->code[v->at];
+        if ((uint32_t)ins->op >= IR_OP__COUNT) return broken(v, "no such operation");
+        if (ins->node >= v->pipeline->node_count) return broken(v, "no such node");
+        Status status = operands(v, ins);
+        if (!status) status = control(v, ins);
+        if (status) return status;
+    }
+    return v->depth ? broken(v, "an IF or TRY is open") : ST_OK;
+}
+
+static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
+{
+    bool fine = p->in_schema < program->schema_count && p->stage_count > 0;
+    for (uint32_t i = 0; i < p->wire_count && fine; i++)
+        fine = p->wires[i].from < p->node_count && p->wires[i].to < p->node_count &&
+               (p->wires[i].schema == NO_INDEX || p->wires[i].schema < program->schema_count);
+    for (uint32_t i = 0; i < p->sink_count && fine; i++)
+        fine = p->sinks[i].node < p->node_count &&
+               (p->sinks[i].schema == NO_INDEX || p->sinks[i].schema < program->schema_count);
+    for (uint32_t i = 0; i < p->error_sink_count && fine; i++)
+        fine = p->error_sinks[i] < p->sink_count;
+    for (uint32_t i = 0; i < p->window_count && fine; i++)
+        fine = p->windows[i].out_stage < p->stage_count &&
+               (p->windows[i].late_stage == NO_INDEX ||
+                p->windows[i].late_stage < p->stage_count);
+    for (uint32_t i = 0; i < p->stage_count && fine; i++)
+        fine = p->stages[i].schema < program->schema_count;
+    if (fine) return ST_OK;
+    return diag_set(diag, ST_INTERNAL, "IR of `%.*s`: an index out of bounds", STR_ARG(p->name));
+}
+
+Status ir_verify(const IrProgram *program, Diag *diag)
+{
+    Status status = ST_OK;
+    for (uint32_t p = 0; p < program->pipeline_count && !status; p++) {
+        const IrPipeline *pipeline = &program->pipelines[p];
+        status = indexes(program, pipeline, diag);
+        for (uint32_t s = 0; s < pipeline->stage_count && !status; s++) {
+            Arena *arena = arena_new(64 << 10, 256 << 20);
+            if (!arena) return ST_NO_MEMORY;
+            Verify v = {.program = program, .pipeline = pipeline, .stage = &pipeline->stages[s],
+                        .arena = arena, .diag = diag, .stage_index = s};
+            status = verify_stage(&v);
+            arena_free(arena);
+        }
+    }
+    return status;
+}

@@ -1,0 +1,101 @@
+/* compiler/type/check.c: the checker's memory, its one door, and the order of the walk. */
+#include "compiler/type/sema.h"
+#include "compiler/type/check.h"
+
+_Noreturn void check__leave(Check *c, Status status)
+{
+    c->left = status;
+    longjmp(c->door, 1);
+}
+
+void *check__alloc(Check *c, size_t count, size_t bytes)
+{
+    void *ptr = arena_array(c->arena, count ? count : 1, bytes);
+    if (!ptr) check__leave(c, ST_NO_MEMORY);
+    return ptr;
+}
+
+void *check__grow(Check *c, void *list, uint32_t count, uint32_t *cap, size_t bytes)
+{
+    if (count < *cap) return list;
+    uint32_t want = *cap ? *cap * 2 : 8;
+    while (want <= count) want *= 2;
+    void *fresh = check__alloc(c, want, bytes);
+    if (count) memcpy(fresh, list, count * bytes);
+    *cap = want;
+    return fresh;
+}
+
+Str check__text(Check *c, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    Str text = arena_vprintf(c->arena, format, args);
+    va_end(args);
+    if (!text.ptr) check__leave(c, ST_NO_MEMORY);
+    return text;
+}
+
+static void *builder_alloc(void *ctx, size_t count, size_t bytes)
+{
+    return check__alloc(ctx, count, bytes);
+}
+
+static void builder_full(void *ctx)
+{
+    Check *c = ctx;
+    Span at = c->stage ? c->stage->keyword : (Span){c->file->source->id, 0, 0};
+    diag_stage_end(c->diags);
+    diag_error(c->diags, DIAG_T018, at, "this pipeline needs more than %d instructions",
+               IR_CODE_MAX);
+    check__leave(c, ST_LIMIT);
+}
+
+void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node)
+{
+    *b = (IrBuilder){.stage = stage, .alloc = builder_alloc, .full = builder_full, .ctx = c,
+                     .node = node, .span = {c->file->source->id, 0, 0}};
+}
+
+uint32_t check__line(const Check *c, Span span)
+{
+    return source_place(c->file->source, span.start).line;
+}
+
+static Status walk(Check *c)
+{
+    if (setjmp(c->door)) return c->left;
+    check__declare(c);
+    IrStage stage = {0}; /* fn bodies are checked once, called or not */
+    IrBuilder builder;
+    check__builder(c, &builder, &stage, 0);
+    c->b = &builder;
+    check__fns(c);
+    check__connections(c);
+    check__pipelines(c);
+    check__tests(c);
+    return ST_OK;
+}
+
+Status check_file(Arena *arena, const AstFile *file, DiagList *diags, IrProgram **ret_program)
+{
+    Check *c = arena_one(arena, Check);
+    IrProgram *program = arena_one(arena, IrProgram);
+    if (!c || !program) return ST_NO_MEMORY;
+    program->arena = arena;
+    program->source = file->source;
+    c->arena = arena;
+    c->diags = diags;
+    c->file = file;
+    c->program = program;
+    Map *maps[] = {&c->types, &c->consts,      &c->fns,      &c->units,
+                   &c->maps,  &c->connections, &c->pipelines};
+    for (size_t i = 0; i < COUNT_OF(maps); i++) map_init(maps[i], CHECK_ITEMS_MAX);
+    Status status = walk(c);
+    for (size_t i = 0; i < COUNT_OF(maps); i++) map_done(maps[i]);
+    diag_stage_end(diags);
+    if (status == ST_LIMIT) status = ST_OK; /* a diagnostic says it */
+    if (status) return status;
+    *ret_program = program;
+    return ST_OK;
+}

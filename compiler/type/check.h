@@ -1,0 +1,201 @@
+/* compiler/type/check.h: inside the checker. Nobody outside compiler/type includes this.
+ *
+ * Checking and lowering are one walk over the tree: what is emitted is exactly what was checked.
+ * A Val is an expression's value: its type and the registers that hold it, or a constant that is
+ * emitted where it is used. After an error the walk goes on with type IR_NONE, which fits
+ * everything; the IR is thrown away at the end.
+ *
+ * Memory is the unit's arena. When it ends, or a hard limit is passed, check__leave jumps to the one
+ * door in check_file: no function in between owns anything but arena memory, so nothing leaks. */
+#ifndef TUTTI_COMPILER_TYPE_CHECK_H
+#define TUTTI_COMPILER_TYPE_CHECK_H
+
+#include "base/hash.h"
+#include "compiler/ast/ast.h"
+#include "compiler/diag/diag.h"
+#include "compiler/ir/build.h"
+#include "compiler/type/builtins.h"
+#include "compiler/type/type.h"
+
+#include <setjmp.h>
+
+enum {
+    CHECK_DEPTH_MAX = 1000,  /* of expressions, calls of fn included */
+    CHECK_INLINE_MAX = 32,   /* calls of fn inside fn */
+    CHECK_CASES_MAX = 256,   /* arms of a match, items of a list */
+    CHECK_NODES_MAX = 2000,  /* stages of a pipeline */
+    CHECK_ITEMS_MAX = 20000, /* declarations of a kind */
+};
+
+typedef struct Val {
+    Type type;
+    uint32_t reg, has;   /* has NO_REG: always there */
+    struct Val *fields;  /* RECORD: one per field; a field's has covers the records around it */
+    bool constant;       /* imm holds it; reg is NO_REG */
+    bool naked;          /* constant number without a unit: fits any unit beside a constant */
+    bool wild;           /* float that may be NaN or infinite: FINITE before it is looked at */
+    IrImm imm;
+    Str path;            /* "a.b" when it is a plain field; else empty */
+    Span span;           /* of the expression */
+} Val;
+
+typedef struct RowField {
+    Str name;
+    Val val;
+    Span span; /* where it was made */
+} RowField;
+
+typedef struct Row {
+    RowField *fields;
+    uint32_t count, cap;
+    Str *facts; /* paths known to be there */
+    uint32_t fact_count, fact_cap;
+} Row;
+
+typedef struct Local {
+    Str name;
+    Val val;
+    struct Local *next;
+} Local;
+
+typedef struct Fn {
+    const AstItem *item;
+    Type *params, result;
+    uint32_t param_count;
+    bool checked, broken, active;
+} Fn;
+
+typedef struct Const {
+    const AstItem *item;
+    Val val;
+    bool done, active;
+} Const;
+
+typedef struct NamedType {
+    const AstItem *item;
+    Type type;
+    bool done, active;
+} NamedType;
+
+/* Open while the braces of a window are checked. */
+typedef struct AggScope {
+    IrBuilder *in;      /* where inputs are computed */
+    Row *in_row;
+    IrAgg *aggs;
+    uint32_t *inputs;   /* value and has of each */
+    Str *names;
+    IrField *outs;      /* type of each result */
+    uint32_t count, cap;
+    uint32_t first_leaf;
+    uint32_t node;
+} AggScope;
+
+typedef struct Check {
+    Arena *arena;
+    DiagList *diags;
+    const AstFile *file;
+    IrProgram *program;
+    jmp_buf door;
+    Status left; /* why check__leave was called */
+    Map types, consts, fns, units, connections, maps, pipelines;
+    uint32_t schema_cap, connection_cap, map_cap, pipeline_cap, test_cap;
+    /* the expression at hand */
+    IrBuilder *b;
+    Row *row;
+    Local *locals;
+    AggScope *agg;
+    bool in_agg;        /* inside an aggregate's argument */
+    bool in_fn, quiet;
+    Str target;         /* the name a `let` computes, for messages */
+    const AstStage *stage;
+    uint32_t depth, inlined;
+} Check;
+
+/* ---- memory and the door: check.c ---- */
+_Noreturn void check__leave(Check *c, Status status);
+void *check__alloc(Check *c, size_t count, size_t bytes);
+#define NEW(c, Type, count) ((Type *)check__alloc((c), (count), sizeof(Type)))
+void *check__grow(Check *c, void *list, uint32_t count, uint32_t *cap, size_t bytes);
+/* Room for one more at list[count]. */
+#define PUSH(c, list, count, cap)                                                                  \
+    ((list) = check__grow((c), (list), (count), &(cap), sizeof(*(list))), &(list)[(count)++])
+Str check__text(Check *c, const char *format, ...) PRINTF_LIKE(2, 3);
+void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node);
+uint32_t check__line(const Check *c, Span span);
+
+/* ---- names: names.c ---- */
+void check__declare(Check *c);
+const NamedType *check__named_type(Check *c, Str name);
+const Val *check__const(Check *c, Str name);
+Fn *check__fn(Check *c, Str name);
+/* Best of the map's names for a mistyped one (starts with STR_NONE, UINT32_MAX). */
+void check__suggest_map(const Map *map, Str word, Str *best, uint32_t *distance);
+/* "did you mean" as a fix that replaces `span`. */
+void check__did_you_mean(Check *c, Diagnostic *d, Span span, Str best);
+
+/* ---- types: typeexpr.c, rows.c ---- */
+Type check__type(Check *c, const AstType *ast, uint32_t depth);
+const Unit *check__unit(Check *c, const AstUnit *ast); /* NULL after an error too */
+uint32_t check__schema(Check *c, const Record *record);
+const Record *check__row_record(Check *c, const Row *row);
+uint32_t check__row_schema(Check *c, const Row *row);
+/* Registers of all leaves: value, has, value, has ... */
+uint32_t check__flatten(Check *c, const Row *row, uint32_t **ret_list);
+/* Loads the leaves of a record from the stage's input as a row. */
+Row *check__load(Check *c, const Record *record);
+Row *check__row_copy(Check *c, const Row *row);
+RowField *check__row_find(const Row *row, Str name);
+void check__row_set(Check *c, Row *row, Str name, Val val, Span span);
+void check__add_fact(Check *c, Row *row, Str path);
+bool check__has_fact(const Row *row, Str path);
+
+/* ---- values: vals.c ---- */
+Val check__error_val(Span span);
+bool check__bad(const Val *v);
+Val check__constant(IrType kind, IrImm imm, Span span);
+uint32_t check__reg(Check *c, const Val *v); /* emits constants */
+Val check__emit1(Check *c, IrOp op, Type type, uint32_t a, Span span);
+Val check__emit2(Check *c, IrOp op, Type type, uint32_t a, uint32_t b, Span span);
+Val check__finite(Check *c, Val v);
+/* Into another numeric kind; constants at once. False (reported): a constant does not fit. */
+bool check__coerce(Check *c, Val *v, IrType kind);
+bool check__imm_convert(IrType from, IrImm imm, IrType to, IrImm *ret_imm);
+double check__imm_number(IrType kind, IrImm imm);
+/* Makes v fit `want` (numbers widen, literals adapt), or reports T001 about `what`. */
+bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name);
+/* Reports T014 when v may be missing; what needs it is the let at hand or `needs`. */
+bool check__present(Check *c, const Val *v, const char *needs);
+IrReg check__reg_of(const Type *type, Str name);
+/* IF/TRY arms: a holds code up to `mark`; the value of both in one place. */
+Val check__merge(Check *c, Val a, uint32_t mark, Val b, IrOp end, Span span);
+/* Puts constants into registers, recursively. */
+Val check__settle(Check *c, Val v, Str name);
+
+/* ---- expressions: expr.c, operators.c, calls.c ---- */
+Val check__expr(Check *c, const AstExpr *e, const Type *want);
+/* A BOOL register, or NO_REG after an error. */
+uint32_t check__condition(Check *c, const AstExpr *e, const char *what);
+Val check__binary(Check *c, const AstExpr *e, const Type *want);
+Val check__unary(Check *c, const AstExpr *e, const Type *want);
+Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span);
+Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span);
+Val check__convert(Check *c, const AstExpr *e);
+Val check__call(Check *c, const AstExpr *e, const Type *want);
+Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
+/* "a.b" when e is a plain path of names. */
+bool check__path(Check *c, const AstExpr *e, Str *ret_path);
+/* Adds to the row's facts what holds when e is `truth`. */
+void check__learn(Check *c, const AstExpr *e, bool truth, Row *row);
+/* A value without any record at hand; not constant: reported. */
+bool check__constant_expr(Check *c, const AstExpr *e, const Type *want, const char *what,
+                          Val *ret_val);
+
+/* ---- pipelines: pipeline.c, stages.c, window.c, connect.c, tests.c, maps.c ---- */
+void check__fns(Check *c);
+void check__connections(Check *c);
+void check__pipelines(Check *c);
+void check__tests(Check *c);
+/* reasons.c: why records may leave each node by the error port. */
+void check__reasons(Check *c, IrPipeline *p, const Record *in);
+
+#endif

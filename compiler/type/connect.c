@@ -1,0 +1,432 @@
+/* compiler/type/connect.c: what stands behind `from` and `into`, against connectors.def. */
+#include "compiler/type/flow.h"
+
+enum { SIDE_NONE, SIDE_IN = KIND_IN, SIDE_OUT = KIND_OUT, SIDE_BOTH = KIND_IN | KIND_OUT,
+       SIDE_BOUNDED_IN = SIDE_BOTH | KIND_BOUNDED, SIDE_BOUNDED_IN_ONLY = KIND_IN | KIND_BOUNDED };
+
+typedef enum OptionType {
+    OPTION_FLAG, OPTION_INT, OPTION_TEXT, OPTION_WORD, OPTION_DURATION, OPTION_KEYS, OPTION_MAPNAME
+} OptionType;
+
+typedef struct OptionRow {
+    const char *kind, *name;
+    uint32_t side;
+    OptionType type;
+    bool needed;
+    const char *doc;
+} OptionRow;
+
+static const ConnectorKind kinds[] = {
+#define KIND(name, sides, address, format, doc)                                                    \
+    {#name, SIDE_##sides, ADDRESS_##address, KIND_##format, doc},
+#define OPTION(kind, side, name, type, needed, doc)
+#include "compiler/type/connectors.def"
+#undef KIND
+#undef OPTION
+};
+
+static const OptionRow options[] = {
+#define KIND(name, sides, address, format, doc)
+#define OPTION(kind, side, name, type, needed, doc)                                                \
+    {#kind, #name, SIDE_##side, OPTION_##type, needed, doc},
+#include "compiler/type/connectors.def"
+#undef KIND
+#undef OPTION
+};
+
+/* Kinds of the language that this version does not have. */
+static const char *const later_kinds[] = {
+    "http", "cron", "every", "stream", "manual", "kafka", "nats", "opcua", "postgres", "sqlite",
+    "email", "amqp", "s7", "influx", "websocket", "redis", "mysql", "s3", "bacnet", "ethernetip",
+    "sparkplug", "tcp", "udp", "serial", "timescale", "snmp"};
+
+static const ConnectorKind *kind_named(Str name)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (str_is(name, kinds[i].name)) return &kinds[i];
+    return NULL;
+}
+
+const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
+                                uint32_t *ret_connection)
+{
+    Str name = at->kind.text;
+    *ret_connection = NO_INDEX;
+    const ConnectorKind *kind = kind_named(name);
+    for (uint32_t i = 0; !kind && i < c->program->connection_count; i++) {
+        if (!str_eq(c->program->connections[i].name, name)) continue;
+        *ret_connection = i;
+        kind = kind_named(c->program->connections[i].kind);
+        if (!kind) return NULL; /* said at the connection */
+    }
+    if (!kind) {
+        const AstItem *item = map_get(&c->connections, name);
+        if (item) return NULL;
+        for (size_t i = 0; i < COUNT_OF(later_kinds); i++) {
+            if (!str_is(name, later_kinds[i])) continue;
+            diag_error(c->diags, DIAG_A006, at->kind.span, "`%.*s` is not available yet",
+                       STR_ARG(name));
+            return NULL;
+        }
+        Str best = STR_NONE;
+        uint32_t distance = UINT32_MAX;
+        for (size_t i = 0; i < COUNT_OF(kinds); i++)
+            if (kinds[i].sides & side) diag_suggest(name, str_from(kinds[i].name), &best, &distance);
+        check__suggest_map(&c->connections, name, &best, &distance);
+        Diagnostic *d = diag_error(c->diags, DIAG_N006, at->kind.span,
+                                   "there is no connector or connection `%.*s`", STR_ARG(name));
+        check__did_you_mean(c, d, at->kind.span, best);
+        return NULL;
+    }
+    if (!(kind->sides & side)) {
+        diag_error(c->diags, DIAG_N006, at->kind.span, "`%s` is no %s", kind->name,
+                   side == KIND_IN ? "source: it only takes records"
+                                   : "sink: it only gives records");
+        return NULL;
+    }
+    if (at->verb.text.len) {
+        diag_error(c->diags, DIAG_A006, at->verb.span, "`%s %.*s` is not available yet",
+                   kind->name, STR_ARG(at->verb.text));
+        return NULL;
+    }
+    return kind;
+}
+
+static void unknown_option(Check *c, const AstOption *o, const ConnectorKind *kind, uint32_t side)
+{
+    Str best = STR_NONE;
+    uint32_t distance = UINT32_MAX;
+    for (size_t i = 0; i < COUNT_OF(options); i++)
+        if (str_is(str_from(options[i].kind), kind->name) && (options[i].side & side))
+            diag_suggest(o->name.text, str_from(options[i].name), &best, &distance);
+    if (side == KIND_IN) {
+        diag_suggest(o->name.text, STR("check"), &best, &distance);
+        diag_suggest(o->name.text, STR("unknown"), &best, &distance);
+    }
+    Diagnostic *d = diag_error(c->diags, DIAG_S010, o->name.span, "`%s` has no option `%.*s` here",
+                               kind->name, STR_ARG(o->name.text));
+    check__did_you_mean(c, d, o->name.span, best);
+}
+
+static bool option_value(Check *c, const AstOption *o, OptionType type, const char *kind,
+                         IrOption *out)
+{
+    static const char *const words[] = {"nothing behind it", "a whole number", "a text",
+                                        "a word", "a duration", "fields in parentheses", "a name"};
+    const AstExpr *v = o->value;
+    *out = (IrOption){.name = o->name.text, .type = IR_BOOL, .value.boolean = true};
+    bool fine = false;
+    Str text;
+    switch (type) {
+    case OPTION_FLAG: fine = v == NULL; break;
+    case OPTION_INT:
+        fine = v && v->kind == AST_NUMBER && v->as.number.is_int && !v->as.number.unit &&
+               v->as.number.integer <= INT32_MAX;
+        out->type = IR_I64;
+        if (fine) out->value.integer = (int64_t)v->as.number.integer;
+        break;
+    case OPTION_TEXT:
+        fine = v && ast_string_text(v, &text);
+        out->type = IR_STR;
+        if (fine) out->value.text = text;
+        break;
+    case OPTION_DURATION:
+        fine = v && v->kind == AST_DURATION;
+        out->type = IR_DURATION;
+        if (fine) out->value.integer = v->as.ns;
+        break;
+    case OPTION_WORD: case OPTION_MAPNAME:
+        fine = v && v->kind == AST_NAME;
+        out->type = IR_STR;
+        if (fine) out->value.text = v->as.name;
+        break;
+    case OPTION_KEYS: fine = v && (v->kind == AST_LIST || v->kind == AST_NAME); break;
+    }
+    if (fine && type == OPTION_INT && str_is(o->name.text, "qos")) fine = out->value.integer <= 2;
+    if (!fine)
+        diag_error(c->diags, DIAG_S011, o->span, "the option `%.*s` of `%s` takes %s",
+                   STR_ARG(o->name.text), kind,
+                   str_is(o->name.text, "qos") ? "0, 1 or 2" : words[type]);
+    return fine;
+}
+
+void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, uint32_t side,
+                   IrOption **ret_list, uint32_t *ret_count)
+{
+    IrOption *list = NULL;
+    uint32_t count = 0, cap = 0;
+    for (const AstOption *o = at->options; o; o = o->next) {
+        if (side == KIND_IN && (str_is(o->name.text, "check") || str_is(o->name.text, "unknown")))
+            continue; /* of the format: see source_words */
+        const OptionRow *row = NULL;
+        for (size_t i = 0; i < COUNT_OF(options) && !row; i++)
+            if (str_is(str_from(options[i].kind), kind->name) && (options[i].side & side) &&
+                str_is(o->name.text, options[i].name))
+                row = &options[i];
+        for (const AstOption *p = at->options; p != o; p = p->next)
+            if (str_eq(p->name.text, o->name.text))
+                diag_error(c->diags, DIAG_S005, o->span, "the option `%.*s` stands here twice",
+                           STR_ARG(o->name.text));
+        IrOption value;
+        if (!row) unknown_option(c, o, kind, side);
+        else if (option_value(c, o, row->type, kind->name, &value) && row->type != OPTION_KEYS &&
+                 row->type != OPTION_MAPNAME)
+            *PUSH(c, list, count, cap) = value;
+    }
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        const OptionRow *row = &options[i];
+        if (!row->needed || !str_is(str_from(row->kind), kind->name) || !(row->side & side) ||
+            ast_option(at, row->name))
+            continue;
+        diag_error(c->diags, DIAG_S012, at->span, "`%s` needs the option `%s`: %s", kind->name,
+                   row->name, row->doc);
+    }
+    *ret_list = list;
+    *ret_count = count;
+}
+
+IrFormat flow__format(Check *c, const AstName *name, IrFormat preset)
+{
+    static const char *const have[] = {"json", "csv", "text", "raw"};
+    static const char *const later[] = {"msgpack", "cbor", "sparkplug", "protobuf"};
+    if (!name->text.len) return preset;
+    for (uint32_t i = 0; i < COUNT_OF(have); i++)
+        if (str_is(name->text, have[i]) && i < 2) return (IrFormat)(FORMAT_JSON + i);
+    Str best = STR_NONE;
+    uint32_t distance = UINT32_MAX;
+    for (uint32_t i = 0; i < COUNT_OF(later) + 2; i++) {
+        if (!str_is(name->text, i < 4 ? later[i] : have[i - 2])) continue;
+        diag_error(c->diags, DIAG_A003, name->span, "the format `%.*s` is not available yet",
+                   STR_ARG(name->text));
+        return preset;
+    }
+    diag_suggest(name->text, STR("json"), &best, &distance);
+    diag_suggest(name->text, STR("csv"), &best, &distance);
+    Diagnostic *d = diag_error(c->diags, DIAG_N003, name->span, "there is no format `%.*s`",
+                               STR_ARG(name->text));
+    check__did_you_mean(c, d, name->span, best);
+    return preset;
+}
+
+static void source_words(Check *c, const AstConnector *at, IrSource *s)
+{
+    static const char *const checks[] = {"record", "lazy", "strict"};
+    static const char *const unknowns[] = {"ignore", "reject", "keep"};
+    for (const AstOption *o = at->options; o; o = o->next) {
+        bool is_check = str_is(o->name.text, "check");
+        if (!is_check && !str_is(o->name.text, "unknown")) continue;
+        const char *const *words = is_check ? checks : unknowns;
+        uint32_t i = 0;
+        while (i < 3 && !(o->value && o->value->kind == AST_NAME &&
+                          str_is(o->value->as.name, words[i])))
+            i++;
+        if (i == 3)
+            diag_error(c->diags, DIAG_S011, o->span, "`%s` takes %s, %s or %s",
+                       is_check ? "check" : "unknown", words[0], words[1], words[2]);
+        else if (is_check) s->check = (IrCheck)i;
+        else if (i == UNKNOWN_KEEP)
+            diag_error(c->diags, DIAG_A007, o->span, "`unknown keep` is not available yet");
+        else s->unknown = (IrUnknown)i;
+    }
+}
+
+/* The constant address, or an empty one after an error. */
+static Str address(Check *c, const AstConnector *at, const ConnectorKind *kind)
+{
+    Str text = STR("");
+    const AstExpr *e = at->address;
+    if (kind->address == ADDRESS_NONE) {
+        if (e)
+            diag_error(c->diags, DIAG_S011, e->span, "`%s` has no address", kind->name);
+    } else if (!e) {
+        diag_error(c->diags, DIAG_S012, at->kind.span, "`%s` needs %s behind it", kind->name,
+                   kind->address == ADDRESS_NAME ? "a name" : "its address, a text");
+    } else if (kind->address == ADDRESS_NAME) {
+        if (e->kind == AST_NAME) return e->as.name;
+        diag_error(c->diags, DIAG_S011, e->span, "`%s` takes a bare name", kind->name);
+    } else if (!ast_string_text(e, &text)) {
+        diag_error(c->diags, DIAG_S011, e->span, e->kind == AST_STRING
+                       ? "the address of this `%s` is a fixed text"
+                       : "the address of `%s` is a text",
+                   kind->name);
+    } else if (text.len == 0) {
+        diag_error(c->diags, DIAG_S011, e->span, "the address of `%s` is empty", kind->name);
+    }
+    return text;
+}
+
+static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind *kind,
+                             IrSource *s)
+{
+    Check *c = f->c;
+    const AstDecode *decode = &stage->as.from.decode;
+    if (kind->format == KIND_MAP) {
+        const AstOption *map = ast_option(&stage->as.from.source, "map");
+        if (decode->type)
+            diag_error(c->diags, DIAG_S011, decode->span, "`%s` takes its type from the map",
+                       kind->name);
+        if (!map || !map->value || map->value->kind != AST_NAME) return NULL;
+        return flow__map(c, map->value->as.name, map->span, &s->map);
+    }
+    if (!decode->type) {
+        if (!f->item->broken)
+            diag_error(c->diags, DIAG_S012, stage->as.from.source.span,
+                       "`%s` needs to know its records: `as json TYPE`", kind->name);
+        return NULL;
+    }
+    s->format = flow__format(c, &decode->format, FORMAT_JSON);
+    Type type = check__type(c, decode->type, 0);
+    if (type.kind == IR_NONE) return NULL;
+    if (type.kind != IR_RECORD || type.optional) {
+        diag_error(c->diags, DIAG_T017, decode->span, "a source gives records, not %.*s",
+                   STR_ARG(type_text(c->arena, &type)));
+        return NULL;
+    }
+    for (uint32_t i = 0; s->format == FORMAT_CSV && i < type.record->count; i++)
+        if (type.record->fields[i].type.kind == IR_RECORD) {
+            diag_error(c->diags, DIAG_T017, decode->span, "csv has no records inside records");
+            return NULL;
+        }
+    return type.record;
+}
+
+void flow__source(Flow *f, const AstStage *stage)
+{
+    Check *c = f->c;
+    const AstConnector *at = &stage->as.from.source;
+    IrSource s = {.map = NO_INDEX, .span = stage->span};
+    const ConnectorKind *kind = flow__kind(c, at, KIND_IN, &s.connection);
+    if (!kind) return;
+    s.kind = str_from(kind->name);
+    s.address = address(c, at, kind);
+    flow__options(c, at, kind, KIND_IN, &s.options, &s.option_count);
+    source_words(c, at, &s);
+    const Record *record = decoded(f, stage, kind, &s);
+    if (!record) return;
+    if (f->in_record) {
+        Type a = {.kind = IR_RECORD, .record = f->in_record},
+             b = {.kind = IR_RECORD, .record = record};
+        if (!type_same(&a, &b)) {
+            diag_error(c->diags, DIAG_S009, stage->span,
+                       "all sources of a pipeline give one type, this gives %.*s and not %.*s",
+                       STR_ARG(type_text(c->arena, &b)), STR_ARG(type_text(c->arena, &a)));
+            return;
+        }
+        if (s.format != f->p.sources[0].format) {
+            diag_error(c->diags, DIAG_S009, stage->span,
+                       "all sources of a pipeline have one format");
+            return;
+        }
+    } else {
+        f->in_record = record;
+    }
+    bool follow = ast_option(at, "follow") != NULL;
+    f->p.bounded = f->p.bounded && (kind->sides & KIND_BOUNDED) && !follow;
+    s.node = flow__node(f, "from", stage->span);
+    *PUSH(c, f->p.sources, f->p.source_count, f->source_cap) = s;
+}
+
+static bool find_leaf(const IrLeaf *leaves, uint32_t count, Str path, uint32_t *ret_leaf)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!str_eq(leaves[i].name, path)) continue;
+        *ret_leaf = i;
+        return true;
+    }
+    return false;
+}
+
+static void sink_keys(Flow *f, const AstOption *o, IrSink *s)
+{
+    Check *c = f->c;
+    if (!o || !o->value || s->schema == NO_INDEX) return;
+    IrLeaf *leaves;
+    uint32_t count, cap = 0;
+    Status status = ir_leaves(c->program, s->schema, c->arena, &leaves, &count);
+    if (status) check__leave(c, status);
+    const AstExpr *one = o->value->kind == AST_LIST ? o->value->as.items : o->value;
+    for (; one; one = o->value->kind == AST_LIST ? one->next : NULL) {
+        Str path;
+        uint32_t leaf;
+        if (!check__path(c, one, &path)) {
+            diag_error(c->diags, DIAG_S013, one->span, "a key is a field");
+        } else if (!find_leaf(leaves, count, path, &leaf)) {
+            Str best = STR_NONE;
+            uint32_t distance = UINT32_MAX;
+            for (uint32_t i = 0; i < count; i++)
+                diag_suggest(path, leaves[i].name, &best, &distance);
+            Diagnostic *d = diag_error(c->diags, DIAG_S014, one->span,
+                                       "the key `%.*s` is not in the rows that come here",
+                                       STR_ARG(path));
+            check__did_you_mean(c, d, one->span, best);
+        } else if (leaves[leaf].optional) {
+            diag_error(c->diags, DIAG_S013, one->span, "a key is always there, `%.*s` can be "
+                                                       "missing",
+                       STR_ARG(path));
+        } else {
+            *PUSH(c, s->keys, s->key_count, cap) = leaf;
+        }
+    }
+}
+
+/* Register of a computed address, or NO_REG; *ret_text is what is fixed, or the text as written. */
+static uint32_t sink_address(Flow *f, const AstConnector *at, const ConnectorKind *kind,
+                             const Row *row, Str *ret_text)
+{
+    Check *c = f->c;
+    const AstExpr *e = at->address;
+    Str plain;
+    bool computed = kind->address == ADDRESS_TEXT && e && e->kind == AST_STRING &&
+                    !ast_string_text(e, &plain);
+    if (!computed) {
+        *ret_text = address(c, at, kind);
+        return NO_REG;
+    }
+    *ret_text = source_text(c->file->source, e->span);
+    if (!row) {
+        diag_error(c->diags, DIAG_A007, e->span,
+                   "a computed address for error records is not available yet");
+        return NO_REG;
+    }
+    if (str_is(str_from(kind->name), "file")) {
+        diag_error(c->diags, DIAG_A007, e->span, "a computed file name is not available yet");
+        return NO_REG;
+    }
+    Val v = check__expr(c, e, NULL);
+    if (check__bad(&v)) return NO_REG;
+    return check__reg(c, &v);
+}
+
+uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
+{
+    Check *c = f->c;
+    const AstConnector *at = &sink->to;
+    IrSink s = {.node = node, .span = sink->span, .schema = NO_INDEX};
+    const ConnectorKind *kind = flow__kind(c, at, KIND_OUT, &s.connection);
+    if (!kind) return NO_INDEX;
+    s.kind = str_from(kind->name);
+    uint32_t reg = sink_address(f, at, kind, row, &s.address);
+    s.address_is_computed = reg != NO_REG;
+    flow__options(c, at, kind, KIND_OUT, &s.options, &s.option_count);
+    s.format = flow__format(c, &sink->format, FORMAT_JSON);
+    if (row) s.schema = check__row_schema(c, row);
+    if (!row && str_is(s.kind, "historian")) {
+        diag_error(c->diags, DIAG_A007, at->span,
+                   "error records in the historian are not available yet");
+        return NO_INDEX;
+    }
+    if (s.format == FORMAT_CSV && row)
+        for (uint32_t i = 0; i < row->count; i++)
+            if (row->fields[i].val.type.kind == IR_RECORD)
+                diag_error(c->diags, DIAG_T017, sink->span, "csv has no records inside records");
+    sink_keys(f, ast_option(at, "key"), &s);
+    uint32_t index = f->p.sink_count;
+    if (row) {
+        uint32_t *args, count = check__flatten(c, row, &args);
+        IrIns *ins = build_list(c->b, IR_EMIT, NO_REG, args, count);
+        ins->imm.index = index;
+        ins->a = reg;
+    }
+    *PUSH(c, f->p.sinks, f->p.sink_count, f->sink_cap) = s;
+    return index;
+}

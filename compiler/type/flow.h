@@ -1,0 +1,67 @@
+/* compiler/type/flow.h: one pipeline while it is checked; only for the files of compiler/type. */
+#ifndef TUTTI_COMPILER_TYPE_FLOW_H
+#define TUTTI_COMPILER_TYPE_FLOW_H
+
+#include "compiler/type/check.h"
+
+enum { KIND_IN = 1, KIND_OUT = 2, KIND_BOUNDED = 4 };
+typedef enum KindAddress { ADDRESS_NONE, ADDRESS_TEXT, ADDRESS_NAME, ADDRESS_MAYBE } KindAddress;
+typedef enum KindFormat { KIND_NONE, KIND_DECODE, KIND_MAP } KindFormat;
+
+typedef struct ConnectorKind {
+    const char *name;
+    uint32_t sides;
+    KindAddress address;
+    KindFormat format;
+    const char *doc;
+} ConnectorKind;
+
+/* A pipeline at hand. Lists grow in the arena; `p` is filled at the end. */
+typedef struct Flow {
+    Check *c;
+    const AstItem *item;
+    IrPipeline p;
+    uint32_t source_cap, stage_cap, window_cap, sink_cap, node_cap, wire_cap, error_cap;
+    uint32_t error_sink_cap;
+    IrBuilder builder;  /* of the stage that grows now */
+    IrStage *stages[8]; /* by index; the pipeline's list is put together at the end */
+    uint32_t stage_count;
+    Row *row;
+    const Record *in_record;
+    uint32_t last_node;  /* the records come from there */
+    IrPort last_port;
+    bool has_time, has_window, has_sink, has_on_error, has_late;
+    uint32_t time_reg;   /* event time, or NO_REG */
+    uint32_t late_window; /* NO_INDEX */
+    const Record *late_record; /* what goes into it */
+    const AstStage *open; /* the last stage whose records nobody has taken yet, or NULL */
+} Flow;
+
+/* connect.c */
+const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
+                                uint32_t *ret_connection);
+/* Checks the options against connectors.def; key lists and maps are left to the caller. */
+void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, uint32_t side,
+                   IrOption **ret_list, uint32_t *ret_count);
+IrFormat flow__format(Check *c, const AstName *name, IrFormat preset);
+void flow__source(Flow *f, const AstStage *stage);
+/* A sink that takes `row` (NULL: error records). NO_INDEX after an error. */
+uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node);
+/* maps.c: the schema of a register map; NULL after an error. */
+const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map);
+
+/* pipeline.c */
+uint32_t flow__node(Flow *f, const char *kind, Span span);
+uint32_t flow__wire(Flow *f, uint32_t from, uint32_t to, IrPort port, uint32_t schema);
+/* The records at hand go to `node`: a wire and its PASS. */
+void flow__enter(Flow *f, uint32_t node);
+IrStage *flow__stage(Flow *f, IrStageFrom from, uint32_t index, uint32_t schema);
+void flow__stage_begin(Flow *f, IrStage *stage, uint32_t node);
+
+/* stages.c, window.c */
+void flow__transform(Flow *f, const AstStage *stage);
+void flow__window(Flow *f, const AstStage *stage);
+void flow__into(Flow *f, const AstStage *stage);
+void flow__on(Flow *f, const AstStage *stage);
+
+#endif

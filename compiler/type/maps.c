@@ -1,0 +1,198 @@
+/* compiler/type/maps.c: connections and register maps. */
+#include "compiler/type/flow.h"
+
+/* "tcp://..." or env("NAME"), which becomes ${NAME}. */
+static bool url_of(Check *c, const AstExpr *e, Str *ret_url)
+{
+    if (!e) return false;
+    if (ast_string_text(e, ret_url)) return true;
+    Str name;
+    if (e->kind == AST_CALL && str_is(e->as.call.name.text, "env") && e->as.call.args &&
+        !e->as.call.args->next && ast_string_text(e->as.call.args->value, &name)) {
+        *ret_url = check__text(c, "${%.*s}", STR_ARG(name));
+        return true;
+    }
+    return false;
+}
+
+static void settings(Check *c, const AstExpr *e, IrConnection *out)
+{
+    static const char *const known[] = {"user", "password", "client", "keep_alive", "timeout",
+                                        "clean", "unit"};
+    uint32_t cap = 0;
+    if (!e || e->kind != AST_RECORD) return;
+    for (const AstField *f = e->as.fields; f; f = f->next) {
+        Str best = STR_NONE;
+        uint32_t distance = UINT32_MAX;
+        bool found = false;
+        for (size_t i = 0; i < COUNT_OF(known); i++) {
+            found = found || str_is(f->name.text, known[i]);
+            diag_suggest(f->name.text, str_from(known[i]), &best, &distance);
+        }
+        IrOption o = {.name = f->name.text};
+        if (!found) {
+            Diagnostic *d = diag_error(c->diags, DIAG_S010, f->name.span,
+                                       "a connection has no setting `%.*s`",
+                                       STR_ARG(f->name.text));
+            check__did_you_mean(c, d, f->name.span, best);
+            continue;
+        }
+        Val v;
+        o.type = IR_STR;
+        if (url_of(c, f->value, &o.value.text)) {
+        } else if (check__constant_expr(c, f->value, NULL, "a setting", &v)) {
+            o.type = v.type.kind;
+            o.value = v.imm;
+        } else {
+            continue;
+        }
+        *PUSH(c, out->options, out->option_count, cap) = o;
+    }
+}
+
+void check__connections(Check *c)
+{
+    for (const AstItem *item = c->file->items; item; item = item->next) {
+        if (item->kind != AST_ITEM_CONNECTION) continue;
+        const AstConnector *to = &item->as.connection.to;
+        IrConnection out = {.name = item->name.text, .kind = to->kind.text, .span = item->span};
+        if (!str_is(to->kind.text, "mqtt") && !str_is(to->kind.text, "modbus")) {
+            diag_error(c->diags, DIAG_A006, to->kind.span,
+                       "connections of the kind `%.*s` are not available yet; mqtt and modbus are",
+                       STR_ARG(to->kind.text));
+            continue;
+        }
+        if (!url_of(c, to->address, &out.url) && !item->broken)
+            diag_error(c->diags, DIAG_S012, to->span,
+                       "a connection needs its URL: a text or env(\"NAME\")");
+        for (const AstOption *o = to->options; o; o = o->next)
+            diag_error(c->diags, DIAG_S010, o->span,
+                       "settings of a connection stand in braces: { user: \"...\" }");
+        settings(c, item->as.connection.settings, &out);
+        IrProgram *p = c->program;
+        *PUSH(c, p->connections, p->connection_count, c->connection_cap) = out;
+    }
+}
+
+static double number_or(Check *c, const AstExpr *e, double preset)
+{
+    Val v;
+    if (!e || !check__constant_expr(c, e, NULL, "a scale", &v)) return preset;
+    return type_is_number(v.type.kind) ? check__imm_number(v.type.kind, v.imm) : preset;
+}
+
+static bool map_field(Check *c, const AstMapField *f, IrMapField *out, RecordField *field)
+{
+    static const char *const wires[] = {"bool", "i16", "u16", "i32", "u32", "i64", "u64",
+                                        "f32", "f64"};
+    static const char *const areas[] = {"holding", "input", "coil", "discrete"};
+    static const char *const orders[] = {"be", "le", "be_swap", "le_swap"};
+    Str wire = f->type->kind == AST_TYPE_NAMED ? f->type->name.text : STR("");
+    bool known = false, area = false, order = f->order.text.len == 0;
+    for (size_t i = 0; i < COUNT_OF(wires); i++) known = known || str_is(wire, wires[i]);
+    for (size_t i = 0; i < COUNT_OF(areas); i++) area = area || str_is(f->area.text, areas[i]);
+    for (size_t i = 0; i < COUNT_OF(orders); i++) order = order || str_is(f->order.text, orders[i]);
+    if (!known || f->type->optional) {
+        diag_error(c->diags, DIAG_N003, f->type->span,
+                   "a register is bool, i16, u16, i32, u32, i64, u64, f32 or f64");
+        return false;
+    }
+    if (!area || !order) {
+        diag_error(c->diags, DIAG_S011, area ? f->order.span : f->area.span,
+                   area ? "the order of bytes is be, le, be_swap or le_swap"
+                        : "a register is in holding, input, coil or discrete");
+        return false;
+    }
+    bool bit = str_is(f->area.text, "coil") || str_is(f->area.text, "discrete");
+    if (bit != str_is(wire, "bool")) {
+        diag_error(c->diags, DIAG_S011, f->span, "coil and discrete hold bool, registers numbers");
+        return false;
+    }
+    if (f->address.value < 0 || f->address.value > 465535) {
+        diag_error(c->diags, DIAG_S011, f->address.span, "this is no register's address");
+        return false;
+    }
+    double scale = number_or(c, f->scale, 1);
+    if (f->offset) {
+        diag_error(c->diags, DIAG_A007, f->span, "`offset` is not available yet");
+        return false;
+    }
+    AstType plain = *f->type; /* i16 and u16 are wider inside; scaled ones are f64 */
+    if (str_is(wire, "i16")) plain.name.text = STR("i32");
+    if (str_is(wire, "u16")) plain.name.text = STR("u32");
+    if (scale != 1 && !bit) plain.name.text = STR("f64");
+    Type type = check__type(c, &plain, 0);
+    *field = (RecordField){f->name.text, type, f->span};
+    *out = (IrMapField){.name = f->name.text, .type = type.kind, .wire_type = wire,
+                        .order = f->order.text.len ? f->order.text : STR("be"),
+                        .area = f->area.text, .address = (uint32_t)f->address.value,
+                        .scale = scale};
+    return type.kind != IR_NONE;
+}
+
+static void map_options(Check *c, const AstItem *item, IrMap *map)
+{
+    for (const AstOption *o = item->as.map.options; o; o = o->next) {
+        const AstExpr *v = o->value;
+        if (str_is(o->name.text, "unit") && v && v->kind == AST_NUMBER && v->as.number.is_int &&
+            v->as.number.integer <= 255)
+            map->unit_id = (uint32_t)v->as.number.integer;
+        else if (str_is(o->name.text, "every") && v && v->kind == AST_DURATION && v->as.ns > 0)
+            map->every_ns = v->as.ns;
+        else
+            diag_error(c->diags, DIAG_S010, o->span,
+                       "a map has the options `unit 1` (0 to 255) and `every 500ms`");
+    }
+}
+
+const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map)
+{
+    const AstItem *item = map_get(&c->maps, name);
+    if (!item) {
+        Str best = STR_NONE;
+        uint32_t distance = UINT32_MAX;
+        check__suggest_map(&c->maps, name, &best, &distance);
+        Diagnostic *d = diag_error(c->diags, DIAG_N007, span, "there is no map `%.*s`",
+                                   STR_ARG(name));
+        if (best.len)
+            diag_fix_str(c->diags, d, STR_NONE, span, check__text(c, "map %.*s", STR_ARG(best)));
+        return NULL;
+    }
+    IrMap map = {.name = name, .protocol = item->as.map.protocol.text, .unit_id = 1,
+                 .every_ns = INT64_C(1000000000)};
+    if (!str_is(map.protocol, "modbus")) {
+        diag_error(c->diags, DIAG_A006, item->as.map.protocol.span,
+                   "maps of `%.*s` are not available yet; modbus is", STR_ARG(map.protocol));
+        return NULL;
+    }
+    map_options(c, item, &map);
+    Record *record = NEW(c, Record, 1);
+    *record = (Record){.name = name, .schema = NO_INDEX};
+    uint32_t cap = 0, map_cap = 0;
+    for (const AstMapField *f = item->as.map.fields; f; f = f->next) {
+        IrMapField out;
+        RecordField field;
+        if (!map_field(c, f, &out, &field)) return NULL;
+        if (record_find(record, f->name.text)) {
+            diag_error(c->diags, DIAG_N002, f->name.span, "the field `%.*s` stands here twice",
+                       STR_ARG(f->name.text));
+            return NULL;
+        }
+        if (record->count == TYPE_LEAVES_MAX) {
+            diag_error(c->diags, DIAG_T018, f->span, "a map has at most %d fields",
+                       TYPE_LEAVES_MAX);
+            return NULL;
+        }
+        *PUSH(c, record->fields, record->count, cap) = field;
+        *PUSH(c, map.fields, map.field_count, map_cap) = out;
+    }
+    if (record->count == 0) {
+        if (!item->broken) diag_error(c->diags, DIAG_T011, item->span, "a map has fields");
+        return NULL;
+    }
+    map.schema = check__schema(c, record);
+    IrProgram *p = c->program;
+    *PUSH(c, p->maps, p->map_count, c->map_cap) = map;
+    *ret_map = p->map_count - 1;
+    return record;
+}

@@ -1,0 +1,221 @@
+/* compiler/type/pipeline.c: one pipeline: its nodes, wires and stages in order. */
+#include "compiler/type/flow.h"
+
+static Str label_of(Check *c, Span span)
+{
+    Str text = source_text(c->file->source, span);
+    char line[96];
+    size_t at = 0;
+    bool gap = false;
+    for (size_t i = 0; i < text.len && at < sizeof line - 8; i++) {
+        char ch = text.ptr[i];
+        if (ch == '#') { /* a comment: up to the line end */
+            while (i < text.len && text.ptr[i] != '\n') i++;
+            gap = true;
+        } else if (ch == ' ' || ch == '\n' || ch == '\t' || ch == '\r') {
+            gap = true;
+        } else {
+            if (gap && at) line[at++] = ' ';
+            gap = false;
+            line[at++] = ch;
+            if (i + 1 < text.len && at >= sizeof line - 8) {
+                while (at && ((unsigned char)line[at - 1] & 0xc0) == 0x80) at--;
+                if (at && ((unsigned char)line[at - 1] & 0x80)) at--;
+                memcpy(line + at, "...", 3);
+                at += 3;
+                break;
+            }
+        }
+    }
+    return check__text(c, "%.*s", (int)at, line);
+}
+
+uint32_t flow__node(Flow *f, const char *kind, Span span)
+{
+    IrNode node = {.kind = str_from(kind), .label = label_of(f->c, span), .span = span,
+                   .out_schema = NO_INDEX};
+    *PUSH(f->c, f->p.nodes, f->p.node_count, f->node_cap) = node;
+    return f->p.node_count - 1;
+}
+
+uint32_t flow__wire(Flow *f, uint32_t from, uint32_t to, IrPort port, uint32_t schema)
+{
+    *PUSH(f->c, f->p.wires, f->p.wire_count, f->wire_cap) = (IrWire){from, to, port, schema};
+    return f->p.wire_count - 1;
+}
+
+IrStage *flow__stage(Flow *f, IrStageFrom from, uint32_t index, uint32_t schema)
+{
+    if (f->stage_count == COUNT_OF(f->stages)) check__leave(f->c, ST_LIMIT);
+    IrStage *stage = NEW(f->c, IrStage, 1);
+    *stage = (IrStage){.from = from, .from_index = index, .schema = schema};
+    Status status = ir_leaves(f->c->program, schema, f->c->arena, &stage->leaves,
+                              &stage->leaf_count);
+    if (status) check__leave(f->c, status);
+    f->stages[f->stage_count++] = stage;
+    return stage;
+}
+
+void flow__stage_begin(Flow *f, IrStage *stage, uint32_t node)
+{
+    check__builder(f->c, &f->builder, stage, node);
+    f->c->b = &f->builder;
+}
+
+static void pass(Flow *f, uint32_t wire)
+{
+    uint32_t *args;
+    uint32_t count = check__flatten(f->c, f->row, &args);
+    build_list(f->c->b, IR_PASS, NO_REG, args, count)->imm.index = wire;
+}
+
+void flow__enter(Flow *f, uint32_t node)
+{
+    uint32_t schema = check__row_schema(f->c, f->row);
+    f->builder.node = node;
+    f->builder.span = f->p.nodes[node].span;
+    f->p.nodes[f->last_node].out_schema = schema;
+    uint32_t wire = flow__wire(f, f->last_node, node, f->last_port, schema);
+    if (f->p.source_count > 1 && f->last_node == f->p.sources[0].node) {
+        for (uint32_t i = 1; i < f->p.source_count; i++) {
+            f->p.nodes[f->p.sources[i].node].out_schema = schema;
+            flow__wire(f, f->p.sources[i].node, node, PORT_OUT, schema);
+        }
+    }
+    pass(f, wire);
+}
+
+static void start(Flow *f)
+{
+    if (f->row || !f->in_record) return;
+    uint32_t schema = check__schema(f->c, f->in_record);
+    f->p.in_schema = schema;
+    IrStage *stage = flow__stage(f, IR_FROM_SOURCE, 0, schema);
+    flow__stage_begin(f, stage, f->p.sources[0].node);
+    f->row = check__load(f->c, f->in_record);
+    f->c->row = f->row;
+    f->last_node = f->p.sources[0].node;
+    f->last_port = PORT_OUT;
+}
+
+static void stage_of(Flow *f, const AstStage *stage)
+{
+    Check *c = f->c;
+    c->stage = stage;
+    if (f->p.node_count > CHECK_NODES_MAX) {
+        diag_error(c->diags, DIAG_T018, stage->keyword, "a pipeline has at most %d stages",
+                   CHECK_NODES_MAX);
+        check__leave(c, ST_LIMIT);
+    }
+    if (stage->kind == AST_FROM) {
+        if (f->row) {
+            diag_error(c->diags, DIAG_S004, stage->keyword,
+                       "`from` stands before the stages that work on its records");
+            return;
+        }
+        flow__source(f, stage);
+        return;
+    }
+    bool option = stage->kind >= AST_DURABLE && stage->kind <= AST_SHARDS;
+    if (option) {
+        diag_error(c->diags, DIAG_A007, stage->keyword, "the option `%s` is not available yet",
+                   ast_stage_word(stage->kind));
+        return;
+    }
+    if (f->p.source_count == 0) {
+        if (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"))
+            f->has_on_error = true;
+        return; /* S001 or the error in `from` says it */
+    }
+    start(f);
+    if (!f->row) {
+        if (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"))
+            f->has_on_error = true;
+        if (stage->kind == AST_INTO) f->has_sink = true;
+        return;
+    }
+    if (stage->kind == AST_ON) flow__on(f, stage);
+    else if (stage->kind == AST_INTO) flow__into(f, stage);
+    else if (stage->kind == AST_WINDOW) flow__window(f, stage);
+    else flow__transform(f, stage);
+}
+
+static void required_stages(Flow *f, uint32_t from_count)
+{
+    Check *c = f->c;
+    const AstItem *item = f->item;
+    if (item->broken) return;
+    Span name = item->name.span;
+    Span close = {item->as.pipeline.body.file, item->as.pipeline.body.end - 1,
+                  item->as.pipeline.body.end - 1};
+    if (from_count == 0) {
+        diag_error(c->diags, DIAG_S001, name, "the pipeline `%.*s` has no `from`",
+                   STR_ARG(item->name.text));
+        return;
+    }
+    if (!f->has_sink)
+        diag_error(c->diags, DIAG_S003, name, "nothing takes the records of `%.*s`: no `into`",
+                   STR_ARG(item->name.text));
+    else if (f->open)
+        diag_error(c->diags, DIAG_S017, f->open->keyword,
+                   "nothing takes what leaves this `%s`: no `into` behind it",
+                   ast_stage_word(f->open->kind));
+    if (!f->has_on_error) {
+        Diagnostic *d = diag_error(c->diags, DIAG_S002, name,
+                                   "`%.*s` does not say what happens to records that fail",
+                                   STR_ARG(item->name.text));
+        diag_fix(c->diags, d, "on error into dead", close, "  on error into dead\n");
+        diag_fix(c->diags, d, "on error into file \"dead.ndjson\"", close,
+                 "  on error into file \"dead.ndjson\"\n");
+        diag_fix(c->diags, d, "on error drop", close, "  on error drop\n");
+    }
+}
+
+/* Every node that can fail has a wire to every error sink. */
+static void error_wires(Flow *f)
+{
+    for (uint32_t n = 0; n < f->p.node_count; n++) {
+        if (f->p.nodes[n].reason_count == 0) continue;
+        for (uint32_t i = 0; i < f->p.error_sink_count; i++)
+            flow__wire(f, n, f->p.sinks[f->p.error_sinks[i]].node, PORT_ERROR, NO_INDEX);
+    }
+}
+
+static void finish(Flow *f)
+{
+    Check *c = f->c;
+    f->p.stages = NEW(c, IrStage, f->stage_count + 1);
+    for (uint32_t i = 0; i < f->stage_count; i++) f->p.stages[i] = *f->stages[i];
+    f->p.stage_count = f->stage_count;
+    if (!f->has_time) f->p.time.node = NO_INDEX;
+    check__reasons(c, &f->p, f->in_record);
+    error_wires(f);
+    IrProgram *program = c->program;
+    *PUSH(c, program->pipelines, program->pipeline_count, c->pipeline_cap) = f->p;
+}
+
+static void pipeline(Check *c, const AstItem *item)
+{
+    Flow *f = NEW(c, Flow, 1);
+    *f = (Flow){.c = c, .item = item, .time_reg = NO_REG, .late_window = NO_INDEX};
+    f->p.name = item->name.text;
+    f->p.span = item->span;
+    f->p.bounded = true;
+    uint32_t from_count = 0;
+    for (const AstStage *s = item->as.pipeline.stages; s; s = s->next) {
+        diag_stage_begin(c->diags, s->span);
+        from_count += s->kind == AST_FROM;
+        stage_of(f, s);
+    }
+    diag_stage_end(c->diags);
+    c->stage = NULL;
+    c->row = NULL;
+    required_stages(f, from_count);
+    if (f->row && c->diags->error_count == 0) finish(f);
+}
+
+void check__pipelines(Check *c)
+{
+    for (const AstItem *item = c->file->items; item; item = item->next)
+        if (item->kind == AST_ITEM_PIPELINE) pipeline(c, item);
+}

@@ -1,0 +1,84 @@
+/* compiler/type/reasons.c: why records may leave each node by the error port. */
+#include "compiler/type/check.h"
+
+typedef struct Reasons {
+    Str list[64];
+    uint32_t count;
+} Reasons;
+
+static void add(Reasons *r, Str reason)
+{
+    for (uint32_t i = 0; i < r->count; i++)
+        if (str_eq(r->list[i], reason)) return;
+    if (reason.len && r->count < COUNT_OF(r->list)) r->list[r->count++] = reason;
+}
+
+static void add_known(Reasons *r, Reason reason)
+{
+    add(r, str_from(reason_text(reason)));
+}
+
+static void decode(Reasons *r, const Record *record)
+{
+    for (uint32_t i = 0; i < record->count; i++) {
+        const Type *t = &record->fields[i].type;
+        if (!t->optional) add_known(r, REASON_MISSING_FIELD);
+        if (type_is_number(t->kind)) add_known(r, REASON_BAD_NUMBER);
+        else if (t->kind == IR_TIME) add_known(r, REASON_BAD_TIME);
+        else if (t->kind == IR_ENUM) add_known(r, REASON_BAD_ENUM);
+        else add_known(r, REASON_BAD_VALUE);
+        if (t->kind == IR_STR) add_known(r, REASON_TOO_LONG);
+        if (t->has_range) add_known(r, REASON_RANGE);
+        if (t->kind == IR_RECORD) decode(r, t->record);
+    }
+}
+
+static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const IrIns *ins)
+{
+    IrType type = ins->a < s->reg_count ? s->regs[ins->a].type : IR_NONE;
+    bool is_float = type_is_float(type);
+    if (!ir_may_fail(s, ins)) return;
+    switch (ins->op) {
+    case IR_DIV: case IR_IDIV: case IR_MOD:
+        if (!ins->imm.boolean) add_known(r, REASON_DIV_ZERO);
+        if (!is_float && ins->op == IR_IDIV) add_known(r, REASON_OVERFLOW);
+        break;
+    case IR_TEXT: case IR_CONCAT: break; /* bounds are the sum of the parts: they always fit */
+    case IR_CALL: add_known(r, builtin_info((Builtin)ins->imm.builtin)->reason); break;
+    case IR_FAIL: add(r, ins->imm.fail.reason); break;
+    case IR_WATERMARK:
+        if (p->time.ahead_ns) add_known(r, REASON_FUTURE_TIME);
+        break;
+    default: add_known(r, REASON_OVERFLOW); break;
+    }
+}
+
+static void stage(Reasons *nodes, const IrPipeline *p, const IrStage *s)
+{
+    uint32_t caught = 0;
+    for (uint32_t i = 0; i < s->code_count; i++) {
+        const IrIns *ins = &s->code[i];
+        if (ins->op == IR_TRY) caught++;
+        else if (ins->op == IR_CATCH && caught) caught--;
+        else if (!caught && ins->node < p->node_count)
+            instruction(&nodes[ins->node], p, s, ins);
+    }
+}
+
+void check__reasons(Check *c, IrPipeline *p, const Record *in)
+{
+    Reasons *nodes = NEW(c, Reasons, p->node_count + 1);
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        Reasons *r = &nodes[p->sources[i].node];
+        add_known(r, REASON_BAD_JSON);
+        decode(r, in);
+        if (p->sources[i].unknown == UNKNOWN_REJECT) add_known(r, REASON_UNKNOWN_FIELD);
+    }
+    for (uint32_t i = 0; i < p->stage_count; i++) stage(nodes, p, &p->stages[i]);
+    for (uint32_t i = 0; i < p->node_count; i++) {
+        Str *list = NEW(c, Str, nodes[i].count + 1);
+        memcpy(list, nodes[i].list, nodes[i].count * sizeof(Str));
+        p->nodes[i].reasons = list;
+        p->nodes[i].reason_count = nodes[i].count;
+    }
+}

@@ -1,0 +1,161 @@
+/* compiler/type/rows.c: what flows between two stages: named values, and their schema. */
+#include "compiler/type/check.h"
+
+uint32_t check__schema(Check *c, const Record *record)
+{
+    if (record->schema != NO_INDEX && record->schema < c->program->schema_count &&
+        c->program->schemas[record->schema].count == record->count)
+        return record->schema;
+    IrField *fields = NEW(c, IrField, record->count + 1);
+    for (uint32_t i = 0; i < record->count; i++) {
+        const RecordField *f = &record->fields[i];
+        const Type *t = &f->type;
+        fields[i] = (IrField){.name = f->name, .type = t->kind, .optional = t->optional,
+                              .bytes_max = t->bytes_max, .scale = t->scale,
+                              .time_read = t->time_read, .names = t->names, .record = NO_INDEX,
+                              .has_range = t->has_range, .lo = t->lo, .hi = t->hi,
+                              .unit = t->unit ? t->unit->text : STR(""), .span = f->span};
+        if (t->kind == IR_RECORD) fields[i].record = check__schema(c, t->record);
+    }
+    IrSchema schema = {record->name, fields, record->count};
+    IrProgram *p = c->program;
+    *PUSH(c, p->schemas, p->schema_count, c->schema_cap) = schema;
+    ((Record *)(uintptr_t)record)->schema = p->schema_count - 1; /* the memo of this file's walk */
+    return p->schema_count - 1;
+}
+
+const Record *check__row_record(Check *c, const Row *row)
+{
+    Record *record = NEW(c, Record, 1);
+    *record = (Record){.fields = NEW(c, RecordField, row->count + 1), .count = row->count,
+                       .schema = NO_INDEX};
+    for (uint32_t i = 0; i < row->count; i++) {
+        const RowField *f = &row->fields[i];
+        record->fields[i] = (RecordField){f->name, f->val.type, f->span};
+        Type *type = &record->fields[i].type;
+        if (type->optional && check__has_fact(row, f->name)) type->optional = false;
+        if (type->kind == IR_NONE) type->kind = IR_BOOL; /* after an error; thrown away */
+    }
+    return record;
+}
+
+uint32_t check__row_schema(Check *c, const Row *row)
+{
+    return check__schema(c, check__row_record(c, row));
+}
+
+static void flatten(Check *c, const Val *v, bool present, uint32_t **list, uint32_t *count,
+                    uint32_t *cap)
+{
+    if (v->type.kind == IR_RECORD) {
+        for (uint32_t i = 0; i < v->type.record->count; i++) {
+            bool there = present && !v->type.record->fields[i].type.optional;
+            flatten(c, &v->fields[i], there, list, count, cap);
+        }
+        return;
+    }
+    *PUSH(c, *list, *count, *cap) = v->reg;
+    *PUSH(c, *list, *count, *cap) = present ? NO_REG : v->has;
+}
+
+uint32_t check__flatten(Check *c, const Row *row, uint32_t **ret_list)
+{
+    uint32_t *list = NULL, count = 0, cap = 0;
+    for (uint32_t i = 0; i < row->count; i++) {
+        const RowField *f = &row->fields[i];
+        bool present = !f->val.type.optional || check__has_fact(row, f->name);
+        flatten(c, &f->val, present, &list, &count, &cap);
+    }
+    *ret_list = list;
+    return count;
+}
+
+/* has of a record: that of a leaf which is always there when the record is, else of any leaf. */
+static uint32_t record_has(Check *c, const Val *v)
+{
+    uint32_t any = NO_REG;
+    for (uint32_t i = 0; i < v->type.record->count; i++) {
+        uint32_t has = v->fields[i].has;
+        if (has == NO_REG) continue;
+        if (!v->type.record->fields[i].type.optional) return has;
+        any = any == NO_REG ? has
+                            : check__emit2(c, IR_OR, (Type){.kind = IR_BOOL}, any, has,
+                                           c->b->span).reg;
+    }
+    return any;
+}
+
+static Val load(Check *c, const RecordField *f, bool optional, uint32_t *leaf)
+{
+    Val v = {.type = f->type, .reg = NO_REG, .has = NO_REG, .span = f->span};
+    optional = optional || f->type.optional;
+    if (f->type.kind == IR_RECORD) {
+        v.fields = NEW(c, Val, f->type.record->count + 1);
+        for (uint32_t i = 0; i < f->type.record->count; i++)
+            v.fields[i] = load(c, &f->type.record->fields[i], optional, leaf);
+        if (optional) v.has = record_has(c, &v);
+        return v;
+    }
+    v.reg = build_reg(c->b, check__reg_of(&f->type, f->name));
+    build_ins(c->b, IR_FIELD, v.reg, *leaf, NO_REG);
+    if (optional) {
+        v.has = build_temp(c->b, IR_BOOL);
+        build_ins(c->b, IR_HAS, v.has, *leaf, NO_REG);
+    }
+    ++*leaf;
+    return v;
+}
+
+Row *check__load(Check *c, const Record *record)
+{
+    Row *row = NEW(c, Row, 1);
+    uint32_t leaf = 0;
+    for (uint32_t i = 0; i < record->count; i++) {
+        const RecordField *f = &record->fields[i];
+        check__row_set(c, row, f->name, load(c, f, false, &leaf), f->span);
+    }
+    return row;
+}
+
+Row *check__row_copy(Check *c, const Row *row)
+{
+    Row *copy = NEW(c, Row, 1);
+    for (uint32_t i = 0; i < row->count; i++)
+        *PUSH(c, copy->fields, copy->count, copy->cap) = row->fields[i];
+    for (uint32_t i = 0; i < row->fact_count; i++) check__add_fact(c, copy, row->facts[i]);
+    return copy;
+}
+
+RowField *check__row_find(const Row *row, Str name)
+{
+    for (uint32_t i = 0; i < row->count; i++)
+        if (str_eq(row->fields[i].name, name)) return &row->fields[i];
+    return NULL;
+}
+
+void check__row_set(Check *c, Row *row, Str name, Val val, Span span)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < row->fact_count; i++) { /* what was known was about the old value */
+        Str fact = row->facts[i];
+        bool about = str_eq(fact, name) || (str_starts(fact, name) && fact.ptr[name.len] == '.');
+        if (!about) row->facts[kept++] = fact;
+    }
+    row->fact_count = kept;
+    val.path = STR_NONE;
+    RowField *old = check__row_find(row, name);
+    if (old) *old = (RowField){name, val, span};
+    else *PUSH(c, row->fields, row->count, row->cap) = (RowField){name, val, span};
+}
+
+bool check__has_fact(const Row *row, Str path)
+{
+    for (uint32_t i = 0; i < row->fact_count; i++)
+        if (str_eq(row->facts[i], path)) return true;
+    return false;
+}
+
+void check__add_fact(Check *c, Row *row, Str path)
+{
+    if (!check__has_fact(row, path)) *PUSH(c, row->facts, row->fact_count, row->fact_cap) = path;
+}
