@@ -12,7 +12,7 @@ add_custom_command(
           ${CMAKE_SOURCE_DIR}/compiler/lex/lexer.re
   DEPENDS ${CMAKE_SOURCE_DIR}/compiler/lex/lexer.re ${PARSE_GEN}/grammar.h VERBATIM)
 
-tutti_library(tutti_compiler FOLDERS compiler/diag compiler/lex compiler/ast compiler/parse
+tutti_library(tutti_compiler FOLDERS compiler compiler/diag compiler/lex compiler/ast compiler/parse
     compiler/type compiler/ir compiler/pass compiler/emit_c compiler/fmt
     DEPENDS base)
 target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h
