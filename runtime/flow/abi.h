@@ -27,15 +27,17 @@ enum {
     RT_LEAVES_MAX = 256
 };
 
+typedef struct RtText {
+    const char *p;
+    u64 n; /* bytes */
+} RtText;
+
 /* One value outside a register: keys, window rows, taps. Which member holds is told by a type. */
 typedef union RtValue {
     i64 i; /* I32 I64 BOOL TIME DURATION DECIMAL ENUM */
     u64 u; /* U32 U64 */
     f64 d; /* F32 F64 */
-    struct {
-        const char *p;
-        u64 n; /* bytes */
-    } s;       /* STR BYTES JSON */
+    RtText s; /* STR BYTES JSON */
 } RtValue;
 
 /* The order is the one of IrType in compiler/ir/ir.h. */
@@ -406,6 +408,8 @@ typedef struct RtApi {
     /* JSON in, for what the inline primitives of hot.h gave up on */
     const char *(*number)(const char *p, const char *end, f64 *ret);
     const char *(*integer)(const char *p, const char *end, i64 *ret); /* whole, by value */
+    /* a multiple of 10^-scale; `cut`: further digits are cut off instead of refused */
+    const char *(*decimal)(const char *p, const char *end, u32 scale, int cut, i64 *ret, u32 *reason);
     const char *(*pass_number)(const char *p, const char *end);
     const char *(*pass_text)(const char *p, const char *end); /* behind '"' -> at the closing '"' */
     const char *(*text)(RtPipe *, const char *p, const char *end, RtValue *ret); /* and unescapes */

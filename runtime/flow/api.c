@@ -35,6 +35,7 @@ const RtApi rt_api = {
     .bytes = sizeof(RtApi),
     .number = num_get_f64,
     .integer = rt_integer,
+    .decimal = rt_decimal,
     .pass_number = rt_number_end,
     .pass_text = api_pass_text,
     .text = rt_text,

@@ -128,6 +128,35 @@ RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
     return 1;
 }
 
+/* ---- rows ---- */
+
+/* Text into a JSON string: 16 bytes at a time while nothing needs an escape. Room: 6 n + 16. */
+RT_INLINE char *rt_put_plain(const RtApi *rt, char *w, const char *p, u64 n)
+{
+#ifdef __SSE2__
+    typedef char V16 __attribute__((vector_size(16)));
+    typedef unsigned char W16 __attribute__((vector_size(16)));
+    typedef V16 V16u __attribute__((may_alias, aligned(1)));
+    while (n >= 16) {
+        V16 v = *(const V16u *)(const void *)p;
+        V16 control = (V16)((W16)v < (W16){32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32});
+        V16 quote = (V16)(v == (V16){34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34});
+        V16 slash = (V16)(v == (V16){92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92});
+        if (RT_RARE(__builtin_ia32_pmovmskb128(control | quote | slash))) break;
+        *(V16u *)(void *)w = v;
+        p += 16;
+        w += 16;
+        n -= 16;
+    }
+#endif
+    for (; n; p++, n--) {
+        u8 c = (u8)*p;
+        if (RT_RARE(c < 32 || c == '"' || c == '\\')) return rt->put_text(w, p, n);
+        *w++ = (char)c;
+    }
+    return w;
+}
+
 /* ---- event time ---- */
 
 /* The `time` stage: 0 = too far ahead. `limit`: the latest event time allowed. */

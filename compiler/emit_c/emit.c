@@ -1,0 +1,268 @@
+/* compiler/emit_c/emit.c: the whole text of a program: contract, tables, stages, loop over a batch.
+ *
+ * The loop tries the learnt layout on each record and reads it in any order when that gives up; both put
+ * values into one array, and the first stage, inlined behind it, works on that. */
+#include "compiler/emit_c/emit_int.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* The texts of abi.h and hot.h, pasted in front of everything generated. */
+#define EMBED(name, file)                                                                          \
+    __asm__(".section .rodata\n.global " #name "\n" #name ":\n.incbin \"" file "\"\n.byte 0\n.previous\n"); \
+    extern const char name[]
+EMBED(emit_text_abi, EMIT_ABI_FILE);
+EMBED(emit_text_hot, EMIT_HOT_FILE);
+
+void emit_f(Emit *e, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    char *room = n < 0 ? NULL : buf_reserve(e->out, (size_t)n + 1);
+    if (room) {
+        vsnprintf(room, (size_t)n + 1, format, again);
+        e->out->len += (size_t)n;
+    }
+    va_end(again);
+    va_end(args);
+}
+
+void emit_fail(Emit *e, Status status, const char *format, ...)
+{
+    if (e->failed) return;
+    va_list args;
+    char text[200];
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    e->failed = diag_set(e->diag, status, "%s", text);
+}
+
+void emit_literal(Emit *e, Str text)
+{
+    buf_char(e->out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c == '"' || c == '\\') buf_printf(e->out, "\\%c", c);
+        else if (c < 32 || c > 126 || c == '?') buf_printf(e->out, "\\%03o", c); /* '?': trigraphs */
+        else buf_char(e->out, (char)c);
+    }
+    buf_char(e->out, '"');
+}
+
+static void slots(Emit *e)
+{
+    static const char *const types[] = {"RtCount", "RtCount", "RtSum", "RtSum", "RtPick",
+                                        "RtPick", "RtPick", "RtPick", "RtVariance", "RtSketch"};
+    for (uint32_t i = 0; i < e->pipeline->window_count; i++) {
+        const IrWindow *w = &e->pipeline->windows[i];
+        IrLeaf *leaves;
+        uint32_t count;
+        if (w->early_ns) emit_fail(e, ST_UNSUPPORTED, "`early` on a window is not available");
+        if (w->key_count > EMIT_KEYS_MAX) emit_fail(e, ST_UNSUPPORTED, "more than %d keys", EMIT_KEYS_MAX);
+        if (ir_leaves(e->ir, w->out_schema, e->arena, &leaves, &count) != ST_OK) {
+            emit_fail(e, ST_NO_MEMORY, "compiling");
+            return;
+        }
+        emit_f(e, "struct Slot_%" PRIu32 "_%" PRIu32 " {\n", e->index, i);
+        for (uint32_t a = 0; a < w->agg_count; a++) {
+            emit_f(e, "    %s a%" PRIu32 ";", types[w->aggs[a].kind], a);
+            if (w->aggs[a].out < count) emit_f(e, " /* %.*s */", STR_ARG(leaves[w->aggs[a].out].name));
+            if (emit_is_text(w->aggs[a].type)) {
+                uint32_t max = w->aggs[a].out < count ? leaves[w->aggs[a].out].field->bytes_max : 0;
+                emit_f(e, " char t%" PRIu32 "[%" PRIu32 "];", a, (max / 8 + 1) * 8);
+            }
+            emit_f(e, "\n");
+        }
+        emit_f(e, "    u64 end;\n};\n");
+    }
+}
+
+/* The leaves stage 0 reads; with `check strict` all of them. */
+static void find_needed(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    for (uint32_t i = 0; p->stage_count && i < p->stages[0].code_count; i++) {
+        const IrIns *ins = &p->stages[0].code[i];
+        if ((ins->op == IR_FIELD || ins->op == IR_HAS) && ins->a < e->leaf_count) e->needed[ins->a] = true;
+    }
+    for (uint32_t i = 0; i < e->leaf_count; i++)
+        if (p->sources[0].check == CHECK_STRICT) e->needed[i] = true;
+}
+
+static void any_order(Emit *e, IrFormat format)
+{
+    const IrSource *s = &e->pipeline->sources[0];
+    emit_f(e, "        RtScan scan = {.value = wide, .has = there};\n        int why = ");
+    switch (format) {
+    case FORMAT_CSV: emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_root0, p, stop, &scan);\n", e->index); break;
+    case FORMAT_TEXT:
+    case FORMAT_RAW:
+        emit_f(e, "rt->scan_text(pipe, &schema_in_%" PRIu32 "_root0, p, stop, &scan);\n", e->index);
+        break;
+    default:
+        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_root0, %d, %d, p, stop, &scan);\n", e->index, (int)s->check,
+               s->unknown == UNKNOWN_REJECT);
+    }
+    if (format == FORMAT_CSV) emit_f(e, "        if (why < 0) { p = next; continue; } /* the header */\n");
+    emit_f(e, "        pipe->n.in++;\n");
+    emit_f(e, "        if (why) { rt->error(pipe, %" PRIu32 ", scan.reason, scan.field ? scan.field->path : 0, 0); p = next; continue; }\n",
+           s->node);
+}
+
+static void feed(Emit *e, bool layout)
+{
+    uint32_t n = e->index, leaves = e->leaf_count ? e->leaf_count : 1;
+    emit_f(e, "static void feed_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n", n);
+    emit_f(e, "    const char *p = batch->bytes, *end = p + batch->len;\n"
+              "    const RtRecord *record = batch->records, *last = record + batch->count;\n"
+              "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32 "];\n", leaves, leaves, leaves, leaves);
+    emit_f(e, "    pipe->received_ns = batch->received_ns;\n"
+              "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len; pipe->key_len = 0;\n"
+              "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n", leaves);
+    emit_f(e, "    while (!pipe->stopped) {\n"
+              "        const char *next, *stop;\n"
+              "        if (!batch->bytes) {\n"
+              "            if (record == last) return;\n"
+              "            p = record->ptr; end = p + record->len;\n"
+              "            pipe->received_ns = record->received_ns;\n"
+              "            pipe->topic = record->topic; pipe->topic_len = record->topic_len;\n"
+              "            pipe->key = record->key; pipe->key_len = record->key_len;\n"
+              "            record++;\n"
+              "        } else if (p >= end) return;\n"
+              "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");
+    if (layout) {
+        emit_f(e, "        next = learnt_%" PRIu32 "(pipe, p, end, v, h);\n"
+                  "        if (next && (next == end || (batch->bytes && *next == '\\n'))) {\n"
+                  "            pipe->raw_len = (u64)(next - p);\n"
+                  "            next++;\n            pipe->n.in++;\n            pipe->n.learnt++;\n        } else {\n", n);
+    } else {
+        emit_f(e, "        {\n");
+    }
+    emit_f(e, "        stop = batch->bytes ? __builtin_memchr(p, '\\n', (u64)(end - p)) : end;\n"
+              "        if (!stop) stop = end;\n        next = stop + 1;\n");
+    emit_f(e, "        if (batch->bytes) {\n"
+              "            const char *q = p;\n"
+              "            while (q < stop && (*q == ' ' || *q == '\\t' || *q == '\\r')) q++;\n"
+              "            if (q == stop) { p = next; continue; } /* blank line */\n"
+              "        }\n"
+              "        pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\\r');\n");
+    any_order(e, e->pipeline->sources[0].format);
+    emit_f(e, "        for (u32 i = 0; i < %" PRIu32 "; i++) v[i] = wide[i], h[i] = there[i];\n        }\n", leaves);
+    emit_f(e, "        stage_%" PRIu32 "_0(pipe, v, h, batch->source);\n        p = next;\n    }\n}\n", n);
+}
+
+static void rows(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    emit_f(e, "static void row_%" PRIu32 "(RtPipe *pipe, u32 window, const RtWindowRow *row)\n{\n    switch (window) {\n", e->index);
+    for (uint32_t i = 0; i < p->window_count; i++)
+        if (p->windows[i].out_stage != NO_INDEX)
+            emit_f(e, "    case %" PRIu32 ": stage_%" PRIu32 "_%" PRIu32 "(pipe, row->values, row->has); break;\n", i, e->index,
+                   p->windows[i].out_stage);
+    emit_f(e, "    }\n}\n");
+}
+
+static void pipeline(Emit *e, Str sample)
+{
+    const IrPipeline *p = e->pipeline;
+    if (ir_leaves(e->ir, p->in_schema, e->arena, (IrLeaf **)&e->leaves, &e->leaf_count) != ST_OK ||
+        !(e->needed = arena_many(e->arena, bool, e->leaf_count + 1))) {
+        emit_fail(e, ST_NO_MEMORY, "compiling");
+        return;
+    }
+    find_needed(e);
+    emit_f(e, "\n/* ==== pipeline %.*s ==== */\n", STR_ARG(p->name));
+    slots(e);
+    emit_tables(e);
+    for (uint32_t i = 1; i < p->stage_count; i++)
+        emit_f(e, "static void stage_%" PRIu32 "_%" PRIu32 "(RtPipe *pipe, const RtValue *v, const u8 *h);\n", e->index, i);
+    for (uint32_t i = p->stage_count; i-- > 0;) emit_stage(e, i);
+    emit_f(e, "#line 1 \"generated\"\n");
+    IrFormat format = p->sources[0].format;
+    bool layout = format == FORMAT_JSON || format == FORMAT_NONE;
+    if (layout) layout = emit_layout(e, sample);
+    feed(e, layout);
+    rows(e);
+}
+
+/* FNV-1a: names a version; the cache's key is cryptographic (cc.c). */
+static uint64_t emit_hash(Str text)
+{
+    uint64_t h = 1469598103934665603ull;
+    for (size_t i = 0; i < text.len; i++) h = (h ^ (unsigned char)text.ptr[i]) * 1099511628211ull;
+    return h;
+}
+
+static void program_table(Emit *e)
+{
+    const IrProgram *ir = e->ir;
+    emit_f(e, "\nstatic const RtConnectionInfo connections[] = {\n");
+    for (uint32_t i = 0; i < ir->connection_count; i++) {
+        const IrConnection *c = &ir->connections[i];
+        emit_f(e, "    {");
+        emit_literal(e, c->name);
+        emit_f(e, ", ");
+        emit_literal(e, c->kind);
+        emit_f(e, ", ");
+        emit_literal(e, c->url);
+        emit_f(e, ", ");
+        emit_options(e, c->options, c->option_count);
+        emit_f(e, "},\n");
+    }
+    emit_f(e, "    {0}};\nstatic const RtPipelineInfo pipelines[] = {\n");
+    for (uint32_t i = 0; i < ir->pipeline_count; i++) {
+        const IrPipeline *p = &ir->pipelines[i];
+        emit_f(e, "    {.name = ");
+        emit_literal(e, p->name);
+        emit_f(e, ", .sources = sources_%" PRIu32 ", .sinks = sinks_%" PRIu32 ", .nodes = nodes_%" PRIu32 ", .wires = wires_%"
+                  PRIu32 ", .windows = windows_%" PRIu32 ",\n", i, i, i, i, i);
+        emit_f(e, "     .source_count = %" PRIu32 ", .sink_count = %" PRIu32 ", .node_count = %" PRIu32 ", .wire_count = %" PRIu32
+                  ", .window_count = %" PRIu32 ",\n", p->source_count, p->sink_count, p->node_count, p->wire_count, p->window_count);
+        emit_f(e, "     .error_sinks = error_sinks_%" PRIu32 ", .error_sink_count = %" PRIu32 ", .error_drop = %d, .bounded = %d, .has_time = %d,\n",
+               i, p->error_sink_count, p->error_drop, p->bounded, p->time.present);
+        emit_f(e, "     .order_ns = %" PRId64 "ll, .idle_ns = %" PRId64 "ll, .ahead_ns = %" PRId64 "ll, .stop_above = %a, .stop_in_ns = %" PRId64 "ll,\n",
+               p->time.order_ns, p->time.idle_ns, p->time.ahead_ns, p->stop_above, p->stop_in_ns);
+        emit_f(e, "     .in = &schema_in_%" PRIu32 "_root0, .feed = feed_%" PRIu32 ", .row = row_%" PRIu32 "},\n", i, i, i);
+    }
+    Str name = ir->source ? ir->source->path : STR("program");
+    for (size_t i = name.len; i-- > 0;)
+        if (name.ptr[i] == '/') {
+            name = str_skip(name, i + 1);
+            break;
+        }
+    emit_f(e, "    {0}};\nstatic void bind(const RtApi *api) { rt = api; }\n"
+              "extern const RtProgram tutti_program;\n"
+              "__attribute__((visibility(\"default\"))) const RtProgram tutti_program = {.abi = RT_ABI, .pipeline_count = %" PRIu32
+              ", .name = ", ir->pipeline_count);
+    emit_literal(e, name);
+    emit_f(e, ", .hash = \"%016" PRIx64 "\", .pipelines = pipelines, .connections = connections, .connection_count = %" PRIu32
+              ", .bind = bind};\n", emit_hash(buf_view(e->out)), ir->connection_count);
+}
+
+Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag)
+{
+    Emit e = {.ir = program, .out = out, .diag = diag};
+    e.arena = arena_new(64 << 10, 256 << 20);
+    if (!e.arena) return diag_set(diag, ST_NO_MEMORY, "compiling");
+    buf_init(&e.literal, EMIT_BYTES_MAX);
+    emit_f(&e, "/* Generated by tutti; do not edit. */\n");
+    buf_text(out, emit_text_abi);
+    buf_text(out, emit_text_hot);
+    emit_f(&e, "static const RtApi *rt;\n");
+    emit_schemas(&e);
+    for (uint32_t i = 0; i < program->pipeline_count && !e.failed; i++) {
+        e.pipeline = &program->pipelines[i];
+        e.index = i;
+        pipeline(&e, samples ? samples[i] : STR_NONE);
+    }
+    program_table(&e);
+    buf_done(&e.literal);
+    arena_free(e.arena);
+    if (e.failed) return e.failed;
+    return buf_status(out) ? diag_set(diag, buf_status(out), "the generated text is too long") : ST_OK;
+}

@@ -1,0 +1,53 @@
+/* compiler/emit_c/emit_int.h: what the files of this folder share. */
+#ifndef TUTTI_COMPILER_EMIT_C_EMIT_INT_H
+#define TUTTI_COMPILER_EMIT_C_EMIT_INT_H
+
+#include "compiler/emit_c/emit.h"
+
+enum { EMIT_TRY_MAX = 32, EMIT_KEYS_MAX = 16 };
+
+typedef struct Emit {
+    const IrProgram *ir;
+    const IrPipeline *pipeline;
+    uint32_t index; /* of the pipeline: suffix of its names */
+    Buf *out;
+    Arena *arena;
+    Buf literal;  /* constant bytes of a row not yet written */
+    const IrStage *stage;
+    uint32_t stage_index;
+    uint32_t tries[EMIT_TRY_MAX], try_count, labels;
+    uint32_t line; /* of the last #line */
+    const IrLeaf *leaves; /* of the source's schema */
+    uint32_t leaf_count;
+    bool *needed; /* leaves some code reads (all with check strict) */
+    Status failed;
+    Diag *diag;
+} Emit;
+
+void emit_f(Emit *e, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A C string literal, quotes and all. */
+void emit_literal(Emit *e, Str text);
+/* Notes the first failure. */
+void emit_fail(Emit *e, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+const char *emit_ctype(IrType type);
+bool emit_is_text(IrType type);
+/* Member of RtValue that holds the type: "i", "u", "d" or "s". */
+const char *emit_member(IrType type);
+
+/* stage.c: the function of one stage. */
+void emit_stage(Emit *e, uint32_t index);
+/* Name of a register in C; valid until 8 calls later. */
+const char *emit_reg(Emit *e, uint32_t reg);
+/* `what` is a RtReason's C name; leaves the record by the error route or to the CATCH around. */
+void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name);
+/* row.c: EMIT and the row arrays of taps, late stages and CSV. */
+void emit_row(Emit *e, const IrIns *ins);
+void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count);
+/* layout.c: `learnt_N`; returns false when there is no usable layout. */
+bool emit_layout(Emit *e, Str sample);
+/* table.c: schemas and the tables of a pipeline and of the program. */
+void emit_schemas(Emit *e);
+void emit_tables(Emit *e);
+void emit_options(Emit *e, const IrOption *list, uint32_t count);
+
+#endif

@@ -1,0 +1,365 @@
+/* compiler/emit_c/table.c: what a program is, as constant tables: schemas, sources, sinks, nodes, wires,
+ * windows. The runtime and the engine read them; generated code itself only needs the schemas. */
+#include "compiler/emit_c/emit_int.h"
+
+#include <inttypes.h>
+
+#include "flow/abi.h"
+
+_Static_assert((int)RT_RECORD == (int)IR_RECORD && (int)RT_TIME == (int)IR_TIME, "one order of types");
+_Static_assert((int)RT_AGG_QUANTILE == (int)AGG_QUANTILE, "one order of aggregates");
+
+static uint64_t name_word(Str name)
+{
+    uint64_t v = 0;
+    memcpy(&v, name.ptr, name.len < 8 ? name.len : 8);
+    return v;
+}
+
+static void enum_names(Emit *e, const IrEnum *names)
+{
+    if (!names) {
+        emit_f(e, "0");
+        return;
+    }
+    emit_f(e, "(const char *const[]){");
+    for (uint32_t i = 0; i < names->count; i++) {
+        emit_literal(e, names->names[i]);
+        emit_f(e, ", ");
+    }
+    emit_f(e, "}");
+}
+
+static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str path)
+{
+    emit_f(e, "    {.name = ");
+    emit_literal(e, f->name);
+    emit_f(e, ", .word = 0x%" PRIx64 "ull, .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32,
+           name_word(f->name), f->name.len, (int)f->type,
+           (needed ? RT_NEEDED : 0) | (f->optional ? RT_OPTIONAL : 0) | (f->has_range ? RT_RANGED : 0), leaf);
+    if (f->scale) emit_f(e, ", .scale = %u", f->scale);
+    if (f->type == IR_TIME) emit_f(e, ", .time_read = %d", (int)f->time_read);
+    if (f->bytes_max) emit_f(e, ", .bytes_max = %" PRIu32, f->bytes_max);
+    if (f->type == IR_ENUM && f->names) {
+        emit_f(e, ", .name_count = %" PRIu32 ", .names = ", f->names->count);
+        enum_names(e, f->names);
+    }
+    if (f->has_range) emit_f(e, ", .lo = %a, .hi = %a", f->lo, f->hi);
+    if (f->type == IR_RECORD && needed) {
+        emit_f(e, ", .child = &schema_in_%" PRIu32 "_%" PRIu32, e->index, leaf);
+    } else if (f->type == IR_RECORD) {
+        emit_f(e, ", .child = &schema_%" PRIu32, f->record);
+    }
+    emit_f(e, ", .path = ");
+    emit_literal(e, path);
+    emit_f(e, "},\n");
+}
+
+static uint32_t leaves_of(const IrProgram *ir, uint32_t schema)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ir->schemas[schema].count; i++) {
+        const IrField *field = &ir->schemas[schema].fields[i];
+        count += field->type == IR_RECORD ? leaves_of(ir, field->record) : 1;
+    }
+    return count;
+}
+
+/* The plain schema `index`: leaves from 0, for rows out. Children first, each leaf numbered from where
+ * it stands in its own record's parent, so nested ones are written per use. */
+static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, uint32_t *serial)
+{
+    const IrSchema *s = &e->ir->schemas[schema];
+    uint32_t mine = (*serial)++, children[256], at = leaf;
+    for (uint32_t i = 0; i < s->count && i < 256; i++) {
+        const IrField *f = &s->fields[i];
+        children[i] = *serial;
+        if (f->type == IR_RECORD) out_schema(e, f->record, at, root, serial);
+        at += f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
+    }
+    emit_f(e, "static const RtField fields_%" PRIu32 "_%" PRIu32 "[] = {\n", root, mine);
+    at = leaf;
+    for (uint32_t i = 0; i < s->count && i < 256; i++) {
+        const IrField *f = &s->fields[i];
+        if (f->type == IR_RECORD) {
+            emit_f(e, "    {.name = ");
+            emit_literal(e, f->name);
+            emit_f(e, ", .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32 ", .child = &child_%" PRIu32 "_%" PRIu32 ", .path = \"\"},\n",
+                   f->name.len, (int)IR_RECORD, f->optional ? RT_OPTIONAL : 0, at, root, children[i]);
+            at += leaves_of(e->ir, f->record);
+        } else {
+            field_row(e, f, at, true, f->name);
+            at++;
+        }
+    }
+    emit_f(e, "    {0}};\n");
+    if (mine) emit_f(e, "static const RtSchema child_%" PRIu32 "_%" PRIu32, root, mine);
+    else emit_f(e, "static const RtSchema schema_%" PRIu32, root);
+    emit_f(e, " = {");
+    emit_literal(e, s->name);
+    emit_f(e, ", fields_%" PRIu32 "_%" PRIu32 ", %" PRIu32 ", %" PRIu32 "};\n", root, mine, s->count,
+           leaves_of(e->ir, schema));
+}
+
+void emit_schemas(Emit *e)
+{
+    for (uint32_t i = 0; i < e->ir->schema_count; i++) {
+        uint32_t serial = 0;
+        out_schema(e, i, 0, i, &serial);
+    }
+}
+
+/* The source's schema, with what is needed marked. Returns whether any leaf of it is. */
+static bool any_needed(const Emit *e, uint32_t leaf, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (e->needed[leaf + i]) return true;
+    return false;
+}
+
+static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, bool root)
+{
+    const IrSchema *s = &e->ir->schemas[schema];
+    uint32_t at = leaf;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const IrField *f = &s->fields[i];
+        uint32_t count = f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
+        if (f->type == IR_RECORD && any_needed(e, at, count))
+            in_schema(e, f->record, at, arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(f->name)), false);
+        at += count;
+    }
+    emit_f(e, "static const RtField fields_in_%" PRIu32 "_%" PRIu32 "%s[] = {\n", e->index, leaf, root ? "_root" : "");
+    at = leaf;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const IrField *f = &s->fields[i];
+        uint32_t count = f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
+        field_row(e, f, at, any_needed(e, at, count), arena_printf(e->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name)));
+        at += count;
+    }
+    emit_f(e, "    {0}};\nstatic const RtSchema schema_in_%" PRIu32 "_%s%" PRIu32 " = {", e->index, root ? "root" : "",
+           leaf);
+    emit_literal(e, s->name);
+    emit_f(e, ", fields_in_%" PRIu32 "_%" PRIu32 "%s, %" PRIu32 ", %" PRIu32 "};\n", e->index, leaf, root ? "_root" : "",
+           s->count, leaves_of(e->ir, schema));
+}
+
+/* ---- options as JSON text ---- */
+
+static void json_text(Buf *out, Str text)
+{
+    buf_char(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 32) buf_printf(out, "\\u%04x", c);
+        else {
+            if (c == '"' || c == '\\') buf_char(out, '\\');
+            buf_char(out, (char)c);
+        }
+    }
+    buf_char(out, '"');
+}
+
+void emit_options(Emit *e, const IrOption *list, uint32_t count)
+{
+    Buf text;
+    buf_init(&text, 1 << 20);
+    buf_char(&text, '{');
+    for (uint32_t i = 0; i < count; i++) {
+        if (i) buf_char(&text, ',');
+        json_text(&text, list[i].name);
+        buf_char(&text, ':');
+        switch (list[i].type) {
+        case IR_BOOL: buf_text(&text, list[i].value.boolean ? "true" : "false"); break;
+        case IR_STR: json_text(&text, list[i].value.text); break;
+        case IR_F64: buf_printf(&text, "%.17g", list[i].value.number); break;
+        default: buf_i64(&text, list[i].value.integer); break; /* durations in ns */
+        }
+    }
+    buf_char(&text, '}');
+    emit_literal(e, buf_view(&text));
+    buf_done(&text);
+}
+
+static const char *format_name(IrFormat format)
+{
+    static const char *const names[] = {"", "json", "csv", "text", "raw"};
+    return names[format];
+}
+
+static void connection_name(Emit *e, uint32_t connection)
+{
+    emit_literal(e, connection == NO_INDEX ? STR("") : e->ir->connections[connection].name);
+}
+
+static void sources(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    emit_f(e, "static const RtSourceInfo sources_%" PRIu32 "[] = {\n", e->index);
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        const IrSource *s = &p->sources[i];
+        bool bounded = str_is(s->kind, "stdin") || str_is(s->kind, "file");
+        emit_f(e, "    {");
+        emit_literal(e, s->kind);
+        emit_f(e, ", ");
+        connection_name(e, s->connection);
+        emit_f(e, ", ");
+        emit_literal(e, s->address);
+        emit_f(e, ", ");
+        emit_options(e, s->options, s->option_count);
+        emit_f(e, ", \"%s\", %" PRIu32 ", %d},\n", format_name(s->format), s->node, bounded);
+    }
+    emit_f(e, "    {0}};\n");
+}
+
+static void sinks(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    emit_f(e, "static const RtSinkInfo sinks_%" PRIu32 "[] = {\n", e->index);
+    for (uint32_t i = 0; i < p->sink_count; i++) {
+        const IrSink *s = &p->sinks[i];
+        emit_f(e, "    {");
+        emit_literal(e, s->kind);
+        emit_f(e, ", ");
+        connection_name(e, s->connection);
+        emit_f(e, ", ");
+        emit_literal(e, s->address);
+        emit_f(e, ", ");
+        emit_options(e, s->options, s->option_count);
+        emit_f(e, ", \"%s\", ", format_name(s->format));
+        Buf keys;
+        buf_init(&keys, 65536);
+        buf_char(&keys, '[');
+        IrLeaf *leaves = NULL;
+        uint32_t leaf_count = 0;
+        if (s->key_count && s->schema != NO_INDEX &&
+            ir_leaves(e->ir, s->schema, e->arena, &leaves, &leaf_count) != ST_OK)
+            emit_fail(e, ST_NO_MEMORY, "compiling");
+        for (uint32_t k = 0; k < s->key_count && s->keys[k] < leaf_count; k++) {
+            if (k) buf_char(&keys, ',');
+            json_text(&keys, leaves[s->keys[k]].name);
+        }
+        buf_char(&keys, ']');
+        emit_literal(e, buf_view(&keys));
+        buf_done(&keys);
+        bool error = s->schema == NO_INDEX;
+        for (uint32_t k = 0; k < p->error_sink_count; k++) error |= p->error_sinks[k] == i;
+        emit_f(e, ", %" PRIu32 ", %d, ", s->node, (s->address_is_computed ? RT_SINK_ADDRESS : 0) | (error ? RT_SINK_ERROR : 0));
+        if (s->schema == NO_INDEX) emit_f(e, "0},\n");
+        else emit_f(e, "&schema_%" PRIu32 "},\n", s->schema);
+    }
+    emit_f(e, "    {0}};\n");
+}
+
+static void graph(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    emit_f(e, "static const RtNodeInfo nodes_%" PRIu32 "[] = {\n", e->index);
+    for (uint32_t i = 0; i < p->node_count; i++) {
+        SourcePlace at = {0, 0};
+        if (e->ir->source) at = source_place(e->ir->source, p->nodes[i].span.start);
+        emit_f(e, "    {");
+        emit_literal(e, p->nodes[i].kind);
+        emit_f(e, ", ");
+        emit_literal(e, p->nodes[i].label);
+        emit_f(e, ", %" PRIu32 ", %" PRIu32 "},\n", at.line, at.column);
+    }
+    emit_f(e, "    {0}};\nstatic const RtWireInfo wires_%" PRIu32 "[] = {\n", e->index);
+    for (uint32_t i = 0; i < p->wire_count; i++) {
+        const IrWire *w = &p->wires[i];
+        emit_f(e, "    {%" PRIu32 ", %" PRIu32 ", %d, ", w->from, w->to, (int)w->port);
+        if (w->schema == NO_INDEX || w->port == PORT_ERROR) emit_f(e, "0},\n");
+        else emit_f(e, "&schema_%" PRIu32 "},\n", w->schema);
+    }
+    emit_f(e, "    {0}};\n");
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15ull;
+    return h ^ h >> 29;
+}
+
+/* Whatever must be equal for saved state to fit: keys, size, aggregates. */
+static uint64_t layout_hash(const IrWindow *w)
+{
+    uint64_t h = mix(1, (uint64_t)w->kind);
+    h = mix(h, (uint64_t)w->size_ns);
+    h = mix(h, w->size_count);
+    h = mix(h, w->event_time);
+    for (uint32_t i = 0; i < w->key_count; i++) {
+        h = mix(h, (uint64_t)w->keys[i].type);
+        for (uint32_t n = 0; w->keys[i].names && n < w->keys[i].names->count; n++)
+            for (size_t c = 0; c < w->keys[i].names->names[n].len; c++)
+                h = mix(h, (unsigned char)w->keys[i].names->names[n].ptr[c]);
+    }
+    for (uint32_t i = 0; i < w->agg_count; i++) {
+        uint64_t within;
+        memcpy(&within, &w->aggs[i].within, 8);
+        h = mix(mix(h, (uint64_t)w->aggs[i].kind), (uint64_t)w->aggs[i].type);
+        h = mix(h, within);
+    }
+    return h;
+}
+
+static const IrField *agg_field(Emit *e, const IrWindow *w, uint32_t agg)
+{
+    IrLeaf *leaves;
+    uint32_t count;
+    if (ir_leaves(e->ir, w->out_schema, e->arena, &leaves, &count) != ST_OK) return NULL;
+    return w->aggs[agg].out < count ? leaves[w->aggs[agg].out].field : NULL;
+}
+
+static void windows(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    for (uint32_t i = 0; i < p->window_count; i++) {
+        const IrWindow *w = &p->windows[i];
+        emit_f(e, "static const RtAggInfo aggs_%" PRIu32 "_%" PRIu32 "[] = {\n", e->index, i);
+        for (uint32_t a = 0; a < w->agg_count; a++) {
+            const IrAgg *agg = &w->aggs[a];
+            const IrField *f = agg_field(e, w, a);
+            unsigned bits = 0;
+            if (agg->kind == AGG_QUANTILE)
+                for (bits = 1; bits < 12 && 1.0 / (double)(2u << bits) > agg->within;) bits++;
+            emit_f(e, "    {.kind = %d, .type = %d, .bits = %u, .offset = __builtin_offsetof(struct Slot_%" PRIu32
+                      "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32 ", .p = %a, .name = ",
+                   (int)agg->kind, (int)agg->type, bits, e->index, i, a, f ? f->bytes_max : 0, agg->p);
+            emit_literal(e, f ? f->name : STR(""));
+            emit_f(e, "},\n");
+        }
+        emit_f(e, "    {0}};\n");
+    }
+    emit_f(e, "static const RtWindowInfo windows_%" PRIu32 "[] = {\n", e->index);
+    for (uint32_t i = 0; i < p->window_count; i++) {
+        const IrWindow *w = &p->windows[i];
+        emit_f(e, "    {.name = \"%.*s.%" PRIu32 "\", .layout = 0x%" PRIx64 "ull, .kind = %d, .event_time = %d, .size_ns = %"
+                  PRId64 "ll, .size_count = %" PRIu64 "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32 ",\n",
+               STR_ARG(p->name), i, layout_hash(w), (int)w->kind, w->event_time, w->size_ns ? w->size_ns : 1,
+               w->size_count, w->key_count, w->agg_count);
+        emit_f(e, "     .key_types = (const u8[]){");
+        for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%d, ", (int)w->keys[k].type);
+        emit_f(e, "0}, .key_bytes_max = (const u32[]){");
+        for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%" PRIu32 ", ", w->keys[k].bytes_max);
+        emit_f(e, "0}, .key_names = (const char *const *const[]){");
+        for (uint32_t k = 0; k < w->key_count; k++) {
+            enum_names(e, w->keys[k].type == IR_ENUM ? w->keys[k].names : NULL);
+            emit_f(e, ", ");
+        }
+        emit_f(e, "0},\n     .aggs = aggs_%" PRIu32 "_%" PRIu32 ", .slot_bytes = sizeof(struct Slot_%" PRIu32 "_%" PRIu32
+                  "), .node = %" PRIu32 "},\n",
+               e->index, i, e->index, i, w->node);
+    }
+    emit_f(e, "    {0}};\n");
+}
+
+void emit_tables(Emit *e)
+{
+    in_schema(e, e->pipeline->in_schema, 0, STR(""), true);
+    sources(e);
+    sinks(e);
+    graph(e);
+    windows(e);
+    emit_f(e, "static const u32 error_sinks_%" PRIu32 "[] = {", e->index);
+    for (uint32_t i = 0; i < e->pipeline->error_sink_count; i++) emit_f(e, "%" PRIu32 ", ", e->pipeline->error_sinks[i]);
+    emit_f(e, "0};\n");
+}
