@@ -14,7 +14,7 @@ add_custom_command(
 
 tutti_library(tutti_compiler FOLDERS compiler compiler/diag compiler/lex compiler/ast compiler/parse
     compiler/type compiler/ir compiler/pass compiler/emit_c compiler/fmt
-    DEPENDS base)
+    DEPENDS base ${LIB_SODIUM})
 target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h
     ${PARSE_GEN}/lexer.c)
 set_source_files_properties(${PARSE_GEN}/grammar.c ${PARSE_GEN}/lexer.c
@@ -26,3 +26,7 @@ file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/compiler/driver/*
 add_executable(tutti ${driver_sources})
 target_compile_options(tutti PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(tutti PRIVATE tutti_compiler)
+# Generated code starts with the texts of these two headers.
+set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/emit_c/emit.c PROPERTIES
+    OBJECT_DEPENDS "${CMAKE_SOURCE_DIR}/runtime/flow/abi.h;${CMAKE_SOURCE_DIR}/runtime/flow/hot.h"
+    COMPILE_DEFINITIONS "EMIT_ABI_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/abi.h\";EMIT_HOT_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/hot.h\"")

@@ -1,7 +1,7 @@
 /* compiler/emit_c/emit.c: the whole text of a program: contract, tables, stages, loop over a batch.
  *
- * The loop tries the learnt layout on each record and reads it in any order when that gives up; both put
- * values into one array, and the first stage, inlined behind it, works on that. */
+ * The loop tries the learnt layout on each record and reads it in any order when that gives up;
+ * both put values into one array, and the first stage, inlined behind it, works on that. */
 #include "compiler/emit_c/emit_int.h"
 
 #include <inttypes.h>
@@ -10,7 +10,8 @@
 
 /* The texts of abi.h and hot.h, pasted in front of everything generated. */
 #define EMBED(name, file)                                                                          \
-    __asm__(".section .rodata\n.global " #name "\n" #name ":\n.incbin \"" file "\"\n.byte 0\n.previous\n"); \
+    __asm__(".section .rodata\n.global " #name "\n" #name ":\n.incbin \"" file                     \
+            "\"\n.byte 0\n.previous\n");                                                           \
     extern const char name[]
 EMBED(emit_text_abi, EMIT_ABI_FILE);
 EMBED(emit_text_hot, EMIT_HOT_FILE);
@@ -47,23 +48,27 @@ void emit_literal(Emit *e, Str text)
     buf_char(e->out, '"');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c == '"' || c == '\\') buf_printf(e->out, "\\%c", c);
-        else if (c < 32 || c > 126 || c == '?') buf_printf(e->out, "\\%03o", c); /* '?': trigraphs */
-        else buf_char(e->out, (char)c);
+        if (c == '"' || c == '\\')
+            buf_printf(e->out, "\\%c", c);
+        else if (c < 32 || c > 126 || c == '?')
+            buf_printf(e->out, "\\%03o", c); /* '?': trigraphs */
+        else
+            buf_char(e->out, (char)c);
     }
     buf_char(e->out, '"');
 }
 
 static void slots(Emit *e)
 {
-    static const char *const types[] = {"RtCount", "RtCount", "RtSum", "RtSum", "RtPick",
-                                        "RtPick", "RtPick", "RtPick", "RtVariance", "RtSketch"};
+    static const char *const types[] = {"RtCount", "RtCount", "RtSum",  "RtSum",      "RtPick",
+                                        "RtPick",  "RtPick",  "RtPick", "RtVariance", "RtSketch"};
     for (uint32_t i = 0; i < e->pipeline->window_count; i++) {
         const IrWindow *w = &e->pipeline->windows[i];
         IrLeaf *leaves;
         uint32_t count;
         if (w->early_ns) emit_fail(e, ST_UNSUPPORTED, "`early` on a window is not available");
-        if (w->key_count > EMIT_KEYS_MAX) emit_fail(e, ST_UNSUPPORTED, "more than %d keys", EMIT_KEYS_MAX);
+        if (w->key_count > EMIT_KEYS_MAX)
+            emit_fail(e, ST_UNSUPPORTED, "more than %d keys", EMIT_KEYS_MAX);
         if (ir_leaves(e->ir, w->out_schema, e->arena, &leaves, &count) != ST_OK) {
             emit_fail(e, ST_NO_MEMORY, "compiling");
             return;
@@ -71,7 +76,8 @@ static void slots(Emit *e)
         emit_f(e, "struct Slot_%" PRIu32 "_%" PRIu32 " {\n", e->index, i);
         for (uint32_t a = 0; a < w->agg_count; a++) {
             emit_f(e, "    %s a%" PRIu32 ";", types[w->aggs[a].kind], a);
-            if (w->aggs[a].out < count) emit_f(e, " /* %.*s */", STR_ARG(leaves[w->aggs[a].out].name));
+            if (w->aggs[a].out < count)
+                emit_f(e, " /* %.*s */", STR_ARG(leaves[w->aggs[a].out].name));
             if (emit_is_text(w->aggs[a].type)) {
                 uint32_t max = w->aggs[a].out < count ? leaves[w->aggs[a].out].field->bytes_max : 0;
                 emit_f(e, " char t%" PRIu32 "[%" PRIu32 "];", a, (max / 8 + 1) * 8);
@@ -88,7 +94,8 @@ static void find_needed(Emit *e)
     const IrPipeline *p = e->pipeline;
     for (uint32_t i = 0; p->stage_count && i < p->stages[0].code_count; i++) {
         const IrIns *ins = &p->stages[0].code[i];
-        if ((ins->op == IR_FIELD || ins->op == IR_HAS) && ins->a < e->leaf_count) e->needed[ins->a] = true;
+        if ((ins->op == IR_FIELD || ins->op == IR_HAS) && ins->a < e->leaf_count)
+            e->needed[ins->a] = true;
     }
     for (uint32_t i = 0; i < e->leaf_count; i++)
         if (p->sources[0].check == CHECK_STRICT) e->needed[i] = true;
@@ -99,18 +106,23 @@ static void any_order(Emit *e, IrFormat format)
     const IrSource *s = &e->pipeline->sources[0];
     emit_f(e, "        RtScan scan = {.value = wide, .has = there};\n        int why = ");
     switch (format) {
-    case FORMAT_CSV: emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_root0, p, stop, &scan);\n", e->index); break;
+    case FORMAT_CSV:
+        emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n", e->index);
+        break;
     case FORMAT_TEXT:
     case FORMAT_RAW:
-        emit_f(e, "rt->scan_text(pipe, &schema_in_%" PRIu32 "_root0, p, stop, &scan);\n", e->index);
+        emit_f(e, "rt->scan_text(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n", e->index);
         break;
     default:
-        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_root0, %d, %d, p, stop, &scan);\n", e->index, (int)s->check,
-               s->unknown == UNKNOWN_REJECT);
+        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_0_0, %d, %d, p, stop, &scan);\n", e->index,
+               (int)s->check, s->unknown == UNKNOWN_REJECT);
     }
-    if (format == FORMAT_CSV) emit_f(e, "        if (why < 0) { p = next; continue; } /* the header */\n");
+    if (format == FORMAT_CSV)
+        emit_f(e, "        if (why < 0) { p = next; continue; } /* the header */\n");
     emit_f(e, "        pipe->n.in++;\n");
-    emit_f(e, "        if (why) { rt->error(pipe, %" PRIu32 ", scan.reason, scan.field ? scan.field->path : 0, 0); p = next; continue; }\n",
+    emit_f(e,
+           "        if (why) { rt->error(pipe, %" PRIu32
+           ", scan.reason, scan.field ? scan.field->path : 0, 0); p = next; continue; }\n",
            s->node);
 }
 
@@ -118,12 +130,18 @@ static void feed(Emit *e, bool layout)
 {
     uint32_t n = e->index, leaves = e->leaf_count ? e->leaf_count : 1;
     emit_f(e, "static void feed_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n", n);
-    emit_f(e, "    const char *p = batch->bytes, *end = p + batch->len;\n"
-              "    const RtRecord *record = batch->records, *last = record + batch->count;\n"
-              "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32 "];\n", leaves, leaves, leaves, leaves);
-    emit_f(e, "    pipe->received_ns = batch->received_ns;\n"
-              "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len; pipe->key_len = 0;\n"
-              "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n", leaves);
+    emit_f(e,
+           "    const char *p = batch->bytes, *end = p + batch->len;\n"
+           "    const RtRecord *record = batch->records, *last = record + batch->count;\n"
+           "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32
+           "];\n",
+           leaves, leaves, leaves, leaves);
+    emit_f(
+        e,
+        "    pipe->received_ns = batch->received_ns;\n"
+        "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len; pipe->key_len = 0;\n"
+        "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n",
+        leaves);
     emit_f(e, "    while (!pipe->stopped) {\n"
               "        const char *next, *stop;\n"
               "        if (!batch->bytes) {\n"
@@ -136,10 +154,13 @@ static void feed(Emit *e, bool layout)
               "        } else if (p >= end) return;\n"
               "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");
     if (layout) {
-        emit_f(e, "        next = learnt_%" PRIu32 "(pipe, p, end, v, h);\n"
-                  "        if (next && (next == end || (batch->bytes && *next == '\\n'))) {\n"
-                  "            pipe->raw_len = (u64)(next - p);\n"
-                  "            next++;\n            pipe->n.in++;\n            pipe->n.learnt++;\n        } else {\n", n);
+        emit_f(e,
+               "        next = learnt_%" PRIu32 "(pipe, p, end, v, h);\n"
+               "        if (next && (next == end || (batch->bytes && *next == '\\n'))) {\n"
+               "            pipe->raw_len = (u64)(next - p);\n"
+               "            next++;\n            pipe->n.in++;\n            pipe->n.learnt++;\n    "
+               "    } else {\n",
+               n);
     } else {
         emit_f(e, "        {\n");
     }
@@ -152,18 +173,28 @@ static void feed(Emit *e, bool layout)
               "        }\n"
               "        pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\\r');\n");
     any_order(e, e->pipeline->sources[0].format);
-    emit_f(e, "        for (u32 i = 0; i < %" PRIu32 "; i++) v[i] = wide[i], h[i] = there[i];\n        }\n", leaves);
-    emit_f(e, "        stage_%" PRIu32 "_0(pipe, v, h, batch->source);\n        p = next;\n    }\n}\n", n);
+    emit_f(e,
+           "        for (u32 i = 0; i < %" PRIu32
+           "; i++) v[i] = wide[i], h[i] = there[i];\n        }\n",
+           leaves);
+    emit_f(e,
+           "        stage_%" PRIu32 "_0(pipe, v, h, batch->source);\n        p = next;\n    }\n}\n",
+           n);
 }
 
 static void rows(Emit *e)
 {
     const IrPipeline *p = e->pipeline;
-    emit_f(e, "static void row_%" PRIu32 "(RtPipe *pipe, u32 window, const RtWindowRow *row)\n{\n    switch (window) {\n", e->index);
+    emit_f(e,
+           "static void row_%" PRIu32
+           "(RtPipe *pipe, u32 window, const RtWindowRow *row)\n{\n    switch (window) {\n",
+           e->index);
     for (uint32_t i = 0; i < p->window_count; i++)
         if (p->windows[i].out_stage != NO_INDEX)
-            emit_f(e, "    case %" PRIu32 ": stage_%" PRIu32 "_%" PRIu32 "(pipe, row->values, row->has); break;\n", i, e->index,
-                   p->windows[i].out_stage);
+            emit_f(e,
+                   "    case %" PRIu32 ": stage_%" PRIu32 "_%" PRIu32
+                   "(pipe, row->values, row->has); break;\n",
+                   i, e->index, p->windows[i].out_stage);
     emit_f(e, "    }\n}\n");
 }
 
@@ -180,7 +211,10 @@ static void pipeline(Emit *e, Str sample)
     slots(e);
     emit_tables(e);
     for (uint32_t i = 1; i < p->stage_count; i++)
-        emit_f(e, "static void stage_%" PRIu32 "_%" PRIu32 "(RtPipe *pipe, const RtValue *v, const u8 *h);\n", e->index, i);
+        emit_f(e,
+               "static void stage_%" PRIu32 "_%" PRIu32
+               "(RtPipe *pipe, const RtValue *v, const u8 *h);\n",
+               e->index, i);
     for (uint32_t i = p->stage_count; i-- > 0;) emit_stage(e, i);
     emit_f(e, "#line 1 \"generated\"\n");
     IrFormat format = p->sources[0].format;
@@ -219,15 +253,27 @@ static void program_table(Emit *e)
         const IrPipeline *p = &ir->pipelines[i];
         emit_f(e, "    {.name = ");
         emit_literal(e, p->name);
-        emit_f(e, ", .sources = sources_%" PRIu32 ", .sinks = sinks_%" PRIu32 ", .nodes = nodes_%" PRIu32 ", .wires = wires_%"
-                  PRIu32 ", .windows = windows_%" PRIu32 ",\n", i, i, i, i, i);
-        emit_f(e, "     .source_count = %" PRIu32 ", .sink_count = %" PRIu32 ", .node_count = %" PRIu32 ", .wire_count = %" PRIu32
-                  ", .window_count = %" PRIu32 ",\n", p->source_count, p->sink_count, p->node_count, p->wire_count, p->window_count);
-        emit_f(e, "     .error_sinks = error_sinks_%" PRIu32 ", .error_sink_count = %" PRIu32 ", .error_drop = %d, .bounded = %d, .has_time = %d,\n",
+        emit_f(e,
+               ", .sources = sources_%" PRIu32 ", .sinks = sinks_%" PRIu32
+               ", .nodes = nodes_%" PRIu32 ", .wires = wires_%" PRIu32
+               ", .windows = windows_%" PRIu32 ",\n",
+               i, i, i, i, i);
+        emit_f(e,
+               "     .source_count = %" PRIu32 ", .sink_count = %" PRIu32 ", .node_count = %" PRIu32
+               ", .wire_count = %" PRIu32 ", .window_count = %" PRIu32 ",\n",
+               p->source_count, p->sink_count, p->node_count, p->wire_count, p->window_count);
+        emit_f(e,
+               "     .error_sinks = error_sinks_%" PRIu32 ", .error_sink_count = %" PRIu32
+               ", .error_drop = %d, .bounded = %d, .has_time = %d,\n",
                i, p->error_sink_count, p->error_drop, p->bounded, p->time.present);
-        emit_f(e, "     .order_ns = %" PRId64 "ll, .idle_ns = %" PRId64 "ll, .ahead_ns = %" PRId64 "ll, .stop_above = %a, .stop_in_ns = %" PRId64 "ll,\n",
+        emit_f(e,
+               "     .order_ns = %" PRId64 "ll, .idle_ns = %" PRId64 "ll, .ahead_ns = %" PRId64
+               "ll, .stop_above = %a, .stop_in_ns = %" PRId64 "ll,\n",
                p->time.order_ns, p->time.idle_ns, p->time.ahead_ns, p->stop_above, p->stop_in_ns);
-        emit_f(e, "     .in = &schema_in_%" PRIu32 "_root0, .feed = feed_%" PRIu32 ", .row = row_%" PRIu32 "},\n", i, i, i);
+        emit_f(e,
+               "     .in = &schema_in_%" PRIu32 "_0_0, .feed = feed_%" PRIu32
+               ", .row = row_%" PRIu32 "},\n",
+               i, i, i);
     }
     Str name = ir->source ? ir->source->path : STR("program");
     for (size_t i = name.len; i-- > 0;)
@@ -235,13 +281,18 @@ static void program_table(Emit *e)
             name = str_skip(name, i + 1);
             break;
         }
-    emit_f(e, "    {0}};\nstatic void bind(const RtApi *api) { rt = api; }\n"
-              "extern const RtProgram tutti_program;\n"
-              "__attribute__((visibility(\"default\"))) const RtProgram tutti_program = {.abi = RT_ABI, .pipeline_count = %" PRIu32
-              ", .name = ", ir->pipeline_count);
+    emit_f(e,
+           "    {0}};\nstatic void bind(const RtApi *api) { rt = api; }\n"
+           "extern const RtProgram tutti_program;\n"
+           "__attribute__((visibility(\"default\"))) const RtProgram tutti_program = {.abi = "
+           "RT_ABI, .pipeline_count = %" PRIu32 ", .name = ",
+           ir->pipeline_count);
     emit_literal(e, name);
-    emit_f(e, ", .hash = \"%016" PRIx64 "\", .pipelines = pipelines, .connections = connections, .connection_count = %" PRIu32
-              ", .bind = bind};\n", emit_hash(buf_view(e->out)), ir->connection_count);
+    emit_f(e,
+           ", .hash = \"%016" PRIx64
+           "\", .pipelines = pipelines, .connections = connections, .connection_count = %" PRIu32
+           ", .bind = bind};\n",
+           emit_hash(buf_view(e->out)), ir->connection_count);
 }
 
 Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag)
@@ -264,5 +315,6 @@ Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag
     buf_done(&e.literal);
     arena_free(e.arena);
     if (e.failed) return e.failed;
-    return buf_status(out) ? diag_set(diag, buf_status(out), "the generated text is too long") : ST_OK;
+    return buf_status(out) ? diag_set(diag, buf_status(out), "the generated text is too long")
+                           : ST_OK;
 }

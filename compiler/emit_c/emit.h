@@ -1,7 +1,8 @@
 /* compiler/emit_c/emit.h: a checked program as C text for the runtime of runtime/flow/abi.h.
  *
- * The text is complete: it includes nothing and compiles to a shared object with one exported symbol,
- * `tutti_program`. It is meant to be read: names are the program's, #line leads back to it. */
+ * The text is complete: it includes nothing and compiles to a shared object with one exported
+ * symbol, `tutti_program`. It is meant to be read: names are the program's, #line leads back to it.
+ */
 #ifndef TUTTI_COMPILER_EMIT_C_EMIT_H
 #define TUTTI_COMPILER_EMIT_C_EMIT_H
 
@@ -11,9 +12,9 @@
 
 enum { EMIT_BYTES_MAX = 32 << 20, EMIT_SAMPLE_BYTES = 64 << 10 };
 
-/* Appends the C text. `samples` holds, per pipeline, some first lines of its input, from which the order
- * and spacing of keys is learnt (empty or NULL: the declared order, compact). ST_UNSUPPORTED with a
- * text for what this back end cannot do. */
+/* Appends the C text. `samples` holds, per pipeline, some first lines of its input, from which the
+ * order and spacing of keys is learnt (empty or NULL: the declared order, compact). ST_UNSUPPORTED
+ * with a text for what this back end cannot do. */
 MUST Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag);
 
 #endif

@@ -12,11 +12,11 @@ typedef struct Emit {
     uint32_t index; /* of the pipeline: suffix of its names */
     Buf *out;
     Arena *arena;
-    Buf literal;  /* constant bytes of a row not yet written */
+    Buf literal; /* constant bytes of a row not yet written */
     const IrStage *stage;
     uint32_t stage_index;
     uint32_t tries[EMIT_TRY_MAX], try_count, labels;
-    uint32_t line; /* of the last #line */
+    uint32_t line;        /* of the last #line */
     const IrLeaf *leaves; /* of the source's schema */
     uint32_t leaf_count;
     bool *needed; /* leaves some code reads (all with check strict) */

@@ -1,10 +1,11 @@
 /* compiler/emit_c/layout.c: the expected layout of a source's records, as code.
  *
- * From sample lines the order of keys, the spacing and the kind of each value are learnt (the shape seen
- * most often wins); without a sample the declared order, compact, is the guess. The code compares the
- * constant parts eight bytes at a time, converts what the program needs and checks the rest without
- * converting it. It may give up (0) on anything; the record is then read again in any order. So a
- * layout can be wrong, never unsafe: every value it accepts is checked as strictly as there. */
+ * From sample lines the order of keys, the spacing and the kind of each value are learnt (the shape
+ * seen most often wins); without a sample the declared order, compact, is the guess. The code
+ * compares the constant parts eight bytes at a time, converts what the program needs and checks the
+ * rest without converting it. It may give up (0) on anything; the record is then read again in any
+ * order. So a layout can be wrong, never unsafe: every value it accepts is checked as strictly as
+ * there. */
 #include "compiler/emit_c/emit_int.h"
 
 #include <inttypes.h>
@@ -119,9 +120,11 @@ static void value(Learn *l, const IrField *field, uint32_t leaf)
         l->mark = l->p - 1; /* the closing quote belongs to the next constant */
         return;
     }
-    if (c == '{' || c == '[') opaque(l);
+    if (c == '{' || c == '[')
+        opaque(l);
     else
-        while (l->p < l->end && *l->p != ',' && *l->p != '}' && *l->p != ']' && *l->p != ' ') l->p++;
+        while (l->p < l->end && *l->p != ',' && *l->p != '}' && *l->p != ']' && *l->p != ' ')
+            l->p++;
     char kind = c == '{' || c == '[' ? 'o' : c == 't' || c == 'f' ? 't' : c == 'n' ? '0' : 'n';
     if (l->p == start) l->bad = true;
     item(l, kind, leaf, start, 0);
@@ -201,7 +204,8 @@ static bool same(const Shape *a, const Shape *b)
 {
     if (a->count != b->count || !str_eq(a->after, b->after)) return false;
     for (uint32_t i = 0; i < a->count; i++)
-        if (a->items[i].kind != b->items[i].kind || !str_eq(a->items[i].before, b->items[i].before)) return false;
+        if (a->items[i].kind != b->items[i].kind || !str_eq(a->items[i].before, b->items[i].before))
+            return false;
     return true;
 }
 
@@ -218,8 +222,10 @@ static const Shape *most_common(Emit *e, Str sample)
         if (learn(e, str_slice(sample.ptr, (size_t)nl), at)) {
             uint32_t i = 0;
             while (i < count && !same(&shapes[i], at)) i++;
-            if (i < count) votes[i]++;
-            else if (count < SHAPES_MAX) votes[count++] = 1;
+            if (i < count)
+                votes[i]++;
+            else if (count < SHAPES_MAX)
+                votes[count++] = 1;
         }
         sample = str_skip(sample, (size_t)nl + 1);
     }
@@ -243,7 +249,9 @@ static void guess(Emit *e, uint32_t schema, Buf *line)
         case IR_RECORD: guess(e, f->record, line); break;
         case IR_BOOL: buf_text(line, "true"); break;
         case IR_JSON: buf_text(line, "[]"); break;
-        case IR_TIME: buf_text(line, f->time_read == IR_TIME_TEXT ? "\"2026-11-23T10:00:00.000Z\"" : "0"); break;
+        case IR_TIME:
+            buf_text(line, f->time_read == IR_TIME_TEXT ? "\"2026-11-23T10:00:00.000Z\"" : "0");
+            break;
         case IR_STR:
         case IR_BYTES:
         case IR_DURATION:
@@ -270,11 +278,14 @@ static void expect_part(Emit *e, Str text)
     emit_f(e, "    if (RT_RARE(");
     if (n >= 8) {
         for (; at + 8 <= n; at += 8)
-            emit_f(e, "%s(RT_8(p + %zu) ^ 0x%" PRIx64 "ull)", at ? " | " : "", at, word(text.ptr + at, 8));
-        if (at < n) emit_f(e, " | (RT_8(p + %zu) ^ 0x%" PRIx64 "ull)", n - 8, word(text.ptr + n - 8, 8));
+            emit_f(e, "%s(RT_8(p + %zu) ^ 0x%" PRIx64 "ull)", at ? " | " : "", at,
+                   word(text.ptr + at, 8));
+        if (at < n)
+            emit_f(e, " | (RT_8(p + %zu) ^ 0x%" PRIx64 "ull)", n - 8, word(text.ptr + n - 8, 8));
     } else if (n >= 4) {
         emit_f(e, "(RT_4(p) ^ 0x%" PRIx64 "u)", word(text.ptr, 4));
-        if (n > 4) emit_f(e, " | (RT_4(p + %zu) ^ 0x%" PRIx64 "u)", n - 4, word(text.ptr + n - 4, 4));
+        if (n > 4)
+            emit_f(e, " | (RT_4(p + %zu) ^ 0x%" PRIx64 "u)", n - 4, word(text.ptr + n - 4, 4));
     } else {
         for (; at < n; at++) emit_f(e, "%s(p[%zu] ^ %d)", at ? " | " : "", at, text.ptr[at]);
     }
@@ -296,7 +307,8 @@ static void expect(Emit *e, Str text)
 
 static void text_end(Emit *e)
 {
-    emit_f(e, "    { const char *q = rt_plain(p); if (RT_RARE(!q) && !(q = rt->pass_text(p, end))) return 0; p = q; }\n");
+    emit_f(e, "    { const char *q = rt_plain(p); if (RT_RARE(!q) && !(q = rt->pass_text(p, end))) "
+              "return 0; p = q; }\n");
 }
 
 /* Enum names with their closing quote, compared as words. */
@@ -311,9 +323,13 @@ static void enum_value(Emit *e, const IrField *field, uint32_t leaf)
         memcpy(text, name.ptr, name.len);
         text[name.len] = '"';
         emit_f(e, "%sif (", i ? "    else " : "");
-        if (n == 4) emit_f(e, "RT_4(p) == 0x%" PRIx64 "u", word(text, 4));
-        else if (n == 8) emit_f(e, "RT_8(p) == 0x%" PRIx64 "ull", word(text, 8));
-        else if (n < 8) emit_f(e, "(RT_8(p) & 0x%" PRIx64 "ull) == 0x%" PRIx64 "ull", (1ull << (8 * n)) - 1, word(text, n));
+        if (n == 4)
+            emit_f(e, "RT_4(p) == 0x%" PRIx64 "u", word(text, 4));
+        else if (n == 8)
+            emit_f(e, "RT_8(p) == 0x%" PRIx64 "ull", word(text, 8));
+        else if (n < 8)
+            emit_f(e, "(RT_8(p) & 0x%" PRIx64 "ull) == 0x%" PRIx64 "ull",
+                   ((uint64_t)1 << (8 * n)) - 1, word(text, n));
         else {
             emit_f(e, "!__builtin_memcmp(p, ");
             emit_literal(e, str_slice(text, n));
@@ -340,21 +356,23 @@ static void string_value(Emit *e, const Item *it, const IrField *field)
     switch (field->type) {
     case IR_STR:
         emit_f(e,
-               "    { const char *q = rt_plain(p); if (RT_RARE(!q)) { if (!(q = rt->text(pipe, p, end, &v[%" PRIu32
-               "]))) return 0; }\n    else v[%" PRIu32 "].s = (RtText){p, (u64)(q - p)};\n    p = q; h[%" PRIu32
-               "] = 1; }\n",
+               "    { const char *q = rt_plain(p); if (RT_RARE(!q)) { if (!(q = rt->text(pipe, p, "
+               "end, &v[%" PRIu32 "]))) return 0; }\n    else v[%" PRIu32
+               "].s = (RtText){p, (u64)(q - p)};\n    p = q; h[%" PRIu32 "] = 1; }\n",
                leaf, leaf, leaf);
         if (field->bytes_max)
-            emit_f(e, "    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0;\n", leaf, field->bytes_max);
+            emit_f(e, "    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0;\n", leaf,
+                   field->bytes_max);
         return;
     case IR_ENUM: enum_value(e, field, leaf); return;
     case IR_TIME:
         if (field->time_read != IR_TIME_TEXT) break;
         emit_f(e, "    h[%" PRIu32 "] = 1;\n    ", leaf);
-        if (it->len == 24) emit_f(e, "if (rt_time24(&pipe->day, p, &v[%" PRIu32 "].i)) p += 24;\n    else ", leaf);
+        if (it->len == 24)
+            emit_f(e, "if (rt_time24(&pipe->day, p, &v[%" PRIu32 "].i)) p += 24;\n    else ", leaf);
         emit_f(e,
-               "{ const char *q = rt->pass_text(p, end); if (!q || !rt->time(&pipe->day, p, (u64)(q - p), &v[%" PRIu32
-               "].i)) return 0; p = q; }\n",
+               "{ const char *q = rt->pass_text(p, end); if (!q || !rt->time(&pipe->day, p, "
+               "(u64)(q - p), &v[%" PRIu32 "].i)) return 0; p = q; }\n",
                leaf);
         range(e, field, leaf);
         return;
@@ -368,7 +386,8 @@ static void number_value(Emit *e, const IrField *field, uint32_t leaf)
     switch (field->type) {
     case IR_F64:
     case IR_F32:
-        emit_f(e, "    { f64 d; const char *q = rt_short_f64(p, &d); if (RT_RARE(!q) && (!(q = rt->number(p, end, &d)) "
+        emit_f(e, "    { f64 d; const char *q = rt_short_f64(p, &d); if (RT_RARE(!q) && (!(q = "
+                  "rt->number(p, end, &d)) "
                   "|| !(d - d == 0))) return 0;\n    p = q; ");
         emit_f(e, field->type == IR_F32 ? "d = (f64)(f32)d; if (!(d - d == 0)) return 0; " : "");
         emit_f(e, "v[%" PRIu32 "].d = d; }\n", leaf);
@@ -377,7 +396,8 @@ static void number_value(Emit *e, const IrField *field, uint32_t leaf)
     case IR_I64:
     case IR_U32:
     case IR_U64:
-        emit_f(e, "    { i64 n; const char *q = rt_short_int(p, &n); if (RT_RARE(!q || *q == '.' || *q == 'e' || *q == "
+        emit_f(e, "    { i64 n; const char *q = rt_short_int(p, &n); if (RT_RARE(!q || *q == '.' "
+                  "|| *q == 'e' || *q == "
                   "'E') && !(q = rt->integer(p, end, &n))) return 0;\n    p = q; ");
         if (field->type == IR_I32) emit_f(e, "if (RT_RARE(n != (i32)n)) return 0; ");
         if (field->type == IR_U32) emit_f(e, "if (RT_RARE(n != (i64)(u32)n)) return 0; ");
@@ -391,8 +411,11 @@ static void number_value(Emit *e, const IrField *field, uint32_t leaf)
             emit_f(e, "    return 0;\n");
             return;
         }
-        emit_f(e, "    { u32 why; p = rt->decimal(p, end, %u, %d, &v[%" PRIu32 "].i, &why); if (RT_RARE(!p || why)) return 0; }\n",
-               field->type == IR_DECIMAL ? field->scale : scale[field->time_read], field->type == IR_TIME, leaf);
+        emit_f(e,
+               "    { u32 why; p = rt->decimal(p, end, %u, %d, &v[%" PRIu32
+               "].i, &why); if (RT_RARE(!p || why)) return 0; }\n",
+               field->type == IR_DECIMAL ? field->scale : scale[field->time_read],
+               field->type == IR_TIME, leaf);
         break;
     }
     default: emit_f(e, "    return 0;\n"); return;
@@ -403,7 +426,8 @@ static void number_value(Emit *e, const IrField *field, uint32_t leaf)
 
 static void opaque_value(Emit *e)
 {
-    emit_f(e, "    { const char *line = __builtin_memchr(p, '\\n', (u64)(end - p)); p = rt->skip(p, line ? line : end); if (!p) return 0; }\n");
+    emit_f(e, "    { const char *line = __builtin_memchr(p, '\\n', (u64)(end - p)); p = "
+              "rt->skip(p, line ? line : end); if (!p) return 0; }\n");
 }
 
 static void item_code(Emit *e, const Item *it)
@@ -413,17 +437,25 @@ static void item_code(Emit *e, const Item *it)
     expect(e, it->before);
     switch (it->kind) {
     case 's':
-        if (needed) string_value(e, it, field);
-        else text_end(e);
+        if (needed)
+            string_value(e, it, field);
+        else
+            text_end(e);
         return;
     case 'n':
-        if (needed) number_value(e, field, it->leaf);
-        else emit_f(e, "    { const char *q = rt_pass_number(p); if (RT_RARE(!q) && !(q = rt->pass_number(p, end))) return 0; p = q; }\n");
+        if (needed)
+            number_value(e, field, it->leaf);
+        else
+            emit_f(e, "    { const char *q = rt_pass_number(p); if (RT_RARE(!q) && !(q = "
+                      "rt->pass_number(p, end))) return 0; p = q; }\n");
         return;
     case 't':
-        emit_f(e, "    { u32 yes = RT_4(p) == 0x65757274u; if (!yes && ((RT_8(p) & 0xffffffffffull) != 0x65736c6166ull)) return 0;\n");
-        if (needed && field->type == IR_BOOL) emit_f(e, "    v[%" PRIu32 "].i = yes; h[%" PRIu32 "] = 1;\n", it->leaf, it->leaf);
-        else if (needed) emit_f(e, "    return 0;\n");
+        emit_f(e, "    { u32 yes = RT_4(p) == 0x65757274u; if (!yes && ((RT_8(p) & "
+                  "0xffffffffffull) != 0x65736c6166ull)) return 0;\n");
+        if (needed && field->type == IR_BOOL)
+            emit_f(e, "    v[%" PRIu32 "].i = yes; h[%" PRIu32 "] = 1;\n", it->leaf, it->leaf);
+        else if (needed)
+            emit_f(e, "    return 0;\n");
         emit_f(e, "    p += yes ? 4 : 5; }\n");
         return;
     case '0':
@@ -431,8 +463,10 @@ static void item_code(Emit *e, const Item *it)
         if (needed && !e->leaves[it->leaf].optional) emit_f(e, "    return 0;\n");
         return;
     default:
-        if (needed) emit_f(e, "    return 0;\n"); /* json values: any order slices them */
-        else opaque_value(e);
+        if (needed)
+            emit_f(e, "    return 0;\n"); /* json values: any order slices them */
+        else
+            opaque_value(e);
     }
 }
 
@@ -455,7 +489,9 @@ bool emit_layout(Emit *e, Str sample)
         if (shape->items[i].leaf != NO_INDEX && e->needed[shape->items[i].leaf]) last = i + 1;
     bool lazy = source->check == CHECK_LAZY;
     emit_f(e, "/* the expected layout; 0 = another one, read in any order then */\n");
-    emit_f(e, "RT_INLINE const char *learnt_%" PRIu32 "(RtPipe *pipe, const char *p, const char *end, RtValue *v, u8 *h)\n{\n",
+    emit_f(e,
+           "RT_INLINE const char *learnt_%" PRIu32
+           "(RtPipe *pipe, const char *p, const char *end, RtValue *v, u8 *h)\n{\n",
            e->index);
     for (uint32_t i = 0; i < e->leaf_count; i++)
         if (e->needed[i] && e->leaves[i].optional) emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
@@ -463,7 +499,8 @@ bool emit_layout(Emit *e, Str sample)
     if (lazy) {
         if (last && shape->items[last - 1].kind == 'n') /* nothing behind it is compared */
             emit_f(e, "    if (RT_RARE(*p != ',' && *p != '}')) return 0;\n");
-        emit_f(e, "    { const char *q = __builtin_memchr(p, '\\n', (u64)(end - p)); return q ? q : end; }\n}\n");
+        emit_f(e, "    { const char *q = __builtin_memchr(p, '\\n', (u64)(end - p)); return q ? q "
+                  ": end; }\n}\n");
     } else {
         expect(e, shape->after);
         emit_f(e, "    return p;\n}\n");

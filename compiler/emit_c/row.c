@@ -1,9 +1,9 @@
 /* compiler/emit_c/row.c: rows out: a template of constant bytes with values between.
  *
- * The room for a row is reserved once, from the constants and the lengths of its texts, so that writing
- * checks nothing. Neighbouring constants are joined into one copy. Every field after the first writes
- * its comma in front; where the first field may be missing, the comma written first is turned
- * into the brace afterwards. */
+ * The room for a row is reserved once, from the constants and the lengths of its texts, so that
+ * writing checks nothing. Neighbouring constants are joined into one copy. Every field after the
+ * first writes its comma in front; where the first field may be missing, the comma written first is
+ * turned into the brace afterwards. */
 #include "compiler/emit_c/emit_int.h"
 
 #include <inttypes.h>
@@ -57,12 +57,17 @@ static void value(Emit *e, uint32_t reg)
 {
     const IrReg *r = &e->stage->regs[reg];
     const char *name = emit_reg(e, reg), *call = NULL;
-    bool quoted = r->type == IR_STR || r->type == IR_BYTES || r->type == IR_TIME || r->type == IR_DURATION ||
-                  r->type == IR_ENUM;
+    bool quoted = r->type == IR_STR || r->type == IR_BYTES || r->type == IR_TIME ||
+                  r->type == IR_DURATION || r->type == IR_ENUM;
     if (quoted) constant(e, "\"");
     flush(e);
     switch (r->type) {
-    case IR_BOOL: emit_f(e, "    if (%s) { __builtin_memcpy(w, \"true\", 4); w += 4; } else { __builtin_memcpy(w, \"false\", 5); w += 5; }\n", name); break;
+    case IR_BOOL:
+        emit_f(e,
+               "    if (%s) { __builtin_memcpy(w, \"true\", 4); w += 4; } else { "
+               "__builtin_memcpy(w, \"false\", 5); w += 5; }\n",
+               name);
+        break;
     case IR_I32:
     case IR_I64: call = "put_i64"; break;
     case IR_U32:
@@ -75,11 +80,14 @@ static void value(Emit *e, uint32_t reg)
     case IR_ENUM:
         emit_f(e, "    { ");
         names_table(e, r->names);
-        emit_f(e, " __builtin_memcpy(w, names[%s].p, names[%s].n); w += names[%s].n; }\n", name, name, name);
+        emit_f(e, " __builtin_memcpy(w, names[%s].p, names[%s].n); w += names[%s].n; }\n", name,
+               name, name);
         break;
     case IR_STR: emit_f(e, "    w = rt_put_plain(rt, w, %s.p, %s.n);\n", name, name); break;
     case IR_BYTES: emit_f(e, "    w = rt->put_base64(w, %s.p, %s.n);\n", name, name); break;
-    default: emit_f(e, "    __builtin_memcpy(w, %s.p, %s.n); w += %s.n;\n", name, name, name); break;
+    default:
+        emit_f(e, "    __builtin_memcpy(w, %s.p, %s.n); w += %s.n;\n", name, name, name);
+        break;
     }
     if (call) emit_f(e, "    w = rt->%s(w, %s);\n", call, name);
     if (quoted) constant(e, "\"");
@@ -144,8 +152,10 @@ static void object(Row *row, uint32_t schema)
             continue;
         }
         flush(e);
-        if (field->type == IR_RECORD) any_there(row, leaves_of(e->ir, field->record));
-        else emit_f(e, "    if (%s) {\n", emit_reg(e, row->pairs[2 * row->leaf + 1]));
+        if (field->type == IR_RECORD)
+            any_there(row, leaves_of(e->ir, field->record));
+        else
+            emit_f(e, "    if (%s) {\n", emit_reg(e, row->pairs[2 * row->leaf + 1]));
         member(row, field, separator);
         flush(e);
         emit_f(e, "    }\n");
@@ -159,15 +169,17 @@ static void object(Row *row, uint32_t schema)
 
 void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count)
 {
-    emit_f(e, "    RtValue v[%" PRIu32 "]; u8 h[%" PRIu32 "];\n", count ? count : 1, count ? count : 1);
+    emit_f(e, "    RtValue v[%" PRIu32 "]; u8 h[%" PRIu32 "];\n", count ? count : 1,
+           count ? count : 1);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t reg = pairs[2 * i];
         if (reg == NO_REG) {
             emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
             continue;
         }
-        emit_f(e, "    v[%" PRIu32 "].%s = %s; h[%" PRIu32 "] = %s;\n", i, emit_member(e->stage->regs[reg].type),
-               emit_reg(e, reg), i, emit_reg(e, pairs[2 * i + 1]));
+        emit_f(e, "    v[%" PRIu32 "].%s = %s; h[%" PRIu32 "] = %s;\n", i,
+               emit_member(e->stage->regs[reg].type), emit_reg(e, reg), i,
+               emit_reg(e, pairs[2 * i + 1]));
     }
 }
 
@@ -175,12 +187,15 @@ void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count)
 static void reserve(Row *row, uint32_t sink, uint64_t constants)
 {
     Emit *e = row->e;
-    emit_f(e, "    char *w = rt->row_begin(pipe, %" PRIu32 ", %" PRIu64, sink, constants + 64ull * row->count);
+    emit_f(e, "    char *w = rt->row_begin(pipe, %" PRIu32 ", %" PRIu64, sink,
+           constants + (uint64_t)64 * row->count);
     for (uint32_t i = 0; i < row->count; i++) {
         uint32_t reg = row->pairs[2 * i], has = row->pairs[2 * i + 1];
         if (reg == NO_REG || !emit_is_text(e->stage->regs[reg].type)) continue;
-        if (has == NO_REG) emit_f(e, " + %s.n * 6", emit_reg(e, reg));
-        else emit_f(e, " + (%s ? %s.n * 6 : 0)", emit_reg(e, has), emit_reg(e, reg));
+        if (has == NO_REG)
+            emit_f(e, " + %s.n * 6", emit_reg(e, reg));
+        else
+            emit_f(e, " + (%s ? %s.n * 6 : 0)", emit_reg(e, has), emit_reg(e, reg));
     }
     emit_f(e, ");\n");
 }
@@ -204,11 +219,12 @@ static void plain(Row *row, IrFormat format)
     Emit *e = row->e;
     uint32_t reg = row->count ? row->pairs[0] : NO_REG;
     if (reg == NO_REG || !emit_is_text(e->stage->regs[reg].type)) {
-        emit_fail(e, ST_UNSUPPORTED, "a sink `as text` or `as raw` takes rows whose first field is text");
+        emit_fail(e, ST_UNSUPPORTED,
+                  "a sink `as text` or `as raw` takes rows whose first field is text");
         return;
     }
-    emit_f(e, "    __builtin_memcpy(w, %s.p, %s.n); w += %s.n;\n", emit_reg(e, reg), emit_reg(e, reg),
-           emit_reg(e, reg));
+    emit_f(e, "    __builtin_memcpy(w, %s.p, %s.n); w += %s.n;\n", emit_reg(e, reg),
+           emit_reg(e, reg), emit_reg(e, reg));
     if (format == FORMAT_TEXT) emit_f(e, "    *w++ = '\\n';\n");
 }
 
@@ -219,7 +235,8 @@ void emit_row(Emit *e, const IrIns *ins)
     emit_f(e, "    {\n");
     if (sink->format == FORMAT_CSV) {
         emit_arrays(e, row.pairs, row.count);
-        emit_f(e, "    rt->csv_row(pipe, %" PRIu32 ", v, h); }\n    if (!done) done = 1;\n", ins->imm.index);
+        emit_f(e, "    rt->csv_row(pipe, %" PRIu32 ", v, h); }\n    if (!done) done = 1;\n",
+               ins->imm.index);
         return;
     }
     reserve(&row, ins->imm.index, name_bytes(e->ir, sink->schema) + 16);
@@ -235,5 +252,6 @@ void emit_row(Emit *e, const IrIns *ins)
     }
     emit_f(e, "    RtValue address = {.s = {\"\", 0}}, key = {.s = {\"\", 0}};\n");
     if (ins->a != NO_REG) emit_f(e, "    address.s = %s;\n", emit_reg(e, ins->a));
-    emit_f(e, "    rt->row_end(pipe, %" PRIu32 ", w, address, key); }\n    if (!done) done = 1;\n", ins->imm.index);
+    emit_f(e, "    rt->row_end(pipe, %" PRIu32 ", w, address, key); }\n    if (!done) done = 1;\n",
+           ins->imm.index);
 }

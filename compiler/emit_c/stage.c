@@ -1,8 +1,9 @@
 /* compiler/emit_c/stage.c: one stage of row code as one C function.
  *
- * Registers become locals of fitting C types, control becomes blocks and labels. A failure is a call to
- * the runtime's error route and a return, or a jump to the CATCH around it. `done` says how the
- * record ended (emitted, in a window, late), so that the counters of a pipeline always add up. */
+ * Registers become locals of fitting C types, control becomes blocks and labels. A failure is a
+ * call to the runtime's error route and a return, or a jump to the CATCH around it. `done` says how
+ * the record ended (emitted, in a window, late), so that the counters of a pipeline always add up.
+ */
 #include "compiler/emit_c/emit_int.h"
 
 #include <inttypes.h>
@@ -56,7 +57,8 @@ const char *emit_reg(Emit *e, uint32_t reg)
     size_t n = 0;
     for (size_t i = 0; i < name.len && n < 60; i++) {
         char c = name.ptr[i];
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        bool word =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
         out[n++] = word ? c : '_';
     }
     snprintf(out + n, 96 - n, "_%" PRIu32, reg);
@@ -70,8 +72,10 @@ static const IrReg *reg_of(const Emit *e, uint32_t reg)
 
 static void escape_name(Emit *e, Str text)
 {
-    if (text.len) emit_literal(e, text);
-    else emit_f(e, "0");
+    if (text.len)
+        emit_literal(e, text);
+    else
+        emit_f(e, "0");
 }
 
 void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name)
@@ -103,9 +107,11 @@ static void constant(Emit *e, const IrIns *ins)
     case IR_BOOL: emit_f(e, "%d", ins->imm.boolean); break;
     case IR_F32:
     case IR_F64:
-        if (isfinite(ins->imm.number)) emit_f(e, "%a", ins->imm.number);
-        else emit_f(e, isnan(ins->imm.number) ? "__builtin_nan(\"\")" : "%s__builtin_inf()",
-                    ins->imm.number < 0 ? "-" : "");
+        if (isfinite(ins->imm.number))
+            emit_f(e, "%a", ins->imm.number);
+        else
+            emit_f(e, isnan(ins->imm.number) ? "__builtin_nan(\"\")" : "%s__builtin_inf()",
+                   ins->imm.number < 0 ? "-" : "");
         break;
     case IR_U32:
     case IR_U64: emit_f(e, "%" PRIu64 "ull", ins->imm.natural); break;
@@ -117,8 +123,10 @@ static void constant(Emit *e, const IrIns *ins)
         emit_f(e, ", %zu}", ins->imm.text.len);
         break;
     default:
-        if (ins->imm.integer == INT64_MIN) emit_f(e, "(-9223372036854775807ll - 1)");
-        else emit_f(e, "%" PRId64 "ll", ins->imm.integer);
+        if (ins->imm.integer == INT64_MIN)
+            emit_f(e, "(-9223372036854775807ll - 1)");
+        else
+            emit_f(e, "%" PRId64 "ll", ins->imm.integer);
     }
     emit_f(e, ";\n");
 }
@@ -150,11 +158,13 @@ static void arithmetic(Emit *e, const IrIns *ins)
     }
     if (ins->op == IR_MUL && dst->type == IR_DECIMAL) {
         unsigned have = reg_of(e, ins->a)->scale + reg_of(e, ins->b)->scale;
-        unsigned cut = reg_of(e, ins->a)->type == IR_DECIMAL && reg_of(e, ins->b)->type == IR_DECIMAL &&
-                               have > dst->scale
+        unsigned cut = reg_of(e, ins->a)->type == IR_DECIMAL &&
+                               reg_of(e, ins->b)->type == IR_DECIMAL && have > dst->scale
                            ? have - dst->scale
                            : 0;
-        emit_f(e, "    { __int128 x = (__int128)%s * %s / %" PRIu64 "ll; %s = (i64)x; if (RT_RARE(x != %s)) ",
+        emit_f(e,
+               "    { __int128 x = (__int128)%s * %s / %" PRIu64
+               "ll; %s = (i64)x; if (RT_RARE(x != %s)) ",
                a, b, power10(cut), d, d);
         leave(e, ins, "RT_OVERFLOW");
         emit_f(e, "    }\n");
@@ -176,9 +186,12 @@ static void divide(Emit *e, const IrIns *ins)
                emit_ctype(type), a, d);
         leave(e, ins, "RT_OVERFLOW");
     }
-    if (ins->op == IR_MOD && is_float(type)) emit_f(e, "    %s = (%s)rt->fmod(%s, %s);\n", d, emit_ctype(type), a, b);
-    else if (ins->op == IR_MOD && is_signed) emit_f(e, "    %s = %s == -1 ? 0 : %s %% %s;\n", d, b, a, b);
-    else emit_f(e, "    %s = %s %s %s;\n", d, a, ins->op == IR_MOD ? "%" : "/", b);
+    if (ins->op == IR_MOD && is_float(type))
+        emit_f(e, "    %s = (%s)rt->fmod(%s, %s);\n", d, emit_ctype(type), a, b);
+    else if (ins->op == IR_MOD && is_signed)
+        emit_f(e, "    %s = %s == -1 ? 0 : %s %% %s;\n", d, b, a, b);
+    else
+        emit_f(e, "    %s = %s %s %s;\n", d, a, ins->op == IR_MOD ? "%" : "/", b);
 }
 
 static void negate(Emit *e, const IrIns *ins)
@@ -197,36 +210,46 @@ static void convert(Emit *e, const IrIns *ins)
 {
     const IrReg *from = reg_of(e, ins->a), *to = reg_of(e, ins->dst);
     const char *d = emit_reg(e, ins->dst), *a = emit_reg(e, ins->a);
-    unsigned fs = from->type == IR_DECIMAL ? from->scale : 0, ts = to->type == IR_DECIMAL ? to->scale : 0;
+    unsigned fs = from->type == IR_DECIMAL ? from->scale : 0,
+             ts = to->type == IR_DECIMAL ? to->scale : 0;
     if (is_float(to->type)) {
-        if (fs) emit_f(e, "    %s = (%s)((f64)%s / 1e%u);\n", d, emit_ctype(to->type), a, fs);
-        else emit_f(e, "    %s = (%s)%s;\n", d, emit_ctype(to->type), a);
+        if (fs)
+            emit_f(e, "    %s = (%s)((f64)%s / 1e%u);\n", d, emit_ctype(to->type), a, fs);
+        else
+            emit_f(e, "    %s = (%s)%s;\n", d, emit_ctype(to->type), a);
         return;
     }
     if (is_float(from->type)) { /* exact, or overflow; a decimal takes the nearest */
         static const struct {
             IrType type;
             const char *lo, *hi;
-        } bounds[] = {{IR_I32, "-2147483648.0", "2147483648.0"}, {IR_U32, "0.0", "4294967296.0"},
+        } bounds[] = {{IR_I32, "-2147483648.0", "2147483648.0"},
+                      {IR_U32, "0.0", "4294967296.0"},
                       {IR_U64, "0.0", "18446744073709551616.0"}};
         const char *lo = "-9223372036854775808.0", *hi = "9223372036854775808.0";
         for (size_t i = 0; i < COUNT_OF(bounds); i++)
             if (bounds[i].type == to->type) lo = bounds[i].lo, hi = bounds[i].hi;
         emit_f(e, "    { f64 x = ");
-        if (ts) emit_f(e, "__builtin_rint((f64)%s * 1e%u)", a, ts);
-        else emit_f(e, "(f64)%s", a);
-        emit_f(e, "; if (RT_RARE(!(x >= %s && x < %s && x == (f64)(%s)x))) ", lo, hi, emit_ctype(to->type));
+        if (ts)
+            emit_f(e, "__builtin_rint((f64)%s * 1e%u)", a, ts);
+        else
+            emit_f(e, "(f64)%s", a);
+        emit_f(e, "; if (RT_RARE(!(x >= %s && x < %s && x == (f64)(%s)x))) ", lo, hi,
+               emit_ctype(to->type));
         leave(e, ins, "RT_OVERFLOW");
         emit_f(e, "    %s = (%s)x; }\n", d, emit_ctype(to->type));
         return;
     }
     if (ts >= fs) {
-        emit_f(e, "    if (RT_RARE(__builtin_mul_overflow(%s, %" PRIu64 "ll, &%s))) ", a, power10(ts - fs), d);
+        emit_f(e, "    if (RT_RARE(__builtin_mul_overflow(%s, %" PRIu64 "ll, &%s))) ", a,
+               power10(ts - fs), d);
         leave(e, ins, "RT_OVERFLOW");
         return;
     }
-    emit_f(e, "    if (RT_RARE(%s %% %" PRIu64 "ll || __builtin_add_overflow(%s / %" PRIu64 "ll, 0, &%s))) ", a,
-           power10(fs - ts), a, power10(fs - ts), d);
+    emit_f(e,
+           "    if (RT_RARE(%s %% %" PRIu64 "ll || __builtin_add_overflow(%s / %" PRIu64
+           "ll, 0, &%s))) ",
+           a, power10(fs - ts), a, power10(fs - ts), d);
     leave(e, ins, "RT_OVERFLOW");
 }
 
@@ -237,11 +260,13 @@ static void compare(Emit *e, const IrIns *ins)
     const char *d = emit_reg(e, ins->dst), *a = emit_reg(e, ins->a), *b = emit_reg(e, ins->b);
     static const char *const signs[] = {"==", "!=", "<", "<=", ">", ">="};
     const char *sign = signs[ins->op - IR_EQ];
-    if (!emit_is_text(reg_of(e, ins->a)->type)) emit_f(e, "    %s = %s %s %s;\n", d, a, sign, b);
+    if (!emit_is_text(reg_of(e, ins->a)->type))
+        emit_f(e, "    %s = %s %s %s;\n", d, a, sign, b);
     else if (ins->op == IR_EQ || ins->op == IR_NE)
         emit_f(e, "    %s = %s(%s.n == %s.n && !__builtin_memcmp(%s.p, %s.p, %s.n));\n", d,
                ins->op == IR_EQ ? "" : "!", a, b, a, b, a);
-    else emit_f(e, "    %s = rt->compare(%s.p, %s.n, %s.p, %s.n) %s 0;\n", d, a, a, b, b, sign);
+    else
+        emit_f(e, "    %s = rt->compare(%s.p, %s.n, %s.p, %s.n) %s 0;\n", d, a, a, b, b, sign);
 }
 
 static void search(Emit *e, const IrIns *ins)
@@ -272,7 +297,9 @@ static void to_text(Emit *e, const IrIns *ins)
     switch (from->type) {
     case IR_STR:
     case IR_JSON: emit_f(e, "    %s = %s;\n", d, a); break;
-    case IR_BOOL: emit_f(e, "    %s = %s ? (RtText){\"true\", 4} : (RtText){\"false\", 5};\n", d, a); break;
+    case IR_BOOL:
+        emit_f(e, "    %s = %s ? (RtText){\"true\", 4} : (RtText){\"false\", 5};\n", d, a);
+        break;
     case IR_ENUM:
         emit_f(e, "    { static const RtText names[] = {");
         for (uint32_t i = 0; i < from->names->count; i++) {
@@ -300,8 +327,10 @@ static void to_text(Emit *e, const IrIns *ins)
         emit_f(e, "    { char *w = rt->scratch(pipe, 64); if (RT_RARE(!w)) ");
         leave(e, ins, "RT_TOO_LONG");
         if (from->type == IR_DECIMAL)
-            emit_f(e, "    %s.p = w; %s.n = (u64)(rt->put_decimal(w, %s, %u) - w); }\n", d, d, a, from->scale);
-        else emit_f(e, "    %s.p = w; %s.n = (u64)(rt->%s%s) - w); }\n", d, d, call, a);
+            emit_f(e, "    %s.p = w; %s.n = (u64)(rt->put_decimal(w, %s, %u) - w); }\n", d, d, a,
+                   from->scale);
+        else
+            emit_f(e, "    %s.p = w; %s.n = (u64)(rt->%s%s) - w); }\n", d, d, call, a);
     }
     bound(e, ins);
 }
@@ -311,7 +340,8 @@ static void concat(Emit *e, const IrIns *ins)
     const uint32_t *args = e->stage->pool + ins->args;
     const char *d = emit_reg(e, ins->dst);
     emit_f(e, "    { RtText text = {0, 0};\n");
-    for (uint32_t i = 0; i < ins->arg_count; i++) emit_f(e, "    text.n += %s.n;\n", emit_reg(e, args[i]));
+    for (uint32_t i = 0; i < ins->arg_count; i++)
+        emit_f(e, "    text.n += %s.n;\n", emit_reg(e, args[i]));
     uint32_t max = reg_of(e, ins->dst)->bytes_max;
     if (max) {
         emit_f(e, "    if (RT_RARE(text.n > %" PRIu32 "u)) ", max);
@@ -334,12 +364,13 @@ static void call(Emit *e, const IrIns *ins)
         emit_fail(e, ST_INTERNAL, "a call of an unknown function");
         return;
     }
-    emit_f(e, "    { RtValue args[%" PRIu32 "], ret = {0}; u32 why;\n", ins->arg_count ? ins->arg_count : 1);
+    emit_f(e, "    { RtValue args[%" PRIu32 "], ret = {0}; u32 why;\n",
+           ins->arg_count ? ins->arg_count : 1);
     for (uint32_t i = 0; i < ins->arg_count; i++)
         emit_f(e, "    args[%" PRIu32 "].%s = %s;\n", i, emit_member(reg_of(e, args[i])->type),
                emit_reg(e, args[i]));
-    emit_f(e, "    why = rt->builtin(pipe, RT_FN_%s, args, %" PRIu32 ", &ret);\n", builtin_ids[ins->imm.builtin],
-           ins->arg_count);
+    emit_f(e, "    why = rt->builtin(pipe, RT_FN_%s, args, %" PRIu32 ", &ret);\n",
+           builtin_ids[ins->imm.builtin], ins->arg_count);
     emit_f(e, "    if (RT_RARE(why)) ");
     leave(e, ins, "why");
     IrType type = reg_of(e, ins->dst)->type;
@@ -354,7 +385,8 @@ static void meta(Emit *e, const IrIns *ins)
     switch (ins->imm.meta.what) {
     case META_TOPIC: emit_f(e, "    %s = (RtText){pipe->topic, pipe->topic_len};\n", d); break;
     case META_TOPIC_LEVEL:
-        emit_f(e, "    { RtValue level; rt->meta_level(pipe, %" PRIu32 ", &level); %s = level.s; }\n",
+        emit_f(e,
+               "    { RtValue level; rt->meta_level(pipe, %" PRIu32 ", &level); %s = level.s; }\n",
                ins->imm.meta.level, d);
         break;
     case META_KEY: emit_f(e, "    %s = (RtText){pipe->key, pipe->key_len};\n", d); break;
@@ -366,7 +398,8 @@ static void meta(Emit *e, const IrIns *ins)
 
 /* ---- the stream ---- */
 
-static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, uint32_t value, uint32_t has)
+static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, uint32_t value,
+                uint32_t has)
 {
     const IrAgg *agg = &window->aggs[at];
     static const char *const picks[] = {"min", "max", "first", "last"};
@@ -377,9 +410,11 @@ static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, 
     case AGG_COUNT: emit_f(e, "slot->a%" PRIu32 ".n++;\n", at); break;
     case AGG_COUNT_IF: emit_f(e, "slot->a%" PRIu32 ".n += (%s) != 0;\n", at, v); break;
     case AGG_MEAN:
-        if (agg->type == IR_DECIMAL) emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s / 1e%u);\n", at, v,
-                                            value == NO_REG ? 0u : reg_of(e, value)->scale);
-        else emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s);\n", at, v);
+        if (agg->type == IR_DECIMAL)
+            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s / 1e%u);\n", at, v,
+                   value == NO_REG ? 0u : reg_of(e, value)->scale);
+        else
+            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s);\n", at, v);
         break;
     case AGG_SUM:
         if (is_float(agg->type)) {
@@ -397,13 +432,15 @@ static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, 
         if (emit_is_text(agg->type)) {
             if (agg->kind == AGG_MIN || agg->kind == AGG_MAX)
                 emit_fail(e, ST_UNSUPPORTED, "min and max of text");
-            emit_f(e, "rt_keep_text(&slot->a%" PRIu32 ", slot->t%" PRIu32 ", (RtValue){.s = %s}, %d);\n", at, at,
-                   v, agg->kind == AGG_LAST);
+            emit_f(e,
+                   "rt_keep_text(&slot->a%" PRIu32 ", slot->t%" PRIu32
+                   ", (RtValue){.s = %s}, %d);\n",
+                   at, at, v, agg->kind == AGG_LAST);
         } else {
             emit_f(e, "rt_%s_%s(&slot->a%" PRIu32 ", %s);\n", picks[agg->kind - AGG_MIN],
-                   is_float(agg->type)                                ? "f64"
+                   is_float(agg->type)                          ? "f64"
                    : agg->type == IR_U32 || agg->type == IR_U64 ? "u64"
-                                                                      : "i64",
+                                                                : "i64",
                    at, v);
         }
         break;
@@ -411,7 +448,9 @@ static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, 
     case AGG_QUANTILE: {
         unsigned bits = 1;
         while (bits < 12 && 1.0 / (double)(2u << bits) > agg->within) bits++;
-        emit_f(e, "if (RT_RARE(!rt_add_sketch(pipe, rt, %" PRIu32 ", &slot->a%" PRIu32 ", (f64)%s, %u))) ",
+        emit_f(e,
+               "if (RT_RARE(!rt_add_sketch(pipe, rt, %" PRIu32 ", &slot->a%" PRIu32
+               ", (f64)%s, %u))) ",
                ins->imm.index, at, v, bits);
         leave(e, ins, "RT_OVERFLOW");
         break;
@@ -425,8 +464,8 @@ static void late(Emit *e, const IrWindow *window, const uint32_t *row, uint32_t 
         emit_f(e, "    {\n");
         emit_arrays(e, row, count);
         emit_f(e, "    u8 before = pipe->in_row; pipe->in_row = 1; pipe->n.rows++;\n");
-        emit_f(e, "    stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h); pipe->in_row = before; }\n", e->index,
-               window->late_stage);
+        emit_f(e, "    stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h); pipe->in_row = before; }\n",
+               e->index, window->late_stage);
     }
     emit_f(e, "    done = 3;\n");
 }
@@ -438,18 +477,22 @@ static void window_add(Emit *e, const IrIns *ins)
     uint32_t keys = window->key_count, used = keys + 2 * window->agg_count;
     emit_f(e, "    { u32 why; RtValue keys[%" PRIu32 "];\n", keys ? keys : 1);
     for (uint32_t k = 0; k < keys; k++)
-        emit_f(e, "    keys[%" PRIu32 "].%s = %s;\n", k, emit_member(window->keys[k].type), emit_reg(e, args[k]));
-    emit_f(e, "    struct Slot_%" PRIu32 "_%" PRIu32 " *slot = rt->slot(pipe, %" PRIu32 ", ", e->index,
-           ins->imm.index, ins->imm.index);
-    if (ins->a != NO_REG) emit_f(e, "%s", emit_reg(e, ins->a));
-    else emit_f(e, window->event_time ? "pipe->event_ns" : "pipe->received_ns");
+        emit_f(e, "    keys[%" PRIu32 "].%s = %s;\n", k, emit_member(window->keys[k].type),
+               emit_reg(e, args[k]));
+    emit_f(e, "    struct Slot_%" PRIu32 "_%" PRIu32 " *slot = rt->slot(pipe, %" PRIu32 ", ",
+           e->index, ins->imm.index, ins->imm.index);
+    if (ins->a != NO_REG)
+        emit_f(e, "%s", emit_reg(e, ins->a));
+    else
+        emit_f(e, window->event_time ? "pipe->event_ns" : "pipe->received_ns");
     emit_f(e, ", keys, &why);\n    if (RT_RARE(!slot)) {\n    if (why) ");
     leave(e, ins, "why");
     late(e, window, args + used, ins->arg_count > used ? (ins->arg_count - used) / 2 : 0);
     emit_f(e, "    } else {\n");
     for (uint32_t a = 0; a < window->agg_count; a++)
         add(e, ins, window, a, args[keys + 2 * a], args[keys + 2 * a + 1]);
-    if (window->kind == WINDOW_COUNT) emit_f(e, "    rt->slot_full(pipe, %" PRIu32 ", slot);\n", ins->imm.index);
+    if (window->kind == WINDOW_COUNT)
+        emit_f(e, "    rt->slot_full(pipe, %" PRIu32 ", slot);\n", ins->imm.index);
     emit_f(e, "    if (done < 2) done = 2;\n    } }\n");
 }
 
@@ -459,8 +502,10 @@ static void pass(Emit *e, const IrIns *ins)
     const uint32_t *args = e->stage->pool + ins->args;
     bool first = e->stage->from == IR_FROM_SOURCE && wire < e->pipeline->source_count;
     char name[32];
-    if (first && e->pipeline->source_count > 1) snprintf(name, sizeof name, "source");
-    else snprintf(name, sizeof name, "%" PRIu32, wire);
+    if (first && e->pipeline->source_count > 1)
+        snprintf(name, sizeof name, "source");
+    else
+        snprintf(name, sizeof name, "%" PRIu32, wire);
     emit_f(e, "    pipe->wires[%s].count++;\n", name);
     if (!ins->arg_count) return;
     emit_f(e, "    if (RT_RARE(pipe->watch & 1ull << (%s & 63))) {\n", name);
@@ -472,11 +517,15 @@ static void watermark(Emit *e, const IrIns *ins)
 {
     const IrTime *time = &e->pipeline->time;
     if (time->ahead_ns)
-        emit_f(e, "    if (RT_RARE(!rt_watermark(pipe, rt, %s, %" PRId64 "ll, pipe->received_ns + %" PRId64
-                  "ll))) ",
+        emit_f(e,
+               "    if (RT_RARE(!rt_watermark(pipe, rt, %s, %" PRId64
+               "ll, pipe->received_ns + %" PRId64 "ll))) ",
                emit_reg(e, ins->a), time->order_ns, time->ahead_ns);
-    else emit_f(e, "    if (RT_RARE(!rt_watermark(pipe, rt, %s, %" PRId64 "ll, 0x7fffffffffffffffll))) ",
-                emit_reg(e, ins->a), time->order_ns);
+    else
+        emit_f(e,
+               "    if (RT_RARE(!rt_watermark(pipe, rt, %s, %" PRId64
+               "ll, 0x7fffffffffffffffll))) ",
+               emit_reg(e, ins->a), time->order_ns);
     leave(e, ins, "RT_FUTURE_TIME");
 }
 
@@ -490,16 +539,21 @@ static void field(Emit *e, const IrIns *ins)
         for (uint32_t a = 0; a < window->agg_count; a++)
             if (window->aggs[a].out == ins->a) leaf = window->key_count + 2 + a;
     }
-    if (ins->op == IR_HAS) emit_f(e, "    %s = h[%" PRIu32 "];\n", d, leaf);
-    else if (emit_is_text(type)) emit_f(e, "    %s = v[%" PRIu32 "].s;\n", d, leaf);
-    else emit_f(e, "    %s = (%s)v[%" PRIu32 "].%s;\n", d, emit_ctype(type), leaf, emit_member(type));
+    if (ins->op == IR_HAS)
+        emit_f(e, "    %s = h[%" PRIu32 "];\n", d, leaf);
+    else if (emit_is_text(type))
+        emit_f(e, "    %s = v[%" PRIu32 "].s;\n", d, leaf);
+    else
+        emit_f(e, "    %s = (%s)v[%" PRIu32 "].%s;\n", d, emit_ctype(type), leaf,
+               emit_member(type));
 }
 
 static void fail(Emit *e, const IrIns *ins)
 {
-    static const char *const known[] = {"bad_json", "bad_number", "bad_time", "bad_enum", "bad_value",
-                                        "missing_field", "range", "too_long", "unknown_field",
-                                        "future_time", "overflow", "div_zero", "no_match"};
+    static const char *const known[] = {"bad_json",      "bad_number",    "bad_time", "bad_enum",
+                                        "bad_value",     "missing_field", "range",    "too_long",
+                                        "unknown_field", "future_time",   "overflow", "div_zero",
+                                        "no_match"};
     char reason[40] = "RT_NAMED";
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         if (!str_is(ins->imm.fail.reason, known[i])) continue;
@@ -514,9 +568,10 @@ static void fail(Emit *e, const IrIns *ins)
 
 static void drop(Emit *e)
 {
-    static const char *const counters[] = {[IR_FROM_SOURCE] = "    pipe->n.filtered++; return;\n",
-                                           [IR_FROM_WINDOW] = "    pipe->n.row_filtered++; return;\n",
-                                           [IR_FROM_LATE] = "    pipe->n.row_filtered++; return;\n"};
+    static const char *const counters[] = {
+        [IR_FROM_SOURCE] = "    pipe->n.filtered++; return;\n",
+        [IR_FROM_WINDOW] = "    pipe->n.row_filtered++; return;\n",
+        [IR_FROM_LATE] = "    pipe->n.row_filtered++; return;\n"};
     emit_f(e, "%s", counters[e->stage->from]);
 }
 
@@ -592,8 +647,8 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_MOD: divide(e, ins); break;
     case IR_NEG: negate(e, ins); break;
     case IR_FINITE:
-        emit_f(e, "    %s = %s; if (RT_RARE(!(%s - %s == 0))) ", emit_reg(e, ins->dst), emit_reg(e, ins->a),
-               emit_reg(e, ins->a), emit_reg(e, ins->a));
+        emit_f(e, "    %s = %s; if (RT_RARE(!(%s - %s == 0))) ", emit_reg(e, ins->dst),
+               emit_reg(e, ins->a), emit_reg(e, ins->a), emit_reg(e, ins->a));
         leave(e, ins, "RT_OVERFLOW");
         break;
     case IR_EQ:
@@ -604,8 +659,8 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_GE: compare(e, ins); break;
     case IR_AND:
     case IR_OR:
-        emit_f(e, "    %s = %s %c %s;\n", emit_reg(e, ins->dst), emit_reg(e, ins->a), ins->op == IR_AND ? '&' : '|',
-               emit_reg(e, ins->b));
+        emit_f(e, "    %s = %s %c %s;\n", emit_reg(e, ins->dst), emit_reg(e, ins->a),
+               ins->op == IR_AND ? '&' : '|', emit_reg(e, ins->b));
         break;
     case IR_NOT: emit_f(e, "    %s = !%s;\n", emit_reg(e, ins->dst), emit_reg(e, ins->a)); break;
     case IR_STARTS:
@@ -630,7 +685,9 @@ void emit_stage(Emit *e, uint32_t index)
     e->stage_index = index;
     e->try_count = 0;
     e->line = 0;
-    emit_f(e, "%s void stage_%" PRIu32 "_%" PRIu32 "(RtPipe *pipe, const RtValue *v, const u8 *h%s)\n{\n",
+    emit_f(e,
+           "%s void stage_%" PRIu32 "_%" PRIu32
+           "(RtPipe *pipe, const RtValue *v, const u8 *h%s)\n{\n",
            index == 0 ? "RT_INLINE" : "static", e->index, index, index == 0 ? ", u32 source" : "");
     emit_f(e, "    u32 done = 0;\n");
     for (uint32_t r = 0; r < e->stage->reg_count; r++)

@@ -1,12 +1,14 @@
-/* compiler/emit_c/table.c: what a program is, as constant tables: schemas, sources, sinks, nodes, wires,
- * windows. The runtime and the engine read them; generated code itself only needs the schemas. */
+/* compiler/emit_c/table.c: what a program is, as constant tables: schemas, sources, sinks, nodes,
+ * wires, windows. The runtime and the engine read them; generated code itself only needs the
+ * schemas. */
 #include "compiler/emit_c/emit_int.h"
 
 #include <inttypes.h>
 
 #include "flow/abi.h"
 
-_Static_assert((int)RT_RECORD == (int)IR_RECORD && (int)RT_TIME == (int)IR_TIME, "one order of types");
+_Static_assert((int)RT_RECORD == (int)IR_RECORD && (int)RT_TIME == (int)IR_TIME,
+               "one order of types");
 _Static_assert((int)RT_AGG_QUANTILE == (int)AGG_QUANTILE, "one order of aggregates");
 
 static uint64_t name_word(Str name)
@@ -30,13 +32,16 @@ static void enum_names(Emit *e, const IrEnum *names)
     emit_f(e, "}");
 }
 
-static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str path)
+static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str path,
+                      uint32_t depth)
 {
     emit_f(e, "    {.name = ");
     emit_literal(e, f->name);
-    emit_f(e, ", .word = 0x%" PRIx64 "ull, .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32,
-           name_word(f->name), f->name.len, (int)f->type,
-           (needed ? RT_NEEDED : 0) | (f->optional ? RT_OPTIONAL : 0) | (f->has_range ? RT_RANGED : 0), leaf);
+    emit_f(
+        e, ", .word = 0x%" PRIx64 "ull, .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32,
+        name_word(f->name), f->name.len, (int)f->type,
+        (needed ? RT_NEEDED : 0) | (f->optional ? RT_OPTIONAL : 0) | (f->has_range ? RT_RANGED : 0),
+        leaf);
     if (f->scale) emit_f(e, ", .scale = %u", f->scale);
     if (f->type == IR_TIME) emit_f(e, ", .time_read = %d", (int)f->time_read);
     if (f->bytes_max) emit_f(e, ", .bytes_max = %" PRIu32, f->bytes_max);
@@ -46,7 +51,8 @@ static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str
     }
     if (f->has_range) emit_f(e, ", .lo = %a, .hi = %a", f->lo, f->hi);
     if (f->type == IR_RECORD && needed) {
-        emit_f(e, ", .child = &schema_in_%" PRIu32 "_%" PRIu32, e->index, leaf);
+        emit_f(e, ", .child = &schema_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32, e->index, depth + 1,
+               leaf);
     } else if (f->type == IR_RECORD) {
         emit_f(e, ", .child = &schema_%" PRIu32, f->record);
     }
@@ -65,8 +71,8 @@ static uint32_t leaves_of(const IrProgram *ir, uint32_t schema)
     return count;
 }
 
-/* The plain schema `index`: leaves from 0, for rows out. Children first, each leaf numbered from where
- * it stands in its own record's parent, so nested ones are written per use. */
+/* The plain schema `index`: leaves from 0, for rows out. Children first, each leaf numbered from
+ * where it stands in its own record's parent, so nested ones are written per use. */
 static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, uint32_t *serial)
 {
     const IrSchema *s = &e->ir->schemas[schema];
@@ -84,21 +90,26 @@ static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, u
         if (f->type == IR_RECORD) {
             emit_f(e, "    {.name = ");
             emit_literal(e, f->name);
-            emit_f(e, ", .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32 ", .child = &child_%" PRIu32 "_%" PRIu32 ", .path = \"\"},\n",
-                   f->name.len, (int)IR_RECORD, f->optional ? RT_OPTIONAL : 0, at, root, children[i]);
+            emit_f(e,
+                   ", .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32
+                   ", .child = &child_%" PRIu32 "_%" PRIu32 ", .path = \"\"},\n",
+                   f->name.len, (int)IR_RECORD, f->optional ? RT_OPTIONAL : 0, at, root,
+                   children[i]);
             at += leaves_of(e->ir, f->record);
         } else {
-            field_row(e, f, at, true, f->name);
+            field_row(e, f, at, true, f->name, 0);
             at++;
         }
     }
     emit_f(e, "    {0}};\n");
-    if (mine) emit_f(e, "static const RtSchema child_%" PRIu32 "_%" PRIu32, root, mine);
-    else emit_f(e, "static const RtSchema schema_%" PRIu32, root);
+    if (mine)
+        emit_f(e, "static const RtSchema child_%" PRIu32 "_%" PRIu32, root, mine);
+    else
+        emit_f(e, "static const RtSchema schema_%" PRIu32, root);
     emit_f(e, " = {");
     emit_literal(e, s->name);
-    emit_f(e, ", fields_%" PRIu32 "_%" PRIu32 ", %" PRIu32 ", %" PRIu32 "};\n", root, mine, s->count,
-           leaves_of(e->ir, schema));
+    emit_f(e, ", fields_%" PRIu32 "_%" PRIu32 ", %" PRIu32 ", %" PRIu32 "};\n", root, mine,
+           s->count, leaves_of(e->ir, schema));
 }
 
 void emit_schemas(Emit *e)
@@ -117,7 +128,7 @@ static bool any_needed(const Emit *e, uint32_t leaf, uint32_t count)
     return false;
 }
 
-static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, bool root)
+static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_t depth)
 {
     const IrSchema *s = &e->ir->schemas[schema];
     uint32_t at = leaf;
@@ -125,22 +136,26 @@ static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, bool ro
         const IrField *f = &s->fields[i];
         uint32_t count = f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
         if (f->type == IR_RECORD && any_needed(e, at, count))
-            in_schema(e, f->record, at, arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(f->name)), false);
+            in_schema(e, f->record, at,
+                      arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(f->name)),
+                      depth + 1);
         at += count;
     }
-    emit_f(e, "static const RtField fields_in_%" PRIu32 "_%" PRIu32 "%s[] = {\n", e->index, leaf, root ? "_root" : "");
+    emit_f(e, "static const RtField fields_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "[] = {\n",
+           e->index, depth, leaf);
     at = leaf;
     for (uint32_t i = 0; i < s->count; i++) {
         const IrField *f = &s->fields[i];
         uint32_t count = f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
-        field_row(e, f, at, any_needed(e, at, count), arena_printf(e->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name)));
+        field_row(e, f, at, any_needed(e, at, count),
+                  arena_printf(e->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name)), depth);
         at += count;
     }
-    emit_f(e, "    {0}};\nstatic const RtSchema schema_in_%" PRIu32 "_%s%" PRIu32 " = {", e->index, root ? "root" : "",
-           leaf);
+    emit_f(e, "    {0}};\nstatic const RtSchema schema_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32 " = {",
+           e->index, depth, leaf);
     emit_literal(e, s->name);
-    emit_f(e, ", fields_in_%" PRIu32 "_%" PRIu32 "%s, %" PRIu32 ", %" PRIu32 "};\n", e->index, leaf, root ? "_root" : "",
-           s->count, leaves_of(e->ir, schema));
+    emit_f(e, ", fields_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32 ", %" PRIu32 ", %" PRIu32 "};\n",
+           e->index, depth, leaf, s->count, leaves_of(e->ir, schema));
 }
 
 /* ---- options as JSON text ---- */
@@ -150,7 +165,8 @@ static void json_text(Buf *out, Str text)
     buf_char(out, '"');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
-        if (c < 32) buf_printf(out, "\\u%04x", c);
+        if (c < 32)
+            buf_printf(out, "\\u%04x", c);
         else {
             if (c == '"' || c == '\\') buf_char(out, '\\');
             buf_char(out, (char)c);
@@ -243,9 +259,12 @@ static void sinks(Emit *e)
         buf_done(&keys);
         bool error = s->schema == NO_INDEX;
         for (uint32_t k = 0; k < p->error_sink_count; k++) error |= p->error_sinks[k] == i;
-        emit_f(e, ", %" PRIu32 ", %d, ", s->node, (s->address_is_computed ? RT_SINK_ADDRESS : 0) | (error ? RT_SINK_ERROR : 0));
-        if (s->schema == NO_INDEX) emit_f(e, "0},\n");
-        else emit_f(e, "&schema_%" PRIu32 "},\n", s->schema);
+        emit_f(e, ", %" PRIu32 ", %d, ", s->node,
+               (s->address_is_computed ? RT_SINK_ADDRESS : 0) | (error ? RT_SINK_ERROR : 0));
+        if (s->schema == NO_INDEX)
+            emit_f(e, "0},\n");
+        else
+            emit_f(e, "&schema_%" PRIu32 "},\n", s->schema);
     }
     emit_f(e, "    {0}};\n");
 }
@@ -267,8 +286,10 @@ static void graph(Emit *e)
     for (uint32_t i = 0; i < p->wire_count; i++) {
         const IrWire *w = &p->wires[i];
         emit_f(e, "    {%" PRIu32 ", %" PRIu32 ", %d, ", w->from, w->to, (int)w->port);
-        if (w->schema == NO_INDEX || w->port == PORT_ERROR) emit_f(e, "0},\n");
-        else emit_f(e, "&schema_%" PRIu32 "},\n", w->schema);
+        if (w->schema == NO_INDEX || w->port == PORT_ERROR)
+            emit_f(e, "0},\n");
+        else
+            emit_f(e, "&schema_%" PRIu32 "},\n", w->schema);
     }
     emit_f(e, "    {0}};\n");
 }
@@ -321,9 +342,12 @@ static void windows(Emit *e)
             unsigned bits = 0;
             if (agg->kind == AGG_QUANTILE)
                 for (bits = 1; bits < 12 && 1.0 / (double)(2u << bits) > agg->within;) bits++;
-            emit_f(e, "    {.kind = %d, .type = %d, .bits = %u, .offset = __builtin_offsetof(struct Slot_%" PRIu32
-                      "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32 ", .p = %a, .name = ",
-                   (int)agg->kind, (int)agg->type, bits, e->index, i, a, f ? f->bytes_max : 0, agg->p);
+            emit_f(e,
+                   "    {.kind = %d, .type = %d, .bits = %u, .offset = __builtin_offsetof(struct "
+                   "Slot_%" PRIu32 "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32
+                   ", .p = %a, .name = ",
+                   (int)agg->kind, (int)agg->type, bits, e->index, i, a, f ? f->bytes_max : 0,
+                   agg->p);
             emit_literal(e, f ? f->name : STR(""));
             emit_f(e, "},\n");
         }
@@ -332,21 +356,26 @@ static void windows(Emit *e)
     emit_f(e, "static const RtWindowInfo windows_%" PRIu32 "[] = {\n", e->index);
     for (uint32_t i = 0; i < p->window_count; i++) {
         const IrWindow *w = &p->windows[i];
-        emit_f(e, "    {.name = \"%.*s.%" PRIu32 "\", .layout = 0x%" PRIx64 "ull, .kind = %d, .event_time = %d, .size_ns = %"
-                  PRId64 "ll, .size_count = %" PRIu64 "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32 ",\n",
-               STR_ARG(p->name), i, layout_hash(w), (int)w->kind, w->event_time, w->size_ns ? w->size_ns : 1,
-               w->size_count, w->key_count, w->agg_count);
+        emit_f(e,
+               "    {.name = \"%.*s.%" PRIu32 "\", .layout = 0x%" PRIx64
+               "ull, .kind = %d, .event_time = %d, .size_ns = %" PRId64 "ll, .size_count = %" PRIu64
+               "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32 ",\n",
+               STR_ARG(p->name), i, layout_hash(w), (int)w->kind, w->event_time,
+               w->size_ns ? w->size_ns : 1, w->size_count, w->key_count, w->agg_count);
         emit_f(e, "     .key_types = (const u8[]){");
         for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%d, ", (int)w->keys[k].type);
         emit_f(e, "0}, .key_bytes_max = (const u32[]){");
-        for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%" PRIu32 ", ", w->keys[k].bytes_max);
+        for (uint32_t k = 0; k < w->key_count; k++)
+            emit_f(e, "%" PRIu32 ", ", w->keys[k].bytes_max);
         emit_f(e, "0}, .key_names = (const char *const *const[]){");
         for (uint32_t k = 0; k < w->key_count; k++) {
             enum_names(e, w->keys[k].type == IR_ENUM ? w->keys[k].names : NULL);
             emit_f(e, ", ");
         }
-        emit_f(e, "0},\n     .aggs = aggs_%" PRIu32 "_%" PRIu32 ", .slot_bytes = sizeof(struct Slot_%" PRIu32 "_%" PRIu32
-                  "), .node = %" PRIu32 "},\n",
+        emit_f(e,
+               "0},\n     .aggs = aggs_%" PRIu32 "_%" PRIu32
+               ", .slot_bytes = sizeof(struct Slot_%" PRIu32 "_%" PRIu32 "), .node = %" PRIu32
+               "},\n",
                e->index, i, e->index, i, w->node);
     }
     emit_f(e, "    {0}};\n");
@@ -354,12 +383,13 @@ static void windows(Emit *e)
 
 void emit_tables(Emit *e)
 {
-    in_schema(e, e->pipeline->in_schema, 0, STR(""), true);
+    in_schema(e, e->pipeline->in_schema, 0, STR(""), 0);
     sources(e);
     sinks(e);
     graph(e);
     windows(e);
     emit_f(e, "static const u32 error_sinks_%" PRIu32 "[] = {", e->index);
-    for (uint32_t i = 0; i < e->pipeline->error_sink_count; i++) emit_f(e, "%" PRIu32 ", ", e->pipeline->error_sinks[i]);
+    for (uint32_t i = 0; i < e->pipeline->error_sink_count; i++)
+        emit_f(e, "%" PRIu32 ", ", e->pipeline->error_sinks[i]);
     emit_f(e, "0};\n");
 }
