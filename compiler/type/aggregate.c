@@ -26,7 +26,7 @@ static bool agg_type(Check *c, IrAggKind kind, Val *v, Type *out, Str name)
     if (kind == AGG_SUM && unit_affine(v->type.unit)) {
         Unit kelvin = unit_difference(v->type.unit);
         diag_error(c->diags, DIAG_U005, v->span, "a sum of [%.*s] has no meaning, only of [%.*s]",
-                   STR_ARG(v->type.unit->text), STR_ARG(kelvin.text));
+                   STR_ARG(v->type.unit->text), STR_ARG(kelvin.factors[0].name));
         return false;
     }
     IrType to = v->type.kind;

@@ -29,6 +29,12 @@ static bool same_unit(Check *c, const Val *a, const Val *b, Span op_span, Type *
     if (unit_same(a->type.unit, b->type.unit)) return true;
     const Val *bare = a->naked ? a : b->naked ? b : NULL;
     const Val *other = bare == a ? b : a;
+    const Val *affine = unit_affine(a->type.unit) ? a : unit_affine(b->type.unit) ? b : NULL;
+    if (affine && affine->constant) { /* span > 2 [degC]: beside a difference it is one */
+        Unit step = unit_difference(affine->type.unit);
+        type->unit = affine == a ? b->type.unit : a->type.unit;
+        if (unit_same(&step, type->unit)) return true;
+    }
     if (bare && other->constant) {
         type->unit = other->type.unit;
         return true;
@@ -50,7 +56,10 @@ static bool same_unit(Check *c, const Val *a, const Val *b, Span op_span, Type *
     Diagnostic *d = diag_error(c->diags, DIAG_U002, op_span,
                                "[%.*s] and [%.*s] do not go together here", STR_ARG(left),
                                STR_ARG(right));
-    if (unit_convertible(a->type.unit, b->type.unit)) {
+    if (affine && str_eq(left, right)) {
+        diag_note(c->diags, d, (affine == a ? b : a)->span, "this is a difference of [%.*s]",
+                  STR_ARG(left));
+    } else if (unit_convertible(a->type.unit, b->type.unit)) {
         Str text = source_text(c->file->source, b->span);
         diag_fix_str(c->diags, d, STR_NONE, b->span,
                      check__text(c, "(%.*s to [%.*s])", STR_ARG(text), STR_ARG(left)));
@@ -72,14 +81,14 @@ static bool product_unit(Check *c, IrOp op, const Val *a, const Val *b, Type *ty
     if (!x && !y) return true;
     const Val *affine = unit_affine(x) ? a : unit_affine(y) ? b : NULL;
     if (affine) {
-        Unit kelvin = unit_difference(affine->type.unit);
+        Str kelvin = unit_difference(affine->type.unit).factors[0].name;
         Str unit = affine->type.unit->text;
         Diagnostic *d = diag_error(c->diags, DIAG_U005, affine->span,
                                    "a value in [%.*s] does not multiply: its zero is arbitrary",
                                    STR_ARG(unit));
         Str text = source_text(c->file->source, affine->span);
         diag_fix_str(c->diags, d, STR_NONE, affine->span,
-                     check__text(c, "(%.*s to [%.*s])", STR_ARG(text), STR_ARG(kelvin.text)));
+                     check__text(c, "(%.*s to [%.*s])", STR_ARG(text), STR_ARG(kelvin)));
         return false;
     }
     Unit *unit = NEW(c, Unit, 1);

@@ -1,6 +1,22 @@
 /* compiler/type/rows.c: what flows between two stages: named values, and their schema. */
 #include "compiler/type/check.h"
 
+static bool same_fields(const IrSchema *a, const IrSchema *b)
+{
+    if (a->count != b->count) return false;
+    for (uint32_t i = 0; i < a->count; i++) {
+        const IrField *x = &a->fields[i], *y = &b->fields[i];
+        bool same = str_eq(x->name, y->name) && x->type == y->type &&
+                    x->optional == y->optional && x->bytes_max == y->bytes_max &&
+                    x->scale == y->scale && x->time_read == y->time_read &&
+                    x->names == y->names && x->record == y->record &&
+                    x->has_range == y->has_range && x->lo == y->lo && x->hi == y->hi &&
+                    str_eq(x->unit, y->unit);
+        if (!same) return false;
+    }
+    return true;
+}
+
 uint32_t check__schema(Check *c, const Record *record)
 {
     if (record->schema != NO_INDEX && record->schema < c->program->schema_count &&
@@ -19,6 +35,10 @@ uint32_t check__schema(Check *c, const Record *record)
     }
     IrSchema schema = {record->name, fields, record->count};
     IrProgram *p = c->program;
+    for (uint32_t i = p->schema_count; i > 0 && i + 4 > p->schema_count; i--) {
+        const IrSchema *old = &p->schemas[i - 1]; /* most stages change nothing */
+        if (old->name.len == 0 && record->name.len == 0 && same_fields(old, &schema)) return i - 1;
+    }
     *PUSH(c, p->schemas, p->schema_count, c->schema_cap) = schema;
     ((Record *)(uintptr_t)record)->schema = p->schema_count - 1; /* the memo of this file's walk */
     return p->schema_count - 1;

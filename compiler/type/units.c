@@ -242,9 +242,12 @@ Status unit_multiply(Arena *arena, const Unit *a, const Unit *b, int32_t power, 
 
 Unit unit_difference(const Unit *unit)
 {
-    Unit result;
     bool kelvin = !unit->scale.inexact && unit->scale.num == unit->scale.den;
-    return unit_find(kelvin ? STR("K") : STR("degR"), &result) ? result : *unit;
+    Unit result = *unit;
+    result.offset = (Ratio){0, 1, false, 0};
+    result.factors[0] = (UnitFactor){kelvin ? STR("K") : STR("degR"), 1};
+    result.factor_count = 1;
+    return result;
 }
 
 void unit_conversion(const Unit *from, const Unit *to, double *ret_factor, double *ret_offset)

@@ -49,7 +49,8 @@ bool unit_affine(const Unit *unit);
  * factors, or the power passes UNIT_POWER_MAX. */
 MUST Status unit_multiply(Arena *arena, const Unit *a, const Unit *b, int32_t power,
                           Unit *ret_unit);
-/* The unit of a difference of two values of an affine scale: K or degR. */
+/* The unit of a difference of two values of an affine scale: degC without its offset, so that it
+ * converts and multiplies like K; its text stays "degC". */
 Unit unit_difference(const Unit *unit);
 /* x [from] == x * factor + offset [to]. Units must be convertible. */
 void unit_conversion(const Unit *from, const Unit *to, double *ret_factor, double *ret_offset);
