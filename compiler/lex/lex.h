@@ -41,9 +41,12 @@ typedef enum LexProblem {
     LEX_BAD_BYTE,
 } LexProblem;
 
+/* What a token leads or opens, written by the parser for the formatter and for editors. */
+typedef enum LexRole { LEX_ROLE_NONE, LEX_ROLE_ITEM, LEX_ROLE_STAGE, LEX_ROLE_ARM, LEX_ROLE_STEP } LexRole;
+
 typedef struct LexToken {
-    uint16_t kind; /* T_... of the generated grammar.h */
-    uint8_t problem;
+    uint16_t kind; /* T_... of the generated grammar.h; after parsing: as the grammar took it */
+    uint8_t problem, role;
     bool first;  /* first token on its line */
     bool spaced; /* something blank, or a line end, stands before it */
     uint32_t start, end;
@@ -52,6 +55,6 @@ typedef struct LexToken {
 /* Ends with one T_END token at the end of the text (kind 0). ST_LIMIT past `count_max` tokens or
  * past the nesting of interpolations. */
 MUST Status lex_source(Arena *arena, const Source *source, uint32_t count_max,
-                       const LexToken **ret_tokens, uint32_t *ret_count);
+                       LexToken **ret_tokens, uint32_t *ret_count);
 
 #endif

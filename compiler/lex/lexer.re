@@ -221,7 +221,7 @@ static Status lex_one(Lexer *lexer, bool *ret_more)
 }
 
 Status lex_source(Arena *arena, const Source *source, uint32_t count_max,
-                  const LexToken **ret_tokens, uint32_t *ret_count)
+                  LexToken **ret_tokens, uint32_t *ret_count)
 {
     Lexer lexer = {
         .arena = arena,

@@ -351,27 +351,35 @@ static bool surely_stage(const Parser *p, int kind)
 
 void parse__feed(Parser *p, int kind, ParseToken token)
 {
+    LexRole role = LEX_ROLE_NONE;
     if (p->block_count == 0 && leads_item(kind) && parse__accepts(p, T_PIPELINE)) {
         p->item_kind = kind;
         p->item_word = token;
         p->stage_kind = 0;
         p->item_broken = false;
+        role = LEX_ROLE_ITEM;
         diag_stage_begin(p->diags, token.span);
     } else if (top_block(p) && top_block(p)->kind == BLOCK_STAGES && leads_stage(p, kind) &&
                parse__accepts(p, kind) &&
                (parse__accepts(p, T_DURABLE) || parse__accepts(p, T_ELSE_ARM))) {
         p->stage_kind = kind;
         p->stage_word = token;
+        role = parse__keyword_of_kind(kind) ? LEX_ROLE_STAGE : LEX_ROLE_ARM;
         diag_stage_begin(p->diags, token.span);
     } else if (top_block(p) && top_block(p)->kind == BLOCK_STEPS && leads_step(kind) &&
                parse__accepts(p, T_CLOCK)) {
         p->stage_kind = kind;
         p->stage_word = token;
+        role = LEX_ROLE_STEP;
         diag_stage_begin(p->diags, token.span);
     }
     if (!parse__accepts(p, kind) && parse__falls_back(kind)) kind = T_ID;
     if (is_opener(kind)) open_block(p, kind);
     if (p->stop) return;
+    if (token.text.len) {
+        p->all[p->origin[token.index]].kind = (uint16_t)kind;
+        p->all[p->origin[token.index]].role = (uint8_t)role;
+    }
     Grammar(p->grammar, kind, token, p);
     if (is_closer(kind) && p->block_count) close_block(p);
     p->prev = token;
@@ -530,14 +538,16 @@ static void *grammar_alloc(size_t bytes)
 }
 
 /* The tokens without comments; comments of other languages are reported on the way. */
-static Status strip_comments(Parser *p, const LexToken *all, uint32_t count)
+static Status strip_comments(Parser *p, LexToken *all, uint32_t count)
 {
     LexToken *tokens = arena_many(p->arena, LexToken, count);
-    if (!tokens) return ST_NO_MEMORY;
+    uint32_t *origin = arena_many(p->arena, uint32_t, count);
+    if (!tokens || !origin) return ST_NO_MEMORY;
     bool first = false;
     uint32_t slashes = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (all[i].kind != T_COMMENT) {
+            origin[p->token_count] = i;
             tokens[p->token_count] = all[i];
             tokens[p->token_count++].first |= first;
             first = false;
@@ -556,6 +566,8 @@ static Status strip_comments(Parser *p, const LexToken *all, uint32_t count)
         p->broken = true;
     }
     p->tokens = tokens;
+    p->origin = origin;
+    p->all = all;
     return ST_OK;
 }
 
@@ -576,7 +588,7 @@ static Status parse_tokens(Parser *p)
 
 Status parse_source(Arena *arena, const Source *source, DiagList *diags, AstFile **ret_file)
 {
-    const LexToken *tokens;
+    LexToken *tokens;
     uint32_t count;
     AstFile *file = arena_one(arena, AstFile);
     if (!file) return ST_NO_MEMORY;

@@ -94,6 +94,8 @@ typedef struct Parser {
     const Source *source;
     DiagList *diags;
     const LexToken *tokens; /* without comments, for looking ahead */
+    LexToken *all;          /* with comments; the parser writes kinds and roles */
+    const uint32_t *origin; /* index in `all` of each of `tokens` */
     uint32_t token_count, at;
     Status failed; /* memory or limit: stop */
     bool stop;     /* a limit was reported: stop, give an empty tree */
