@@ -35,6 +35,7 @@ tutti_tests(store store)
 tutti_tests(module modules)
 tutti_tests(http http)
 tutti_tests(mqtt mqtt)
+tutti_tests(connect modules)
 # Helper programs of test suites land in build/tests-tools.
 add_executable(mqtt_broker ${CMAKE_SOURCE_DIR}/tests/mqtt/broker_main.c)
 target_compile_options(mqtt_broker PRIVATE ${STRICT_WARNINGS})
@@ -45,6 +46,10 @@ set_target_properties(mqtt_broker PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BI
 add_executable(http_peer tests/http/peer.c)
 target_compile_options(http_peer PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(http_peer PRIVATE http)
+
+if(TARGET test_connectors AND TARGET plant_meter)
+  add_dependencies(test_connectors plant_meter)
+endif()
 
 # Fuzz targets: with TUTTI_FUZZ each is a libFuzzer program; else it runs its corpus as a test.
 function(tutti_fuzz_targets)

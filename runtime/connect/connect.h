@@ -41,6 +41,8 @@ typedef struct ConnectConf {
     Str url;
     const Json *options; /* of the connection; may be NULL */
     Str password;        /* the opened secret; empty = none */
+    Str purpose;         /* the subscription's id, "w" for writing, "test": two links of one
+                            profile must not have the same name at the peer */
     /* Subscription; address without text and no sub_options = the link only writes. */
     bool subscribes;
     Str address;

@@ -246,7 +246,7 @@ static void *run(void *ctx)
         say_state(link, CONNECT_CONNECTING, "", 0);
         if (session(link, lib, &json, reason, &up)) break;
         attempt = up ? 0 : attempt + 1;
-        uint32_t wait = BACKOFF_MIN_MS << (attempt < 6 ? attempt : 6);
+        uint32_t wait = (uint32_t)BACKOFF_MIN_MS << (attempt < 6 ? attempt : 6);
         if (wait > BACKOFF_MAX_MS) wait = BACKOFF_MAX_MS;
         int64_t now = clock_monotonic_ns();
         wait = wait / 2 + (uint32_t)(hash_bytes(&now, sizeof now) % (wait / 2 + 1));

@@ -45,7 +45,13 @@ static Status client_conf(const ConnectConf *conf, char *id, size_t id_bytes, Mq
     if (st) return st;
     ret->client_id = json_str(o, "client_id", STR_NONE);
     ret->keep_session = !json_bool(o, "clean", true);
-    if (!ret->client_id.len) {
+    if (ret->client_id.len) {
+        int len =
+            snprintf(id, id_bytes, "%.*s-%.*s", STR_ARG(ret->client_id), STR_ARG(conf->purpose));
+        if (len < 0 || (size_t)len >= id_bytes)
+            return diag_set(diag, ST_INVALID, "client_id is too long");
+        ret->client_id = str_slice(id, (size_t)len);
+    } else {
         if (ret->keep_session)
             return diag_set(diag, ST_INVALID, "\"clean\": false needs a \"client_id\"");
         uint64_t random = 0;
@@ -72,7 +78,7 @@ static Status mqtt_open(Loop *loop, Log *log, const ConnectConf *conf, const Con
                         ConnectLink **ret_link, Diag *diag)
 {
     (void)log;
-    char id[32];
+    char id[256];
     MqttClientConf client;
     Status st = client_conf(conf, id, sizeof id, &client, diag);
     if (st) return st;
@@ -104,6 +110,8 @@ static void mqtt_ack(ConnectLink *link, uint64_t token)
 static Status mqtt_write(ConnectLink *link, Str address, Str payload, uint8_t qos, bool retain,
                          ConnectDoneFn *done, void *ctx)
 {
+    /* The first write opens the link; QoS 0 has nowhere to wait for it, QoS 1 has. */
+    if (!qos && !mqtt_client_connected(link->client)) qos = 1;
     return mqtt_client_publish(link->client, address, payload, qos, retain, done, ctx);
 }
 
@@ -114,7 +122,7 @@ static void mqtt_close(ConnectLink *link)
 }
 
 static const ConnectField options[] = {
-    {"client_id", "", "name of this client; empty makes one up"},
+    {"client_id", "", "prefix of the client ids used, see README; empty makes one up"},
     {"user", "", "user name"},
     {"password", "", "password; stored sealed"},
     {"version", "5", "protocol version 5 or 4 (3.1.1); 5 falls back to 4 when refused"},

@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILTERS_MAX = 256, READ_BYTES = 65536 };
+enum { FILTERS_MAX = 256, READ_BYTES = 65536, OUT_BYTES_MAX = 8 << 20 };
 
 typedef struct Out { /* an own message, from publish to acknowledgement */
     struct Out *next;
@@ -748,6 +748,8 @@ Status mqtt_client_publish(MqttClient *client, Str topic, Str payload, uint8_t q
     if (k->closed || !mqtt_topic_valid(topic) || qos > 2) return ST_INVALID;
     if (!qos) {
         if (!k->connected) return ST_UNAVAILABLE;
+        if (uv_stream_get_write_queue_size((uv_stream_t *)&k->socket->tcp) > OUT_BYTES_MAX)
+            return ST_BUSY;
         MqttPublishOut pub = {.topic = topic, .payload = payload, .retain = retain};
         mqtt_put_publish(&k->out, &pub, k->version);
         flush_later(k);

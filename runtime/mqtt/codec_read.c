@@ -134,7 +134,7 @@ Str mqtt_props_passing(const MqttProps *props, Buf *buf)
     MqttCursor c = mqtt_cursor(props->raw);
     for (Str key, value; mqtt_next_user_prop(&c, &key, &value);)
         mqtt_put_prop_user(buf, key, value);
-    return str_slice(buf->ptr + start, buf->len - start);
+    return str_skip(buf_view(buf), start);
 }
 
 MqttFrame mqtt_frame(Str bytes, uint32_t max_bytes, size_t *ret_head, size_t *ret_len)

@@ -159,6 +159,9 @@ static Status link_open(Connectors *self, const UseWish *wish, Use *use, Diag *d
     Arena *arena = arena_new(0, 0);
     if (!arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     ConnectConf conf = {.subscribes = wish->kind == USE_SUBSCRIBE,
+                        .purpose = wish->kind == USE_SUBSCRIBE ? wish->key
+                                   : wish->kind == USE_WRITE   ? STR("w")
+                                                               : STR("test"),
                         .address = wish->address,
                         .sub_options = wish->sub_options,
                         .window = use->window};
