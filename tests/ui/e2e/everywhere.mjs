@@ -1,0 +1,129 @@
+// What holds on every page: access rules in both themes, no sideways scroll, tab reaches everything with
+// a visible focus, a reload restores the view, one socket.
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { equal, ok, test, until } from "./harness.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const pages = [
+    { path: "/", ready: ".tile" },
+    { path: "/uns?path=acme/berlin", ready: ".detail-path" },
+    { path: "/pipelines", ready: "tbody tr" },
+    { path: "/pipelines/press_stats", ready: ".stage" },
+    { path: "/pipelines/press_stats?view=outline", ready: ".outline-node" },
+    { path: "/logs", ready: ".log tbody tr" },
+];
+const open = async ({ page, url }, { path, ready }, theme = "light") => {
+    await page.goto(`${url}${path}${path.includes("?") ? "&" : "?"}theme=${theme}`);
+    await page.locator(ready).first().waitFor();
+};
+
+for (const theme of ["light", "dark"]) {
+    for (const where of pages) {
+        test(`access: ${where.path}, ${theme}`, async (world) => {
+            const { page } = world;
+            await page.setViewportSize({ width: 1280, height: 800 });
+            await open(world, where, theme);
+            // By the debugger, not as a script element: the content policy refuses those.
+            await page.evaluate(axe);
+            const found = await page.evaluate(() => window.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));
+            const text = found.violations.map((v) => `${v.id}: ${v.help}\n    ${v.nodes.slice(0, 3).map((n) => `${n.html.slice(0, 140)} ${n.any[0]?.message ?? ""}`).join("\n    ")}`);
+            ok(text.length === 0, text.join("\n"));
+        });
+    }
+}
+
+test("no page scrolls sideways at 1024x600 or 390 px", async (world) => {
+    const { page } = world;
+    const wide = [];
+    for (const [width, height] of [[1024, 600], [390, 844]]) {
+        await page.setViewportSize({ width, height });
+        for (const where of pages) {
+            const fits = width > 760 || where.ready !== ".stage";
+            await open(world, fits ? where : { ...where, ready: ".outline-node" });
+            const over = await page.evaluate(() => {
+                const main = document.querySelector("main");
+                return Math.max(document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
+            });
+            if (over > 0) wide.push(`${where.path} at ${width}: ${over} px`);
+        }
+    }
+    ok(wide.length === 0, wide.join("; "));
+});
+
+test("tab reaches every control, and the focus is visible", async (world) => {
+    const { page } = world;
+    await page.setViewportSize({ width: 1280, height: 800 });
+    const lost = [];
+    for (const where of pages) {
+        await open(world, where);
+        await page.evaluate(() => document.activeElement?.blur());
+        const wanted = await page.evaluate(() => {
+            const all = [...document.querySelectorAll("a[href], button:not([disabled]), input:not([type=hidden]), select, [tabindex='0']")];
+            const shown = all.filter((e) => e.checkVisibility() && !e.closest("dialog:not([open])"));
+            shown.forEach((e, i) => (e.dataset.tab = String(i)));
+            return shown.length;
+        });
+        const reached = new Set();
+        for (let i = 0; i < wanted + 40; i++) {
+            await page.keyboard.press("Tab");
+            const at = await page.evaluate(() => {
+                const deep = document.activeElement.shadowRoot?.activeElement ?? document.activeElement;
+                const style = getComputedStyle(deep);
+                const inner = deep.querySelector?.(".stage, .wire-line");
+                const drawn = style.outlineStyle !== "none" || (inner && (getComputedStyle(inner).outlineStyle !== "none" || inner.matches(".wire-line"))) || deep.getAttribute("role") === "tree" || deep === document.body;
+                return { tab: document.activeElement.dataset.tab, drawn, html: deep.outerHTML.slice(0, 100) };
+            });
+            if (at.tab !== undefined) reached.add(at.tab);
+            if (!at.drawn) lost.push(`${where.path}: no focus seen on ${at.html}`);
+        }
+        // Rows that come and go with live data may change; nearly all of the first ones must be reached.
+        if (reached.size < wanted * 0.95) lost.push(`${where.path}: ${reached.size} of ${wanted} controls reached`);
+    }
+    ok(lost.length === 0, [...new Set(lost)].slice(0, 12).join("\n"));
+});
+
+test("a reload restores the view", async (world) => {
+    const { page, api } = world;
+    const graph = (await api("pipelines/press_stats")).graph.pipelines[0];
+    const where = { path: `/pipelines/press_stats?view=outline&select=${graph.nodes[1].id}`, ready: ".outline-node" };
+    await open(world, where);
+    await page.reload();
+    await page.locator(".outline > li.is-selected").waitFor();
+    equal(await page.locator(".outline > li.is-selected").count(), 1, "selected stages");
+});
+
+test("the theme follows the button and is kept", async ({ page, url }) => {
+    await page.goto(url);
+    await page.locator(".tile").first().waitFor();
+    const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await page.keyboard.press("Control+Shift+L");
+    await until("dark", async () => (await background()) === "rgb(14, 17, 20)");
+    await page.reload();
+    await page.locator(".tile").first().waitFor();
+    equal(await background(), "rgb(14, 17, 20)", "after a reload");
+    await page.keyboard.press("Control+Shift+L");
+    await until("light", async () => (await background()) === "rgb(243, 244, 246)");
+});
+
+test("a page that stays open does not grow: elements and sockets", async ({ page, url }) => {
+    let sockets = 0;
+    page.on("websocket", () => sockets++);
+    await page.goto(`${url}/uns`);
+    await page.getByRole("treeitem").first().waitFor();
+    await page.getByRole("link", { name: "Home" }).click();
+    await page.locator(".tile").first().waitFor();
+    const count = () => page.evaluate(() => document.getElementsByTagName("*").length);
+    const visit = async () => {
+        for (const [name, ready] of [["Explore", ".tree-row"], ["Pipelines", "tbody tr"], ["Logs", ".log"], ["Home", ".tile"]]) {
+            await page.getByRole("navigation", { name: "Pages" }).getByRole("link", { name, exact: true }).click();
+            await page.locator(ready).first().waitFor();
+        }
+        await page.locator(".attention").waitFor();
+    };
+    await visit();
+    const before = await count();
+    for (let i = 0; i < 5; i++) await visit();
+    await until("as many elements as before", async () => (await count()) <= before * 1.15, 5000);
+    equal(sockets, 1, "sockets opened");
+});

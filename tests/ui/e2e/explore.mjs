@@ -1,0 +1,122 @@
+// Explore: what is published is seen at once; filter, keys, history, quality.
+import { equal, ok, test, until } from "./harness.mjs";
+
+const open = async ({ page, url }, path = "") => {
+    await page.goto(`${url}/uns${path ? `?path=${path}` : ""}`);
+    await page.getByRole("tree").waitFor();
+};
+const big = (page) => page.getByLabel("Value", { exact: true });
+
+test("explore: a changed value shows within 500 ms of its publish", async (world) => {
+    const { page, server } = world;
+    server.publish("e2e/line/temp", "20.5");
+    await open(world, "e2e/line/temp");
+    await until("the first value", async () => (await big(page).innerText()) === "20.5");
+    const times = [];
+    for (let i = 1; i <= 5; i++) {
+        const wanted = `${30 + i}.5`;
+        const seen = page.waitForFunction((text) => document.querySelector("output.big")?.textContent === text, wanted, { polling: "raf" });
+        const start = performance.now();
+        server.publish("e2e/line/temp", wanted);
+        await seen;
+        times.push(performance.now() - start);
+    }
+    times.sort((a, b) => a - b);
+    console.log(`      publish to page: median ${Math.round(times[2])} ms, greatest ${Math.round(times[4])} ms`);
+    ok(times[4] < 500, `greatest ${times[4]} ms`);
+});
+
+test("explore: a new path appears in the tree by itself", async (world) => {
+    const { page, server } = world;
+    await open(world);
+    server.publish("e2e/fresh/one", "1");
+    await page.getByLabel("Filter the namespace").fill("fresh one");
+    await page.getByRole("treeitem", { name: /one/ }).waitFor();
+});
+
+test("explore: filter keeps what fits and what is above; the address keeps the filter", async (world) => {
+    const { page, server } = world;
+    server.publish("e2e/filter/alpha", "1");
+    server.publish("e2e/filter/beta", "2");
+    await open(world);
+    const filter = page.getByLabel("Filter the namespace");
+    await filter.fill("filter ALPHA");
+    await until("three rows are left", async () => (await page.getByRole("treeitem").count()) === 3);
+    await page.reload();
+    await page.getByRole("tree").waitFor();
+    equal(await filter.inputValue(), "filter ALPHA", "the filter after a reload");
+    await until("the same rows after a reload", async () => (await page.getByRole("treeitem").count()) === 3);
+    await filter.press("Escape");
+    await until("escape clears it", async () => (await page.getByRole("treeitem").count()) > 3);
+});
+
+test("explore: the tree works by keys alone", async (world) => {
+    const { page, server } = world;
+    server.publish("e2e/keys/one", "11");
+    await open(world);
+    await page.getByLabel("Filter the namespace").fill("e2e keys");
+    await until("rows", async () => (await page.getByRole("treeitem").count()) === 3);
+    await page.getByRole("tree").focus();
+    for (const key of ["ArrowDown", "ArrowDown", "ArrowDown"]) await page.keyboard.press(key);
+    await page.keyboard.press("End");
+    await page.keyboard.press("Enter");
+    await until("the leaf is selected", () => page.url().includes("path=e2e/keys/one"));
+    await until("its value", async () => (await big(page).innerText()) === "11");
+    const active = await page.getByRole("tree").getAttribute("aria-activedescendant");
+    ok(await page.locator(`[id="${active}"]`).count(), "the active row is in the document");
+});
+
+test("explore: quality bad and uncertain are said in words", async (world) => {
+    const { page, server } = world;
+    server.publish("e2e/quality", JSON.stringify({ value: 7, quality: "bad", ts: new Date().toISOString() }));
+    await open(world, "e2e/quality");
+    await page.locator(".detail-value .chip", { hasText: "bad" }).waitFor();
+    server.publish("e2e/quality", JSON.stringify({ value: 8, quality: "uncertain", ts: new Date().toISOString() }));
+    await page.locator(".detail-value .chip", { hasText: "uncertain" }).waitFor();
+});
+
+test("explore: history shows what was published, a spike included", async (world) => {
+    const { page, server, api } = world;
+    for (const value of [10, 11, 99, 12, 11]) server.publish("e2e/spike", String(value));
+    await until("the samples are stored", async () => {
+        const h = await api("uns/history/e2e/spike?from=-15m&pixels=600");
+        return Math.max(...h.max) === 99;
+    });
+    await open(world, "e2e/spike&range=15m");
+    await page.locator(".chart canvas").waitFor();
+    await page.getByRole("button", { name: "Table" }).click();
+    const table = page.getByRole("region", { name: "History as a table" });
+    await table.waitFor();
+    const h = await api("uns/history/e2e/spike?from=-15m&pixels=600");
+    await until("one row for each bucket", async () => (await table.locator("tbody tr").count()) === h.t.length);
+    const greatest = (await table.locator("tbody td:nth-child(4)").allInnerTexts()).map(Number);
+    equal(Math.max(...greatest), 99, "the greatest value in the table");
+    ok(page.url().includes("range=15m") && page.url().includes("show=table"), "range and form are in the address");
+});
+
+test("explore: 10,000 paths open within a second and few rows are in the document", async (world) => {
+    const { page, server, url, api } = world;
+    // 2,000 publishes of an object with five fields: one child value each.
+    const { spawnSync } = await import("node:child_process");
+    const body = `${JSON.stringify({ a: 1, b: 2, c: 3, d: 4, e: 5 })}\n`;
+    for (let block = 0; block < 20; block++) {
+        const lines = [];
+        for (let i = 0; i < 100; i++) lines.push(`mosquitto_pub -h 127.0.0.1 -p ${server.mqtt} -t big/b${block}/n${i} -m '${body.trim()}'`);
+        spawnSync("sh", ["-c", lines.join("\n")]);
+    }
+    await until("all are known", async () => (await api("uns/stats")).paths >= 10_000, 20_000);
+    const start = performance.now();
+    await page.goto(`${url}/uns`);
+    await page.getByRole("treeitem").first().waitFor();
+    const opened = performance.now() - start;
+    const input = page.getByLabel("Filter the namespace");
+    const began = performance.now();
+    await input.fill("b19 n99");
+    await until("the filter has worked", async () => (await page.getByRole("treeitem").count()) === 8, 1000);
+    const filtered = performance.now() - began;
+    console.log(`      10,000 paths: open ${Math.round(opened)} ms, filter ${Math.round(filtered)} ms`);
+    await input.fill("");
+    const rows = await page.getByRole("treeitem").count();
+    ok(rows <= 200, `${rows} rows in the document`);
+    ok(opened < 1500, `opened in ${opened} ms`);
+});
