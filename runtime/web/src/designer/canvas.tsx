@@ -6,6 +6,7 @@ import {
 } from "@xyflow/react";
 import "@xyflow/react/dist/base.css";
 import { useComputed } from "@preact/signals";
+import { options } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { numberText } from "../core/format";
 import { handle } from "../core/keys";
@@ -51,6 +52,18 @@ function Stage(props: NodeProps<StageNode>) {
         </div>
     );
 }
+
+// Preact writes React's `tabIndex` into SVG as it is, where names count by case: wires could not be
+// reached by the tab key. Only <g> is concerned: xyflow's edges.
+const before = options.vnode;
+options.vnode = (vnode) => {
+    const props = vnode.props as Record<string, unknown>;
+    if (vnode.type === ("g" as never) && "tabIndex" in props) {
+        props.tabindex = props.tabIndex;
+        delete props.tabIndex;
+    }
+    before?.(vnode);
+};
 
 const letters: Record<string, string> = { number: "N", text: "T", bool: "B", record: "R", event: "E" };
 
