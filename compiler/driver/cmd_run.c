@@ -1,0 +1,56 @@
+/* compiler/driver/cmd_run.c: `tutti run --batch`. */
+#include "compiler/driver/batch.h"
+
+#include <signal.h>
+#include <string.h>
+
+static int execute(const Command *self, NativeSet *set, const BatchOptions *options)
+{
+    Diag diag = {0};
+    bool stopped = false;
+    int code = front_report(&set->front);
+    if (code) return code;
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failed write */
+    Status st = batch_run(set, options, &stopped, &diag);
+    if (st) return driver_failed(self, st, &diag);
+    return stopped ? EXIT_STOPPED : EXIT_FINE;
+}
+
+int cmd_run(const Command *self, int argc, char **argv)
+{
+    NativeSet set;
+    BatchOptions options = {0};
+    Diag diag = {0};
+    bool batch = false;
+    int code = -1, paths = 0;
+    Status st = native_open(&set, &diag);
+    for (int i = 1; i < argc && !st && code < 0; i++) {
+        bool value = i + 1 < argc;
+        if (strcmp(argv[i], "--batch") == 0)
+            batch = true;
+        else if (strcmp(argv[i], "--stats") == 0)
+            options.stats = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            set.front.json = true;
+        else if (strcmp(argv[i], "--pipeline") == 0 && value)
+            options.pipeline = argv[++i];
+        else if (strcmp(argv[i], "--cache") == 0 && value)
+            set.cache_dir = argv[++i];
+        else if (argv[i][0] == '-' && argv[i][1])
+            code = driver_usage(self, "unknown option `%s`", argv[i]);
+        else {
+            st = native_add(&set, argv[i], &diag);
+            paths++;
+        }
+    }
+    if (st)
+        code = driver_failed(self, st, &diag);
+    else if (code < 0 && !paths)
+        code = driver_usage(self, "name a file or a folder");
+    else if (code < 0 && !batch)
+        code = driver_usage(self, "say --batch");
+    else if (code < 0)
+        code = execute(self, &set, &options);
+    native_close(&set);
+    return code;
+}

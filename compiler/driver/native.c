@@ -1,0 +1,58 @@
+/* compiler/driver/native.c: from program files to code in this process. */
+#include "compiler/driver/native.h"
+
+#include "compiler/compile.h"
+#include "compiler/emit_c/cc.h"
+#include "compiler/emit_c/emit.h"
+
+Status native_open(NativeSet *set, Diag *diag)
+{
+    *set = (NativeSet){0};
+    Status st = front_open(&set->front, diag);
+    if (st) return st;
+    set->list = arena_many(set->front.arena, Native, NATIVE_PROGRAMS_MAX);
+    return set->list ? ST_OK : diag_set(diag, ST_NO_MEMORY, "out of memory");
+}
+
+void native_close(NativeSet *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) flow_program_free(set->list[i].program);
+    front_close(&set->front);
+}
+
+MUST static Status add_source(NativeSet *set, const Source *found, Diag *diag)
+{
+    Source *source;
+    CompileOptions options = {.diag = diag};
+    Native *native = &set->list[set->count];
+    Status st = source_add(&set->front.sources, found->path, found->text, &source, diag);
+    if (!st)
+        st = compile_source(set->front.arena, source, &set->front.diags, &options, &native->ir);
+    if (!st && native->ir) set->count++;
+    return st;
+}
+
+Status native_add(NativeSet *set, const char *path, Diag *diag)
+{
+    Front finder; /* reads files and walks folders; what it parses is parsed again below */
+    Status st = front_open(&finder, diag);
+    if (!st) st = front_add(&finder, path, diag);
+    for (uint32_t i = 0; !st && i < finder.sources.count; i++)
+        st = add_source(set, finder.sources.list[i], diag);
+    front_close(&finder);
+    return st;
+}
+
+Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag)
+{
+    AUTO_BUF Buf text, path, cache;
+    buf_init(&text, EMIT_BYTES_MAX);
+    buf_init(&path, 4096);
+    buf_init(&cache, 4096);
+    Status st = emit_c(native->ir, samples, &text, diag);
+    if (!st && !set->cache_dir) st = cc_default_cache(&cache, diag);
+    const char *folder = set->cache_dir ? set->cache_dir : cache.ptr;
+    if (!st) st = cc_shared_object(buf_view(&text), folder, &path, NULL, diag);
+    if (!st) st = flow_program_load(path.ptr, &native->program, diag);
+    return st;
+}

@@ -1,0 +1,31 @@
+/* compiler/driver/native.h: program files to loaded native code, for `run --batch` and `test`. */
+#ifndef TUTTI_COMPILER_DRIVER_NATIVE_H
+#define TUTTI_COMPILER_DRIVER_NATIVE_H
+
+#include "compiler/driver/driver.h"
+#include "compiler/ir/ir.h"
+#include "flow/instance.h"
+
+enum { NATIVE_PROGRAMS_MAX = SOURCE_FILES_MAX };
+
+typedef struct Native {
+    IrProgram *ir;
+    FlowProgram *program; /* NULL until native_load */
+} Native;
+
+/* All programs named on the command line, checked. */
+typedef struct NativeSet {
+    Front front;
+    Native *list;
+    uint32_t count;
+    const char *cache_dir; /* NULL: the user's cache folder */
+} NativeSet;
+
+MUST Status native_open(NativeSet *set, Diag *diag);
+void native_close(NativeSet *set);
+/* A file, or every .tutti file of a folder. Findings are in set->front.diags. */
+MUST Status native_add(NativeSet *set, const char *path, Diag *diag);
+/* Emits, compiles (or finds in the cache) and loads. `samples`: see emit.h. */
+MUST Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag);
+
+#endif
