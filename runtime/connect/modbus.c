@@ -3,8 +3,7 @@
  * libmodbus blocks, so each link has a thread of its own: one slow device cannot hold up another.
  * The thread owns the connection and the poll clock; what it learns is posted to the loop. Polls
  * that come while `window` records are unacknowledged are skipped and counted. close() wakes the
- * thread by shutting its socket and joins it; notes still in the loop's queue keep the memory of
- * the link until they have run. */
+ * thread by shutting its socket and joins it, so nothing of a link is left behind. */
 #include "connect/connect.h"
 #include "connect/modbus_lib.h"
 #include "connect/modbus_map.h"
@@ -23,7 +22,6 @@
 enum { BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 30000, REASON_BYTES = 512 };
 
 struct ConnectLink {
-    Loop *loop;
     ConnectEvents events;
     char host[256], port[8], unit_text[8];
     int unit;
@@ -36,13 +34,14 @@ struct ConnectLink {
     bool stop;  /* under lock */
     int socket; /* under lock; -1 = none */
     _Atomic uint32_t unacked;
-    _Atomic uint32_t refs; /* the owner, and each note on its way */
-    uint64_t skipped;      /* thread only */
-    uint64_t next_token;   /* loop only */
+    uv_async_t async;          /* wakes the loop for `notes` */
+    struct Note *first, *last; /* under lock; bounded by window plus a few states per try */
+    uint64_t skipped;          /* thread only */
+    uint64_t next_token;       /* loop only */
 };
 
-typedef struct Note {
-    ConnectLink *link;
+typedef struct Note { /* from the thread to the loop */
+    struct Note *next;
     bool is_record, error;
     ConnectState state;
     uint32_t retry_ms;
@@ -51,31 +50,49 @@ typedef struct Note {
     char text[];
 } Note;
 
-static void link_unref(ConnectLink *link)
+static void link_free(ConnectLink *link)
 {
-    if (atomic_fetch_sub(&link->refs, 1) > 1) return;
+    for (Note *note = link->first, *next; note; note = next) {
+        next = note->next;
+        mem_free(note);
+    }
     pthread_mutex_destroy(&link->lock);
     pthread_cond_destroy(&link->wake);
     mem_free(link);
 }
 
-static void on_note(void *ctx)
+static void on_async_closed(uv_handle_t *handle)
 {
-    Note *note = ctx;
-    ConnectLink *link = note->link;
+    link_free(handle->data);
+}
+
+static void note_tell(ConnectLink *link, const Note *note)
+{
     Str text = str_slice(note->text, note->bytes);
-    if (!link->closed && !note->is_record) {
+    if (!note->is_record) {
         link->events.state(link->events.ctx, note->state, text, note->retry_ms);
-    } else if (!link->closed) {
-        ConnectRecord record = {.key = str_from(link->unit_text),
-                                .payload = text,
-                                .received_ns = note->received_ns,
-                                .token = ++link->next_token,
-                                .error = note->error};
-        link->events.record(link->events.ctx, &record);
+        return;
     }
-    link_unref(link);
-    mem_free(note);
+    ConnectRecord record = {.key = str_from(link->unit_text),
+                            .payload = text,
+                            .received_ns = note->received_ns,
+                            .token = ++link->next_token,
+                            .error = note->error};
+    link->events.record(link->events.ctx, &record);
+}
+
+static void on_async(uv_async_t *async)
+{
+    ConnectLink *link = async->data;
+    pthread_mutex_lock(&link->lock);
+    Note *note = link->first;
+    link->first = link->last = NULL;
+    pthread_mutex_unlock(&link->lock);
+    for (Note *next; note; note = next) {
+        next = note->next;
+        if (!link->closed) note_tell(link, note); /* a callback may close the link */
+        mem_free(note);
+    }
 }
 
 static void note_post(ConnectLink *link, const Note *head, Str text)
@@ -83,13 +100,17 @@ static void note_post(ConnectLink *link, const Note *head, Str text)
     Note *note = mem_alloc(sizeof *note + text.len);
     if (!note) return;
     *note = *head;
-    note->link = link;
+    note->next = NULL;
     note->bytes = text.len;
     if (text.len) memcpy(note->text, text.ptr, text.len);
-    atomic_fetch_add(&link->refs, 1);
-    if (loop_post(link->loop, on_note, note) == ST_OK) return;
-    atomic_fetch_sub(&link->refs, 1);
-    mem_free(note);
+    pthread_mutex_lock(&link->lock);
+    if (link->last)
+        link->last->next = note;
+    else
+        link->first = note;
+    link->last = note;
+    pthread_mutex_unlock(&link->lock);
+    (void)uv_async_send(&link->async);
 }
 
 static void say_state(ConnectLink *link, ConnectState state, const char *reason, uint32_t retry_ms)
@@ -289,10 +310,8 @@ static Status modbus_open(Loop *loop, Log *log, const ConnectConf *conf,
     (void)log;
     ConnectLink *link = mem_zalloc(1, sizeof *link);
     if (!link) return diag_set(diag, ST_NO_MEMORY, "out of memory");
-    link->loop = loop;
     link->events = *events;
     link->socket = -1;
-    atomic_store(&link->refs, 1);
     Status st = link_conf(link, conf, diag);
     if (st) {
         mem_free(link);
@@ -304,8 +323,13 @@ static Status modbus_open(Loop *loop, Log *log, const ConnectConf *conf,
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&link->wake, &attr);
     pthread_condattr_destroy(&attr);
+    if (uv_async_init(loop_uv(loop), &link->async, on_async)) {
+        link_free(link);
+        return diag_set(diag, ST_IO, "no wake-up handle for the device");
+    }
+    link->async.data = link;
     if (pthread_create(&link->thread, NULL, run, link)) {
-        link_unref(link);
+        uv_close((uv_handle_t *)&link->async, on_async_closed);
         return diag_set(diag, ST_NO_MEMORY, "no thread for the device");
     }
     *ret_link = link;
@@ -326,7 +350,7 @@ static void modbus_close(ConnectLink *link)
     pthread_cond_signal(&link->wake);
     pthread_mutex_unlock(&link->lock);
     (void)pthread_join(link->thread, NULL);
-    link_unref(link);
+    uv_close((uv_handle_t *)&link->async, on_async_closed);
 }
 
 static const ConnectField options[] = {{"unit", "1", "unit identifier, 0 to 255"},

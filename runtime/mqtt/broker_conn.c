@@ -118,7 +118,7 @@ static size_t parse(Conn *c, const char *bytes, size_t len)
         Str rest = str_slice(bytes + used, len - used);
         size_t head, whole;
         bool fresh = c->state == CONN_NEW;
-        if (fresh && (uint8_t)rest.ptr[0] != MQTT_CONNECT << 4) {
+        if (fresh && (uint8_t)rest.ptr[0] >> 4 != MQTT_CONNECT) {
             b->stats.protocol_errors++;
             mqtt__conn_close(c);
             return len;

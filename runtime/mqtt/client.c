@@ -80,9 +80,22 @@ struct MqttClient {
 
 static void attempt(MqttClient *k);
 
+static void client_free(MqttClient *k);
+
+static void on_free(void *ctx)
+{
+    client_free(ctx);
+}
+
+/* The callback may close the client, but whoever called this still looks at it: then it is freed
+ * on a later turn. */
 static void state_say(MqttClient *k, MqttClientState state, Str reason, uint32_t retry_ms)
 {
-    if (!k->closed && k->conf.on_state) k->conf.on_state(k->conf.ctx, state, reason, retry_ms);
+    if (k->closed || !k->conf.on_state) return;
+    k->posts++;
+    k->conf.on_state(k->conf.ctx, state, reason, retry_ms);
+    k->posts--;
+    if (k->closed && !k->posts && !k->resolving && loop_post(k->loop, on_free, k)) return;
 }
 
 static void on_socket_closed(uv_handle_t *handle)
@@ -698,7 +711,7 @@ void mqtt_client_close(MqttClient *client)
         mem_free(o);
     }
     k->last = NULL;
-    if (loop_post(k->loop, on_flush, k) == ST_OK) k->posts++;
+    if (!k->posts && !k->resolving) client_free(k);
 }
 
 Status mqtt_client_subscribe(MqttClient *client, Str filter, uint8_t qos, Diag *diag)

@@ -58,8 +58,9 @@ typedef struct MqttClientConf {
 /* Starts connecting at once; the first callback comes on a later turn. */
 MUST Status mqtt_client_open(Loop *loop, const MqttClientConf *conf, MqttClient **ret_client,
                              Diag *diag);
-/* Says DISCONNECT, closes, frees on a later turn. No callback after it, except that sent functions
- * still waiting are called with ST_CANCELLED inside this call. Accepts NULL. */
+/* Says DISCONNECT, closes, frees (on a later turn when called from a callback). No callback after
+ * it, except that sent functions still waiting are called with ST_CANCELLED inside this call.
+ * Accepts NULL. */
 void mqtt_client_close(MqttClient *client);
 
 /* Remembered and renewed after every reconnect. At most 256 filters. */

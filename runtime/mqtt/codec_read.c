@@ -180,7 +180,7 @@ static MqttReason connect_will(MqttCursor *c, MqttPacket *p)
     return mqtt_topic_valid(p->will_topic) ? MQTT_RC_OK : MQTT_RC_TOPIC_INVALID;
 }
 
-static MqttReason read_connect(MqttCursor *c, MqttPacket *p)
+static MqttReason read_connect(MqttCursor *c, uint8_t first, MqttPacket *p)
 {
     MqttReason reason = connect_name(c, p);
     if (reason) return reason;
@@ -192,7 +192,9 @@ static MqttReason read_connect(MqttCursor *c, MqttPacket *p)
     p->will_retain = flags & 0x20;
     p->has_password = flags & 0x40;
     p->has_user = flags & 0x80;
-    if (c->bad || flags & 1 || p->will_qos == 3) return MQTT_RC_MALFORMED;
+    /* MQTT 3.1 leaves the reserved bit and the header's flags of CONNECT unused, not zero. */
+    if (p->version > 3 && (flags & 1 || first & 15)) return MQTT_RC_MALFORMED;
+    if (c->bad || p->will_qos == 3) return MQTT_RC_MALFORMED;
     if (!p->has_will && (p->will_qos || p->will_retain)) return MQTT_RC_MALFORMED;
     if (p->version < 5 && p->has_password && !p->has_user) return MQTT_RC_MALFORMED;
     if (p->version == 5) {
@@ -378,10 +380,11 @@ MqttReason mqtt_decode(Str bytes, size_t head, uint8_t version, MqttSide side,
         return MQTT_RC_PROTOCOL;
     uint8_t want =
         p->type == MQTT_PUBREL || p->type == MQTT_SUBSCRIBE || p->type == MQTT_UNSUBSCRIBE ? 2 : 0;
-    if (p->type != MQTT_PUBLISH && (first & 15) != want) return MQTT_RC_MALFORMED;
+    bool judged = p->type == MQTT_PUBLISH || p->type == MQTT_CONNECT; /* by their readers */
+    if (!judged && (first & 15) != want) return MQTT_RC_MALFORMED;
     MqttCursor c = mqtt_cursor(str_skip(bytes, head));
     switch (p->type) {
-    case MQTT_CONNECT: return read_connect(&c, p);
+    case MQTT_CONNECT: return read_connect(&c, first, p);
     case MQTT_CONNACK: return read_connack(&c, version, p);
     case MQTT_PUBLISH: return read_publish(&c, first, version, p);
     case MQTT_PUBACK:
