@@ -163,10 +163,6 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
             if (str_is(str_from(options[i].kind), kind->name) && (options[i].side & side) &&
                 str_is(o->name.text, options[i].name))
                 row = &options[i];
-        for (const AstOption *p = at->options; p != o; p = p->next)
-            if (str_eq(p->name.text, o->name.text))
-                diag_error(c->diags, DIAG_S005, o->span, "the option `%.*s` stands here twice",
-                           STR_ARG(o->name.text));
         IrOption value;
         if (!row) unknown_option(c, o, kind, side);
         else if (option_value(c, o, row->type, kind->name, &value) && row->type != OPTION_KEYS &&

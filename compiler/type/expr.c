@@ -553,7 +553,7 @@ bool check__constant_expr(Check *c, const AstExpr *e, const Type *want, const ch
     c->b = outer;
     c->row = row;
     if (check__bad(&v)) return false;
-    if (!v.constant) {
+    if (!v.constant && !v.type.null) {
         diag_error(c->diags, DIAG_T012, v.span, "%s must be known when the program is compiled",
                    what);
         return false;

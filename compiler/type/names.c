@@ -148,7 +148,8 @@ const Val *check__const(Check *c, Str name)
             v.type = want;
             v.naked = false;
         }
-        constant->val = v;
+        if (v.constant) constant->val = v;
+        else diag_error(c->diags, DIAG_T009, v.span, "null alone is no const");
     }
     c->locals = locals;
     c->agg = agg;

@@ -87,7 +87,7 @@ void flow__enter(Flow *f, uint32_t node)
 
 static void start(Flow *f)
 {
-    if (f->row || !f->in_record) return;
+    if (f->row || f->p.source_count == 0) return;
     uint32_t schema = check__schema(f->c, f->in_record);
     f->p.in_schema = schema;
     IrStage *stage = flow__stage(f, IR_FROM_SOURCE, 0, schema);
@@ -122,13 +122,8 @@ static void stage_of(Flow *f, const AstStage *stage)
                    ast_stage_word(stage->kind));
         return;
     }
-    if (f->p.source_count == 0) {
-        if (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"))
-            f->has_on_error = true;
-        return; /* S001 or the error in `from` says it */
-    }
     start(f);
-    if (!f->row) {
+    if (!f->row) { /* S001 or the error in `from` says it */
         if (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"))
             f->has_on_error = true;
         if (stage->kind == AST_INTO) f->has_sink = true;
