@@ -36,7 +36,7 @@ const char *emit_member(IrType type);
 
 /* stage.c: the function of one stage. */
 void emit_stage(Emit *e, uint32_t index);
-/* Name of a register in C; valid until 8 calls later. */
+/* Name of a register in C; valid until 16 calls later. */
 const char *emit_reg(Emit *e, uint32_t reg);
 /* `what` is a RtReason's C name; leaves the record by the error route or to the CATCH around. */
 void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name);

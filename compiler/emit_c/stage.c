@@ -49,9 +49,9 @@ const char *emit_member(IrType type)
 
 const char *emit_reg(Emit *e, uint32_t reg)
 {
-    static _Thread_local char names[8][96];
+    static _Thread_local char names[16][96];
     static _Thread_local unsigned turn;
-    char *out = names[turn++ % 8];
+    char *out = names[turn++ % 16];
     if (reg == NO_REG) return "1";
     Str name = e->stage->regs[reg].name;
     size_t n = 0;
@@ -338,7 +338,6 @@ static void to_text(Emit *e, const IrIns *ins)
 static void concat(Emit *e, const IrIns *ins)
 {
     const uint32_t *args = e->stage->pool + ins->args;
-    const char *d = emit_reg(e, ins->dst);
     emit_f(e, "    { RtText text = {0, 0};\n");
     for (uint32_t i = 0; i < ins->arg_count; i++)
         emit_f(e, "    text.n += %s.n;\n", emit_reg(e, args[i]));
@@ -354,7 +353,7 @@ static void concat(Emit *e, const IrIns *ins)
         const char *a = emit_reg(e, args[i]);
         emit_f(e, "    __builtin_memcpy(w, %s.p, %s.n); w += %s.n;\n", a, a, a);
     }
-    emit_f(e, "    %s = text; }\n", d);
+    emit_f(e, "    %s = text; }\n", emit_reg(e, ins->dst));
 }
 
 static void call(Emit *e, const IrIns *ins)

@@ -269,3 +269,8 @@ uint64_t flow_state_bytes(const FlowInstance *instance)
 {
     return instance->state_bytes;
 }
+
+int64_t flow_event_time(const FlowInstance *instance)
+{
+    return instance->pipe.highest_ns;
+}

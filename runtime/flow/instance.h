@@ -72,6 +72,8 @@ uint64_t flow_wire_count(const FlowInstance *instance, uint32_t wire);
 void flow_watch(FlowInstance *instance, uint32_t wire, bool on);
 /* Last row, or empty; *ret_count grows with every row kept. */
 Str flow_tap(const FlowInstance *instance, uint32_t wire, uint64_t *ret_count);
+/* The latest event time seen, or INT64_MIN. */
+int64_t flow_event_time(const FlowInstance *instance);
 uint64_t flow_state_bytes(const FlowInstance *instance);
 
 /* Windows, keys and event time as bytes; between batches only. Layout in README.md. */

@@ -1,0 +1,293 @@
+/* compiler/driver/cmd_test.c: `tutti test`: runs the test blocks through the compiled programs.
+ *
+ * Each test has a fresh instance and a virtual clock. The clock stands at the latest `clock` step
+ * or event time, whichever is later, and moves by nothing else, so a test means the same every day.
+ * A pipeline whose sources end by themselves is finished behind the last `in` or `clock`. */
+#include "compiler/driver/native.h"
+
+#include "base/json.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SINKS_MAX = 4096, TEST_ARENA_BYTES = 256 << 20 };
+
+#define TEST_START_NS (1767225600 * (int64_t)1000000000) /* 2026-01-01T00:00:00Z */
+
+typedef struct TestRun {
+    const NativeSet *set;
+    const Native *native;
+    const IrTest *test;
+    const IrPipeline *pipeline;
+    FlowInstance *instance;
+    Arena *arena;
+    uint64_t
+        *taken; /* rows of each sink that were expected already; the last is the dead letters */
+    int64_t clock_ns;
+    uint32_t failures;
+} TestRun;
+
+static const RtOut *rows_of(const TestRun *t, uint32_t sink)
+{
+    return sink < t->pipeline->sink_count ? flow_out(t->instance, sink) : flow_dead(t->instance);
+}
+
+static Str row_text(const RtOut *out, uint64_t index)
+{
+    return str_trim(str_slice(out->bytes + out->rows[index].start, out->rows[index].len));
+}
+
+/* "file:line: " and the test's name, once a failing step. */
+static void failing(TestRun *t, Span span)
+{
+    const Source *source = t->native->ir->source;
+    SourcePlace at = source_place(source, span.start);
+    t->failures++;
+    (void)printf("%.*s:%u:%u: test \"%.*s\"\n", STR_ARG(source->path), at.line, at.column,
+                 STR_ARG(t->test->text));
+}
+
+static const Json *find(const Json *row, Str path)
+{
+    while (row && path.len) {
+        ptrdiff_t dot = str_find_char(path, '.');
+        Str name = dot < 0 ? path : str_slice(path.ptr, (size_t)dot);
+        const Json *child = row->type == JSON_OBJECT ? row->first : NULL;
+        while (child && !str_eq(child->key, name)) child = child->next;
+        row = child;
+        path = str_skip(path, dot < 0 ? path.len : (size_t)dot + 1);
+    }
+    return row;
+}
+
+static bool number(const Json *json)
+{
+    return json->type == JSON_INT || json->type == JSON_NUMBER;
+}
+
+static bool fits(TestRun *t, const IrExpectField *want, const Json *got)
+{
+    const Json *wanted;
+    Diag diag;
+    if (want->absent) return !got || got->type == JSON_NULL;
+    if (!got) return false;
+    if (want->has_tolerance)
+        return number(got) && fabs(got->number - want->number) <= want->tolerance;
+    if (json_read(t->arena, want->json, &wanted, &diag)) return false;
+    if (number(wanted) && number(got)) {
+        bool exact = wanted->type == JSON_INT && got->type == JSON_INT;
+        return exact ? wanted->integer == got->integer : wanted->number == got->number;
+    }
+    if (wanted->type == JSON_STRING && got->type == JSON_STRING)
+        return str_eq(wanted->text, got->text);
+    return str_eq(wanted->raw, got->raw);
+}
+
+static void mismatch(TestRun *t, const IrExpectField *want, const Json *got, Str row)
+{
+    failing(t, want->span);
+    (void)printf("  %.*s: want ", STR_ARG(want->path));
+    if (want->absent)
+        (void)printf("nothing");
+    else
+        (void)printf("%.*s", STR_ARG(want->json));
+    if (want->has_tolerance) (void)printf(" ~ %g", want->tolerance);
+    if (got)
+        (void)printf(", got %.*s\n", STR_ARG(got->raw));
+    else
+        (void)printf(", got nothing\n");
+    (void)printf("  in %.*s\n", STR_ARG(row));
+}
+
+static void compare_row(TestRun *t, const IrTestStep *step, Str row)
+{
+    const Json *json = NULL;
+    Diag diag = {0};
+    if (!step->field_count) {
+        if (!step->text.len || str_eq(row, step->text)) return;
+        failing(t, step->span);
+        (void)printf("  want %.*s\n  got  %.*s\n", STR_ARG(step->text), STR_ARG(row));
+        return;
+    }
+    if (json_read(t->arena, row, &json, &diag)) {
+        failing(t, step->span);
+        (void)printf("  the row is not JSON: %.*s\n", STR_ARG(row));
+        return;
+    }
+    for (uint32_t i = 0; i < step->field_count; i++) {
+        const Json *got = find(json, step->fields[i].path);
+        if (fits(t, &step->fields[i], got)) continue;
+        mismatch(t, &step->fields[i], got, row);
+        return;
+    }
+}
+
+/* The sinks of an expectation; for errors also the dead letters. */
+static bool next_row(TestRun *t, const IrTestStep *step, Str *ret_row)
+{
+    uint32_t dead = t->pipeline->sink_count;
+    for (uint32_t i = 0; i <= step->sink_count; i++) {
+        if (i == step->sink_count && step->on != EXPECT_ERROR) break;
+        uint32_t sink = i < step->sink_count ? step->sinks[i] : dead;
+        const RtOut *out = rows_of(t, sink);
+        if (t->taken[sink] >= out->row_count) continue;
+        *ret_row = row_text(out, t->taken[sink]++);
+        return true;
+    }
+    return false;
+}
+
+static const char *on_text(const IrTestStep *step)
+{
+    return step->on == EXPECT_ERROR ? "error" : step->on == EXPECT_LATE ? "late" : "this sink";
+}
+
+static void expect(TestRun *t, const IrTestStep *step)
+{
+    Str row;
+    if (next_row(t, step, &row)) {
+        compare_row(t, step, row);
+        return;
+    }
+    failing(t, step->span);
+    (void)printf("  want a row of %s, got none\n", on_text(step));
+}
+
+static void expect_nothing(TestRun *t, const IrTestStep *step)
+{
+    for (uint32_t s = 0; s <= t->pipeline->sink_count; s++) {
+        const RtOut *out = rows_of(t, s);
+        if (t->taken[s] >= out->row_count) continue;
+        failing(t, step->span);
+        Str name = s < t->pipeline->sink_count ? t->pipeline->sinks[s].kind : STR("error");
+        (void)printf("  want nothing else, got of %.*s\n  %.*s\n", STR_ARG(name),
+                     STR_ARG(row_text(out, t->taken[s])));
+        return;
+    }
+}
+
+/* A record, copied to where the padding is. The first record of all sets the clock. */
+static void feed(TestRun *t, const IrTestStep *step)
+{
+    char *bytes = arena_alloc(t->arena, step->text.len + RT_PAD_BYTES); /* zeroed */
+    if (!bytes) return;
+    if (step->text.len) memcpy(bytes, step->text.ptr, step->text.len);
+    int64_t now = flow_event_time(t->instance);
+    if (t->clock_ns > now) now = t->clock_ns;
+    if (now == INT64_MIN) now = t->pipeline->time.ahead_ns ? INT64_MAX / 2 : TEST_START_NS;
+    RtRecord record = {
+        .ptr = bytes, .len = (uint32_t)step->text.len, .topic = "", .key = "", .received_ns = now};
+    Str address = t->pipeline->sources[step->source].address;
+    record.topic = address.len ? address.ptr : "";
+    record.topic_len = (uint32_t)address.len;
+    RtBatch batch = {.source = step->source, .count = 1, .records = &record, .received_ns = now};
+    flow_feed(t->instance, &batch);
+}
+
+static bool last_input(const IrTest *test, uint32_t step)
+{
+    for (uint32_t i = step + 1; i < test->step_count; i++)
+        if (test->steps[i].kind == STEP_IN || test->steps[i].kind == STEP_CLOCK) return false;
+    return true;
+}
+
+static void steps(TestRun *t)
+{
+    for (uint32_t i = 0; i < t->test->step_count && !t->failures; i++) {
+        const IrTestStep *step = &t->test->steps[i];
+        bool input = false;
+        switch (step->kind) {
+        case STEP_IN:
+            feed(t, step);
+            input = true;
+            break;
+        case STEP_CLOCK:
+            t->clock_ns = step->clock_ns;
+            flow_clock(t->instance, step->clock_ns);
+            input = true;
+            break;
+        case STEP_EXPECT: expect(t, step); break;
+        case STEP_NOTHING: expect_nothing(t, step); break;
+        }
+        if (input && t->pipeline->bounded && last_input(t->test, i)) flow_finish(t->instance);
+    }
+}
+
+MUST static Status run_test(const NativeSet *set, const Native *native, const IrTest *test,
+                            bool *ret_passed, Diag *diag)
+{
+    FlowLimits limits = {.out_bytes = 64 << 20};
+    TestRun t = {.set = set,
+                 .native = native,
+                 .test = test,
+                 .pipeline = &native->ir->pipelines[test->pipeline],
+                 .clock_ns = INT64_MIN};
+    if (t.pipeline->sink_count >= SINKS_MAX) return diag_set(diag, ST_LIMIT, "too many sinks");
+    t.arena = arena_new(64 << 10, TEST_ARENA_BYTES);
+    t.taken = t.arena ? arena_many(t.arena, uint64_t, t.pipeline->sink_count + 1) : NULL;
+    Status st = t.taken ? flow_instance_new(native->program, test->pipeline, &limits, NULL,
+                                            &t.instance, diag)
+                        : diag_set(diag, ST_NO_MEMORY, "out of memory");
+    if (!st) steps(&t);
+    *ret_passed = !st && !t.failures;
+    flow_instance_free(t.instance);
+    arena_free(t.arena);
+    return st;
+}
+
+static int run_all(const Command *self, NativeSet *set, const char *only)
+{
+    unsigned passed = 0, failed = 0;
+    Diag diag = {0};
+    int code = front_report(&set->front);
+    if (code) return code;
+    for (uint32_t i = 0; i < set->count; i++) {
+        Native *native = &set->list[i];
+        Status st = native->ir->test_count ? native_load(set, native, NULL, &diag) : ST_OK;
+        for (uint32_t k = 0; k < native->ir->test_count && !st; k++) {
+            const IrTest *test = &native->ir->tests[k];
+            bool ok = false;
+            if (only && str_find(test->text, str_from(only)) < 0) continue;
+            st = run_test(set, native, test, &ok, &diag);
+            passed += ok;
+            failed += !ok;
+        }
+        if (st) return driver_failed(self, st, &diag);
+    }
+    (void)printf("%u passed, %u failed\n", passed, failed);
+    return failed ? EXIT_WRONG : EXIT_FINE;
+}
+
+int cmd_test(const Command *self, int argc, char **argv)
+{
+    NativeSet set;
+    Diag diag = {0};
+    const char *only = NULL;
+    int code = -1, paths = 0;
+    Status st = native_open(&set, &diag);
+    for (int i = 1; i < argc && !st && code < 0; i++) {
+        bool value = i + 1 < argc;
+        if (strcmp(argv[i], "--only") == 0 && value)
+            only = argv[++i];
+        else if (strcmp(argv[i], "--json") == 0)
+            set.front.json = true;
+        else if (strcmp(argv[i], "--cache") == 0 && value)
+            set.cache_dir = argv[++i];
+        else if (argv[i][0] == '-' && argv[i][1])
+            code = driver_usage(self, "unknown option `%s`", argv[i]);
+        else {
+            st = native_add(&set, argv[i], &diag);
+            paths++;
+        }
+    }
+    if (st)
+        code = driver_failed(self, st, &diag);
+    else if (code < 0 && !paths)
+        code = driver_usage(self, "name a file or a folder");
+    else if (code < 0)
+        code = run_all(self, &set, only);
+    native_close(&set);
+    return code;
+}
