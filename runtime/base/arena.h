@@ -25,7 +25,8 @@ void *arena_array(Arena *arena, size_t count, size_t bytes);
 #define arena_one(arena, Type)         ((Type *)arena_alloc((arena), sizeof(Type)))
 #define arena_many(arena, Type, count) ((Type *)arena_array((arena), (count), sizeof(Type)))
 
-/* Copies, always with a NUL behind the bytes (not counted in len). ptr is NULL when out of memory. */
+/* Copies, always with a NUL behind the bytes (not counted in len). ptr is NULL when out of memory.
+ */
 Str arena_str(Arena *arena, Str text);
 Str arena_printf(Arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 Str arena_vprintf(Arena *arena, const char *format, va_list args);

@@ -14,14 +14,21 @@
 enum { JSON_DEPTH_MAX = 64 };
 
 typedef enum JsonType {
-    JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_INT, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_INT,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
 } JsonType;
 
 typedef struct Json {
     JsonType type;
-    Str key;   /* name inside an object, unescaped; else empty */
-    Str text;  /* JSON_STRING: unescaped text. Every type: see `raw` for the source */
-    Str raw;   /* the value's slice of the source text */
+    Str key;            /* name inside an object, unescaped; else empty */
+    Str text;           /* JSON_STRING: unescaped text. Every type: see `raw` for the source */
+    Str raw;            /* the value's slice of the source text */
     int64_t integer;    /* JSON_INT: exact */
     double number;      /* JSON_INT and JSON_NUMBER */
     struct Json *first; /* JSON_ARRAY, JSON_OBJECT: children in order */
@@ -56,7 +63,7 @@ void json_begin_array(JsonOut *out);
 void json_end(JsonOut *out); /* closes the innermost object or array */
 void json_key(JsonOut *out, const char *name);
 void json_key_str(JsonOut *out, Str name);
-void json_put_str(JsonOut *out, Str text); /* bytes that are not UTF-8 become U+FFFD */
+void json_put_str(JsonOut *out, Str text);          /* bytes that are not UTF-8 become U+FFFD */
 void json_put_text(JsonOut *out, const char *text); /* NULL writes null */
 void json_put_int(JsonOut *out, int64_t value);
 void json_put_uint(JsonOut *out, uint64_t value);

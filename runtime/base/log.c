@@ -104,8 +104,7 @@ static void print_line(const Log *log, const LogLine *line)
         len = snprintf(out, LINE_BYTES,
                        "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"module\":\"%s\","
                        "\"message\":\"%s\",\"detail\":\"%s\"}",
-                       stamp, ms, log_level_name(line->level), line->module, line->message,
-                       quoted);
+                       stamp, ms, log_level_name(line->level), line->module, line->message, quoted);
     } else {
         len = snprintf(out, LINE_BYTES, "%s.%03dZ %-5s %-10s %s%s%.*s", stamp, ms,
                        log_level_name(line->level), line->module, line->message,

@@ -1,14 +1,15 @@
 /* runtime/base/mem.h: the one door to the heap.
  *
  * Everything that allocates does it here, so that tests can make the n-th call fail and count
- * what is still held. Sizes are bytes. NULL means out of memory and is always the caller's to handle. */
+ * what is still held. Sizes are bytes. NULL means out of memory and is always the caller's to
+ * handle. */
 #ifndef TUTTI_BASE_MEM_H
 #define TUTTI_BASE_MEM_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-void *mem_alloc(size_t bytes) __attribute__((malloc, alloc_size(1)));          /* not zeroed */
+void *mem_alloc(size_t bytes) __attribute__((malloc, alloc_size(1))); /* not zeroed */
 void *mem_zalloc(size_t count, size_t bytes) __attribute__((malloc, alloc_size(1, 2)));
 void *mem_realloc(void *old, size_t bytes) __attribute__((alloc_size(2)));
 void mem_free(void *ptr); /* accepts NULL */

@@ -1,14 +1,15 @@
 /* runtime/base/status.h: what a function that can fail returns.
  *
  * Status says what a caller may do about it; a Diag, passed by the caller and optional (NULL is
- * accepted everywhere), says the rest in words. Library code never logs: the one who gives up does. */
+ * accepted everywhere), says the rest in words. Library code never logs: the one who gives up does.
+ */
 #ifndef TUTTI_BASE_STATUS_H
 #define TUTTI_BASE_STATUS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MUST __attribute__((warn_unused_result))
+#define MUST                   __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 
 typedef enum Status {

@@ -1,9 +1,10 @@
 /* runtime/module/module.h: the contract of a module: one const table that says everything.
  *
  * The host (host.h) reads the table and does all registering: configuration, migrations, bus
- * subscriptions, HTTP routes, permission checks. A module file ends with its tables, so that a reader sees the
- * whole surface on one screen. Modules never include each other's headers: they send messages.
- * The same table serves Lite (all modules, local bus) and Enterprise (one module, NATS). */
+ * subscriptions, HTTP routes, permission checks. A module file ends with its tables, so that a
+ * reader sees the whole surface on one screen. Modules never include each other's headers: they
+ * send messages. The same table serves Lite (all modules, local bus) and Enterprise (one module,
+ * NATS). */
 #ifndef TUTTI_MODULE_MODULE_H
 #define TUTTI_MODULE_MODULE_H
 
@@ -16,7 +17,8 @@
 
 enum { MODULE_ABI = 1 };
 
-/* Roles an op may ask for; an administrator has all of them. ROLE_NONE = anyone, also signed out. */
+/* Roles an op may ask for; an administrator has all of them. ROLE_NONE = anyone, also signed out.
+ */
 typedef enum AuthRole {
     ROLE_NONE = 0,
     ROLE_VIEW = 1,     /* read values, pipelines, dashboards */
@@ -27,19 +29,26 @@ typedef enum AuthRole {
 } AuthRole;
 
 typedef enum FieldType {
-    FIELD_STR, FIELD_INT, FIELD_NUMBER, FIELD_BOOL, FIELD_TIME, /* RFC 3339 text */
-    FIELD_OBJECT, FIELD_ARRAY, FIELD_ANY
+    FIELD_STR,
+    FIELD_INT,
+    FIELD_NUMBER,
+    FIELD_BOOL,
+    FIELD_TIME, /* RFC 3339 text */
+    FIELD_OBJECT,
+    FIELD_ARRAY,
+    FIELD_ANY
 } FieldType;
 
 enum { FIELD_REQUIRED = 1, FIELD_SECRET = 2 };
 
-/* A schema is a list of fields ended by a row without name. It checks inputs, and OpenAPI, forms and
- * docs come from it. An input field that is not listed is refused. */
+/* A schema is a list of fields ended by a row without name. It checks inputs, and OpenAPI, forms
+ * and docs come from it. An input field that is not listed is refused. */
 typedef struct Field {
     const char *name;
     FieldType type;
     uint32_t flags;
-    double min, max; /* numbers: value; strings: bytes; arrays: items; both 0 = the type's own limit */
+    double min,
+        max; /* numbers: value; strings: bytes; arrays: items; both 0 = the type's own limit */
     const char *doc;
 } Field;
 
@@ -49,16 +58,16 @@ typedef struct ModEnv {
     Bus *bus;
     Store *store; /* the module's own tables; NULL when it has no migrations */
     Log *log;
-    const void *conf;     /* the struct its conf rows fill */
-    const char *data_dir; /* for files that are not SQL */
+    const void *conf;          /* the struct its conf rows fill */
+    const char *data_dir;      /* for files that are not SQL */
     struct MqttBroker *broker; /* the embedded broker; NULL where MQTT is external */
     struct Host *host;
 } ModEnv;
 
 /* A request as a module sees it: input parsed and checked, answered exactly once. */
 typedef struct Req {
-    Arena *arena;      /* dies with the answer */
-    const Json *in;    /* object matching the op's `in` (route parameters are merged into it) */
+    Arena *arena;   /* dies with the answer */
+    const Json *in; /* object matching the op's `in` (route parameters are merged into it) */
     BusCaller caller;
     const struct ModOp *op;
     void *host_private;
@@ -70,10 +79,10 @@ void req_fail(Req *req, Status status, const char *format, ...) PRINTF_LIKE(3, 4
 
 enum { OP_READ = 1, OP_DURABLE = 2, OP_RAW = 4 /* answer is not JSON: see ModRoute.type */ };
 
-typedef struct ModOp { /* a request this module answers */
-    const char *subject; /* "uns.get": module, dot, verb */
+typedef struct ModOp {                /* a request this module answers */
+    const char *subject;              /* "uns.get": module, dot, verb */
     void (*fn)(void *self, Req *req); /* answers now or later, exactly once */
-    const Field *in, *out; /* NULL = nothing */
+    const Field *in, *out;            /* NULL = nothing */
     uint32_t timeout_ms, role, flags;
     const char *doc;
 } ModOp;
@@ -91,7 +100,7 @@ typedef struct ModPub { /* an event it publishes */
     const char *doc;
 } ModPub;
 
-typedef struct ModRoute { /* an HTTP door to an op: no logic here */
+typedef struct ModRoute {      /* an HTTP door to an op: no logic here */
     const char *method, *path; /* "/api/v1/uns/{path*}": {name} one segment, {name*} the rest */
     const char *op;
     const char *type; /* content type of the answer; NULL = application/json */
@@ -116,9 +125,9 @@ typedef void DoneFn(void *ctx);
 typedef struct ModuleDef {
     uint32_t abi;
     const char *name, *doc;
-    const char *const *needs; /* modules that must answer before start(); ends with NULL */
+    const char *const *needs;      /* modules that must answer before start(); ends with NULL */
     size_t self_bytes, conf_bytes; /* the host allocates both, zeroed */
-    const char *store_file; /* NULL = the common file "tutti.db"; else a file of its own */
+    const char *store_file;        /* NULL = the common file "tutti.db"; else a file of its own */
     const ModConf *conf;
     const StoreMigration *migrations;
     const ModOp *ops;
@@ -126,9 +135,9 @@ typedef struct ModuleDef {
     const ModPub *pubs;
     const ModRoute *routes;
     Status (*open)(void *self, const ModEnv *env, Diag *diag); /* wire up; no I/O yet */
-    Status (*start)(void *self, Diag *diag); /* store is migrated, needs answer */
+    Status (*start)(void *self, Diag *diag);                   /* store is migrated, needs answer */
     Status (*reload)(void *self, const void *conf, Diag *diag); /* all or nothing */
-    void (*drain)(void *self, DoneFn *done, void *ctx); /* finish what was accepted */
+    void (*drain)(void *self, DoneFn *done, void *ctx);         /* finish what was accepted */
     /* Also after a failed open(). The store is closed by then and all its jobs were reported. */
     void (*close)(void *self);
 } ModuleDef;

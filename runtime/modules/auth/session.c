@@ -51,11 +51,11 @@ typedef struct Write {
 
 static Status run_write(StoreConn *conn, void *ctx, Diag *diag)
 {
-    static const char *const sql[] = {
-        "INSERT INTO auth_sessions(key,user_id,created_ms,seen_ms,expires_ms)"
-        " VALUES(?1,?2,?3,?4,?5)",
-        "UPDATE auth_sessions SET seen_ms=?2 WHERE key=?1",
-        "DELETE FROM auth_sessions WHERE key=?1"};
+    static const char insert[] = "INSERT INTO auth_sessions"
+                                 "(key,user_id,created_ms,seen_ms,expires_ms)"
+                                 " VALUES(?1,?2,?3,?4,?5)";
+    static const char *const sql[] = {insert, "UPDATE auth_sessions SET seen_ms=?2 WHERE key=?1",
+                                      "DELETE FROM auth_sessions WHERE key=?1"};
     const Write *write = ctx;
     const Session *session = &write->session;
     StoreStmt *stmt = NULL;

@@ -10,7 +10,6 @@
 
 #include <cjose/cjose.h>
 #include <sodium.h>
-#include <stdlib.h>
 
 enum { TOKEN_BYTES_MAX = 4096, SKEW_S = 60, JWK_BYTES_MAX = 1024 };
 
@@ -115,7 +114,7 @@ static Status new_key(Auth *auth, int64_t now)
     if (!st) st = store_write(auth->env->store, write_key, key_written, write);
     if (st) mem_free(write);
     if (text) sodium_memzero(text, strlen(text));
-    free(text);
+    cjose_get_dealloc()(text);
     (void)cjose_jwk_release(jwk);
     return st;
 }
@@ -199,7 +198,7 @@ static AuthKey *key_of_header(Auth *auth, cjose_jws_t *jws)
     if (!alg || !kid || strcmp(alg, CJOSE_HDR_ALG_ES256) != 0) return NULL;
     char *crit = cjose_header_get_raw(header, "crit", &err);
     if (crit) {
-        free(crit);
+        cjose_get_dealloc()(crit);
         return NULL;
     }
     return find_key(auth, kid);
@@ -253,7 +252,7 @@ Status auth__jwks(Auth *auth, Buf *buf)
     for (size_t i = 0; i < auth->key_count; i++) {
         char *text = cjose_jwk_to_json(auth->keys[i].jwk, false, &err);
         if (text) json_put_raw(&out, str_from(text));
-        free(text);
+        cjose_get_dealloc()(text);
     }
     json_end(&out);
     json_end(&out);

@@ -55,7 +55,7 @@ static Line *line_new(int64_t time_ms, LogLevel level, Str module, Str message, 
     if (!line) return NULL;
     char *at = (char *)(line + 1);
     line->next = NULL;
-    line->row = (LogsRow){.time_ms = time_ms, .level = level};
+    line->row = (LogsRow){.time_ms = time_ms, .level = (int)level};
     line->row.module = copy_text(&at, module);
     line->row.message = copy_text(&at, message);
     line->row.detail = copy_text(&at, detail);
