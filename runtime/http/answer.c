@@ -14,6 +14,7 @@ static const struct Reason {
     int code;
     const char *text;
 } reasons[] = {
+    {101, "Switching Protocols"},
     {200, "OK"},
     {201, "Created"},
     {202, "Accepted"},

@@ -131,8 +131,11 @@ typedef struct WsConf {
 bool ws_wanted(const HttpReq *req);
 /* True when the client offers this subprotocol. */
 bool ws_offers(const HttpReq *req, const char *subprotocol);
-/* Takes the connection over and consumes the request. On failure it is NOT consumed: answer it
- * (ST_INVALID 400: bad handshake, ST_UNSUPPORTED 426: other version, ST_FORBIDDEN 403: origin). */
+/* The handshake alone: ST_INVALID (400) when it is broken, ST_UNSUPPORTED (426) for another
+ * version, ST_FORBIDDEN (403) for a page of another host. */
+MUST Status ws_check(const HttpReq *req, bool any_origin, Diag *diag);
+/* Checks, takes the connection over and consumes the request. On failure it is NOT consumed:
+ * answer it. */
 MUST Status ws_accept(HttpReq *req, const WsConf *conf, WsConn **ret_conn, Diag *diag);
 /* Copies and sends one message as one frame. Returns the bytes that now wait for the socket. */
 size_t ws_send(WsConn *conn, WsType type, Str bytes);

@@ -68,7 +68,7 @@ static bool origin_same(const HttpReq *req)
     return str_eq(host, req->host);
 }
 
-static Status check_handshake(const HttpReq *req, const WsConf *conf, Diag *diag)
+Status ws_check(const HttpReq *req, bool any_origin, Diag *diag)
 {
     const HttpExchange *exchange = (const HttpExchange *)req;
     uint32_t keys = 0, versions = 0;
@@ -82,7 +82,7 @@ static Status check_handshake(const HttpReq *req, const WsConf *conf, Diag *diag
         return diag_set(diag, ST_UNSUPPORTED, "only WebSocket version 13 is spoken");
     if (keys != 1 || !key_valid(http_field(req, "sec-websocket-key")) || req->body.len)
         return diag_set(diag, ST_INVALID, "the WebSocket handshake is not valid");
-    if (!conf->any_origin && !origin_same(req))
+    if (!any_origin && !origin_same(req))
         return diag_set(diag, ST_FORBIDDEN, "the page comes from another host");
     return ST_OK;
 }
@@ -91,7 +91,7 @@ Status ws_accept(HttpReq *req, const WsConf *conf, WsConn **ret_conn, Diag *diag
 {
     HttpExchange *exchange = (HttpExchange *)req;
     HttpConn *conn = exchange->conn;
-    Status st = check_handshake(req, conf, diag);
+    Status st = ws_check(req, conf->any_origin, diag);
     if (st) return st;
     if (!conn) return diag_set(diag, ST_CANCELLED, "the peer has left");
     if (conn->server->closing) return diag_set(diag, ST_UNAVAILABLE, "the server stops");

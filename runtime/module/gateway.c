@@ -304,6 +304,20 @@ static void answer_text(HttpReq *req, int code, const char *text)
     http_answer(req, code, "text/plain; charset=utf-8", str_from(text));
 }
 
+static void open_live(Gateway *gateway, HttpReq *req)
+{
+    Diag diag = {0};
+    Status st = ws_check(req, false, &diag);
+    if (st) {
+        gateway__fail(req, st, st == ST_UNSUPPORTED ? 426 : 0, diag.text);
+        return;
+    }
+    GwCall *call = call_new(gateway, req);
+    if (!call) return;
+    call->next = gateway__live;
+    gateway__identify(call);
+}
+
 static void handle(void *ctx, HttpReq *req)
 {
     Gateway *gateway = ctx;
@@ -317,10 +331,7 @@ static void handle(void *ctx, HttpReq *req)
         bool ready = host_ready(gateway->conf.host) && !gateway->closing;
         answer_text(req, ready ? 200 : 503, ready ? "ok\n" : "not ready\n");
     } else if (str_is(req->path, "/ws") && get) {
-        GwCall *call = call_new(gateway, req);
-        if (!call) return;
-        call->next = gateway__live;
-        gateway__identify(call);
+        open_live(gateway, req);
     } else if (str_is(req->path, "/mqtt") && get) {
         gateway__mqtt(gateway, req);
     } else if (str_starts(req->path, STR("/api/")) || str_is(req->path, "/metrics") ||
