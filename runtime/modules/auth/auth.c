@@ -40,11 +40,12 @@ static void act_free(Act *act)
 static void act_fail(Act *act, Status status, const char *text)
 {
     if (act->is_setup) act->auth->setting_up = false;
-    if (act->req)
+    if (act->req) { /* takes the Act with it: it lives in the request's arena */
         req_fail(act->req, status, "%s", text && text[0] ? text : status_text(status));
-    else
-        log_error(act->auth->env->log, "auth", "the first administrator was not made", "error=%s",
-                  text);
+        return;
+    }
+    log_error(act->auth->env->log, "auth", "the first administrator was not made", "error=%s",
+              text);
     act_free(act);
 }
 
