@@ -80,3 +80,9 @@ tutti_tests(engine modules)
 add_executable(lite_peer tests/e2e/lite_peer.c)
 target_compile_options(lite_peer PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(lite_peer PRIVATE modules)
+
+# Damaged programs through the whole compiler (tests/suites/lang_mutate.sh).
+add_executable(mutate_programs tests/fuzz/mutate_programs.c)
+target_compile_options(mutate_programs PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(mutate_programs PRIVATE tutti_compiler)
+set_target_properties(mutate_programs PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)

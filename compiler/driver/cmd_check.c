@@ -1,7 +1,20 @@
 /* compiler/driver/cmd_check.c: `tutti check`. */
 #include "compiler/driver/driver.h"
 
+#include "compiler/type/sema.h"
+
 #include <string.h>
+
+/* Names and types of every file that was read. */
+static Status check_all(Front *front)
+{
+    Status st = ST_OK;
+    for (uint32_t i = 0; i < front->sources.count && !st; i++) {
+        IrProgram *program;
+        st = check_file(front->arena, front->files[i], &front->diags, &program);
+    }
+    return st;
+}
 
 int cmd_check(const Command *self, int argc, char **argv)
 {
@@ -20,6 +33,7 @@ int cmd_check(const Command *self, int argc, char **argv)
             paths++;
         }
     }
+    if (!st) st = check_all(&front);
     int code;
     if (st)
         code = driver_failed(self, st, &diag);

@@ -42,7 +42,13 @@ typedef enum LexProblem {
 } LexProblem;
 
 /* What a token leads or opens, written by the parser for the formatter and for editors. */
-typedef enum LexRole { LEX_ROLE_NONE, LEX_ROLE_ITEM, LEX_ROLE_STAGE, LEX_ROLE_ARM, LEX_ROLE_STEP } LexRole;
+typedef enum LexRole {
+    LEX_ROLE_NONE,
+    LEX_ROLE_ITEM,
+    LEX_ROLE_STAGE,
+    LEX_ROLE_ARM,
+    LEX_ROLE_STEP
+} LexRole;
 
 typedef struct LexToken {
     uint16_t kind; /* T_... of the generated grammar.h; after parsing: as the grammar took it */

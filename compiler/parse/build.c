@@ -195,7 +195,7 @@ AstExpr *parse__number(Parser *p, ParseToken token, AstUnit *unit)
 AstInteger parse__integer(Parser *p, ParseToken token, int64_t max)
 {
     AstExpr *expr = parse__number(p, token, NULL);
-    AstInteger integer = {0, token.span};
+    AstInteger integer = {max > 0, token.span}; /* after a report: a value that causes no echo */
     if (!expr->as.number.is_int || expr->as.number.integer > (uint64_t)max) {
         Diagnostic *d = diag_error(p->diags, DIAG_P038, token.span,
                                    "a whole number from 0 to %lld belongs here, not `%.*s`",

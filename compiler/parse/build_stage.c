@@ -336,13 +336,33 @@ static ParseAtom *window_option(Parser *p, AstStage *stage, ParseAtom *at)
     return at;
 }
 
+/* What may follow `by a, b`; any other word was meant as one more key. */
+static const char *const after_keys[] = {"every", "gap", "max", "using", "early", NULL};
+
+static void key_comma(Parser *p, const ParseAtom *by)
+{
+    const AstPick *last = by->by;
+    while (last->next) last = last->next;
+    Str word = by->next->word.text;
+    Diagnostic *d = diag_error(p->diags, DIAG_P048, span_join(last->span, by->next->span),
+                               "a comma is missing before `%.*s`", STR_ARG(word));
+    diag_fix(p->diags, d, ",", (Span){last->span.file, last->span.end, last->span.end}, ",");
+    p->broken = p->item_broken = true;
+}
+
 AstStage *parse__window(Parser *p, ParseToken word, ParseToken kind, AtomList atoms,
                         ParseToken open, LetList lets)
 {
     AstStage *stage = parse__stage(p, AST_WINDOW, word);
     uint32_t errors = p->diags->error_count;
     window_kind(p, stage, kind);
-    for (ParseAtom *at = atoms.first; at;) at = window_option(p, stage, at);
+    for (ParseAtom *at = atoms.first; at;) {
+        if (at->by && is_word(at->next) && !one_of(at->next->word.text, after_keys)) {
+            key_comma(p, at);
+            break;
+        }
+        at = window_option(p, stage, at);
+    }
     stage->as.window.aggregates = lets.first;
     stage->as.window.body = parse__from(p, open.span);
     if (errors != p->diags->error_count) return stage;
@@ -487,7 +507,7 @@ AstItem *parse__item(Parser *p, AstItemKind kind, ParseToken word, ParseToken *n
     item->keyword = word.span;
     item->span = parse__from(p, word.span);
     if (name) item->name = parse__name(*name);
-    item->broken = p->item_broken;
+    item->broken = p->item_broken || p->diags->error_count != p->item_errors;
     p->item_broken = false;
     return item;
 }

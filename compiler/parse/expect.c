@@ -147,6 +147,7 @@ static bool at_stage(Parser *p, int kind, const Wanted *wanted)
         !parse__stage_like(p->now.text)) {
         return false;
     }
+    if (p->now_lex.first) diag_stage_begin(p->diags, p->now.span); /* meant as a stage of its own */
     if (group_by(p)) return true;
     const char *like = parse__stage_like(p->now.text);
     Diagnostic *d =
@@ -155,6 +156,16 @@ static bool at_stage(Parser *p, int kind, const Wanted *wanted)
         diag_fix(p->diags, d, NULL, p->now.span, like);
     else
         suggest_list(p, d, "from, where, let, keep, window, into, on error ...");
+    return true;
+}
+
+static bool at_step(Parser *p, int kind, const Wanted *wanted)
+{
+    if (!wanted->step || kind != T_ID || !p->now_lex.first) return false;
+    diag_stage_begin(p->diags, p->now.span);
+    Diagnostic *d =
+        say(p, DIAG_P001, p->now.span, "`%.*s` leads no step of a test%.*s", p->now.text, STR_NONE);
+    suggest_list(p, d, "in { ... }, clock INSTANT, expect KIND { ... }, expect nothing else");
     return true;
 }
 
@@ -259,6 +270,7 @@ void parse__syntax_error(Parser *p, int kind)
     Wanted wanted;
     ask_grammar(p, &wanted);
     if (at_item(p, kind, &wanted) || reply_code(p, kind) || wrong_closer(p, kind, &wanted)) return;
+    if (at_step(p, kind, &wanted)) return;
     if (at_stage(p, kind, &wanted) || chained(p, kind) || question(p, kind)) return;
     if (if_parts(p, kind, &wanted) || breaks_off(p, kind, &wanted)) return;
 

@@ -104,7 +104,7 @@ static bool leads_arm(const Parser *p)
     for (uint32_t ahead = 1;; ahead++) {
         int kind;
         ParseToken token = parse__peek(p, ahead, &kind);
-        if (kind == 0 || kind == T_ASSIGN) return false;
+        if (kind == 0) return false;
         if (kind == T_LPAREN || kind == T_LBRACKET || kind == T_LBRACE || kind == T_STR_HEAD)
             depth++;
         if (kind == T_RPAREN || kind == T_RBRACKET || kind == T_RBRACE || kind == T_STR_TAIL) {
@@ -341,7 +341,7 @@ static bool surely_stage(const Parser *p, int kind)
         return peek_kind(p, 2) == T_ASSIGN || peek_kind(p, 1) == T_ID;
     if (!parse__starts_operand(peek_kind(p, 1))) return false;
     int after = peek_kind(p, 2);
-    if (after == T_ASSIGN || after == T_COLON) return false;
+    if ((after == T_ASSIGN && kind != T_WHERE) || after == T_COLON) return false;
     int next;
     ParseToken token = parse__peek(p, 1, &next);
     const Keyword *keyword = next == T_ID ? parse__keyword(token.text) : NULL;
@@ -357,21 +357,19 @@ void parse__feed(Parser *p, int kind, ParseToken token)
         p->item_word = token;
         p->stage_kind = 0;
         p->item_broken = false;
+        p->item_errors = p->diags->error_count;
         role = LEX_ROLE_ITEM;
-        diag_stage_begin(p->diags, token.span);
     } else if (top_block(p) && top_block(p)->kind == BLOCK_STAGES && leads_stage(p, kind) &&
                parse__accepts(p, kind) &&
                (parse__accepts(p, T_DURABLE) || parse__accepts(p, T_ELSE_ARM))) {
         p->stage_kind = kind;
         p->stage_word = token;
         role = parse__keyword_of_kind(kind) ? LEX_ROLE_STAGE : LEX_ROLE_ARM;
-        diag_stage_begin(p->diags, token.span);
     } else if (top_block(p) && top_block(p)->kind == BLOCK_STEPS && leads_step(kind) &&
                parse__accepts(p, T_CLOCK)) {
         p->stage_kind = kind;
         p->stage_word = token;
         role = LEX_ROLE_STEP;
-        diag_stage_begin(p->diags, token.span);
     }
     if (!parse__accepts(p, kind) && parse__falls_back(kind)) kind = T_ID;
     if (is_opener(kind)) open_block(p, kind);
@@ -382,6 +380,8 @@ void parse__feed(Parser *p, int kind, ParseToken token)
     }
     Grammar(p->grammar, kind, token, p);
     if (is_closer(kind) && p->block_count) close_block(p);
+    /* Only now: what the grammar finished before this token belonged to the stage before. */
+    if (role != LEX_ROLE_NONE) diag_stage_begin(p->diags, token.span);
     p->prev = token;
     p->prev_kind = kind;
 }
@@ -483,6 +483,15 @@ static void comma_at_line_end(Parser *p, int kind)
     p->prev_kind = T_COMMA;
 }
 
+/* A keyword that surely leads something new, where the grammar would take it for a name. */
+static bool steals(const Parser *p, int kind)
+{
+    if (parse__accepts(p, kind)) return false;
+    if (surely_item(p, kind)) return true;
+    return surely_stage(p, kind) && top_block(p) && top_block(p)->kind == BLOCK_STAGES &&
+           p->prev_kind != T_BY && p->prev_kind != T_COMMA;
+}
+
 static void step(Parser *p)
 {
     p->now_lex = p->tokens[p->at];
@@ -507,8 +516,7 @@ static void step(Parser *p)
             return;
         }
     }
-    bool stolen = surely_stage(p, kind) && top_block(p) && top_block(p)->kind == BLOCK_STAGES &&
-                  !parse__accepts(p, kind) && p->prev_kind != T_BY && p->prev_kind != T_COMMA;
+    bool stolen = steals(p, kind);
     if (parse__fits(p, kind) && !stolen) {
         parse__feed(p, kind, p->now);
         p->at++;
@@ -612,11 +620,12 @@ Status parse_source(Arena *arena, const Source *source, DiagList *diags, AstFile
     p->diags = diags;
     p->turned = -1;
     diag_stage_end(diags);
+    uint32_t errors = diags->error_count;
     st = strip_comments(p, tokens, count);
     if (!st) st = parse_tokens(p);
     if (!st) {
         file->items = p->stop ? NULL : p->items.first;
-        file->broken = p->broken || p->stop;
+        file->broken = p->broken || p->stop || diags->error_count != errors;
         file->tokens = tokens;
         file->token_count = count;
         *ret_file = file;

@@ -100,6 +100,7 @@ typedef struct Parser {
     Status failed; /* memory or limit: stop */
     bool stop;     /* a limit was reported: stop, give an empty tree */
     bool broken, item_broken;
+    uint32_t item_errors; /* how many there were when the item began */
     ItemList items;
     void *grammar; /* lemon's parser */
 

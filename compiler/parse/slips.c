@@ -314,8 +314,10 @@ static bool operator_like(Parser *p, int *kind)
         {"is", "==", "equal is written `==`", T_EQ},
         {"xor", "!=", "`xor` of two conditions is `!=`", T_NE},
     };
+    int sign;
+    (void)parse__peek(p, 1, &sign);
     if (*kind != T_ID || p->now_lex.first || !parse__accepts(p, T_EQ)) return false;
-    if (parse__accepts(p, T_ID)) return false;
+    if (sign == T_ASSIGN || !parse__ends_operand(p->prev_kind)) return false;
     Str word = lower(p, p->now.text);
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         if (!str_is(word, others[i].word)) continue;
@@ -410,7 +412,7 @@ bool parse__slip(Parser *p, int *kind)
 {
     bool fits = parse__fits(p, *kind);
     if (upper_case(p, kind) || equal_for_colon(p, kind) || swallowed(p, kind)) return true;
-    if (fits) return not_in(p, kind);
+    if (fits) return not_in(p, kind) || operator_like(p, kind);
     return one_equal(p, kind) || two_equals(p, kind) || colon_for_equal(p, kind) ||
            semicolon(p, kind) || else_like(p, kind) || operator_like(p, kind) || not_in(p, kind) ||
            comma_missing(p, kind);

@@ -112,7 +112,8 @@ static Str inside(Str text, uint32_t *skipped)
     size_t start = 0, end = text.len;
     bool raw = text.len && text.ptr[0] == 'r';
     while (raw && start < end && text.ptr[start] != '"') start++;
-    if (start < end) start++; /* the quote or the closing brace */
+    bool curly = text.len > 3 && (unsigned char)text.ptr[0] == 0xE2;
+    if (start < end) start += curly ? 3 : 1; /* the quote or the closing brace */
     char last = end > start ? text.ptr[end - 1] : '\0';
     if (last == '"' || last == '\'' || (last == '{' && !raw)) {
         end--;

@@ -84,7 +84,7 @@ static Row *out_row(Check *c, const Keys *keys)
     Record *record = NEW(c, Record, 1);
     record->schema = NO_INDEX;
     record->fields = NEW(c, RecordField, keys->count + 2);
-    memcpy(record->fields, keys->fields, keys->count * sizeof(RecordField));
+    if (keys->count) memcpy(record->fields, keys->fields, keys->count * sizeof(RecordField));
     record->count = keys->count + 2;
     Span span = c->stage->span;
     record->fields[keys->count] = (RecordField){STR("start"), {.kind = IR_TIME}, span};
