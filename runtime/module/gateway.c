@@ -201,7 +201,10 @@ static void on_answer(void *ctx, Status status, Str body)
     gateway->pending--;
     if (status) {
         Str text = arena_str(call->req->arena, body);
-        gateway__fail(call->req, status, 0, text.ptr);
+        if (str_starts(body, STR("{"))) /* req_fail_json */
+            gateway__json(call->req, status_http(status), body);
+        else
+            gateway__fail(call->req, status, 0, text.ptr);
     } else if (str_starts(str_from(op->subject), STR("auth."))) {
         answer_auth(call, body);
     } else if (op->flags & OP_RAW) {

@@ -76,6 +76,9 @@ typedef struct Req {
 /* Both consume the request. The body is built in a Buf or handed over as text of a JSON value. */
 void req_answer(Req *req, Str json);
 void req_fail(Req *req, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
+/* A failure that needs more than a sentence: a JSON object with "error": {"code","text"} and what
+ * else helps; the gateway sends it as the body. */
+void req_fail_json(Req *req, Status status, Str json);
 
 enum { OP_READ = 1, OP_DURABLE = 2, OP_RAW = 4 /* answer is not JSON: see ModRoute.type */ };
 

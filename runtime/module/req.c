@@ -65,6 +65,13 @@ void req_fail(Req *req, Status status, const char *format, ...)
     release(host_req);
 }
 
+void req_fail_json(Req *req, Status status, Str json)
+{
+    HostReq *host_req = private_of(req);
+    answer(host_req, status ? status : ST_INTERNAL, json);
+    release(host_req);
+}
+
 static void on_timeout(void *ctx)
 {
     HostReq *req = ctx;

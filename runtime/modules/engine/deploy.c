@@ -220,7 +220,6 @@ static void answer_problems(EngJob *job)
         restore_failed(job, first_problem(job));
         return;
     }
-    /* The gateway puts a failure's JSON object into the body as it is. */
     Str first = first_problem(job);
     AUTO_BUF Buf body;
     buf_init(&body, BUS_BODY_BYTES_MAX);
@@ -238,7 +237,7 @@ static void answer_problems(EngJob *job)
     json_key(&json, "problems");
     json_put_raw(&json, job->compiled.problems.len ? job->compiled.problems : STR("[]"));
     json_end(&json);
-    req_fail(job->req, ST_INVALID, "%.*s", (int)body.len, body.ptr);
+    req_fail_json(job->req, ST_INVALID, buf_view(&body));
     job_end(job);
 }
 

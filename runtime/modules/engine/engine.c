@@ -334,11 +334,15 @@ static const ModRoute routes[] = {
     {"POST", "/api/v1/pipelines/{name}/dead/replay", "engine.dead_replay", NULL},
     {0}};
 
+/* Their ops take the rows of a drain, so they are drained after the engine. */
+static const char *const needs[] = {"uns", "connectors", NULL};
+
 extern const ModuleDef engine_module;
 const ModuleDef engine_module = {
     .abi = MODULE_ABI,
     .name = "engine",
     .doc = "pipelines: versions, deploy, run, stop, live wire values, dead letters",
+    .needs = needs,
     .self_bytes = sizeof(Engine),
     .conf_bytes = sizeof(EngineConf),
     .conf = conf,
