@@ -286,7 +286,8 @@ void engine__shard_stop(EngShard *shard);
 void engine__shard_drain(void *pipe);  /* LoopFn: works on the queue */
 void engine__shard_run(void *command); /* LoopFn: EngCommand */
 
-typedef enum EngCommandKind { COMMAND_RUN, COMMAND_STOP } EngCommandKind;
+/* FENCE does nothing: its answer says that no posted look at the queue is left on the shard. */
+typedef enum EngCommandKind { COMMAND_RUN, COMMAND_STOP, COMMAND_FENCE } EngCommandKind;
 typedef struct EngCommand { /* main -> shard -> main */
     EngCommandKind kind;
     EngPipe *pipe;

@@ -212,15 +212,16 @@ void engine__pipe_answer(void *ctx)
         if (pipe->state == ENGINE_RUNNING && engine__sources_start(pipe, NULL, &diag)) {
             engine__pipe_fail(pipe, diag.text);
         }
-    } else {
+    } else if (command->kind == COMMAND_STOP) {
         engine__sources_trim(pipe, !pipe->engine->closing);
+        command_send(pipe, COMMAND_FENCE, NULL);
         bool failed = pipe->error[0] != 0;
         set_state(pipe, failed ? ENGINE_FAILED : ENGINE_STOPPED,
                   failed ? "engine.failed" : "engine.stopped");
     }
+    bool quiet = command->kind == COMMAND_FENCE;
     mem_free(command);
-    if (pipe->state != ENGINE_RUNNING && pipe->state != ENGINE_DRAINING && !pipe->commands &&
-        pipe->on_idle) {
+    if (quiet && pipe->on_idle) {
         void (*on_idle)(EngPipe *) = pipe->on_idle;
         pipe->on_idle = NULL;
         on_idle(pipe);

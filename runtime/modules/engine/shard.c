@@ -682,13 +682,16 @@ void engine__shard_run(void *ctx)
     Loop *main_loop = pipe->engine->env->loop;
     if (command->kind == COMMAND_RUN) {
         swap_in(pipe, command);
-    } else {
+        /* Always: the queue may count as woken by a look that was part of the swap. */
+        if (loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
+            engine__queue_sleep(&pipe->queue);
+        }
+    } else if (command->kind == COMMAND_STOP) {
         take_out(pipe, command);
     }
     if (loop_post(main_loop, engine__pipe_answer, command)) {
         abort(); /* a million posts wait: the main loop is dead */
     }
-    engine__pipe_wake(pipe);
 }
 
 /* ---- the thread ---- */
