@@ -16,19 +16,26 @@ static int execute(const Command *self, NativeSet *set, const BatchOptions *opti
     return stopped ? EXIT_STOPPED : EXIT_FINE;
 }
 
+static bool asks_batch(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--batch") == 0) return true;
+    }
+    return false;
+}
+
 int cmd_run(const Command *self, int argc, char **argv)
 {
+    if (!asks_batch(argc, argv)) return run_foreground(self, argc, argv);
     NativeSet set;
     BatchOptions options = {0};
     Diag diag = {0};
-    bool batch = false;
     int code = -1, paths = 0;
     Status st = native_open(&set, &diag);
     for (int i = 1; i < argc && !st && code < 0; i++) {
         bool value = i + 1 < argc;
-        if (strcmp(argv[i], "--batch") == 0)
-            batch = true;
-        else if (strcmp(argv[i], "--stats") == 0)
+        if (strcmp(argv[i], "--batch") == 0) continue;
+        if (strcmp(argv[i], "--stats") == 0)
             options.stats = true;
         else if (strcmp(argv[i], "--json") == 0)
             set.front.json = true;
@@ -47,8 +54,6 @@ int cmd_run(const Command *self, int argc, char **argv)
         code = driver_failed(self, st, &diag);
     else if (code < 0 && !paths)
         code = driver_usage(self, "name a file or a folder");
-    else if (code < 0 && !batch)
-        code = driver_usage(self, "say --batch");
     else if (code < 0)
         code = execute(self, &set, &options);
     native_close(&set);

@@ -47,4 +47,7 @@ MUST Status front_add(Front *front, const char *path, Diag *diag);
 int front_report(Front *front);
 void front_close(Front *front);
 
+/* `tutti run` without --batch: a Lite process with these programs (cmd_serve.c). */
+int run_foreground(const Command *self, int argc, char **argv);
+
 #endif

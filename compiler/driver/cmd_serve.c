@@ -1,0 +1,136 @@
+/* compiler/driver/cmd_serve.c: `tutti serve` and `tutti run FILE...`: a Lite process in the
+ * foreground, with the compiler in it. */
+#include "compiler/compile.h"
+#include "compiler/driver/driver.h"
+#include "compiler/driver/port.h"
+
+#include "module/compiler.h"
+#include "module/lite.h"
+#include "modules/modules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PROGRAMS_MAX = 256 };
+
+/* Reads Lite options; anything else goes to `files` (at most PROGRAMS_MAX). -1, or an exit code. */
+static int read_options(const Command *self, int argc, char **argv, LiteOptions *options,
+                        const char **files, size_t *ret_count)
+{
+    for (int at = 1; at < argc;) {
+        Diag diag = {0};
+        if (lite_option(options, argc, argv, &at, &diag)) {
+            continue;
+        }
+        if (diag.status) {
+            return driver_usage(self, "%s", diag.text);
+        }
+        if (argv[at][0] == '-' && argv[at][1]) {
+            return driver_usage(self, "unknown option %s", argv[at]);
+        }
+        if (!files) {
+            return driver_usage(self, "it takes no files; `tutti run` does");
+        }
+        if (*ret_count >= PROGRAMS_MAX) {
+            return driver_usage(self, "more than %d files", PROGRAMS_MAX);
+        }
+        files[(*ret_count)++] = argv[at++];
+    }
+    return -1;
+}
+
+static int run_lite(LiteOptions *options)
+{
+    options->modules = modules_all();
+    options->version = TUTTI_VERSION;
+    program_compiler_set(port_compiler(options->data_dir ? options->data_dir : "./tutti-data"));
+    return lite_main(options);
+}
+
+int cmd_serve(const Command *self, int argc, char **argv)
+{
+    LiteOptions options = {0};
+    int code = read_options(self, argc, argv, &options, NULL, NULL);
+    return code >= 0 ? code : run_lite(&options);
+}
+
+/* Programs are checked before the process comes up, so that all mistakes are shown at once. */
+static int check_all(const Command *self, Front *front, const char **files, size_t count)
+{
+    Diag diag = {0};
+    for (size_t i = 0; i < count; i++) {
+        Status st = front_add(front, files[i], &diag);
+        if (st) {
+            return driver_failed(self, st, &diag);
+        }
+    }
+    if (front->sources.count == 0) {
+        return driver_usage(self, "no .tutti file in what was given");
+    }
+    /* The whole compiler parses again and says what the parser said, and more. */
+    diag_list_init(&front->diags, front->arena, &front->sources);
+    for (uint32_t i = 0; i < front->sources.count; i++) {
+        IrProgram *program = NULL;
+        CompileOptions options = {.diag = &diag};
+        Status st =
+            compile_source(front->arena, front->sources.list[i], &front->diags, &options, &program);
+        if (st) {
+            return driver_failed(self, st, &diag);
+        }
+    }
+    return front->diags.error_count ? front_report(front) : EXIT_FINE;
+}
+
+/* Copies what must outlive the front, whose arena is large. */
+static LiteProgram *copy_programs(Arena *arena, const Front *front)
+{
+    LiteProgram *programs = arena_many(arena, LiteProgram, front->sources.count);
+    for (uint32_t i = 0; programs && i < front->sources.count; i++) {
+        const Source *source = front->sources.list[i];
+        const char *slash = memrchr(source->path.ptr, '/', source->path.len);
+        size_t skip = slash ? (size_t)(slash - source->path.ptr) + 1 : 0;
+        programs[i] = (LiteProgram){.file = arena_str(arena, str_skip(source->path, skip)),
+                                    .text = arena_str(arena, source->text)};
+        if (!programs[i].file.ptr || !programs[i].text.ptr) {
+            return NULL;
+        }
+    }
+    return programs;
+}
+
+static int run_files(const Command *self, LiteOptions *options, const char **files, size_t count)
+{
+    Front front;
+    Diag diag = {0};
+    Status st = front_open(&front, &diag);
+    Arena *arena = st ? NULL : arena_new(0, 0);
+    if (!arena) {
+        return driver_failed(self, ST_NO_MEMORY, &diag);
+    }
+    int code = check_all(self, &front, files, count);
+    options->programs = copy_programs(arena, &front);
+    options->program_count = front.sources.count;
+    front_close(&front);
+    if (code == EXIT_FINE && !options->programs) {
+        code = driver_failed(self, ST_NO_MEMORY, NULL);
+    }
+    if (code == EXIT_FINE) {
+        program_stdin_allow(true);
+        code = run_lite(options);
+    }
+    arena_free(arena);
+    return code;
+}
+
+int run_foreground(const Command *self, int argc, char **argv)
+{
+    LiteOptions options = {0};
+    const char *files[PROGRAMS_MAX];
+    size_t count = 0;
+    int code = read_options(self, argc, argv, &options, files, &count);
+    if (code >= 0) {
+        return code;
+    }
+    return count ? run_files(self, &options, files, count)
+                 : driver_usage(self, "name a file or a folder");
+}

@@ -1,0 +1,118 @@
+/* compiler/driver/port.c: text to shared object for the engine: check, lower, emit C, call cc.
+ *
+ * Runs on pool threads, several at once: everything it makes lives in the caller's arena. Problems
+ * are written in the shape of docs/api-live.md, which is flatter than `tutti check --json`. */
+#include "compiler/driver/port.h"
+
+#include "base/json.h"
+#include "compiler/compile.h"
+#include "compiler/emit_c/cc.h"
+#include "compiler/emit_c/emit.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+enum { PORT_JSON_BYTES = 16 << 20 };
+
+static const char *folder = "./tutti-data";
+
+static void put_problem(JsonOut *out, const Source *source, const Diagnostic *d)
+{
+    SourcePlace from = source_place(source, d->span.start);
+    SourcePlace to = source_place(source, d->span.end);
+    json_begin_object(out);
+    json_field_text(out, "code", diag_code_info(d->code)->id);
+    json_field_text(out, "severity", d->severity == DIAG_ERROR ? "error" : "warning");
+    json_field_int(out, "line", from.line);
+    json_field_int(out, "column", from.column);
+    json_field_int(out, "end_line", to.line);
+    json_field_int(out, "end_column", to.column);
+    json_field_str(out, "text", d->message);
+    const DiagFix *fix = d->fixes;
+    if (fix || d->under.len) {
+        json_field_str(out, "help", !fix ? d->under : fix->label.len ? fix->label : fix->text);
+    }
+    json_end(out);
+}
+
+static Str problems(Arena *arena, const Source *source, DiagList *diags)
+{
+    AUTO_BUF Buf buf;
+    buf_init(&buf, PORT_JSON_BYTES);
+    JsonOut out;
+    json_out_init(&out, &buf);
+    diag_sort(diags);
+    json_begin_array(&out);
+    for (const Diagnostic *d = diags->first; d; d = d->next) {
+        put_problem(&out, source, d);
+    }
+    json_end(&out);
+    return buf.failed ? STR("[]") : arena_str(arena, buf_view(&buf));
+}
+
+static Str graph_of(Arena *arena, const IrProgram *program)
+{
+    AUTO_BUF Buf buf;
+    buf_init(&buf, PORT_JSON_BYTES);
+    ir_graph_json(program, &buf);
+    return buf.failed ? STR_NONE : arena_str(arena, str_trim(buf_view(&buf)));
+}
+
+static Status link_program(Arena *arena, const IrProgram *program, Str *ret_path, Diag *diag)
+{
+    AUTO_BUF Buf text, path, cache;
+    buf_init(&text, EMIT_BYTES_MAX);
+    buf_init(&path, 8192);
+    buf_init(&cache, 4096);
+    buf_printf(&cache, "%s/cache", folder);
+    if (cache.failed || (mkdir(cache.ptr, 0700) && errno != EEXIST)) {
+        return diag_errno(diag, errno, "cannot create %s/cache", folder);
+    }
+    Status st = emit_c(program, NULL, &text, diag);
+    if (!st) {
+        st = cc_shared_object(buf_view(&text), cache.ptr, &path, NULL, diag);
+    }
+    if (!st) {
+        *ret_path = arena_str(arena, str_from(path.ptr));
+        st = ret_path->ptr ? ST_OK : ST_NO_MEMORY;
+    }
+    return st;
+}
+
+static Status compile(void *ctx, Arena *arena, Str file, Str text, bool link,
+                      ProgramCompiled *ret_compiled, Diag *diag)
+{
+    (void)ctx;
+    SourceSet sources;
+    DiagList diags;
+    Source *source;
+    source_set_init(&sources, arena);
+    Status st = source_add(&sources, file, text, &source, diag);
+    if (st) {
+        return st;
+    }
+    diag_list_init(&diags, arena, &sources);
+    IrProgram *program = NULL;
+    CompileOptions options = {.diag = diag};
+    st = compile_source(arena, source, &diags, &options, &program);
+    if (st) {
+        return st;
+    }
+    ProgramCompiled compiled = {.ok = diags.error_count == 0 && program};
+    compiled.problems = problems(arena, source, &diags);
+    if (compiled.ok) {
+        compiled.graph = graph_of(arena, program);
+        st = link ? link_program(arena, program, &compiled.so_path, diag) : ST_OK;
+    }
+    if (!st) {
+        *ret_compiled = compiled;
+    }
+    return st;
+}
+
+const ProgramCompiler *port_compiler(const char *data_dir)
+{
+    static const ProgramCompiler table = {.compile = compile};
+    folder = data_dir;
+    return &table;
+}

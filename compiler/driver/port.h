@@ -1,0 +1,11 @@
+/* compiler/driver/port.h: the compiler behind the runtime's door (module/compiler.h). */
+#ifndef TUTTI_COMPILER_DRIVER_PORT_H
+#define TUTTI_COMPILER_DRIVER_PORT_H
+
+#include "module/compiler.h"
+
+/* Shared objects are kept in DATA_DIR/cache, so a restart compiles nothing again. One per process;
+ * lives as long as it. */
+const ProgramCompiler *port_compiler(const char *data_dir);
+
+#endif
