@@ -123,7 +123,7 @@ static bool input(Check *c, const AstExpr *e, IrAgg *agg, Type *out, uint32_t *v
     Val v = check__expr(c, args->value, NULL);
     if (check__bad(&v)) return false;
     if (v.type.null || !agg_type(c, agg->kind, &v, out, name)) return false;
-    out->optional = v.type.optional;
+    out->optional = v.type.optional && agg->kind != AGG_SUM; /* the sum of nothing is 0 */
     if (v.type.optional && v.wild) v.wild = false; /* missing ones are not looked at */
     v = check__finite(c, v);
     if (v.constant) v = check__settle(c, v, STR_NONE);
