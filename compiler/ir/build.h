@@ -7,15 +7,17 @@
 
 #include "compiler/ir/ir.h"
 
-enum { IR_CODE_MAX = 100000, IR_REGS_MAX = 100000 };
+/* Nesting stays below what C compilers take (clang: 256 brackets). */
+enum { IR_CODE_MAX = 40000, IR_REGS_MAX = 40000, IR_NEST_MAX = 220 };
 
 typedef struct IrBuilder {
     IrStage *stage;
     void *(*alloc)(void *ctx, size_t count, size_t bytes);
-    void (*full)(void *ctx); /* over IR_CODE_MAX: does not return */
+    void (*full)(void *ctx); /* over one of the limits: does not return */
     void *ctx;
     uint32_t reg_cap, code_cap, pool_cap;
-    uint32_t node; /* of the next instructions */
+    uint32_t depth; /* open IFs and TRYs */
+    uint32_t node;  /* of the next instructions */
     Span span;
 } IrBuilder;
 

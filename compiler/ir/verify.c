@@ -4,12 +4,12 @@
  * "Written before read on every path" is followed with one bit set per open IF or TRY. */
 #include "compiler/ir/ir.h"
 
-enum { NEST_MAX = 2048 };
+enum { NEST_MAX = 256 };
 
 typedef struct Frame {
     IrOp op;           /* IF, ELSE, TRY, CATCH */
     bool *before, *arm; /* written at the start; by the first arm */
-    bool arm_left;     /* the first arm ends in FAIL or DROP */
+    bool has_arm, arm_left; /* the first arm ends in FAIL or DROP */
 } Frame;
 
 typedef struct Verify {
@@ -154,19 +154,21 @@ static Status operands(Verify *v, const IrIns *ins)
     return types(v, ins);
 }
 
-static bool *copy(Verify *v, const bool *from)
+/* Into the frame's own list, made at its first use and used again at this depth. */
+static bool copy(Verify *v, bool **to, const bool *from)
 {
-    bool *to = arena_many(v->arena, bool, v->stage->reg_count + 1);
-    if (to) memcpy(to, from, v->stage->reg_count);
-    return to;
+    if (!*to) *to = arena_many(v->arena, bool, v->stage->reg_count + 1);
+    if (*to) memcpy(*to, from, v->stage->reg_count);
+    return *to != NULL;
 }
 
 static Status open_frame(Verify *v, IrOp op)
 {
     if (v->depth == NEST_MAX) return broken(v, "nested too deeply");
     Frame *f = &v->frames[v->depth++];
-    *f = (Frame){.op = op, .before = copy(v, v->written)};
-    return f->before ? ST_OK : ST_NO_MEMORY;
+    f->op = op;
+    f->has_arm = false;
+    return copy(v, &f->before, v->written) ? ST_OK : ST_NO_MEMORY;
 }
 
 static Status middle(Verify *v, IrOp open, IrOp op)
@@ -175,8 +177,8 @@ static Status middle(Verify *v, IrOp open, IrOp op)
     Frame *f = &v->frames[v->depth - 1];
     f->op = op;
     f->arm_left = v->left;
-    f->arm = copy(v, v->written);
-    if (!f->arm) return ST_NO_MEMORY;
+    f->has_arm = true;
+    if (!copy(v, &f->arm, v->written)) return ST_NO_MEMORY;
     memcpy(v->written, f->before, v->stage->reg_count);
     v->left = false;
     return ST_OK;
@@ -187,8 +189,8 @@ static Status close_frame(Verify *v, IrOp without, IrOp with)
     if (!v->depth) return broken(v, "has no beginning");
     Frame *f = &v->frames[--v->depth];
     if (f->op != with && f->op != without) return broken(v, "closes something else");
-    const bool *other = f->arm ? f->arm : f->before;
-    bool other_left = f->arm ? f->arm_left : false;
+    const bool *other = f->has_arm ? f->arm : f->before;
+    bool other_left = f->has_arm ? f->arm_left : false;
     for (uint32_t r = 0; r < v->stage->reg_count; r++) {
         if (v->left) v->written[r] = other[r];
         else if (!other_left) v->written[r] = v->written[r] && other[r];

@@ -105,10 +105,16 @@ Reason pass_fold_binary(IrOp op, IrType kind, IrImm a, IrImm b, IrImm *ret_imm)
 }
 
 typedef struct Known {
-    bool *known;
+    uint32_t *known; /* 0 = no, else the stretch it was written in */
     IrImm *value;
-    uint32_t *writes;
+    uint32_t *writes, stretch;
 } Known;
+
+static bool is_known(const IrStage *s, const Known *k, uint32_t reg)
+{
+    if (reg == NO_REG || reg >= s->reg_count || !k->known[reg]) return false;
+    return k->writes[reg] == 1 || k->known[reg] == k->stretch;
+}
 
 static bool foldable(IrType kind)
 {
@@ -117,8 +123,8 @@ static bool foldable(IrType kind)
 
 static void fold_ins(IrStage *s, IrIns *ins, const Known *k)
 {
-    bool a = ins->a != NO_REG && ins->a < s->reg_count && k->known[ins->a];
-    bool b = ins->b != NO_REG && ins->b < s->reg_count && k->known[ins->b];
+    bool leaf = ins->op == IR_FIELD || ins->op == IR_HAS;
+    bool a = !leaf && is_known(s, k, ins->a), b = !leaf && is_known(s, k, ins->b);
     IrImm imm;
     if (ins->op == IR_MOVE && a) {
         imm = k->value[ins->a];
@@ -143,19 +149,18 @@ static void fold_ins(IrStage *s, IrIns *ins, const Known *k)
 
 static Status fold_stage(Arena *arena, IrStage *s)
 {
-    Known k = {arena_many(arena, bool, s->reg_count + 1), arena_many(arena, IrImm, s->reg_count + 1),
-               arena_many(arena, uint32_t, s->reg_count + 1)};
+    Known k = {arena_many(arena, uint32_t, s->reg_count + 1),
+               arena_many(arena, IrImm, s->reg_count + 1),
+               arena_many(arena, uint32_t, s->reg_count + 1), 1};
     if (!k.known || !k.value || !k.writes) return ST_NO_MEMORY;
     for (uint32_t i = 0; i < s->code_count; i++)
         if (s->code[i].dst != NO_REG) k.writes[s->code[i].dst]++;
     for (uint32_t i = 0; i < s->code_count; i++) {
         IrIns *ins = &s->code[i];
-        if (ir_op_info(ins->op)->effect == 4) /* control: only what is written once stays known */
-            for (uint32_t r = 0; r < s->reg_count && ins->op != IR_FAIL && ins->op != IR_DROP; r++)
-                if (k.writes[r] > 1) k.known[r] = false;
+        if (ir_op_info(ins->op)->effect == 4) k.stretch++;
         fold_ins(s, ins, &k);
         if (ins->dst == NO_REG) continue;
-        k.known[ins->dst] = ins->op == IR_CONST;
+        k.known[ins->dst] = ins->op == IR_CONST ? k.stretch : 0;
         if (ins->op == IR_CONST) k.value[ins->dst] = ins->imm;
     }
     return ST_OK;

@@ -46,8 +46,9 @@ static void builder_full(void *ctx)
     Check *c = ctx;
     Span at = c->stage ? c->stage->keyword : (Span){c->file->source->id, 0, 0};
     diag_stage_end(c->diags);
-    diag_error(c->diags, DIAG_T018, at, "this pipeline needs more than %d instructions",
-               IR_CODE_MAX);
+    diag_error(c->diags, DIAG_T018, at,
+               "this needs more than %d instructions, or %d conditions inside each other",
+               IR_CODE_MAX, IR_NEST_MAX);
     check__leave(c, ST_LIMIT);
 }
 

@@ -22,7 +22,7 @@
 enum {
     CHECK_DEPTH_MAX = 1000,  /* of expressions, calls of fn included */
     CHECK_INLINE_MAX = 32,   /* calls of fn inside fn */
-    CHECK_CASES_MAX = 256,   /* arms of a match, items of a list */
+    CHECK_CASES_MAX = 200,   /* arms of a match, items of a list */
     CHECK_NODES_MAX = 2000,  /* stages of a pipeline */
     CHECK_ITEMS_MAX = 20000, /* declarations of a kind */
 };

@@ -278,6 +278,7 @@ static Val logic(Check *c, const AstExpr *e)
     if (plain && s->code_count - inside <= 8) { /* nothing to protect: both sides, no jump */
         memmove(s->code + at, s->code + inside, (s->code_count - inside) * sizeof(IrIns));
         s->code_count -= inside - at;
+        c->b->depth--;
         return check__emit2(c, is_and ? IR_AND : IR_OR, (Type){.kind = IR_BOOL}, left, right,
                             e->span);
     }
