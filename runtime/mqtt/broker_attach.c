@@ -131,7 +131,7 @@ void mqtt__acks_run(MqttBroker *b)
         ack_one(b, token);
     }
     buf_clear(&b->acks_now);
-    for (uint32_t i = 0; i < ATTACH_MAX && b->stats.attachments_now; i++)
+    for (uint32_t i = 0; i < b->attach_top; i++)
         if (b->attaches[i] && (b->attaches[i]->wait1.count || b->attaches[i]->wait0.count))
             attach_pump(b->attaches[i]);
 }
@@ -184,6 +184,7 @@ Status mqtt_broker_attach(MqttBroker *broker, Str filter, uint8_t qos, MqttAttac
     sub->attach = a;
     sub->qos = qos;
     broker->attaches[slot] = a;
+    if (slot >= broker->attach_top) broker->attach_top = slot + 1;
     broker->attach_work |= a->replay;
     broker->stats.attachments_now++;
     *ret_attach = a;
@@ -239,7 +240,7 @@ static void attach_free(MqttAttach *a)
 void mqtt__attach_work(MqttBroker *b)
 {
     b->attach_work = false;
-    for (uint32_t i = 0; i < ATTACH_MAX; i++) {
+    for (uint32_t i = 0; i < b->attach_top; i++) {
         MqttAttach *a = b->attaches[i];
         if (!a) continue;
         if (a->gone) {
@@ -253,7 +254,7 @@ void mqtt__attach_work(MqttBroker *b)
 
 void mqtt__attaches_done(MqttBroker *b)
 {
-    for (uint32_t i = 0; i < ATTACH_MAX; i++)
+    for (uint32_t i = 0; i < b->attach_top; i++)
         if (b->attaches[i]) {
             mqtt_broker_detach(b->attaches[i], false);
             if (b->attaches[i]) attach_free(b->attaches[i]);

@@ -213,7 +213,8 @@ struct MqttBroker {
     Ring later; /* own publishes from inside a callback */
     MqttAttach *attaches[ATTACH_MAX];
     uint16_t attach_generation;
-    bool attach_work; /* some attachment wants its retained messages, or is gone */
+    uint32_t attach_top; /* slots from here on were never used */
+    bool attach_work;    /* some attachment wants its retained messages, or is gone */
     MqttObserveFn *observe;
     void *observe_ctx;
     uv_prepare_t prepare;

@@ -41,7 +41,7 @@ typedef struct Use {
     const ConnectDriver *driver;
     ConnectLink *link;
     ConnectState state;
-    Str key; /* owned: subscription id; writer: profile name or the connection's JSON */
+    Str key; /* owned: subscription id; writer: profile name or a digest */
     /* subscription */
     Buf batch;
     uint32_t batch_count, window;

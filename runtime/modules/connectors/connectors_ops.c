@@ -115,7 +115,13 @@ void connectors__op_write(void *ctx, Req *req)
         req_fail(req, st, "%s", diag.text);
         return;
     }
-    wish.key = wish.profile ? str_from(wish.profile->name) : wish.inline_connection->raw;
+    /* A connection given in the request is known by a digest: its text may hold a password, and
+     * keys are shown in logs. */
+    wish.key = wish.profile
+                   ? str_from(wish.profile->name)
+                   : arena_printf(req->arena, "inline:%016llx",
+                                  (unsigned long long)hash_bytes(wish.inline_connection->raw.ptr,
+                                                                 wish.inline_connection->raw.len));
     Use *use = connectors__use_find(self, USE_WRITE, wish.key);
     if (!use) st = connectors__use_open(self, &wish, &use, &diag);
     if (!st && !use->driver->write)
