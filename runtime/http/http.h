@@ -131,8 +131,8 @@ typedef struct WsConf {
 bool ws_wanted(const HttpReq *req);
 /* True when the client offers this subprotocol. */
 bool ws_offers(const HttpReq *req, const char *subprotocol);
-/* The handshake alone: ST_INVALID (400) when it is broken, ST_UNSUPPORTED (426) for another
- * version, ST_FORBIDDEN (403) for a page of another host. */
+/* The handshake alone: ST_UNSUPPORTED (426) without Upgrade or for another version, ST_INVALID
+ * (400) when it is broken, ST_FORBIDDEN (403) for a page of another host. */
 MUST Status ws_check(const HttpReq *req, bool any_origin, Diag *diag);
 /* Checks, takes the connection over and consumes the request. On failure it is NOT consumed:
  * answer it. */

@@ -77,7 +77,7 @@ Status ws_check(const HttpReq *req, bool any_origin, Diag *diag)
         versions += http__same_text(req->fields[i].name, "sec-websocket-version");
     }
     if (!ws_wanted(req) || exchange->minor0 || req->is_head || !str_is(req->method, "GET"))
-        return diag_set(diag, ST_INVALID, "this address speaks WebSocket: Upgrade is missing");
+        return diag_set(diag, ST_UNSUPPORTED, "this address speaks WebSocket: Upgrade is missing");
     if (versions != 1 || !str_is(http_field(req, "sec-websocket-version"), "13"))
         return diag_set(diag, ST_UNSUPPORTED, "only WebSocket version 13 is spoken");
     if (keys != 1 || !key_valid(http_field(req, "sec-websocket-key")) || req->body.len)

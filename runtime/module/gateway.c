@@ -312,6 +312,10 @@ static void open_live(Gateway *gateway, HttpReq *req)
     Diag diag = {0};
     Status st = ws_check(req, false, &diag);
     if (st) {
+        if (st == ST_UNSUPPORTED) {
+            http_set(req, "Upgrade", STR("websocket"));
+            http_set(req, "Sec-WebSocket-Version", STR("13"));
+        }
         gateway__fail(req, st, st == ST_UNSUPPORTED ? 426 : 0, diag.text);
         return;
     }

@@ -64,7 +64,9 @@ static void handle(void *ctx, HttpReq *req)
         Diag diag;
         WsConf conf = {.on_message = on_message, .on_close = on_close, .ctx = c};
         Status st = ws_accept(req, &conf, &c->ws, &diag);
-        if (st) http_answer(req, status_http(st), "text/plain", str_from(diag.text));
+        if (st)
+            http_answer(req, st == ST_UNSUPPORTED ? 426 : status_http(st), "text/plain",
+                        str_from(diag.text));
     } else {
         http_answer(req, 404, "text/plain", req->path);
     }
@@ -244,7 +246,7 @@ TEST(websocket_handshake_is_checked)
     CHECK(strstr(TALK(UPGRADE "Sec-WebSocket-Key: x\r\n\r\n", "\n")->got, " 400 "));
     CHECK(strstr(TALK(UPGRADE KEY "Origin: http://evil\r\n\r\n", "\n")->got, " 403 "));
     CHECK(strstr(TALK(UPGRADE KEY "Origin: null\r\n\r\n", "\n")->got, " 403 "));
-    CHECK(strstr(TALK("GET /ws HTTP/1.1\r\nHost: h\r\n\r\n", "\n")->got, " 400 "));
+    CHECK(strstr(TALK("GET /ws HTTP/1.1\r\nHost: h\r\n\r\n", "\n")->got, " 426 "));
 }
 
 TEST(websocket_error_closes_with_its_code)

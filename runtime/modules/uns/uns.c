@@ -52,7 +52,6 @@ static void on_added(Uns *uns)
     UnsNode *node = uns->announced ? uns->announced->next_node : uns->tree.first;
     for (; node; node = node->next_node) {
         uns->announced = node;
-        uns__watch_added(uns, node);
         if (uns->added_count < UNS_ADDED_NAMED_MAX) uns->added[uns->added_count++] = node;
     }
     if (!uns->changed_timer && loop_timer_start(uns->env->loop, CHANGED_EVERY_MS, 0, tell_changed,
@@ -81,8 +80,10 @@ static void on_value(void *ctx, Str field, const UnsValue *value)
     uint32_t before = uns->tree.count;
     Status st = uns_tree_add(&uns->tree, path, &node);
     if (uns->tree.count != before) on_added(uns);
+    bool first = !st && node->value.type == UNS_NONE;
     if (!st) st = uns_node_set(&uns->tree, node, value, uns->received_ns);
     if (!st) {
+        if (first) uns__watch_added(uns, node);
         uns__keep_value(uns, node);
         return;
     }

@@ -81,7 +81,7 @@ void uns__op_stats(void *self, Req *req);
 void uns__op_watch(void *self, Req *req);
 void uns__op_unwatch(void *self, Req *req);
 void uns__op_snapshot(void *self, Req *req);
-void uns__watch_added(Uns *uns, UnsNode *node); /* a new node: whose filter does it match? */
+void uns__watch_added(Uns *uns, UnsNode *node); /* its first value: whose filter fits? */
 void uns__watches_close(Uns *uns);
 
 /* uns_keep.c: last values and samples to the disk */

@@ -79,7 +79,7 @@ static void expand(UnsWatch *watch, Str filter, bool check)
         return;
     }
     for (UnsNode *node = tree->first; node && !watch->truncated; node = node->next_node) {
-        if (node->value.type == UNS_NONE && node->child_count) continue; /* only a folder */
+        if (node->value.type == UNS_NONE) continue; /* only a folder: comes with its first value */
         if (matches(filter, uns_node_path(node)) && (!check || !watch_has(watch, node)))
             watch_put(watch, uns_node_path(node), node);
     }
