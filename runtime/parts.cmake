@@ -45,3 +45,6 @@ tutti_library(module FOLDERS runtime/module DEPENDS bus store http mqtt web_embe
 tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module connect flow ${LIB_CJOSE}
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
 tutti_library(flow FOLDERS runtime/flow DEPENDS base ${CMAKE_DL_LIBS})
+if(NOT TUTTI_SANITIZE)
+  target_compile_options(flow PRIVATE -O3) # gcc 12 does not vectorise such loops below -O3
+endif()

@@ -92,8 +92,12 @@ RT_INLINE const char *rt_short_f64(const char *p, f64 *ret)
         x = (x & below) | ((x >> 8) & ~below);
         digits = n - 1;
     }
-    f64 d = (f64)rt_sum8(x << (8 * (8 - digits))) / rt_tens[point];
-    *ret = minus ? -d : d;
+    union {
+        f64 d;
+        u64 u;
+    } value = {(f64)rt_sum8(x << (8 * (8 - digits))) / rt_tens[point]};
+    value.u ^= (u64)minus << 63; /* no branch: signs are hard to predict */
+    *ret = value.d;
     return p + n;
 }
 
@@ -106,8 +110,8 @@ RT_INLINE const char *rt_short_int(const char *p, i64 *ret)
     u64 other = ((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull;
     u32 n = other ? (u32)__builtin_ctzll(other) >> 3 : 0;
     if (RT_RARE(!n || ((v & 0xf0ff) == 0x3030 && n > 1))) return 0;
-    i64 value = rt_sum8(x << (8 * (8 - n)));
-    *ret = minus ? -value : value;
+    i64 value = rt_sum8(x << (8 * (8 - n))), sign = -(i64)minus;
+    *ret = (value ^ sign) - sign;
     return p + n;
 }
 

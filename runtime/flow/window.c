@@ -304,6 +304,13 @@ static Key *key_add(RtWindow *w, u64 hash, const char *p, u64 n)
     return key;
 }
 
+/* memcmp costs a call; keys are short. */
+static int same_bytes(const char *a, const char *b, u64 n)
+{
+    if (n < 8 || n > 16) return !n || memcmp(a, b, n) == 0;
+    return load(a, 8) == load(b, 8) && load(a + n - 8, 8) == load(b + n - 8, 8);
+}
+
 static Key *key_of_bytes(RtWindow *w, const char *p, u64 n)
 {
     u64 hash = key_hash(w, p, n);
@@ -311,7 +318,7 @@ static Key *key_of_bytes(RtWindow *w, const char *p, u64 n)
         u32 id = w->table[at];
         if (!id) return key_add(w, hash, p, n);
         Key *key = &w->keys[id - 1];
-        if (key->hash == hash && key->len == n && (!n || memcmp(key->bytes, p, n) == 0)) return key;
+        if (key->hash == hash && key->len == n && same_bytes(key->bytes, p, n)) return key;
     }
 }
 
@@ -711,12 +718,18 @@ f64 rt_sketch_quantile(const RtSketch *sketch, f64 p, u32 bits)
         }
         if (!best) return 0;
         u32 count = 1u << bits;
+        u64 sum = 0;
+        for (u32 i = 0; i < count; i++) sum += best->count[i];
+        done = octave_rank(best->octave) + 1;
+        if (seen + sum < need) { /* not in this one */
+            seen += sum;
+            continue;
+        }
         for (u32 i = 0; i < count; i++) {
             u32 index = best->octave & 0x800 ? count - 1 - i : i;
             seen += best->count[index];
             if (seen >= need) return bucket_middle(best->octave, index, bits);
         }
-        done = octave_rank(best->octave) + 1;
     }
 }
 
