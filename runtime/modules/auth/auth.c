@@ -7,16 +7,14 @@
  * Files: users.c, session.c, password.c, guard.c (waiting after failures), token.c (JWT). */
 #include "modules/auth/auth_int.h"
 
-#include "base/mem.h"
-
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { SWEEP_EVERY_MS = 600000, FAILURES_MAX = 20000, ANSWER_BYTES_MAX = 1 << 20 };
 
-/* A request on its way through hashing and storing. Lives in the request's arena; without request
- * (the administrator from the environment) on the heap. */
+/* A request on its way through hashing and storing. Lives in the request's arena; the one without
+ * request (the administrator from the environment) lives in the module. */
 typedef struct Act {
     Auth *auth;
     Req *req;
@@ -30,12 +28,8 @@ typedef struct Act {
 typedef struct AuthModule {
     Auth auth; /* first */
     LoopTimer *sweep;
+    Act from_environment;
 } AuthModule;
-
-static void act_free(Act *act)
-{
-    if (act && !act->req) mem_free(act);
-}
 
 static void act_fail(Act *act, Status status, const char *text)
 {
@@ -46,7 +40,6 @@ static void act_fail(Act *act, Status status, const char *text)
     }
     log_error(act->auth->env->log, "auth", "the first administrator was not made", "error=%s",
               text);
-    act_free(act);
 }
 
 /* ---- signing in ---- */
@@ -170,8 +163,7 @@ static void on_user_saved(Auth *auth, void *ctx, Status status, const char *text
         if (act->req)
             sign_in(act);
         else
-            act_free(act);
-        return;
+            return;
     }
     Buf buf;
     JsonOut out;
@@ -470,15 +462,13 @@ static void on_sweep(void *ctx)
 }
 
 /* Hashing would cost a tenth of a second of starting up, so it goes on beside. */
-static void admin_from_environment(Auth *auth)
+static void admin_from_environment(AuthModule *module)
 {
     const char *password = getenv("TUTTI_ADMIN_PASSWORD");
+    Auth *auth = &module->auth;
     if (auth->users.len || !password || !password[0]) return;
-    Act *act = mem_zalloc(1, sizeof *act);
-    if (!act) return;
-    act->auth = auth;
-    act->name = STR("admin");
-    act->password = str_from(password);
+    Act *act = &module->from_environment;
+    *act = (Act){.auth = auth, .name = STR("admin"), .password = str_from(password)};
     auth->setting_up = act->is_setup = true;
     make_user(act, ALL_ROLES);
 }
@@ -490,7 +480,7 @@ static Status auth_start(void *self, Diag *diag)
     Status st = store_run_now(auth->env->store, auth__load, auth, diag);
     if (st) return st;
     auth__sessions_sweep(auth);
-    admin_from_environment(auth);
+    admin_from_environment(module);
     return loop_timer_start(auth->env->loop, SWEEP_EVERY_MS, SWEEP_EVERY_MS, on_sweep, auth,
                             &module->sweep);
 }
