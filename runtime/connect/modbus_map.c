@@ -23,16 +23,17 @@ static bool name_index(Str text, const char *const *names, int count, int *ret_i
 
 static Status point_read(const Json *row, ModbusPoint *p, Diag *diag)
 {
-    static const char *const types[] = {"f32", "f64", "i16", "u16", "i32", "u32", "bool"};
+    static const char *const types[] = {"f32", "f64", "i16", "u16", "i32",
+                                        "u32", "i64", "u64", "bool"};
     static const char *const areas[] = {"holding", "input", "coil", "discrete"};
     static const char *const orders[] = {"ABCD", "CDAB", "BADC", "DCBA"};
-    static const uint16_t sizes[] = {2, 4, 1, 1, 2, 2, 1};
+    static const uint16_t sizes[] = {2, 4, 1, 1, 2, 2, 4, 4, 1};
     Str name = json_str(row, "name", STR_NONE);
     int type, area, order;
     int64_t address = json_int(row, "address", -1);
     if (!name.len || name.len >= MODBUS_NAME_MAX)
         return diag_set(diag, ST_INVALID, "a register needs a name of 1 to 63 bytes");
-    bool known = name_index(json_str(row, "type", STR("u16")), types, 7, &type) &&
+    bool known = name_index(json_str(row, "type", STR("u16")), types, 9, &type) &&
                  name_index(json_str(row, "area", STR("holding")), areas, 4, &area) &&
                  name_index(json_str(row, "order", STR("ABCD")), orders, 4, &order);
     if (!known)
@@ -171,6 +172,13 @@ void connect__modbus_value(const ModbusPoint *point, const uint16_t *words, Json
     case MODBUS_U16: whole = (int64_t)(bits & 0xffff); break;
     case MODBUS_I32: whole = (int32_t)low; break;
     case MODBUS_U32: whole = (int64_t)low; break;
+    case MODBUS_I64: whole = (int64_t)bits; break;
+    case MODBUS_U64:
+        if (point->scale == 1.0)
+            json_put_uint(out, bits);
+        else
+            put_scaled(out, (double)bits * point->scale);
+        return;
     }
     if (point->scale == 1.0)
         json_put_int(out, whole);

@@ -14,6 +14,8 @@ typedef enum ModbusType {
     MODBUS_U16,
     MODBUS_I32,
     MODBUS_U32,
+    MODBUS_I64,
+    MODBUS_U64,
     MODBUS_BOOL
 } ModbusType;
 typedef enum ModbusOrder { MODBUS_ABCD, MODBUS_CDAB, MODBUS_BADC, MODBUS_DCBA } ModbusOrder;

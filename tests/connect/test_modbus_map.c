@@ -48,6 +48,8 @@ TEST(values_in_every_order)
     value("i16", "ABCD", "0.1", (uint16_t[]){284}, "28.4");
     value("u32", "ABCD", "1", (uint16_t[]){0xffff, 0xfffe}, "4294967294");
     value("i32", "CDAB", "1", (uint16_t[]){0xfffe, 0xffff}, "-2");
+    value("i64", "ABCD", "1", (uint16_t[]){0xffff, 0xffff, 0xffff, 0xfffd}, "-3");
+    value("u64", "DCBA", "1", (uint16_t[]){0xfeff, 0xffff, 0xffff, 0xffff}, "18446744073709551614");
     value("bool", "ABCD", "1", (uint16_t[]){0}, "false");
     value("bool", "ABCD", "1", (uint16_t[]){256}, "true");
     value("f32", "ABCD", "1", (uint16_t[]){0x7fc0, 0}, "null"); /* NaN */
