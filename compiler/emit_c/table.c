@@ -175,11 +175,41 @@ static void json_text(Buf *out, Str text)
     buf_char(out, '"');
 }
 
-void emit_options(Emit *e, const IrOption *list, uint32_t count)
+/* A register map as the Modbus driver reads it (runtime/modules/connectors/README.md). */
+static void map_members(Buf *out, const IrMap *map, bool has_unit)
+{
+    static const char *const orders[][2] = {
+        {"be", "ABCD"}, {"le", "DCBA"}, {"be_swap", "BADC"}, {"le_swap", "CDAB"}};
+    if (!has_unit) buf_printf(out, "\"unit\":%" PRIu32 ",", map->unit_id);
+    buf_printf(out, "\"every_ms\":%" PRIi64 ",\"registers\":[", map->every_ns / 1000000);
+    for (uint32_t i = 0; i < map->field_count; i++) {
+        const IrMapField *f = &map->fields[i];
+        const char *order = "ABCD";
+        for (size_t k = 0; k < COUNT_OF(orders); k++)
+            if (str_is(f->order, orders[k][0])) order = orders[k][1];
+        buf_text(out, i ? ",{\"name\":" : "{\"name\":");
+        json_text(out, f->name);
+        buf_text(out, ",\"type\":");
+        json_text(out, f->wire_type);
+        buf_text(out, ",\"area\":");
+        json_text(out, f->area);
+        buf_printf(out, ",\"address\":%" PRIu32 ",\"order\":\"%s\",\"scale\":%.17g}", f->address,
+                   order, f->scale);
+    }
+    buf_char(out, ']');
+}
+
+static void put_options(Emit *e, const IrOption *list, uint32_t count, const IrMap *map)
 {
     Buf text;
+    bool has_unit = false;
     buf_init(&text, 1 << 20);
     buf_char(&text, '{');
+    for (uint32_t i = 0; i < count; i++) has_unit |= str_is(list[i].name, "unit");
+    if (map) {
+        map_members(&text, map, has_unit);
+        if (count) buf_char(&text, ',');
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (i) buf_char(&text, ',');
         json_text(&text, list[i].name);
@@ -194,6 +224,11 @@ void emit_options(Emit *e, const IrOption *list, uint32_t count)
     buf_char(&text, '}');
     emit_literal(e, buf_view(&text));
     buf_done(&text);
+}
+
+void emit_options(Emit *e, const IrOption *list, uint32_t count)
+{
+    put_options(e, list, count, NULL);
 }
 
 static const char *format_name(IrFormat format)
@@ -221,7 +256,8 @@ static void sources(Emit *e)
         emit_f(e, ", ");
         emit_literal(e, s->address);
         emit_f(e, ", ");
-        emit_options(e, s->options, s->option_count);
+        put_options(e, s->options, s->option_count,
+                    s->map == NO_INDEX ? NULL : &e->ir->maps[s->map]);
         emit_f(e, ", \"%s\", %" PRIu32 ", %d},\n", format_name(s->format), s->node, bounded);
     }
     emit_f(e, "    {0}};\n");

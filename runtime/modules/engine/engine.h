@@ -214,8 +214,8 @@ typedef struct EngSource {
     bool ack_busy;
     uint64_t ack_wanted;
     uv_thread_t reader;
-    bool has_reader;
-    char *path; /* of a file; NULL: standard input */
+    bool has_reader, follow; /* follow: what is appended later, too */
+    char *path;              /* of a file; NULL: standard input */
 } EngSource;
 
 struct EngPipe {
@@ -268,6 +268,17 @@ MUST Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag);
 void engine__sources_trim(EngPipe *pipe, bool accept); /* closes what is marked closing */
 void engine__sources_close_all(EngPipe *pipe);         /* marks all closing */
 void engine__source_ack(EngPipe *pipe, const EngToken *token);
+
+/* ---- connections (connection.c) ---- */
+
+/* True when the connectors module serves this source or sink. */
+bool engine__is_remote(const char *kind, const char *connection);
+/* Members "connection" (or "name") of a request to connectors. */
+MUST Status engine__connection_put(JsonOut *json, const RtProgram *program, const char *kind,
+                                   const char *connection, const char *address, const char *options,
+                                   Diag *diag);
+/* Member "options" of connectors.subscribe. */
+MUST Status engine__source_options_put(JsonOut *json, const char *options, Diag *diag);
 
 /* ---- shards (shard.c) ---- */
 

@@ -398,26 +398,6 @@ static void on_recorded(void *ctx, Status status, Str body)
 
 /* ---- a connection ---- */
 
-static void connection_json(const EngPart *part, JsonOut *json)
-{
-    const RtProgram *program = flow_program_table(part->out->version->program);
-    for (uint32_t i = 0; i < program->connection_count; i++) {
-        const RtConnectionInfo *info = &program->connections[i];
-        if (str_eq(str_from(info->name), str_from(part->sink->connection))) {
-            json_key(json, "connection");
-            json_begin_object(json);
-            json_field_text(json, "kind", info->kind);
-            json_field_text(json, "url", info->url);
-            json_key(json, "options");
-            json_put_raw(json,
-                         info->options && info->options[0] ? str_from(info->options) : STR("{}"));
-            json_end(json);
-            return;
-        }
-    }
-    json_field_text(json, "name", part->sink->connection);
-}
-
 static void on_written(void *ctx, Status status, Str body);
 
 static void run_write(EngPart *part)
@@ -431,7 +411,14 @@ static void run_write(EngPart *part)
     JsonOut json;
     json_out_init(&json, &body);
     json_begin_object(&json);
-    connection_json(part, &json);
+    Diag diag = {0};
+    Status st = engine__connection_put(&json, flow_program_table(part->out->version->program),
+                                       part->sink->kind, part->sink->connection,
+                                       part->sink->address, part->sink->options, &diag);
+    if (st) {
+        refuse_rows(part, 1, st, str_from(diag.text));
+        return;
+    }
     json_field_str(&json, "address", row_address(part, part->next));
     json_field_str(&json, "payload", row_text(part, part->next));
     Arena *arena = arena_new(0, 0);
@@ -447,8 +434,8 @@ static void run_write(EngPart *part)
         return;
     }
     part->waiting = 1;
-    Status st = bus_request(part->out->pipe->engine->env->bus, STR("connectors.write"),
-                            buf_view(&body), NULL, 10000, on_written, part);
+    st = bus_request(part->out->pipe->engine->env->bus, STR("connectors.write"), buf_view(&body),
+                     NULL, 10000, on_written, part);
     if (st) {
         part->waiting = 0;
         engine__part_again(part, status_text(st));
@@ -561,7 +548,7 @@ static void part_run(EngPart *part)
         run_dead(part);
     } else if (str_is(kind, "historian")) {
         run_record(part);
-    } else if (part->sink->connection && part->sink->connection[0]) {
+    } else if (engine__is_remote(part->sink->kind, part->sink->connection)) {
         run_write(part);
     } else if ((str_is(kind, "uns") || str_is(kind, "mqtt")) &&
                part->out->pipe->engine->env->broker) {

@@ -16,7 +16,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 128 << 10, LINE_BYTES_MAX = 1 << 20, SUBSCRIBE_RETRY_MS = 1000 };
+enum {
+    READ_BYTES = 128 << 10,
+    LINE_BYTES_MAX = 1 << 20,
+    SUBSCRIBE_RETRY_MS = 1000,
+    FOLLOW_MS = 100
+};
 
 static char *buf_steal(Buf *buf)
 {
@@ -227,33 +232,20 @@ static void subscribe(void *ctx)
     }
 }
 
-static void subscribe_body(const EngSource *source, const RtSourceInfo *info,
-                           const RtProgram *program, JsonOut *json)
+static Status subscribe_body(const EngSource *source, const RtSourceInfo *info,
+                             const RtProgram *program, JsonOut *json, Diag *diag)
 {
     json_begin_object(json);
     json_field_text(json, "id", source->id);
-    const RtConnectionInfo *found = NULL;
-    for (uint32_t i = 0; i < program->connection_count; i++) {
-        if (str_eq(str_from(program->connections[i].name), str_from(info->connection))) {
-            found = &program->connections[i];
-        }
+    Status st = engine__connection_put(json, program, info->kind, info->connection, info->address,
+                                       info->options, diag);
+    json_field_text(json, "address", has_text(info->connection) ? or_empty(info->address) : "");
+    if (!st) {
+        st = engine__source_options_put(json, info->options, diag);
     }
-    if (found) {
-        json_key(json, "connection");
-        json_begin_object(json);
-        json_field_text(json, "kind", found->kind);
-        json_field_text(json, "url", found->url);
-        json_key(json, "options");
-        json_put_raw(json, has_text(found->options) ? str_from(found->options) : STR("{}"));
-        json_end(json);
-    } else {
-        json_field_text(json, "name", info->connection);
-    }
-    json_field_text(json, "address", or_empty(info->address));
-    json_key(json, "options");
-    json_put_raw(json, has_text(info->options) ? str_from(info->options) : STR("{}"));
     json_field_int(json, "window", ENGINE_WINDOW);
     json_end(json);
+    return st;
 }
 
 static Status open_connection(EngSource *source, const RtSourceInfo *info, const RtProgram *program,
@@ -274,7 +266,11 @@ static Status open_connection(EngSource *source, const RtSourceInfo *info, const
     buf_init(&body, 1 << 17);
     JsonOut json;
     json_out_init(&json, &body);
-    subscribe_body(source, info, program, &json);
+    st = subscribe_body(source, info, program, &json, diag);
+    if (st) {
+        buf_done(&body);
+        return st;
+    }
     source->subscribe = buf_steal(&body);
     if (!source->subscribe) {
         return diag_set(diag, ST_LIMIT, "the source's options are too long");
@@ -364,6 +360,10 @@ static void reader_main(void *ctx)
         if (n < 0 && errno == EINTR) {
             continue;
         }
+        if (n == 0 && source->follow) {
+            (void)poll(NULL, 0, FOLLOW_MS);
+            continue;
+        }
         if (n <= 0) {
             break;
         }
@@ -403,6 +403,7 @@ static Status open_reader(EngSource *source, const RtSourceInfo *info, Diag *dia
             return diag_errno(diag, errno, "cannot read %s", info->address);
         }
     }
+    source->follow = info->options && strstr(info->options, "\"follow\":true") != NULL;
     if (uv_thread_create(&source->reader, reader_main, source)) {
         return diag_set(diag, ST_NO_MEMORY, "no thread to read %s", info->address);
     }
@@ -486,7 +487,7 @@ Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag)
         const RtSourceInfo *from = &info->sources[source->index];
         Str kind = str_from(from->kind);
         source->open = true;
-        if (has_text(from->connection)) {
+        if (engine__is_remote(from->kind, from->connection)) {
             st = open_connection(source, from, program, diag);
         } else if (str_is(kind, "mqtt") || str_is(kind, "uns")) {
             st = open_broker(source, from, diag);
