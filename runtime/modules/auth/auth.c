@@ -160,10 +160,8 @@ static void on_user_saved(Auth *auth, void *ctx, Status status, const char *text
         log_info(auth->env->log, "auth", "the first administrator is set", "name=%s",
                  act->user.name);
         (void)!bus_publish(auth->env->bus, STR("auth.setup_done"), STR("{}"));
-        if (act->req)
-            sign_in(act);
-        else
-            return;
+        if (act->req) sign_in(act);
+        return;
     }
     Buf buf;
     JsonOut out;
