@@ -31,12 +31,18 @@ static const struct {
     int kind;
     const char *text;
 } plain[] = {
-    {T_RPAREN, "`)`"},      {T_RBRACKET, "`]`"}, {T_RBRACE, "`}`"},  {T_LBRACE, "`{`"},
-    {T_LPAREN, "`(`"},      {T_ASSIGN, "`=`"},   {T_FAT, "`=>`"},    {T_ARROW, "`->`"},
-    {T_COLON, "`:`"},       {T_SEMI, "`;`"},     {T_DOTDOT, "`..`"}, {T_COMMA, "`,`"},
-    {T_THEN, "`then`"},     {T_ELSE, "`else`"},  {T_BY, "`by`"},     {T_WITHIN, "`within`"},
-    {T_AS, "`as`"},         {T_ON, "`on`"},      {T_FROM, "`from`"}, {T_FN, "`fn`"},
-    {T_EXPECT, "`expect`"}, {T_IN, "`in`"},
+    {T_RPAREN, "`)`"},      {T_RBRACKET, "`]`"},
+    {T_RBRACE, "`}`"},      {T_LBRACE, "`{`"},
+    {T_LPAREN, "`(`"},      {T_ASSIGN, "`=`"},
+    {T_FAT, "`=>`"},        {T_ARROW, "`->`"},
+    {T_COLON, "`:`"},       {T_SEMI, "`;`"},
+    {T_DOTDOT, "`..`"},     {T_COMMA, "`,`"},
+    {T_THEN, "`then`"},     {T_ELSE, "`else`"},
+    {T_BY, "`by`"},         {T_WITHIN, "`within`"},
+    {T_AS, "`as`"},         {T_ON, "`on`"},
+    {T_FROM, "`from`"},     {T_FN, "`fn`"},
+    {T_EXPECT, "`expect`"}, {T_LABEL, "a name with `:`"},
+    {T_IN, "`in`"},
 };
 
 static void add_text(char *out, size_t *len, const char *text)
@@ -279,4 +285,10 @@ void parse__syntax_error(Parser *p, int kind)
     Diagnostic *d = say(p, DIAG_P001, p->now.span, "`%.*s` does not fit behind `%.*s`",
                         kind_text(p->now.text), p->prev.text);
     if (text[0]) diag_note(p->diags, d, (Span){UINT32_MAX, 0, 0}, "here fits: %s", text);
+    size_t len = strlen(text);
+    if (len >= 3 && len <= 4 && text[0] == '`' && text[1] < 'a') { /* one sign and nothing else */
+        Span before = {p->now.span.file, p->now.span.start, p->now.span.start};
+        Str sign = str_slice(text + 1, len - 2);
+        diag_fix_str(p->diags, d, sign, before, arena_printf(p->arena, "%.*s ", STR_ARG(sign)));
+    }
 }
