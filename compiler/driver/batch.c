@@ -296,6 +296,8 @@ static uint32_t shared_stdout(const IrPipeline *p)
 
 MUST static Status run_sources(Run *run, Input *first, Diag *diag)
 {
+    for (uint32_t i = 0; i < run->ir->sink_count; i++)
+        if (is_kind(&run->ir->sinks[i], "stdout")) header(run, i, STDOUT_FILENO);
     Status st = feed(run, first, 0);
     for (uint32_t i = 1; !st && i < run->ir->source_count && !flow_stopped(run->instance); i++) {
         Input in;

@@ -1,0 +1,39 @@
+#!/bin/sh
+# tests/suites/batch.sh: programs of tests/lang/batch through `tutti run --batch`: the bytes that come
+# out are compared with NAME.out, the reasons and fields of errors with NAME.fields. Both were written
+# by hand from the exact rules of the language. Each case also runs through a pipe,
+# where input arrives in parts.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+tutti=$top/${ASAN_BUILD:-build-asan}/tutti
+[ -x "$tutti" ] || tutti=$top/${BUILD:-build}/tutti
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+passed=0 failed=0
+check() { # check NAME GOT WANT
+    if cmp -s "$2" "$3"; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL $1"
+        diff "$2" "$3" | head -20
+    fi
+}
+cd "$dir" || exit 1
+for program in "$top"/tests/lang/batch/*.tutti; do
+    name=$(basename "$program" .tutti)
+    base=$top/tests/lang/batch/$name
+    "$tutti" run --batch --cache "$dir" "$program" <"$base.in" >got 2>stderr || { cat stderr; echo "exit $?" >>got; }
+    if [ -f "$base.out" ]; then
+        check "$name" got "$base.out"
+        { head -n 1 "$base.in"; tail -n +2 "$base.in"; } | cat | \
+            "$tutti" run --batch --cache "$dir" "$program" >got 2>stderr
+        check "$name from a pipe" got "$base.out"
+    fi
+    if [ -f "$base.fields" ]; then
+        sed -E 's/^\{"reason":"([a-z_]*)"(,"field":"([^"]*)")?.*/\1 \3/; s/ $/ -/' got >fields
+        check "$name: reasons" fields "$base.fields"
+    fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

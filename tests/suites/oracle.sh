@@ -1,0 +1,12 @@
+#!/bin/sh
+# tests/suites/oracle.sh: random records through tests/lang/oracle.tutti, against an oracle in JavaScript
+# that was written from the rules alone. SEED repeats a run, ROUNDS makes it longer.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+tutti=$top/${ASAN_BUILD:-build-asan}/tutti
+[ -x "$tutti" ] || tutti=$top/${BUILD:-build}/tutti
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+seed=${SEED:-$(date +%s)}
+echo "seed $seed"
+ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} node "$top/tests/lang/oracle.js" "$tutti" "$dir" "$seed" "${ROUNDS:-6}"
