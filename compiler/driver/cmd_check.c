@@ -34,6 +34,10 @@ int cmd_check(const Command *self, int argc, char **argv)
         }
     }
     if (!st) st = check_all(&front);
+    for (uint32_t i = 0; i < front.sources.count && !st; i++) {
+        IrProgram *program;
+        st = front_compile(&front, i, &program, &diag);
+    }
     int code;
     if (st)
         code = driver_failed(self, st, &diag);

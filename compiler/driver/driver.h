@@ -6,6 +6,7 @@
 #ifndef TUTTI_COMPILER_DRIVER_DRIVER_H
 #define TUTTI_COMPILER_DRIVER_DRIVER_H
 
+#include "compiler/ir/ir.h"
 #include "compiler/parse/parse.h"
 
 enum { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_STOPPED = 3, EXIT_OURS = 70 };
@@ -43,6 +44,8 @@ MUST Status front_open(Front *front, Diag *diag);
 /* Reads and parses a file, or every .tutti file of a folder (sorted, deep); "-" is standard input.
  */
 MUST Status front_add(Front *front, const char *path, Diag *diag);
+/* Checks what was parsed and lowers it; *ret_program stays untouched when the file has errors. */
+MUST Status front_compile(Front *front, uint32_t file, IrProgram **ret_program, Diag *diag);
 /* Prints what was found; EXIT_WRONG when there were errors, else EXIT_FINE. */
 int front_report(Front *front);
 void front_close(Front *front);

@@ -2,6 +2,8 @@
 #include "compiler/driver/driver.h"
 
 #include "base/mem.h"
+#include "compiler/pass/pass.h"
+#include "compiler/type/sema.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -77,6 +79,20 @@ static Status add_path(Front *front, const char *path, uint32_t depth, Diag *dia
 Status front_add(Front *front, const char *path, Diag *diag)
 {
     return add_path(front, path, 0, diag);
+}
+
+Status front_compile(Front *front, uint32_t file, IrProgram **ret_program, Diag *diag)
+{
+    IrProgram *program = NULL;
+    uint32_t errors = 0;
+    Status st = check_file(front->arena, front->files[file], &front->diags, &program);
+    for (const Diagnostic *d = front->diags.first; d; d = d->next)
+        errors += d->severity == DIAG_ERROR && d->span.file == file;
+    if (st) return diag_set(diag, st, "%s", status_text(st));
+    if (errors || front->diags.count >= DIAG_ERRORS_MAX) return ST_OK;
+    st = pass_all(program, NULL, NULL, diag);
+    if (!st) *ret_program = program;
+    return st;
 }
 
 int front_report(Front *front)

@@ -63,8 +63,22 @@ uint32_t check__line(const Check *c, Span span)
     return source_place(c->file->source, span.start).line;
 }
 
+/* What the parser left out must not be reported as missing: with a pipeline or test cut short only
+ * that one is not looked at; with anything else lost, names may be gone and nothing is. */
+static bool too_broken(const AstFile *file)
+{
+    bool in_pipeline = false;
+    for (const AstItem *item = file->items; item; item = item->next) {
+        bool own = item->kind == AST_ITEM_PIPELINE || item->kind == AST_ITEM_TEST;
+        if (item->broken && !own) return true;
+        in_pipeline = in_pipeline || item->broken;
+    }
+    return file->broken && !in_pipeline;
+}
+
 static Status walk(Check *c)
 {
+    if (too_broken(c->file)) return ST_OK;
     if (setjmp(c->door)) return c->left;
     check__declare(c);
     IrStage stage = {0}; /* fn bodies are checked once, called or not */

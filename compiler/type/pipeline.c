@@ -139,7 +139,6 @@ static void required_stages(Flow *f, uint32_t from_count)
 {
     Check *c = f->c;
     const AstItem *item = f->item;
-    if (item->broken) return;
     Span name = item->name.span;
     Span close = {item->as.pipeline.body.file, item->as.pipeline.body.end - 1,
                   item->as.pipeline.body.end - 1};
@@ -212,5 +211,5 @@ static void pipeline(Check *c, const AstItem *item)
 void check__pipelines(Check *c)
 {
     for (const AstItem *item = c->file->items; item; item = item->next)
-        if (item->kind == AST_ITEM_PIPELINE) pipeline(c, item);
+        if (item->kind == AST_ITEM_PIPELINE && !item->broken) pipeline(c, item);
 }

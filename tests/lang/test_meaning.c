@@ -81,7 +81,9 @@ static uint32_t each(const char *name, bool (*one)(const char *path), uint32_t *
     CHECK(dir != NULL);
     for (struct dirent *e; (e = readdir(dir));) {
         const char *dot = strrchr(e->d_name, '.');
-        if (!dot || strcmp(dot, ".tutti") != 0 || e->d_name[0] == 'P') continue;
+        if (!dot || strcmp(dot, ".tutti") != 0) continue;
+        /* Small names are the parser's: tests/suites/lang_bad.sh. */
+        if (strcmp(name, "bad") == 0 && (e->d_name[0] < 'A' || e->d_name[0] > 'Z')) continue;
         snprintf(path, sizeof path, "%s/%s", base, e->d_name);
         count++;
         *ret_failed += !one(path);
