@@ -1,17 +1,15 @@
 /* compiler/driver/cmd_check.c: `tutti check`. */
 #include "compiler/driver/driver.h"
 
-#include "compiler/type/sema.h"
-
 #include <string.h>
 
-/* Names and types of every file that was read. */
-static Status check_all(Front *front)
+/* All phases of every file that was read. */
+static Status check_all(Front *front, Diag *diag)
 {
     Status st = ST_OK;
     for (uint32_t i = 0; i < front->sources.count && !st; i++) {
         IrProgram *program;
-        st = check_file(front->arena, front->files[i], &front->diags, &program);
+        st = front_compile(front, i, &program, diag);
     }
     return st;
 }
@@ -33,11 +31,7 @@ int cmd_check(const Command *self, int argc, char **argv)
             paths++;
         }
     }
-    if (!st) st = check_all(&front);
-    for (uint32_t i = 0; i < front.sources.count && !st; i++) {
-        IrProgram *program;
-        st = front_compile(&front, i, &program, &diag);
-    }
+    if (!st) st = check_all(&front, &diag);
     int code;
     if (st)
         code = driver_failed(self, st, &diag);
