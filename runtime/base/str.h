@@ -54,7 +54,8 @@ static inline bool str_ends(Str a, Str suffix)
 
 static inline Str str_skip(Str a, size_t count)
 {
-    return count >= a.len ? (Str){a.ptr + a.len, 0} : (Str){a.ptr + count, a.len - count};
+    if (count > a.len) count = a.len;
+    return count ? (Str){a.ptr + count, a.len - count} : a; /* NULL + 0 is not defined in C */
 }
 
 /* Byte order, shorter first when one is a prefix of the other: <0, 0, >0. */

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#define SECONDS_MAX ((int64_t)9223372035) /* what nanoseconds in 64 bits hold: 1677 to 2262 */
+
 static int64_t days_from_civil(int64_t year, int64_t month, int64_t day)
 {
     year -= month <= 2;
@@ -90,10 +92,11 @@ bool uns_time_read(Str text, int64_t *ret_ns)
         return false;
     if (month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 60)
         return false;
-    if (year < 1678 || year > 2261) return false; /* what nanoseconds in 64 bits hold */
     int64_t seconds =
         days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
-    *ret_ns = (seconds - offset_s) * NS_PER_S + ns;
+    seconds -= offset_s;
+    if (seconds < -SECONDS_MAX || seconds > SECONDS_MAX) return false;
+    *ret_ns = seconds * NS_PER_S + ns;
     return true;
 }
 
