@@ -1,0 +1,233 @@
+// tests/e2e/engine.mjs: a whole Lite process with the real compiler, from outside.
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { build, check, folder, freePort, Publisher, run, start, test, Tutti, until } from './lib.mjs';
+
+const number = (n) => JSON.stringify({ seq: n, v: n % 100 });
+const median = (list) => list.sort((a, b) => a - b)[Math.floor(list.length / 2)];
+
+const toFile = (extra = '') => `
+pipeline copy {
+  from mqtt "in/seq" qos 1 as json { seq: i64, v: f64 }
+  ${extra}
+  into file "out.ndjson"
+  on error into dead
+}
+`;
+
+const toHistorian = `
+pipeline keep {
+  from mqtt "in/seq" qos 1 as json { seq: i64, v: f64 }
+  let twice = v * 2
+  into uns "keep/last"
+  into historian kept key (seq)
+  on error into dead
+}
+`;
+
+test('ready within 150 ms, idle below 40 MB', async () => {
+  const times = [];
+  let rss = 0;
+  for (let i = 0; i < 12 && !(Math.min(...times) < 150 && i > 2); i++) {
+    const tutti = await Tutti.new();
+    times.push(tutti.ready_ms);
+    rss = Math.max(rss, tutti.rss_mb());
+    check((await tutti.kill('SIGTERM')) === 0, 'SIGTERM ends with 0');
+  }
+  console.log(`      ready ${times.map((t) => t.toFixed(0)).join(' ')} ms, rss ${rss.toFixed(1)} MB`);
+  check(Math.min(...times) < 150, 'ready within 150 ms'); // the best: other work on the machine is not ours
+  check(rss < 40, 'idle below 40 MB');
+});
+
+test('deploy by API, publish by mosquitto_pub, read value and history', async () => {
+  const tutti = await Tutti.new();
+  const { deployed } = await tutti.deploy('keep.tutti', toHistorian);
+  check(deployed[0] === 'keep', 'deployed keep');
+  for (let i = 0; i < 3; i++) {
+    const pub = start('mosquitto_pub', ['-p', String(tutti.mqtt), '-q', '1', '-t', 'in/seq', '-m', number(i)]);
+    check((await pub.exited) === 0, 'mosquitto_pub was acknowledged');
+  }
+  // Acknowledged means committed: the rows must be there now, without waiting.
+  const table = await tutti.get('uns/tables/kept?order=seq');
+  const at = (name) => table.columns.findIndex((c) => c.name === name);
+  check(table.rows.length === 3, `three rows, not ${table.rows.length}`);
+  check(table.rows[2][at('seq')] === 2 && table.rows[2][at('twice')] === 4, 'row 2 is seq 2, twice 4');
+  const node = await until('the value', async () => {
+    const { status, body } = await tutti.call('GET', 'uns/value/keep/last/twice');
+    return status === 200 && body;
+  });
+  check(node.value === 4 && node.quality === 'good', `value 4, good: ${JSON.stringify(node)}`);
+  const seen = await tutti.get('pipelines/keep');
+  check(seen.graph.pipelines[0].nodes.length >= 4, 'the graph has its nodes');
+  await tutti.kill('SIGTERM');
+});
+
+test('a wrong program is explained and changes nothing', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('copy.tutti', toFile());
+  const { status, body } = await tutti.call('POST', 'pipelines', { file: 'copy.tutti', text: toFile('where nosuch > 1') });
+  check(status === 400, `400, not ${status}`);
+  check(body.problems[0].severity === 'error' && body.problems[0].line === 4, JSON.stringify(body));
+  const seen = await tutti.get('pipelines/copy');
+  check(seen.state === 'running' && seen.version === 1, 'version 1 goes on');
+  await tutti.kill('SIGTERM');
+});
+
+test('QoS 1 under 200 hot swaps: nothing lost, nothing twice', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('copy.tutti', toFile());
+  const pub = await new Publisher(tutti.mqtt, 'in/seq', number).connect();
+  const fresh = [];
+  for (let i = 0; i < 200; i++) {
+    // The first 21 are texts nobody has compiled; then their objects come from the cache.
+    const extra = `let w = v + ${i % 21}`;
+    const begin = performance.now();
+    await tutti.deploy('copy.tutti', toFile(extra));
+    if (i < 21) fresh.push(performance.now() - begin);
+  }
+  pub.limit = pub.next;
+  await until('all acknowledged', () => pub.acked.size === pub.limit);
+  const out = readFileSync(path.join(tutti.cwd, 'out.ndjson'), 'utf8').trimEnd().split('\n').map((l) => JSON.parse(l).seq);
+  check(out.length === pub.limit, `${pub.limit} sent, ${out.length} written`);
+  check(out.every((seq, i) => seq === i), 'in order, each once');
+  console.log(`      ${pub.limit} messages; save to running: median ${median(fresh).toFixed(0)} ms of ${fresh.length} fresh compiles`);
+  check((await tutti.get('pipelines/copy')).version === 201, '201 versions');
+  pub.close();
+  await tutti.kill('SIGTERM');
+});
+
+test('kill -9 again and again: what was acknowledged is there, once', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('keep.tutti', toHistorian);
+  const pub = await new Publisher(tutti.mqtt, 'in/seq', number).connect();
+  let worst = 0;
+  for (let round = 0; round < 10; round++) {
+    const goal = pub.acked.size + 300 + Math.floor(Math.random() * 500);
+    await until('some acknowledged', () => pub.acked.size >= goal);
+    check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
+    await until('the publisher sees it', () => !pub.open);
+    const begin = performance.now();
+    await tutti.up();
+    await pub.connect();
+    const before = pub.acked.size;
+    await until('acknowledged again', () => pub.acked.size > before);
+    worst = Math.max(worst, performance.now() - begin);
+    check((await tutti.get('pipelines/keep')).state === 'running', 'the pipeline came back');
+  }
+  pub.limit = pub.next;
+  await until('all acknowledged', () => pub.acked.size === pub.limit);
+  const { rows } = (await tutti.get('uns/tables')).tables.find((t) => t.name === 'kept');
+  check(rows === pub.limit, `${pub.limit} acknowledged, ${rows} rows`);
+  const last = await tutti.get('uns/tables/kept?order=seq&desc=true&limit=1');
+  check(last.rows[0].includes(pub.limit - 1), 'the last row is the last message');
+  console.log(`      ${pub.limit} messages over 10 kills, back and acknowledging within ${worst.toFixed(0)} ms`);
+  pub.close();
+  await tutti.kill('SIGTERM');
+});
+
+test('bad records are counted, explained, kept and can be replayed', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('copy.tutti', toFile());
+  const bad = ['{"seq":', '{"seq":"x","v":1}', '{"v":1}', '\u0000'];
+  const pub = await new Publisher(tutti.mqtt, 'in/seq', (n) => (n % 2 ? bad[(n >> 1) % 4] : number(n)));
+  pub.limit = 40;
+  await pub.connect();
+  await until('all acknowledged', () => pub.acked.size === 40);
+  const dead = await tutti.get('pipelines/copy/dead?limit=50');
+  check(dead.total === 20 && dead.rows.length === 20, `20 dead letters: ${dead.total}`);
+  const reasons = new Set(dead.rows.map((r) => r.reason));
+  for (const reason of ['bad_json', 'missing_field']) check(reasons.has(reason), `${reason} in ${[...reasons]}`);
+  check(dead.rows.some((r) => r.raw === '{"v":1}' && r.field === 'seq'), 'raw text and field are kept');
+  const seen = await until('numbers', async () => {
+    const p = await tutti.get('pipelines/copy');
+    return p.in === 40 && p;
+  });
+  check(seen.errors === 20 && seen.out === 20, `${seen.errors} errors, ${seen.out} out`);
+  // The repaired program takes what the old one could not.
+  await tutti.deploy('copy.tutti', toFile().replace('seq: i64', 'seq: i64?'));
+  const { body } = await tutti.call('POST', 'pipelines/copy/dead/replay', { limit: 100 });
+  check(body.replayed === 20, `20 replayed: ${JSON.stringify(body)}`);
+  await until('the repaired ones are gone', async () => (await tutti.get('pipelines/copy/dead')).total === 15);
+  pub.close();
+  await tutti.kill('SIGTERM');
+});
+
+test('an unplugged Modbus device is survived', async () => {
+  const port = await freePort();
+  const meter = () => start(path.join(build, 'plant/plant_meter'), ['--listen', `127.0.0.1:${port}`]);
+  let device = meter();
+  const tutti = await Tutti.new();
+  await tutti.deploy('meter.tutti', `
+map Meter modbus unit 1 every 50ms {
+  voltage: f32 be at holding 0 [V] in 0..500
+  current: f32 be at holding 2 [A] in 0..2000
+}
+pipeline meter {
+  from modbus "tcp://127.0.0.1:${port}" map Meter timeout 200ms
+  into uns "meter"
+  on error into dead
+}
+`);
+  const grows = async () => {
+    const before = (await tutti.get('pipelines/meter')).in;
+    await until('readings', async () => (await tutti.get('pipelines/meter')).in > before + 3);
+  };
+  await grows();
+  device.kill('SIGKILL');
+  await device.exited;
+  await until('the problem is named', async () => (await tutti.get('pipelines/meter')).error);
+  check((await tutti.get('pipelines/meter')).state === 'running', 'it goes on trying');
+  device = meter();
+  await grows();
+  const { value } = await tutti.get('uns/value/meter/voltage');
+  check(value > 200 && value < 260, `a mains voltage, not ${value}`);
+  await tutti.kill('SIGTERM');
+});
+
+test('the data folder has one owner; SIGTERM under load ends with 0', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('copy.tutti', toFile());
+  const second = start(path.join(build, 'tutti'), ['serve', '--data', tutti.data, '--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0']);
+  check((await second.exited) === 2, 'a second process is refused with 2');
+  check(second.out.includes('another process uses'), second.out);
+  const pub = await new Publisher(tutti.mqtt, 'in/seq', number).connect();
+  await until('load', () => pub.acked.size > 500);
+  const begin = performance.now();
+  check((await tutti.kill('SIGTERM')) === 0, 'exit 0');
+  const took = performance.now() - begin;
+  console.log(`      stopped under load in ${took.toFixed(0)} ms`);
+  check(took < 5000, `stopped in ${took} ms`);
+  await until('closed', () => !pub.open);
+  await tutti.up();
+  await pub.connect();
+  pub.limit = pub.next;
+  await until('all acknowledged', () => pub.acked.size === pub.limit);
+  const out = readFileSync(path.join(tutti.cwd, 'out.ndjson'), 'utf8').trimEnd().split('\n').map((l) => JSON.parse(l).seq);
+  check(new Set(out).size === pub.limit, 'every acknowledged message is in the file');
+  pub.close();
+  await tutti.kill('SIGTERM');
+});
+
+test('run FILE: wrong programs end with 1, files and folders run', async () => {
+  const dir = folder();
+  writeFileSync(path.join(dir, 'bad.tutti'), 'pipeline x {\n  from nowhere\n}\n');
+  const bad = start(path.join(build, 'tutti'), ['run', path.join(dir, 'bad.tutti'), '--data', path.join(dir, 'd')]);
+  check((await bad.exited) === 1, `exit 1: ${bad.out}`);
+  check(bad.out.includes('bad.tutti:'), bad.out);
+  writeFileSync(path.join(dir, 'in.ndjson'), '{"a":1}\n{"a":2}\nrubbish\n{"a":3}\n');
+  writeFileSync(path.join(dir, 'good.tutti'), `
+pipeline sums {
+  from file "${dir}/in.ndjson" as json { a: i32 }
+  let b = a * 10
+  into file "${dir}/sums.ndjson"
+  on error into dead
+}
+`);
+  const tutti = await Tutti.new(['run', path.join(dir, 'good.tutti')]);
+  await until('the file is done', async () => (await tutti.get('pipelines/sums')).state === 'stopped');
+  check(readFileSync(path.join(dir, 'sums.ndjson'), 'utf8') === '{"a":1,"b":10}\n{"a":2,"b":20}\n{"a":3,"b":30}\n', 'three rows');
+  check((await tutti.get('pipelines/sums/dead')).total === 1, 'one dead letter');
+  await tutti.kill('SIGTERM');
+});
+
+await run();

@@ -1,0 +1,232 @@
+// tests/e2e/lib.mjs: what the end-to-end tests share: a Tutti process, its API, an MQTT publisher.
+// Node's own modules only. The publisher writes MQTT 3.1.1 (OASIS, 2014) byte by byte, so that it
+// is a peer of its own and not our code again.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+
+export const build = path.resolve(process.env.BUILD ?? 'build');
+export const password = 'correct-horse-battery';
+const folders = [];
+const running = new Set();
+
+export function folder() {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'tutti-e2e-'));
+  folders.push(dir);
+  return dir;
+}
+
+export function freePort() {
+  return new Promise((resolve) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export async function until(what, check, ms = 20000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((r) => setTimeout(r, 10));
+  }
+}
+
+export function start(command, args, options = {}) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  child.out = '';
+  child.stdout.on('data', (d) => (child.out += d));
+  child.stderr.on('data', (d) => (child.out += d));
+  running.add(child);
+  child.exited = new Promise((resolve) =>
+    child.on('exit', (code, signal) => {
+      running.delete(child);
+      resolve(code ?? signal);
+    }),
+  );
+  return child;
+}
+
+export class Tutti {
+  constructor(data, http, mqtt, cwd) {
+    Object.assign(this, { data, http, mqtt, cwd });
+  }
+
+  static async new(args = ['serve']) {
+    const cwd = folder();
+    const tutti = new Tutti(path.join(cwd, 'data'), await freePort(), await freePort(), cwd);
+    await tutti.up(args);
+    return tutti;
+  }
+
+  async up(args = ['serve']) {
+    const begin = performance.now();
+    this.child = start(
+      path.join(build, 'tutti'),
+      [...args, '--data', this.data, '--http', `127.0.0.1:${this.http}`, '--mqtt', `127.0.0.1:${this.mqtt}`],
+      { cwd: this.cwd, env: { ...process.env, TUTTI_ADMIN_PASSWORD: password } },
+    );
+    let gone = null;
+    this.child.exited.then((code) => (gone = code));
+    await until('readyz', async () => {
+      if (gone !== null) throw new Error(`tutti ended with ${gone}: ${this.child.out}`);
+      return fetch(`http://127.0.0.1:${this.http}/readyz`).then((r) => r.ok, () => false);
+    }, 60000);
+    this.ready_ms = performance.now() - begin;
+    // The first password is hashed on a pool thread while the process is already there.
+    this.token = await until('signing in', async () => {
+      this.token = null;
+      return (await this.call('POST', 'auth/login', { name: 'admin', password, bearer: true })).body.token;
+    });
+    return this;
+  }
+
+  async call(method, where, body) {
+    const answer = await fetch(`http://127.0.0.1:${this.http}/api/v1/${where}`, {
+      method,
+      headers: {
+        'content-type': 'application/json',
+        ...(this.token ? { authorization: `Bearer ${this.token}` } : {}),
+      },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    return { status: answer.status, body: await answer.json() };
+  }
+
+  async get(where) {
+    const { status, body } = await this.call('GET', where);
+    if (status !== 200) throw new Error(`GET ${where}: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  async deploy(file, text) {
+    const { status, body } = await this.call('POST', 'pipelines', { file, text });
+    if (status !== 200) throw new Error(`deploy: ${status} ${JSON.stringify(body)}`);
+    return body;
+  }
+
+  rss_mb() {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024;
+  }
+
+  kill(signal) {
+    this.child.kill(signal);
+    return this.child.exited;
+  }
+}
+
+function field(text) {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
+}
+
+function packet(head, ...parts) {
+  const body = Buffer.concat(parts);
+  const length = [];
+  let rest = body.length;
+  do {
+    length.push((rest % 128) | (rest > 127 ? 128 : 0));
+    rest = Math.floor(rest / 128);
+  } while (rest);
+  return Buffer.concat([Buffer.from([head, ...length]), body]);
+}
+
+// Publishes with QoS 1, `window` unacknowledged at most. What was not acknowledged when a connection
+// breaks is sent again on the next one, as a careful client does.
+export class Publisher {
+  constructor(port, topic, make, window = 50) {
+    Object.assign(this, { port, topic, make, window });
+    this.next = 0;
+    this.acked = new Set();
+    this.flight = new Map(); // packet id -> number
+    this.again = [];
+    this.limit = Infinity;
+    this.pause = 0;
+  }
+
+  connect() {
+    return new Promise((resolve, reject) => {
+      this.socket = net.connect(this.port, '127.0.0.1');
+      this.socket.setNoDelay(true);
+      let buffer = Buffer.alloc(0);
+      this.socket.on('connect', () =>
+        this.socket.write(packet(0x10, field('MQTT'), Buffer.from([4, 2, 0, 60]), field('e2e'))));
+      this.socket.on('error', reject);
+      this.socket.on('close', () => {
+        this.again = [...this.flight.values(), ...this.again];
+        this.flight.clear();
+        this.open = false;
+      });
+      this.socket.on('data', (data) => {
+        buffer = Buffer.concat([buffer, data]);
+        while (buffer.length >= 4) {
+          if (buffer[0] === 0x20) {
+            this.open = true;
+            resolve(this);
+          } else if (buffer[0] === 0x40) {
+            const id = buffer.readUInt16BE(2);
+            this.acked.add(this.flight.get(id));
+            this.flight.delete(id);
+          }
+          buffer = buffer.subarray(4);
+        }
+        this.fill();
+      });
+    });
+  }
+
+  fill() {
+    while (this.open && this.flight.size < this.window) {
+      const number = this.again.length ? this.again.shift() : this.next < this.limit ? this.next++ : -1;
+      if (number < 0) return;
+      let id = (number % 65535) + 1;
+      while (this.flight.has(id)) id = (id % 65535) + 1;
+      this.flight.set(id, number);
+      this.socket.write(
+        packet(0x32, field(this.topic), Buffer.from([id >> 8, id & 255]), Buffer.from(this.make(number))));
+    }
+  }
+
+  close() {
+    this.limit = this.next;
+    this.socket.destroy();
+  }
+}
+
+const tests = [];
+export function test(name, fn) {
+  tests.push({ name, fn });
+}
+
+export function check(condition, text) {
+  if (!condition) throw new Error(text);
+}
+
+export async function run() {
+  let passed = 0;
+  let failed = 0;
+  const only = process.argv[2];
+  for (const { name, fn } of tests) {
+    if (only && !name.includes(only)) continue;
+    const begin = Date.now();
+    try {
+      await fn();
+      passed++;
+      console.log(`ok    ${name} (${Date.now() - begin} ms)`);
+    } catch (error) {
+      failed++;
+      console.log(`FAIL  ${name}: ${error.stack}`);
+    }
+    for (const child of running) child.kill('SIGKILL');
+    await Promise.all([...running].map((c) => c.exited));
+  }
+  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exitCode = failed ? 1 : 0;
+}
