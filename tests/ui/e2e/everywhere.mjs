@@ -90,7 +90,7 @@ test("tab reaches every control, and the focus is visible", async (world) => {
 test("a reload restores the view", async (world) => {
     const { page, api } = world;
     const graph = (await api("pipelines/press_stats")).graph.pipelines[0];
-    const where = { path: `/pipelines/press_stats?view=outline&select=${graph.nodes[1].id}`, ready: ".outline-node" };
+    const where = { path: `/pipelines/press_stats?view=outline&select=n${graph.nodes[1].id}`, ready: ".outline-node" };
     await open(world, where);
     await page.reload();
     await page.locator(".outline > li.is-selected").waitFor();
@@ -115,7 +115,7 @@ test("a page that stays open does not grow: elements and sockets", async ({ page
     page.on("websocket", () => sockets++);
     await page.goto(`${url}/uns`);
     await page.getByRole("treeitem").first().waitFor();
-    await page.getByRole("link", { name: "Home" }).click();
+    await page.getByRole("link", { name: "Home", exact: true }).click();
     await page.locator(".tile").first().waitFor();
     const count = () => page.evaluate(() => document.getElementsByTagName("*").length);
     const visit = async () => {

@@ -15,10 +15,16 @@ test("explore: a changed value shows within 500 ms of its publish", async (world
     const times = [];
     for (let i = 1; i <= 5; i++) {
         const wanted = `${30 + i}.5`;
-        const seen = page.waitForFunction((text) => document.querySelector("output.big")?.textContent === text, wanted, { polling: "raf" });
+        const seen = page.evaluate(
+            (text) => new Promise((resolve) => {
+                const look = () => document.querySelector("output.big")?.textContent === text ? resolve() : requestAnimationFrame(look);
+                look();
+            }),
+            wanted,
+        );
         const start = performance.now();
         server.publish("e2e/line/temp", wanted);
-        await seen;
+        await Promise.race([seen, until("the value", () => false, 5000)]);
         times.push(performance.now() - start);
     }
     times.sort((a, b) => a - b);

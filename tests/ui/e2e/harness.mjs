@@ -110,7 +110,7 @@ export async function openBrowser() {
     context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     const faults = [];
-    page.on("console", (message) => message.type() === "error" && faults.push(`console: ${message.text()}`));
+    page.on("console", (message) => message.type() === "error" && faults.push(`console: ${message.text()} ${message.location().url}`));
     page.on("pageerror", (error) => faults.push(`page: ${error.message}`));
     page.on("requestfailed", (request) => request.failure()?.errorText !== "net::ERR_ABORTED" && faults.push(`request: ${request.url()} ${request.failure()?.errorText}`));
     return { browser, page, faults };

@@ -7,7 +7,13 @@ const open = async ({ page, url }, query = "") => {
     await page.goto(`${url}/pipelines/${NAME}${query}`);
     await page.getByRole("heading", { name: NAME }).waitFor();
 };
-const graphOf = async (api) => (await api(`pipelines/${NAME}`)).graph.pipelines.find((p) => p.name === NAME);
+const graphOf = async (api) => {
+    const { nodes, wires } = (await api(`pipelines/${NAME}`)).graph.pipelines.find((p) => p.name === NAME);
+    return {
+        nodes: nodes.map((node) => ({ ...node, id: `n${node.id}`, line: node.span.line, end_line: node.span.end_column <= 1 ? node.span.end_line - 1 : node.span.end_line })),
+        wires: wires.map((wire) => ({ ...wire, id: `w${wire.id}` })),
+    };
+};
 
 test("pipelines: the table is that of the API, and filters", async ({ page, url, api }) => {
     await page.goto(`${url}/pipelines`);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { flowOrder, lastText, layoutGraph, NODE_HEIGHT, NODE_WIDTH, stageName } from "@/designer/layout";
 import type { GraphNode, GraphWire } from "@/core/api";
 
-const node = (id: string, kind: string, line: number, label = ""): GraphNode => ({ id, kind, label, line, end_line: line });
+const node = (id: string, kind: string, line: number, label = ""): GraphNode => ({ id, kind, label, line, end_line: line, fields: [], reasons: [] });
 const wire = (id: string, from: string, to: string, port = "out"): GraphWire => ({ id, from, to, port, type: "record" });
 const graph = {
     name: "p",

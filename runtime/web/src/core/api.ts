@@ -1,6 +1,7 @@
 // core/api.ts: the REST calls of docs/api-live.md, typed. One place for errors and for "the session
 // has ended": a 401 sends the page to the sign-in form and keeps where the person was.
 import type { Scalar } from "../live/frames";
+import type { RawGraph } from "./graph";
 
 export interface User {
     id: string;
@@ -85,7 +86,9 @@ export interface GraphNode {
     label: string;
     line: number;
     end_line: number;
-    fields?: { name: string; type: string }[];
+    fields: { name: string; type: string }[];
+    /** why a record can fail here, by name */
+    reasons: string[];
 }
 export interface GraphWire {
     id: string;
@@ -101,7 +104,7 @@ export interface PipelineGraph {
 }
 export interface PipelineDetail extends Pipeline {
     text: string;
-    graph: { pipelines: PipelineGraph[] } | null;
+    graph: RawGraph | null;
     problems: Problem[];
 }
 export interface Connection {

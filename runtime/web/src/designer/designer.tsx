@@ -4,6 +4,7 @@ import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
 import "./designer.css";
 import { api, type GraphNode, type PipelineDetail, type PipelineGraph } from "../core/api";
 import { numberText, shortNumber } from "../core/format";
+import { toGraph } from "../core/graph";
 import { handle } from "../core/keys";
 import { param, place, setParams } from "../core/router";
 import { GraphLive } from "../live/graph";
@@ -129,7 +130,7 @@ export function Designer(props: { name: string }) {
     const { data, error, reload } = useLoad(`pipeline:${props.name}`, () => api.pipeline(props.name));
     const selected = param("select");
     const onSelect = useCallback((id: string) => setParams({ select: id || null }), []);
-    const graph = data?.graph?.pipelines.find((item) => item.name === props.name) ?? data?.graph?.pipelines[0];
+    const graph = useMemo(() => toGraph(data?.graph ?? null, props.name), [data]);
     const version = live?.version.value ?? 0;
     useEffect(() => {
         if (data && version > 0 && version !== data.version) reload();

@@ -143,7 +143,8 @@ function NodeDetail(props: { node: GraphNode; live: GraphLive; graph: PipelineGr
                     </li>
                 ))}
             </ul>
-            {node.fields && node.fields.length > 0 && (
+            {node.reasons.length > 0 && <p class="reasons quiet">Records can fail here: {node.reasons.join(", ")}</p>}
+            {node.fields.length > 0 && (
                 <>
                     <h4>Fields after this stage</h4>
                     <table class="table dense record">
