@@ -82,7 +82,7 @@ function answer(method, path, query) {
     if (path === "pipelines") return { pipelines: pipelines() };
     const detail = /^pipelines\/([^/]+)$/.exec(path);
     if (detail) return { ...(pipelines().find((p) => p.name === detail[1]) ?? summary(detail[1])), text, graph, problems: [] };
-    if (path === "connections") return { connections: [{ name: "plc_north", kind: "modbus", address: "10.0.0.7:502", state: "failed", latency_ms: null, tags: 12, rate: 0, last_error: "no answer within 2 s", next_try: Date.now() + 4000 }, { name: "broker", kind: "mqtt", address: "127.0.0.1:1883", state: "connected", latency_ms: 1, tags: 40, rate: 120, last_error: null, next_try: null }] };
+    if (path === "connectors") return { connections: [{ name: "plc_north", kind: "modbus", url: "modbus://10.0.0.7:502", state: "failed", latency_ms: null, tags: 12, rate: 0, error: "no answer within 2 s", next_try: Date.now() + 4000 }, { name: "broker", kind: "mqtt", address: "127.0.0.1:1883", state: "connected", latency_ms: 1, tags: 40, rate: 120, last_error: null, next_try: null }] };
     if (path === "logs") return { lines: logs().filter((l) => l.message.includes(query.get("q") ?? "")) };
     if (path === "modules") return { modules: ["engine", "uns", "connectors"].map((name) => ({ name, doc: "", state: "up" })) };
     if (path === "dashboards/overview") return { name: "overview", title: "Overview", version: 1, generated: true, definition: { columns: 12, widgets } };

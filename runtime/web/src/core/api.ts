@@ -110,13 +110,10 @@ export interface PipelineDetail extends Pipeline {
 export interface Connection {
     name: string;
     kind: string;
-    address: string;
+    url: string;
     state: "idle" | "connecting" | "connected" | "degraded" | "failed";
-    latency_ms: number | null;
-    tags: number;
-    rate: number;
-    last_error: string | null;
-    next_try: number | null;
+    error?: string;
+    next_try_ms?: number;
 }
 export interface LogLine {
     id: number;
@@ -203,7 +200,7 @@ export const api = {
     pipeline: (name: string) => call<PipelineDetail>("GET", `pipelines/${encodeURIComponent(name)}`),
     pipelineDo: (name: string, verb: "start" | "stop") =>
         call<Pipeline>("POST", `pipelines/${encodeURIComponent(name)}/${verb}`, {}),
-    connections: () => call<{ connections: Connection[] }>("GET", "connections"),
+    connections: () => call<{ connections: Connection[] }>("GET", "connectors"),
     logs: (params: { q?: string; level?: string; module?: string; limit?: number; before?: number }) =>
         call<{ lines: LogLine[] }>("GET", "logs" + query(params)),
     dashboard: (name: string) => call<Dashboard>("GET", `dashboards/${encodeURIComponent(name)}`),

@@ -15,6 +15,28 @@ function axisNumber(value: number, step: number): string {
     return numberText(value, decimals);
 }
 
+/** Several series over one time, without bands: a trend on a dashboard. */
+function manyOptions(width: number, height: number, labels: string[]): uPlot.Options {
+    const one = options(width, height, "");
+    const plain = (value: number | null): string => (value === null || value === undefined ? "–" : numberText(value, 2));
+    return {
+        ...one,
+        bands: [],
+        series: [
+            one.series[0]!,
+            ...labels.map((label, at) => ({
+                label,
+                stroke: colour(`series-${(at % 8) + 1}`),
+                width: 1.5,
+                dash: at >= 4 ? [6, 3] : undefined,
+                spanGaps: true,
+                points: { show: false },
+                value: (_: uPlot, v: number | null) => plain(v),
+            })),
+        ],
+    };
+}
+
 function options(width: number, height: number, label: string): uPlot.Options {
     const axis: uPlot.Axis = {
         stroke: colour("text-3"),
@@ -51,6 +73,29 @@ const timeAxis: uPlot.Axis.Values = [
     [1, "{HH}:{mm}:{ss}", null, null, "\n{MM}-{DD}", null, null, null, 1],
     [0.001, "{HH}:{mm}:{ss}.{fff}", null, null, null, null, null, null, 1],
 ];
+
+export function TrendChart(props: { series: { label: string; t: number[]; v: (number | null)[] }[]; from: number; to: number; height: number }) {
+    const [box, size] = useSize<HTMLDivElement>();
+    const version = themeVersion.value;
+    const labels = props.series.map((one) => one.label);
+    const tables = props.series.map((one) => [one.t.map((ms) => ms / 1000), one.v] as uPlot.AlignedData);
+    const plot = useRef<uPlot | null>(null);
+    useEffect(() => {
+        if (size.width === 0) return;
+        const built = manyOptions(size.width, props.height - 30, labels);
+        built.axes![0]!.values = timeAxis;
+        plot.current = new uPlot(built, uPlot.join(tables), box.current!);
+        return () => {
+            plot.current?.destroy();
+            plot.current = null;
+        };
+    }, [version, size.width, props.height, labels.join("\n")]);
+    useEffect(() => {
+        plot.current?.setData(uPlot.join(tables), false);
+        plot.current?.setScale("x", { min: props.from / 1000, max: props.to / 1000 });
+    });
+    return <div ref={box} class="chart" role="img" aria-label={`Trend of ${labels.join(", ")}`} style={{ height: `${props.height}px` }} />;
+}
 
 export function Chart(props: { columns: Columns; label: string; from: number; to: number; height?: number }) {
     const [box, size] = useSize<HTMLDivElement>();

@@ -46,8 +46,8 @@ export function attention(summary: Pick<Summary, "stats" | "pipelines" | "connec
     const rows: Attention[] = [];
     for (const c of summary.connections) {
         if (c.state !== "failed" && c.state !== "degraded") continue;
-        const text = c.state === "failed" ? `Connection ${c.name} has no link to ${c.address}.` : `Connection ${c.name} answers only in part.`;
-        rows.push({ weight: c.state === "failed" ? 4 : 2, text, detail: c.last_error ?? undefined, href: `/logs?q=${encodeURIComponent(c.name)}`, action: "See its log" });
+        const text = c.state === "failed" ? `Connection ${c.name} has no link to ${c.url}.` : `Connection ${c.name} answers only in part.`;
+        rows.push({ weight: c.state === "failed" ? 4 : 2, text, detail: c.error || undefined, href: `/logs?q=${encodeURIComponent(c.name)}`, action: "See its log" });
     }
     for (const p of summary.pipelines) {
         const href = `/pipelines/${encodeURIComponent(p.name)}`;

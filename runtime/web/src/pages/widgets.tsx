@@ -75,15 +75,20 @@ function BarWidget(props: { widget: Widget }) {
 }
 
 function TrendWidget(props: { widget: Widget }) {
-    const path = props.widget.paths[0] ?? "";
-    const range = typeof props.widget.options?.range === "string" ? props.widget.options.range : "15m";
-    const history = useLoad(`trend:${path}:${range}`, () => api.unsHistory(path, `-${range}`, 300), 5000);
-    const [Chart, setChart] = useState<typeof import("../explore/chart").Chart | null>(null);
-    useEffect(() => void import("../explore/chart").then((module) => setChart(() => module.Chart)), []);
+    const { paths, options } = props.widget;
+    const range = typeof options?.range === "string" ? options.range : "15m";
+    const history = useLoad(
+        `trend:${paths.join(" ")}:${range}`,
+        () => Promise.all(paths.map((path) => api.unsHistory(path, `-${range}`, 300))),
+        5000,
+    );
+    const [Chart, setChart] = useState<typeof import("../explore/chart").TrendChart | null>(null);
+    useEffect(() => void import("../explore/chart").then((module) => setChart(() => module.TrendChart)), []);
     if (!history.data || !Chart) return <div class="chart-wait" />;
-    const h = history.data;
-    if (h.t.length === 0) return <p class="quiet pad">Nothing was recorded yet.</p>;
-    return <Chart columns={[h.t.map((ms) => ms / 1000), h.last, h.min, h.max]} label={path.split("/").pop()!} from={h.from} to={h.to} height={60 + props.widget.h * 40} />;
+    const series = history.data.map((h, at) => ({ label: ownPart(paths[at]!, paths), t: h.t, v: h.last }));
+    const [first] = history.data;
+    if (!first || series.every((one) => one.t.length === 0)) return <p class="quiet pad">Nothing was recorded yet.</p>;
+    return <Chart series={series} from={first.from} to={first.to} height={230} />;
 }
 
 function StateWidget(props: { widget: Widget }) {
