@@ -372,8 +372,15 @@ static i64 end_of(const RtWindow *w, i64 number)
 {
     i64 end;
     if (w->info->kind != 0) return INT64_MAX;
-    if (__builtin_mul_overflow(number + 1, w->info->size_ns, &end)) return INT64_MAX;
+    if (number == INT64_MAX || __builtin_mul_overflow(number + 1, w->info->size_ns, &end))
+        return INT64_MAX;
     return end;
+}
+
+static i64 start_of(const RtWindow *w, i64 number)
+{
+    i64 start; /* the first window of all time begins before int64 does */
+    return __builtin_mul_overflow(number, w->info->size_ns, &start) ? INT64_MIN : start;
 }
 
 /* The earliest end of all event-time windows, for the one compare of the time stage. */
@@ -631,7 +638,7 @@ static void pane_close(RtWindow *w, Pane pane)
     for (u64 i = 0; i < pane.count; i++) { /* without memory to sort: unsorted, but all */
         Slot *slot = list ? list[i] : next;
         if (!list) next = slot->next_of_pane;
-        i64 start = slot->number * w->info->size_ns, end = end_of(w, slot->number);
+        i64 start = start_of(w, slot->number), end = end_of(w, slot->number);
         if (w->info->kind != 0) start = slot->first_ns, end = slot->last_ns;
         emit_row(w, slot, start, end);
         slot_release(w, slot);
