@@ -26,7 +26,7 @@ file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/compiler/driver/*
 add_executable(tutti ${driver_sources})
 target_compile_options(tutti PRIVATE ${STRICT_WARNINGS})
 target_compile_definitions(tutti PRIVATE TUTTI_VERSION="0.1.0")
-target_link_libraries(tutti PRIVATE tutti_compiler modules)
+target_link_libraries(tutti PRIVATE tutti_compiler package modules)
 # Generated code starts with the texts of these two headers.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/emit_c/emit.c PROPERTIES
     OBJECT_DEPENDS "${CMAKE_SOURCE_DIR}/runtime/flow/abi.h;${CMAKE_SOURCE_DIR}/runtime/flow/hot.h"

@@ -4,13 +4,13 @@
  * nothing. `--batch` runs them over standard input instead, as `tutti run --batch` does. */
 #include "compiler/driver/artifact_main.h"
 
-#include "compiler/driver/driver.h"
-#include "compiler/driver/run_batch.h"
+#include "compiler/driver/batch.h"
 #include "compiler/package/artifact.h"
 #include "module/compiler.h"
 #include "module/lite.h"
 #include "modules/modules.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 typedef struct Started {
@@ -31,7 +31,8 @@ static int help(const Started *s)
 {
     (void)printf("%s: a Tutti Lite instance with its pipelines compiled in\n\n"
                  "usage: %s [OPTION...]     run until ctrl-C or SIGTERM\n"
-                 "       %s --batch         records on standard input, rows on standard output\n\n"
+                 "       %s --batch [--pipeline NAME] [--stats]\n"
+                 "                          records on standard input, rows on standard output\n\n"
                  "%s\nprograms:",
                  s->name, s->name, s->name, lite_help);
     for (uint32_t i = 0; i < s->artifact.count; i++)
@@ -76,17 +77,40 @@ static int run_lite(const Started *s, int argc, char **argv)
     return lite_main(&options);
 }
 
+static int run_batch(const Started *s, int argc, char **argv)
+{
+    NativeSet set;
+    BatchOptions options = {0};
+    Diag diag = {0};
+    bool stopped = false;
+    for (int at = 2; at < argc; at++) {
+        if (strcmp(argv[at], "--stats") == 0) {
+            options.stats = true;
+        } else if (strcmp(argv[at], "--pipeline") == 0 && at + 1 < argc) {
+            options.pipeline = argv[++at];
+        } else {
+            (void)fprintf(stderr, "%s: unknown option %s; see --help\n", s->name, argv[at]);
+            return EXIT_USAGE;
+        }
+    }
+    Status st = native_open(&set, &diag);
+    for (uint32_t i = 0; !st && i < s->artifact.count; i++)
+        st = native_add_built(&set, s->prebuilt[i].file, s->prebuilt[i].text,
+                              s->prebuilt[i].so_path.ptr, &diag);
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failed write */
+    if (!st) st = batch_run(&set, &options, &stopped, &diag);
+    native_close(&set);
+    if (st) return fail(s, &diag);
+    return stopped ? EXIT_STOPPED : EXIT_FINE;
+}
+
 static int run(Started *s, int argc, char **argv)
 {
     Diag diag = {0};
-    bool batch = argc > 1 && strcmp(argv[1], "--batch") == 0;
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) return help(s);
     if (prepare(s, &diag)) return fail(s, &diag);
-    if (!batch) return run_lite(s, argc, argv);
-    Str *paths = arena_many(s->arena, Str, s->artifact.count ? s->artifact.count : 1);
-    if (!paths) return EXIT_OURS;
-    for (uint32_t i = 0; i < s->artifact.count; i++) paths[i] = s->prebuilt[i].so_path;
-    return run_batch_objects(s->name, paths, s->artifact.count, argc - 1, argv + 1);
+    bool batch = argc > 1 && strcmp(argv[1], "--batch") == 0;
+    return batch ? run_batch(s, argc, argv) : run_lite(s, argc, argv);
 }
 
 bool artifact_main(int argc, char **argv, int *ret_exit)

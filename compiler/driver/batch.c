@@ -1,8 +1,9 @@
 /* compiler/driver/batch.c: feeds bounded input through instances and writes what comes out.
  *
- * Input is read in chunks; what follows the last line end waits for the next chunk. The first chunk
- * also is the sample from which the compiler learns the layout of records, so a program is compiled
- * after its input was opened. Rows are written after every chunk, so a pipe sees them at once. */
+ * All pipelines that take records from standard input see the same chunks of it; what follows the
+ * last line end waits for the next chunk. The first chunk also is the sample from which the
+ * compiler learns the layout of records, so a program is compiled after its input was opened.
+ * Rows are written after every chunk, so a pipe sees them at once. */
 #include "compiler/driver/batch.h"
 
 #include "base/clock.h"
@@ -33,7 +34,11 @@ typedef struct OutFile {
 } OutFile;
 
 typedef struct Run {
+    Native *native;
+    uint32_t index;  /* of the pipeline in it */
+    uint32_t source; /* the one the input at hand stands for */
     const IrPipeline *ir;
+    const char *name; /* in wrapped rows; NULL: only one pipeline takes part */
     FlowInstance *instance;
     OutFile files[OPEN_FILES_MAX];
     uint32_t file_count;
@@ -180,6 +185,7 @@ static void write_wrapped(Run *run, uint32_t sink, const RtOut *out)
         JsonOut json;
         json_out_init(&json, &run->line);
         json_begin_object(&json);
+        if (run->name) json_field_text(&json, "pipeline", run->name);
         json_field_str(&json, "sink", str_trim(buf_view(&name)));
         json_key(&json, "row");
         json_put_raw(&json, str_trim(str_slice(out->bytes + row->start, row->len)));
@@ -223,35 +229,45 @@ static void write_sinks(Run *run)
     for (uint32_t i = 0; i <= run->ir->sink_count; i++) write_sink(run, i);
 }
 
-/* ---- one pipeline ---- */
+/* ---- pipelines ---- */
 
-/* Feeds one source to its end. */
-MUST static Status feed(Run *run, Input *in, uint32_t source)
+static void feed_chunk(Run *run, Input *in, size_t whole)
 {
-    while (!run->failed && !flow_stopped(run->instance)) {
+    Str address = run->ir->sources[run->source].address;
+    RtBatch batch = {.source = run->source,
+                     .bytes = in->bytes,
+                     .len = whole,
+                     .received_ns = clock_wall_ns(),
+                     .topic = address.ptr,
+                     .topic_len = address.len};
+    flow_feed(run->instance, &batch);
+    write_sinks(run);
+}
+
+static bool goes_on(const Run *run)
+{
+    return !run->failed && !flow_stopped(run->instance);
+}
+
+/* Feeds one input to its end through all runs, as the source each of them is at. */
+MUST static Status feed(Run *runs, uint32_t count, Input *in, Diag *diag)
+{
+    for (;;) {
         size_t whole = in->len;
+        bool wanted = false;
         while (whole && in->bytes[whole - 1] != '\n') whole--;
         if (in->ended) whole = in->len;
-        if (whole) {
-            char kept = in->bytes[whole];
-            if (in->ended) in->bytes[whole] = 0; /* the padding's first byte */
-            RtBatch batch = {.source = source,
-                             .bytes = in->bytes,
-                             .len = whole,
-                             .received_ns = clock_wall_ns(),
-                             .topic = run->ir->sources[source].address.ptr,
-                             .topic_len = run->ir->sources[source].address.len};
-            flow_feed(run->instance, &batch);
-            if (!in->ended) in->bytes[whole] = kept;
-            write_sinks(run);
-            memmove(in->bytes, in->bytes + whole, in->len - whole);
-            in->len -= whole;
+        for (uint32_t i = 0; i < count; i++) {
+            if (goes_on(&runs[i]) && whole) feed_chunk(&runs[i], in, whole);
+            if (runs[i].failed) return runs[i].failed;
+            wanted |= goes_on(&runs[i]);
         }
-        if (in->ended) break;
-        Status st = input_fill(in, run->diag);
+        memmove(in->bytes, in->bytes + whole, in->len - whole);
+        in->len -= whole;
+        if (in->ended || !wanted) return ST_OK;
+        Status st = input_fill(in, diag);
         if (st) return st;
     }
-    return run->failed;
 }
 
 static void stats(const Run *run)
@@ -286,7 +302,115 @@ static void stats(const Run *run)
     (void)fprintf(stderr, "%.*s\n", STR_ARG(buf_view(&text)));
 }
 
-static uint32_t shared_stdout(const IrPipeline *p)
+/* The source that stands for standard input; source_count when all are files. */
+static uint32_t stdin_source(const Run *run)
+{
+    uint32_t i = 0;
+    while (i < run->ir->source_count && str_is(run->ir->sources[i].kind, "file")) i++;
+    return i;
+}
+
+static bool reads_stdin(const Run *run)
+{
+    return stdin_source(run) < run->ir->source_count;
+}
+
+/* The `file` sources of one run, each to its end. */
+MUST static Status feed_files(Run *run, Input *opened, uint32_t opened_at, Diag *diag)
+{
+    Status st = ST_OK;
+    for (uint32_t i = 0; !st && i < run->ir->source_count && goes_on(run); i++) {
+        if (!str_is(run->ir->sources[i].kind, "file")) continue;
+        Input in = {.fd = -1};
+        if (opened && i == opened_at)
+            in = *opened;
+        else
+            st = input_open(&run->ir->sources[i], &in, diag);
+        run->source = i;
+        if (!st) st = feed(run, 1, &in, diag);
+        if (!opened || i != opened_at)
+            input_close(&in);
+        else
+            *opened = in;
+    }
+    return st;
+}
+
+/* Compiles with the first input as a sample, and opens the instance. */
+MUST static Status run_open(NativeSet *set, Run *run, const Input *in, FlowHost *host, Diag *diag)
+{
+    Status st = ST_OK;
+    *host = (FlowHost){full, run};
+    if (!run->native->program) {
+        Str sample =
+            str_slice(in->bytes, in->len < EMIT_SAMPLE_BYTES ? in->len : EMIT_SAMPLE_BYTES);
+        uint32_t count = run->native->ir->pipeline_count;
+        Str *samples = arena_many(set->front.arena, Str, count);
+        for (uint32_t i = 0; samples && i < count; i++) samples[i] = sample;
+        st = native_load(set, run->native, samples, diag);
+    }
+    if (!st)
+        st = flow_instance_new(run->native->program, run->index, NULL, host, &run->instance, diag);
+    for (uint32_t i = 0; !st && i < run->ir->sink_count; i++)
+        if (is_kind(&run->ir->sinks[i], "stdout")) header(run, i, STDOUT_FILENO);
+    return st;
+}
+
+/* Closes windows, writes what is left, and makes the file of an empty result. */
+static void run_finish(Run *run, const BatchOptions *options, bool *ret_stopped)
+{
+    if (goes_on(run)) flow_finish(run->instance);
+    write_sinks(run);
+    for (uint32_t i = 0; i < run->ir->sink_count && !run->failed; i++) {
+        const IrSink *sink = &run->ir->sinks[i];
+        if (is_kind(sink, "file") && !sink->address_is_computed)
+            (void)file_of(run, i, sink->address);
+    }
+    if (flow_stopped(run->instance)) *ret_stopped = true;
+    if (options->stats) stats(run);
+}
+
+static void run_close(Run *run)
+{
+    flow_instance_free(run->instance);
+    for (uint32_t i = 0; i < run->file_count; i++) close(run->files[i].fd);
+    buf_done(&run->line);
+}
+
+/* Runs that share one input: all on standard input, or one on its own first file. */
+MUST static Status run_group(NativeSet *set, Run *runs, uint32_t count, const BatchOptions *options,
+                             bool *ret_stopped, Diag *diag)
+{
+    FlowHost *hosts = arena_many(set->front.arena, FlowHost, count);
+    bool on_stdin = reads_stdin(&runs[0]);
+    uint32_t at = on_stdin ? stdin_source(&runs[0]) : 0;
+    Input in;
+    if (!hosts) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    Status st = input_open(&runs[0].ir->sources[at], &in, diag);
+    if (!st) st = input_fill(&in, diag);
+    for (uint32_t i = 0; !st && i < count; i++) st = run_open(set, &runs[i], &in, &hosts[i], diag);
+    for (uint32_t i = 0; i < count; i++) runs[i].source = stdin_source(&runs[i]);
+    if (!st && on_stdin) st = feed(runs, count, &in, diag);
+    for (uint32_t i = 0; !st && i < count; i++) {
+        st = feed_files(&runs[i], on_stdin ? NULL : &in, at, diag);
+        if (!st) run_finish(&runs[i], options, ret_stopped);
+        if (!st) st = runs[i].failed;
+    }
+    for (uint32_t i = 0; i < count; i++) run_close(&runs[i]);
+    input_close(&in);
+    return st;
+}
+
+/* A device that is polled sends nothing one could put on standard input, unless asked to. */
+static bool takes_part(const IrPipeline *ir, const BatchOptions *options)
+{
+    if (options->pipeline) return str_is(ir->name, options->pipeline);
+    for (uint32_t i = 0; i < ir->source_count; i++)
+        if (!str_is(ir->sources[i].kind, "modbus")) return true;
+    return false;
+}
+
+static uint32_t stdout_rows(const IrPipeline *p)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < p->sink_count; i++)
@@ -294,86 +418,34 @@ static uint32_t shared_stdout(const IrPipeline *p)
     return count;
 }
 
-MUST static Status run_sources(Run *run, Input *first, Diag *diag)
-{
-    for (uint32_t i = 0; i < run->ir->sink_count; i++)
-        if (is_kind(&run->ir->sinks[i], "stdout")) header(run, i, STDOUT_FILENO);
-    Status st = feed(run, first, 0);
-    for (uint32_t i = 1; !st && i < run->ir->source_count && !flow_stopped(run->instance); i++) {
-        Input in;
-        st = input_open(&run->ir->sources[i], &in, diag);
-        if (!st) st = feed(run, &in, i);
-        input_close(&in);
-    }
-    if (!st && !flow_stopped(run->instance)) flow_finish(run->instance);
-    write_sinks(run);
-    for (uint32_t i = 0; i < run->ir->sink_count && !run->failed;
-         i++) /* an empty result is an empty file */
-        if (is_kind(&run->ir->sinks[i], "file") && !run->ir->sinks[i].address_is_computed)
-            (void)file_of(run, i, run->ir->sinks[i].address);
-    return st ? st : run->failed;
-}
-
-MUST static Status run_pipeline(NativeSet *set, Native *native, uint32_t index,
-                                const BatchOptions *options, bool *ret_stopped, Diag *diag)
-{
-    Input in;
-    Run run = {.ir = &native->ir->pipelines[index], .diag = diag};
-    FlowHost host = {full, &run};
-    run.wrap = shared_stdout(run.ir) > 1;
-    buf_init(&run.line, (size_t)64 << 20);
-    Status st = input_open(&run.ir->sources[0], &in, diag);
-    if (!st) st = input_fill(&in, diag);
-    if (!st && !native->program) {
-        Str *samples = arena_many(set->front.arena, Str, native->ir->pipeline_count);
-        if (samples)
-            samples[index] =
-                str_slice(in.bytes, in.len < EMIT_SAMPLE_BYTES ? in.len : EMIT_SAMPLE_BYTES);
-        st = native_load(set, native, samples, diag);
-    }
-    if (!st) st = flow_instance_new(native->program, index, NULL, &host, &run.instance, diag);
-    if (!st) {
-        st = run_sources(&run, &in, diag);
-        if (flow_stopped(run.instance)) *ret_stopped = true;
-        if (options->stats) stats(&run);
-    }
-    flow_instance_free(run.instance);
-    for (uint32_t i = 0; i < run.file_count; i++) close(run.files[i].fd);
-    input_close(&in);
-    buf_done(&run.line);
-    return st;
-}
-
-static bool reads_stdin(const IrPipeline *p)
-{
-    for (uint32_t i = 0; i < p->source_count; i++)
-        if (!str_is(p->sources[i].kind, "file")) return true;
-    return false;
-}
-
 Status batch_run(NativeSet *set, const BatchOptions *options, bool *ret_stopped, Diag *diag)
 {
-    uint32_t readers = 0, chosen = 0;
-    for (uint32_t i = 0; i < set->count; i++) {
-        for (uint32_t p = 0; p < set->list[i].ir->pipeline_count; p++) {
-            const IrPipeline *ir = &set->list[i].ir->pipelines[p];
-            if (options->pipeline && !str_is(ir->name, options->pipeline)) continue;
-            chosen++;
-            readers += reads_stdin(ir);
+    uint32_t total = 0, count = 0, readers = 0, rows = 0;
+    for (uint32_t i = 0; i < set->count; i++) total += set->list[i].ir->pipeline_count;
+    Run *runs = arena_many(set->front.arena, Run, total ? total : 1);
+    if (!runs) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    /* Those on standard input first, then those on files of their own. */
+    for (int stdin_turn = 1; stdin_turn >= 0; stdin_turn--) {
+        for (uint32_t i = 0; i < total; i++) {
+            uint32_t n = 0, p = i;
+            while (p >= set->list[n].ir->pipeline_count) p -= set->list[n++].ir->pipeline_count;
+            Run run = {.native = &set->list[n], .index = p, .diag = diag};
+            run.ir = &run.native->ir->pipelines[p];
+            if (!takes_part(run.ir, options) || reads_stdin(&run) != stdin_turn) continue;
+            rows += stdout_rows(run.ir);
+            readers += (uint32_t)stdin_turn;
+            runs[count++] = run;
         }
     }
-    if (!chosen) return diag_set(diag, ST_NOT_FOUND, "there is no pipeline to run");
-    if (readers > 1)
-        return diag_set(diag, ST_NOT_FOUND,
-                        "%u pipelines would read standard input; choose one with --pipeline NAME",
-                        readers);
-    for (uint32_t i = 0; i < set->count; i++) {
-        for (uint32_t p = 0; p < set->list[i].ir->pipeline_count; p++) {
-            if (options->pipeline && !str_is(set->list[i].ir->pipelines[p].name, options->pipeline))
-                continue;
-            Status st = run_pipeline(set, &set->list[i], p, options, ret_stopped, diag);
-            if (st) return st;
-        }
+    if (!count) return diag_set(diag, ST_NOT_FOUND, "there is no pipeline to run");
+    for (uint32_t i = 0; i < count; i++) {
+        runs[i].wrap = rows > 1;
+        buf_init(&runs[i].line, (size_t)64 << 20);
+        Str name = arena_str(set->front.arena, runs[i].ir->name);
+        if (count > 1) runs[i].name = name.ptr;
     }
-    return ST_OK;
+    Status st = readers ? run_group(set, runs, readers, options, ret_stopped, diag) : ST_OK;
+    for (uint32_t i = readers; !st && i < count; i++)
+        st = run_group(set, &runs[i], 1, options, ret_stopped, diag);
+    return st;
 }

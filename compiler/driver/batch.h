@@ -1,16 +1,19 @@
 /* compiler/driver/batch.h: runs pipelines to the end of their bounded input, without a server.
  *
- * Input: `file` and `stdin` sources as written; any other kind reads its records, one a line, from
- * standard input. Output: `stdout` and `file` sinks as written; error records for the dead-letter
- * table go to standard error; every other kind's rows go to standard output as JSON lines, as
- * {"sink":"KIND ADDRESS","row":...} when a pipeline has several sinks there. */
+ * Input: a `file` source reads its file. Any other source reads records, one a line, from standard
+ * input; all pipelines that do so see the same input. A pipeline that only polls a device (modbus)
+ * takes part only when named. Output: `stdout` and `file` sinks as written; error records for the
+ * dead-letter table go to standard error; rows for other kinds go to standard output as JSON lines:
+ * plain when only one sink's rows go there, else {"pipeline":NAME,"sink":"KIND ADDRESS","row":...}
+ * (without "pipeline" when only one takes part).
+ */
 #ifndef TUTTI_COMPILER_DRIVER_BATCH_H
 #define TUTTI_COMPILER_DRIVER_BATCH_H
 
 #include "compiler/driver/native.h"
 
 typedef struct BatchOptions {
-    const char *pipeline; /* only this one; NULL: all, in the order of the files */
+    const char *pipeline; /* only this one; NULL: all */
     bool stats;           /* counters of each pipeline to standard error, one JSON object a line */
 } BatchOptions;
 

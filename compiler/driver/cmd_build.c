@@ -2,6 +2,7 @@
  *
  * Every program is compiled as `tutti run` would, and what comes out is appended to a copy of this
  * executable (compiler/package). What starts such a file is artifact_main.c. */
+#include "compiler/compile.h"
 #include "compiler/driver/driver.h"
 #include "compiler/driver/port.h"
 #include "compiler/package/artifact.h"

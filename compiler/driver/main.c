@@ -1,6 +1,7 @@
 /* compiler/driver/main.c: finds the command and calls it.
  *
  * Everything a command says about itself comes from its row in commands.def. */
+#include "compiler/driver/artifact_main.h"
 #include "compiler/driver/driver.h"
 
 #include <stdarg.h>
@@ -75,6 +76,8 @@ static bool asks_help(const char *word)
 
 int main(int argc, char **argv)
 {
+    int carried;
+    if (artifact_main(argc, argv, &carried)) return carried;
     if (argc < 2) {
         (void)help(stderr);
         return EXIT_USAGE;

@@ -20,12 +20,12 @@ void native_close(NativeSet *set)
     front_close(&set->front);
 }
 
-MUST static Status add_source(NativeSet *set, const Source *found, Diag *diag)
+MUST static Status add_text(NativeSet *set, Str path, Str text, Diag *diag)
 {
     Source *source;
     CompileOptions options = {.diag = diag};
     Native *native = &set->list[set->count];
-    Status st = source_add(&set->front.sources, found->path, found->text, &source, diag);
+    Status st = source_add(&set->front.sources, path, text, &source, diag);
     if (!st)
         st = compile_source(set->front.arena, source, &set->front.diags, &options, &native->ir);
     if (!st && native->ir) set->count++;
@@ -38,9 +38,18 @@ Status native_add(NativeSet *set, const char *path, Diag *diag)
     Status st = front_open(&finder, diag);
     if (!st) st = front_add(&finder, path, diag);
     for (uint32_t i = 0; !st && i < finder.sources.count; i++)
-        st = add_source(set, finder.sources.list[i], diag);
+        st = add_text(set, finder.sources.list[i]->path, finder.sources.list[i]->text, diag);
     front_close(&finder);
     return st;
+}
+
+Status native_add_built(NativeSet *set, Str file, Str text, const char *so_path, Diag *diag)
+{
+    uint32_t before = set->count;
+    Status st = add_text(set, file, text, diag);
+    if (!st && set->count == before)
+        st = diag_set(diag, ST_CORRUPT, "%.*s is not the program that was built", STR_ARG(file));
+    return st ? st : flow_program_load(so_path, &set->list[before].program, diag);
 }
 
 Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag)

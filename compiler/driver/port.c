@@ -14,7 +14,7 @@
 
 enum { PORT_JSON_BYTES = 16 << 20 };
 
-static const char *folder = "./tutti-data";
+static const char *folder; /* NULL: the user's cache folder */
 
 static void put_problem(JsonOut *out, const Source *source, const Diagnostic *d)
 {
@@ -64,11 +64,12 @@ static Status link_program(Arena *arena, const IrProgram *program, Str *ret_path
     buf_init(&text, EMIT_BYTES_MAX);
     buf_init(&path, 8192);
     buf_init(&cache, 4096);
-    buf_printf(&cache, "%s/cache", folder);
-    if (cache.failed || (mkdir(cache.ptr, 0700) && errno != EEXIST)) {
+    Status st = folder ? ST_OK : cc_default_cache(&cache, diag);
+    if (folder) buf_printf(&cache, "%s/cache", folder);
+    if (folder && (cache.failed || (mkdir(cache.ptr, 0700) && errno != EEXIST))) {
         return diag_errno(diag, errno, "cannot create %s/cache", folder);
     }
-    Status st = emit_c(program, NULL, &text, diag);
+    if (!st) st = emit_c(program, NULL, &text, diag);
     if (!st) {
         st = cc_shared_object(buf_view(&text), cache.ptr, &path, NULL, diag);
     }

@@ -4,8 +4,8 @@
 
 #include "module/compiler.h"
 
-/* Shared objects are kept in DATA_DIR/cache, so a restart compiles nothing again. One per process;
- * lives as long as it. */
+/* Shared objects are kept in DATA_DIR/cache, so a restart compiles nothing again; NULL takes the
+ * user's cache folder. One per process; lives as long as it. */
 const ProgramCompiler *port_compiler(const char *data_dir);
 
 #endif
