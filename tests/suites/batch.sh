@@ -5,8 +5,8 @@
 # where input arrives in parts.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
-tutti=$top/${ASAN_BUILD:-build-asan}/tutti
-[ -x "$tutti" ] || tutti=$top/${BUILD:-build}/tutti
+tutti=${ASAN_BUILD:-$top/build-asan}/tutti
+[ -x "$tutti" ] || tutti=${BUILD:-$top/build}/tutti
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0

@@ -3,8 +3,8 @@
 # numbers, Node says what String(x) is for each. COUNT makes it longer.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
-tutti=$top/${BUILD:-build}/tutti
-[ -x "$tutti" ] || tutti=$top/${ASAN_BUILD:-build-asan}/tutti
+tutti=${BUILD:-$top/build}/tutti
+[ -x "$tutti" ] || tutti=${ASAN_BUILD:-$top/build-asan}/tutti
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" || exit 1

@@ -3,8 +3,8 @@
 # that was written from the rules alone. SEED repeats a run, ROUNDS makes it longer.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
-tutti=$top/${ASAN_BUILD:-build-asan}/tutti
-[ -x "$tutti" ] || tutti=$top/${BUILD:-build}/tutti
+tutti=${ASAN_BUILD:-$top/build-asan}/tutti
+[ -x "$tutti" ] || tutti=${BUILD:-$top/build}/tutti
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 seed=${SEED:-$(date +%s)}
