@@ -185,7 +185,7 @@ static Status read_lines(Arena *arena, FILE *file, Seen *root, Diag *diag)
         if (st) st = diag_wrap(diag, st, "line %u", number);
         else root->count++;
     }
-    free(line); /* getline's own memory */
+    free(line); /* check-allow: call getline allocated it */
     arena_free(scratch);
     return scratch ? st : ST_NO_MEMORY;
 }
