@@ -5,12 +5,6 @@
 
 #include <inttypes.h>
 
-#include "flow/abi.h"
-
-_Static_assert((int)RT_RECORD == (int)IR_RECORD && (int)RT_TIME == (int)IR_TIME,
-               "one order of types");
-_Static_assert((int)RT_AGG_QUANTILE == (int)AGG_QUANTILE, "one order of aggregates");
-
 static uint64_t name_word(Str name)
 {
     uint64_t v = 0;
@@ -37,11 +31,11 @@ static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str
 {
     emit_f(e, "    {.name = ");
     emit_literal(e, f->name);
-    emit_f(
-        e, ", .word = 0x%" PRIx64 "ull, .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32,
-        name_word(f->name), f->name.len, (int)f->type,
-        (needed ? RT_NEEDED : 0) | (f->optional ? RT_OPTIONAL : 0) | (f->has_range ? RT_RANGED : 0),
-        leaf);
+    emit_f(e,
+           ", .word = 0x%" PRIx64
+           "ull, .name_len = %zu, .type = %d, .flags = %s%s%s0, .leaf = %" PRIu32,
+           name_word(f->name), f->name.len, (int)f->type, needed ? "RT_NEEDED | " : "",
+           f->optional ? "RT_OPTIONAL | " : "", f->has_range ? "RT_RANGED | " : "", leaf);
     if (f->scale) emit_f(e, ", .scale = %u", f->scale);
     if (f->type == IR_TIME) emit_f(e, ", .time_read = %d", (int)f->time_read);
     if (f->bytes_max) emit_f(e, ", .bytes_max = %" PRIu32, f->bytes_max);
@@ -91,9 +85,9 @@ static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, u
             emit_f(e, "    {.name = ");
             emit_literal(e, f->name);
             emit_f(e,
-                   ", .name_len = %zu, .type = %d, .flags = %d, .leaf = %" PRIu32
+                   ", .name_len = %zu, .type = %d, .flags = %s, .leaf = %" PRIu32
                    ", .child = &child_%" PRIu32 "_%" PRIu32 ", .path = \"\"},\n",
-                   f->name.len, (int)IR_RECORD, f->optional ? RT_OPTIONAL : 0, at, root,
+                   f->name.len, (int)IR_RECORD, f->optional ? "RT_OPTIONAL" : "0", at, root,
                    children[i]);
             at += leaves_of(e->ir, f->record);
         } else {
@@ -295,8 +289,8 @@ static void sinks(Emit *e)
         buf_done(&keys);
         bool error = s->schema == NO_INDEX;
         for (uint32_t k = 0; k < p->error_sink_count; k++) error |= p->error_sinks[k] == i;
-        emit_f(e, ", %" PRIu32 ", %d, ", s->node,
-               (s->address_is_computed ? RT_SINK_ADDRESS : 0) | (error ? RT_SINK_ERROR : 0));
+        emit_f(e, ", %" PRIu32 ", %s%s, ", s->node,
+               s->address_is_computed ? "RT_SINK_ADDRESS | " : "", error ? "RT_SINK_ERROR" : "0");
         if (s->schema == NO_INDEX)
             emit_f(e, "0},\n");
         else

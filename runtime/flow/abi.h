@@ -34,9 +34,9 @@ typedef struct RtText {
 
 /* One value outside a register: keys, window rows, taps. Which member holds is told by a type. */
 typedef union RtValue {
-    i64 i; /* I32 I64 BOOL TIME DURATION DECIMAL ENUM */
-    u64 u; /* U32 U64 */
-    f64 d; /* F32 F64 */
+    i64 i;    /* I32 I64 BOOL TIME DURATION DECIMAL ENUM */
+    u64 u;    /* U32 U64 */
+    f64 d;    /* F32 F64 */
     RtText s; /* STR BYTES JSON */
 } RtValue;
 
@@ -409,7 +409,8 @@ typedef struct RtApi {
     const char *(*number)(const char *p, const char *end, f64 *ret);
     const char *(*integer)(const char *p, const char *end, i64 *ret); /* whole, by value */
     /* a multiple of 10^-scale; `cut`: further digits are cut off instead of refused */
-    const char *(*decimal)(const char *p, const char *end, u32 scale, int cut, i64 *ret, u32 *reason);
+    const char *(*decimal)(const char *p, const char *end, u32 scale, int cut, i64 *ret,
+                           u32 *reason);
     const char *(*pass_number)(const char *p, const char *end);
     const char *(*pass_text)(const char *p, const char *end); /* behind '"' -> at the closing '"' */
     const char *(*text)(RtPipe *, const char *p, const char *end, RtValue *ret); /* and unescapes */

@@ -8,12 +8,20 @@
 #ifndef TUTTI_FLOW_HOT_H
 #define TUTTI_FLOW_HOT_H
 
+#ifndef TUTTI_FLOW_ABI_H
+#include "flow/abi.h" /* never in generated text: it stands above there */
+#endif
+
 typedef u64 RtLoad8 __attribute__((may_alias, aligned(1)));
 typedef u32 RtLoad4 __attribute__((may_alias, aligned(1)));
 typedef u16 RtLoad2 __attribute__((may_alias, aligned(1)));
-#define RT_8(p)    (*(const RtLoad8 *)(const void *)(p))
-#define RT_4(p)    (*(const RtLoad4 *)(const void *)(p))
-#define RT_2(p)    (*(const RtLoad2 *)(const void *)(p))
+#define RT_8(p) (*(const RtLoad8 *)(const void *)(p))
+#define RT_4(p) (*(const RtLoad4 *)(const void *)(p))
+#define RT_2(p) (*(const RtLoad2 *)(const void *)(p))
+#define RT_ALL16(c)                                                                                \
+    {                                                                                              \
+        c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c                                             \
+    }
 #define RT_RARE(x) __builtin_expect(!!(x), 0)
 #define RT_INLINE  static inline __attribute__((unused, always_inline))
 
@@ -25,9 +33,9 @@ RT_INLINE const char *rt_plain(const char *p)
     typedef char V16 __attribute__((vector_size(16)));
     typedef V16 V16u __attribute__((may_alias, aligned(1)));
     V16 v = *(const V16u *)(const void *)p;
-    V16 low = (V16)(v < (V16){32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32});
-    V16 quote = (V16)(v == (V16){34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34});
-    V16 slash = (V16)(v == (V16){92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92});
+    V16 low = (V16)(v < (V16)RT_ALL16(32));
+    V16 quote = (V16)(v == (V16)RT_ALL16(34));
+    V16 slash = (V16)(v == (V16)RT_ALL16(92));
     u32 mask = (u32)__builtin_ia32_pmovmskb128(low | quote | slash);
     if (RT_RARE(!mask)) return 0;
     p += __builtin_ctz(mask);
@@ -143,9 +151,9 @@ RT_INLINE char *rt_put_plain(const RtApi *rt, char *w, const char *p, u64 n)
     typedef V16 V16u __attribute__((may_alias, aligned(1)));
     while (n >= 16) {
         V16 v = *(const V16u *)(const void *)p;
-        V16 control = (V16)((W16)v < (W16){32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32});
-        V16 quote = (V16)(v == (V16){34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34, 34});
-        V16 slash = (V16)(v == (V16){92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92, 92});
+        V16 control = (V16)((W16)v < (W16)RT_ALL16(32));
+        V16 quote = (V16)(v == (V16)RT_ALL16(34));
+        V16 slash = (V16)(v == (V16)RT_ALL16(92));
         if (RT_RARE(__builtin_ia32_pmovmskb128(control | quote | slash))) break;
         *(V16u *)(void *)w = v;
         p += 16;

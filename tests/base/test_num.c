@@ -1,5 +1,5 @@
-/* Numbers: values from ECMA-262 and RFC 8259 by hand, then random doubles against strtod. The
- * comparison with Node's String(x) is tests/suites/numbers.sh. */
+/* tests/base/test_num.c: numbers: values from ECMA-262 and RFC 8259 by hand, then random doubles
+ * against strtod. The comparison with Node's String(x) is tests/suites/numbers.sh. */
 #include "base/num.h"
 #include "test.h"
 

@@ -1,4 +1,5 @@
-/* Instants: examples of RFC 3339 section 5.8 and values counted by `date -u +%s`. */
+/* tests/base/test_rfc3339.c: Instants: examples of RFC 3339 section 5.8 and values counted by `date
+ * -u +%s`. */
 #include "base/rfc3339.h"
 #include "test.h"
 
