@@ -155,10 +155,21 @@ static void expect(TestRun *t, const IrTestStep *step)
     (void)printf("  want a row of %s, got none\n", on_text(step));
 }
 
+/* A row that goes to several sinks (`into a and b`, `into a  into b`) is expected at one of them. */
+static bool expected_elsewhere(const TestRun *t, Str row)
+{
+    for (uint32_t s = 0; s <= t->pipeline->sink_count; s++)
+        for (uint64_t i = 0; i < t->taken[s]; i++)
+            if (str_eq(row_text(rows_of(t, s), i), row)) return true;
+    return false;
+}
+
 static void expect_nothing(TestRun *t, const IrTestStep *step)
 {
     for (uint32_t s = 0; s <= t->pipeline->sink_count; s++) {
         const RtOut *out = rows_of(t, s);
+        while (t->taken[s] < out->row_count && expected_elsewhere(t, row_text(out, t->taken[s])))
+            t->taken[s]++;
         if (t->taken[s] >= out->row_count) continue;
         failing(t, step->span);
         Str name = s < t->pipeline->sink_count ? t->pipeline->sinks[s].kind : STR("error");
