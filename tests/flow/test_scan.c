@@ -1,0 +1,190 @@
+/* tests/flow/test_scan.c: what is JSON and what is not, by RFC 8259 section by section, and values.
+ */
+#include "flow/pipe.h"
+#include "flow/scan.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int json(const char *text, size_t n)
+{
+    char padded[1024 + RT_PAD_BYTES] = {0};
+    memcpy(padded, text, n);
+    const char *end = padded + n, *p = rt_skip_value(rt_skip_space(padded, end), end);
+    return p && rt_skip_space(p, end) == end;
+}
+
+TEST(texts_of_rfc_8259)
+{
+    static const char *const good[] = {
+        "{}",
+        "[]",
+        "[[]]",
+        "{\"\":0}",
+        "{\"a\":{\"b\":[1,2,{}]}}",
+        " [1 , 2]\t\r\n",
+        "true",
+        "false",
+        "null",
+        "0",
+        "-0",
+        "1e5",
+        "-1.5E+10",
+        "0.1e-7",
+        "\"\"",
+        "\"\\u0000\"",
+        "\"\\ud83d\\ude00\"",
+        "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+        "\"\x7f\"",
+        "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"",
+        "\"a long text that takes more than one vector of sixteen bytes\"",
+        "{\"a\":1,\"a\":2}",
+        "123456789012345678901234567890"};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "}",
+                                      "[",
+                                      "[1",
+                                      "[1,]",
+                                      "[,1]",
+                                      "{\"a\"}",
+                                      "{\"a\":}",
+                                      "{\"a\":1,}",
+                                      "{a:1}",
+                                      "{'a':1}",
+                                      "[1 2]",
+                                      "{\"a\" 1}",
+                                      "01",
+                                      "-01",
+                                      "1.",
+                                      ".5",
+                                      "+1",
+                                      "1e",
+                                      "1e+",
+                                      "-",
+                                      "--1",
+                                      "0x10",
+                                      "1_000",
+                                      "Infinity",
+                                      "NaN",
+                                      "tru",
+                                      "TRUE",
+                                      "nul",
+                                      "\"",
+                                      "\"a",
+                                      "\"\\\"",
+                                      "\"\\x41\"",
+                                      "\"\\u12\"",
+                                      "\"\\u12g4\"",
+                                      "\"\\ud800\"",
+                                      "\"\\ud800\\u0041\"",
+                                      "\"\\udc00\"",
+                                      "\"\x01\"",
+                                      "\"\t\"",
+                                      "\"\n\"",
+                                      "\"\xff\"",
+                                      "\"\xc0\xaf\"",
+                                      "\"\xed\xa0\x80\"",
+                                      "\"\xe2\x82\"",
+                                      "\"\xf4\x90\x80\x80\"",
+                                      "[1]]",
+                                      "{}{}",
+                                      "1 2",
+                                      "\xef\xbb\xbf{}",
+                                      "[1}",
+                                      "{\"a\":1]",
+                                      "\"a\"b",
+                                      "[\"a\",]",
+                                      "// c\n1"};
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        if (!json(good[i], strlen(good[i]))) fail_msg("refused: %s", good[i]);
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        if (json(bad[i], strlen(bad[i]))) fail_msg("accepted: %s", bad[i]);
+    CHECK(!json("\"a\0b\"", 5));
+}
+
+TEST(sixty_four_levels_with_the_record)
+{
+    char text[200];
+    for (int depth = 62; depth <= 65; depth++) { /* a value inside a record: 63 more */
+        memset(text, '[', (size_t)depth);
+        memset(text + depth, ']', (size_t)depth);
+        CHECK_INT(json(text, (size_t)depth * 2), depth <= 63);
+    }
+}
+
+TEST(numbers_as_multiples)
+{
+    static const struct {
+        const char *text;
+        uint32_t scale;
+        int cut;
+        int64_t value;
+        uint32_t reason;
+    } cases[] = {{"12", 0, 0, 12, 0},
+                 {"1.0", 0, 0, 1, 0},
+                 {"1e3", 0, 0, 1000, 0},
+                 {"1.5e1", 0, 0, 15, 0},
+                 {"1.5", 0, 0, 0, RT_BAD_NUMBER},
+                 {"-0", 0, 0, 0, 0},
+                 {"1.25", 2, 0, 125, 0},
+                 {"1.255", 2, 0, 0, RT_BAD_NUMBER},
+                 {"1.259", 2, 1, 125, 0},
+                 {"9223372036854775807", 0, 0, INT64_MAX, 0},
+                 {"-9223372036854775808", 0, 0, INT64_MIN, 0},
+                 {"9223372036854775808", 0, 0, 0, RT_RANGE},
+                 {"1e400", 0, 0, 0, RT_RANGE},
+                 {"1e-400", 0, 0, 0, RT_BAD_NUMBER},
+                 {"0e999999999", 0, 0, 0, 0},
+                 {"1763892000.123456789", 9, 1, 1763892000123456789, 0}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        int64_t value = 0;
+        uint32_t reason = 99;
+        const char *end = cases[i].text + strlen(cases[i].text);
+        CHECK(rt_decimal(cases[i].text, end, cases[i].scale, cases[i].cut, &value, &reason) == end);
+        CHECK_INT(reason, cases[i].reason);
+        if (!reason) CHECK_INT(value, cases[i].value);
+    }
+}
+
+static f64 quantile(const f64 *values, size_t count, f64 p, u32 bits)
+{
+    static u64 pool[64][(sizeof(RtChunk) + 4 * 64) / 8];
+    RtSketch sketch = {0};
+    size_t used = 0;
+    memset(pool, 0, sizeof pool);
+    for (size_t i = 0; i < count; i++) {
+        u64 word;
+        memcpy(&word, &values[i], 8);
+        sketch.n++;
+        if (values[i] == 0) {
+            sketch.zeros++;
+            continue;
+        }
+        u32 octave = (u32)(word >> 52);
+        RtChunk *at = sketch.table[octave & 15];
+        while (at && at->octave != octave) at = at->next;
+        if (!at) {
+            at = (RtChunk *)(void *)pool[used++];
+            at->octave = octave;
+            at->next = sketch.table[octave & 15];
+            sketch.table[octave & 15] = at;
+        }
+        at->count[(word >> (52 - bits)) & ((1u << bits) - 1)]++;
+    }
+    return rt_sketch_quantile(&sketch, p, bits);
+}
+
+TEST(quantiles_are_within_their_error)
+{
+    static const f64 mixed[] = {-1000, -10, -0.5, 0, 0, 0.001, 3, 70, 5000}; /* ascending */
+    for (u32 rank = 1; rank <= 9; rank++) {
+        f64 got = quantile(mixed, 9, rank / 9.0 - 1e-9, 6), want = mixed[rank - 1];
+        f64 error = got > want ? got - want : want - got,
+            bound = want > 0 ? want / 100 : -want / 100;
+        CHECK(error <= bound);
+    }
+    CHECK(quantile(mixed, 9, 0, 6) < -990);
+    CHECK(quantile(mixed, 9, 1, 6) > 4950);
+}
