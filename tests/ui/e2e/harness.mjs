@@ -145,7 +145,7 @@ export async function runAll() {
             await page.screenshot({ path: `${shots}failed-${failed}.png` }).catch(() => undefined);
         }
     }
-    if (failed && server.log) console.log(`--- the program's last lines\n${server.log.slice(-1500)}`);
+    if (failed && server.log) console.log(`--- the program's last lines\n${server.log.slice(-600)}`);
     await browser.close();
     await server.stop();
     console.log(`(${Math.round((performance.now() - start) / 1000)} s)`);

@@ -52,7 +52,7 @@ export interface UnsStats {
     stale: number;
     samples_written: number;
     samples_waiting: number;
-    history_bytes: number;
+    samples_dropped: number;
 }
 export interface Pipeline {
     name: string;

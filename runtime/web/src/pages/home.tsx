@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import "./pages.css";
 import { api, ApiError, type Connection, type Pipeline, type UnsStats } from "../core/api";
-import { bytesText, numberText, plural, shortNumber } from "../core/format";
+import { numberText, plural, shortNumber } from "../core/format";
 import { subscribe } from "../live/socket";
 import { Icon } from "../ui/icon";
 import { useLoad, useTitle } from "../ui/hooks";
@@ -104,9 +104,9 @@ function Tiles(props: { summary: Summary; rate: number | null }) {
                 bad={failing > 0} note={failing ? `${failing} with errors` : "no errors now"} />
             <Tile label="Connections up" value={`${up}`} unit={`of ${connections.length}`} href="/logs?module=connectors"
                 bad={down > 0} note={down ? `${down} failing` : connections.length ? "all answer" : "none set up"} />
-            <Tile label="History" value={stats ? bytesText(stats.history_bytes).split(" ")[0]! : "–"}
-                unit={stats ? bytesText(stats.history_bytes).split(" ")[1] : ""} href="/uns"
-                note={stats ? `${shortNumber(stats.samples_written)} samples written` : undefined} />
+            <Tile label="History" value={stats ? shortNumber(stats.samples_written) : "–"} unit="samples" href="/uns"
+                bad={(stats?.samples_dropped ?? 0) > 0}
+                note={stats ? (stats.samples_dropped ? `${shortNumber(stats.samples_dropped)} dropped` : "since start, none dropped") : undefined} />
         </div>
     );
 }

@@ -92,6 +92,7 @@ function TrendWidget(props: { widget: Widget }) {
 }
 
 function StateWidget(props: { widget: Widget }) {
+    if (props.widget.paths.length === 1) return <ValueWidget {...props} />;
     return (
         <div class="states">
             {props.widget.paths.map((path) => {
