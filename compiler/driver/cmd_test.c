@@ -155,7 +155,8 @@ static void expect(TestRun *t, const IrTestStep *step)
     (void)printf("  want a row of %s, got none\n", on_text(step));
 }
 
-/* A row that goes to several sinks (`into a and b`, `into a  into b`) is expected at one of them. */
+/* A row that goes to several sinks (`into a and b`, `into a  into b`) is expected at one of them.
+ */
 static bool expected_elsewhere(const TestRun *t, Str row)
 {
     for (uint32_t s = 0; s <= t->pipeline->sink_count; s++)
