@@ -26,9 +26,12 @@ static int explain_file(const Command *self, const char *path, Str pipeline, con
     for (uint32_t i = 0; i < front.sources.count && !st; i++) {
         st = front_compile(&front, i, &program, &diag);
         if (st || !program) continue;
-        if (dump && strcmp(dump, "ir") == 0) ir_dump(program, &out);
-        else if (dump) ir_graph_text(program, pipeline, &out);
-        else ir_explain(program, pipeline, &out);
+        if (dump && strcmp(dump, "ir") == 0)
+            ir_dump(program, &out);
+        else if (dump)
+            ir_graph_text(program, pipeline, &out);
+        else
+            ir_explain(program, pipeline, &out);
         program = NULL;
     }
     int code = st ? driver_failed(self, st, &diag) : front_report(&front);
@@ -45,12 +48,16 @@ int cmd_explain(const Command *self, int argc, char **argv)
 {
     const char *dump = NULL, *what = NULL, *pipeline = NULL;
     for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--dump=", 7) == 0) dump = argv[i] + 7;
+        if (strncmp(argv[i], "--dump=", 7) == 0)
+            dump = argv[i] + 7;
         else if (argv[i][0] == '-' && argv[i][1])
             return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (!what) what = argv[i];
-        else if (!pipeline) pipeline = argv[i];
-        else return driver_usage(self, "one file and one pipeline at a time");
+        else if (!what)
+            what = argv[i];
+        else if (!pipeline)
+            pipeline = argv[i];
+        else
+            return driver_usage(self, "one file and one pipeline at a time");
     }
     if (dump && strcmp(dump, "ir") != 0 && strcmp(dump, "graph") != 0)
         return driver_usage(self, "there is no dump `%s`; graph and ir are", dump);

@@ -13,11 +13,14 @@ int cmd_graph(const Command *self, int argc, char **argv)
     const char *path = NULL;
     bool json = false;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0) json = true;
+        if (strcmp(argv[i], "--json") == 0)
+            json = true;
         else if (argv[i][0] == '-' && argv[i][1])
             return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (path) return driver_usage(self, "one file at a time");
-        else path = argv[i];
+        else if (path)
+            return driver_usage(self, "one file at a time");
+        else
+            path = argv[i];
     }
     if (!path) return driver_usage(self, "name a file");
     Front front;

@@ -48,8 +48,8 @@ static bool is_word(Str t)
     if (t.len == 0 || t.len > 32 || (t.ptr[0] >= '0' && t.ptr[0] <= '9')) return false;
     for (size_t i = 0; i < t.len; i++) {
         char c = t.ptr[i];
-        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '_';
+        bool fine =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
         if (!fine) return false;
     }
     return true;
@@ -63,13 +63,17 @@ static Status see(Arena *arena, Seen *s, const Json *value, uint32_t depth, uint
     s->count++;
     switch (value->type) {
     case JSON_NULL: s->nulls++; return ST_OK;
-    case JSON_TRUE: case JSON_FALSE: s->bools++; return ST_OK;
-    case JSON_INT: case JSON_NUMBER:
+    case JSON_TRUE:
+    case JSON_FALSE: s->bools++; return ST_OK;
+    case JSON_INT:
+    case JSON_NUMBER:
         if (s->ints + s->numbers == 0) s->lo = s->hi = value->number;
         if (value->number < s->lo) s->lo = value->number;
         if (value->number > s->hi) s->hi = value->number;
-        if (value->type == JSON_INT) s->ints++;
-        else s->numbers++;
+        if (value->type == JSON_INT)
+            s->ints++;
+        else
+            s->numbers++;
         return ST_OK;
     case JSON_STRING: {
         s->texts++;
@@ -182,8 +186,10 @@ static Status read_lines(Arena *arena, FILE *file, Seen *root, Diag *diag)
         if (!st) st = see_object(arena, root, record, 0, &fields);
         if (st == ST_LIMIT)
             diag_set(diag, st, "more than %d fields, or nested too deeply", INFER_FIELDS_MAX);
-        if (st) st = diag_wrap(diag, st, "line %u", number);
-        else root->count++;
+        if (st)
+            st = diag_wrap(diag, st, "line %u", number);
+        else
+            root->count++;
     }
     free(line); /* check-allow: call getline allocated it */
     arena_free(scratch);
@@ -194,11 +200,14 @@ int cmd_infer(const Command *self, int argc, char **argv)
 {
     const char *path = NULL, *name = "Record";
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--name") == 0 && i + 1 < argc) name = argv[++i];
+        if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
+            name = argv[++i];
         else if (argv[i][0] == '-' && argv[i][1])
             return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (path) return driver_usage(self, "one file at a time");
-        else path = argv[i];
+        else if (path)
+            return driver_usage(self, "one file at a time");
+        else
+            path = argv[i];
     }
     if (!path) return driver_usage(self, "name a file of JSON lines, or -");
     if (!is_word(str_from(name))) return driver_usage(self, "`%s` is no name", name);

@@ -1,7 +1,8 @@
 /* compiler/ir/build.h: appends code to a stage.
  *
  * A builder grows one stage's lists in the program's arena. `alloc` is the caller's allocator and
- * never returns NULL (the checker leaves by its one door when memory ends), so nothing here fails. */
+ * never returns NULL (the checker leaves by its one door when memory ends), so nothing here fails.
+ */
 #ifndef TUTTI_COMPILER_IR_BUILD_H
 #define TUTTI_COMPILER_IR_BUILD_H
 

@@ -17,8 +17,10 @@ static void quoted(Buf *out, Str text)
     for (size_t i = 0; i < text.len && i < 60; i++) {
         unsigned char ch = (unsigned char)text.ptr[i];
         if (ch == '"' || ch == '\\') buf_char(out, '\\');
-        if (ch < 0x20) buf_printf(out, "\\x%02x", ch);
-        else buf_char(out, (char)ch);
+        if (ch < 0x20)
+            buf_printf(out, "\\x%02x", ch);
+        else
+            buf_char(out, (char)ch);
     }
     buf_text(out, text.len > 60 ? "...\"" : "\"");
 }
@@ -27,8 +29,10 @@ static void constant(Buf *out, const IrReg *r, IrImm imm)
 {
     switch (r->type) {
     case IR_BOOL: buf_text(out, imm.boolean ? "true" : "false"); break;
-    case IR_F32: case IR_F64: buf_printf(out, "%.17g", imm.number); break;
-    case IR_U32: case IR_U64: buf_u64(out, imm.natural); break;
+    case IR_F32:
+    case IR_F64: buf_printf(out, "%.17g", imm.number); break;
+    case IR_U32:
+    case IR_U64: buf_u64(out, imm.natural); break;
     case IR_STR: quoted(out, imm.text); break;
     case IR_ENUM:
         if (r->names && (uint64_t)imm.integer < r->names->count)
@@ -50,13 +54,14 @@ static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
         buf_printf(out, " %s", metas[ins->imm.meta.what]);
         if (ins->imm.meta.what == META_TOPIC_LEVEL) buf_printf(out, "[%u]", ins->imm.meta.level);
         break;
-    case IR_FAIL: buf_printf(out, " %.*s %.*s", STR_ARG(ins->imm.fail.reason),
-                             STR_ARG(ins->imm.fail.field));
+    case IR_FAIL:
+        buf_printf(out, " %.*s %.*s", STR_ARG(ins->imm.fail.reason), STR_ARG(ins->imm.fail.field));
         break;
     case IR_CALL: buf_printf(out, " #%u", ins->imm.builtin); break;
-    case IR_DROP: case IR_PASS: case IR_WINDOW: case IR_EMIT:
-        buf_printf(out, " %u", ins->imm.index);
-        break;
+    case IR_DROP:
+    case IR_PASS:
+    case IR_WINDOW:
+    case IR_EMIT: buf_printf(out, " %u", ins->imm.index); break;
     default: break;
     }
 }
@@ -71,7 +76,8 @@ static void instruction(Buf *out, const IrStage *s, const IrIns *ins, uint32_t d
     }
     buf_text(out, info->text);
     immediate(out, s, ins);
-    if (info->operands == 5) buf_printf(out, " %.*s", STR_ARG(s->leaves[ins->a].name));
+    if (info->operands == 5)
+        buf_printf(out, " %.*s", STR_ARG(s->leaves[ins->a].name));
     else if (info->operands >= 1 && info->operands <= 3) {
         buf_char(out, ' ');
         reg(out, s, ins->a);
@@ -124,8 +130,8 @@ static void schema(Buf *out, const IrProgram *program, uint32_t index)
 
 static void window(Buf *out, const IrPipeline *p, uint32_t index)
 {
-    static const char *const aggs[] = {"count", "count_if", "sum", "mean", "min", "max",
-                                       "first", "last", "stddev", "quantile"};
+    static const char *const aggs[] = {"count", "count_if", "sum",  "mean",   "min",
+                                       "max",   "first",    "last", "stddev", "quantile"};
     const IrWindow *w = &p->windows[index];
     buf_printf(out, "  window %u %s %lld %s time keys", index,
                w->kind == WINDOW_TUMBLE ? "tumble" : "count",

@@ -6,8 +6,8 @@ static void duration(Buf *out, int64_t ns)
     static const struct {
         const char *unit;
         int64_t ns;
-    } units[] = {{"d", 86400000000000}, {"h", 3600000000000}, {"m", 60000000000},
-                 {"s", 1000000000},     {"ms", 1000000},      {"us", 1000},       {"ns", 1}};
+    } units[] = {{"d", 86400000000000}, {"h", 3600000000000}, {"m", 60000000000}, {"s", 1000000000},
+                 {"ms", 1000000},       {"us", 1000},         {"ns", 1}};
     if (ns == 0) buf_text(out, "0s");
     for (size_t i = 0; i < COUNT_OF(units) && ns > 0; i++) {
         if (ns < units[i].ns) continue;
@@ -80,10 +80,8 @@ static const char *delivery(const IrSink *s)
         return "each row once: its key names it, writing it again replaces it";
     if (str_is(s->kind, "stdout") || str_is(s->kind, "file"))
         return "in order; after a crash the rows since the last checkpoint may stand twice";
-    if (str_is(s->kind, "dead"))
-        return "at least once; kept until it is replayed or removed";
-    if (str_is(s->kind, "uns"))
-        return "at least once; the last value of a path wins";
+    if (str_is(s->kind, "dead")) return "at least once; kept until it is replayed or removed";
+    if (str_is(s->kind, "uns")) return "at least once; the last value of a path wins";
     return s->key_count ? "each row once by its key"
                         : "at least once: acknowledged upstream only after it is delivered";
 }
@@ -108,9 +106,11 @@ static void node(const IrProgram *program, const IrPipeline *p, uint32_t index, 
 
 static void errors(const IrPipeline *p, Buf *out)
 {
-    if (p->error_sink_count) buf_text(out, "  records that fail go where `on error` says");
-    else buf_text(out, p->error_drop ? "  records that fail are counted and dropped"
-                                     : "  records that fail go to the dead-letter table");
+    if (p->error_sink_count)
+        buf_text(out, "  records that fail go where `on error` says");
+    else
+        buf_text(out, p->error_drop ? "  records that fail are counted and dropped"
+                                    : "  records that fail go to the dead-letter table");
     if (p->stop_above > 0) {
         buf_printf(out, "; the pipeline stops above %g%% in ", p->stop_above * 100);
         duration(out, p->stop_in_ns);

@@ -51,8 +51,10 @@ static void fields(JsonOut *json, const IrProgram *program, uint32_t schema, uin
 static void type(JsonOut *json, const IrProgram *program, uint32_t schema)
 {
     json_key(json, "type");
-    if (schema == NO_INDEX) json_put_null(json);
-    else fields(json, program, schema, 0);
+    if (schema == NO_INDEX)
+        json_put_null(json);
+    else
+        fields(json, program, schema, 0);
 }
 
 static void pipeline(JsonOut *json, const IrProgram *program, const IrPipeline *p)

@@ -1,8 +1,15 @@
 /* compiler/ir/ir.c: tables and questions about the IR (see ir.h). */
 #include "compiler/ir/ir.h"
 
-enum { OPERANDS_NONE, OPERANDS_A, OPERANDS_AB, OPERANDS_ABC, OPERANDS_ARGS, OPERANDS_LEAF,
-       OPERANDS_CONST };
+enum {
+    OPERANDS_NONE,
+    OPERANDS_A,
+    OPERANDS_AB,
+    OPERANDS_ABC,
+    OPERANDS_ARGS,
+    OPERANDS_LEAF,
+    OPERANDS_CONST
+};
 enum { RESULT_NONE, RESULT_SAME, RESULT_BOOL, RESULT_DST };
 enum { EFFECT_PURE, EFFECT_FAIL, EFFECT_STATE, EFFECT_OUT, EFFECT_FLOW };
 
@@ -21,7 +28,7 @@ const IrOpInfo *ir_op_info(IrOp op)
 const char *ir_type_name(IrType type)
 {
     static const char *const names[IR__COUNT] = {
-        "none", "bool", "i32",   "i64",  "u32",      "u64",  "f32",  "f64",
+        "none",    "bool",   "i32",   "i64",  "u32",      "u64",  "f32",  "f64",
         "decimal", "string", "bytes", "time", "duration", "enum", "json", "record"};
     return type < IR__COUNT ? names[type] : "?";
 }
@@ -76,8 +83,8 @@ Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf
 static bool fits(IrType from, IrType to)
 {
     if (from == to || to == IR_F32 || to == IR_F64) return true;
-    if (to == IR_I64) return from == IR_I32 || from == IR_U32 || from == IR_TIME ||
-                             from == IR_DURATION;
+    if (to == IR_I64)
+        return from == IR_I32 || from == IR_U32 || from == IR_TIME || from == IR_DURATION;
     if (to == IR_U64) return from == IR_U32;
     return (to == IR_TIME || to == IR_DURATION) &&
            (from == IR_I64 || from == IR_I32 || from == IR_U32 || from == IR_TIME ||
@@ -87,12 +94,14 @@ static bool fits(IrType from, IrType to)
 bool ir_may_fail(const IrStage *stage, const IrIns *ins)
 {
     switch (ins->op) {
-    case IR_ADD: case IR_SUB: case IR_MUL: case IR_NEG:
-        return stage->regs[ins->a].type != IR_F32 && stage->regs[ins->a].type != IR_F64;
+    case IR_ADD:
+    case IR_SUB:
+    case IR_MUL:
+    case IR_NEG: return stage->regs[ins->a].type != IR_F32 && stage->regs[ins->a].type != IR_F64;
     case IR_CONV: return !fits(stage->regs[ins->a].type, stage->regs[ins->dst].type);
-    case IR_TEXT: return stage->regs[ins->a].type == IR_STR ||
-                         stage->regs[ins->a].type == IR_JSON;
-    case IR_FAIL: case IR_WATERMARK: return true;
+    case IR_TEXT: return stage->regs[ins->a].type == IR_STR || stage->regs[ins->a].type == IR_JSON;
+    case IR_FAIL:
+    case IR_WATERMARK: return true;
     default: return infos[ins->op].effect == EFFECT_FAIL;
     }
 }

@@ -7,8 +7,9 @@
  * one arena, references are indexes, so dumps are plain text and copies are cheap.
  *
  * An optional value is two registers: the value and a BOOL that says whether it is there
- * (`IrRow.has`); NO_REG there means "always". Nested records are flattened: a leaf is a path of fields.
- * Who writes: ir/lower*.c. Who reads: ir/verify.c, ir/dump.c, pass/, emit_c/, the graph command. */
+ * (`IrRow.has`); NO_REG there means "always". Nested records are flattened: a leaf is a path of
+ * fields. Who writes: ir/lower*.c. Who reads: ir/verify.c, ir/dump.c, pass/, emit_c/, the graph
+ * command. */
 #ifndef TUTTI_COMPILER_IR_IR_H
 #define TUTTI_COMPILER_IR_IR_H
 
@@ -19,8 +20,13 @@
 
 typedef enum IrType {
     IR_NONE,
-    IR_BOOL,     /* int in C */
-    IR_I32, IR_I64, IR_U32, IR_U64, IR_F32, IR_F64,
+    IR_BOOL, /* int in C */
+    IR_I32,
+    IR_I64,
+    IR_U32,
+    IR_U64,
+    IR_F32,
+    IR_F64,
     IR_DECIMAL,  /* scaled int64 */
     IR_STR,      /* UTF-8 slice */
     IR_BYTES,    /* slice; base64 at the JSON edge */
@@ -47,14 +53,14 @@ typedef struct IrField {
     Str name;
     IrType type;
     bool optional;
-    uint32_t bytes_max;     /* STR, BYTES, JSON: longer is too_long */
-    uint8_t scale;          /* DECIMAL: digits behind the point */
-    IrTimeRead time_read;   /* TIME: how the edge writes it */
-    const IrEnum *names;    /* ENUM */
-    uint32_t record;        /* RECORD: index into IrProgram.schemas */
-    bool has_range;         /* `in lo..hi`, both inclusive; checked at the edge */
+    uint32_t bytes_max;   /* STR, BYTES, JSON: longer is too_long */
+    uint8_t scale;        /* DECIMAL: digits behind the point */
+    IrTimeRead time_read; /* TIME: how the edge writes it */
+    const IrEnum *names;  /* ENUM */
+    uint32_t record;      /* RECORD: index into IrProgram.schemas */
+    bool has_range;       /* `in lo..hi`, both inclusive; checked at the edge */
     double lo, hi;
-    Str unit;               /* as written, for people; empty = none */
+    Str unit; /* as written, for people; empty = none */
     Span span;
 } IrField;
 
@@ -95,26 +101,32 @@ typedef union IrImm {
     bool boolean;
     int64_t integer; /* I32, I64, DECIMAL, TIME, DURATION, and ENUM as index */
     uint64_t natural;
-    double number;   /* F32, F64 */
+    double number; /* F32, F64 */
     Str text;
     uint32_t index, builtin;
-    struct { IrMeta what; uint32_t level; } meta;
-    struct { Str reason, field; } fail;
+    struct {
+        IrMeta what;
+        uint32_t level;
+    } meta;
+    struct {
+        Str reason, field;
+    } fail;
 } IrImm;
 
 typedef struct IrIns {
     IrOp op;
-    uint32_t dst, a, b, c;       /* registers or NO_REG; FIELD, HAS: a = leaf */
-    uint32_t args, arg_count;    /* into IrStage.pool */
+    uint32_t dst, a, b, c;    /* registers or NO_REG; FIELD, HAS: a = leaf */
+    uint32_t args, arg_count; /* into IrStage.pool */
     IrImm imm;
-    uint32_t node;               /* whose code this is: named by error records */
+    uint32_t node; /* whose code this is: named by error records */
     Span span;
 } IrIns;
 
 /* A record as registers: what a wire carries at this point of the code. */
 typedef struct IrRow {
-    uint32_t schema;       /* into IrProgram.schemas */
-    uint32_t *value, *has; /* one per leaf of the schema, in leaf order; has NO_REG = always there */
+    uint32_t schema; /* into IrProgram.schemas */
+    uint32_t *value,
+        *has; /* one per leaf of the schema, in leaf order; has NO_REG = always there */
     uint32_t count;
 } IrRow;
 
@@ -122,15 +134,15 @@ typedef enum IrStageFrom { IR_FROM_SOURCE, IR_FROM_WINDOW, IR_FROM_LATE } IrStag
 
 typedef struct IrStage {
     IrStageFrom from;
-    uint32_t from_index;     /* source group 0, or window */
-    uint32_t schema;         /* of the input */
-    IrLeaf *leaves;          /* of the input */
+    uint32_t from_index; /* source group 0, or window */
+    uint32_t schema;     /* of the input */
+    IrLeaf *leaves;      /* of the input */
     uint32_t leaf_count;
     IrReg *regs;
     uint32_t reg_count;
     IrIns *code;
     uint32_t code_count;
-    uint32_t *pool;          /* argument lists; for rows: value0, has0, value1, has1 ... */
+    uint32_t *pool; /* argument lists; for rows: value0, has0, value1, has1 ... */
     uint32_t pool_count;
 } IrStage;
 
@@ -146,60 +158,68 @@ typedef struct IrOption {
 } IrOption;
 
 typedef struct IrSource {
-    Str kind;               /* stdin file uns mqtt modbus ... or the kind of the connection */
-    uint32_t connection;    /* into IrProgram.connections or NO_INDEX */
-    Str address;            /* constant */
+    Str kind;            /* stdin file uns mqtt modbus ... or the kind of the connection */
+    uint32_t connection; /* into IrProgram.connections or NO_INDEX */
+    Str address;         /* constant */
     IrOption *options;
     uint32_t option_count;
     IrFormat format;
     IrCheck check;
     IrUnknown unknown;
-    uint32_t map;           /* register map (modbus) or NO_INDEX */
+    uint32_t map; /* register map (modbus) or NO_INDEX */
     uint32_t node;
     Span span;
 } IrSource;
 
 typedef struct IrSink {
-    Str kind;               /* stdout file uns historian mqtt dead ... */
+    Str kind; /* stdout file uns historian mqtt dead ... */
     uint32_t connection;
-    Str address;            /* as written; interpolated ones arrive in EMIT's a register */
+    Str address; /* as written; interpolated ones arrive in EMIT's a register */
     bool address_is_computed;
     IrOption *options;
     uint32_t option_count;
     IrFormat format;
-    uint32_t schema;        /* of the rows it takes; NO_INDEX for the error record */
-    uint32_t *keys;         /* leaf indexes: `key (...)` */
+    uint32_t schema; /* of the rows it takes; NO_INDEX for the error record */
+    uint32_t *keys;  /* leaf indexes: `key (...)` */
     uint32_t key_count;
     uint32_t node;
     Span span;
 } IrSink;
 
 typedef enum IrAggKind {
-    AGG_COUNT, AGG_COUNT_IF, AGG_SUM, AGG_MEAN, AGG_MIN, AGG_MAX, AGG_FIRST, AGG_LAST, AGG_STDDEV,
+    AGG_COUNT,
+    AGG_COUNT_IF,
+    AGG_SUM,
+    AGG_MEAN,
+    AGG_MIN,
+    AGG_MAX,
+    AGG_FIRST,
+    AGG_LAST,
+    AGG_STDDEV,
     AGG_QUANTILE
 } IrAggKind;
 
 typedef struct IrAgg {
     IrAggKind kind;
-    IrType type;           /* of the input */
-    double p, within;      /* QUANTILE: probability and relative error */
-    uint32_t out;          /* leaf of the window's output schema */
+    IrType type;      /* of the input */
+    double p, within; /* QUANTILE: probability and relative error */
+    uint32_t out;     /* leaf of the window's output schema */
 } IrAgg;
 
 typedef enum IrWindowKind { WINDOW_TUMBLE, WINDOW_COUNT } IrWindowKind;
 
 typedef struct IrWindow {
     IrWindowKind kind;
-    bool event_time;       /* false: arrival time */
-    int64_t size_ns;       /* TUMBLE */
-    uint64_t size_count;   /* COUNT */
-    int64_t early_ns;      /* 0 = none */
-    IrReg *keys;           /* type and bound of each key */
+    bool event_time;     /* false: arrival time */
+    int64_t size_ns;     /* TUMBLE */
+    uint64_t size_count; /* COUNT */
+    int64_t early_ns;    /* 0 = none */
+    IrReg *keys;         /* type and bound of each key */
     uint32_t key_count;
-    IrAgg *aggs;           /* an expression of several aggregates is computed in the out stage */
+    IrAgg *aggs; /* an expression of several aggregates is computed in the out stage */
     uint32_t agg_count;
-    uint32_t in_schema;    /* the whole record at this point, for `on late` */
-    uint32_t out_schema;   /* keys, start, end, one leaf per agg: input of the out stage */
+    uint32_t in_schema;             /* the whole record at this point, for `on late` */
+    uint32_t out_schema;            /* keys, start, end, one leaf per agg: input of the out stage */
     uint32_t out_stage, late_stage; /* NO_INDEX = nothing there */
     uint32_t node;
     Span span;
@@ -221,9 +241,9 @@ typedef struct IrNode {
     uint32_t reason_count;
 } IrNode;
 
-/* wires[0 .. source_count) leave the sources, in their order; the first PASS of stages[0] names wire
- * 0 and stands for the wire of the source the record came from. Records on PORT_ERROR wires have no
- * PASS: who makes the error record counts the wires of its node. */
+/* wires[0 .. source_count) leave the sources, in their order; the first PASS of stages[0] names
+ * wire 0 and stands for the wire of the source the record came from. Records on PORT_ERROR wires
+ * have no PASS: who makes the error record counts the wires of its node. */
 typedef enum IrPort { PORT_OUT, PORT_ERROR, PORT_LATE } IrPort;
 
 typedef struct IrWire {
@@ -235,10 +255,10 @@ typedef struct IrWire {
 typedef struct IrPipeline {
     Str name;
     Span span;
-    IrSource *sources;   /* all of one schema */
+    IrSource *sources; /* all of one schema */
     uint32_t source_count, in_schema;
     IrTime time;
-    IrStage *stages;     /* stages[0] takes the sources' records */
+    IrStage *stages; /* stages[0] takes the sources' records */
     uint32_t stage_count;
     IrWindow *windows;
     uint32_t window_count;
@@ -248,18 +268,18 @@ typedef struct IrPipeline {
     uint32_t *error_sinks;
     uint32_t error_sink_count;
     bool error_drop;
-    double stop_above;   /* 0 = never; else share 0..1 of failing records within stop_in_ns */
+    double stop_above; /* 0 = never; else share 0..1 of failing records within stop_in_ns */
     int64_t stop_in_ns;
     IrNode *nodes;
     uint32_t node_count;
     IrWire *wires;
     uint32_t wire_count;
-    bool bounded;        /* all sources end by themselves */
+    bool bounded; /* all sources end by themselves */
 } IrPipeline;
 
 typedef struct IrConnection {
-    Str name, kind;      /* mqtt, modbus */
-    Str url;             /* constant part; may hold env references as ${NAME} */
+    Str name, kind; /* mqtt, modbus */
+    Str url;        /* constant part; may hold env references as ${NAME} */
     IrOption *options;
     uint32_t option_count;
     Span span;
@@ -267,11 +287,11 @@ typedef struct IrConnection {
 
 typedef struct IrMapField {
     Str name;
-    IrType type;         /* F32 F64 I32 U32 ... or BOOL */
-    Str wire_type;       /* f32 f64 i16 u16 i32 u32 bool */
-    Str order;           /* be le be_swap le_swap */
-    Str area;            /* holding input coil discrete */
-    uint32_t address;    /* as written by the user */
+    IrType type;      /* F32 F64 I32 U32 ... or BOOL */
+    Str wire_type;    /* f32 f64 i16 u16 i32 u32 bool */
+    Str order;        /* be le be_swap le_swap */
+    Str area;         /* holding input coil discrete */
+    uint32_t address; /* as written by the user */
     double scale;
 } IrMapField;
 
@@ -288,11 +308,11 @@ typedef enum IrStepKind { STEP_IN, STEP_CLOCK, STEP_EXPECT, STEP_NOTHING } IrSte
 typedef enum IrExpectOn { EXPECT_SINK, EXPECT_LATE, EXPECT_ERROR } IrExpectOn;
 
 typedef struct IrExpectField {
-    Str path;         /* "a.b" in the row's JSON */
+    Str path; /* "a.b" in the row's JSON */
     IrType type;
-    bool absent;      /* written as null: must be missing */
-    Str json;         /* the value as the JSON edge writes it */
-    double number;    /* of numeric types, compared when has_tolerance */
+    bool absent;   /* written as null: must be missing */
+    Str json;      /* the value as the JSON edge writes it */
+    double number; /* of numeric types, compared when has_tolerance */
     bool has_tolerance;
     double tolerance; /* absolute */
     Span span;
@@ -300,10 +320,10 @@ typedef struct IrExpectField {
 
 typedef struct IrTestStep {
     IrStepKind kind;
-    Str text;            /* IN: the record; EXPECT: the whole row, when field_count is 0 */
-    uint32_t source;     /* IN */
-    int64_t clock_ns;    /* CLOCK: the wall clock from here on */
-    IrExpectOn on;       /* EXPECT: the next row not yet expected of any of these sinks */
+    Str text;         /* IN: the record; EXPECT: the whole row, when field_count is 0 */
+    uint32_t source;  /* IN */
+    int64_t clock_ns; /* CLOCK: the wall clock from here on */
+    IrExpectOn on;    /* EXPECT: the next row not yet expected of any of these sinks */
     uint32_t *sinks, sink_count;
     IrExpectField *fields;
     uint32_t field_count;

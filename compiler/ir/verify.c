@@ -7,8 +7,8 @@
 enum { NEST_MAX = 256 };
 
 typedef struct Frame {
-    IrOp op;           /* IF, ELSE, TRY, CATCH */
-    bool *before, *arm; /* written at the start; by the first arm */
+    IrOp op;                /* IF, ELSE, TRY, CATCH */
+    bool *before, *arm;     /* written at the start; by the first arm */
     bool has_arm, arm_left; /* the first arm ends in FAIL or DROP */
 } Frame;
 
@@ -27,10 +27,10 @@ typedef struct Verify {
 
 static Status broken(const Verify *v, const char *what)
 {
-    return diag_set(v->diag, ST_INTERNAL, "IR of `%.*s`, stage %u, instruction %u (%s): %s",
-                    STR_ARG(v->pipeline->name), v->stage_index, v->at,
-                    v->at < v->stage->code_count ? ir_op_info(v->stage->code[v->at].op)->text : "end",
-                    what);
+    return diag_set(
+        v->diag, ST_INTERNAL, "IR of `%.*s`, stage %u, instruction %u (%s): %s",
+        STR_ARG(v->pipeline->name), v->stage_index, v->at,
+        v->at < v->stage->code_count ? ir_op_info(v->stage->code[v->at].op)->text : "end", what);
 }
 
 static Status read_reg(const Verify *v, uint32_t reg)
@@ -114,8 +114,7 @@ static Status types(const Verify *v, const IrIns *ins)
     const IrReg *regs = v->stage->regs;
     const IrOpInfo *info = ir_op_info(ins->op);
     bool two = info->operands == 2;
-    if (two && regs[ins->a].type != regs[ins->b].type)
-        return broken(v, "operands of two types");
+    if (two && regs[ins->a].type != regs[ins->b].type) return broken(v, "operands of two types");
     if (info->result == 1 && regs[ins->dst].type != regs[ins->a].type)
         return broken(v, "result and operand of two types");
     if (info->result == 2 && regs[ins->dst].type != IR_BOOL)
@@ -192,8 +191,10 @@ static Status close_frame(Verify *v, IrOp without, IrOp with)
     const bool *other = f->has_arm ? f->arm : f->before;
     bool other_left = f->has_arm ? f->arm_left : false;
     for (uint32_t r = 0; r < v->stage->reg_count; r++) {
-        if (v->left) v->written[r] = other[r];
-        else if (!other_left) v->written[r] = v->written[r] && other[r];
+        if (v->left)
+            v->written[r] = other[r];
+        else if (!other_left)
+            v->written[r] = v->written[r] && other[r];
     }
     v->left = v->left && other_left;
     return ST_OK;
@@ -202,12 +203,14 @@ static Status close_frame(Verify *v, IrOp without, IrOp with)
 static Status control(Verify *v, const IrIns *ins)
 {
     switch (ins->op) {
-    case IR_IF: case IR_TRY: return open_frame(v, ins->op);
+    case IR_IF:
+    case IR_TRY: return open_frame(v, ins->op);
     case IR_ELSE: return middle(v, IR_IF, IR_ELSE);
     case IR_CATCH: return middle(v, IR_TRY, IR_CATCH);
     case IR_END: return close_frame(v, IR_IF, IR_ELSE);
     case IR_ENDTRY: return close_frame(v, IR_CATCH, IR_CATCH);
-    case IR_FAIL: case IR_DROP: v->left = true; return ST_OK;
+    case IR_FAIL:
+    case IR_DROP: v->left = true; return ST_OK;
     default:
         if (ins->dst != NO_REG) v->written[ins->dst] = true;
         return ST_OK;
@@ -245,8 +248,7 @@ static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
         fine = p->error_sinks[i] < p->sink_count;
     for (uint32_t i = 0; i < p->window_count && fine; i++)
         fine = p->windows[i].out_stage < p->stage_count &&
-               (p->windows[i].late_stage == NO_INDEX ||
-                p->windows[i].late_stage < p->stage_count);
+               (p->windows[i].late_stage == NO_INDEX || p->windows[i].late_stage < p->stage_count);
     for (uint32_t i = 0; i < p->stage_count && fine; i++)
         fine = p->stages[i].schema < program->schema_count;
     if (fine) return ST_OK;
@@ -262,8 +264,12 @@ Status ir_verify(const IrProgram *program, Diag *diag)
         for (uint32_t s = 0; s < pipeline->stage_count && !status; s++) {
             Arena *arena = arena_new(64 << 10, 256 << 20);
             if (!arena) return ST_NO_MEMORY;
-            Verify v = {.program = program, .pipeline = pipeline, .stage = &pipeline->stages[s],
-                        .arena = arena, .diag = diag, .stage_index = s};
+            Verify v = {.program = program,
+                        .pipeline = pipeline,
+                        .stage = &pipeline->stages[s],
+                        .arena = arena,
+                        .diag = diag,
+                        .stage_index = s};
             status = verify_stage(&v);
             arena_free(arena);
         }

@@ -15,8 +15,8 @@ static bool same_imm(const IrStage *s, const IrIns *a, const IrIns *b)
         if (type == IR_BOOL) return a->imm.boolean == b->imm.boolean;
         return a->imm.integer == b->imm.integer; /* all other constants are these 8 bytes */
     }
-    return a->op != IR_META || (a->imm.meta.what == b->imm.meta.what &&
-                                a->imm.meta.level == b->imm.meta.level);
+    return a->op != IR_META ||
+           (a->imm.meta.what == b->imm.meta.what && a->imm.meta.level == b->imm.meta.level);
 }
 
 static bool once(const uint32_t *writes, uint32_t reg)

@@ -18,8 +18,8 @@ static bool has_leaf(const IrIns *ins)
 static bool removable(const IrStage *s, const IrIns *ins, const bool *used)
 {
     if (ins->dst == NO_REG || used[ins->dst]) return false;
-    return ir_op_info(ins->op)->effect == 0 || (ir_op_info(ins->op)->effect == 1 &&
-                                                !ir_may_fail(s, ins));
+    return ir_op_info(ins->op)->effect == 0 ||
+           (ir_op_info(ins->op)->effect == 1 && !ir_may_fail(s, ins));
 }
 
 static bool round_of(IrStage *s, bool *used)
@@ -49,11 +49,13 @@ static bool empty_ifs(IrStage *s)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < s->code_count; i++) {
         const IrIns *last = kept ? &s->code[kept - 1] : NULL;
-        if (s->code[i].op == IR_END && last && last->op == IR_IF) kept--;
+        if (s->code[i].op == IR_END && last && last->op == IR_IF)
+            kept--;
         else if (s->code[i].op == IR_END && last && last->op == IR_ELSE && kept > 1 &&
                  s->code[kept - 2].op == IR_IF)
             kept -= 2;
-        else s->code[kept++] = s->code[i];
+        else
+            s->code[kept++] = s->code[i];
     }
     bool changed = kept != s->code_count;
     s->code_count = kept;
@@ -86,8 +88,7 @@ static void thin_taps(IrStage *s, bool *written)
         const IrIns *ins = &s->code[i];
         for (uint32_t n = 0; ins->op == IR_PASS && n < ins->arg_count; n += 2) {
             uint32_t *value = &s->pool[ins->args + n], *has = value + 1;
-            bool gone = *value == NO_REG || !written[*value] ||
-                        (*has != NO_REG && !written[*has]);
+            bool gone = *value == NO_REG || !written[*value] || (*has != NO_REG && !written[*has]);
             if (gone) *value = *has = NO_REG;
         }
     }
@@ -96,7 +97,8 @@ static void thin_taps(IrStage *s, bool *written)
 Status pass_dead(IrProgram *program)
 {
     for (uint32_t p = 0; p < program->pipeline_count; p++)
-        for (uint32_t i = program->pipelines[p].stage_count; i-- > 0;) { /* late before its window */
+        for (uint32_t i = program->pipelines[p].stage_count;
+             i-- > 0;) { /* late before its window */
             IrStage *s = &program->pipelines[p].stages[i];
             late_row(&program->pipelines[p], s);
             bool *used = arena_many(program->arena, bool, s->reg_count + 1);

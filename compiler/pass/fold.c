@@ -38,10 +38,13 @@ static Reason fold_signed(IrOp op, IrType kind, int64_t a, int64_t b, IrImm *ret
     case IR_ADD: over = __builtin_add_overflow(a, b, &r); break;
     case IR_SUB: over = __builtin_sub_overflow(a, b, &r); break;
     case IR_MUL: over = __builtin_mul_overflow(a, b, &r); break;
-    case IR_IDIV: case IR_MOD:
+    case IR_IDIV:
+    case IR_MOD:
         if (b == 0) return REASON_DIV_ZERO;
-        if (b == -1) over = op == IR_IDIV && __builtin_sub_overflow((int64_t)0, a, &r);
-        else r = op == IR_IDIV ? a / b : a % b;
+        if (b == -1)
+            over = op == IR_IDIV && __builtin_sub_overflow((int64_t)0, a, &r);
+        else
+            r = op == IR_IDIV ? a / b : a % b;
         break;
     default: return REASON_OVERFLOW;
     }
@@ -58,7 +61,8 @@ static Reason fold_unsigned(IrOp op, IrType kind, uint64_t a, uint64_t b, IrImm 
     case IR_ADD: over = __builtin_add_overflow(a, b, &r); break;
     case IR_SUB: over = __builtin_sub_overflow(a, b, &r); break;
     case IR_MUL: over = __builtin_mul_overflow(a, b, &r); break;
-    case IR_IDIV: case IR_MOD:
+    case IR_IDIV:
+    case IR_MOD:
         if (b == 0) return REASON_DIV_ZERO;
         r = op == IR_IDIV ? a / b : a % b;
         break;
@@ -135,7 +139,8 @@ static void fold_ins(IrStage *s, IrIns *ins, const Known *k)
         imm = (IrImm){.boolean = ins->op == IR_AND ? x && y : x || y};
     } else if (ins->op == IR_FINITE && a && isfinite(k->value[ins->a].number)) {
         imm = k->value[ins->a];
-    } else if (((ins->op >= IR_ADD && ins->op <= IR_MOD) || (ins->op >= IR_EQ && ins->op <= IR_GE)) &&
+    } else if (((ins->op >= IR_ADD && ins->op <= IR_MOD) ||
+                (ins->op >= IR_EQ && ins->op <= IR_GE)) &&
                a && b && foldable(s->regs[ins->a].type)) {
         if (pass_fold_binary(ins->op, s->regs[ins->a].type, k->value[ins->a], k->value[ins->b],
                              &imm) != REASON_NONE)
@@ -143,8 +148,14 @@ static void fold_ins(IrStage *s, IrIns *ins, const Known *k)
     } else {
         return;
     }
-    *ins = (IrIns){.op = IR_CONST, .dst = ins->dst, .a = NO_REG, .b = NO_REG, .c = NO_REG,
-                   .imm = imm, .node = ins->node, .span = ins->span};
+    *ins = (IrIns){.op = IR_CONST,
+                   .dst = ins->dst,
+                   .a = NO_REG,
+                   .b = NO_REG,
+                   .c = NO_REG,
+                   .imm = imm,
+                   .node = ins->node,
+                   .span = ins->span};
 }
 
 static Status fold_stage(Arena *arena, IrStage *s)

@@ -7,14 +7,14 @@
 static const struct {
     const char *name;
     IrAggKind kind;
-} known_aggs[] = {{"count", AGG_COUNT},   {"sum", AGG_SUM},   {"mean", AGG_MEAN},
-                  {"min", AGG_MIN},       {"max", AGG_MAX},   {"first", AGG_FIRST},
-                  {"last", AGG_LAST},     {"stddev", AGG_STDDEV}, {"quantile", AGG_QUANTILE}};
+} known_aggs[] = {{"count", AGG_COUNT}, {"sum", AGG_SUM},       {"mean", AGG_MEAN},
+                  {"min", AGG_MIN},     {"max", AGG_MAX},       {"first", AGG_FIRST},
+                  {"last", AGG_LAST},   {"stddev", AGG_STDDEV}, {"quantile", AGG_QUANTILE}};
 
 static bool agg_type(Check *c, IrAggKind kind, Val *v, Type *out, Str name)
 {
-    bool number = type_is_number(v->type.kind), ordered = number || v->type.kind == IR_TIME ||
-                                                          v->type.kind == IR_DURATION;
+    bool number = type_is_number(v->type.kind),
+         ordered = number || v->type.kind == IR_TIME || v->type.kind == IR_DURATION;
     bool fine = kind == AGG_FIRST || kind == AGG_LAST ||
                 ((kind == AGG_MIN || kind == AGG_MAX) ? ordered : number);
     if (kind == AGG_SUM && v->type.kind == IR_DURATION) fine = true;
@@ -67,8 +67,9 @@ static bool quantile_args(Check *c, const AstExpr *e, IrAgg *agg)
     const AstArg *p = e->as.call.args->next, *within = p ? p->next : NULL;
     if (!p || p->kind != AST_ARG_PLAIN || (within && within->kind != AST_ARG_WITHIN) ||
         (within && within->next)) {
-        diag_error(c->diags, DIAG_T004, e->span, "write quantile(x, 0.95) or "
-                                                 "quantile(x, 0.95, within 1%%)");
+        diag_error(c->diags, DIAG_T004, e->span,
+                   "write quantile(x, 0.95) or "
+                   "quantile(x, 0.95, within 1%%)");
         return false;
     }
     if (!fraction(c, p->value, "a quantile", 0, 1, &agg->p)) return false;
@@ -91,13 +92,16 @@ static uint32_t agg_leaf(Check *c, IrAgg agg, uint32_t value, uint32_t has, cons
     s->inputs[2 * s->count + 1] = has;
     s->outs[s->count] = (IrField){
         .name = check__text(c, "%.*s%s%u", STR_ARG(c->target), c->target.len ? "_" : "a", s->count),
-        .type = type->kind, .optional = type->optional, .bytes_max = type->bytes_max,
-        .scale = type->scale, .names = type->names, .unit = type->unit ? type->unit->text : STR("")};
+        .type = type->kind,
+        .optional = type->optional,
+        .bytes_max = type->bytes_max,
+        .scale = type->scale,
+        .names = type->names,
+        .unit = type->unit ? type->unit->text : STR("")};
     return s->first_leaf + s->count++;
 }
 
-static bool input(Check *c, const AstExpr *e, IrAgg *agg, Type *out, uint32_t *value,
-                  uint32_t *has)
+static bool input(Check *c, const AstExpr *e, IrAgg *agg, Type *out, uint32_t *value, uint32_t *has)
 {
     const AstArg *args = e->as.call.args;
     Str name = e->as.call.name.text;
@@ -124,7 +128,7 @@ static bool input(Check *c, const AstExpr *e, IrAgg *agg, Type *out, uint32_t *v
     if (check__bad(&v)) return false;
     if (v.type.null || !agg_type(c, agg->kind, &v, out, name)) return false;
     out->optional = v.type.optional && agg->kind != AGG_SUM; /* the sum of nothing is 0 */
-    if (v.type.optional && v.wild) v.wild = false; /* missing ones are not looked at */
+    if (v.type.optional && v.wild) v.wild = false;           /* missing ones are not looked at */
     v = check__finite(c, v);
     if (v.constant) v = check__settle(c, v, STR_NONE);
     *value = v.reg;
@@ -145,9 +149,9 @@ Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known)
     if (two) *ret_known = false;
     if (!*ret_known) return check__error_val(e->span);
     if (!c->agg || c->in_agg) {
-        diag_error(c->diags, DIAG_S015, e->span, c->in_agg
-                       ? "`%.*s` does not stand inside another aggregate"
-                       : "`%.*s` works on the records of a window, inside its braces",
+        diag_error(c->diags, DIAG_S015, e->span,
+                   c->in_agg ? "`%.*s` does not stand inside another aggregate"
+                             : "`%.*s` works on the records of a window, inside its braces",
                    STR_ARG(name));
         return check__error_val(e->span);
     }

@@ -127,8 +127,8 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
     IrIns *ins = build_list(c->b, IR_CALL, dst, regs, count);
     ins->imm.builtin = which;
     ins->span = e->span;
-    return (Val){.type = type, .reg = dst, .has = NO_REG, .span = e->span,
-                 .wild = type.kind == IR_F64};
+    return (Val){
+        .type = type, .reg = dst, .has = NO_REG, .span = e->span, .wild = type.kind == IR_F64};
 }
 
 /* min(a, b) and max(a, b) as plain code: a copy of b, overwritten by a where a is it. */
@@ -309,12 +309,11 @@ static Val missing(Check *c, const AstExpr *e)
 
 static void unknown_function(Check *c, const AstExpr *e)
 {
-    static const char *const others[] = {"abs",  "min",   "max",    "clamp",   "count",
-                                         "sum",  "mean",  "first",  "last",    "stddev",
-                                         "quantile", "missing"};
-    static const char *const later[] = {"prev",     "delta", "rate",     "ema",
-                                        "hysteresis", "held", "baseline", "distinct",
-                                        "list",     "time_weighted", "good_ratio", "env"};
+    static const char *const others[] = {"abs",  "min",   "max",  "clamp",  "count",    "sum",
+                                         "mean", "first", "last", "stddev", "quantile", "missing"};
+    static const char *const later[] = {"prev",       "delta",         "rate",       "ema",
+                                        "hysteresis", "held",          "baseline",   "distinct",
+                                        "list",       "time_weighted", "good_ratio", "env"};
     Str name = e->as.call.name.text, best = STR_NONE;
     uint32_t distance = UINT32_MAX;
     for (size_t i = 0; i < COUNT_OF(later); i++) {

@@ -54,8 +54,12 @@ static void builder_full(void *ctx)
 
 void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node)
 {
-    *b = (IrBuilder){.stage = stage, .alloc = builder_alloc, .full = builder_full, .ctx = c,
-                     .node = node, .span = {c->file->source->id, 0, 0}};
+    *b = (IrBuilder){.stage = stage,
+                     .alloc = builder_alloc,
+                     .full = builder_full,
+                     .ctx = c,
+                     .node = node,
+                     .span = {c->file->source->id, 0, 0}};
 }
 
 uint32_t check__line(const Check *c, Span span)

@@ -5,8 +5,9 @@
  * emitted where it is used. After an error the walk goes on with type IR_NONE, which fits
  * everything; the IR is thrown away at the end.
  *
- * Memory is the unit's arena. When it ends, or a hard limit is passed, check__leave jumps to the one
- * door in check_file: no function in between owns anything but arena memory, so nothing leaks. */
+ * Memory is the unit's arena. When it ends, or a hard limit is passed, check__leave jumps to the
+ * one door in check_file: no function in between owns anything but arena memory, so nothing leaks.
+ */
 #ifndef TUTTI_COMPILER_TYPE_CHECK_H
 #define TUTTI_COMPILER_TYPE_CHECK_H
 
@@ -29,14 +30,14 @@ enum {
 
 typedef struct Val {
     Type type;
-    uint32_t reg, has;   /* has NO_REG: always there */
-    struct Val *fields;  /* RECORD: one per field; a field's has covers the records around it */
-    bool constant;       /* imm holds it; reg is NO_REG */
-    bool naked;          /* constant number without a unit: fits any unit beside a constant */
-    bool wild;           /* float that may be NaN or infinite: FINITE before it is looked at */
+    uint32_t reg, has;  /* has NO_REG: always there */
+    struct Val *fields; /* RECORD: one per field; a field's has covers the records around it */
+    bool constant;      /* imm holds it; reg is NO_REG */
+    bool naked;         /* constant number without a unit: fits any unit beside a constant */
+    bool wild;          /* float that may be NaN or infinite: FINITE before it is looked at */
     IrImm imm;
-    Str path;            /* "a.b" when it is a plain field; else empty */
-    Span span;           /* of the expression */
+    Str path;  /* "a.b" when it is a plain field; else empty */
+    Span span; /* of the expression */
 } Val;
 
 typedef struct RowField {
@@ -79,12 +80,12 @@ typedef struct NamedType {
 
 /* Open while the braces of a window are checked. */
 typedef struct AggScope {
-    IrBuilder *in;      /* where inputs are computed */
+    IrBuilder *in; /* where inputs are computed */
     Row *in_row;
     IrAgg *aggs;
-    uint32_t *inputs;   /* value and has of each */
+    uint32_t *inputs; /* value and has of each */
     Str *names;
-    IrField *outs;      /* type of each result */
+    IrField *outs; /* type of each result */
     uint32_t count, cap;
     uint32_t first_leaf;
     uint32_t node;
@@ -104,9 +105,9 @@ typedef struct Check {
     Row *row;
     Local *locals;
     AggScope *agg;
-    bool in_agg;        /* inside an aggregate's argument */
+    bool in_agg; /* inside an aggregate's argument */
     bool in_fn, quiet;
-    Str target;         /* the name a `let` computes, for messages */
+    Str target; /* the name a `let` computes, for messages */
     const AstStage *stage;
     uint32_t depth, inlined;
 } Check;

@@ -1,11 +1,23 @@
 /* compiler/type/connect.c: what stands behind `from` and `into`, against connectors.def. */
 #include "compiler/type/flow.h"
 
-enum { SIDE_NONE, SIDE_IN = KIND_IN, SIDE_OUT = KIND_OUT, SIDE_BOTH = KIND_IN | KIND_OUT,
-       SIDE_BOUNDED_IN = SIDE_BOTH | KIND_BOUNDED, SIDE_BOUNDED_IN_ONLY = KIND_IN | KIND_BOUNDED };
+enum {
+    SIDE_NONE,
+    SIDE_IN = KIND_IN,
+    SIDE_OUT = KIND_OUT,
+    SIDE_BOTH = KIND_IN | KIND_OUT,
+    SIDE_BOUNDED_IN = SIDE_BOTH | KIND_BOUNDED,
+    SIDE_BOUNDED_IN_ONLY = KIND_IN | KIND_BOUNDED
+};
 
 typedef enum OptionType {
-    OPTION_FLAG, OPTION_INT, OPTION_TEXT, OPTION_WORD, OPTION_DURATION, OPTION_KEYS, OPTION_MAPNAME
+    OPTION_FLAG,
+    OPTION_INT,
+    OPTION_TEXT,
+    OPTION_WORD,
+    OPTION_DURATION,
+    OPTION_KEYS,
+    OPTION_MAPNAME
 } OptionType;
 
 typedef struct OptionRow {
@@ -36,9 +48,10 @@ static const OptionRow options[] = {
 
 /* Kinds of the language that this version does not have. */
 static const char *const later_kinds[] = {
-    "http", "cron", "every", "stream", "manual", "kafka", "nats", "opcua", "postgres", "sqlite",
-    "email", "amqp", "s7", "influx", "websocket", "redis", "mysql", "s3", "bacnet", "ethernetip",
-    "sparkplug", "tcp", "udp", "serial", "timescale", "snmp"};
+    "http",      "cron",     "every",  "stream",    "manual", "kafka",      "nats",
+    "opcua",     "postgres", "sqlite", "email",     "amqp",   "s7",         "influx",
+    "websocket", "redis",    "mysql",  "s3",        "bacnet", "ethernetip", "sparkplug",
+    "tcp",       "udp",      "serial", "timescale", "snmp"};
 
 static const ConnectorKind *kind_named(Str name)
 {
@@ -71,7 +84,8 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
         Str best = STR_NONE;
         uint32_t distance = UINT32_MAX;
         for (size_t i = 0; i < COUNT_OF(kinds); i++)
-            if (kinds[i].sides & side) diag_suggest(name, str_from(kinds[i].name), &best, &distance);
+            if (kinds[i].sides & side)
+                diag_suggest(name, str_from(kinds[i].name), &best, &distance);
         check__suggest_map(&c->connections, name, &best, &distance);
         Diagnostic *d = diag_error(c->diags, DIAG_N006, at->kind.span,
                                    "there is no connector or connection `%.*s`", STR_ARG(name));
@@ -85,8 +99,8 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
         return NULL;
     }
     if (at->verb.text.len) {
-        diag_error(c->diags, DIAG_A006, at->verb.span, "`%s %.*s` is not available yet",
-                   kind->name, STR_ARG(at->verb.text));
+        diag_error(c->diags, DIAG_A006, at->verb.span, "`%s %.*s` is not available yet", kind->name,
+                   STR_ARG(at->verb.text));
         return NULL;
     }
     return kind;
@@ -111,8 +125,9 @@ static void unknown_option(Check *c, const AstOption *o, const ConnectorKind *ki
 static bool option_value(Check *c, const AstOption *o, OptionType type, const char *kind,
                          IrOption *out)
 {
-    static const char *const words[] = {"nothing behind it", "a whole number", "a text",
-                                        "a word", "a duration", "fields in parentheses", "a name"};
+    static const char *const words[] = {
+        "nothing behind it", "a whole number",        "a text", "a word",
+        "a duration",        "fields in parentheses", "a name"};
     const AstExpr *v = o->value;
     *out = (IrOption){.name = o->name.text, .type = IR_BOOL, .value.boolean = true};
     bool fine = false;
@@ -135,7 +150,8 @@ static bool option_value(Check *c, const AstOption *o, OptionType type, const ch
         out->type = IR_DURATION;
         if (fine) out->value.integer = v->as.ns;
         break;
-    case OPTION_WORD: case OPTION_MAPNAME:
+    case OPTION_WORD:
+    case OPTION_MAPNAME:
         fine = v && v->kind == AST_NAME;
         out->type = IR_STR;
         if (fine) out->value.text = v->as.name;
@@ -164,7 +180,8 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
                 str_is(o->name.text, options[i].name))
                 row = &options[i];
         IrOption value;
-        if (!row) unknown_option(c, o, kind, side);
+        if (!row)
+            unknown_option(c, o, kind, side);
         else if (option_value(c, o, row->type, kind->name, &value) && row->type != OPTION_KEYS &&
                  row->type != OPTION_MAPNAME)
             *PUSH(c, list, count, cap) = value;
@@ -213,16 +230,18 @@ static void source_words(Check *c, const AstConnector *at, IrSource *s)
         if (!is_check && !str_is(o->name.text, "unknown")) continue;
         const char *const *words = is_check ? checks : unknowns;
         uint32_t i = 0;
-        while (i < 3 && !(o->value && o->value->kind == AST_NAME &&
-                          str_is(o->value->as.name, words[i])))
+        while (i < 3 &&
+               !(o->value && o->value->kind == AST_NAME && str_is(o->value->as.name, words[i])))
             i++;
         if (i == 3)
             diag_error(c->diags, DIAG_S011, o->span, "`%s` takes %s, %s or %s",
                        is_check ? "check" : "unknown", words[0], words[1], words[2]);
-        else if (is_check) s->check = (IrCheck)i;
+        else if (is_check)
+            s->check = (IrCheck)i;
         else if (i == UNKNOWN_KEEP)
             diag_error(c->diags, DIAG_A007, o->span, "`unknown keep` is not available yet");
-        else s->unknown = (IrUnknown)i;
+        else
+            s->unknown = (IrUnknown)i;
     }
 }
 
@@ -232,8 +251,7 @@ static Str address(Check *c, const AstConnector *at, const ConnectorKind *kind)
     Str text = STR("");
     const AstExpr *e = at->address;
     if (kind->address == ADDRESS_NONE) {
-        if (e)
-            diag_error(c->diags, DIAG_S011, e->span, "`%s` has no address", kind->name);
+        if (e) diag_error(c->diags, DIAG_S011, e->span, "`%s` has no address", kind->name);
     } else if (!e) {
         diag_error(c->diags, DIAG_S012, at->kind.span, "`%s` needs %s behind it", kind->name,
                    kind->address == ADDRESS_NAME ? "a name" : "its address, a text");
@@ -241,9 +259,9 @@ static Str address(Check *c, const AstConnector *at, const ConnectorKind *kind)
         if (e->kind == AST_NAME) return e->as.name;
         diag_error(c->diags, DIAG_S011, e->span, "`%s` takes a bare name", kind->name);
     } else if (!ast_string_text(e, &text)) {
-        diag_error(c->diags, DIAG_S011, e->span, e->kind == AST_STRING
-                       ? "the address of this `%s` is a fixed text"
-                       : "the address of `%s` is a text",
+        diag_error(c->diags, DIAG_S011, e->span,
+                   e->kind == AST_STRING ? "the address of this `%s` is a fixed text"
+                                         : "the address of `%s` is a text",
                    kind->name);
     } else if (text.len == 0) {
         diag_error(c->diags, DIAG_S011, e->span, "the address of `%s` is empty", kind->name);
@@ -251,8 +269,7 @@ static Str address(Check *c, const AstConnector *at, const ConnectorKind *kind)
     return text;
 }
 
-static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind *kind,
-                             IrSource *s)
+static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind *kind, IrSource *s)
 {
     Check *c = f->c;
     const AstDecode *decode = &stage->as.from.decode;
@@ -351,13 +368,14 @@ static void sink_keys(Flow *f, const AstOption *o, IrSink *s)
             uint32_t distance = UINT32_MAX;
             for (uint32_t i = 0; i < count; i++)
                 diag_suggest(path, leaves[i].name, &best, &distance);
-            Diagnostic *d = diag_error(c->diags, DIAG_S014, one->span,
-                                       "the key `%.*s` is not in the rows that come here",
-                                       STR_ARG(path));
+            Diagnostic *d =
+                diag_error(c->diags, DIAG_S014, one->span,
+                           "the key `%.*s` is not in the rows that come here", STR_ARG(path));
             check__did_you_mean(c, d, one->span, best);
         } else if (leaves[leaf].optional) {
-            diag_error(c->diags, DIAG_S013, one->span, "a key is always there, `%.*s` can be "
-                                                       "missing",
+            diag_error(c->diags, DIAG_S013, one->span,
+                       "a key is always there, `%.*s` can be "
+                       "missing",
                        STR_ARG(path));
         } else {
             *PUSH(c, s->keys, s->key_count, cap) = leaf;
@@ -372,8 +390,8 @@ static uint32_t sink_address(Flow *f, const AstConnector *at, const ConnectorKin
     Check *c = f->c;
     const AstExpr *e = at->address;
     Str plain;
-    bool computed = kind->address == ADDRESS_TEXT && e && e->kind == AST_STRING &&
-                    !ast_string_text(e, &plain);
+    bool computed =
+        kind->address == ADDRESS_TEXT && e && e->kind == AST_STRING && !ast_string_text(e, &plain);
     if (!computed) {
         *ret_text = address(c, at, kind);
         return NO_REG;

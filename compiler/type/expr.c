@@ -120,11 +120,10 @@ static void unknown_name(Check *c, const AstExpr *e, const Type *want)
     }
     for (uint32_t i = 0; c->row && i < c->row->count; i++)
         diag_suggest(name, c->row->fields[i].name, &best, &distance);
-    for (const Local *l = c->locals; l; l = l->next)
-        diag_suggest(name, l->name, &best, &distance);
+    for (const Local *l = c->locals; l; l = l->next) diag_suggest(name, l->name, &best, &distance);
     check__suggest_map(&c->consts, name, &best, &distance);
-    Diagnostic *d = diag_error(c->diags, DIAG_N001, e->span, "there is no `%.*s` here",
-                               STR_ARG(name));
+    Diagnostic *d =
+        diag_error(c->diags, DIAG_N001, e->span, "there is no `%.*s` here", STR_ARG(name));
     check__did_you_mean(c, d, e->span, best);
     if (best.len || !c->row || c->row->count == 0) return;
     Str list = STR_NONE;
@@ -206,11 +205,11 @@ static Val meta(Check *c, const AstExpr *e, Str what, bool level, uint32_t numbe
     uint32_t distance = UINT32_MAX;
     for (size_t i = 0; i < COUNT_OF(known); i++)
         diag_suggest(what, str_from(known[i].name), &best, &distance);
-    Diagnostic *d = diag_error(c->diags, DIAG_N004, e->span,
-                               "a record's meta data has topic, key, received, raw; not `%.*s`",
-                               STR_ARG(what));
-    if (best.len) diag_note(c->diags, d, (Span){UINT32_MAX, 0, 0}, "did you mean meta.%.*s",
-                            STR_ARG(best));
+    Diagnostic *d =
+        diag_error(c->diags, DIAG_N004, e->span,
+                   "a record's meta data has topic, key, received, raw; not `%.*s`", STR_ARG(what));
+    if (best.len)
+        diag_note(c->diags, d, (Span){UINT32_MAX, 0, 0}, "did you mean meta.%.*s", STR_ARG(best));
     return check__error_val(e->span);
 }
 
@@ -237,9 +236,9 @@ static Val field(Check *c, const AstExpr *e)
             v.has = NO_REG;
         }
         v.span = e->span;
-        v.path = base.path.len ? check__text(c, "%.*s.%.*s", STR_ARG(base.path),
-                                             STR_ARG(want->text))
-                               : STR_NONE;
+        v.path = base.path.len
+                     ? check__text(c, "%.*s.%.*s", STR_ARG(base.path), STR_ARG(want->text))
+                     : STR_NONE;
         return narrowed(c, v);
     }
     Str best = STR_NONE;
@@ -307,7 +306,8 @@ static uint32_t pattern(Check *c, const Val *value, const AstExpr *p)
             below = check__compare(c, IR_LE, *value, hi, p->span, p->span);
         if (check__bad(&above) || check__bad(&below)) return NO_REG;
         return check__emit2(c, IR_AND, (Type){.kind = IR_BOOL}, check__reg(c, &above),
-                            check__reg(c, &below), p->span).reg;
+                            check__reg(c, &below), p->span)
+            .reg;
     }
     Val v = check__expr(c, p, &value->type);
     Val same = check__compare(c, IR_EQ, *value, v, p->span, p->span);
@@ -320,18 +320,19 @@ static Val arms(Check *c, const Val *value, const AstCase *at, const AstExpr *e,
     if (!at || !at->patterns) {
         if (at) return check__expr(c, at->value, want);
         build_ins(c->b, IR_FAIL, NO_REG, NO_REG, NO_REG)->imm.fail.reason = STR("no_match");
-        return (Val){.type = {.kind = IR_NONE, .null = true}, .reg = NO_REG, .has = NO_REG,
-                     .span = e->span};
+        return (Val){
+            .type = {.kind = IR_NONE, .null = true}, .reg = NO_REG, .has = NO_REG, .span = e->span};
     }
     uint32_t cond = NO_REG;
     for (const AstExpr *p = at->patterns; p; p = p->next) {
         uint32_t one = pattern(c, value, p);
         if (one == NO_REG) return check__error_val(e->span);
-        cond = cond == NO_REG ? one
-                              : check__emit2(c, IR_OR, (Type){.kind = IR_BOOL}, cond, one,
-                                             p->span).reg;
+        cond = cond == NO_REG
+                   ? one
+                   : check__emit2(c, IR_OR, (Type){.kind = IR_BOOL}, cond, one, p->span).reg;
         for (uint32_t i = 0; p->kind == AST_NAME && value->type.kind == IR_ENUM && i < 64 &&
-                             i < value->type.names->count; i++)
+                             i < value->type.names->count;
+             i++)
             if (str_eq(value->type.names->names[i], p->as.name)) *covered |= (uint64_t)1 << i;
     }
     uint64_t all = value->type.kind == IR_ENUM && value->type.names->count <= 64
@@ -459,8 +460,11 @@ static Val record(Check *c, const AstExpr *e, const Type *want)
     }
     Record *r = NEW(c, Record, 1);
     *r = (Record){.fields = fields, .count = count, .schema = NO_INDEX};
-    return (Val){.type = {.kind = IR_RECORD, .record = r, .span = e->span}, .reg = NO_REG,
-                 .has = NO_REG, .fields = vals, .span = e->span};
+    return (Val){.type = {.kind = IR_RECORD, .record = r, .span = e->span},
+                 .reg = NO_REG,
+                 .has = NO_REG,
+                 .fields = vals,
+                 .span = e->span};
 }
 
 static Val exists(Check *c, const AstExpr *e)
@@ -468,8 +472,7 @@ static Val exists(Check *c, const AstExpr *e)
     Val v = check__expr(c, e->as.op.a, NULL);
     if (check__bad(&v)) return v;
     if (v.has == NO_REG) {
-        if (!c->quiet)
-            diag_warning(c->diags, DIAG_T015, e->span, "this is never missing here");
+        if (!c->quiet) diag_warning(c->diags, DIAG_T015, e->span, "this is never missing here");
         return check__constant(IR_BOOL, (IrImm){.boolean = true}, e->span);
     }
     return (Val){.type = {.kind = IR_BOOL}, .reg = v.has, .has = NO_REG, .span = e->span};
@@ -479,8 +482,8 @@ static Val simple(Check *c, const AstExpr *e)
 {
     switch (e->kind) {
     case AST_NULL:
-        return (Val){.type = {.kind = IR_NONE, .null = true}, .reg = NO_REG, .has = NO_REG,
-                     .span = e->span};
+        return (Val){
+            .type = {.kind = IR_NONE, .null = true}, .reg = NO_REG, .has = NO_REG, .span = e->span};
     case AST_BOOL: return check__constant(IR_BOOL, (IrImm){.boolean = e->as.boolean}, e->span);
     case AST_DURATION: return check__constant(IR_DURATION, (IrImm){.integer = e->as.ns}, e->span);
     case AST_INSTANT: return check__constant(IR_TIME, (IrImm){.integer = e->as.ns}, e->span);

@@ -28,13 +28,13 @@ typedef struct Flow {
     uint32_t stage_count;
     Row *row;
     const Record *in_record;
-    uint32_t last_node;  /* the records come from there */
+    uint32_t last_node; /* the records come from there */
     IrPort last_port;
     bool has_time, has_window, has_sink, has_on_error, has_late;
-    uint32_t time_reg;   /* event time, or NO_REG */
-    uint32_t late_window; /* NO_INDEX */
+    uint32_t time_reg;         /* event time, or NO_REG */
+    uint32_t late_window;      /* NO_INDEX */
     const Record *late_record; /* what goes into it */
-    const AstStage *open; /* the last stage whose records nobody has taken yet, or NULL */
+    const AstStage *open;      /* the last stage whose records nobody has taken yet, or NULL */
 } Flow;
 
 /* connect.c */

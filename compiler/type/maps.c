@@ -17,8 +17,8 @@ static bool url_of(Check *c, const AstExpr *e, Str *ret_url)
 
 static void settings(Check *c, const AstExpr *e, IrConnection *out)
 {
-    static const char *const known[] = {"user", "password", "client", "keep_alive", "timeout",
-                                        "clean", "unit"};
+    static const char *const known[] = {"user",    "password", "client", "keep_alive",
+                                        "timeout", "clean",    "unit"};
     uint32_t cap = 0;
     if (!e || e->kind != AST_RECORD) return;
     for (const AstField *f = e->as.fields; f; f = f->next) {
@@ -32,8 +32,7 @@ static void settings(Check *c, const AstExpr *e, IrConnection *out)
         IrOption o = {.name = f->name.text};
         if (!found) {
             Diagnostic *d = diag_error(c->diags, DIAG_S010, f->name.span,
-                                       "a connection has no setting `%.*s`",
-                                       STR_ARG(f->name.text));
+                                       "a connection has no setting `%.*s`", STR_ARG(f->name.text));
             check__did_you_mean(c, d, f->name.span, best);
             continue;
         }
@@ -83,8 +82,8 @@ static double number_or(Check *c, const AstExpr *e, double preset)
 
 static bool map_field(Check *c, const AstMapField *f, IrMapField *out, RecordField *field)
 {
-    static const char *const wires[] = {"bool", "i16", "u16", "i32", "u32", "i64", "u64",
-                                        "f32", "f64"};
+    static const char *const wires[] = {"bool", "i16", "u16", "i32", "u32",
+                                        "i64",  "u64", "f32", "f64"};
     static const char *const areas[] = {"holding", "input", "coil", "discrete"};
     static const char *const orders[] = {"be", "le", "be_swap", "le_swap"};
     Str wire = f->type->kind == AST_TYPE_NAMED ? f->type->name.text : STR("");
@@ -123,9 +122,12 @@ static bool map_field(Check *c, const AstMapField *f, IrMapField *out, RecordFie
     if (scale != 1 && !bit) plain.name.text = STR("f64");
     Type type = check__type(c, &plain, 0);
     *field = (RecordField){f->name.text, type, f->span};
-    *out = (IrMapField){.name = f->name.text, .type = type.kind, .wire_type = wire,
+    *out = (IrMapField){.name = f->name.text,
+                        .type = type.kind,
+                        .wire_type = wire,
                         .order = f->order.text.len ? f->order.text : STR("be"),
-                        .area = f->area.text, .address = (uint32_t)f->address.value,
+                        .area = f->area.text,
+                        .address = (uint32_t)f->address.value,
                         .scale = scale};
     return type.kind != IR_NONE;
 }
@@ -152,13 +154,15 @@ const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map)
         Str best = STR_NONE;
         uint32_t distance = UINT32_MAX;
         check__suggest_map(&c->maps, name, &best, &distance);
-        Diagnostic *d = diag_error(c->diags, DIAG_N007, span, "there is no map `%.*s`",
-                                   STR_ARG(name));
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_N007, span, "there is no map `%.*s`", STR_ARG(name));
         if (best.len)
             diag_fix_str(c->diags, d, STR_NONE, span, check__text(c, "map %.*s", STR_ARG(best)));
         return NULL;
     }
-    IrMap map = {.name = name, .protocol = item->as.map.protocol.text, .unit_id = 1,
+    IrMap map = {.name = name,
+                 .protocol = item->as.map.protocol.text,
+                 .unit_id = 1,
                  .every_ns = INT64_C(1000000000)};
     if (!str_is(map.protocol, "modbus")) {
         diag_error(c->diags, DIAG_A006, item->as.map.protocol.span,

@@ -4,8 +4,8 @@
 static void put(Check *c, Map *map, const AstItem *item, void *value, const AstItem *other)
 {
     if (other) {
-        Diagnostic *d = diag_error(c->diags, DIAG_N002, item->name.span,
-                                   "`%.*s` is declared twice", STR_ARG(item->name.text));
+        Diagnostic *d = diag_error(c->diags, DIAG_N002, item->name.span, "`%.*s` is declared twice",
+                                   STR_ARG(item->name.text));
         diag_note(c->diags, d, other->name.span, "first here, line %u",
                   check__line(c, other->name.span));
         return;
@@ -14,7 +14,8 @@ static void put(Check *c, Map *map, const AstItem *item, void *value, const AstI
     if (status == ST_LIMIT)
         diag_error(c->diags, DIAG_T018, item->name.span, "a file declares at most %d of a kind",
                    CHECK_ITEMS_MAX);
-    else if (status) check__leave(c, status);
+    else if (status)
+        check__leave(c, status);
 }
 
 static void declare_unit(Check *c, const AstItem *item)
@@ -81,7 +82,8 @@ static void declare(Check *c, const AstItem *item)
     case AST_ITEM_PIPELINE:
         put(c, &c->pipelines, item, (void *)(uintptr_t)item, map_get(&c->pipelines, name));
         return;
-    case AST_ITEM_UNIT: case AST_ITEM_TEST: return;
+    case AST_ITEM_UNIT:
+    case AST_ITEM_TEST: return;
     default: not_available(c, item); return;
     }
 }
@@ -148,8 +150,10 @@ const Val *check__const(Check *c, Str name)
             v.type = want;
             v.naked = false;
         }
-        if (v.constant) constant->val = v;
-        else diag_error(c->diags, DIAG_T009, v.span, "null alone is no const");
+        if (v.constant)
+            constant->val = v;
+        else
+            diag_error(c->diags, DIAG_T009, v.span, "null alone is no const");
     }
     c->locals = locals;
     c->agg = agg;

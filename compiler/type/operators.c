@@ -16,9 +16,12 @@ static Type number_type(const Val *a, const Val *b)
     else if (b->constant && !a->constant && check__imm_convert(y, b->imm, x, &imm) &&
              (type_is_float(x) || type_is_integer(y)))
         type.kind = x;
-    else if (type_is_float(x) || type_is_float(y)) type.kind = IR_F64;
-    else if ((x == IR_U32 && y == IR_U64) || (x == IR_U64 && y == IR_U32)) type.kind = IR_U64;
-    else type.kind = IR_I64;
+    else if (type_is_float(x) || type_is_float(y))
+        type.kind = IR_F64;
+    else if ((x == IR_U32 && y == IR_U64) || (x == IR_U64 && y == IR_U32))
+        type.kind = IR_U64;
+    else
+        type.kind = IR_I64;
     return type;
 }
 
@@ -43,8 +46,8 @@ static bool same_unit(Check *c, const Val *a, const Val *b, Span op_span, Type *
         Str unit = other->type.unit ? other->type.unit->text : STR("1");
         Str name = other->path.len ? other->path : STR("the other side");
         Diagnostic *d = diag_error(c->diags, DIAG_U003, bare->span,
-                                   "this number needs its unit: `%.*s` is in [%.*s]",
-                                   STR_ARG(name), STR_ARG(unit));
+                                   "this number needs its unit: `%.*s` is in [%.*s]", STR_ARG(name),
+                                   STR_ARG(unit));
         Span after = {bare->span.file, bare->span.end, bare->span.end};
         Str text = source_text(c->file->source, bare->span);
         diag_fix_str(c->diags, d, check__text(c, "%.*s [%.*s]", STR_ARG(text), STR_ARG(unit)),
@@ -53,9 +56,9 @@ static bool same_unit(Check *c, const Val *a, const Val *b, Span op_span, Type *
     }
     Str left = a->type.unit ? a->type.unit->text : STR("1"),
         right = b->type.unit ? b->type.unit->text : STR("1");
-    Diagnostic *d = diag_error(c->diags, DIAG_U002, op_span,
-                               "[%.*s] and [%.*s] do not go together here", STR_ARG(left),
-                               STR_ARG(right));
+    Diagnostic *d =
+        diag_error(c->diags, DIAG_U002, op_span, "[%.*s] and [%.*s] do not go together here",
+                   STR_ARG(left), STR_ARG(right));
     if (affine && str_eq(left, right)) {
         diag_note(c->diags, d, (affine == a ? b : a)->span, "this is a difference of [%.*s]",
                   STR_ARG(left));
@@ -64,12 +67,12 @@ static bool same_unit(Check *c, const Val *a, const Val *b, Span op_span, Type *
         diag_fix_str(c->diags, d, STR_NONE, b->span,
                      check__text(c, "(%.*s to [%.*s])", STR_ARG(text), STR_ARG(left)));
     } else {
-        diag_note(c->diags, d, a->span, "left is %.*s",
-                  STR_ARG(a->type.unit ? unit_dimension(c->arena, a->type.unit)
-                                       : STR("plain number")));
-        diag_note(c->diags, d, b->span, "right is %.*s",
-                  STR_ARG(b->type.unit ? unit_dimension(c->arena, b->type.unit)
-                                       : STR("plain number")));
+        diag_note(
+            c->diags, d, a->span, "left is %.*s",
+            STR_ARG(a->type.unit ? unit_dimension(c->arena, a->type.unit) : STR("plain number")));
+        diag_note(
+            c->diags, d, b->span, "right is %.*s",
+            STR_ARG(b->type.unit ? unit_dimension(c->arena, b->type.unit) : STR("plain number")));
     }
     return false;
 }
@@ -83,9 +86,9 @@ static bool product_unit(Check *c, IrOp op, const Val *a, const Val *b, Type *ty
     if (affine) {
         Str kelvin = unit_difference(affine->type.unit).factors[0].name;
         Str unit = affine->type.unit->text;
-        Diagnostic *d = diag_error(c->diags, DIAG_U005, affine->span,
-                                   "a value in [%.*s] does not multiply: its zero is arbitrary",
-                                   STR_ARG(unit));
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_U005, affine->span,
+                       "a value in [%.*s] does not multiply: its zero is arbitrary", STR_ARG(unit));
         Str text = source_text(c->file->source, affine->span);
         diag_fix_str(c->diags, d, STR_NONE, affine->span,
                      check__text(c, "(%.*s to [%.*s])", STR_ARG(text), STR_ARG(kelvin)));
@@ -119,17 +122,22 @@ static Val time_arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
 {
     IrType x = a.type.kind, y = b.type.kind;
     IrType result = IR_NONE, work = IR_NONE;
-    if (x == IR_TIME && y == IR_TIME && op == IR_SUB) result = IR_DURATION, work = IR_TIME;
+    if (x == IR_TIME && y == IR_TIME && op == IR_SUB)
+        result = IR_DURATION, work = IR_TIME;
     else if (x == IR_TIME && y == IR_DURATION && (op == IR_ADD || op == IR_SUB))
         result = work = IR_TIME;
-    else if (x == IR_DURATION && y == IR_TIME && op == IR_ADD) result = work = IR_TIME;
+    else if (x == IR_DURATION && y == IR_TIME && op == IR_ADD)
+        result = work = IR_TIME;
     else if (x == IR_DURATION && y == IR_DURATION && (op == IR_ADD || op == IR_SUB))
         result = work = IR_DURATION;
-    else if (x == IR_DURATION && y == IR_DURATION && op == IR_DIV) result = work = IR_F64;
-    else if (x == IR_DURATION && y == IR_DURATION && op == IR_MOD) result = work = IR_DURATION;
+    else if (x == IR_DURATION && y == IR_DURATION && op == IR_DIV)
+        result = work = IR_F64;
+    else if (x == IR_DURATION && y == IR_DURATION && op == IR_MOD)
+        result = work = IR_DURATION;
     else if (x == IR_DURATION && type_is_integer(y) && (op == IR_MUL || op == IR_IDIV))
         result = work = IR_DURATION;
-    else if (type_is_integer(x) && y == IR_DURATION && op == IR_MUL) result = work = IR_DURATION;
+    else if (type_is_integer(x) && y == IR_DURATION && op == IR_MUL)
+        result = work = IR_DURATION;
     if (result == IR_NONE) {
         diag_error(c->diags, DIAG_T003, op_span, "`%s` does not work on %.*s and %.*s",
                    ir_op_info(op)->text, STR_ARG(type_text(c->arena, &a.type)),
@@ -165,10 +173,10 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
     if (x == IR_TIME || x == IR_DURATION || y == IR_TIME || y == IR_DURATION)
         return time_arith(c, op, a, b, span, op_span);
     if (!type_is_number(x) || !type_is_number(y)) {
-        Diagnostic *d = diag_error(c->diags, DIAG_T003, op_span,
-                                   "`%s` needs numbers, not %.*s and %.*s", ir_op_info(op)->text,
-                                   STR_ARG(type_text(c->arena, &a.type)),
-                                   STR_ARG(type_text(c->arena, &b.type)));
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_T003, op_span, "`%s` needs numbers, not %.*s and %.*s",
+                       ir_op_info(op)->text, STR_ARG(type_text(c->arena, &a.type)),
+                       STR_ARG(type_text(c->arena, &b.type)));
         if (op == IR_ADD && (x == IR_STR || y == IR_STR))
             diag_fix(c->diags, d, "join text by \"{a}{b}\"", (Span){span.file, span.end, span.end},
                      "");
@@ -191,8 +199,10 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
                       !unit_affine(b.type.unit);
         Unit step;
         if (offset) step = unit_difference(a.type.unit);
-        if (offset && unit_same(&step, b.type.unit)) type.unit = a.type.unit;
-        else if (!same_unit(c, &a, &b, op_span, &type)) return check__error_val(span);
+        if (offset && unit_same(&step, b.type.unit))
+            type.unit = a.type.unit;
+        else if (!same_unit(c, &a, &b, op_span, &type))
+            return check__error_val(span);
         if (op == IR_SUB && unit_affine(type.unit) && !a.naked && !b.naked) {
             Unit *unit = NEW(c, Unit, 1);
             *unit = unit_difference(type.unit);
@@ -246,10 +256,9 @@ Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
         if (a.type.kind == IR_ENUM && b.type.kind == IR_STR && b.constant)
             diag_fix_str(c->diags, d, STR_NONE, b.span, b.imm.text);
         return check__error_val(span);
-    } else if ((a.type.kind == IR_BOOL || a.type.kind == IR_ENUM) && op != IR_EQ &&
-               op != IR_NE) {
-        diag_error(c->diags, DIAG_T007, op_span, "%s has no order, only == and !=",
-                   type_word(&a.type));
+    } else if ((a.type.kind == IR_BOOL || a.type.kind == IR_ENUM) && op != IR_EQ && op != IR_NE) {
+        diag_error(c->diags, DIAG_T007, op_span,
+                   "%s has no order, only == and !=", type_word(&a.type));
         return check__error_val(span);
     }
     if (a.constant && b.constant && numbers) return fold(c, op, type, &a, &b, span);
@@ -375,18 +384,20 @@ static Val text_test(Check *c, IrOp op, const AstExpr *e)
 Val check__binary(Check *c, const AstExpr *e, const Type *want)
 {
     static const IrOp arith[AST_OP__COUNT] = {
-        [AST_ADD] = IR_ADD, [AST_SUB] = IR_SUB, [AST_MUL] = IR_MUL, [AST_DIV] = IR_DIV,
-        [AST_INT_DIV] = IR_IDIV, [AST_MOD] = IR_MOD, [AST_EQ] = IR_EQ, [AST_NE] = IR_NE,
-        [AST_LT] = IR_LT, [AST_LE] = IR_LE, [AST_GT] = IR_GT, [AST_GE] = IR_GE};
+        [AST_ADD] = IR_ADD,      [AST_SUB] = IR_SUB, [AST_MUL] = IR_MUL, [AST_DIV] = IR_DIV,
+        [AST_INT_DIV] = IR_IDIV, [AST_MOD] = IR_MOD, [AST_EQ] = IR_EQ,   [AST_NE] = IR_NE,
+        [AST_LT] = IR_LT,        [AST_LE] = IR_LE,   [AST_GT] = IR_GT,   [AST_GE] = IR_GE};
     AstOp op = e->as.op.op;
     switch (op) {
-    case AST_AND: case AST_OR: return logic(c, e);
+    case AST_AND:
+    case AST_OR: return logic(c, e);
     case AST_IN: return member(c, e);
     case AST_COALESCE: return coalesce(c, e, want);
     case AST_STARTS_WITH: return text_test(c, IR_STARTS, e);
     case AST_ENDS_WITH: return text_test(c, IR_ENDS, e);
     case AST_CONTAINS: return text_test(c, IR_CONTAINS, e);
-    case AST_MATCHES: case AST_BECOMES:
+    case AST_MATCHES:
+    case AST_BECOMES:
         diag_error(c->diags, DIAG_A005, e->as.op.op_span, "`%s` is not available yet",
                    ast_op_text(op));
         return check__error_val(e->span);
@@ -454,14 +465,13 @@ static Val to_unit(Check *c, const AstExpr *e, Val v)
         return check__error_val(e->span);
     }
     if (!unit_convertible(v.type.unit, to)) {
-        Diagnostic *d = diag_error(
-            c->diags, DIAG_U004, e->span, "%.*s does not convert to %.*s",
-            STR_ARG(v.type.unit ? check__text(c, "[%.*s]", STR_ARG(v.type.unit->text))
-                                : STR("a number without unit")),
-            STR_ARG(unit_dimension(c->arena, to)));
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_U004, e->span, "%.*s does not convert to %.*s",
+                       STR_ARG(v.type.unit ? check__text(c, "[%.*s]", STR_ARG(v.type.unit->text))
+                                           : STR("a number without unit")),
+                       STR_ARG(unit_dimension(c->arena, to)));
         if (!v.type.unit)
-            diag_note(c->diags, d, v.type.span, "give its type a unit: [%.*s]",
-                      STR_ARG(to->text));
+            diag_note(c->diags, d, v.type.span, "give its type a unit: [%.*s]", STR_ARG(to->text));
         return check__error_val(e->span);
     }
     double factor, offset;
@@ -521,10 +531,11 @@ Val check__convert(Check *c, const AstExpr *e)
             Diagnostic *d = diag_error(c->diags, DIAG_T003, v.span, "%.*s is not a number",
                                        STR_ARG(type_text(c->arena, &v.type)));
             if (v.type.kind == IR_STR)
-                diag_fix_str(c->diags, d, STR_NONE, e->span,
-                             check__text(c, type_is_float(kinds[i]) ? "parse_float(%.*s)"
-                                                                    : "parse_int(%.*s)",
-                                         STR_ARG(source_text(c->file->source, v.span))));
+                diag_fix_str(
+                    c->diags, d, STR_NONE, e->span,
+                    check__text(c,
+                                type_is_float(kinds[i]) ? "parse_float(%.*s)" : "parse_int(%.*s)",
+                                STR_ARG(source_text(c->file->source, v.span))));
             return check__error_val(e->span);
         }
         if (!check__coerce(c, &v, kinds[i])) return check__error_val(e->span);
@@ -532,9 +543,9 @@ Val check__convert(Check *c, const AstExpr *e)
         if (kinds[i] == IR_F32) v.wild = !v.constant;
         return v;
     }
-    Diagnostic *d = diag_error(c->diags, DIAG_N003, e->as.convert.name.span,
-                               "%.*s does not convert to `%.*s`",
-                               STR_ARG(type_text(c->arena, &v.type)), STR_ARG(to));
+    Diagnostic *d =
+        diag_error(c->diags, DIAG_N003, e->as.convert.name.span, "%.*s does not convert to `%.*s`",
+                   STR_ARG(type_text(c->arena, &v.type)), STR_ARG(to));
     check__did_you_mean(c, d, e->as.convert.name.span, best);
     return check__error_val(e->span);
 }

@@ -32,7 +32,9 @@ static Str label_of(Check *c, Span span)
 
 uint32_t flow__node(Flow *f, const char *kind, Span span)
 {
-    IrNode node = {.kind = str_from(kind), .label = label_of(f->c, span), .span = span,
+    IrNode node = {.kind = str_from(kind),
+                   .label = label_of(f->c, span),
+                   .span = span,
                    .out_schema = NO_INDEX};
     *PUSH(f->c, f->p.nodes, f->p.node_count, f->node_cap) = node;
     return f->p.node_count - 1;
@@ -49,8 +51,8 @@ IrStage *flow__stage(Flow *f, IrStageFrom from, uint32_t index, uint32_t schema)
     if (f->stage_count == COUNT_OF(f->stages)) check__leave(f->c, ST_LIMIT);
     IrStage *stage = NEW(f->c, IrStage, 1);
     *stage = (IrStage){.from = from, .from_index = index, .schema = schema};
-    Status status = ir_leaves(f->c->program, schema, f->c->arena, &stage->leaves,
-                              &stage->leaf_count);
+    Status status =
+        ir_leaves(f->c->program, schema, f->c->arena, &stage->leaves, &stage->leaf_count);
     if (status) check__leave(f->c, status);
     f->stages[f->stage_count++] = stage;
     return stage;
@@ -129,10 +131,14 @@ static void stage_of(Flow *f, const AstStage *stage)
         if (stage->kind == AST_INTO) f->has_sink = true;
         return;
     }
-    if (stage->kind == AST_ON) flow__on(f, stage);
-    else if (stage->kind == AST_INTO) flow__into(f, stage);
-    else if (stage->kind == AST_WINDOW) flow__window(f, stage);
-    else flow__transform(f, stage);
+    if (stage->kind == AST_ON)
+        flow__on(f, stage);
+    else if (stage->kind == AST_INTO)
+        flow__into(f, stage);
+    else if (stage->kind == AST_WINDOW)
+        flow__window(f, stage);
+    else
+        flow__transform(f, stage);
 }
 
 static void required_stages(Flow *f, uint32_t from_count)

@@ -23,10 +23,14 @@ static void decode(Reasons *r, const Record *record)
     for (uint32_t i = 0; i < record->count; i++) {
         const Type *t = &record->fields[i].type;
         if (!t->optional) add_known(r, REASON_MISSING_FIELD);
-        if (type_is_number(t->kind)) add_known(r, REASON_BAD_NUMBER);
-        else if (t->kind == IR_TIME) add_known(r, REASON_BAD_TIME);
-        else if (t->kind == IR_ENUM) add_known(r, REASON_BAD_ENUM);
-        else add_known(r, REASON_BAD_VALUE);
+        if (type_is_number(t->kind))
+            add_known(r, REASON_BAD_NUMBER);
+        else if (t->kind == IR_TIME)
+            add_known(r, REASON_BAD_TIME);
+        else if (t->kind == IR_ENUM)
+            add_known(r, REASON_BAD_ENUM);
+        else
+            add_known(r, REASON_BAD_VALUE);
         if (t->kind == IR_STR) add_known(r, REASON_TOO_LONG);
         if (t->has_range) add_known(r, REASON_RANGE);
         if (t->kind == IR_RECORD) decode(r, t->record);
@@ -39,11 +43,14 @@ static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const
     bool is_float = type_is_float(type);
     if (!ir_may_fail(s, ins)) return;
     switch (ins->op) {
-    case IR_DIV: case IR_IDIV: case IR_MOD:
+    case IR_DIV:
+    case IR_IDIV:
+    case IR_MOD:
         if (!ins->imm.boolean) add_known(r, REASON_DIV_ZERO);
         if (!is_float && ins->op == IR_IDIV) add_known(r, REASON_OVERFLOW);
         break;
-    case IR_TEXT: case IR_CONCAT: break; /* bounds are the sum of the parts: they always fit */
+    case IR_TEXT:
+    case IR_CONCAT: break; /* bounds are the sum of the parts: they always fit */
     case IR_CALL: add_known(r, builtin_info((Builtin)ins->imm.builtin)->reason); break;
     case IR_FAIL: add(r, ins->imm.fail.reason); break;
     case IR_WATERMARK:
@@ -58,8 +65,10 @@ static void stage(Reasons *nodes, const IrPipeline *p, const IrStage *s)
     uint32_t caught = 0;
     for (uint32_t i = 0; i < s->code_count; i++) {
         const IrIns *ins = &s->code[i];
-        if (ins->op == IR_TRY) caught++;
-        else if (ins->op == IR_CATCH && caught) caught--;
+        if (ins->op == IR_TRY)
+            caught++;
+        else if (ins->op == IR_CATCH && caught)
+            caught--;
         else if (!caught && ins->node < p->node_count)
             instruction(&nodes[ins->node], p, s, ins);
     }

@@ -6,12 +6,11 @@ static bool same_fields(const IrSchema *a, const IrSchema *b)
     if (a->count != b->count) return false;
     for (uint32_t i = 0; i < a->count; i++) {
         const IrField *x = &a->fields[i], *y = &b->fields[i];
-        bool same = str_eq(x->name, y->name) && x->type == y->type &&
-                    x->optional == y->optional && x->bytes_max == y->bytes_max &&
-                    x->scale == y->scale && x->time_read == y->time_read &&
-                    x->names == y->names && x->record == y->record &&
-                    x->has_range == y->has_range && x->lo == y->lo && x->hi == y->hi &&
-                    str_eq(x->unit, y->unit);
+        bool same = str_eq(x->name, y->name) && x->type == y->type && x->optional == y->optional &&
+                    x->bytes_max == y->bytes_max && x->scale == y->scale &&
+                    x->time_read == y->time_read && x->names == y->names &&
+                    x->record == y->record && x->has_range == y->has_range && x->lo == y->lo &&
+                    x->hi == y->hi && str_eq(x->unit, y->unit);
         if (!same) return false;
     }
     return true;
@@ -26,11 +25,19 @@ uint32_t check__schema(Check *c, const Record *record)
     for (uint32_t i = 0; i < record->count; i++) {
         const RecordField *f = &record->fields[i];
         const Type *t = &f->type;
-        fields[i] = (IrField){.name = f->name, .type = t->kind, .optional = t->optional,
-                              .bytes_max = t->bytes_max, .scale = t->scale,
-                              .time_read = t->time_read, .names = t->names, .record = NO_INDEX,
-                              .has_range = t->has_range, .lo = t->lo, .hi = t->hi,
-                              .unit = t->unit ? t->unit->text : STR(""), .span = f->span};
+        fields[i] = (IrField){.name = f->name,
+                              .type = t->kind,
+                              .optional = t->optional,
+                              .bytes_max = t->bytes_max,
+                              .scale = t->scale,
+                              .time_read = t->time_read,
+                              .names = t->names,
+                              .record = NO_INDEX,
+                              .has_range = t->has_range,
+                              .lo = t->lo,
+                              .hi = t->hi,
+                              .unit = t->unit ? t->unit->text : STR(""),
+                              .span = f->span};
         if (t->kind == IR_RECORD) fields[i].record = check__schema(c, t->record);
     }
     IrSchema schema = {record->name, fields, record->count};
@@ -47,8 +54,8 @@ uint32_t check__schema(Check *c, const Record *record)
 const Record *check__row_record(Check *c, const Row *row)
 {
     Record *record = NEW(c, Record, 1);
-    *record = (Record){.fields = NEW(c, RecordField, row->count + 1), .count = row->count,
-                       .schema = NO_INDEX};
+    *record = (Record){
+        .fields = NEW(c, RecordField, row->count + 1), .count = row->count, .schema = NO_INDEX};
     for (uint32_t i = 0; i < row->count; i++) {
         const RowField *f = &row->fields[i];
         record->fields[i] = (RecordField){f->name, f->val.type, f->span};
@@ -98,9 +105,9 @@ static uint32_t record_has(Check *c, const Val *v)
         uint32_t has = v->fields[i].has;
         if (has == NO_REG) continue;
         if (!v->type.record->fields[i].type.optional) return has;
-        any = any == NO_REG ? has
-                            : check__emit2(c, IR_OR, (Type){.kind = IR_BOOL}, any, has,
-                                           c->b->span).reg;
+        any = any == NO_REG
+                  ? has
+                  : check__emit2(c, IR_OR, (Type){.kind = IR_BOOL}, any, has, c->b->span).reg;
     }
     return any;
 }
@@ -164,8 +171,10 @@ void check__row_set(Check *c, Row *row, Str name, Val val, Span span)
     row->fact_count = kept;
     val.path = STR_NONE;
     RowField *old = check__row_find(row, name);
-    if (old) *old = (RowField){name, val, span};
-    else *PUSH(c, row->fields, row->count, row->cap) = (RowField){name, val, span};
+    if (old)
+        *old = (RowField){name, val, span};
+    else
+        *PUSH(c, row->fields, row->count, row->cap) = (RowField){name, val, span};
 }
 
 bool check__has_fact(const Row *row, Str path)

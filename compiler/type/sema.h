@@ -9,7 +9,6 @@
 #include "compiler/diag/diag.h"
 #include "compiler/ir/ir.h"
 
-MUST Status check_file(Arena *arena, const AstFile *file, DiagList *diags,
-                       IrProgram **ret_program);
+MUST Status check_file(Arena *arena, const AstFile *file, DiagList *diags, IrProgram **ret_program);
 
 #endif

@@ -6,8 +6,10 @@ static void drop_unless(Check *c, uint32_t cond, uint32_t node, Str reason)
     if (cond == NO_REG) return;
     Val no = check__emit1(c, IR_NOT, (Type){.kind = IR_BOOL}, cond, c->b->span);
     build_ins(c->b, IR_IF, NO_REG, no.reg, NO_REG);
-    if (reason.len) build_ins(c->b, IR_FAIL, NO_REG, NO_REG, NO_REG)->imm.fail.reason = reason;
-    else build_ins(c->b, IR_DROP, NO_REG, NO_REG, NO_REG)->imm.index = node;
+    if (reason.len)
+        build_ins(c->b, IR_FAIL, NO_REG, NO_REG, NO_REG)->imm.fail.reason = reason;
+    else
+        build_ins(c->b, IR_DROP, NO_REG, NO_REG, NO_REG)->imm.index = node;
     build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
 }
 
@@ -77,8 +79,8 @@ static void keep(Flow *f, const AstStage *stage)
         Str name = pick->as.text.len ? pick->as.text : last_name(pick->path);
         const RowField *old = check__row_find(row, name);
         if (old) {
-            Diagnostic *d = diag_error(c->diags, DIAG_S005, pick->span,
-                                       "`%.*s` is kept twice", STR_ARG(name));
+            Diagnostic *d =
+                diag_error(c->diags, DIAG_S005, pick->span, "`%.*s` is kept twice", STR_ARG(name));
             diag_note(c->diags, d, old->span, "first here");
             continue;
         }
@@ -171,10 +173,12 @@ static void time_stage(Flow *f, const AstStage *stage, uint32_t node)
     if (!check__present(c, &v, "`time` needs it in every record")) return;
     f->time_reg = check__reg(c, &v);
     build_ins(c->b, IR_WATERMARK, NO_REG, f->time_reg, NO_REG);
-    f->p.time = (IrTime){.present = true, .order_ns = stage->as.time.order.ns,
+    f->p.time = (IrTime){.present = true,
+                         .order_ns = stage->as.time.order.ns,
                          .idle_ns = AST_HAS(stage->as.time.idle) ? stage->as.time.idle.ns
                                                                  : INT64_C(30000000000),
-                         .ahead_ns = stage->as.time.ahead.ns, .node = node};
+                         .ahead_ns = stage->as.time.ahead.ns,
+                         .node = node};
 }
 
 void flow__transform(Flow *f, const AstStage *stage)
@@ -295,7 +299,10 @@ void flow__on(Flow *f, const AstStage *stage)
     if (stage->as.on.stops && !str_is(port->text, "error"))
         diag_error(c->diags, DIAG_S004, stage->as.on.stop_span,
                    "`stop above` belongs to `on error`");
-    else if (str_is(port->text, "late")) on_late(f, stage);
-    else if (str_is(port->text, "error")) on_error(f, stage);
-    else diag_error(c->diags, DIAG_S004, port->span, "behind `on` stands `late` or `error`");
+    else if (str_is(port->text, "late"))
+        on_late(f, stage);
+    else if (str_is(port->text, "error"))
+        on_error(f, stage);
+    else
+        diag_error(c->diags, DIAG_S004, port->span, "behind `on` stands `late` or `error`");
 }

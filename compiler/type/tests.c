@@ -36,9 +36,12 @@ static void time_text(Buf *out, int64_t ns)
     buf_printf(out, "%04lld-%02lld-%02lldT%02lld:%02lld:%02lld", (long long)year, (long long)month,
                (long long)day, (long long)(in_day / 3600), (long long)(in_day / 60 % 60),
                (long long)(in_day % 60));
-    if (rest && rest % 1000000 == 0) buf_printf(out, ".%03lld", (long long)(rest / 1000000));
-    else if (rest && rest % 1000 == 0) buf_printf(out, ".%06lld", (long long)(rest / 1000));
-    else if (rest) buf_printf(out, ".%09lld", (long long)rest);
+    if (rest && rest % 1000000 == 0)
+        buf_printf(out, ".%03lld", (long long)(rest / 1000000));
+    else if (rest && rest % 1000 == 0)
+        buf_printf(out, ".%06lld", (long long)(rest / 1000));
+    else if (rest)
+        buf_printf(out, ".%09lld", (long long)rest);
     buf_char(out, 'Z');
 }
 
@@ -47,8 +50,8 @@ static void duration_text(Buf *out, int64_t ns)
     static const struct {
         const char *unit;
         uint64_t ns;
-    } units[] = {{"d", 86400000000000}, {"h", 3600000000000}, {"m", 60000000000},
-                 {"s", 1000000000},     {"ms", 1000000},      {"us", 1000},       {"ns", 1}};
+    } units[] = {{"d", 86400000000000}, {"h", 3600000000000}, {"m", 60000000000}, {"s", 1000000000},
+                 {"ms", 1000000},       {"us", 1000},         {"ns", 1}};
     uint64_t left = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;
     if (ns < 0) buf_char(out, '-');
     if (!left) buf_text(out, "0s");
@@ -68,8 +71,10 @@ static void scalar(JsonOut *json, const Type *type, IrImm imm)
     static const int64_t per[] = {0, 1000000000, 1000000, 1000, 1};
     switch (type->kind) {
     case IR_BOOL: json_put_bool(json, imm.boolean); break;
-    case IR_U32: case IR_U64: json_put_uint(json, imm.natural); break;
-    case IR_F32: case IR_F64: json_put_number(json, imm.number); break;
+    case IR_U32:
+    case IR_U64: json_put_uint(json, imm.natural); break;
+    case IR_F32:
+    case IR_F64: json_put_number(json, imm.number); break;
     case IR_STR: json_put_str(json, imm.text); break;
     case IR_ENUM: json_put_str(json, type->names->names[imm.integer]); break;
     case IR_TIME:
@@ -109,8 +114,12 @@ static const IrField *schema_field(const IrSchema *s, Str name)
 
 static Type field_type(const IrField *f)
 {
-    return (Type){.kind = f->type, .optional = f->optional, .bytes_max = f->bytes_max,
-                  .scale = f->scale, .time_read = f->time_read, .names = f->names};
+    return (Type){.kind = f->type,
+                  .optional = f->optional,
+                  .bytes_max = f->bytes_max,
+                  .scale = f->scale,
+                  .time_read = f->time_read,
+                  .names = f->names};
 }
 
 /* A value of the field's kind; its unit is taken off (converted by nobody: it must be the same). */
@@ -145,8 +154,10 @@ static void input_record(TestWalk *t, JsonOut *json, const AstExpr *e, uint32_t 
         const IrField *field = f->spread ? NULL : schema_field(s, f->name.text);
         Val v;
         if (!field) {
-            if (f->spread) diag_error(c->diags, DIAG_R001, f->span, "`...` does not stand here");
-            else unknown_field(c, f, s, DIAG_R001);
+            if (f->spread)
+                diag_error(c->diags, DIAG_R001, f->span, "`...` does not stand here");
+            else
+                unknown_field(c, f, s, DIAG_R001);
             continue;
         }
         if (field->type == IR_RECORD && f->value->kind == AST_RECORD) {
@@ -164,8 +175,10 @@ static void input_record(TestWalk *t, JsonOut *json, const AstExpr *e, uint32_t 
         if (!value_of(c, f->value, &lenient, &v)) continue;
         json_key_str(json, field->name);
         Type type = field_type(field);
-        if (v.type.null) json_put_null(json);
-        else scalar(json, &type, v.imm);
+        if (v.type.null)
+            json_put_null(json);
+        else
+            scalar(json, &type, v.imm);
     }
     json_end(json);
 }
@@ -220,9 +233,10 @@ static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
         uint32_t i = 0;
         while (i < t->p->source_count && !str_eq(t->p->sources[i].kind, step->target.text)) i++;
         if (i == t->p->source_count)
-            diag_error(c->diags, DIAG_R001, step->target.span,
-                       "the pipeline has no source `%.*s`", STR_ARG(step->target.text));
-        else out->source = i;
+            diag_error(c->diags, DIAG_R001, step->target.span, "the pipeline has no source `%.*s`",
+                       STR_ARG(step->target.text));
+        else
+            out->source = i;
     }
     Str raw;
     if (step->value && ast_string_text(step->value, &raw)) {
@@ -242,8 +256,10 @@ static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
         json_out_init(&json, &text);
         input_record(t, &json, step->value, t->p->in_schema);
     }
-    if (buf_status(&text)) diag_error(c->diags, DIAG_T018, step->span, "this record is too long");
-    else out->text = kept(c, &text);
+    if (buf_status(&text))
+        diag_error(c->diags, DIAG_T018, step->span, "this record is too long");
+    else
+        out->text = kept(c, &text);
 }
 
 typedef struct Expected {
@@ -300,7 +316,8 @@ static void expect_record(Expected *x, const AstExpr *e, const IrSchema *s, Str 
         else if (field->type == IR_RECORD)
             diag_error(c->diags, DIAG_R002, f->value->span, "`%.*s` is a record: { ... }",
                        STR_ARG(path));
-        else expect_field(x, f, field, path);
+        else
+            expect_field(x, f, field, path);
     }
 }
 
@@ -342,8 +359,9 @@ static const IrSchema *expect_target(TestWalk *t, const AstStep *step, IrTestSte
     for (uint32_t i = 0; i < t->p->sink_count; i++) {
         bool is_error = is_error_sink(t->p, i), is_late = is_late_sink(t->p, i);
         bool fits = error ? is_error
-                    : late ? is_late
-                           : !is_error && !is_late && str_eq(t->p->sinks[i].kind, step->target.text);
+                    : late
+                        ? is_late
+                        : !is_error && !is_late && str_eq(t->p->sinks[i].kind, step->target.text);
         if (fits) *PUSH(c, out->sinks, out->sink_count, cap) = i;
     }
     if (error) return error_schema();

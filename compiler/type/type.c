@@ -98,10 +98,13 @@ uint32_t type_text_max(const Type *type)
     uint32_t most = 0;
     switch (type->kind) {
     case IR_BOOL: return 5;
-    case IR_I32: case IR_U32: return 11;
-    case IR_I64: case IR_U64: return 20;
+    case IR_I32:
+    case IR_U32: return 11;
+    case IR_I64:
+    case IR_U64: return 20;
     case IR_DECIMAL: return 22;
-    case IR_F32: case IR_F64: return 25;
+    case IR_F32:
+    case IR_F64: return 25;
     case IR_TIME: return 30;
     case IR_DURATION: return 48;
     case IR_ENUM:

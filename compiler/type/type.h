@@ -17,15 +17,15 @@ typedef struct Record Record;
 typedef struct Type {
     IrType kind;
     bool optional, null;
-    uint8_t scale;          /* DECIMAL */
-    IrTimeRead time_read;   /* TIME */
-    uint32_t bytes_max;     /* STR BYTES JSON */
-    const IrEnum *names;    /* ENUM */
-    const Record *record;   /* RECORD */
-    const Unit *unit;       /* of numbers; NULL: plain */
+    uint8_t scale;        /* DECIMAL */
+    IrTimeRead time_read; /* TIME */
+    uint32_t bytes_max;   /* STR BYTES JSON */
+    const IrEnum *names;  /* ENUM */
+    const Record *record; /* RECORD */
+    const Unit *unit;     /* of numbers; NULL: plain */
     bool has_range;
     double lo, hi;
-    Span span;              /* where it was written; end == 0: nowhere */
+    Span span; /* where it was written; end == 0: nowhere */
 } Type;
 
 typedef struct RecordField {

@@ -21,8 +21,8 @@ const Unit *check__unit(Check *c, const AstUnit *ast)
             Str best = unit_suggest(f->name.text);
             uint32_t distance = best.len ? diag_distance(f->name.text, best, 2) : UINT32_MAX;
             check__suggest_map(&c->units, f->name.text, &best, &distance);
-            Diagnostic *d = diag_error(c->diags, DIAG_U001, f->name.span,
-                                       "there is no unit `%.*s`", STR_ARG(f->name.text));
+            Diagnostic *d = diag_error(c->diags, DIAG_U001, f->name.span, "there is no unit `%.*s`",
+                                       STR_ARG(f->name.text));
             check__did_you_mean(c, d, f->name.span, best);
             return NULL;
         }
@@ -105,9 +105,10 @@ static Type unknown_type(Check *c, const AstType *ast)
     static const char *const others[] = {"string", "bytes", "decimal", "time", "duration"};
     static const struct {
         const char *word, *right;
-    } slips[] = {{"int", "i64"},    {"float", "f64"},  {"double", "f64"}, {"number", "f64"},
-                 {"str", "string"}, {"text", "string(64)"}, {"boolean", "bool"},
-                 {"integer", "i64"}, {"timestamp", "time"}, {"long", "i64"}, {"real", "f64"}};
+    } slips[] = {{"int", "i64"},      {"float", "f64"},   {"double", "f64"},
+                 {"number", "f64"},   {"str", "string"},  {"text", "string(64)"},
+                 {"boolean", "bool"}, {"integer", "i64"}, {"timestamp", "time"},
+                 {"long", "i64"},     {"real", "f64"}};
     Str name = ast->name.text, best = STR_NONE;
     uint32_t distance = UINT32_MAX;
     for (IrType kind = IR_BOOL; kind <= IR_F64; kind++)
@@ -117,8 +118,8 @@ static Type unknown_type(Check *c, const AstType *ast)
     check__suggest_map(&c->types, name, &best, &distance);
     for (size_t i = 0; i < COUNT_OF(slips); i++)
         if (str_is(name, slips[i].word)) best = str_from(slips[i].right);
-    Diagnostic *d = diag_error(c->diags, DIAG_N003, ast->name.span, "there is no type `%.*s`",
-                               STR_ARG(name));
+    Diagnostic *d =
+        diag_error(c->diags, DIAG_N003, ast->name.span, "there is no type `%.*s`", STR_ARG(name));
     check__did_you_mean(c, d, ast->name.span, best);
     return (Type){0};
 }
@@ -199,8 +200,7 @@ static Type record(Check *c, const AstType *ast, uint32_t depth)
         const RecordField *old = record_find(r, f->name.text);
         if (old) {
             Diagnostic *d = diag_error(c->diags, DIAG_N002, f->name.span,
-                                       "the field `%.*s` stands here twice",
-                                       STR_ARG(f->name.text));
+                                       "the field `%.*s` stands here twice", STR_ARG(f->name.text));
             diag_note(c->diags, d, old->span, "first here, line %u", check__line(c, old->span));
             continue;
         }
@@ -262,8 +262,10 @@ Type check__type(Check *c, const AstType *ast, uint32_t depth)
     }
     type.optional = type.optional || ast->optional;
     if (ast->unit && type.kind != IR_NONE) {
-        if (type_is_number(type.kind)) type.unit = check__unit(c, ast->unit);
-        else diag_error(c->diags, DIAG_U006, ast->unit->span, "%s has no unit", type_word(&type));
+        if (type_is_number(type.kind))
+            type.unit = check__unit(c, ast->unit);
+        else
+            diag_error(c->diags, DIAG_U006, ast->unit->span, "%s has no unit", type_word(&type));
     }
     range_of(c, ast, &type);
     return type;

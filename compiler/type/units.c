@@ -14,7 +14,7 @@ typedef struct UnitRow {
 } UnitRow;
 
 static const UnitRow rows[] = {
-#define UNIT(name, m, kg, s, A, K, mol, cd, data, num, den, pi, prefix, text)                     \
+#define UNIT(name, m, kg, s, A, K, mol, cd, data, num, den, pi, prefix, text)                      \
     {name, {m, kg, s, A, K, mol, cd, data}, num, den, pi, prefix},
 #include "compiler/type/units.def"
 #undef UNIT
@@ -26,8 +26,8 @@ typedef struct Prefix {
 } Prefix;
 
 static const Prefix prefixes[] = {
-    {"n", 1, 1000000000}, {"u", 1, 1000000}, {"m", 1, 1000},    {"c", 1, 100},
-    {"d", 1, 10},         {"h", 100, 1},     {"k", 1000, 1},    {"M", 1000000, 1},
+    {"n", 1, 1000000000}, {"u", 1, 1000000},       {"m", 1, 1000}, {"c", 1, 100},
+    {"d", 1, 10},         {"h", 100, 1},           {"k", 1000, 1}, {"M", 1000000, 1},
     {"G", 1000000000, 1}, {"T", 1000000000000, 1},
 };
 
@@ -90,8 +90,11 @@ static bool ratio_same(Ratio a, Ratio b)
 
 static Unit from_row(const UnitRow *row, const Prefix *prefix, Str name)
 {
-    Unit unit = {.text = name, .scale = ratio(row->num, row->den), .offset = {0, 1, false, 0},
-                 .pi = row->pi, .factor_count = 1};
+    Unit unit = {.text = name,
+                 .scale = ratio(row->num, row->den),
+                 .offset = {0, 1, false, 0},
+                 .pi = row->pi,
+                 .factor_count = 1};
     for (int i = 0; i < UNIT_DIMS; i++) unit.dims[i] = row->dims[i];
     unit.factors[0] = (UnitFactor){name, 1};
     if (prefix) unit.scale = ratio_mul(unit.scale, ratio(prefix->num, prefix->den));
@@ -142,10 +145,9 @@ bool unit_find(Str name, Unit *ret_unit)
 
 Str unit_suggest(Str name)
 {
-    static const char *const common[] = {"kPa",  "MPa", "mbar", "kW",  "MW",   "kWh", "MWh",
-                                         "MJ",   "kJ",  "mV",   "mA",  "kV",   "kHz", "mm",
-                                         "cm",   "km",  "kg",   "mg",  "kN",   "ms",  "us",
-                                         "m3",   "m2",  "ml",   "um"};
+    static const char *const common[] = {
+        "kPa", "MPa", "mbar", "kW", "MW", "kWh", "MWh", "MJ", "kJ", "mV", "mA", "kV", "kHz",
+        "mm",  "cm",  "km",   "kg", "mg", "kN",  "ms",  "us", "m3", "m2", "ml", "um"};
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -211,8 +213,10 @@ static Status add_factor(Unit *unit, Str name, int32_t power)
     for (uint32_t i = 0; i < unit->factor_count; i++) {
         if (!str_eq(unit->factors[i].name, name)) continue;
         unit->factors[i].power += power;
-        if (unit->factors[i].power == 0) unit->factors[i] = unit->factors[--unit->factor_count];
-        else if (abs(unit->factors[i].power) > UNIT_POWER_MAX) return ST_LIMIT;
+        if (unit->factors[i].power == 0)
+            unit->factors[i] = unit->factors[--unit->factor_count];
+        else if (abs(unit->factors[i].power) > UNIT_POWER_MAX)
+            return ST_LIMIT;
         return ST_OK;
     }
     if (unit->factor_count == UNIT_FACTORS_MAX) return ST_LIMIT;
@@ -266,11 +270,11 @@ Str unit_dimension(Arena *arena, const Unit *unit)
 {
     static const struct {
         const char *unit, *name;
-    } known[] = {{"m", "length"},       {"kg", "mass"},       {"s", "time"},
-                 {"degC", "temperature"}, {"Pa", "pressure"}, {"W", "power"},
-                 {"J", "energy"},       {"V", "voltage"},     {"A", "current"},
-                 {"Hz", "frequency"},   {"N", "force"},       {"m2", "area"},
-                 {"m3", "volume"},      {"ohm", "resistance"}, {"B", "data"}};
+    } known[] = {{"m", "length"},         {"kg", "mass"},        {"s", "time"},
+                 {"degC", "temperature"}, {"Pa", "pressure"},    {"W", "power"},
+                 {"J", "energy"},         {"V", "voltage"},      {"A", "current"},
+                 {"Hz", "frequency"},     {"N", "force"},        {"m2", "area"},
+                 {"m3", "volume"},        {"ohm", "resistance"}, {"B", "data"}};
     if (unit_convertible(unit, NULL)) return STR("plain number");
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         Unit other;

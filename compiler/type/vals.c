@@ -15,14 +15,21 @@ bool check__bad(const Val *v)
 
 Val check__constant(IrType kind, IrImm imm, Span span)
 {
-    return (Val){.type = {.kind = kind}, .reg = NO_REG, .has = NO_REG, .constant = true,
-                 .imm = imm, .span = span};
+    return (Val){.type = {.kind = kind},
+                 .reg = NO_REG,
+                 .has = NO_REG,
+                 .constant = true,
+                 .imm = imm,
+                 .span = span};
 }
 
 IrReg check__reg_of(const Type *type, Str name)
 {
-    return (IrReg){.type = type->kind, .names = type->names, .bytes_max = type->bytes_max,
-                   .scale = type->scale, .name = name};
+    return (IrReg){.type = type->kind,
+                   .names = type->names,
+                   .bytes_max = type->bytes_max,
+                   .scale = type->scale,
+                   .name = name};
 }
 
 uint32_t check__reg(Check *c, const Val *v)
@@ -64,8 +71,9 @@ static bool integer_fits(IrType to, bool negative, uint64_t size)
 {
     switch (to) {
     case IR_I32: return size <= (uint64_t)INT32_MAX + (negative ? 1 : 0);
-    case IR_I64: case IR_DURATION: case IR_TIME:
-        return size <= (uint64_t)INT64_MAX + (negative ? 1 : 0);
+    case IR_I64:
+    case IR_DURATION:
+    case IR_TIME: return size <= (uint64_t)INT64_MAX + (negative ? 1 : 0);
     case IR_U32: return (!negative || size == 0) && size <= UINT32_MAX;
     case IR_U64: return !negative || size == 0;
     default: return false;
@@ -94,8 +102,10 @@ bool check__imm_convert(IrType from, IrImm imm, IrType to, IrImm *ret_imm)
         size = negative ? 0 - (uint64_t)imm.integer : (uint64_t)imm.integer;
     }
     if (!integer_fits(to, negative, size)) return false;
-    if (to == IR_U32 || to == IR_U64) *ret_imm = (IrImm){.natural = size};
-    else *ret_imm = (IrImm){.integer = (int64_t)(negative ? 0 - size : size)};
+    if (to == IR_U32 || to == IR_U64)
+        *ret_imm = (IrImm){.natural = size};
+    else
+        *ret_imm = (IrImm){.integer = (int64_t)(negative ? 0 - size : size)};
     return true;
 }
 
@@ -150,8 +160,7 @@ bool check__present(Check *c, const Val *v, const char *needs)
                        : v->type.kind == IR_BOOL    ? "false"
                                                     : NULL;
     if (zero) {
-        Str unit = v->type.unit ? check__text(c, " [%.*s]", STR_ARG(v->type.unit->text))
-                                : STR_NONE;
+        Str unit = v->type.unit ? check__text(c, " [%.*s]", STR_ARG(v->type.unit->text)) : STR_NONE;
         Str label = check__text(c, "%.*s ?? %s%.*s", STR_ARG(name), zero, STR_ARG(unit));
         diag_fix_str(c->diags, d, label, v->span, check__text(c, "(%.*s)", STR_ARG(label)));
     }
@@ -183,8 +192,8 @@ static void unit_mismatch(Check *c, const Val *v, const Type *want)
     d = diag_error(c->diags, DIAG_U002, v->span, "this is in [%.*s], [%.*s] is needed",
                    STR_ARG(have), STR_ARG(need));
     if (want->unit && unit_convertible(v->type.unit, want->unit)) {
-        Str text = check__text(c, "%.*s to [%.*s]",
-                               STR_ARG(source_text(c->file->source, v->span)), STR_ARG(need));
+        Str text = check__text(c, "%.*s to [%.*s]", STR_ARG(source_text(c->file->source, v->span)),
+                               STR_ARG(need));
         diag_fix_str(c->diags, d, STR_NONE, v->span, text);
     }
 }
@@ -282,7 +291,8 @@ static void move(Check *c, const Val *dst, const Val *src)
 {
     if (src && src->has != NO_REG && dst->has != NO_REG)
         build_ins(c->b, IR_MOVE, dst->has, src->has, NO_REG);
-    else put_bool(c, dst->has, src != NULL);
+    else
+        put_bool(c, dst->has, src != NULL);
     if (dst->type.kind == IR_RECORD) {
         for (uint32_t i = 0; i < dst->type.record->count; i++)
             move(c, &dst->fields[i], src ? &src->fields[i] : NULL);
@@ -312,11 +322,12 @@ static Type joined(const Val *a, const Val *b)
     if (b->type.null) return a->type;
     Type type = a->type;
     if (type_is_number(a->type.kind) && type_is_number(b->type.kind)) {
-        if (a->constant && !b->constant) type = b->type;
+        if (a->constant && !b->constant)
+            type = b->type;
         else if (!b->constant || b->type.kind == IR_F64) {
             if (a->type.kind != b->type.kind)
-                type.kind = type_is_float(a->type.kind) || type_is_float(b->type.kind) ? IR_F64
-                                                                                       : IR_I64;
+                type.kind =
+                    type_is_float(a->type.kind) || type_is_float(b->type.kind) ? IR_F64 : IR_I64;
         }
         if (a->naked && !b->naked) type.unit = b->type.unit;
         if (a->constant && !b->constant && type_is_integer(type.kind) &&

@@ -1,4 +1,5 @@
-/* compiler/type/window.c: `window`: keys and aggregate inputs on one side, its rows on the other. */
+/* compiler/type/window.c: `window`: keys and aggregate inputs on one side, its rows on the other.
+ */
 #include "compiler/type/flow.h"
 
 typedef struct Keys {
@@ -66,8 +67,7 @@ static bool shape(Flow *f, const AstStage *stage, IrWindow *w)
         }
     }
     if (stage->as.window.use.text.len) {
-        diag_error(c->diags, DIAG_A007, stage->as.window.use.span,
-                   "`using` is not available yet");
+        diag_error(c->diags, DIAG_A007, stage->as.window.use.span, "`using` is not available yet");
         fine = false;
     }
     if (AST_HAS(stage->as.window.early)) {
@@ -132,8 +132,12 @@ static uint32_t out_schema(Check *c, const Keys *keys, const AggScope *agg)
     IrField *fields = NEW(c, IrField, count + agg->count + 1);
     for (uint32_t i = 0; i < keys->count; i++) {
         const Type *t = &keys->fields[i].type;
-        fields[i] = (IrField){.name = keys->fields[i].name, .type = t->kind, .names = t->names,
-                              .bytes_max = t->bytes_max, .scale = t->scale, .record = NO_INDEX,
+        fields[i] = (IrField){.name = keys->fields[i].name,
+                              .type = t->kind,
+                              .names = t->names,
+                              .bytes_max = t->bytes_max,
+                              .scale = t->scale,
+                              .record = NO_INDEX,
                               .unit = t->unit ? t->unit->text : STR(""),
                               .span = keys->fields[i].span};
     }
@@ -170,8 +174,11 @@ void flow__window(Flow *f, const AstStage *stage)
     flow__enter(f, node);
     f->has_window = true;
     f->open = stage;
-    IrWindow w = {.event_time = f->has_time, .node = node, .span = stage->span,
-                  .out_stage = NO_INDEX, .late_stage = NO_INDEX};
+    IrWindow w = {.event_time = f->has_time,
+                  .node = node,
+                  .span = stage->span,
+                  .out_stage = NO_INDEX,
+                  .late_stage = NO_INDEX};
     bool fine = shape(f, stage, &w);
     if (index > 0) {
         diag_error(c->diags, DIAG_A001, stage->keyword,
@@ -185,8 +192,8 @@ void flow__window(Flow *f, const AstStage *stage)
                    "a window needs aggregates: `{ n = count() }`");
         fine = false;
     }
-    AggScope agg = {.in = &f->builder, .in_row = f->row, .first_leaf = keys.count + 2,
-                    .node = node};
+    AggScope agg = {
+        .in = &f->builder, .in_row = f->row, .first_leaf = keys.count + 2, .node = node};
     agg.aggs = NEW(c, IrAgg, TYPE_LEAVES_MAX);
     agg.outs = NEW(c, IrField, TYPE_LEAVES_MAX);
     agg.inputs = NEW(c, uint32_t, 2 * TYPE_LEAVES_MAX);

@@ -2,7 +2,8 @@
  *
  * Every tests/lang/bad/X-*.tutti with a code of the phases behind the parser says in its first
  * line what must be found and where: `# expect: U003 9:16`. Exactly that one error is wanted. The
- * good programs of tests/lang/good must pass, and their IR dumps equal NAME.ir where there is one. */
+ * good programs of tests/lang/good must pass, and their IR dumps equal NAME.ir where there is one.
+ */
 #include "base/buf.h"
 #include "compiler/compile.h"
 #include "test.h"
@@ -67,8 +68,7 @@ static bool meets(const Unit *u, const char *path)
     }
     bool same = strcmp(want, got) == 0 && u->diags.error_count == 1;
     if (!same)
-        fprintf(stderr, "%s: want %s, got %s, %u errors\n", path, want, got,
-                u->diags.error_count);
+        fprintf(stderr, "%s: want %s, got %s, %u errors\n", path, want, got, u->diags.error_count);
     return same;
 }
 

@@ -1,4 +1,5 @@
-/* tests/type/test_units.c: factors against NIST SP 811 (2008), appendix B.8, and the SI brochure. */
+/* tests/type/test_units.c: factors against NIST SP 811 (2008), appendix B.8, and the SI brochure.
+ */
 #include "compiler/type/units.h"
 #include "test.h"
 
