@@ -88,8 +88,8 @@ static int add_program(Build *b, const ProgramCompiler *compiler, const Source *
         return driver_usage(b->self, "two programs are called %.*s", STR_ARG(p->file));
     }
     (void)fprintf(stderr, "build: compiling %.*s\n", STR_ARG(source->path));
-    Status st = compiler->compile(compiler->ctx, b->front.arena, p->file, source->text, true,
-                                  &compiled, &diag);
+    Status st = compiler->compile(compiler->ctx, b->front.arena, p->file, source->text,
+                                  PROGRAM_FULL, &compiled, &diag);
     if (st) return driver_failed(b->self, st, &diag);
     if (!compiled.ok) return EXIT_WRONG; /* reported before: see check_all */
     p->graph = compiled.graph;

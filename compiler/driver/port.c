@@ -58,7 +58,8 @@ static Str graph_of(Arena *arena, const IrProgram *program)
     return buf.failed ? STR_NONE : arena_str(arena, str_trim(buf_view(&buf)));
 }
 
-static Status link_program(Arena *arena, const IrProgram *program, Str *ret_path, Diag *diag)
+static Status link_program(Arena *arena, const IrProgram *program, ProgramLink link,
+                           ProgramCompiled *compiled, Diag *diag)
 {
     AUTO_BUF Buf text, path, cache;
     buf_init(&text, EMIT_BYTES_MAX);
@@ -70,17 +71,19 @@ static Status link_program(Arena *arena, const IrProgram *program, Str *ret_path
         return diag_errno(diag, errno, "cannot create %s/cache", folder);
     }
     if (!st) st = emit_c(program, NULL, &text, diag);
-    if (!st) {
+    if (!st && link == PROGRAM_QUICK) {
+        st = cc_shared_object_quick(buf_view(&text), cache.ptr, &path, &compiled->quick, diag);
+    } else if (!st) {
         st = cc_shared_object(buf_view(&text), cache.ptr, &path, NULL, diag);
     }
     if (!st) {
-        *ret_path = arena_str(arena, str_from(path.ptr));
-        st = ret_path->ptr ? ST_OK : ST_NO_MEMORY;
+        compiled->so_path = arena_str(arena, str_from(path.ptr));
+        st = compiled->so_path.ptr ? ST_OK : ST_NO_MEMORY;
     }
     return st;
 }
 
-static Status compile(void *ctx, Arena *arena, Str file, Str text, bool link,
+static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
                       ProgramCompiled *ret_compiled, Diag *diag)
 {
     (void)ctx;
@@ -103,7 +106,7 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, bool link,
     compiled.problems = problems(arena, source, &diags);
     if (compiled.ok) {
         compiled.graph = graph_of(arena, program);
-        st = link ? link_program(arena, program, &compiled.so_path, diag) : ST_OK;
+        st = link == PROGRAM_CHECK ? ST_OK : link_program(arena, program, link, &compiled, diag);
     }
     if (!st) {
         *ret_compiled = compiled;

@@ -18,7 +18,6 @@
 extern char **environ;
 
 static const char *const flags[] = {"-std=gnu17",
-                                    "-O2",
                                     "-ffp-contract=off",
                                     "-fno-strict-aliasing",
                                     "-fno-semantic-interposition",
@@ -117,12 +116,13 @@ static Status refused(const char *log, Diag *diag)
     return diag_set(diag, ST_INTERNAL, "the C compiler refused the generated code: %s", text);
 }
 
-MUST static Status run(const char *compiler, const char *source, const char *object,
+MUST static Status run(const char *compiler, bool quick, const char *source, const char *object,
                        const char *log, Diag *diag)
 {
-    const char *argv[FLAG_COUNT + 6];
+    const char *argv[FLAG_COUNT + 7];
     int n = 0, status;
     argv[n++] = compiler;
+    argv[n++] = quick ? "-O0" : "-O2";
     for (int i = 0; i < FLAG_COUNT; i++) argv[n++] = flags[i];
     argv[n++] = "-o";
     argv[n++] = object;
@@ -148,8 +148,9 @@ MUST static Status run(const char *compiler, const char *source, const char *obj
     return refused(log, diag);
 }
 
-Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *ret_cached,
-                        Diag *diag)
+/* Objects of the quick kind have a name of their own beside the full one. */
+MUST static Status shared_object(Str text, const char *cache_dir, bool quick, Buf *ret_path,
+                                 bool *ret_cached, Diag *diag)
 {
     char compiler[PATH_BYTES], name[41], source[PATH_BYTES], object[PATH_BYTES], made[PATH_BYTES],
         log[PATH_BYTES];
@@ -159,6 +160,7 @@ Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *re
     if (strlen(cache_dir) > PATH_BYTES - 80)
         return diag_set(diag, ST_LIMIT, "the cache folder's path is too long");
     name_of(text, compiler, &st, name);
+    if (quick) name[32] = 'q', name[33] = 0;
     snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
     bool cached = access(object, R_OK) == 0;
     if (!cached) {
@@ -166,7 +168,7 @@ Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *re
         snprintf(made, sizeof made, "%s/%s.%ld.so", cache_dir, name, (long)getpid());
         snprintf(log, sizeof log, "%s/%s.%ld.log", cache_dir, name, (long)getpid());
         status = write_file(source, text, diag);
-        if (!status) status = run(compiler, source, made, log, diag);
+        if (!status) status = run(compiler, quick, source, made, log, diag);
         if (!status && rename(made, object)) status = diag_errno(diag, errno, "writing %s", object);
         unlink(log);
         if (!status) {
@@ -178,4 +180,23 @@ Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *re
     buf_text(ret_path, object);
     if (ret_cached) *ret_cached = cached;
     return buf_status(ret_path);
+}
+
+Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *ret_cached,
+                        Diag *diag)
+{
+    return shared_object(text, cache_dir, false, ret_path, ret_cached, diag);
+}
+
+Status cc_shared_object_quick(Str text, const char *cache_dir, Buf *ret_path, bool *ret_quick,
+                              Diag *diag)
+{
+    char compiler[PATH_BYTES], name[41], object[PATH_BYTES];
+    struct stat st;
+    Status status = find_compiler(compiler, &st, diag);
+    if (status) return status;
+    name_of(text, compiler, &st, name);
+    int len = snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
+    *ret_quick = len >= (int)sizeof object || access(object, R_OK) != 0;
+    return shared_object(text, cache_dir, *ret_quick, ret_path, NULL, diag);
 }

@@ -32,7 +32,7 @@ static struct {
     size_t count;
 } prebuilt;
 
-static Status compile_prebuilt(void *ctx, Arena *arena, Str file, Str text, bool link,
+static Status compile_prebuilt(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
                                ProgramCompiled *ret_compiled, Diag *diag)
 {
     (void)ctx;

@@ -19,13 +19,16 @@ typedef struct ProgramCompiled {
     /* When linked, one of the two: */
     Str so_path;                   /* the program as a shared object */
     const struct RtProgram *table; /* a program already in this process; constant */
+    bool quick; /* PROGRAM_QUICK gave an object that PROGRAM_FULL would make faster */
 } ProgramCompiled;
 
+typedef enum ProgramLink { PROGRAM_CHECK, PROGRAM_QUICK, PROGRAM_FULL } ProgramLink;
+
 typedef struct ProgramCompiler {
-    /* Any thread, several at once. Results live in `arena`. `link` false: check only. A failure is
-     * ours (no compiler, disk full); a wrong program is ST_OK with ok = false. `file` is the
-     * program's name without folder. */
-    Status (*compile)(void *ctx, Arena *arena, Str file, Str text, bool link,
+    /* Any thread, several at once. Results live in `arena`. CHECK links nothing, QUICK wants to run
+     * soon, FULL wants the best code. A failure is ours (no compiler, disk full); a wrong program
+     * is ST_OK with ok = false. `file` is the program's name without folder. */
+    Status (*compile)(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
                       ProgramCompiled *ret_compiled, Diag *diag);
     void *ctx;
 } ProgramCompiler;

@@ -92,7 +92,7 @@ static const RtProgram program_a = {
 static const RtProgram program_b = {
     .abi = RT_ABI, .pipeline_count = 1, .name = "b", .pipelines = pipe_both, .bind = bind_api};
 
-static Status fake_compile(void *ctx, Arena *arena, Str file, Str text, bool link,
+static Status fake_compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
                            ProgramCompiled *ret, Diag *diag)
 {
     (void)ctx;

@@ -12,7 +12,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 enum { JOBS_MAX = 256 };
 
@@ -27,7 +27,8 @@ typedef struct DeployItem {
 struct EngJob {
     struct EngJob *next;
     JobKind kind;
-    Engine *engine;
+    Engine *engine; /* NULL: it closed while this was at work */
+    const ProgramCompiler *compiler;
     Req *req; /* NULL: the engine itself */
     Arena *arena;
     Str file, text, user;
@@ -40,6 +41,7 @@ struct EngJob {
     Status status;
     Diag diag;
     uint32_t number; /* restore: of the stored version */
+    int64_t keep_versions;
 };
 typedef struct EngJob EngJob;
 
@@ -119,6 +121,9 @@ static void job_end(EngJob *job)
         engine->restored_req_count = 0;
     }
     job_next(engine);
+    if (atomic_load(&engine->closing)) {
+        engine__check_drained(engine);
+    }
 }
 
 static void job_fail(EngJob *job, Status status, const char *text)
@@ -132,51 +137,74 @@ static void job_fail(EngJob *job, Status status, const char *text)
     job_end(job);
 }
 
+static Status load(const ProgramCompiled *compiled, FlowProgram **ret_program, Diag *diag)
+{
+    AUTO_BUF Buf path;
+    buf_init(&path, 8192);
+    buf_str(&path, compiled->so_path);
+    buf_char(&path, 0);
+    if (path.failed) {
+        return path.failed;
+    }
+    return compiled->table ? flow_program_static(compiled->table, ret_program, diag)
+                           : flow_program_load(path.ptr, ret_program, diag);
+}
+
+/* Removes an object that cannot be loaded: a power cut may have left it half written. */
+static void forget_object(const ProgramCompiled *compiled)
+{
+    AUTO_BUF Buf path;
+    buf_init(&path, 8192);
+    buf_str(&path, compiled->so_path);
+    buf_char(&path, 0);
+    if (compiled->so_path.len && !path.failed) {
+        (void)unlink(path.ptr);
+    }
+}
+
+Status engine__version_make(const ProgramCompiler *compiler, Arena *arena, Str file, Str text,
+                            ProgramLink link, ProgramCompiled *ret_compiled,
+                            EngVersion **ret_version, Diag *diag)
+{
+    if (!compiler) {
+        return diag_set(diag, ST_UNSUPPORTED, "this program has no compiler");
+    }
+    *ret_version = NULL;
+    FlowProgram *program = NULL;
+    Status st = ST_OK;
+    for (int tries = 0; tries < 2 && !program; tries++) {
+        st = compiler->compile(compiler->ctx, arena, file, text, link, ret_compiled, diag);
+        if (st || !ret_compiled->ok) {
+            return st;
+        }
+        st = load(ret_compiled, &program, diag);
+        if (st) {
+            forget_object(ret_compiled);
+        }
+    }
+    EngVersion *version = st ? NULL : mem_zalloc(1, sizeof(*version));
+    if (!version) {
+        flow_program_free(program);
+        return st ? st : ST_NO_MEMORY;
+    }
+    version->program = program;
+    version->file = file;
+    version->text = text;
+    version->graph = ret_compiled->graph;
+    version->problems = ret_compiled->problems;
+    version->quick = ret_compiled->quick;
+    atomic_store(&version->refs, 1);
+    hash_text(text, version->hash);
+    *ret_version = version;
+    return ST_OK;
+}
+
 /* On a pool thread. The arena is the job's alone. */
 static void compile_work(void *ctx)
 {
     EngJob *job = ctx;
-    const ProgramCompiler *compiler = job->engine->compiler;
-    if (!compiler) {
-        job->status = diag_set(&job->diag, ST_UNSUPPORTED, "this program has no compiler");
-        return;
-    }
-    job->status = compiler->compile(compiler->ctx, job->arena, job->file, job->text, true,
-                                    &job->compiled, &job->diag);
-    if (job->status || !job->compiled.ok) {
-        return;
-    }
-    FlowProgram *program = NULL;
-    AUTO_BUF Buf path;
-    buf_init(&path, 8192);
-    buf_str(&path, job->compiled.so_path);
-    buf_char(&path, 0);
-    if (path.failed) {
-        job->status = path.failed;
-    } else if (job->compiled.table) {
-        job->status = flow_program_static(job->compiled.table, &program, &job->diag);
-    } else {
-        job->status = flow_program_load(path.ptr, &program, &job->diag);
-    }
-    if (job->status) {
-        return;
-    }
-    EngVersion *version = mem_zalloc(1, sizeof(*version));
-    if (!version) {
-        flow_program_free(program);
-        job->status = ST_NO_MEMORY;
-        return;
-    }
-    version->program = program;
-    version->file = job->file;
-    version->text = job->text;
-    version->graph = job->compiled.graph;
-    version->problems = job->compiled.problems;
-    version->engine = job->engine;
-    version->number = job->number;
-    atomic_store(&version->refs, 1);
-    hash_text(job->text, version->hash);
-    job->version = version;
+    job->status = engine__version_make(job->compiler, job->arena, job->file, job->text,
+                                       PROGRAM_QUICK, &job->compiled, &job->version, &job->diag);
 }
 
 /* ---- after compiling ---- */
@@ -345,8 +373,7 @@ static Status deploy_job(StoreConn *conn, void *ctx, Diag *diag)
             st = bind_and_step(conn,
                                "delete from engine_version where file = ?1 and ?2 = ?2 and "
                                "version <= ?3",
-                               job->file, hash,
-                               (int64_t)job->number - job->engine->conf->keep_versions, diag);
+                               job->file, hash, (int64_t)job->number - job->keep_versions, diag);
         }
     }
     for (uint32_t i = 0; !st && i < job->item_count; i++) {
@@ -431,6 +458,9 @@ static void apply(EngJob *job)
         engine__event(engine, "engine.deployed", pipe);
     }
     qsort(engine->pipes, engine->pipe_count, sizeof(*engine->pipes), by_name);
+    if (version->quick) {
+        engine__tune_later(engine);
+    }
 }
 
 static void answer_deployed(EngJob *job)
@@ -459,6 +489,10 @@ static void answer_deployed(EngJob *job)
 static void stored(void *ctx, Status status, const Diag *diag)
 {
     EngJob *job = ctx;
+    if (!job->engine) {
+        job_free(job);
+        return;
+    }
     if (status) {
         job_fail(job, status, diag ? diag->text : "");
         return;
@@ -485,6 +519,10 @@ static void find_drops(EngJob *job)
 static void compile_done(void *ctx)
 {
     EngJob *job = ctx;
+    if (!job->engine) {
+        job_free(job);
+        return;
+    }
     if (job->status) {
         if (job->req) {
             job_fail(job, job->status, job->diag.text);
@@ -537,6 +575,10 @@ static void removed(void *ctx, Status status, const Diag *diag)
 {
     EngJob *job = ctx;
     Engine *engine = job->engine;
+    if (!engine) {
+        job_free(job);
+        return;
+    }
     if (status) {
         job_fail(job, status, diag ? diag->text : "");
         return;
@@ -586,6 +628,18 @@ static void job_add(EngJob *job)
     job_next(engine);
 }
 
+void engine__jobs_abandon(Engine *engine)
+{
+    EngJob *job = engine->job;
+    if (job) {
+        /* The host did not wait for it. Another thread may still look at its pipelines: they stay
+         * until the process ends, which is next. */
+        job->engine = NULL;
+        job->item_count = 0;
+        engine->job = NULL;
+    }
+}
+
 void engine__jobs_close(Engine *engine)
 {
     while (engine->jobs) {
@@ -606,6 +660,8 @@ static EngJob *job_new(Engine *engine, JobKind kind, Req *req)
     }
     job->kind = kind;
     job->engine = engine;
+    job->compiler = engine->compiler;
+    job->keep_versions = engine->conf->keep_versions;
     job->req = req;
     job->arena = arena_new(0, (size_t)256 << 20);
     if (!job->arena) {
@@ -689,7 +745,7 @@ static void check_work(void *ctx)
     CheckJob *job = ctx;
     const ProgramCompiler *compiler = job->engine->compiler;
     job->status = compiler ? compiler->compile(compiler->ctx, job->req->arena, job->file, job->text,
-                                               false, &job->compiled, &job->diag)
+                                               PROGRAM_CHECK, &job->compiled, &job->diag)
                            : diag_set(&job->diag, ST_UNSUPPORTED, "this program has no compiler");
 }
 

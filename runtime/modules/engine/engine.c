@@ -40,9 +40,11 @@ static Status engine_start(void *self, Diag *diag)
     return engine__restore(engine, diag);
 }
 
-static void check_drained(EngPipe *pipe)
+void engine__check_drained(Engine *engine)
 {
-    Engine *engine = pipe->engine;
+    if (engine->job) {
+        return; /* it ends by itself and calls again */
+    }
     for (uint32_t i = 0; i < engine->pipe_count; i++) {
         const EngPipe *one = engine->pipes[i];
         if (one->state == ENGINE_RUNNING || one->state == ENGINE_DRAINING || one->commands) {
@@ -56,6 +58,11 @@ static void check_drained(EngPipe *pipe)
     }
 }
 
+static void pipe_drained(EngPipe *pipe)
+{
+    engine__check_drained(pipe->engine);
+}
+
 /* Accepted records are finished; publishers of what is not accepted any more stay without answer
  * and send again to the next start. */
 static void engine_drain(void *self, DoneFn *done, void *ctx)
@@ -63,15 +70,13 @@ static void engine_drain(void *self, DoneFn *done, void *ctx)
     Engine *engine = self;
     atomic_store(&engine->closing, true);
     engine__jobs_close(engine);
+    engine__tune_close(engine);
     engine->drain_done = done;
     engine->drain_ctx = ctx;
     for (uint32_t i = 0; i < engine->pipe_count; i++) {
-        engine__pipe_stop(engine->pipes[i], check_drained);
+        engine__pipe_stop(engine->pipes[i], pipe_drained);
     }
-    if (engine->drain_done && engine->pipe_count == 0) {
-        engine->drain_done = NULL;
-        done(ctx);
-    }
+    engine__check_drained(engine);
 }
 
 static void engine_close(void *self)
@@ -83,6 +88,8 @@ static void engine_close(void *self)
     atomic_store(&engine->closing, true);
     engine__watches_close(engine);
     engine__jobs_close(engine);
+    engine__jobs_abandon(engine);
+    engine__tune_close(engine);
     for (uint32_t i = 0; i < engine->pipe_count; i++) {
         atomic_store(&engine->pipes[i]->halting, true);
     }

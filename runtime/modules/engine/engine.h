@@ -108,12 +108,17 @@ typedef struct EngVersion { /* main counts references; freed on main */
     FlowProgram *program;
     atomic_int refs;
     uint32_t number;                 /* of the program's text, from 1 */
+    bool quick;                      /* made to run soon; tune.c replaces it by better code */
     Str file, text, graph, problems; /* of `arena` */
     char hash[65];
     Arena *arena;
-    Engine *engine;
 } EngVersion;
 
+/* Compiles and loads, on a pool thread. *ret_version is NULL when the text is wrong; it does not
+ * own `arena` yet. */
+MUST Status engine__version_make(const ProgramCompiler *compiler, Arena *arena, Str file, Str text,
+                                 ProgramLink link, ProgramCompiled *ret_compiled,
+                                 EngVersion **ret_version, Diag *diag);
 EngVersion *engine__version_ref(EngVersion *version);
 void engine__version_unref(EngVersion *version); /* any thread; accepts NULL */
 
@@ -129,6 +134,7 @@ typedef struct EngRun {
     uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
     uint32_t ends_wanted, ends_seen;
     uint64_t *wire_before; /* counts one second ago */
+    uint64_t *wire_base;   /* counts of the same version before it was tuned */
     RtRecord *records;     /* scratch of one batch */
 } EngRun;
 
@@ -312,6 +318,9 @@ void engine__pipe_ended(void *pipe);          /* LoopFn on main: bounded input i
 
 /* ---- the module (engine.c) ---- */
 
+/* While draining: reports when nothing runs any more. */
+void engine__check_drained(Engine *engine);
+
 typedef struct EngineConf {
     int64_t shards, keep_versions, dead_rows_max;
 } EngineConf;
@@ -343,12 +352,18 @@ struct Engine {
     uint32_t restored_req_count, restore_left;
     struct EngJob *job, *jobs; /* at work; waiting */
     uint32_t job_count;
+    LoopTimer *tune_timer;
+    struct EngTune *tune; /* at work */
     DoneFn *drain_done;
     void *drain_ctx;
 };
 
 MUST Status engine__restore(Engine *engine, Diag *diag);
-void engine__jobs_close(Engine *engine);
+void engine__jobs_close(Engine *engine);   /* forgets those that wait */
+void engine__jobs_abandon(Engine *engine); /* and lets go of the one at work */
+/* Once nothing was deployed for a moment: better code for the versions that were made quickly. */
+void engine__tune_later(Engine *engine);
+void engine__tune_close(Engine *engine);
 void engine__op_check(void *self, Req *req);
 void engine__op_deploy(void *self, Req *req);
 void engine__op_remove(void *self, Req *req);

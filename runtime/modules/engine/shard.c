@@ -209,8 +209,9 @@ Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Dia
         flow_instance_new(version->program, (uint32_t)index, NULL, &host, &run->instance, diag);
     run->files = mem_zalloc(run->info->sink_count + 1, sizeof(int));
     run->wire_before = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
+    run->wire_base = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
     run->records = mem_zalloc(ENGINE_BATCH_ITEMS, sizeof(RtRecord));
-    if (!st && (!run->files || !run->wire_before || !run->records)) {
+    if (!st && (!run->files || !run->wire_before || !run->wire_base || !run->records)) {
         st = diag_set(diag, ST_NO_MEMORY, "no memory for pipeline %s", pipe->name);
     }
     if (!st && run->info->source_count > ENGINE_SOURCES_MAX) {
@@ -246,6 +247,7 @@ void engine__run_free(EngRun *run)
     engine__version_unref(run->version);
     mem_free(run->files);
     mem_free(run->wire_before);
+    mem_free(run->wire_base);
     mem_free(run->records);
     mem_free(run);
 }
@@ -465,7 +467,7 @@ static void copy_wire(EngRun *run, EngWireLive *live, uint32_t wire, double span
         live->rate = (double)(count - run->wire_before[wire]) / span_s;
         run->wire_before[wire] = count;
     }
-    live->count = count;
+    live->count = count + run->wire_base[wire];
     uint64_t taps = live->tap_count;
     Str tap = flow_tap(run->instance, wire, &taps);
     if (!tap.len || taps == live->tap_count) {
@@ -632,6 +634,12 @@ static void reset_wires(EngPipe *pipe, const EngRun *run)
     uv_mutex_unlock(&pipe->live_lock);
 }
 
+/* Better code of one version: what was counted goes on. */
+static bool is_same_text(const EngRun *a, const EngRun *b)
+{
+    return a->version->number == b->version->number && a->info->wire_count == b->info->wire_count;
+}
+
 static void swap_in(EngPipe *pipe, EngCommand *command)
 {
     EngRun *fresh = command->run, *old = pipe->run;
@@ -644,6 +652,9 @@ static void swap_in(EngPipe *pipe, EngCommand *command)
             command->moved = true;
         }
         fresh->ends_seen = old->ends_seen;
+        for (uint32_t i = 0; i < fresh->info->wire_count && is_same_text(old, fresh); i++) {
+            fresh->wire_base[i] = old->wire_base[i] + flow_wire_count(old->instance, i);
+        }
         add_counters(&pipe->before, flow_counters(old->instance));
     } else {
         load_state(pipe, fresh);
