@@ -393,7 +393,10 @@ static Status deploy_job(StoreConn *conn, void *ctx, Diag *diag)
 
 static void free_when_idle(EngPipe *pipe)
 {
+    Engine *engine = pipe->engine;
     engine__pipe_free(pipe);
+    engine->leaving--;
+    engine__check_drained(engine);
 }
 
 /* Takes a pipeline off the list and frees it once the shard let go. */
@@ -407,7 +410,7 @@ static void drop_pipe(Engine *engine, EngPipe *pipe, const char *reason)
             break;
         }
     }
-    pipe->gone = true;
+    engine->leaving++;
     engine__watch_ended(engine, str_from(pipe->name), reason);
     engine__event(engine, "engine.removed", pipe);
     engine__pipe_stop(pipe, free_when_idle);

@@ -42,8 +42,8 @@ static Status engine_start(void *self, Diag *diag)
 
 void engine__check_drained(Engine *engine)
 {
-    if (engine->job) {
-        return; /* it ends by itself and calls again */
+    if (engine->job || engine->leaving) {
+        return; /* they end by themselves and call again */
     }
     for (uint32_t i = 0; i < engine->pipe_count; i++) {
         const EngPipe *one = engine->pipes[i];

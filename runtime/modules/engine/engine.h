@@ -231,7 +231,6 @@ struct EngPipe {
     /* main only */
     EngState state;
     bool wanted; /* shall run, also after a restart */
-    bool gone;   /* removed: freed when the shard let go */
     int64_t since_ms;
     char error[DIAG_TEXT_BYTES];
     EngVersion *version; /* what runs, or would run */
@@ -339,6 +338,7 @@ struct Engine {
     const EngineConf *conf;
     EngShard *shards[ENGINE_SHARDS_MAX];
     uint32_t shard_count, next_shard;
+    uint32_t leaving; /* removed pipelines whose shard has not let go yet */
     EngPipe *pipes[ENGINE_PIPES_MAX];
     uint32_t pipe_count;
     EngWatch *watches;
