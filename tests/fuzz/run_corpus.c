@@ -36,8 +36,10 @@ int main(void)
         char path[1024];
         if (entry->d_name[0] == '.') continue;
         (void)snprintf(path, sizeof path, "%s/%s", CORPUS, entry->d_name);
-        if (run_file(path)) failed++;
-        else passed++;
+        if (run_file(path))
+            failed++;
+        else
+            passed++;
     }
     if (dir) (void)closedir(dir);
     if (passed == 0) failed++; /* a target without corpus proves nothing */
