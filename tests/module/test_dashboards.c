@@ -46,7 +46,8 @@ TEST(definitions_are_stored_with_versions)
     bed_end(&bed);
 }
 
-/* Same tag of sister machines: one trend of both. A state gets a state widget. */
+/* Sister machines: one table, tags as columns, and trends of its numbers. A value without sisters
+ * is a tile. Names and times are left out. */
 TEST(overview_groups_what_belongs_together)
 {
     ModBed bed;
@@ -54,8 +55,11 @@ TEST(overview_groups_what_belongs_together)
     bed_begin(&bed);
     CHECK_OK(bed_open(&bed, both, NULL, &diag));
     static const char *const values[] = {
-        "press-01/temp\",\"value\":1", "press-02/temp\",\"value\":2", "press-01/rpm\",\"value\":3",
-        "press-01/state\",\"value\":\"RUN\""};
+        "press-01/temp\",\"value\":1",        "press-02/temp\",\"value\":2",
+        "press-02/rpm\",\"value\":3",         "press-01/rpm\",\"value\":3",
+        "press-01/state\",\"value\":\"RUN\"", "press-02/state\",\"value\":\"IDLE\"",
+        "press-01/line\",\"value\":\"A\"",    "press-02/line\",\"value\":\"A\"",
+        "energy/meter/power\",\"value\":9"};
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         char body[100];
         (void)snprintf(body, sizeof body, "{\"path\":\"plant/%s}", values[i]);
@@ -63,10 +67,18 @@ TEST(overview_groups_what_belongs_together)
     }
     CHECK_OK(bed_ask(&bed, "dashboards.overview", "{}"));
     const Json *widgets = json_get(json_get(bed.json, "definition"), "widgets");
-    CHECK_INT((int)widgets->count, 3);
-    CHECK_STR(json_str(json_at(widgets, 0), "type", STR_NONE), "state");
-    CHECK_STR(json_str(json_at(widgets, 1), "title", STR_NONE), "rpm");
-    CHECK_STR(json_str(json_at(widgets, 2), "title", STR_NONE), "temp");
-    CHECK_INT((int)json_get(json_at(widgets, 2), "paths")->count, 2);
+    CHECK_INT((int)widgets->count, 4);
+    CHECK_STR(json_str(json_at(widgets, 0), "type", STR_NONE), "value");
+    CHECK_STR(json_str(json_at(widgets, 0), "title", STR_NONE), "meter/power");
+    const Json *table = json_at(widgets, 1), *options = json_get(table, "options");
+    CHECK_STR(json_str(table, "type", STR_NONE), "table");
+    CHECK_STR(json_str(table, "title", STR_NONE), "plant");
+    CHECK_INT((int)json_get(table, "paths")->count, 6);
+    CHECK_INT((int)json_get(options, "columns")->count, 3);
+    CHECK_INT((int)json_get(options, "rows")->count, 2);
+    CHECK_STR(json_str(json_at(json_get(options, "rows"), 1), "path", STR_NONE), "plant/press-02");
+    CHECK_STR(json_str(json_at(widgets, 2), "title", STR_NONE), "plant: rpm");
+    CHECK_STR(json_str(json_at(widgets, 3), "title", STR_NONE), "plant: temp");
+    CHECK_INT((int)json_get(json_at(widgets, 3), "paths")->count, 2);
     bed_end(&bed);
 }

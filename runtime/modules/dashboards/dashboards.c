@@ -4,6 +4,8 @@
  * name the version they edited; whoever comes second gets ST_CONFLICT instead of overwriting. The
  * dashboard "overview" is never stored: it is drawn from the names of the namespace each time, so a
  * new installation shows something right after its first publish. */
+#include "modules/dashboards/overview.h"
+
 #include "module/module.h"
 
 #include "base/clock.h"
@@ -18,8 +20,6 @@ enum {
     ROWS_MAX = 1000,
     DASHBOARDS_MAX = 1000,
     NAME_BYTES_MAX = 64,
-    OVERVIEW_WIDGETS_MAX = 24,
-    TREND_PATHS_MAX = 6,
     ANSWER_BYTES_MAX = BUS_BODY_BYTES_MAX,
 };
 
@@ -328,101 +328,6 @@ static void op_delete(void *self, Req *req)
 
 /* ---- the overview that makes itself ---- */
 
-typedef struct Grid {
-    JsonOut *out;
-    int64_t x, y, row_h;
-    uint32_t count;
-} Grid;
-
-/* Places left to right, then in the next row. */
-static void place(Grid *grid, const char *type, Str title, int64_t w, int64_t h)
-{
-    if (grid->x + w > COLUMNS) {
-        grid->x = 0;
-        grid->y += grid->row_h;
-        grid->row_h = 0;
-    }
-    char id[16];
-    int len = snprintf(id, sizeof id, "w%u", ++grid->count);
-    json_begin_object(grid->out);
-    json_field_str(grid->out, "id", (Str){id, (size_t)len});
-    json_field_text(grid->out, "type", type);
-    json_field_str(grid->out, "title", title);
-    json_field_int(grid->out, "x", grid->x);
-    json_field_int(grid->out, "y", grid->y);
-    json_field_int(grid->out, "w", w);
-    json_field_int(grid->out, "h", h);
-    json_key(grid->out, "paths");
-    json_begin_array(grid->out);
-    grid->x += w;
-    if (h > grid->row_h) grid->row_h = h;
-}
-
-static void placed(Grid *grid)
-{
-    json_end(grid->out);
-    json_end(grid->out);
-}
-
-static Str parent_of(Str path)
-{
-    while (path.len && path.ptr[path.len - 1] != '/') path.len--;
-    return path;
-}
-
-static bool is_number(const Json *node)
-{
-    return str_is(json_str(node, "type", STR_NONE), "number");
-}
-
-/* Machines beside each other (plant/press-01/temp, plant/press-02/temp, ...) share one trend: same
- * last name and same path two levels up. */
-static bool same_kind(const Json *a, const Json *b)
-{
-    Str path_a = json_str(a, "path", STR_NONE), path_b = json_str(b, "path", STR_NONE);
-    if (!str_eq(json_str(a, "name", STR_NONE), json_str(b, "name", STR_NONE))) return false;
-    Str up_a = parent_of(path_a), up_b = parent_of(path_b);
-    if (!up_a.len || !up_b.len) return false;
-    up_a.len--;
-    up_b.len--;
-    return str_eq(parent_of(up_a), parent_of(up_b));
-}
-
-static bool first_of_kind(const Json *nodes, const Json *node)
-{
-    for (const Json *other = nodes->first; other != node; other = other->next)
-        if (is_number(other) && same_kind(other, node)) return false;
-    return true;
-}
-
-static void put_trends(Grid *grid, const Json *nodes)
-{
-    for (const Json *node = nodes->first; node && grid->count < OVERVIEW_WIDGETS_MAX;
-         node = node->next) {
-        uint32_t count = 0;
-        if (!is_number(node) || !first_of_kind(nodes, node)) continue;
-        place(grid, "trend", json_str(node, "name", STR_NONE), 6, 4);
-        for (const Json *other = node; other && count < TREND_PATHS_MAX; other = other->next) {
-            if (!is_number(other) || (other != node && !same_kind(node, other))) continue;
-            json_put_str(grid->out, json_str(other, "path", STR_NONE));
-            count++;
-        }
-        placed(grid);
-    }
-}
-
-static void put_states(Grid *grid, const Json *nodes)
-{
-    for (const Json *node = nodes->first; node && grid->count < OVERVIEW_WIDGETS_MAX / 2;
-         node = node->next) {
-        Str type = json_str(node, "type", STR_NONE), path = json_str(node, "path", STR_NONE);
-        if (!str_is(type, "text") && !str_is(type, "bool")) continue;
-        place(grid, "state", path, 3, 2);
-        json_put_str(grid->out, path);
-        placed(grid);
-    }
-}
-
 static void on_tree(void *ctx, Status status, Str body)
 {
     Req *req = ctx;
@@ -446,12 +351,7 @@ static void on_tree(void *ctx, Status status, Str body)
     json_field_int(&out, "columns", COLUMNS);
     json_key(&out, "widgets");
     json_begin_array(&out);
-    Grid grid = {.out = &out};
-    if (nodes) {
-        put_states(&grid, nodes);
-        grid.x = COLUMNS; /* trends start a row of their own */
-        put_trends(&grid, nodes);
-    }
+    if (nodes) dashboards__overview(arena, nodes, &out);
     json_end(&out);
     json_end(&out);
     json_end(&out);
@@ -468,7 +368,7 @@ static void op_overview(void *self, Req *req)
     Dashboards *dashboards = self;
     BusCaller system = {.roles = ROLE_SYSTEM | ROLE_ADMIN};
     Status st = bus_request(dashboards->env->bus, STR("uns.tree"),
-                            STR("{\"depth\":0,\"limit\":500}"), &system, 5000, on_tree, req);
+                            STR("{\"depth\":0,\"limit\":2000}"), &system, 5000, on_tree, req);
     if (st) req_fail(req, st, "the namespace does not answer");
 }
 

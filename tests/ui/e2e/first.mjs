@@ -54,6 +54,8 @@ test("home: the numbers are those of the API", async ({ page, url, api }) => {
         return (await tile.locator(".tile-value").innerText()).replace(/\s+/g, " ") === `${running}of ${pipelines.length}`
             || (await tile.locator(".tile-value").innerText()).replace(/\s+/g, "") === `${running}of${pipelines.length}`;
     });
+    const shown = await page.locator(".tiles").innerText();
+    ok(!/undefined|NaN|null/.test(shown), `a tile shows: ${shown}`);
     await page.getByRole("heading", { name: "Needs attention" }).waitFor();
     const { definition } = await api("dashboards/overview");
     await until("every widget of the overview is drawn", async () => (await page.locator(".widget").count()) === definition.widgets.length);

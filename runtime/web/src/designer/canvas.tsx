@@ -17,13 +17,14 @@ import { curvePath, layoutGraph, NODE_HEIGHT, NODE_WIDTH, type Drawn, type Layou
 import { Overlay } from "./overlay";
 import { kindIcon } from "./kinds";
 
-type StageNode = Node<{ node: GraphNode; live: GraphLive; problem: boolean }, "stage">;
+type StageNode = Node<{ node: GraphNode; live: GraphLive; problem: boolean; sink: boolean }, "stage">;
 type WireEdge = Edge<{ drawn: Drawn }, "wire">;
 
 function Stage(props: NodeProps<StageNode>) {
-    const { node, live, problem } = props.data;
+    const { data } = props;
+    const { node, live, problem } = data;
     const state = live.node(node.id);
-    const out = useComputed(() => (state.value ? numberText(state.value.out, 0) : "–"));
+    const out = useComputed(() => (state.value ? numberText(state.value.out || (data.sink ? state.value.in : 0), 0) : "–"));
     const held = useComputed(() => (state.value?.held ? `${numberText(state.value.held, 0)} held` : ""));
     const errors = useComputed(() => state.value?.errors ?? 0);
     const bad = problem || errors.value > 0;
@@ -112,7 +113,7 @@ function toNodes(layout: Layout, props: Props): StageNode[] {
         position: { x, y },
         width: NODE_WIDTH,
         height: NODE_HEIGHT,
-        data: { node, live: props.live, problem: props.badLines(node) },
+        data: { node, live: props.live, problem: props.badLines(node), sink: !props.graph.wires.some((wire) => wire.from === node.id) },
         selected: node.id === props.selected,
         ariaLabel: `${node.kind} ${node.label}`,
     }));

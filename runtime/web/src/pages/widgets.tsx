@@ -2,6 +2,7 @@
 // values, one component per widget type.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { api, type Widget } from "../core/api";
+import { go } from "../core/router";
 import { cellOf, watchPaths, type Cell } from "../live/values";
 import { Icon } from "../ui/icon";
 import { Spark } from "../ui/spark";
@@ -28,7 +29,45 @@ function ValueWidget(props: { widget: Widget }) {
     );
 }
 
+interface Row {
+    label: string;
+    path: string;
+}
+
+function Cells(props: { path: string; known: boolean }) {
+    const cell = cellOf(props.path);
+    if (!props.known) return <td />;
+    return <td class={`num right cut is-${cell.state.value}`}><Mark cell={cell} /> {cell.text}</td>;
+}
+
+/** Machines as rows, their tags as columns. */
+function MachineTable(props: { widget: Widget; rows: Row[]; columns: string[] }) {
+    const known = new Set(props.widget.paths);
+    return (
+        <div class="table-box" tabIndex={0} role="region" aria-label={`${props.widget.title}, table`}>
+            <table class="table dense machines">
+                <thead>
+                    <tr>
+                        <th scope="col">Name</th>
+                        {props.columns.map((column) => <th scope="col" class="right" key={column}>{column}</th>)}
+                    </tr>
+                </thead>
+                <tbody>
+                    {props.rows.map((row) => (
+                        <tr key={row.path} onClick={() => go(link(row.path))}>
+                            <th scope="row"><a href={link(row.path)}>{row.label}</a></th>
+                            {props.columns.map((column) => <Cells key={column} path={`${row.path}/${column}`} known={known.has(`${row.path}/${column}`)} />)}
+                        </tr>
+                    ))}
+                </tbody>
+            </table>
+        </div>
+    );
+}
+
 function TableWidget(props: { widget: Widget }) {
+    const { rows, columns } = (props.widget.options ?? {}) as { rows?: Row[]; columns?: string[] };
+    if (rows && columns) return <MachineTable widget={props.widget} rows={rows} columns={columns} />;
     return (
         <table class="table dense">
             <tbody>
