@@ -282,7 +282,7 @@ static void program_table(Emit *e)
             break;
         }
     emit_f(e,
-           "    {0}};\nstatic void bind(const RtApi *api) { rt = api; }\n"
+           "    {0}};\nstatic void bind(const RtApi *api) { if (rt != api) rt = api; }\n"
            "extern const RtProgram tutti_program;\n"
            "__attribute__((visibility(\"default\"))) const RtProgram tutti_program = {.abi = "
            "RT_ABI, .pipeline_count = %" PRIu32 ", .name = ",

@@ -29,7 +29,9 @@ static const RtApi *api;
 
 static void bind_api(const RtApi *given)
 {
-    api = given;
+    if (api != given) { /* bound again for each version, while others run */
+        api = given;
+    }
 }
 
 static void copy_records(RtPipe *pipe, const RtBatch *batch)

@@ -99,6 +99,8 @@ void engine__queue_give(EngQueue *queue, EngBatch *batch); /* a taken one, done 
 /* True when the caller must post: something waits and nobody is on the way. */
 bool engine__queue_wake(EngQueue *queue);
 void engine__queue_sleep(EngQueue *queue); /* the shard stops looking although something waits */
+/* Waits before a sink is tried again; a closing queue ends it early. */
+void engine__queue_pause(EngQueue *queue, uint32_t ms);
 void engine__queue_close(EngQueue *queue); /* readers stop */
 bool engine__queue_empty(EngQueue *queue);
 

@@ -247,6 +247,13 @@ void engine__queue_sleep(EngQueue *queue)
     uv_mutex_unlock(&queue->lock);
 }
 
+void engine__queue_pause(EngQueue *queue, uint32_t ms)
+{
+    uv_mutex_lock(&queue->lock);
+    (void)uv_cond_timedwait(&queue->room, &queue->lock, ms * (uint64_t)NS_PER_MS);
+    uv_mutex_unlock(&queue->lock);
+}
+
 void engine__queue_close(EngQueue *queue)
 {
     uv_mutex_lock(&queue->lock);

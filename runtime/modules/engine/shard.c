@@ -146,8 +146,7 @@ static bool commit_local(EngRun *run)
              tries++) {
             failed = true;
             problem(run->pipe, "cannot write", part->sink->address, error);
-            /* check-allow: call nothing tells when a disk has room again */
-            usleep(tries < 10 ? 20000 : 200000);
+            engine__queue_pause(&run->pipe->queue, tries < 10 ? 20 : 200);
             error = write_local(run, part, i);
         }
         if (error) {
