@@ -36,6 +36,7 @@ check() { # check NAME FILE EXPECTED: the file's lines are the expected ones
 sub() { # sub FILE COUNT ARGS...: starts a subscriber that ends after COUNT messages
     file=$1 count=$2
     shift 2
+    rm -f "$dir/$file.raw" # or the marker of an earlier case would be taken for this one's
     mosquitto_sub -p "$port" -W 15 -C $((count + 1)) -t marker/now "$@" >"$dir/$file.raw" &
     sub=$!
     # The marker is retained: it arrives with the subscription, whichever comes first.
