@@ -61,7 +61,8 @@ export function toGraph(raw: RawGraph | null, name: string): PipelineGraph | nul
     const nodes: GraphNode[] = found.nodes.map((node) => ({
         id: `n${node.id}`,
         kind: node.kind,
-        label: node.label,
+        // The label of some stages begins with their keyword, which is shown beside it.
+        label: node.label.startsWith(`${node.kind} `) ? node.label.slice(node.kind.length + 1) : node.label,
         line: node.span.line,
         // An end at the start of a line belongs to the line before.
         end_line: node.span.end_column <= 1 ? Math.max(node.span.line, node.span.end_line - 1) : node.span.end_line,

@@ -116,7 +116,7 @@ export function lastText(last: unknown, limit = 30): string {
     let text: string;
     if (typeof last === "object" && !Array.isArray(last)) {
         const parts = Object.entries(last as Record<string, unknown>)
-            .filter(([, value]) => typeof value !== "object")
+            .filter(([, value]) => typeof value !== "object" && !isTime(value)) // a time says little here
             .map(([key, value]) => `${key} ${short(value)}`);
         text = "";
         for (const part of parts) {
@@ -127,9 +127,11 @@ export function lastText(last: unknown, limit = 30): string {
     return text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
 }
 
+const isTime = (value: unknown): boolean => typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value);
+
 function short(value: unknown): string {
     if (typeof value === "number") return String(Number.isInteger(value) ? value : Number(value.toPrecision(5)));
-    if (typeof value === "string" && /^\d{4}-\d\d-\d\dT/.test(value)) return value.slice(11, 19);
+    if (typeof value === "string" && isTime(value)) return value.slice(11, 19);
     return typeof value === "string" ? value : JSON.stringify(value);
 }
 

@@ -19,7 +19,7 @@ function Mark(props: { cell: Cell }) {
 function ValueWidget(props: { widget: Widget }) {
     const cell = cellOf(props.widget.paths[0] ?? "");
     return (
-        <a class={`widget-value is-${cell.state.value}`} href={link(cell.path)}>
+        <a class={`value-link is-${cell.state.value}`} href={link(cell.path)}>
             <span class="tile-value num cut">
                 {cell.text}
                 {props.widget.unit && <small>{props.widget.unit}</small>}
