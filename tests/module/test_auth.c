@@ -314,6 +314,43 @@ TEST(auth_token_edited_anywhere_is_refused)
     bed_end(&bed);
 }
 
+/* The text of a token is its only spelling: RFC 7515, 7.1 and RFC 4648, 3.5. */
+static void refuse_spelling(ModBed *bed, const char *edited, const char *how, size_t at)
+{
+    bool refused = check_token(bed, edited) == ST_UNAUTHENTICATED;
+    if (!refused) print_error("not refused: %s at %zu\n", how, at);
+    CHECK(refused);
+}
+
+TEST(auth_token_of_another_spelling_is_refused)
+{
+    static const char some[] = "AQ_-=.+/ ";
+    ModBed bed;
+    char secret[64], token[2048], edited[2048];
+    begin(&bed, secret, sizeof secret);
+    login_token(&bed, token, sizeof token);
+    size_t len = strlen(token);
+    for (size_t i = 0; i <= len; i++) {
+        memcpy(edited, token, i);
+        if (i < len) memcpy(edited + i, token + i + 1, len - i);
+        if (i < len) refuse_spelling(&bed, edited, "deleted", i);
+        /* Where a part ends is where decoders are generous: everything printable goes there. */
+        bool edge = i == len || token[i] == '.' || (i && token[i - 1] == '.') || i + 1 == len;
+        for (int c = '!'; c <= '~'; c++) {
+            if (c == '"' || c == '\\' || (!edge && !strchr(some, c))) continue;
+            memcpy(edited, token, i);
+            edited[i] = (char)c;
+            memcpy(edited + i + 1, token + i, len - i + 1);
+            refuse_spelling(&bed, edited, "inserted", i);
+            if (i == len || token[i] == c) continue;
+            memcpy(edited + i + 1, token + i + 1, len - i);
+            refuse_spelling(&bed, edited, "changed", i);
+        }
+    }
+    CHECK_OK(check_token(&bed, token));
+    bed_end(&bed);
+}
+
 TEST(auth_token_forged_is_refused)
 {
     ModBed bed;
