@@ -1,0 +1,103 @@
+// tests/e2e/crash.mjs: kill -9 again and again, from outside, and what must be there afterwards.
+// A publisher sends numbered records with QoS 1; every fifth is bad on purpose. Between the kills
+// users are made and pipelines deployed. CRASH_ROUNDS sets another number of kills (preset 30).
+import { check, Publisher, run, start, test, Tutti, until } from './lib.mjs';
+
+const rounds = Number(process.env.CRASH_ROUNDS ?? 30);
+const ready_ms_max = 5000; // the sanitized build on a busy machine; the measured figure is printed
+
+const isBad = (n) => n % 5 === 4;
+const record = (n) => (isBad(n) ? `{"t":1,"seq":${n},"v":` : JSON.stringify({ t: n, seq: n, v: n % 100 }));
+
+const keep = (extra) => `
+pipeline keep {
+  from mqtt "in/seq" qos 1 as json { seq: i64, v: f64 }
+  let w = v + ${extra}
+  into historian kept key (seq)
+  on error into dead
+}
+`;
+
+// Every row with how often it is there. A run of up to about 40 kills fits one page of the API.
+async function all(tutti) {
+  const rows = new Map();
+  const page = await tutti.get('uns/tables/kept?order=seq&limit=5000');
+  check(!page.more, 'more than one page of rows: fewer rounds, please');
+  const at = page.columns.findIndex((c) => c.name === 'seq');
+  for (const row of page.rows) rows.set(row[at], (rows.get(row[at]) ?? 0) + 1);
+  return rows;
+}
+
+async function verify(tutti, pub, made, deployed, where) {
+  const good = [...pub.acked].filter((n) => !isBad(n));
+  const bad = [...pub.acked].filter(isBad);
+  if (good.length) {
+    const rows = await all(tutti);
+    const lost = good.filter((n) => rows.get(n) !== 1);
+    check(!lost.length, `${where}: ${lost.length} acknowledged not there once, first ${lost[0]}`);
+    const ghosts = [...rows.keys()].filter((n) => isBad(n) || n >= pub.next);
+    check(!ghosts.length, `${where}: ${ghosts.length} rows nobody sent`);
+  }
+  const dead = await tutti.get('pipelines/keep/dead?limit=1');
+  check(dead.total >= bad.length, `${where}: ${bad.length} bad acknowledged, ${dead.total} dead letters`);
+  const seen = await tutti.get('pipelines/keep');
+  check(seen.version >= deployed, `${where}: version ${deployed} was answered, ${seen.version} is there`);
+  const { users } = await tutti.get('auth/users');
+  const names = new Set(users.map((u) => u.name));
+  for (const name of made) check(names.has(name), `${where}: user ${name} was answered and is gone`);
+}
+
+test(`${rounds} kills: what was answered is there, once`, async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('keep.tutti', keep(0));
+  const made = [];
+  const times = [];
+  let deployed = 1;
+  const pub = await new Publisher(tutti.mqtt, 'in/seq', record, 20).connect();
+  for (let round = 0; round < rounds; round++) {
+    pub.limit = pub.next + 60 + Math.floor(Math.random() * 60); // one page holds all of a suite run
+    pub.fill();
+    const goal = pub.acked.size + 30;
+    if (round % 3 === 0) {
+      await tutti.deploy('keep.tutti', keep(round % 2));
+      deployed = (await tutti.get('pipelines/keep')).version;
+      const name = `user${round}`;
+      const { status, body } = await tutti.call('POST', 'auth/users', { name, password: 'long enough 123', roles: ['view'] });
+      check(status === 200, `user: ${status} ${JSON.stringify(body)}`);
+      made.push(name);
+    }
+    await until('some acknowledged', () => pub.acked.size >= goal);
+    check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
+    await until('the publisher sees it', () => !pub.open);
+    await tutti.up();
+    times.push(tutti.ready_ms);
+    check(tutti.ready_ms < ready_ms_max, `ready after ${tutti.ready_ms.toFixed(0)} ms`);
+    await verify(tutti, pub, made, deployed, `round ${round}`);
+    await pub.connect();
+  }
+  await until('all acknowledged', () => pub.acked.size === pub.next);
+  await verify(tutti, pub, made, deployed, 'end');
+  times.sort((a, b) => a - b);
+  console.log(
+    `      ${pub.next} messages, ${made.length} users, version ${deployed}; ready median ` +
+      `${times[times.length >> 1].toFixed(0)} ms, worst ${times.at(-1).toFixed(0)} ms`,
+  );
+  pub.close();
+  check((await tutti.kill('SIGTERM')) === 0, 'SIGTERM ends with 0');
+});
+
+test('a foreign client is acknowledged only after the row is there', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('keep.tutti', keep(0));
+  for (let n = 0; n < 5; n++) {
+    const pub = start('mosquitto_pub', ['-p', String(tutti.mqtt), '-q', '1', '-t', 'in/seq', '-m', JSON.stringify({ seq: n, v: 1 })]);
+    check((await pub.exited) === 0, 'mosquitto_pub was acknowledged');
+    await tutti.kill('SIGKILL'); // at once: nothing has time to be written later
+    await tutti.up();
+    const { rows } = await tutti.get('uns/tables/kept?limit=100');
+    check(rows.length === n + 1, `${n + 1} acknowledged, ${rows.length} rows`);
+  }
+  await tutti.kill('SIGTERM');
+});
+
+await run();
