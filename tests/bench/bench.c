@@ -8,6 +8,7 @@
  * contestant inside the same round, so that a drifting machine does not matter. */
 #include <fcntl.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,8 +43,9 @@ static int split(Contestant *c, char *text)
     return count > 0;
 }
 
-/* Runs once; CPU seconds, or -1 when it could not be started or failed. */
-static double run(Contestant *c, const char *input)
+/* Runs once; CPU seconds, or -1 when it could not be started or failed. The warm-up's memory is not
+ * counted: it may be that of a compiler. */
+static double run(Contestant *c, const char *input, bool counted)
 {
     char out[200];
     (void)snprintf(out, sizeof out, "%s.out", c->name);
@@ -60,7 +62,7 @@ static double run(Contestant *c, const char *input)
     struct rusage use;
     if (failed || wait4(pid, &status, 0, &use) < 0) return -1;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return -1;
-    if (use.ru_maxrss > c->rss_kib) c->rss_kib = use.ru_maxrss;
+    if (counted && use.ru_maxrss > c->rss_kib) c->rss_kib = use.ru_maxrss;
     return (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
            (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
 }
@@ -92,7 +94,7 @@ int main(int argc, char **argv)
     }
     for (int round = -1; round < rounds; round++) { /* round -1 warms caches and is not counted */
         for (int i = 0; i < count; i++) {
-            double cpu = run(&list[i], argv[2]);
+            double cpu = run(&list[i], argv[2], round >= 0);
             if (cpu < 0) {
                 (void)fprintf(stderr, "bench: %s failed, see stderr.log\n", list[i].name);
                 return 1;
