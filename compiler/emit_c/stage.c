@@ -14,7 +14,7 @@
 
 static const char *const builtin_ids[] = {
 #define BUILTIN(ID, name, args, result, unit, bound, reason, doc) #ID,
-#include "compiler/type/builtins.def"
+#include "stdlib/builtins.def"
 #undef BUILTIN
 };
 

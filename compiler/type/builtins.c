@@ -4,7 +4,7 @@
 static const BuiltinInfo infos[] = {
 #define BUILTIN(id, name, args, result, unit, bound, reason, doc)                                  \
     {name, args, result, BUILTIN_##unit, BOUND_##bound, REASON_##reason, doc},
-#include "compiler/type/builtins.def"
+#include "stdlib/builtins.def"
 #undef BUILTIN
 };
 

@@ -6,7 +6,7 @@
 
 typedef enum Builtin {
 #define BUILTIN(id, name, args, result, unit, bound, reason, doc) BUILTIN_##id,
-#include "compiler/type/builtins.def"
+#include "stdlib/builtins.def"
 #undef BUILTIN
     BUILTIN__COUNT
 } Builtin;

@@ -16,7 +16,7 @@ typedef struct UnitRow {
 static const UnitRow rows[] = {
 #define UNIT(name, m, kg, s, A, K, mol, cd, data, num, den, pi, prefix, text)                      \
     {name, {m, kg, s, A, K, mol, cd, data}, num, den, pi, prefix},
-#include "compiler/type/units.def"
+#include "stdlib/units.def"
 #undef UNIT
 };
 

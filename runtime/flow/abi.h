@@ -284,7 +284,7 @@ typedef struct RtConnectionInfo {
     const char *name, *kind, *url, *options;
 } RtConnectionInfo;
 
-/* Functions a program may call, by the IDs of compiler/type/builtins.def. */
+/* Functions a program may call, by the IDs of stdlib/builtins.def. */
 typedef enum RtBuiltin {
     RT_FN_SQRT,
     RT_FN_POW,

@@ -1,4 +1,4 @@
-/* runtime/flow/builtin.c: the functions a program may call (compiler/type/builtins.def says what
+/* runtime/flow/builtin.c: the functions a program may call (stdlib/builtins.def says what
  * each promises). One entry, because a call costs more than the switch. */
 #include "flow/pipe.h"
 
