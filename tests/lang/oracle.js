@@ -48,7 +48,7 @@ const time = (s) => {
   const t = m ? Date.parse(s) : NaN;
   return Number.isNaN(t) ? undefined : t;
 };
-const lone = (v) => typeof v === 'string' ? !v.isWellFormed() : v && typeof v === 'object' ? Object.entries(v).some(([k, x]) => lone(k) || lone(x)) : false;
+const lone = (v) => typeof v === 'string' ? /[\uD800-\uDFFF]/u.test(v) : v && typeof v === 'object' ? Object.entries(v).some(([k, x]) => lone(k) || lone(x)) : false;
 const decode = (line) => {
   let r;
   try { r = JSON.parse(line); } catch { return { reason: 'bad_json' }; }

@@ -10,7 +10,7 @@ dir=$(mktemp -d)
 passed=0 failed=0 skipped=0 server=""
 cleanup() {
     [ -z "$server" ] || kill -9 "$server" 2>/dev/null
-    mountpoint -q "$dir/root/proc" && umount "$dir/root/proc"
+    mountpoint -q "$dir/bare/proc" && umount "$dir/bare/proc"
     rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -53,12 +53,12 @@ check "a changed byte is refused" refused changed
 plain() { "./$1" --help | grep -q 'usage: tutti'; } # without its end it is a plain tutti again
 check "a cut file does not run its pipelines" plain cut
 
-mkdir -p root/lib64 root/lib/x86_64-linux-gnu root/proc root/data
-cp press-line root/
-for lib in libc.so.6 libm.so.6; do cp -L "/lib/x86_64-linux-gnu/$lib" root/lib/x86_64-linux-gnu/; done
-cp -L /lib64/ld-linux-x86-64.so.2 root/lib64/
-if [ "$(id -u)" = 0 ] && mount -t proc proc root/proc 2>/dev/null; then
-    chroot root /press-line --data /data/d --http 127.0.0.1:0 --mqtt 127.0.0.1:0 >log 2>&1 &
+mkdir -p bare/lib64 bare/lib/x86_64-linux-gnu bare/proc bare/data
+cp press-line bare/
+for lib in libc.so.6 libm.so.6; do cp -L "/lib/x86_64-linux-gnu/$lib" bare/lib/x86_64-linux-gnu/; done
+cp -L /lib64/ld-linux-x86-64.so.2 bare/lib64/
+if [ "$(id -u)" = 0 ] && mount -t proc proc bare/proc 2>/dev/null; then
+    chroot bare /press-line --data /data/d --http 127.0.0.1:0 --mqtt 127.0.0.1:0 >log 2>&1 &
     server=$!
     tries=0
     until grep -q http_port= log || [ $tries -gt 2000 ]; do
