@@ -3,8 +3,9 @@
  * Order up: data folder and its lock, loop, bus, broker (without listener), modules, stored
  * pipelines, programs given at start, and only then the listeners. An MQTT publisher that
  * reconnects after a crash therefore never finds the broker without the pipelines that must see its
- * messages. Order down: HTTP edge, modules (accepted records are finished), broker, loop. A second
- * signal does not wait. */
+ * messages. Order down: the broker stops reading (else it would acknowledge what no pipeline takes
+ * any more), HTTP edge, modules (accepted records are finished), broker, loop. A second signal does
+ * not wait. */
 #include "module/lite.h"
 
 #include "base/clock.h"
@@ -118,6 +119,7 @@ static void stop(Lite *lite, int exit_code)
     }
     lite->stopping = true;
     lite->exit_code = exit_code;
+    if (lite->broker) mqtt_broker_quiesce(lite->broker);
     if (lite->gateway) {
         gateway_close(lite->gateway, GATEWAY_GRACE_MS, on_gateway_closed, lite);
     } else {

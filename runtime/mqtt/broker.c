@@ -248,6 +248,22 @@ void mqtt__tick_start(MqttBroker *b)
         log_error(b->log, "mqtt", "no timer: keep alive and expiry stand still", "%s", "");
 }
 
+static void listeners_close(MqttBroker *broker)
+{
+    while (broker->listeners) {
+        Listener *listener = broker->listeners;
+        broker->listeners = listener->next;
+        uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
+    }
+}
+
+void mqtt_broker_quiesce(MqttBroker *broker)
+{
+    broker->quiet = true;
+    listeners_close(broker);
+    for (Conn *c = broker->first; c; c = c->next) mqtt__conn_resume(c); /* and so stops reading */
+}
+
 void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx)
 {
     if (broker->closing) return;
@@ -256,11 +272,7 @@ void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx)
     mqtt__attaches_done(broker);
     broker->closing = true;
     broker->close_by_ns = clock_monotonic_ns() + CLOSE_BY_S * NS_PER_S;
-    while (broker->listeners) {
-        Listener *listener = broker->listeners;
-        broker->listeners = listener->next;
-        uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
-    }
+    listeners_close(broker);
     for (Conn *c = broker->first; c; c = c->next) {
         c->will_cancelled = true;
         mqtt__conn_fail(c, MQTT_RC_SHUTDOWN);

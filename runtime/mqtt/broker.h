@@ -87,6 +87,10 @@ MUST Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log,
 /* Listens on "127.0.0.1:1883" or "[::1]:1883"; port 0 takes a free one. ret_port may be NULL. */
 MUST Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint16_t *ret_port,
                                    Diag *diag);
+/* Before code that attached goes away: no new clients, and nothing more is read from those there
+ * are, so no publish can be answered that nobody took. What was read is still delivered and
+ * answered. */
+void mqtt_broker_quiesce(MqttBroker *broker);
 /* Drains: stops listening, tells v5 clients "server shutting down", flushes, closes, frees and then
  * calls done(ctx) on a later turn (NULL is accepted). Attachments are gone when it returns. */
 void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx);

@@ -98,6 +98,7 @@ void mqtt__conn_fail(Conn *c, MqttReason reason)
 static bool blocked(const Conn *c)
 {
     if (c->state == CONN_CLOSING || c->state == CONN_AUTH || c->held) return true;
+    if (c->broker->quiet) return true;
     if (c->out.len + c->flying.len + c->carried > OUT_STOP_BYTES) return true;
     const Session *s = c->session;
     return s && c->version < 5 && s->pending_count >= c->broker->conf.receive_max;
@@ -392,7 +393,7 @@ void mqtt__on_listen(uv_stream_t *server, int status)
 {
     Listener *listener = server->data;
     MqttBroker *b = listener->broker;
-    if (status || b->closing) return;
+    if (status || b->closing || b->quiet) return;
     if (b->new_count >= b->conf.unauthenticated_max) oldest_unknown_drop(b);
     Conn *c = mqtt__conn_new(b);
     if (!c) return;
@@ -416,7 +417,7 @@ void mqtt__on_listen(uv_stream_t *server, int status)
 Status mqtt_broker_accept_stream(MqttBroker *broker, const MqttStreamOps *ops, void *ctx,
                                  Str address, bool loopback, MqttStream **ret_stream)
 {
-    if (broker->closing) return ST_UNAVAILABLE;
+    if (broker->closing || broker->quiet) return ST_UNAVAILABLE;
     if (broker->conn_count >= broker->conf.connections_max) {
         broker->stats.refused_limit++;
         return ST_LIMIT;

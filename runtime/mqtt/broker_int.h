@@ -210,6 +210,7 @@ struct MqttBroker {
     Pending *pending_free;
     uint32_t depth;
     bool closing, must_hold;
+    bool quiet; /* nothing that clients send is looked at any more */
     Ring later; /* own publishes from inside a callback */
     MqttAttach *attaches[ATTACH_MAX];
     uint16_t attach_generation;

@@ -203,7 +203,8 @@ test('the data folder has one owner; SIGTERM under load ends with 0', async () =
   pub.limit = pub.next;
   await until('all acknowledged', () => pub.acked.size === pub.limit);
   const out = readFileSync(path.join(tutti.cwd, 'out.ndjson'), 'utf8').trimEnd().split('\n').map((l) => JSON.parse(l).seq);
-  check(new Set(out).size === pub.limit, 'every acknowledged message is in the file');
+  const missing = [...Array(pub.limit).keys()].filter((n) => !out.includes(n)).slice(0, 10);
+  check(new Set(out).size === pub.limit, `every acknowledged message is in the file: ${new Set(out).size} of ${pub.limit}, not ${missing}`);
   pub.close();
   await tutti.kill('SIGTERM');
 });
