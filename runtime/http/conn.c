@@ -395,6 +395,10 @@ static void conn_process(HttpConn *conn)
             return;
         }
     }
+    if (conn->state == CONN_WS && conn->eof) {
+        http__conn_close(conn); /* the peer left while the upgrade was being answered */
+        return;
+    }
     if (!conn->in.len && conn->in.cap) buf_done(&conn->in);
     if (conn->state != CONN_LINGER)
         http__conn_reading(conn, conn->in.len < CONN_IN_BYTES_MAX / 2 && !conn->paused);
