@@ -121,12 +121,12 @@ export class Tutti {
   }
 }
 
-function field(text) {
+export function field(text) {
   const bytes = Buffer.from(text);
   return Buffer.concat([Buffer.from([bytes.length >> 8, bytes.length & 255]), bytes]);
 }
 
-function packet(head, ...parts) {
+export function packet(head, ...parts) {
   const body = Buffer.concat(parts);
   const length = [];
   let rest = body.length;
@@ -208,7 +208,14 @@ export function check(condition, text) {
   if (!condition) throw new Error(text);
 }
 
-export async function run() {
+async function killAll() {
+  const left = [...running];
+  for (const child of left) child.kill('SIGKILL');
+  await Promise.all(left.map((c) => c.exited));
+}
+
+// `keep`: processes live on from one test to the next.
+export async function run(keep = false) {
   let passed = 0;
   let failed = 0;
   const only = process.argv[2];
@@ -223,9 +230,10 @@ export async function run() {
       failed++;
       console.log(`FAIL  ${name}: ${error.stack}`);
     }
-    for (const child of running) child.kill('SIGKILL');
-    await Promise.all([...running].map((c) => c.exited));
+    if (keep) continue;
+    await killAll();
   }
+  await killAll();
   for (const dir of folders) rmSync(dir, { recursive: true, force: true });
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = failed ? 1 : 0;
