@@ -104,7 +104,7 @@ test('every bad record has its reason, and the counters add up', async () => {
   await tutti.deploy('hostile.tutti', program);
   const want = { held: 0, filtered: 0, late: 0 };
   for (let n = 0; n < total; n++) want[kindOf(n)[1]] = (want[kindOf(n)[1]] ?? 0) + 1;
-  const pub = new Publisher(tutti.mqtt, 'plant/a/press', (n) => 
+  const pub = new Publisher(tutti.mqtt, 'plant/a/press', (n) =>
     n < total ? kindOf(n)[2](n) : n < total + large.length ? large[n - total][1](n) : text(n, { ts: at(3600_000) }));
   pub.limit = total;
   await pub.connect();
