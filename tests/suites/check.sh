@@ -35,7 +35,6 @@ headers() {
 }
 
 format() {
-    command -v clang-format >/dev/null || return 0
     files '*.c' '*.h' | xargs -r clang-format --dry-run -Werror
 }
 
