@@ -28,8 +28,7 @@ static void dump_after(void *ctx, const char *pass, const IrProgram *program)
 
 static void folder(const char *name, char *ret_path, size_t size)
 {
-    const char *slash = strrchr(__FILE__, '/');
-    snprintf(ret_path, size, "%.*s/%s", (int)(slash - __FILE__), __FILE__, name);
+    snprintf(ret_path, size, "%s/tests/lang/%s", TEST_SOURCES, name);
 }
 
 static void unit_open(Unit *u, const char *path)

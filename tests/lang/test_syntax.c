@@ -269,8 +269,7 @@ static bool keeps_meaning(Str text)
 static void over_folder(const char *name)
 {
     char path[1024];
-    const char *slash = strrchr(__FILE__, '/');
-    (void)snprintf(path, sizeof path, "%.*s/%s", (int)(slash - __FILE__), __FILE__, name);
+    (void)snprintf(path, sizeof path, "%s/tests/lang/%s", TEST_SOURCES, name);
     DIR *dir = opendir(path);
     CHECK(dir != NULL);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
