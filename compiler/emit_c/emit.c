@@ -138,7 +138,7 @@ static void feed(Emit *e, bool layout)
            leaves, leaves, leaves, leaves);
     emit_f(
         e,
-        "    pipe->received_ns = batch->received_ns;\n"
+        "    pipe->received_ns = batch->received_ns; pipe->ack = 0;\n"
         "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len; pipe->key_len = 0;\n"
         "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n",
         leaves);
@@ -147,7 +147,7 @@ static void feed(Emit *e, bool layout)
               "        if (!batch->bytes) {\n"
               "            if (record == last) return;\n"
               "            p = record->ptr; end = p + record->len;\n"
-              "            pipe->received_ns = record->received_ns;\n"
+              "            pipe->received_ns = record->received_ns; pipe->ack = record->ack;\n"
               "            pipe->topic = record->topic; pipe->topic_len = record->topic_len;\n"
               "            pipe->key = record->key; pipe->key_len = record->key_len;\n"
               "            record++;\n"

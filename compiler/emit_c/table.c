@@ -252,7 +252,8 @@ static void sources(Emit *e)
         emit_f(e, ", ");
         put_options(e, s->options, s->option_count,
                     s->map == NO_INDEX ? NULL : &e->ir->maps[s->map]);
-        emit_f(e, ", \"%s\", %" PRIu32 ", %d},\n", format_name(s->format), s->node, bounded);
+        emit_f(e, ", \"%s\", %" PRIu32 ", %" PRIu32 ", %d},\n", format_name(s->format), s->node,
+               s->group, bounded);
     }
     emit_f(e, "    {0}};\n");
 }

@@ -35,8 +35,14 @@ IrIns *build_ins(IrBuilder *b, IrOp op, uint32_t dst, uint32_t a, uint32_t b2)
     if (s->code_count >= IR_CODE_MAX || b->depth > IR_NEST_MAX) b->full(b->ctx);
     s->code = grow(b, s->code, s->code_count, &b->code_cap, 1, sizeof(IrIns));
     IrIns *ins = &s->code[s->code_count++];
-    *ins = (IrIns){
-        .op = op, .dst = dst, .a = a, .b = b2, .c = NO_REG, .node = b->node, .span = b->span};
+    *ins = (IrIns){.op = op,
+                   .dst = dst,
+                   .a = a,
+                   .b = b2,
+                   .c = NO_REG,
+                   .has = NO_REG,
+                   .node = b->node,
+                   .span = b->span};
     return ins;
 }
 

@@ -72,6 +72,7 @@ static void instruction(Buf *out, const IrStage *s, const IrIns *ins, uint32_t d
     buf_printf(out, "    %*s", (int)(depth > 40 ? 80 : depth * 2), "");
     if (ins->dst != NO_REG) {
         reg(out, s, ins->dst);
+        if (ins->has != NO_REG) buf_char(out, ','), reg(out, s, ins->has);
         buf_printf(out, ":%s = ", ir_type_name(s->regs[ins->dst].type));
     }
     buf_text(out, info->text);

@@ -28,8 +28,8 @@ const IrOpInfo *ir_op_info(IrOp op)
 const char *ir_type_name(IrType type)
 {
     static const char *const names[IR__COUNT] = {
-        "none",    "bool",   "i32",   "i64",  "u32",      "u64",  "f32",  "f64",
-        "decimal", "string", "bytes", "time", "duration", "enum", "json", "record"};
+        "none",   "bool",  "i32",  "i64",      "u32",  "u64",  "f32",  "f64",  "decimal",
+        "string", "bytes", "time", "duration", "enum", "json", "list", "item", "record"};
     return type < IR__COUNT ? names[type] : "?";
 }
 

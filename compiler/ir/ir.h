@@ -34,6 +34,8 @@ typedef enum IrType {
     IR_DURATION, /* int64, ns */
     IR_ENUM,     /* uint32, index into names */
     IR_JSON,     /* unparsed slice */
+    IR_LIST,     /* items behind each other, see RtItem in flow/abi.h */
+    IR_ITEM,     /* one row in memory */
     IR_RECORD,   /* schema fields only; never a register */
     IR__COUNT
 } IrType;
@@ -53,11 +55,11 @@ typedef struct IrField {
     Str name;
     IrType type;
     bool optional;
-    uint32_t bytes_max;   /* STR, BYTES, JSON: longer is too_long */
+    uint32_t bytes_max;   /* STR, BYTES, JSON: longer is too_long; LIST: most items */
     uint8_t scale;        /* DECIMAL: digits behind the point */
     IrTimeRead time_read; /* TIME: how the edge writes it */
     const IrEnum *names;  /* ENUM */
-    uint32_t record;      /* RECORD: index into IrProgram.schemas */
+    uint32_t record;      /* RECORD, LIST, ITEM: index into IrProgram.schemas */
     bool has_range;       /* `in lo..hi`, both inclusive; checked at the edge */
     double lo, hi;
     Str unit; /* as written, for people; empty = none */
@@ -83,8 +85,9 @@ typedef struct IrLeaf {
 typedef struct IrReg {
     IrType type;
     const IrEnum *names; /* ENUM */
-    uint32_t bytes_max;  /* STR, BYTES, JSON: bound, for state and buffers */
+    uint32_t bytes_max;  /* STR, BYTES, JSON: bound, for state and buffers; LIST: most items */
     uint8_t scale;       /* DECIMAL */
+    uint32_t record;     /* LIST, ITEM: schema of an item */
     Str name;            /* what the user calls it; empty for a temporary */
 } IrReg;
 
@@ -116,6 +119,7 @@ typedef union IrImm {
 typedef struct IrIns {
     IrOp op;
     uint32_t dst, a, b, c;    /* registers or NO_REG; FIELD, HAS: a = leaf */
+    uint32_t has;             /* BOOL register, also written: dst holds a value; or NO_REG */
     uint32_t args, arg_count; /* into IrStage.pool */
     IrImm imm;
     uint32_t node; /* whose code this is: named by error records */
@@ -134,7 +138,7 @@ typedef enum IrStageFrom { IR_FROM_SOURCE, IR_FROM_WINDOW, IR_FROM_LATE } IrStag
 
 typedef struct IrStage {
     IrStageFrom from;
-    uint32_t from_index; /* source group 0, or window */
+    uint32_t from_index; /* source group, or window */
     uint32_t schema;     /* of the input */
     IrLeaf *leaves;      /* of the input */
     uint32_t leaf_count;
@@ -166,7 +170,8 @@ typedef struct IrSource {
     IrFormat format;
     IrCheck check;
     IrUnknown unknown;
-    uint32_t map; /* register map (modbus) or NO_INDEX */
+    uint32_t group; /* 0 = the main stream; each group has one schema and one stage */
+    uint32_t map;   /* register map (modbus) or NO_INDEX */
     uint32_t node;
     Span span;
 } IrSource;

@@ -150,6 +150,9 @@ static Status operands(Verify *v, const IrIns *ins)
     } else if (ins->dst >= v->stage->reg_count) {
         return broken(v, "no such result register");
     }
+    if (ins->has != NO_REG &&
+        (ins->has >= v->stage->reg_count || v->stage->regs[ins->has].type != IR_BOOL))
+        return broken(v, "`has` must be a bool register");
     return types(v, ins);
 }
 
@@ -213,6 +216,7 @@ static Status control(Verify *v, const IrIns *ins)
     case IR_DROP: v->left = true; return ST_OK;
     default:
         if (ins->dst != NO_REG) v->written[ins->dst] = true;
+        if (ins->has != NO_REG) v->written[ins->has] = true;
         return ST_OK;
     }
 }

@@ -28,8 +28,8 @@ static bool once(const uint32_t *writes, uint32_t reg)
 static bool candidate(const IrIns *ins, const uint32_t *writes)
 {
     uint8_t effect = ir_op_info(ins->op)->effect;
-    if (ins->dst == NO_REG || effect > 1 || ins->op == IR_CALL || ins->op == IR_CONCAT ||
-        ins->op == IR_MOVE || writes[ins->dst] != 1)
+    if (ins->dst == NO_REG || ins->has != NO_REG || effect > 1 || ins->op == IR_CALL ||
+        ins->op == IR_CONCAT || ins->op == IR_MOVE || writes[ins->dst] != 1)
         return false;
     bool leaf = ins->op == IR_FIELD || ins->op == IR_HAS;
     return leaf || (once(writes, ins->a) && once(writes, ins->b));
@@ -48,8 +48,10 @@ static Status cse_stage(Arena *arena, IrStage *s)
              *instead = arena_many(arena, uint32_t, s->reg_count + 1);
     if (!writes || !instead) return ST_NO_MEMORY;
     for (uint32_t i = 0; i < s->reg_count; i++) instead[i] = i;
-    for (uint32_t i = 0; i < s->code_count; i++)
+    for (uint32_t i = 0; i < s->code_count; i++) {
         if (s->code[i].dst != NO_REG) writes[s->code[i].dst]++;
+        if (s->code[i].has != NO_REG) writes[s->code[i].has]++;
+    }
     uint32_t from = 0, kept = 0;
     for (uint32_t i = 0; i < s->code_count; i++) {
         IrIns ins = s->code[i];

@@ -18,6 +18,7 @@ static bool has_leaf(const IrIns *ins)
 static bool removable(const IrStage *s, const IrIns *ins, const bool *used)
 {
     if (ins->dst == NO_REG || used[ins->dst]) return false;
+    if (ins->has != NO_REG && used[ins->has]) return false;
     return ir_op_info(ins->op)->effect == 0 ||
            (ir_op_info(ins->op)->effect == 1 && !ir_may_fail(s, ins));
 }
@@ -82,8 +83,10 @@ static void late_row(const IrPipeline *p, IrStage *s)
 static void thin_taps(IrStage *s, bool *written)
 {
     memset(written, 0, s->reg_count);
-    for (uint32_t i = 0; i < s->code_count; i++)
+    for (uint32_t i = 0; i < s->code_count; i++) {
         if (s->code[i].dst != NO_REG) written[s->code[i].dst] = true;
+        if (s->code[i].has != NO_REG) written[s->code[i].has] = true;
+    }
     for (uint32_t i = 0; i < s->code_count; i++) {
         const IrIns *ins = &s->code[i];
         for (uint32_t n = 0; ins->op == IR_PASS && n < ins->arg_count; n += 2) {

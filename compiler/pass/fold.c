@@ -153,6 +153,7 @@ static void fold_ins(IrStage *s, IrIns *ins, const Known *k)
                    .a = NO_REG,
                    .b = NO_REG,
                    .c = NO_REG,
+                   .has = NO_REG,
                    .imm = imm,
                    .node = ins->node,
                    .span = ins->span};

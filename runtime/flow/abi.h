@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 1,
+    RT_ABI = 2,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256
@@ -40,6 +40,10 @@ typedef union RtValue {
     RtText s; /* STR BYTES JSON */
 } RtValue;
 
+/* An item is a row in memory: RtValue values[leaf_count], then u8 has[leaf_count], padded to 8
+ * bytes. A list is items behind each other. */
+#define RT_ITEM_BYTES(leaf_count) (16u * (leaf_count) + ((leaf_count) + 7u) / 8u * 8u)
+
 /* The order is the one of IrType in compiler/ir/ir.h. */
 typedef enum RtType {
     RT_NONE,
@@ -57,6 +61,8 @@ typedef enum RtType {
     RT_DURATION,
     RT_ENUM,
     RT_JSON,
+    RT_LIST, /* s: n items behind each other */
+    RT_ITEM, /* s: one item */
     RT_RECORD
 } RtType;
 
@@ -114,7 +120,7 @@ typedef struct RtRecord {
     u32 topic_len, key_len;
     const char *topic, *key;
     i64 received_ns;
-    u64 ack; /* the host's own token; never read by generated code */
+    u64 ack; /* the host's own token, handed on to the rows made of the record */
 } RtRecord;
 
 /* Either lines (bytes != NULL: ends with '\n' unless it is the end of the input; RT_PAD_BYTES
@@ -138,6 +144,7 @@ typedef struct RtRow {
     u32 len;   /* with the line end */
     u32 address_len, key_len;
     u64 address, key; /* into RtOut.aside */
+    u64 ack;          /* of the record at hand; 0 for rows of windows */
 } RtRow;
 
 typedef struct RtOut {
@@ -157,6 +164,7 @@ typedef struct RtSourceInfo {
     const char *options;                     /* JSON object as text */
     const char *format;                      /* json csv text raw */
     u32 node;
+    u32 group; /* 0 = the main stream */
     u8 bounded;
 } RtSourceInfo;
 
@@ -370,6 +378,7 @@ typedef struct RtPipe {
     i64 watermark_ns, highest_ns;
     i64 close_ns;    /* the earliest end of an open window: one compare per record */
     i64 received_ns; /* of the record at hand */
+    u64 ack;         /* of the record at hand */
     const char *raw; /* the record at hand, for error records and meta.raw */
     u64 raw_len;
     const char *topic, *key;
