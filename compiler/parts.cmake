@@ -13,7 +13,8 @@ add_custom_command(
   DEPENDS ${CMAKE_SOURCE_DIR}/compiler/lex/lexer.re ${PARSE_GEN}/grammar.h VERBATIM)
 
 tutti_library(tutti_compiler FOLDERS compiler compiler/diag compiler/lex compiler/ast compiler/parse
-    compiler/type compiler/ir compiler/pass compiler/emit_c compiler/fmt
+    compiler/type compiler/ir compiler/pass compiler/layout compiler/emit_c
+    compiler/fmt
     DEPENDS base ${LIB_SODIUM})
 target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h
     ${PARSE_GEN}/lexer.c)

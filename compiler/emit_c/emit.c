@@ -3,6 +3,7 @@
  * The loop tries the learnt layout on each record and reads it in any order when that gives up;
  * both put values into one array, and the first stage, inlined behind it, works on that. */
 #include "compiler/emit_c/emit_int.h"
+#include "compiler/layout/layout.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -86,19 +87,6 @@ static void slots(Emit *e)
         }
         emit_f(e, "    u64 end;\n};\n");
     }
-}
-
-/* The leaves stage 0 reads; with `check strict` all of them. */
-static void find_needed(Emit *e)
-{
-    const IrPipeline *p = e->pipeline;
-    for (uint32_t i = 0; p->stage_count && i < p->stages[0].code_count; i++) {
-        const IrIns *ins = &p->stages[0].code[i];
-        if ((ins->op == IR_FIELD || ins->op == IR_HAS) && ins->a < e->leaf_count)
-            e->needed[ins->a] = true;
-    }
-    for (uint32_t i = 0; i < e->leaf_count; i++)
-        if (p->sources[0].check == CHECK_STRICT) e->needed[i] = true;
 }
 
 static void any_order(Emit *e, IrFormat format)
@@ -206,7 +194,7 @@ static void pipeline(Emit *e, Str sample)
         emit_fail(e, ST_NO_MEMORY, "compiling");
         return;
     }
-    find_needed(e);
+    if (p->stage_count) layout_needed(&p->stages[0], p->sources[0].check, e->needed, e->leaf_count);
     emit_f(e, "\n/* ==== pipeline %.*s ==== */\n", STR_ARG(p->name));
     slots(e);
     emit_tables(e);

@@ -1,0 +1,356 @@
+/* compiler/layout/learn.c: sample lines to layouts.
+ *
+ * A line is walked once with the schema at hand; what is between two values is constant. Lines that
+ * are not plain JSON objects, or could never be accepted, have no vote. */
+#include "compiler/layout/layout.h"
+
+#include "base/buf.h"
+
+enum { SHAPES_MAX = 16, SAMPLE_LINES = 400, DEPTH_MAX = 8, GUESS_BYTES_MAX = 1 << 20 };
+
+typedef struct Learn {
+    const IrProgram *ir;
+    const bool *needed; /* of the leaves */
+    uint32_t schema, leaf_count;
+    bool refuse_unknown;
+    Layout *layout;
+    const char *p, *end, *mark; /* mark: start of the constant at hand */
+    bool bad;
+    uint32_t depth;
+} Learn;
+
+static void space(Learn *l)
+{
+    while (l->p < l->end && (*l->p == ' ' || *l->p == '\t')) l->p++;
+}
+
+/* At a quote: behind the closing one. Only plain ASCII will do for keys. */
+static Str string(Learn *l, bool plain)
+{
+    const char *start = ++l->p;
+    while (l->p < l->end && *l->p != '"') {
+        if (*l->p == '\\') {
+            if (plain) l->bad = true;
+            l->p++;
+        } else if (plain && ((unsigned char)*l->p < 32 || (unsigned char)*l->p > 126)) {
+            l->bad = true;
+        }
+        l->p++;
+    }
+    if (l->p >= l->end) {
+        l->bad = true;
+        return STR_NONE;
+    }
+    Str text = str_slice(start, (size_t)(l->p - start));
+    l->p++;
+    return text;
+}
+
+/* Over an object or array without looking inside; the decoder checks it. */
+static void opaque(Learn *l)
+{
+    int depth = 0;
+    do {
+        if (l->p >= l->end) {
+            l->bad = true;
+            return;
+        }
+        if (*l->p == '"') {
+            string(l, false);
+            continue;
+        }
+        if (*l->p == '{' || *l->p == '[') depth++;
+        if (*l->p == '}' || *l->p == ']') depth--;
+        l->p++;
+    } while (depth > 0);
+}
+
+static uint32_t leaves_of(const IrProgram *ir, uint32_t schema)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ir->schemas[schema].count; i++) {
+        const IrField *field = &ir->schemas[schema].fields[i];
+        count += field->type == IR_RECORD ? leaves_of(ir, field->record) : 1;
+    }
+    return count;
+}
+
+static void item(Learn *l, LayoutKind kind, uint32_t leaf, const char *value, size_t len)
+{
+    if (l->layout->count == LAYOUT_ITEMS_MAX) {
+        l->bad = true;
+        return;
+    }
+    Str before = str_slice(l->mark, (size_t)(value - l->mark));
+    l->layout->items[l->layout->count++] = (LayoutItem){before, kind, leaf, (uint32_t)len};
+}
+
+static void object(Learn *l, uint32_t schema, uint32_t first_leaf);
+
+/* A number, or one of the three words; anything else has no vote. */
+static LayoutKind scalar(Learn *l)
+{
+    const char *start = l->p;
+    while (l->p < l->end && *l->p != ',' && *l->p != '}' && *l->p != ']' && *l->p != ' ') l->p++;
+    Str text = str_slice(start, (size_t)(l->p - start));
+    if (str_is(text, "true") || str_is(text, "false")) return LAYOUT_BOOL;
+    if (str_is(text, "null")) return LAYOUT_NULL;
+    if (!text.len || (*start != '-' && (*start < '0' || *start > '9'))) l->bad = true;
+    return LAYOUT_NUMBER;
+}
+
+/* Somebody reads the field, or a leaf of the record it is. */
+static bool wanted(const Learn *l, const IrField *field, uint32_t leaf)
+{
+    uint32_t count = field->type == IR_RECORD ? leaves_of(l->ir, field->record) : 1;
+    for (uint32_t i = 0; i < count && leaf + i < l->leaf_count; i++)
+        if (l->needed[leaf + i]) return true;
+    return false;
+}
+
+/* A value that is not an object to look into. */
+static void plain_value(Learn *l, uint32_t leaf)
+{
+    const char *start = l->p;
+    if (*start == '"') {
+        Str text = string(l, false);
+        item(l, LAYOUT_TEXT, leaf, start + 1, text.len);
+        l->mark = l->p - 1; /* the closing quote belongs to the next constant */
+        return;
+    }
+    LayoutKind kind = LAYOUT_OPAQUE;
+    if (*start == '{' || *start == '[')
+        opaque(l);
+    else
+        kind = scalar(l);
+    item(l, kind, leaf, start, (size_t)(l->p - start));
+    l->mark = l->p;
+}
+
+static void value(Learn *l, const IrField *field, uint32_t leaf)
+{
+    if (l->p >= l->end) {
+        l->bad = true;
+    } else if (field && field->type == IR_RECORD && *l->p == '{') {
+        object(l, field->record, leaf);
+    } else if (field && field->type == IR_RECORD) {
+        /* null, or what no decoder takes; there is no leaf to give it to */
+        if (wanted(l, field, leaf) && !(field->optional && *l->p == 'n')) l->bad = true;
+        plain_value(l, NO_INDEX);
+    } else {
+        if (!field && l->refuse_unknown) l->bad = true;
+        plain_value(l, leaf);
+    }
+}
+
+/* Number of the field in its schema, or NO_INDEX; *leaf moves on to its first leaf. */
+static uint32_t find(const Learn *l, const IrSchema *s, Str key, uint32_t *leaf)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (str_eq(s->fields[i].name, key)) return i;
+        *leaf += s->fields[i].type == IR_RECORD ? leaves_of(l->ir, s->fields[i].record) : 1;
+    }
+    *leaf = NO_INDEX;
+    return NO_INDEX;
+}
+
+/* A key, its colon and its value. */
+static void member(Learn *l, const IrSchema *s, uint32_t first_leaf, bool *seen)
+{
+    Str key = string(l, true);
+    space(l);
+    if (l->p >= l->end || *l->p != ':') {
+        l->bad = true;
+        return;
+    }
+    l->p++;
+    space(l);
+    uint32_t leaf = first_leaf, at = find(l, s, key, &leaf);
+    if (at != NO_INDEX) {
+        if (seen[at]) l->bad = true; /* the second one would have to be ignored and counted */
+        seen[at] = true;
+    }
+    value(l, at == NO_INDEX ? NULL : &s->fields[at], leaf);
+}
+
+/* What must be there is. */
+static void complete(Learn *l, const IrSchema *s, uint32_t leaf, const bool *seen)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const IrField *field = &s->fields[i];
+        if (!seen[i] && !field->optional && wanted(l, field, leaf)) l->bad = true;
+        leaf += field->type == IR_RECORD ? leaves_of(l->ir, field->record) : 1;
+    }
+}
+
+static void object(Learn *l, uint32_t schema, uint32_t first_leaf)
+{
+    const IrSchema *s = &l->ir->schemas[schema];
+    bool seen[LAYOUT_ITEMS_MAX] = {false}, more = true;
+    if (++l->depth > DEPTH_MAX || s->count > LAYOUT_ITEMS_MAX) l->bad = true;
+    l->p++;
+    while (more && !l->bad) {
+        space(l);
+        if (l->p >= l->end || *l->p != '"') {
+            l->bad = true;
+            return;
+        }
+        member(l, s, first_leaf, seen);
+        space(l);
+        more = l->p < l->end && *l->p == ',';
+        if (!more && (l->p >= l->end || *l->p != '}')) l->bad = true;
+        l->p++;
+    }
+    complete(l, s, first_leaf, seen);
+    l->depth--;
+}
+
+/* Whether the line is one the decoder could take; *layout is how it looks. */
+static bool learn_line(const Learn *with, Str line, Layout *layout)
+{
+    Learn l = *with;
+    l.layout = layout;
+    l.p = l.mark = line.ptr;
+    l.end = line.ptr + line.len;
+    layout->count = 0;
+    layout->votes = 1;
+    if (!line.len || *l.p != '{') return false;
+    object(&l, l.schema, 0);
+    if (l.bad) return false;
+    layout->after = str_slice(l.mark, (size_t)(l.p - l.mark));
+    if (l.p < l.end && *l.p == '\r') l.p++;
+    return l.p == l.end && layout->count;
+}
+
+static bool same(const Layout *a, const Layout *b)
+{
+    if (a->count != b->count || !str_eq(a->after, b->after)) return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (a->items[i].kind != b->items[i].kind || !str_eq(a->items[i].before, b->items[i].before))
+            return false;
+    return true;
+}
+
+/* Copies the layout with its texts, so that the sample may go. */
+MUST static Status keep(const Layout *from, Arena *arena, Layout *ret)
+{
+    *ret = *from;
+    ret->items = arena_many(arena, LayoutItem, from->count);
+    ret->after = arena_str(arena, from->after);
+    if (!ret->items || !ret->after.ptr) return ST_NO_MEMORY;
+    for (uint32_t i = 0; i < from->count; i++) {
+        ret->items[i] = from->items[i];
+        ret->items[i].before = arena_str(arena, from->items[i].before);
+        if (!ret->items[i].before.ptr) return ST_NO_MEMORY;
+    }
+    return ST_OK;
+}
+
+typedef struct Votes {
+    Layout shapes[SHAPES_MAX + 1]; /* the last one is the line at hand when all are taken */
+    uint32_t count;
+} Votes;
+
+static void count_line(Votes *votes, const Layout *fresh)
+{
+    uint32_t i = 0;
+    while (i < votes->count && !same(&votes->shapes[i], fresh)) i++;
+    if (i < votes->count)
+        votes->shapes[i].votes++;
+    else if (votes->count < SHAPES_MAX)
+        votes->count++; /* it stands there already */
+}
+
+/* Declared order, compact: written as a sample line and learnt like any other. */
+static void guess(const IrProgram *ir, uint32_t schema, Buf *line)
+{
+    const IrSchema *s = &ir->schemas[schema];
+    buf_char(line, '{');
+    for (uint32_t i = 0; i < s->count; i++) {
+        const IrField *f = &s->fields[i];
+        if (i) buf_char(line, ',');
+        buf_char(line, '"');
+        buf_str(line, f->name);
+        buf_text(line, "\":");
+        switch (f->type) {
+        case IR_RECORD: guess(ir, f->record, line); break;
+        case IR_BOOL: buf_text(line, "true"); break;
+        case IR_LIST:
+        case IR_ITEM:
+        case IR_JSON: buf_text(line, "[]"); break;
+        case IR_TIME:
+            buf_text(line, f->time_read == IR_TIME_TEXT ? "\"2026-11-23T10:00:00.000Z\"" : "0");
+            break;
+        case IR_STR:
+        case IR_BYTES:
+        case IR_DURATION:
+        case IR_ENUM: buf_text(line, "\"\""); break;
+        default: buf_char(line, '0');
+        }
+    }
+    buf_char(line, '}');
+}
+
+void layout_needed(const IrStage *stage, IrCheck check, bool *needed, uint32_t leaf_count)
+{
+    for (uint32_t i = 0; i < leaf_count; i++) needed[i] = check == CHECK_STRICT;
+    for (uint32_t i = 0; i < stage->code_count; i++) {
+        const IrIns *ins = &stage->code[i];
+        if ((ins->op == IR_FIELD || ins->op == IR_HAS) && ins->a < leaf_count)
+            needed[ins->a] = true;
+    }
+}
+
+MUST static Status take_most(Votes *votes, Arena *arena, LayoutList *ret)
+{
+    while (ret->count < LAYOUTS_MAX) {
+        Layout *best = NULL;
+        for (uint32_t i = 0; i < votes->count; i++)
+            if (votes->shapes[i].votes && (!best || votes->shapes[i].votes > best->votes))
+                best = &votes->shapes[i];
+        if (!best) break;
+        Status st = keep(best, arena, &ret->list[ret->count++]);
+        if (st) return st;
+        best->votes = 0;
+    }
+    return ST_OK;
+}
+
+MUST static Status learn_guess(const Learn *with, Votes *votes, Arena *arena, LayoutList *list)
+{
+    AUTO_BUF Buf line;
+    buf_init(&line, GUESS_BYTES_MAX);
+    guess(with->ir, with->schema, &line);
+    Layout *at = &votes->shapes[0];
+    if (buf_status(&line) || !learn_line(with, buf_view(&line), at)) return ST_OK;
+    at->votes = 0;
+    return keep(at, arena, &list->list[list->count++]);
+}
+
+Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source,
+                    const bool *needed, Str sample, Arena *arena, LayoutList *ret_list)
+{
+    LayoutList list = {.count = 0};
+    Learn with = {.ir = ir,
+                  .schema = schema,
+                  .needed = needed,
+                  .leaf_count = leaves_of(ir, schema),
+                  .refuse_unknown = source->unknown != UNKNOWN_IGNORE};
+    Votes *votes = arena_one(arena, Votes);
+    if (!votes) return ST_NO_MEMORY;
+    for (uint32_t i = 0; i <= SHAPES_MAX; i++) {
+        votes->shapes[i].items = arena_many(arena, LayoutItem, LAYOUT_ITEMS_MAX);
+        if (!votes->shapes[i].items) return ST_NO_MEMORY;
+    }
+    for (int line = 0; line < SAMPLE_LINES && sample.len; line++) {
+        ptrdiff_t nl = str_find_char(sample, '\n');
+        if (nl < 0) break; /* the last line may be cut */
+        Layout *at = &votes->shapes[votes->count];
+        if (learn_line(&with, str_slice(sample.ptr, (size_t)nl), at)) count_line(votes, at);
+        sample = str_skip(sample, (size_t)nl + 1);
+    }
+    Status st = take_most(votes, arena, &list);
+    if (!st && !list.count) st = learn_guess(&with, votes, arena, &list);
+    if (!st) *ret_list = list;
+    return st;
+}
