@@ -6,6 +6,8 @@
  * turned into the brace afterwards. */
 #include "compiler/emit_c/emit_int.h"
 
+#include "compiler/ir/facts.h"
+
 #include <inttypes.h>
 
 typedef struct Row {
@@ -99,16 +101,6 @@ static bool always_there(const Row *row, const IrField *field, uint32_t leaf)
     return row->pairs[2 * leaf + 1] == NO_REG;
 }
 
-static uint32_t leaves_of(const IrProgram *ir, uint32_t schema)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < ir->schemas[schema].count; i++) {
-        const IrField *field = &ir->schemas[schema].fields[i];
-        count += field->type == IR_RECORD ? leaves_of(ir, field->record) : 1;
-    }
-    return count;
-}
-
 /* A nested record that may be missing is there when any of its leaves is. */
 static void any_there(Row *row, uint32_t count)
 {
@@ -153,7 +145,7 @@ static void object(Row *row, uint32_t schema)
         }
         flush(e);
         if (field->type == IR_RECORD)
-            any_there(row, leaves_of(e->ir, field->record));
+            any_there(row, ir_leaf_count(e->ir, field->record));
         else
             emit_f(e, "    if (%s) {\n", emit_reg(e, row->pairs[2 * row->leaf + 1]));
         member(row, field, separator);

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "compiler/ir/facts.h"
 #include "compiler/type/builtins.h"
 
 static const char *const builtin_ids[] = {
@@ -444,16 +445,13 @@ static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, 
         }
         break;
     case AGG_STDDEV: emit_f(e, "rt_add_variance(&slot->a%" PRIu32 ", (f64)%s);\n", at, v); break;
-    case AGG_QUANTILE: {
-        unsigned bits = 1;
-        while (bits < 12 && 1.0 / (double)(2u << bits) > agg->within) bits++;
+    case AGG_QUANTILE:
         emit_f(e,
                "if (RT_RARE(!rt_add_sketch(pipe, rt, %" PRIu32 ", &slot->a%" PRIu32
                ", (f64)%s, %u))) ",
-               ins->imm.index, at, v, bits);
+               ins->imm.index, at, v, ir_sketch_bits(agg->within));
         leave(e, ins, "RT_OVERFLOW");
         break;
-    }
     }
 }
 

@@ -3,6 +3,8 @@
  * schemas. */
 #include "compiler/emit_c/emit_int.h"
 
+#include "compiler/ir/facts.h"
+
 #include <inttypes.h>
 
 static uint64_t name_word(Str name)
@@ -55,16 +57,6 @@ static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str
     emit_f(e, "},\n");
 }
 
-static uint32_t leaves_of(const IrProgram *ir, uint32_t schema)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < ir->schemas[schema].count; i++) {
-        const IrField *field = &ir->schemas[schema].fields[i];
-        count += field->type == IR_RECORD ? leaves_of(ir, field->record) : 1;
-    }
-    return count;
-}
-
 /* The plain schema `index`: leaves from 0, for rows out. Children first, each leaf numbered from
  * where it stands in its own record's parent, so nested ones are written per use. */
 static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, uint32_t *serial)
@@ -75,7 +67,7 @@ static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, u
         const IrField *f = &s->fields[i];
         children[i] = *serial;
         if (f->type == IR_RECORD) out_schema(e, f->record, at, root, serial);
-        at += f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
+        at += f->type == IR_RECORD ? ir_leaf_count(e->ir, f->record) : 1;
     }
     emit_f(e, "static const RtField fields_%" PRIu32 "_%" PRIu32 "[] = {\n", root, mine);
     at = leaf;
@@ -89,7 +81,7 @@ static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, u
                    ", .child = &child_%" PRIu32 "_%" PRIu32 ", .path = \"\"},\n",
                    f->name.len, (int)IR_RECORD, f->optional ? "RT_OPTIONAL" : "0", at, root,
                    children[i]);
-            at += leaves_of(e->ir, f->record);
+            at += ir_leaf_count(e->ir, f->record);
         } else {
             field_row(e, f, at, true, f->name, 0);
             at++;
@@ -103,7 +95,7 @@ static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, u
     emit_f(e, " = {");
     emit_literal(e, s->name);
     emit_f(e, ", fields_%" PRIu32 "_%" PRIu32 ", %" PRIu32 ", %" PRIu32 "};\n", root, mine,
-           s->count, leaves_of(e->ir, schema));
+           s->count, ir_leaf_count(e->ir, schema));
 }
 
 void emit_schemas(Emit *e)
@@ -128,7 +120,7 @@ static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_
     uint32_t at = leaf;
     for (uint32_t i = 0; i < s->count; i++) {
         const IrField *f = &s->fields[i];
-        uint32_t count = f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
+        uint32_t count = f->type == IR_RECORD ? ir_leaf_count(e->ir, f->record) : 1;
         if (f->type == IR_RECORD && any_needed(e, at, count))
             in_schema(e, f->record, at,
                       arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(f->name)),
@@ -140,7 +132,7 @@ static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_
     at = leaf;
     for (uint32_t i = 0; i < s->count; i++) {
         const IrField *f = &s->fields[i];
-        uint32_t count = f->type == IR_RECORD ? leaves_of(e->ir, f->record) : 1;
+        uint32_t count = f->type == IR_RECORD ? ir_leaf_count(e->ir, f->record) : 1;
         field_row(e, f, at, any_needed(e, at, count),
                   arena_printf(e->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name)), depth);
         at += count;
@@ -149,86 +141,20 @@ static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_
            e->index, depth, leaf);
     emit_literal(e, s->name);
     emit_f(e, ", fields_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32 ", %" PRIu32 ", %" PRIu32 "};\n",
-           e->index, depth, leaf, s->count, leaves_of(e->ir, schema));
-}
-
-/* ---- options as JSON text ---- */
-
-static void json_text(Buf *out, Str text)
-{
-    buf_char(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (c < 32)
-            buf_printf(out, "\\u%04x", c);
-        else {
-            if (c == '"' || c == '\\') buf_char(out, '\\');
-            buf_char(out, (char)c);
-        }
-    }
-    buf_char(out, '"');
-}
-
-/* A register map as the Modbus driver reads it (runtime/modules/connectors/README.md). */
-static void map_members(Buf *out, const IrMap *map, bool has_unit)
-{
-    static const char *const orders[][2] = {
-        {"be", "ABCD"}, {"le", "DCBA"}, {"be_swap", "BADC"}, {"le_swap", "CDAB"}};
-    if (!has_unit) buf_printf(out, "\"unit\":%" PRIu32 ",", map->unit_id);
-    buf_printf(out, "\"every_ms\":%" PRIi64 ",\"registers\":[", map->every_ns / 1000000);
-    for (uint32_t i = 0; i < map->field_count; i++) {
-        const IrMapField *f = &map->fields[i];
-        const char *order = "ABCD";
-        for (size_t k = 0; k < COUNT_OF(orders); k++)
-            if (str_is(f->order, orders[k][0])) order = orders[k][1];
-        buf_text(out, i ? ",{\"name\":" : "{\"name\":");
-        json_text(out, f->name);
-        buf_text(out, ",\"type\":");
-        json_text(out, f->wire_type);
-        buf_text(out, ",\"area\":");
-        json_text(out, f->area);
-        buf_printf(out, ",\"address\":%" PRIu32 ",\"order\":\"%s\",\"scale\":%.17g}", f->address,
-                   order, f->scale);
-    }
-    buf_char(out, ']');
+           e->index, depth, leaf, s->count, ir_leaf_count(e->ir, schema));
 }
 
 static void put_options(Emit *e, const IrOption *list, uint32_t count, const IrMap *map)
 {
-    Buf text;
-    bool has_unit = false;
+    AUTO_BUF Buf text;
     buf_init(&text, 1 << 20);
-    buf_char(&text, '{');
-    for (uint32_t i = 0; i < count; i++) has_unit |= str_is(list[i].name, "unit");
-    if (map) {
-        map_members(&text, map, has_unit);
-        if (count) buf_char(&text, ',');
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (i) buf_char(&text, ',');
-        json_text(&text, list[i].name);
-        buf_char(&text, ':');
-        switch (list[i].type) {
-        case IR_BOOL: buf_text(&text, list[i].value.boolean ? "true" : "false"); break;
-        case IR_STR: json_text(&text, list[i].value.text); break;
-        case IR_F64: buf_printf(&text, "%.17g", list[i].value.number); break;
-        default: buf_i64(&text, list[i].value.integer); break; /* durations in ns */
-        }
-    }
-    buf_char(&text, '}');
+    ir_put_options(&text, list, count, map);
     emit_literal(e, buf_view(&text));
-    buf_done(&text);
 }
 
 void emit_options(Emit *e, const IrOption *list, uint32_t count)
 {
     put_options(e, list, count, NULL);
-}
-
-static const char *format_name(IrFormat format)
-{
-    static const char *const names[] = {"", "json", "csv", "text", "raw"};
-    return names[format];
 }
 
 static void connection_name(Emit *e, uint32_t connection)
@@ -242,7 +168,6 @@ static void sources(Emit *e)
     emit_f(e, "static const RtSourceInfo sources_%" PRIu32 "[] = {\n", e->index);
     for (uint32_t i = 0; i < p->source_count; i++) {
         const IrSource *s = &p->sources[i];
-        bool bounded = str_is(s->kind, "stdin") || str_is(s->kind, "file");
         emit_f(e, "    {");
         emit_literal(e, s->kind);
         emit_f(e, ", ");
@@ -252,8 +177,8 @@ static void sources(Emit *e)
         emit_f(e, ", ");
         put_options(e, s->options, s->option_count,
                     s->map == NO_INDEX ? NULL : &e->ir->maps[s->map]);
-        emit_f(e, ", \"%s\", %" PRIu32 ", %" PRIu32 ", %d},\n", format_name(s->format), s->node,
-               s->group, bounded);
+        emit_f(e, ", \"%s\", %" PRIu32 ", %" PRIu32 ", %d},\n", ir_format_name(s->format), s->node,
+               s->group, ir_source_bounded(s));
     }
     emit_f(e, "    {0}};\n");
 }
@@ -272,26 +197,14 @@ static void sinks(Emit *e)
         emit_literal(e, s->address);
         emit_f(e, ", ");
         emit_options(e, s->options, s->option_count);
-        emit_f(e, ", \"%s\", ", format_name(s->format));
-        Buf keys;
+        emit_f(e, ", \"%s\", ", ir_format_name(s->format));
+        AUTO_BUF Buf keys;
         buf_init(&keys, 65536);
-        buf_char(&keys, '[');
-        IrLeaf *leaves = NULL;
-        uint32_t leaf_count = 0;
-        if (s->key_count && s->schema != NO_INDEX &&
-            ir_leaves(e->ir, s->schema, e->arena, &leaves, &leaf_count) != ST_OK)
-            emit_fail(e, ST_NO_MEMORY, "compiling");
-        for (uint32_t k = 0; k < s->key_count && s->keys[k] < leaf_count; k++) {
-            if (k) buf_char(&keys, ',');
-            json_text(&keys, leaves[s->keys[k]].name);
-        }
-        buf_char(&keys, ']');
+        if (ir_put_keys(&keys, e->ir, s, e->arena)) emit_fail(e, ST_NO_MEMORY, "compiling");
         emit_literal(e, buf_view(&keys));
-        buf_done(&keys);
-        bool error = s->schema == NO_INDEX;
-        for (uint32_t k = 0; k < p->error_sink_count; k++) error |= p->error_sinks[k] == i;
         emit_f(e, ", %" PRIu32 ", %s%s, ", s->node,
-               s->address_is_computed ? "RT_SINK_ADDRESS | " : "", error ? "RT_SINK_ERROR" : "0");
+               s->address_is_computed ? "RT_SINK_ADDRESS | " : "",
+               ir_sink_takes_errors(p, i) ? "RT_SINK_ERROR" : "0");
         if (s->schema == NO_INDEX)
             emit_f(e, "0},\n");
         else
@@ -325,34 +238,6 @@ static void graph(Emit *e)
     emit_f(e, "    {0}};\n");
 }
 
-static uint64_t mix(uint64_t h, uint64_t v)
-{
-    h = (h ^ v) * 0x9e3779b97f4a7c15ull;
-    return h ^ h >> 29;
-}
-
-/* Whatever must be equal for saved state to fit: keys, size, aggregates. */
-static uint64_t layout_hash(const IrWindow *w)
-{
-    uint64_t h = mix(1, (uint64_t)w->kind);
-    h = mix(h, (uint64_t)w->size_ns);
-    h = mix(h, w->size_count);
-    h = mix(h, w->event_time);
-    for (uint32_t i = 0; i < w->key_count; i++) {
-        h = mix(h, (uint64_t)w->keys[i].type);
-        for (uint32_t n = 0; w->keys[i].names && n < w->keys[i].names->count; n++)
-            for (size_t c = 0; c < w->keys[i].names->names[n].len; c++)
-                h = mix(h, (unsigned char)w->keys[i].names->names[n].ptr[c]);
-    }
-    for (uint32_t i = 0; i < w->agg_count; i++) {
-        uint64_t within;
-        memcpy(&within, &w->aggs[i].within, 8);
-        h = mix(mix(h, (uint64_t)w->aggs[i].kind), (uint64_t)w->aggs[i].type);
-        h = mix(h, within);
-    }
-    return h;
-}
-
 static const IrField *agg_field(Emit *e, const IrWindow *w, uint32_t agg)
 {
     IrLeaf *leaves;
@@ -370,9 +255,7 @@ static void windows(Emit *e)
         for (uint32_t a = 0; a < w->agg_count; a++) {
             const IrAgg *agg = &w->aggs[a];
             const IrField *f = agg_field(e, w, a);
-            unsigned bits = 0;
-            if (agg->kind == AGG_QUANTILE)
-                for (bits = 1; bits < 12 && 1.0 / (double)(2u << bits) > agg->within;) bits++;
+            unsigned bits = agg->kind == AGG_QUANTILE ? ir_sketch_bits(agg->within) : 0;
             emit_f(e,
                    "    {.kind = %d, .type = %d, .bits = %u, .offset = __builtin_offsetof(struct "
                    "Slot_%" PRIu32 "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32
@@ -391,7 +274,7 @@ static void windows(Emit *e)
                "    {.name = \"%.*s.%" PRIu32 "\", .layout = 0x%" PRIx64
                "ull, .kind = %d, .event_time = %d, .size_ns = %" PRId64 "ll, .size_count = %" PRIu64
                "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32 ",\n",
-               STR_ARG(p->name), i, layout_hash(w), (int)w->kind, w->event_time,
+               STR_ARG(p->name), i, ir_window_layout(w), (int)w->kind, w->event_time,
                w->size_ns ? w->size_ns : 1, w->size_count, w->key_count, w->agg_count);
         emit_f(e, "     .key_types = (const u8[]){");
         for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%d, ", (int)w->keys[k].type);

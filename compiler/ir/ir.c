@@ -1,5 +1,6 @@
 /* compiler/ir/ir.c: tables and questions about the IR (see ir.h). */
 #include "compiler/ir/ir.h"
+#include "compiler/ir/facts.h"
 
 enum {
     OPERANDS_NONE,
@@ -33,15 +34,6 @@ const char *ir_type_name(IrType type)
     return type < IR__COUNT ? names[type] : "?";
 }
 
-static uint32_t count_leaves(const IrProgram *program, uint32_t schema)
-{
-    const IrSchema *s = &program->schemas[schema];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        count += s->fields[i].type == IR_RECORD ? count_leaves(program, s->fields[i].record) : 1;
-    return count;
-}
-
 static Status fill_leaves(const IrProgram *program, uint32_t schema, const IrLeaf *around,
                           Arena *arena, IrLeaf *list, uint32_t *at)
 {
@@ -69,7 +61,7 @@ static Status fill_leaves(const IrProgram *program, uint32_t schema, const IrLea
 Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
                  uint32_t *ret_count)
 {
-    uint32_t count = count_leaves(program, schema), at = 0;
+    uint32_t count = ir_leaf_count(program, schema), at = 0;
     IrLeaf *list = arena_many(arena, IrLeaf, count + 1);
     if (!list) return ST_NO_MEMORY;
     IrLeaf root = {0};

@@ -5,6 +5,7 @@
 #include "compiler/layout/layout.h"
 
 #include "base/buf.h"
+#include "compiler/ir/facts.h"
 
 enum { SHAPES_MAX = 16, SAMPLE_LINES = 400, DEPTH_MAX = 8, GUESS_BYTES_MAX = 1 << 20 };
 
@@ -65,16 +66,6 @@ static void opaque(Learn *l)
     } while (depth > 0);
 }
 
-static uint32_t leaves_of(const IrProgram *ir, uint32_t schema)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < ir->schemas[schema].count; i++) {
-        const IrField *field = &ir->schemas[schema].fields[i];
-        count += field->type == IR_RECORD ? leaves_of(ir, field->record) : 1;
-    }
-    return count;
-}
-
 static void item(Learn *l, LayoutKind kind, uint32_t leaf, const char *value, size_t len)
 {
     if (l->layout->count == LAYOUT_ITEMS_MAX) {
@@ -102,7 +93,7 @@ static LayoutKind scalar(Learn *l)
 /* Somebody reads the field, or a leaf of the record it is. */
 static bool wanted(const Learn *l, const IrField *field, uint32_t leaf)
 {
-    uint32_t count = field->type == IR_RECORD ? leaves_of(l->ir, field->record) : 1;
+    uint32_t count = field->type == IR_RECORD ? ir_leaf_count(l->ir, field->record) : 1;
     for (uint32_t i = 0; i < count && leaf + i < l->leaf_count; i++)
         if (l->needed[leaf + i]) return true;
     return false;
@@ -148,7 +139,7 @@ static uint32_t find(const Learn *l, const IrSchema *s, Str key, uint32_t *leaf)
 {
     for (uint32_t i = 0; i < s->count; i++) {
         if (str_eq(s->fields[i].name, key)) return i;
-        *leaf += s->fields[i].type == IR_RECORD ? leaves_of(l->ir, s->fields[i].record) : 1;
+        *leaf += s->fields[i].type == IR_RECORD ? ir_leaf_count(l->ir, s->fields[i].record) : 1;
     }
     *leaf = NO_INDEX;
     return NO_INDEX;
@@ -179,7 +170,7 @@ static void complete(Learn *l, const IrSchema *s, uint32_t leaf, const bool *see
     for (uint32_t i = 0; i < s->count; i++) {
         const IrField *field = &s->fields[i];
         if (!seen[i] && !field->optional && wanted(l, field, leaf)) l->bad = true;
-        leaf += field->type == IR_RECORD ? leaves_of(l->ir, field->record) : 1;
+        leaf += field->type == IR_RECORD ? ir_leaf_count(l->ir, field->record) : 1;
     }
 }
 
@@ -334,7 +325,7 @@ Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source
     Learn with = {.ir = ir,
                   .schema = schema,
                   .needed = needed,
-                  .leaf_count = leaves_of(ir, schema),
+                  .leaf_count = ir_leaf_count(ir, schema),
                   .refuse_unknown = source->unknown != UNKNOWN_IGNORE};
     Votes *votes = arena_one(arena, Votes);
     if (!votes) return ST_NO_MEMORY;

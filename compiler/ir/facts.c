@@ -1,0 +1,147 @@
+/* compiler/ir/facts.c: facts of a program that its tables state; see facts.h. */
+#include "compiler/ir/facts.h"
+
+#include <inttypes.h>
+
+uint32_t ir_leaf_count(const IrProgram *program, uint32_t schema)
+{
+    const IrSchema *s = &program->schemas[schema];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->count; i++)
+        count += s->fields[i].type == IR_RECORD ? ir_leaf_count(program, s->fields[i].record) : 1;
+    return count;
+}
+
+bool ir_source_bounded(const IrSource *source)
+{
+    return str_is(source->kind, "stdin") || str_is(source->kind, "file");
+}
+
+bool ir_sink_takes_errors(const IrPipeline *pipeline, uint32_t sink)
+{
+    bool takes = pipeline->sinks[sink].schema == NO_INDEX;
+    for (uint32_t i = 0; i < pipeline->error_sink_count; i++)
+        takes |= pipeline->error_sinks[i] == sink;
+    return takes;
+}
+
+const char *ir_format_name(IrFormat format)
+{
+    static const char *const names[] = {"", "json", "csv", "text", "raw"};
+    return names[format];
+}
+
+unsigned ir_sketch_bits(double within)
+{
+    unsigned bits = 1;
+    while (bits < 12 && 1.0 / (double)(2u << bits) > within) bits++;
+    return bits;
+}
+
+static uint64_t mix(uint64_t h, uint64_t v)
+{
+    h = (h ^ v) * 0x9e3779b97f4a7c15ull;
+    return h ^ h >> 29;
+}
+
+uint64_t ir_window_layout(const IrWindow *w)
+{
+    uint64_t h = mix(1, (uint64_t)w->kind);
+    h = mix(h, (uint64_t)w->size_ns);
+    h = mix(h, w->size_count);
+    h = mix(h, w->event_time);
+    for (uint32_t i = 0; i < w->key_count; i++) {
+        h = mix(h, (uint64_t)w->keys[i].type);
+        for (uint32_t n = 0; w->keys[i].names && n < w->keys[i].names->count; n++)
+            for (size_t c = 0; c < w->keys[i].names->names[n].len; c++)
+                h = mix(h, (unsigned char)w->keys[i].names->names[n].ptr[c]);
+    }
+    for (uint32_t i = 0; i < w->agg_count; i++) {
+        uint64_t within;
+        memcpy(&within, &w->aggs[i].within, 8);
+        h = mix(mix(h, (uint64_t)w->aggs[i].kind), (uint64_t)w->aggs[i].type);
+        h = mix(h, within);
+    }
+    return h;
+}
+
+/* ---- options as JSON text ---- */
+
+static void json_text(Buf *out, Str text)
+{
+    buf_char(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if (c < 32)
+            buf_printf(out, "\\u%04x", c);
+        else {
+            if (c == '"' || c == '\\') buf_char(out, '\\');
+            buf_char(out, (char)c);
+        }
+    }
+    buf_char(out, '"');
+}
+
+/* A register map as the Modbus driver reads it (runtime/modules/connectors/README.md). */
+static void map_members(Buf *out, const IrMap *map, bool has_unit)
+{
+    static const char *const orders[][2] = {
+        {"be", "ABCD"}, {"le", "DCBA"}, {"be_swap", "BADC"}, {"le_swap", "CDAB"}};
+    if (!has_unit) buf_printf(out, "\"unit\":%" PRIu32 ",", map->unit_id);
+    buf_printf(out, "\"every_ms\":%" PRIi64 ",\"registers\":[", map->every_ns / 1000000);
+    for (uint32_t i = 0; i < map->field_count; i++) {
+        const IrMapField *f = &map->fields[i];
+        const char *order = "ABCD";
+        for (size_t k = 0; k < COUNT_OF(orders); k++)
+            if (str_is(f->order, orders[k][0])) order = orders[k][1];
+        buf_text(out, i ? ",{\"name\":" : "{\"name\":");
+        json_text(out, f->name);
+        buf_text(out, ",\"type\":");
+        json_text(out, f->wire_type);
+        buf_text(out, ",\"area\":");
+        json_text(out, f->area);
+        buf_printf(out, ",\"address\":%" PRIu32 ",\"order\":\"%s\",\"scale\":%.17g}", f->address,
+                   order, f->scale);
+    }
+    buf_char(out, ']');
+}
+
+void ir_put_options(Buf *out, const IrOption *list, uint32_t count, const IrMap *map)
+{
+    bool has_unit = false;
+    buf_char(out, '{');
+    for (uint32_t i = 0; i < count; i++) has_unit |= str_is(list[i].name, "unit");
+    if (map) {
+        map_members(out, map, has_unit);
+        if (count) buf_char(out, ',');
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (i) buf_char(out, ',');
+        json_text(out, list[i].name);
+        buf_char(out, ':');
+        switch (list[i].type) {
+        case IR_BOOL: buf_text(out, list[i].value.boolean ? "true" : "false"); break;
+        case IR_STR: json_text(out, list[i].value.text); break;
+        case IR_F64: buf_printf(out, "%.17g", list[i].value.number); break;
+        default: buf_i64(out, list[i].value.integer); break; /* durations in ns */
+        }
+    }
+    buf_char(out, '}');
+}
+
+Status ir_put_keys(Buf *out, const IrProgram *program, const IrSink *sink, Arena *arena)
+{
+    IrLeaf *leaves = NULL;
+    uint32_t count = 0;
+    if (sink->key_count && sink->schema != NO_INDEX) {
+        Status status = ir_leaves(program, sink->schema, arena, &leaves, &count);
+        if (status) return status;
+    }
+    buf_char(out, '[');
+    for (uint32_t k = 0; k < sink->key_count && sink->keys[k] < count; k++) {
+        if (k) buf_char(out, ',');
+        json_text(out, leaves[sink->keys[k]].name);
+    }
+    buf_char(out, ']');
+    return ST_OK;
+}

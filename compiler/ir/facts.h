@@ -1,0 +1,29 @@
+/* compiler/ir/facts.h: what the tables of a program say about its IR, for every back end.
+ *
+ * A program is the same tables whether they are printed as C (emit_c/table.c) or built in memory
+ * (link/): options are JSON text, state moves by the hash of its layout. Those facts are computed here,
+ * once. */
+#ifndef TUTTI_COMPILER_IR_FACTS_H
+#define TUTTI_COMPILER_IR_FACTS_H
+
+#include "compiler/ir/ir.h"
+
+/* Scalars of a schema, nested records flattened. */
+uint32_t ir_leaf_count(const IrProgram *program, uint32_t schema);
+/* A file or standard input: ends by itself. */
+bool ir_source_bounded(const IrSource *source);
+/* True when error records may go there: no schema, or named by `on error`. */
+bool ir_sink_takes_errors(const IrPipeline *pipeline, uint32_t sink);
+/* "" for FORMAT_NONE. */
+const char *ir_format_name(IrFormat format);
+/* Buckets of a sketch: each power of two is cut into 1 << bits parts, so that a bucket's middle is
+ * within `within` of every value in it. */
+unsigned ir_sketch_bits(double within);
+/* Hash of whatever must be equal for a window's saved state to fit. */
+uint64_t ir_window_layout(const IrWindow *window);
+/* Options as a JSON object; `map` (a register map, or NULL) adds its members in front. */
+void ir_put_options(Buf *out, const IrOption *list, uint32_t count, const IrMap *map);
+/* `key (...)` of a sink as a JSON list of leaf paths. `arena` is for scratch. */
+MUST Status ir_put_keys(Buf *out, const IrProgram *program, const IrSink *sink, Arena *arena);
+
+#endif
