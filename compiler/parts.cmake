@@ -1,4 +1,5 @@
-# The compiler: one library of all its folders; it uses runtime/base and nothing else of the runtime.
+# The compiler: one library of all its folders; of the runtime it uses base, and the tables of
+# flow/abi.h where it builds them (link/).
 # lemon goes first (its header defines the tokens), then re2c; both write to build/gen only.
 set(PARSE_GEN ${GEN}/parse)
 file(MAKE_DIRECTORY ${PARSE_GEN})
@@ -13,7 +14,7 @@ add_custom_command(
   DEPENDS ${CMAKE_SOURCE_DIR}/compiler/lex/lexer.re ${PARSE_GEN}/grammar.h VERBATIM)
 
 tutti_library(tutti_compiler FOLDERS compiler compiler/diag compiler/lex compiler/ast compiler/parse
-    compiler/type compiler/ir compiler/pass compiler/layout compiler/emit_c
+    compiler/type compiler/ir compiler/pass compiler/layout compiler/link compiler/emit_c
     compiler/fmt
     DEPENDS base ${LIB_SODIUM})
 target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h

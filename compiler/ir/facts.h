@@ -1,8 +1,8 @@
 /* compiler/ir/facts.h: what the tables of a program say about its IR, for every back end.
  *
  * A program is the same tables whether they are printed as C (emit_c/table.c) or built in memory
- * (link/): options are JSON text, state moves by the hash of its layout. Those facts are computed here,
- * once. */
+ * (link/): options are JSON text, state moves by the hash of its layout. Such facts are computed
+ * here, once. */
 #ifndef TUTTI_COMPILER_IR_FACTS_H
 #define TUTTI_COMPILER_IR_FACTS_H
 

@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 2,
+    RT_ABI = 3,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256
@@ -286,6 +286,7 @@ typedef struct RtPipelineInfo {
     void (*feed)(struct RtPipe *pipe, const RtBatch *batch);
     /* Runs one closed row of a window through what follows it. NULL without windows. */
     void (*row)(struct RtPipe *pipe, u32 window, const RtWindowRow *row);
+    const void *code; /* what feed and row of an engine without a .so work from */
 } RtPipelineInfo;
 
 typedef struct RtConnectionInfo {

@@ -157,6 +157,8 @@ static int self_test(void)
         {"layer", "runtime/base/x.c", "#include \"bus/bus.h\"\n"},
         {"layer", "runtime/modules/uns/x.c", "#include \"modules/auth/auth.h\"\n"},
         {"layer", "compiler/type/x.c", "#include \"flow/abi.h\"\n"},
+        {"layer", "compiler/link/x.c", "#include \"http/http.h\"\n"},
+        {"", "compiler/link/x.c", "#include \"flow/abi.h\"\n"},
         {"", "runtime/bus/x.c", "#include \"loop/loop.h\"\n"},
         {"", "tests/x.c", "    free(p); /* malloc( in a comment */\n"},
         {"", "runtime/base/x.c", "    puts(\"sprintf(\");\n"},

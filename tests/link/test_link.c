@@ -1,0 +1,269 @@
+/* tests/link/test_link.c: the tables built in memory are those of the compiled .so.
+ *
+ * Every example and every good program goes both ways, and the tables are compared member by
+ * member. The sizes below make sure that a new member of a table gets its comparison: when one of
+ * them fails, compare the new member in the function beside it, and fill it in both in
+ * compiler/link and in emit_c/table.c. */
+#include "base/buf.h"
+#include "compiler/compile.h"
+#include "compiler/emit_c/cc.h"
+#include "compiler/emit_c/emit.h"
+#include "compiler/link/link.h"
+#include "flow/instance.h"
+#include "test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void text(const char *got, const char *want)
+{
+    if (want)
+        CHECK_TEXT(got ? got : "(null)", want);
+    else
+        CHECK(!got);
+}
+
+static void schema(const RtSchema *got, const RtSchema *want);
+
+_Static_assert(sizeof(RtField) == 72, "compare the new member");
+static void field(const RtField *got, const RtField *want)
+{
+    text(got->name, want->name);
+    text(got->path, want->path);
+    CHECK_INT(got->word, want->word);
+    CHECK_INT(got->name_len, want->name_len);
+    CHECK_INT(got->type, want->type);
+    CHECK_INT(got->flags, want->flags);
+    CHECK_INT(got->scale, want->scale);
+    CHECK_INT(got->time_read, want->time_read);
+    CHECK_INT(got->leaf, want->leaf);
+    CHECK_INT(got->bytes_max, want->bytes_max);
+    CHECK_INT(got->name_count, want->name_count);
+    for (u32 i = 0; i < want->name_count; i++) text(got->names[i], want->names[i]);
+    CHECK(got->lo == want->lo && got->hi == want->hi); /* bit for bit: no NaN here */
+    schema(got->child, want->child);
+}
+
+_Static_assert(sizeof(RtSchema) == 24, "compare the new member");
+static void schema(const RtSchema *got, const RtSchema *want)
+{
+    CHECK_INT(!got, !want);
+    if (!want) return;
+    text(got->name, want->name);
+    CHECK_INT(got->count, want->count);
+    CHECK_INT(got->leaf_count, want->leaf_count);
+    for (u32 i = 0; i < want->count; i++) field(&got->fields[i], &want->fields[i]);
+}
+
+_Static_assert(sizeof(RtSourceInfo) == 56 && sizeof(RtSinkInfo) == 64, "compare the new member");
+static void ends(const RtPipelineInfo *got, const RtPipelineInfo *want)
+{
+    CHECK_INT(got->source_count, want->source_count);
+    for (u32 i = 0; i < want->source_count; i++) {
+        const RtSourceInfo *a = &got->sources[i], *b = &want->sources[i];
+        text(a->kind, b->kind);
+        text(a->connection, b->connection);
+        text(a->address, b->address);
+        text(a->options, b->options);
+        text(a->format, b->format);
+        CHECK_INT(a->node, b->node);
+        CHECK_INT(a->group, b->group);
+        CHECK_INT(a->bounded, b->bounded);
+    }
+    CHECK_INT(got->sink_count, want->sink_count);
+    for (u32 i = 0; i < want->sink_count; i++) {
+        const RtSinkInfo *a = &got->sinks[i], *b = &want->sinks[i];
+        text(a->kind, b->kind);
+        text(a->connection, b->connection);
+        text(a->address, b->address);
+        text(a->options, b->options);
+        text(a->format, b->format);
+        text(a->keys, b->keys);
+        CHECK_INT(a->node, b->node);
+        CHECK_INT(a->flags, b->flags);
+        schema(a->schema, b->schema);
+    }
+}
+
+_Static_assert(sizeof(RtNodeInfo) == 24 && sizeof(RtWireInfo) == 24, "compare the new member");
+static void graph(const RtPipelineInfo *got, const RtPipelineInfo *want)
+{
+    CHECK_INT(got->node_count, want->node_count);
+    for (u32 i = 0; i < want->node_count; i++) {
+        text(got->nodes[i].kind, want->nodes[i].kind);
+        text(got->nodes[i].label, want->nodes[i].label);
+        CHECK_INT(got->nodes[i].line, want->nodes[i].line);
+        CHECK_INT(got->nodes[i].column, want->nodes[i].column);
+    }
+    CHECK_INT(got->wire_count, want->wire_count);
+    for (u32 i = 0; i < want->wire_count; i++) {
+        CHECK_INT(got->wires[i].from, want->wires[i].from);
+        CHECK_INT(got->wires[i].to, want->wires[i].to);
+        CHECK_INT(got->wires[i].port, want->wires[i].port);
+        schema(got->wires[i].schema, want->wires[i].schema);
+    }
+}
+
+_Static_assert(sizeof(RtAggInfo) == 32 && sizeof(RtWindowInfo) == 96, "compare the new member");
+static void window(const RtWindowInfo *got, const RtWindowInfo *want)
+{
+    text(got->name, want->name);
+    CHECK_INT(got->layout, want->layout);
+    CHECK_INT(got->kind, want->kind);
+    CHECK_INT(got->event_time, want->event_time);
+    CHECK_INT(got->size_ns, want->size_ns);
+    CHECK_INT(got->early_ns, want->early_ns);
+    CHECK_INT(got->size_count, want->size_count);
+    CHECK_INT(got->slot_bytes, want->slot_bytes);
+    CHECK_INT(got->node, want->node);
+    CHECK_INT(got->key_count, want->key_count);
+    for (u32 i = 0; i < want->key_count; i++) {
+        CHECK_INT(got->key_types[i], want->key_types[i]);
+        CHECK_INT(got->key_bytes_max[i], want->key_bytes_max[i]);
+        CHECK_INT(!got->key_names[i], !want->key_names[i]);
+        if (want->key_names[i]) text(got->key_names[i][0], want->key_names[i][0]);
+    }
+    CHECK_INT(got->agg_count, want->agg_count);
+    for (u32 i = 0; i < want->agg_count; i++) {
+        const RtAggInfo *a = &got->aggs[i], *b = &want->aggs[i];
+        CHECK_INT(a->kind, b->kind);
+        CHECK_INT(a->type, b->type);
+        CHECK_INT(a->bits, b->bits);
+        CHECK_INT(a->offset, b->offset);
+        CHECK_INT(a->bytes_max, b->bytes_max);
+        CHECK(a->p == b->p);
+        text(a->name, b->name);
+    }
+}
+
+_Static_assert(sizeof(RtPipelineInfo) == 160, "compare the new member");
+static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
+{
+    text(got->name, want->name);
+    ends(got, want);
+    graph(got, want);
+    CHECK_INT(got->window_count, want->window_count);
+    for (u32 i = 0; i < want->window_count; i++) window(&got->windows[i], &want->windows[i]);
+    CHECK_INT(got->error_sink_count, want->error_sink_count);
+    for (u32 i = 0; i < want->error_sink_count; i++)
+        CHECK_INT(got->error_sinks[i], want->error_sinks[i]);
+    CHECK_INT(got->error_drop, want->error_drop);
+    CHECK_INT(got->bounded, want->bounded);
+    CHECK_INT(got->has_time, want->has_time);
+    CHECK_INT(got->order_ns, want->order_ns);
+    CHECK_INT(got->idle_ns, want->idle_ns);
+    CHECK_INT(got->ahead_ns, want->ahead_ns);
+    CHECK(got->stop_above == want->stop_above);
+    CHECK_INT(got->stop_in_ns, want->stop_in_ns);
+    schema(got->in, want->in);
+}
+
+_Static_assert(sizeof(RtProgram) == 56 && sizeof(RtConnectionInfo) == 32, "compare the new member");
+static void program(const RtProgram *got, const RtProgram *want)
+{
+    CHECK_INT(got->abi, want->abi);
+    text(got->name, want->name);
+    CHECK_INT(strlen(got->hash), strlen(want->hash)); /* of other texts */
+    CHECK_INT(got->connection_count, want->connection_count);
+    for (u32 i = 0; i < want->connection_count; i++) {
+        text(got->connections[i].name, want->connections[i].name);
+        text(got->connections[i].kind, want->connections[i].kind);
+        text(got->connections[i].url, want->connections[i].url);
+        text(got->connections[i].options, want->connections[i].options);
+    }
+    CHECK_INT(got->pipeline_count, want->pipeline_count);
+    for (u32 i = 0; i < want->pipeline_count; i++)
+        pipeline(&got->pipelines[i], &want->pipelines[i]);
+}
+
+static void both_ways(const char *path, const char *cache)
+{
+    Diag diag = {0};
+    Arena *arena = arena_new(0, 256 << 20);
+    SourceSet sources;
+    Source *source;
+    DiagList diags;
+    IrProgram *ir = NULL;
+    Linked *linked;
+    FlowProgram *loaded;
+    AUTO_BUF Buf c, so;
+    bool quick;
+    printf("%s\n", path);
+    buf_init(&c, EMIT_BYTES_MAX);
+    buf_init(&so, 4096);
+    source_set_init(&sources, arena);
+    CHECK_OK(source_load(&sources, path, &source, &diag));
+    diag_list_init(&diags, arena, &sources);
+    CHECK_OK(compile_source(arena, source, &diags, NULL, &ir));
+    CHECK(ir);
+    CHECK_OK(link_program(ir, arena, &linked, &diag));
+    CHECK_OK(emit_c(ir, NULL, &c, &diag));
+    CHECK_OK(cc_shared_object_quick(buf_view(&c), cache, &so, &quick, &diag));
+    CHECK_OK(flow_program_load(so.ptr, &loaded, &diag));
+    program(&linked->program, flow_program_table(loaded));
+    flow_program_free(loaded);
+    CHECK(unlink(so.ptr) == 0);
+    memcpy(so.ptr + so.len - 2, "c", 2);
+    CHECK(unlink(so.ptr) == 0);
+    arena_free(arena);
+}
+
+static unsigned folder(const char *name, const char *cache)
+{
+    char path[4096];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "%s/%s", TEST_SOURCES, name);
+    DIR *dir = opendir(path);
+    CHECK(dir);
+    for (struct dirent *at; (at = readdir(dir));) {
+        size_t len = strlen(at->d_name);
+        if (len < 7 || strcmp(at->d_name + len - 6, ".tutti") != 0) continue;
+        snprintf(path, sizeof path, "%s/%s/%s", TEST_SOURCES, name, at->d_name);
+        both_ways(path, cache);
+        count++;
+    }
+    closedir(dir);
+    return count;
+}
+
+TEST(tables_are_those_of_the_so)
+{
+    static const char *const folders[] = {"tests/lang/good", "tests/lang/batch", "examples/basics",
+                                          "examples/press-line", "tests/bench"};
+    char cache[] = "link-test-XXXXXX", full[4096];
+    unsigned count = 0;
+    CHECK(mkdtemp(cache) && realpath(cache, full));
+    for (size_t i = 0; i < COUNT_OF(folders); i++) count += folder(folders[i], full);
+    CHECK(count > 10);
+    CHECK(rmdir(full) == 0);
+}
+
+/* A full arena is an answer, not a crash, wherever it ends. */
+TEST(no_memory)
+{
+    char path[4096];
+    Diag diag = {0};
+    Arena *arena = arena_new(0, 256 << 20);
+    SourceSet sources;
+    Source *source;
+    DiagList diags;
+    IrProgram *ir = NULL;
+    snprintf(path, sizeof path, "%s/examples/press-line/press.tutti", TEST_SOURCES);
+    source_set_init(&sources, arena);
+    CHECK_OK(source_load(&sources, path, &source, &diag));
+    diag_list_init(&diags, arena, &sources);
+    CHECK_OK(compile_source(arena, source, &diags, NULL, &ir));
+    Status st = ST_NO_MEMORY;
+    unsigned refused = 0;
+    for (size_t bytes = 1024; st; bytes += 1024, refused++) {
+        Arena *small = arena_new(512, bytes);
+        Linked *linked = NULL;
+        st = link_program(ir, small, &linked, &diag);
+        CHECK(st == (linked ? ST_OK : ST_NO_MEMORY));
+        arena_free(small);
+    }
+    CHECK(refused > 3);
+    arena_free(arena);
+}
