@@ -4,7 +4,7 @@
 
 #include "compiler/emit_c/emit.h"
 
-enum { EMIT_TRY_MAX = 32, EMIT_KEYS_MAX = 16 };
+enum { EMIT_TRY_MAX = 32, EMIT_KEYS_MAX = 16, EMIT_ARM_MAX = 256 };
 
 typedef struct Emit {
     const IrProgram *ir;
@@ -16,8 +16,9 @@ typedef struct Emit {
     const IrStage *stage;
     uint32_t stage_index;
     uint32_t tries[EMIT_TRY_MAX], try_count, labels;
-    uint32_t line;        /* of the last #line */
-    const IrLeaf *leaves; /* of the source's schema */
+    uint32_t arms[EMIT_ARM_MAX], arm_count; /* labels behind the open arms of splits */
+    uint32_t line;                          /* of the last #line */
+    const IrLeaf *leaves;                   /* of the source's schema */
     uint32_t leaf_count;
     bool *needed; /* leaves some code reads (all with check strict) */
     Status failed;

@@ -464,7 +464,7 @@ static void late(Emit *e, const IrWindow *window, const uint32_t *row, uint32_t 
         emit_f(e, "    stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h); pipe->in_row = before; }\n",
                e->index, window->late_stage);
     }
-    emit_f(e, "    done = 3;\n");
+    emit_f(e, "    if (done != 2) done = 3;\n");
 }
 
 static void window_add(Emit *e, const IrIns *ins)
@@ -490,7 +490,7 @@ static void window_add(Emit *e, const IrIns *ins)
         add(e, ins, window, a, args[keys + 2 * a], args[keys + 2 * a + 1]);
     if (window->kind == WINDOW_COUNT)
         emit_f(e, "    rt->slot_full(pipe, %" PRIu32 ", slot);\n", ins->imm.index);
-    emit_f(e, "    if (done < 2) done = 2;\n    } }\n");
+    emit_f(e, "    done = 2;\n    } }\n");
 }
 
 static void pass(Emit *e, const IrIns *ins)
@@ -563,13 +563,13 @@ static void fail(Emit *e, const IrIns *ins)
     emit_f(e, "\n");
 }
 
+/* The counters are told at the end: an earlier sink may have taken the record. */
 static void drop(Emit *e)
 {
-    static const char *const counters[] = {
-        [IR_FROM_SOURCE] = "    pipe->n.filtered++; return;\n",
-        [IR_FROM_WINDOW] = "    pipe->n.row_filtered++; return;\n",
-        [IR_FROM_LATE] = "    pipe->n.row_filtered++; return;\n"};
-    emit_f(e, "%s", counters[e->stage->from]);
+    if (e->arm_count)
+        emit_f(e, "    goto arm_%" PRIu32 ";\n", e->arms[e->arm_count - 1]);
+    else
+        emit_f(e, "    goto end;\n");
 }
 
 static void control(Emit *e, const IrIns *ins)
@@ -586,6 +586,15 @@ static void control(Emit *e, const IrIns *ins)
         e->tries[e->try_count++] = e->labels++;
         emit_f(e, "    {\n");
         break;
+    case IR_ARM:
+        if (e->arm_count == EMIT_ARM_MAX) {
+            emit_fail(e, ST_UNSUPPORTED, "more than %d arms inside each other", EMIT_ARM_MAX);
+            break;
+        }
+        e->arms[e->arm_count++] = e->labels++;
+        emit_f(e, "    {\n");
+        break;
+    case IR_ENDARM: emit_f(e, "    arm_%" PRIu32 ":; }\n", e->arms[--e->arm_count]); break;
     case IR_CATCH:
         emit_f(e, "    goto tried_%" PRIu32 "; catch_%" PRIu32 ":;\n", e->tries[e->try_count - 1],
                e->tries[e->try_count - 1]);
@@ -680,7 +689,7 @@ void emit_stage(Emit *e, uint32_t index)
 {
     e->stage = &e->pipeline->stages[index];
     e->stage_index = index;
-    e->try_count = 0;
+    e->try_count = e->arm_count = 0;
     e->line = 0;
     emit_f(e,
            "%s void stage_%" PRIu32 "_%" PRIu32
@@ -691,6 +700,7 @@ void emit_stage(Emit *e, uint32_t index)
         if (e->stage->regs[r].type != IR_NONE && e->stage->regs[r].type != IR_RECORD)
             emit_f(e, "    %s %s;\n", emit_ctype(e->stage->regs[r].type), emit_reg(e, r));
     code(e);
+    emit_f(e, "end:\n");
     if (e->stage->from == IR_FROM_SOURCE) {
         emit_f(e, "    if (done == 2) pipe->n.state++; else if (done == 1) pipe->n.emitted++;\n");
         emit_f(e, "    else if (done == 3) pipe->n.late++; else pipe->n.filtered++;\n");

@@ -30,8 +30,8 @@ uint32_t build_temp(IrBuilder *b, IrType type)
 IrIns *build_ins(IrBuilder *b, IrOp op, uint32_t dst, uint32_t a, uint32_t b2)
 {
     IrStage *s = b->stage;
-    if (op == IR_IF || op == IR_TRY) b->depth++;
-    if (op == IR_END || op == IR_ENDTRY) b->depth--;
+    if (op == IR_IF || op == IR_TRY || op == IR_ARM) b->depth++;
+    if (op == IR_END || op == IR_ENDTRY || op == IR_ENDARM) b->depth--;
     if (s->code_count >= IR_CODE_MAX || b->depth > IR_NEST_MAX) b->full(b->ctx);
     s->code = grow(b, s->code, s->code_count, &b->code_cap, 1, sizeof(IrIns));
     IrIns *ins = &s->code[s->code_count++];

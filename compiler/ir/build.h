@@ -17,7 +17,7 @@ typedef struct IrBuilder {
     void (*full)(void *ctx); /* over one of the limits: does not return */
     void *ctx;
     uint32_t reg_cap, code_cap, pool_cap;
-    uint32_t depth; /* open IFs and TRYs */
+    uint32_t depth; /* open IFs, TRYs and ARMs */
     uint32_t node;  /* of the next instructions */
     Span span;
 } IrBuilder;

@@ -106,10 +106,11 @@ static void stage(Buf *out, const IrStage *s, uint32_t index)
     uint32_t depth = 0;
     for (uint32_t i = 0; i < s->code_count; i++) {
         IrOp op = s->code[i].op;
-        bool closes = op == IR_ELSE || op == IR_END || op == IR_CATCH || op == IR_ENDTRY;
+        bool closes =
+            op == IR_ELSE || op == IR_END || op == IR_CATCH || op == IR_ENDTRY || op == IR_ENDARM;
         if (closes && depth) depth--;
         instruction(out, s, &s->code[i], depth);
-        if (op == IR_IF || op == IR_TRY || op == IR_ELSE || op == IR_CATCH) depth++;
+        if (op == IR_IF || op == IR_TRY || op == IR_ELSE || op == IR_CATCH || op == IR_ARM) depth++;
     }
 }
 

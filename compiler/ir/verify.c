@@ -7,9 +7,9 @@
 enum { NEST_MAX = 256 };
 
 typedef struct Frame {
-    IrOp op;                /* IF, ELSE, TRY, CATCH */
+    IrOp op;                /* IF, ELSE, TRY, CATCH, ARM */
     bool *before, *arm;     /* written at the start; by the first arm */
-    bool has_arm, arm_left; /* the first arm ends in FAIL or DROP */
+    bool has_arm, arm_left; /* the first arm ends in FAIL or DROP; ARM: `left` at the start */
 } Frame;
 
 typedef struct Verify {
@@ -170,6 +170,7 @@ static Status open_frame(Verify *v, IrOp op)
     Frame *f = &v->frames[v->depth++];
     f->op = op;
     f->has_arm = false;
+    f->arm_left = v->left;
     return copy(v, &f->before, v->written) ? ST_OK : ST_NO_MEMORY;
 }
 
@@ -203,11 +204,24 @@ static Status close_frame(Verify *v, IrOp without, IrOp with)
     return ST_OK;
 }
 
+/* A DROP may have left the arm anywhere, so nothing written inside is there behind it. */
+static Status close_arm(Verify *v)
+{
+    if (!v->depth) return broken(v, "has no beginning");
+    Frame *f = &v->frames[--v->depth];
+    if (f->op != IR_ARM) return broken(v, "closes something else");
+    memcpy(v->written, f->before, v->stage->reg_count);
+    v->left = f->arm_left;
+    return ST_OK;
+}
+
 static Status control(Verify *v, const IrIns *ins)
 {
     switch (ins->op) {
     case IR_IF:
+    case IR_ARM:
     case IR_TRY: return open_frame(v, ins->op);
+    case IR_ENDARM: return close_arm(v);
     case IR_ELSE: return middle(v, IR_IF, IR_ELSE);
     case IR_CATCH: return middle(v, IR_TRY, IR_CATCH);
     case IR_END: return close_frame(v, IR_IF, IR_ELSE);
@@ -236,7 +250,7 @@ static Status verify_stage(Verify *v)
         if (!status) status = control(v, ins);
         if (status) return status;
     }
-    return v->depth ? broken(v, "an IF or TRY is open") : ST_OK;
+    return v->depth ? broken(v, "an IF, TRY or ARM is open") : ST_OK;
 }
 
 static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)

@@ -16,25 +16,41 @@ typedef struct ConnectorKind {
     const char *doc;
 } ConnectorKind;
 
-/* A pipeline at hand. Lists grow in the arena; `p` is filled at the end. */
+enum { FLOW_ARMS_MAX = 64, FLOW_SPLITS_MAX = 16 /* inside each other */ };
+
+/* Of each window, beside IrPipeline.windows: what `on late` needs. */
+typedef struct FlowWindow {
+    const Record *in; /* what goes into it */
+    bool has_late;    /* an `on late` spoke of it */
+} FlowWindow;
+
+/* A pipeline at hand. Lists grow in the arena; `p` is filled at the end.
+ *
+ * Code is written into one stage at a time (`builder`). A window ends the stage: what follows goes
+ * into the stage of its rows. Inside an arm of a split the stage before must go on behind the arm,
+ * so flow__leave keeps its builder and flow__back takes it up again. */
 typedef struct Flow {
     Check *c;
     const AstItem *item;
     IrPipeline p;
     uint32_t source_cap, stage_cap, window_cap, sink_cap, node_cap, wire_cap, error_cap;
     uint32_t error_sink_cap;
-    IrBuilder builder;  /* of the stage that grows now */
-    IrStage *stages[8]; /* by index; the pipeline's list is put together at the end */
+    IrBuilder builder; /* of the stage that grows now */
+    IrBuilder *left;   /* of stages that may go on */
+    uint32_t left_count, left_cap;
+    IrStage **stages; /* by index; the pipeline's list is put together at the end */
     uint32_t stage_count;
     Row *row;
     const Record *in_record;
     uint32_t last_node; /* the records come from there */
     IrPort last_port;
-    bool has_time, has_window, has_sink, has_on_error, has_late;
-    uint32_t time_reg;         /* event time, or NO_REG */
-    uint32_t late_window;      /* NO_INDEX */
-    const Record *late_record; /* what goes into it */
-    const AstStage *open;      /* the last stage whose records nobody has taken yet, or NULL */
+    bool has_time, has_window, has_sink, has_on_error;
+    uint32_t time_reg; /* event time, or NO_REG */
+    FlowWindow *windows;
+    uint32_t flow_window_cap;
+    uint32_t late_from;   /* an `on late` here is about this window and those behind it */
+    uint32_t splits;      /* open ones: > 0 inside an arm */
+    const AstStage *open; /* the last stage whose records nobody has taken yet, or NULL */
 } Flow;
 
 /* connect.c */
@@ -51,15 +67,21 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
 const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map);
 
 /* pipeline.c */
+void flow__one(Flow *f, const AstStage *stage);
 uint32_t flow__node(Flow *f, const char *kind, Span span);
 uint32_t flow__wire(Flow *f, uint32_t from, uint32_t to, IrPort port, uint32_t schema);
 /* The records at hand go to `node`: a wire and its PASS. */
 void flow__enter(Flow *f, uint32_t node);
 IrStage *flow__stage(Flow *f, IrStageFrom from, uint32_t index, uint32_t schema);
 void flow__stage_begin(Flow *f, IrStage *stage, uint32_t node);
+void flow__leave(Flow *f);                /* before another stage begins */
+void flow__back(Flow *f, IrStage *stage); /* to one that was left */
+Str flow__label(Flow *f, Span span);      /* the text, shortened to a line */
 
-/* stages.c, window.c */
+/* stages.c, split.c, window.c */
 void flow__transform(Flow *f, const AstStage *stage);
+void flow__keep(Flow *f, const AstPick *picks);
+void flow__split(Flow *f, const AstStage *stage);
 void flow__window(Flow *f, const AstStage *stage);
 void flow__into(Flow *f, const AstStage *stage);
 void flow__on(Flow *f, const AstStage *stage);

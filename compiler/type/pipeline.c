@@ -1,9 +1,9 @@
 /* compiler/type/pipeline.c: one pipeline: its nodes, wires and stages in order. */
 #include "compiler/type/flow.h"
 
-static Str label_of(Check *c, Span span)
+Str flow__label(Flow *f, Span span)
 {
-    Str text = source_text(c->file->source, span);
+    Str text = source_text(f->c->file->source, span);
     char line[96];
     size_t at = 0;
     bool gap = false;
@@ -27,13 +27,13 @@ static Str label_of(Check *c, Span span)
             }
         }
     }
-    return check__text(c, "%.*s", (int)at, line);
+    return check__text(f->c, "%.*s", (int)at, line);
 }
 
 uint32_t flow__node(Flow *f, const char *kind, Span span)
 {
     IrNode node = {.kind = str_from(kind),
-                   .label = label_of(f->c, span),
+                   .label = flow__label(f, span),
                    .span = span,
                    .out_schema = NO_INDEX};
     *PUSH(f->c, f->p.nodes, f->p.node_count, f->node_cap) = node;
@@ -48,19 +48,35 @@ uint32_t flow__wire(Flow *f, uint32_t from, uint32_t to, IrPort port, uint32_t s
 
 IrStage *flow__stage(Flow *f, IrStageFrom from, uint32_t index, uint32_t schema)
 {
-    if (f->stage_count == COUNT_OF(f->stages)) check__leave(f->c, ST_LIMIT);
     IrStage *stage = NEW(f->c, IrStage, 1);
     *stage = (IrStage){.from = from, .from_index = index, .schema = schema};
     Status status =
         ir_leaves(f->c->program, schema, f->c->arena, &stage->leaves, &stage->leaf_count);
     if (status) check__leave(f->c, status);
-    f->stages[f->stage_count++] = stage;
+    *PUSH(f->c, f->stages, f->stage_count, f->stage_cap) = stage;
     return stage;
 }
 
 void flow__stage_begin(Flow *f, IrStage *stage, uint32_t node)
 {
     check__builder(f->c, &f->builder, stage, node);
+    f->c->b = &f->builder;
+}
+
+void flow__leave(Flow *f)
+{
+    for (uint32_t i = 0; i < f->left_count; i++)
+        if (f->left[i].stage == f->builder.stage) {
+            f->left[i] = f->builder;
+            return;
+        }
+    *PUSH(f->c, f->left, f->left_count, f->left_cap) = f->builder;
+}
+
+void flow__back(Flow *f, IrStage *stage)
+{
+    for (uint32_t i = 0; i < f->left_count && f->builder.stage != stage; i++)
+        if (f->left[i].stage == stage) f->builder = f->left[i];
     f->c->b = &f->builder;
 }
 
@@ -100,7 +116,19 @@ static void start(Flow *f)
     f->last_port = PORT_OUT;
 }
 
-static void stage_of(Flow *f, const AstStage *stage)
+/* What belongs to the whole pipeline does not stand in an arm. */
+static bool top_only(Flow *f, const AstStage *stage)
+{
+    bool top = stage->kind == AST_FROM || stage->kind == AST_TIME ||
+               (stage->kind >= AST_DURABLE && stage->kind <= AST_SHARDS) ||
+               (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"));
+    if (!top || !f->splits) return false;
+    diag_error(f->c->diags, DIAG_S004, stage->keyword,
+               "this stands at the top of a pipeline, not in an arm of `split`");
+    return true;
+}
+
+void flow__one(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
     c->stage = stage;
@@ -109,6 +137,7 @@ static void stage_of(Flow *f, const AstStage *stage)
                    CHECK_NODES_MAX);
         check__leave(c, ST_LIMIT);
     }
+    if (top_only(f, stage)) return;
     if (stage->kind == AST_FROM) {
         if (f->row) {
             diag_error(c->diags, DIAG_S004, stage->keyword,
@@ -128,13 +157,15 @@ static void stage_of(Flow *f, const AstStage *stage)
     if (!f->row) { /* S001 or the error in `from` says it */
         if (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"))
             f->has_on_error = true;
-        if (stage->kind == AST_INTO) f->has_sink = true;
+        if (stage->kind == AST_INTO || stage->kind == AST_SPLIT) f->has_sink = true;
         return;
     }
     if (stage->kind == AST_ON)
         flow__on(f, stage);
     else if (stage->kind == AST_INTO)
         flow__into(f, stage);
+    else if (stage->kind == AST_SPLIT)
+        flow__split(f, stage);
     else if (stage->kind == AST_WINDOW)
         flow__window(f, stage);
     else
@@ -197,7 +228,7 @@ static void finish(Flow *f)
 static void pipeline(Check *c, const AstItem *item)
 {
     Flow *f = NEW(c, Flow, 1);
-    *f = (Flow){.c = c, .item = item, .time_reg = NO_REG, .late_window = NO_INDEX};
+    *f = (Flow){.c = c, .item = item, .time_reg = NO_REG};
     f->p.name = item->name.text;
     f->p.span = item->span;
     f->p.bounded = true;
@@ -205,7 +236,7 @@ static void pipeline(Check *c, const AstItem *item)
     for (const AstStage *s = item->as.pipeline.stages; s; s = s->next) {
         diag_stage_begin(c->diags, s->span);
         from_count += s->kind == AST_FROM;
-        stage_of(f, s);
+        flow__one(f, s);
     }
     diag_stage_end(c->diags);
     c->stage = NULL;

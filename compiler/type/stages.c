@@ -64,11 +64,11 @@ static Str last_name(const AstExpr *e)
     return e->kind == AST_FIELD ? e->as.field.name.text : e->as.name;
 }
 
-static void keep(Flow *f, const AstStage *stage)
+void flow__keep(Flow *f, const AstPick *picks)
 {
     Check *c = f->c;
     Row *row = NEW(c, Row, 1);
-    for (const AstPick *pick = stage->as.picks; pick; pick = pick->next) {
+    for (const AstPick *pick = picks; pick; pick = pick->next) {
         Str path;
         if (!check__path(c, pick->path, &path)) {
             diag_error(c->diags, DIAG_S018, pick->span, "`keep` takes names of fields");
@@ -190,7 +190,7 @@ void flow__transform(Flow *f, const AstStage *stage)
     switch (stage->kind) {
     case AST_WHERE: where(f, stage, node); break;
     case AST_LET: let(f, stage); break;
-    case AST_KEEP: keep(f, stage); break;
+    case AST_KEEP: flow__keep(f, stage->as.picks); break;
     case AST_DROP: drop(f, stage); break;
     case AST_REQUIRE: require(f, stage); break;
     case AST_TIME: time_stage(f, stage, node); break;
@@ -218,34 +218,19 @@ void flow__into(Flow *f, const AstStage *stage)
     }
 }
 
-static void on_late(Flow *f, const AstStage *stage)
+/* The stage that takes what comes too late for one window. */
+static void late_stage(Flow *f, const AstStage *stage, uint32_t window)
 {
     Check *c = f->c;
-    if (f->late_window == NO_INDEX) {
-        diag_error(c->diags, DIAG_S008, stage->keyword,
-                   "records are late for a window, and there is none before this `on late`");
-        return;
-    }
-    if (f->has_late) {
-        diag_error(c->diags, DIAG_S005, stage->keyword, "`on late` stands here twice");
-        return;
-    }
-    f->has_late = true;
-    if (stage->as.on.action == AST_ON_DROP) return;
-    if (stage->as.on.action != AST_ON_INTO) {
-        diag_error(c->diags, DIAG_A007, stage->span,
-                   "`on late` takes `into ...` or `drop`; the rest is not available yet");
-        return;
-    }
-    IrWindow *w = &f->p.windows[f->late_window];
+    IrWindow *w = &f->p.windows[window];
     IrBuilder keep_builder = f->builder;
     Row *keep_row = f->row;
     uint32_t last = f->last_node;
     IrPort port = f->last_port;
     w->late_stage = f->stage_count;
-    IrStage *late = flow__stage(f, IR_FROM_LATE, f->late_window, w->in_schema);
+    IrStage *late = flow__stage(f, IR_FROM_LATE, window, w->in_schema);
     flow__stage_begin(f, late, w->node);
-    f->row = c->row = check__load(c, f->late_record);
+    f->row = c->row = check__load(c, f->windows[window].in);
     f->last_node = w->node;
     f->last_port = PORT_LATE;
     for (const AstSink *sink = stage->as.on.sinks; sink; sink = sink->next) {
@@ -260,6 +245,30 @@ static void on_late(Flow *f, const AstStage *stage)
     f->row = c->row = keep_row;
     f->last_node = last;
     f->last_port = port;
+}
+
+/* About every window before it that no other `on late` spoke of; in an arm about the arm's own. */
+static void on_late(Flow *f, const AstStage *stage)
+{
+    Check *c = f->c;
+    uint32_t count = f->p.window_count, taken = 0;
+    if (f->late_from == count) {
+        diag_error(c->diags, DIAG_S008, stage->keyword,
+                   "records are late for a window, and there is none before this `on late`");
+        return;
+    }
+    if (stage->as.on.action != AST_ON_DROP && stage->as.on.action != AST_ON_INTO) {
+        diag_error(c->diags, DIAG_A007, stage->span,
+                   "`on late` takes `into ...` or `drop`; the rest is not available yet");
+        return;
+    }
+    for (uint32_t i = f->late_from; i < count; i++) {
+        if (f->windows[i].has_late) continue;
+        f->windows[i].has_late = true;
+        taken++;
+        if (stage->as.on.action == AST_ON_INTO) late_stage(f, stage, i);
+    }
+    if (!taken) diag_error(c->diags, DIAG_S005, stage->keyword, "`on late` stands here twice");
 }
 
 static void on_error(Flow *f, const AstStage *stage)

@@ -180,9 +180,9 @@ void flow__window(Flow *f, const AstStage *stage)
                   .out_stage = NO_INDEX,
                   .late_stage = NO_INDEX};
     bool fine = shape(f, stage, &w);
-    if (index > 0) {
+    if (f->builder.stage->from != IR_FROM_SOURCE) {
         diag_error(c->diags, DIAG_A001, stage->keyword,
-                   "a second window in one pipeline is not available yet");
+                   "a window behind another one is not available yet");
         fine = false;
     }
     Keys keys = {0};
@@ -206,8 +206,8 @@ void flow__window(Flow *f, const AstStage *stage)
     c->agg = &agg;
     body(f, stage, row);
     c->agg = NULL;
-    f->late_record = check__row_record(c, f->row);
-    w.in_schema = check__schema(c, f->late_record);
+    const Record *in_record = check__row_record(c, f->row);
+    w.in_schema = check__schema(c, in_record);
     window_ins(f, index, &keys, &agg, f->row);
     w.out_schema = out_schema(c, &keys, &agg);
     w.keys = NEW(c, IrReg, keys.count + 1);
@@ -224,11 +224,13 @@ void flow__window(Flow *f, const AstStage *stage)
     out->leaves = slot->leaves;
     out->leaf_count = slot->leaf_count;
     f->stages[f->stage_count - 1] = out;
+    flow__leave(f);
     f->builder = out_builder;
     c->b = &f->builder;
     f->row = c->row = row;
+    f->windows = check__grow(c, f->windows, index, &f->flow_window_cap, sizeof(FlowWindow));
+    f->windows[index] = (FlowWindow){.in = in_record};
     *PUSH(c, f->p.windows, f->p.window_count, f->window_cap) = w;
-    f->late_window = index;
     f->last_node = node;
     f->last_port = PORT_OUT;
     (void)fine;

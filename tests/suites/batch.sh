@@ -1,7 +1,8 @@
 #!/bin/sh
 # tests/suites/batch.sh: programs of tests/lang/batch through `tutti run --batch`: the bytes that come
-# out are compared with NAME.out, the reasons and fields of errors with NAME.fields. Both were written
-# by hand from the exact rules of the language. Each case also runs through a pipe,
+# out are compared with NAME.out (or, where rows of several sinks may mix, as sorted lines with
+# NAME.sorted), the counters with NAME.counts, the reasons and fields of errors with NAME.fields. All
+# were written by hand from the exact rules of the language. Each case also runs through a pipe,
 # where input arrives in parts.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -29,6 +30,19 @@ for program in "$top"/tests/lang/batch/*.tutti; do
         { head -n 1 "$base.in"; tail -n +2 "$base.in"; } | cat | \
             "$tutti" run --batch --cache "$dir" "$program" >got 2>stderr
         check "$name from a pipe" got "$base.out"
+    fi
+    if [ -f "$base.sorted" ]; then
+        sort "$base.sorted" >want
+        sort got >sorted
+        check "$name" sorted want
+        { head -n 1 "$base.in"; tail -n +2 "$base.in"; } | cat | \
+            "$tutti" run --batch --cache "$dir" "$program" 2>stderr | sort >got
+        check "$name from a pipe" got want
+    fi
+    if [ -f "$base.counts" ]; then
+        "$tutti" run --batch --stats --cache "$dir" "$program" <"$base.in" 2>&1 >/dev/null | sed -nE \
+            's/.*"pipeline":"([a-z_]*)","in":([0-9]*),"emitted":([0-9]*),"state":([0-9]*),"filtered":([0-9]*),"late":([0-9]*),"errors":([0-9]*),"rows":([0-9]*),.*/\1 in \2 emitted \3 state \4 filtered \5 late \6 errors \7 rows \8/p' >counts
+        check "$name: counters" counts "$base.counts"
     fi
     if [ -f "$base.fields" ]; then
         sed -E 's/^\{"reason":"([a-z_]*)"(,"field":"([^"]*)")?.*/\1 \3/; s/ $/ -/' got >fields
