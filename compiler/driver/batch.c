@@ -171,6 +171,13 @@ static void write_files(Run *run, uint32_t sink, const RtOut *out)
     }
 }
 
+/* A line's text; raw rows have no line end of ours. */
+static Str without_line_end(const IrSink *sink, Str text)
+{
+    bool line = sink->format != FORMAT_RAW && text.len && text.ptr[text.len - 1] == '\n';
+    return str_slice(text.ptr, text.len - line);
+}
+
 static void write_wrapped(Run *run, uint32_t sink, const RtOut *out)
 {
     const IrSink *ir = &run->ir->sinks[sink];
@@ -188,7 +195,11 @@ static void write_wrapped(Run *run, uint32_t sink, const RtOut *out)
         if (run->name) json_field_text(&json, "pipeline", run->name);
         json_field_str(&json, "sink", str_trim(buf_view(&name)));
         json_key(&json, "row");
-        json_put_raw(&json, str_trim(str_slice(out->bytes + row->start, row->len)));
+        Str text = str_slice(out->bytes + row->start, row->len);
+        if (ir->format == FORMAT_JSON)
+            json_put_raw(&json, str_trim(text));
+        else
+            json_put_str(&json, without_line_end(ir, text));
         json_end(&json);
         buf_char(&run->line, '\n');
     }

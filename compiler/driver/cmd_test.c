@@ -34,9 +34,21 @@ static const RtOut *rows_of(const TestRun *t, uint32_t sink)
     return sink < t->pipeline->sink_count ? flow_out(t->instance, sink) : flow_dead(t->instance);
 }
 
-static Str row_text(const RtOut *out, uint64_t index)
+/* `as text`, `as raw`: a row is its one value, not JSON. */
+static bool is_plain(const TestRun *t, uint32_t sink)
 {
-    return str_trim(str_slice(out->bytes + out->rows[index].start, out->rows[index].len));
+    if (sink >= t->pipeline->sink_count) return false;
+    IrFormat format = t->pipeline->sinks[sink].format;
+    return format == FORMAT_TEXT || format == FORMAT_RAW;
+}
+
+static Str row_text(const TestRun *t, uint32_t sink, uint64_t index)
+{
+    const RtOut *out = rows_of(t, sink);
+    Str text = str_slice(out->bytes + out->rows[index].start, out->rows[index].len);
+    if (!is_plain(t, sink)) return str_trim(text);
+    bool line = t->pipeline->sinks[sink].format == FORMAT_TEXT;
+    return str_slice(text.ptr, text.len - line); /* the line end of our own */
 }
 
 /* "file:line: " and the test's name, once a failing step. */
@@ -101,14 +113,26 @@ static void mismatch(TestRun *t, const IrExpectField *want, const Json *got, Str
     (void)printf("  in %.*s\n", STR_ARG(row));
 }
 
-static void compare_row(TestRun *t, const IrTestStep *step, Str row)
+static void compare_text(TestRun *t, const IrTestStep *step, Str want, Str row)
+{
+    if (str_eq(row, want)) return;
+    failing(t, step->span);
+    (void)printf("  want %.*s\n  got  %.*s\n", STR_ARG(want), STR_ARG(row));
+}
+
+static void compare_row(TestRun *t, const IrTestStep *step, uint32_t sink, Str row)
 {
     const Json *json = NULL;
     Diag diag = {0};
     if (!step->field_count) {
-        if (!step->text.len || str_eq(row, step->text)) return;
-        failing(t, step->span);
-        (void)printf("  want %.*s\n  got  %.*s\n", STR_ARG(step->text), STR_ARG(row));
+        if (step->text.len || is_plain(t, sink)) compare_text(t, step, step->text, row);
+        return;
+    }
+    if (is_plain(t, sink)) {
+        if (!json_read(t->arena, step->fields[0].json, &json, &diag) && json->type == JSON_STRING)
+            compare_text(t, step, json->text, row);
+        else
+            mismatch(t, &step->fields[0], NULL, row);
         return;
     }
     if (json_read(t->arena, row, &json, &diag)) {
@@ -125,7 +149,7 @@ static void compare_row(TestRun *t, const IrTestStep *step, Str row)
 }
 
 /* The sinks of an expectation; for errors also the dead letters. */
-static bool next_row(TestRun *t, const IrTestStep *step, Str *ret_row)
+static bool next_row(TestRun *t, const IrTestStep *step, uint32_t *ret_sink, Str *ret_row)
 {
     uint32_t dead = t->pipeline->sink_count;
     for (uint32_t i = 0; i <= step->sink_count; i++) {
@@ -133,7 +157,8 @@ static bool next_row(TestRun *t, const IrTestStep *step, Str *ret_row)
         uint32_t sink = i < step->sink_count ? step->sinks[i] : dead;
         const RtOut *out = rows_of(t, sink);
         if (t->taken[sink] >= out->row_count) continue;
-        *ret_row = row_text(out, t->taken[sink]++);
+        *ret_sink = sink;
+        *ret_row = row_text(t, sink, t->taken[sink]++);
         return true;
     }
     return false;
@@ -147,8 +172,9 @@ static const char *on_text(const IrTestStep *step)
 static void expect(TestRun *t, const IrTestStep *step)
 {
     Str row;
-    if (next_row(t, step, &row)) {
-        compare_row(t, step, row);
+    uint32_t sink;
+    if (next_row(t, step, &sink, &row)) {
+        compare_row(t, step, sink, row);
         return;
     }
     failing(t, step->span);
@@ -161,7 +187,7 @@ static bool expected_elsewhere(const TestRun *t, Str row)
 {
     for (uint32_t s = 0; s <= t->pipeline->sink_count; s++)
         for (uint64_t i = 0; i < t->taken[s]; i++)
-            if (str_eq(row_text(rows_of(t, s), i), row)) return true;
+            if (str_eq(row_text(t, s, i), row)) return true;
     return false;
 }
 
@@ -169,13 +195,13 @@ static void expect_nothing(TestRun *t, const IrTestStep *step)
 {
     for (uint32_t s = 0; s <= t->pipeline->sink_count; s++) {
         const RtOut *out = rows_of(t, s);
-        while (t->taken[s] < out->row_count && expected_elsewhere(t, row_text(out, t->taken[s])))
+        while (t->taken[s] < out->row_count && expected_elsewhere(t, row_text(t, s, t->taken[s])))
             t->taken[s]++;
         if (t->taken[s] >= out->row_count) continue;
         failing(t, step->span);
         Str name = s < t->pipeline->sink_count ? t->pipeline->sinks[s].kind : STR("error");
         (void)printf("  want nothing else, got of %.*s\n  %.*s\n", STR_ARG(name),
-                     STR_ARG(row_text(out, t->taken[s])));
+                     STR_ARG(row_text(t, s, t->taken[s])));
         return;
     }
 }

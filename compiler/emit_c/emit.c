@@ -99,7 +99,8 @@ static void any_order(Emit *e, IrFormat format)
         break;
     case FORMAT_TEXT:
     case FORMAT_RAW:
-        emit_f(e, "rt->scan_text(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n", e->index);
+        emit_f(e, "rt->scan_%s(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n",
+               format == FORMAT_TEXT ? "text" : "raw", e->index);
         break;
     default:
         emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_0_0, %d, %d, p, stop, &scan);\n", e->index,

@@ -204,17 +204,17 @@ IrFormat flow__format(Check *c, const AstName *name, IrFormat preset)
     static const char *const later[] = {"msgpack", "cbor", "sparkplug", "protobuf"};
     if (!name->text.len) return preset;
     for (uint32_t i = 0; i < COUNT_OF(have); i++)
-        if (str_is(name->text, have[i]) && i < 2) return (IrFormat)(FORMAT_JSON + i);
+        if (str_is(name->text, have[i])) return (IrFormat)(FORMAT_JSON + i);
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;
-    for (uint32_t i = 0; i < COUNT_OF(later) + 2; i++) {
-        if (!str_is(name->text, i < 4 ? later[i] : have[i - 2])) continue;
+    for (uint32_t i = 0; i < COUNT_OF(later); i++) {
+        if (!str_is(name->text, later[i])) continue;
         diag_error(c->diags, DIAG_A003, name->span, "the format `%.*s` is not available yet",
                    STR_ARG(name->text));
         return preset;
     }
-    diag_suggest(name->text, STR("json"), &best, &distance);
-    diag_suggest(name->text, STR("csv"), &best, &distance);
+    for (uint32_t i = 0; i < COUNT_OF(have); i++)
+        diag_suggest(name->text, str_from(have[i]), &best, &distance);
     Diagnostic *d = diag_error(c->diags, DIAG_N003, name->span, "there is no format `%.*s`",
                                STR_ARG(name->text));
     check__did_you_mean(c, d, name->span, best);
@@ -281,13 +281,15 @@ static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind
         if (!map || !map->value || map->value->kind != AST_NAME) return NULL;
         return flow__map(c, map->value->as.name, map->span, &s->map);
     }
+    s->format = flow__format(c, &decode->format, FORMAT_JSON);
+    flow__format_words(c, &stage->as.from.source, s->format);
     if (!decode->type) {
-        if (!f->item->broken)
+        const Record *own = flow__format_record(c, s->format, decode->span);
+        if (!own && !f->item->broken)
             diag_error(c->diags, DIAG_S012, stage->as.from.source.span,
                        "`%s` needs to know its records: `as json TYPE`", kind->name);
-        return NULL;
+        return own;
     }
-    s->format = flow__format(c, &decode->format, FORMAT_JSON);
     Type type = check__type(c, decode->type, 0);
     if (type.kind == IR_NONE) return NULL;
     if (type.kind != IR_RECORD || type.optional) {
@@ -295,11 +297,7 @@ static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind
                    STR_ARG(type_text(c->arena, &type)));
         return NULL;
     }
-    for (uint32_t i = 0; s->format == FORMAT_CSV && i < type.record->count; i++)
-        if (type.record->fields[i].type.kind == IR_RECORD) {
-            diag_error(c->diags, DIAG_T017, decode->span, "csv has no records inside records");
-            return NULL;
-        }
+    if (!flow__format_takes(c, s->format, type.record, decode->span)) return NULL;
     return type.record;
 }
 
@@ -429,10 +427,7 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
                    "error records in the historian are not available yet");
         return NO_INDEX;
     }
-    if (s.format == FORMAT_CSV && row)
-        for (uint32_t i = 0; i < row->count; i++)
-            if (row->fields[i].val.type.kind == IR_RECORD)
-                diag_error(c->diags, DIAG_T017, sink->span, "csv has no records inside records");
+    if (!flow__sink_format(c, sink, kind, row, s.format)) return NO_INDEX;
     sink_keys(f, ast_option(at, "key"), &s);
     uint32_t index = f->p.sink_count;
     if (row) {

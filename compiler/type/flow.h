@@ -63,6 +63,14 @@ IrFormat flow__format(Check *c, const AstName *name, IrFormat preset);
 void flow__source(Flow *f, const AstStage *stage);
 /* A sink that takes `row` (NULL: error records). NO_INDEX after an error. */
 uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node);
+/* formats.c: the record a format brings when no type is given, or NULL. */
+const Record *flow__format_record(Check *c, IrFormat format, Span span);
+/* False (reported): the format cannot carry records of this type. */
+bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span span);
+/* Reports words of `from` that mean nothing to this format. */
+void flow__format_words(Check *c, const AstConnector *at, IrFormat format);
+bool flow__sink_format(Check *c, const AstSink *sink, const ConnectorKind *kind, const Row *row,
+                       IrFormat format);
 /* maps.c: the schema of a register map; NULL after an error. */
 const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map);
 

@@ -218,6 +218,23 @@ static void csv_record(TestWalk *t, Buf *out, const AstExpr *e)
     }
 }
 
+/* `as text`, `as raw`: the bytes of the one field. */
+static void plain_record(TestWalk *t, Buf *out, const AstExpr *e)
+{
+    Check *c = t->c;
+    const IrSchema *s = &c->program->schemas[t->p->in_schema];
+    const AstField *f = e->as.fields;
+    Val v;
+    if (!f || f->spread || f->next || !schema_field(s, f->name.text) ||
+        s->fields[0].type != IR_STR) {
+        diag_error(c->diags, DIAG_R001, e->span,
+                   "this source takes one text: { %.*s: \"...\" }, or raw \"...\" for any bytes",
+                   STR_ARG(s->fields[0].name));
+        return;
+    }
+    if (value_of(c, f->value, &s->fields[0], &v)) buf_str(out, v.imm.text);
+}
+
 static Str kept(Check *c, const Buf *out)
 {
     Str text = arena_str(c->arena, buf_view(out));
@@ -249,8 +266,11 @@ static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
     }
     AUTO_BUF Buf text;
     buf_init(&text, 4 << 20);
-    if (t->p->sources[out->source].format == FORMAT_CSV) {
+    IrFormat format = t->p->sources[out->source].format;
+    if (format == FORMAT_CSV) {
         csv_record(t, &text, step->value);
+    } else if (format == FORMAT_TEXT || format == FORMAT_RAW) {
+        plain_record(t, &text, step->value);
     } else {
         JsonOut json;
         json_out_init(&json, &text);

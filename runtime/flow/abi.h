@@ -432,6 +432,7 @@ typedef struct RtApi {
     int (*scan_csv)(RtPipe *, const RtSchema *, const char *p, const char *end,
                     RtScan *scan); /* -1: header */
     int (*scan_text)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
+    int (*scan_raw)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
     /* text out; 32 bytes are enough for any number or time */
     char *(*put_f64)(char *w, f64 v);
     char *(*put_f32)(char *w, f32 v);

@@ -23,7 +23,7 @@ const char *const rt_reason_texts[RT_REASON__COUNT] = {
     "not a number, or not a whole one where the type is",
     "not a time",
     "not one of the names of the enum",
-    "another JSON type than the field's",
+    "another type than the field's, or text that is not UTF-8",
     "a field that must be there is missing or null",
     "outside `in lo..hi`, of what the type holds, or of what a function takes",
     "text longer than its bound",

@@ -327,19 +327,46 @@ int rt_scan_json(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, c
     return (int)scan->reason;
 }
 
-int rt_scan_text(RtPipe *pipe, const RtSchema *schema, const char *p, const char *end, RtScan *scan)
+/* ---- formats of one value ---- */
+
+static int plain(const RtSchema *schema, const char *p, const char *end, RtScan *scan)
 {
     const RtField *field = schema->count ? schema->fields : NULL;
-    (void)pipe;
+    RtValue v = {.s = {p, (u64)(end - p)}};
     scan->reason = RT_FINE;
     scan->field = field;
     memset(scan->has, 0, schema->leaf_count);
     if (!field) return RT_FINE;
-    RtValue v = {.s = {p, (u64)(end - p)}};
-    if (v.s.n && p[v.s.n - 1] == '\r' && field->type == RT_STR) v.s.n--;
-    scan->reason = rt_value_check(field, v);
-    if (field->type == RT_STR && !str_utf8_valid(str_slice(p, v.s.n))) scan->reason = RT_BAD_VALUE;
+    if (field->type == RT_JSON && rt_skip_value(p, end) != end) {
+        scan->field = NULL;
+        return (int)(scan->reason = RT_BAD_JSON);
+    }
+    /* Well-formed it must be even when nobody reads it, as with json. */
+    if (field->type == RT_STR && !str_utf8_valid(str_slice(p, v.s.n)))
+        scan->reason = RT_BAD_VALUE;
+    else if (field->flags & RT_NEEDED)
+        scan->reason = rt_value_check(field, v);
     scan->value[field->leaf] = v;
     scan->has[field->leaf] = 1;
     return (int)scan->reason;
+}
+
+/* A line or message without the line end behind it. */
+int rt_scan_text(RtPipe *pipe, const RtSchema *schema, const char *p, const char *end, RtScan *scan)
+{
+    (void)pipe;
+    if (end > p && end[-1] == '\n') end--;
+    if (end > p && end[-1] == '\r') end--;
+    return plain(schema, p, end, scan);
+}
+
+/* Every byte as it came; only around JSON white space means nothing. */
+int rt_scan_raw(RtPipe *pipe, const RtSchema *schema, const char *p, const char *end, RtScan *scan)
+{
+    (void)pipe;
+    if (schema->count && schema->fields[0].type == RT_JSON) {
+        p = rt_skip_space(p, end);
+        while (end > p && rt_skip_space(end - 1, end) == end) end--;
+    }
+    return plain(schema, p, end, scan);
 }

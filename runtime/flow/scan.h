@@ -25,7 +25,9 @@ int rt_time_text(struct RtDay *day, const char *p, u64 len, i64 *ret);
 int rt_scan_json(RtPipe *, const RtSchema *, u32 check, u32 unknown, const char *p, const char *end,
                  RtScan *scan);
 int rt_scan_csv(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
+/* One field is the whole line or message: as text without its line end, or every byte of it. */
 int rt_scan_text(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
+int rt_scan_raw(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
 
 /* Decoded text to a value of the field's type; returns a RtReason. Shared by JSON and CSV. */
 u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n, RtValue *ret);

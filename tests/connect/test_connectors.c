@@ -269,6 +269,33 @@ TEST(a_foreign_broker_sends_again_what_was_not_acked)
     end();
 }
 
+TEST(bytes_that_are_no_text_are_written_as_they_are)
+{
+    begin();
+    uint16_t port = peer_free_port();
+    pid_t broker = mosquitto_start(port);
+    if (!broker) {
+        end();
+        skip();
+    }
+    CHECK_OK(ask(&person, "connectors.add",
+                 "{\"name\":\"ext\",\"kind\":\"mqtt\",\"url\":\"mqtt://127.0.0.1:%u\"}", port));
+    CHECK_OK(ask(&engine, "connectors.subscribe",
+                 "{\"id\":\"b\",\"name\":\"ext\",\"address\":\"raw/x\",\"options\":{\"qos\":1}}"));
+    while (!strstr(field.states, "\"connected\""))
+        bed_ask_as(&field.bed, &person, "connectors.list", "{}");
+    CHECK_OK(
+        ask(&engine, "connectors.write",
+            "{\"name\":\"ext\",\"address\":\"raw/x\",\"payload\":\"gf8BQQ==\",\"base64\":true}"));
+    wait_records(1); /* RFC 4648: gf8BQQ== is 81 FF 01 41 */
+    CHECK_TEXT(field.records[0].payload, "\x81\xff\x01\x41");
+    CHECK_INT(ask(&engine, "connectors.write",
+                  "{\"name\":\"ext\",\"address\":\"raw/x\",\"payload\":\"%%\",\"base64\":true}"),
+              ST_INVALID);
+    CHECK_INT(peer_stop(broker), 0);
+    end();
+}
+
 TEST(secrets_are_sealed_and_never_told)
 {
     begin();

@@ -62,6 +62,30 @@ test('deploy by API, publish by mosquitto_pub, read value and history', async ()
   await tutti.kill('SIGTERM');
 });
 
+test('text and raw arrive byte by byte', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('plain.tutti', `
+pipeline words { from mqtt "in/text" as text  let text = "<{text}>"  into mqtt "out/text" as text  on error into dead }
+pipeline bytes { from mqtt "in/raw" as raw  into mqtt "out/raw" as raw  into file "raw.bin" as raw  on error into dead }
+`);
+  const bytes = Buffer.from([0, 255, 10, 13, 10, 128, 34, 10]);
+  writeFileSync(path.join(tutti.cwd, 'payload'), bytes);
+  const sub = start('mosquitto_sub', ['-p', String(tutti.mqtt), '-q', '1', '-t', 'out/#', '-C', '2', '-F', '%t %x']);
+  const pub = (topic, ...args) => start('mosquitto_pub', ['-p', String(tutti.mqtt), '-q', '1', '-t', topic, ...args]).exited;
+  await until('both came back', async () => {
+    await pub('in/text', '-m', 'caf\u00e9\nau lait\r\n');
+    await pub('in/raw', '-f', path.join(tutti.cwd, 'payload'));
+    return sub.out.split('\n').length > 2;
+  });
+  check(sub.out.includes(`out/raw ${bytes.toString('hex')}`), sub.out);
+  check(sub.out.includes(`out/text ${Buffer.from('<caf\u00e9\nau lait>').toString('hex')}`), sub.out);
+  check(readFileSync(path.join(tutti.cwd, 'raw.bin')).subarray(0, 8).equals(bytes), 'no byte more, no byte less');
+  check((await pub('in/text', '-f', path.join(tutti.cwd, 'payload'))) === 0, 'what is no text is acknowledged too');
+  const dead = await tutti.get('pipelines/words/dead');
+  check(dead.total === 1 && dead.rows[0].reason === 'bad_value', JSON.stringify(dead));
+  await tutti.kill('SIGTERM');
+});
+
 test('a wrong program is explained and changes nothing', async () => {
   const tutti = await Tutti.new();
   await tutti.deploy('copy.tutti', toFile());

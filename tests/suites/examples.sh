@@ -1,10 +1,12 @@
 #!/bin/sh
-# tests/suites/examples.sh: every example passes `tutti check` and its own tests.
+# tests/suites/examples.sh: every example passes `tutti check` and its own tests; so do the good
+# programs of tests/lang that have tests.
 set -u
 cd "$(dirname "$0")/../.."
 tutti=${BUILD:-$PWD/build}/tutti
 passed=0 failed=0
-for file in $(git ls-files --cached --others --exclude-standard 'examples/*.tutti'); do
+for file in $(git ls-files --cached --others --exclude-standard 'examples/*.tutti') \
+    $(grep -l '^test ' tests/lang/good/*.tutti); do
     if ! "$tutti" check "$file"; then
         echo "$file: does not compile"
         failed=$((failed + 1))

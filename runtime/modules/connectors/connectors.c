@@ -397,6 +397,7 @@ static const Field write_in[] = {
     CONNECTION,
     {"address", FIELD_STR, FIELD_REQUIRED, 1, 4096, "where to write; MQTT: topic"},
     {"payload", FIELD_STR, FIELD_REQUIRED, 0, 1000000, "the bytes, as text"},
+    {"base64", FIELD_BOOL, 0, 0, 0, "the payload is base64 of bytes that are no text"},
     {"qos", FIELD_INT, 0, 0, 2, "quality of service"},
     {"retain", FIELD_BOOL, 0, 0, 0, "the peer keeps it as the last value"},
     {0}};

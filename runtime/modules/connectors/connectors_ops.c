@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <sodium.h>
+
 enum { TEST_MS = 6000, WINDOW_MAX = 65536, WINDOW_PRESET = 1024, WRITE_WINDOW = 1 };
 
 static bool word_ok(Str id)
@@ -103,6 +105,22 @@ static void on_written(void *ctx, Status status, Str reason)
         req_answer(req, STR("{}"));
 }
 
+/* The payload's bytes: as they stand, or what base64 stands for. */
+static Status write_payload(Req *req, Str *ret_payload, Diag *diag)
+{
+    Str text = json_str(req->in, "payload", STR_NONE);
+    *ret_payload = text;
+    if (!json_bool(req->in, "base64", false)) return ST_OK;
+    size_t bytes = 0;
+    unsigned char *room = arena_alloc(req->arena, text.len / 4 * 3 + 4);
+    if (!room) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    if (sodium_base642bin(room, text.len / 4 * 3 + 4, text.ptr, text.len, NULL, &bytes, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) != 0)
+        return diag_set(diag, ST_INVALID, "the payload is not base64");
+    *ret_payload = str_slice((const char *)room, bytes);
+    return ST_OK;
+}
+
 void connectors__op_write(void *ctx, Req *req)
 {
     Connectors *self = ctx;
@@ -111,6 +129,8 @@ void connectors__op_write(void *ctx, Req *req)
     int64_t qos = json_int(req->in, "qos", 1);
     Status st = target_read(self, req->in, &wish, &diag);
     if (!st && (qos < 0 || qos > 2)) st = diag_set(&diag, ST_INVALID, "qos is 0, 1 or 2");
+    Str payload = STR_NONE;
+    if (!st) st = write_payload(req, &payload, &diag);
     if (st) {
         req_fail(req, st, "%s", diag.text);
         return;
@@ -131,9 +151,8 @@ void connectors__op_write(void *ctx, Req *req)
         return;
     }
     if (use->profile) use->profile->writes++;
-    st = use->driver->write(use->link, json_str(req->in, "address", STR_NONE),
-                            json_str(req->in, "payload", STR_NONE), (uint8_t)qos,
-                            json_bool(req->in, "retain", false), on_written, req);
+    st = use->driver->write(use->link, json_str(req->in, "address", STR_NONE), payload,
+                            (uint8_t)qos, json_bool(req->in, "retain", false), on_written, req);
     if (st) req_fail(req, st, "%s", status_text(st));
 }
 

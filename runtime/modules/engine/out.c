@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/rfc3339.h"
 
+#include <sodium.h>
 #include <stdio.h>
 
 enum { RECORD_ROWS = 500, RETRY_FIRST_MS = 100, RETRY_LAST_MS = 5000 };
@@ -103,8 +104,9 @@ static Str row_text(const EngPart *part, uint32_t index)
 {
     const RtRow *row = &part->rows[index];
     Str text = {part->bytes.ptr + row->start, row->len};
-    if (text.len && text.ptr[text.len - 1] == '\n') {
-        text.len--;
+    bool raw = part->sink && str_is(str_from(part->sink->format), "raw");
+    if (!raw && text.len && text.ptr[text.len - 1] == '\n') {
+        text.len--; /* the line end of our own */
     }
     return text;
 }
@@ -400,6 +402,27 @@ static void on_recorded(void *ctx, Status status, Str body)
 
 static void on_written(void *ctx, Status status, Str body);
 
+/* A request is JSON, so bytes that are no text go as base64. */
+static void put_payload(JsonOut *json, Str bytes)
+{
+    if (str_utf8_valid(bytes)) {
+        json_field_str(json, "payload", bytes);
+        return;
+    }
+    AUTO_BUF Buf text;
+    size_t room_bytes = sodium_base64_ENCODED_LEN(bytes.len, sodium_base64_VARIANT_ORIGINAL);
+    buf_init(&text, BUS_BODY_BYTES_MAX);
+    char *room = buf_reserve(&text, room_bytes);
+    if (!room) {
+        json->buf->failed = ST_LIMIT;
+        return;
+    }
+    (void)sodium_bin2base64(room, room_bytes, (const unsigned char *)bytes.ptr, bytes.len,
+                            sodium_base64_VARIANT_ORIGINAL);
+    json_field_str(json, "payload", str_from(room));
+    json_field_bool(json, "base64", true);
+}
+
 static void run_write(EngPart *part)
 {
     if (part->next >= part->count) {
@@ -420,7 +443,7 @@ static void run_write(EngPart *part)
         return;
     }
     json_field_str(&json, "address", row_address(part, part->next));
-    json_field_str(&json, "payload", row_text(part, part->next));
+    put_payload(&json, row_text(part, part->next));
     Arena *arena = arena_new(0, 0);
     const Json *options = NULL;
     if (arena && !json_read(arena, str_from(part->sink->options), &options, NULL)) {
