@@ -82,8 +82,11 @@ static bool too_broken(const AstFile *file)
 
 static Status walk(Check *c)
 {
-    if (too_broken(c->file)) return ST_OK;
     if (setjmp(c->door)) return c->left;
+    if (too_broken(c->file)) {
+        if (!c->facts) return ST_OK;
+        facts__mute(c);
+    }
     check__declare(c);
     IrStage stage = {0}; /* fn bodies are checked once, called or not */
     IrBuilder builder;
@@ -98,6 +101,12 @@ static Status walk(Check *c)
 
 Status check_file(Arena *arena, const AstFile *file, DiagList *diags, IrProgram **ret_program)
 {
+    return check_file_facts(arena, file, diags, NULL, ret_program);
+}
+
+Status check_file_facts(Arena *arena, const AstFile *file, DiagList *diags, Facts *facts,
+                        IrProgram **ret_program)
+{
     Check *c = arena_one(arena, Check);
     IrProgram *program = arena_one(arena, IrProgram);
     if (!c || !program) return ST_NO_MEMORY;
@@ -107,6 +116,7 @@ Status check_file(Arena *arena, const AstFile *file, DiagList *diags, IrProgram 
     c->diags = diags;
     c->file = file;
     c->program = program;
+    c->facts = facts;
     Map *maps[] = {&c->types, &c->consts,      &c->fns,      &c->units,
                    &c->maps,  &c->connections, &c->pipelines};
     for (size_t i = 0; i < COUNT_OF(maps); i++) map_init(maps[i], CHECK_ITEMS_MAX);

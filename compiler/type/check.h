@@ -16,6 +16,7 @@
 #include "compiler/diag/diag.h"
 #include "compiler/ir/build.h"
 #include "compiler/type/builtins.h"
+#include "compiler/type/facts.h"
 #include "compiler/type/type.h"
 
 #include <setjmp.h>
@@ -96,6 +97,7 @@ typedef struct Check {
     DiagList *diags;
     const AstFile *file;
     IrProgram *program;
+    Facts *facts; /* what editors want to know; NULL: nobody asks */
     jmp_buf door;
     Status left; /* why check__leave was called */
     Map types, consts, fns, units, connections, maps, pipelines;
@@ -198,5 +200,18 @@ void check__pipelines(Check *c);
 void check__tests(Check *c);
 /* reasons.c: why records may leave each node by the error port. */
 void check__reasons(Check *c, IrPipeline *p, const Record *in);
+/* Reasons that the code from `mark` on may fail with, one bit each. */
+uint32_t check__reason_bits(const IrStage *s, uint32_t mark);
+
+/* ---- facts.c: only called when c->facts is there ---- */
+void facts__expr(Check *c, const AstExpr *e, const Val *v, uint32_t mark);
+void facts__name(Check *c, FactKind kind, Span at, Str def, const Type *type);
+/* `source`: what stands for the row before the first stage that works on it. */
+uint32_t facts__stage(Check *c, Span stage, const Row *row, const Record *source);
+void facts__stage_end(Check *c, uint32_t at, const Row *row, const Record *source);
+/* Nothing is reported from here on. */
+void facts__mute(Check *c);
+/* Walks a pipeline that lost a stage: nothing is reported, nothing enters the program. */
+void facts__broken(Check *c, const AstItem *item, void (*walk)(Check *c, const AstItem *item));
 
 #endif

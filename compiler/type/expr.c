@@ -93,7 +93,7 @@ static Val text(Check *c, const AstExpr *e)
     return (Val){.type = type, .reg = dst, .has = NO_REG, .span = e->span};
 }
 
-static bool enum_value(const Type *want, Str name, Span span, Val *ret_val)
+static bool enum_value(Check *c, const Type *want, Str name, Span span, Val *ret_val)
 {
     if (!want || want->kind != IR_ENUM) return false;
     for (uint32_t i = 0; i < want->names->count; i++) {
@@ -101,6 +101,7 @@ static bool enum_value(const Type *want, Str name, Span span, Val *ret_val)
         *ret_val = check__constant(IR_ENUM, (IrImm){.integer = i}, span);
         ret_val->type = *want;
         ret_val->type.optional = false;
+        if (c->facts) facts__name(c, FACT_ENUM_NAME, span, want->names->names[i], want);
         return true;
     }
     return false;
@@ -150,6 +151,7 @@ static Val name(Check *c, const AstExpr *e, const Type *want)
         if (!str_eq(l->name, e->as.name)) continue;
         v = l->val;
         v.span = e->span;
+        if (c->facts) facts__name(c, FACT_PARAM, e->span, l->name, &v.type);
         return v;
     }
     const RowField *field = c->row ? check__row_find(c->row, e->as.name) : NULL;
@@ -157,13 +159,16 @@ static Val name(Check *c, const AstExpr *e, const Type *want)
         v = field->val;
         v.span = e->span;
         v.path = field->name;
+        if (c->facts) facts__name(c, FACT_FIELD, e->span, field->name, &v.type);
         return narrowed(c, v);
     }
-    if (enum_value(want, e->as.name, e->span, &v)) return v;
+    if (enum_value(c, want, e->as.name, e->span, &v)) return v;
     const Val *constant = check__const(c, e->as.name);
     if (constant) {
         v = *constant;
         v.span = e->span;
+        const Const *found = map_get(&c->consts, e->as.name);
+        if (c->facts) facts__name(c, FACT_CONST, e->span, found->item->name.text, &v.type);
         return v;
     }
     unknown_name(c, e, want);
@@ -236,6 +241,7 @@ static Val field(Check *c, const AstExpr *e)
             v.has = NO_REG;
         }
         v.span = e->span;
+        if (c->facts) facts__name(c, FACT_FIELD, want->span, record->fields[i].name, &v.type);
         v.path = base.path.len
                      ? check__text(c, "%.*s.%.*s", STR_ARG(base.path), STR_ARG(want->text))
                      : STR_NONE;
@@ -536,8 +542,10 @@ Val check__expr(Check *c, const AstExpr *e, const Type *want)
     c->depth++;
     Span outer = c->b->span;
     c->b->span = e->span;
+    uint32_t mark = c->b->stage->code_count;
     Val v = expression(c, e, want);
     v.span = e->span;
+    if (c->facts) facts__expr(c, e, &v, mark);
     c->b->span = outer;
     c->depth--;
     return v;

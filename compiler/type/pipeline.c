@@ -128,7 +128,7 @@ static bool top_only(Flow *f, const AstStage *stage)
     return true;
 }
 
-void flow__one(Flow *f, const AstStage *stage)
+static void one_stage(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
     c->stage = stage;
@@ -170,6 +170,18 @@ void flow__one(Flow *f, const AstStage *stage)
         flow__window(f, stage);
     else
         flow__transform(f, stage);
+}
+
+void flow__one(Flow *f, const AstStage *stage)
+{
+    Check *c = f->c;
+    if (!c->facts) {
+        one_stage(f, stage);
+        return;
+    }
+    uint32_t at = facts__stage(c, stage->span, f->row, f->in_record);
+    one_stage(f, stage);
+    facts__stage_end(c, at, f->row, f->in_record);
 }
 
 static void required_stages(Flow *f, uint32_t from_count)
@@ -247,6 +259,11 @@ static void pipeline(Check *c, const AstItem *item)
 
 void check__pipelines(Check *c)
 {
-    for (const AstItem *item = c->file->items; item; item = item->next)
-        if (item->kind == AST_ITEM_PIPELINE && !item->broken) pipeline(c, item);
+    for (const AstItem *item = c->file->items; item; item = item->next) {
+        if (item->kind != AST_ITEM_PIPELINE) continue;
+        if (!item->broken)
+            pipeline(c, item);
+        else if (c->facts)
+            facts__broken(c, item, pipeline);
+    }
 }

@@ -74,6 +74,25 @@ static void stage(Reasons *nodes, const IrPipeline *p, const IrStage *s)
     }
 }
 
+uint32_t check__reason_bits(const IrStage *s, uint32_t mark)
+{
+    static const IrPipeline none;
+    Reasons found = {0};
+    uint32_t caught = 0, bits = 0;
+    for (uint32_t i = mark; i < s->code_count; i++) {
+        if (s->code[i].op == IR_TRY)
+            caught++;
+        else if (s->code[i].op == IR_CATCH && caught)
+            caught--;
+        else if (!caught)
+            instruction(&found, &none, s, &s->code[i]);
+    }
+    for (uint32_t i = 0; i < found.count; i++)
+        for (uint32_t r = 1; r < REASON__COUNT; r++)
+            if (str_is(found.list[i], reason_text((Reason)r))) bits |= UINT32_C(1) << r;
+    return bits;
+}
+
 void check__reasons(Check *c, IrPipeline *p, const Record *in)
 {
     Reasons *nodes = NEW(c, Reasons, p->node_count + 1);
