@@ -23,8 +23,9 @@ typedef struct TestRun {
     const IrPipeline *pipeline;
     FlowInstance *instance;
     Arena *arena;
-    uint64_t
-        *taken; /* rows of each sink that were expected already; the last is the dead letters */
+    /* Rows of each sink that were expected already; then dead letters that failed, and late ones.
+     */
+    uint64_t *taken;
     int64_t clock_ns;
     uint32_t failures;
 } TestRun;
@@ -32,6 +33,23 @@ typedef struct TestRun {
 static const RtOut *rows_of(const TestRun *t, uint32_t sink)
 {
     return sink < t->pipeline->sink_count ? flow_out(t->instance, sink) : flow_dead(t->instance);
+}
+
+/* Where the nth row of a sink stands, or past the end. The dead letters are two: failed and late.
+ */
+static uint64_t row_at(const TestRun *t, uint32_t sink, uint64_t nth)
+{
+    const RtOut *out = rows_of(t, sink);
+    if (sink < t->pipeline->sink_count) return nth;
+    bool late = sink > t->pipeline->sink_count;
+    for (uint64_t i = 0; i < out->row_count; i++)
+        if ((out->rows[i].key_len > 0) == late && nth-- == 0) return i;
+    return out->row_count;
+}
+
+static bool has_row(const TestRun *t, uint32_t sink, uint64_t nth)
+{
+    return row_at(t, sink, nth) < rows_of(t, sink)->row_count;
 }
 
 /* `as text`, `as raw`: a row is its one value, not JSON. */
@@ -42,9 +60,10 @@ static bool is_plain(const TestRun *t, uint32_t sink)
     return format == FORMAT_TEXT || format == FORMAT_RAW;
 }
 
-static Str row_text(const TestRun *t, uint32_t sink, uint64_t index)
+static Str row_text(const TestRun *t, uint32_t sink, uint64_t nth)
 {
     const RtOut *out = rows_of(t, sink);
+    uint64_t index = row_at(t, sink, nth);
     Str text = str_slice(out->bytes + out->rows[index].start, out->rows[index].len);
     if (!is_plain(t, sink)) return str_trim(text);
     bool line = t->pipeline->sinks[sink].format == FORMAT_TEXT;
@@ -153,10 +172,9 @@ static bool next_row(TestRun *t, const IrTestStep *step, uint32_t *ret_sink, Str
 {
     uint32_t dead = t->pipeline->sink_count;
     for (uint32_t i = 0; i <= step->sink_count; i++) {
-        if (i == step->sink_count && step->on != EXPECT_ERROR) break;
-        uint32_t sink = i < step->sink_count ? step->sinks[i] : dead;
-        const RtOut *out = rows_of(t, sink);
-        if (t->taken[sink] >= out->row_count) continue;
+        if (i == step->sink_count && step->on == EXPECT_SINK) break;
+        uint32_t sink = i < step->sink_count ? step->sinks[i] : dead + (step->on == EXPECT_LATE);
+        if (!has_row(t, sink, t->taken[sink])) continue;
         *ret_sink = sink;
         *ret_row = row_text(t, sink, t->taken[sink]++);
         return true;
@@ -185,7 +203,7 @@ static void expect(TestRun *t, const IrTestStep *step)
  */
 static bool expected_elsewhere(const TestRun *t, Str row)
 {
-    for (uint32_t s = 0; s <= t->pipeline->sink_count; s++)
+    for (uint32_t s = 0; s <= t->pipeline->sink_count + 1; s++)
         for (uint64_t i = 0; i < t->taken[s]; i++)
             if (str_eq(row_text(t, s, i), row)) return true;
     return false;
@@ -193,13 +211,14 @@ static bool expected_elsewhere(const TestRun *t, Str row)
 
 static void expect_nothing(TestRun *t, const IrTestStep *step)
 {
-    for (uint32_t s = 0; s <= t->pipeline->sink_count; s++) {
-        const RtOut *out = rows_of(t, s);
-        while (t->taken[s] < out->row_count && expected_elsewhere(t, row_text(t, s, t->taken[s])))
+    for (uint32_t s = 0; s <= t->pipeline->sink_count + 1; s++) {
+        while (has_row(t, s, t->taken[s]) && expected_elsewhere(t, row_text(t, s, t->taken[s])))
             t->taken[s]++;
-        if (t->taken[s] >= out->row_count) continue;
+        if (!has_row(t, s, t->taken[s])) continue;
         failing(t, step->span);
-        Str name = s < t->pipeline->sink_count ? t->pipeline->sinks[s].kind : STR("error");
+        Str name = s < t->pipeline->sink_count    ? t->pipeline->sinks[s].kind
+                   : s == t->pipeline->sink_count ? STR("error")
+                                                  : STR("late");
         (void)printf("  want nothing else, got of %.*s\n  %.*s\n", STR_ARG(name),
                      STR_ARG(row_text(t, s, t->taken[s])));
         return;
@@ -264,7 +283,7 @@ MUST static Status run_test(const NativeSet *set, const Native *native, const Ir
                  .clock_ns = INT64_MIN};
     if (t.pipeline->sink_count >= SINKS_MAX) return diag_set(diag, ST_LIMIT, "too many sinks");
     t.arena = arena_new(64 << 10, TEST_ARENA_BYTES);
-    t.taken = t.arena ? arena_many(t.arena, uint64_t, t.pipeline->sink_count + 1) : NULL;
+    t.taken = t.arena ? arena_many(t.arena, uint64_t, t.pipeline->sink_count + 2) : NULL;
     Status st = t.taken ? flow_instance_new(native->program, test->pipeline, &limits, NULL,
                                             &t.instance, diag)
                         : diag_set(diag, ST_NO_MEMORY, "out of memory");

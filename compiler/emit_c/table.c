@@ -272,9 +272,10 @@ static void windows(Emit *e)
         const IrWindow *w = &p->windows[i];
         emit_f(e,
                "    {.name = \"%.*s.%" PRIu32 "\", .layout = 0x%" PRIx64
-               "ull, .kind = %d, .event_time = %d, .size_ns = %" PRId64 "ll, .size_count = %" PRIu64
-               "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32 ",\n",
-               STR_ARG(p->name), i, ir_window_layout(w), (int)w->kind, w->event_time,
+               "ull, .kind = %d, .event_time = %d, .late_dead = %d, .size_ns = %" PRId64
+               "ll, .size_count = %" PRIu64 "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32
+               ",\n",
+               STR_ARG(p->name), i, ir_window_layout(w), (int)w->kind, w->event_time, w->late_dead,
                w->size_ns ? w->size_ns : 1, w->size_count, w->key_count, w->agg_count);
         emit_f(e, "     .key_types = (const u8[]){");
         for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%d, ", (int)w->keys[k].type);

@@ -149,6 +149,7 @@ static void window(Buf *out, const IrPipeline *p, uint32_t index)
     }
     buf_printf(out, " in %u out %u stage %u", w->in_schema, w->out_schema, w->out_stage);
     if (w->late_stage != NO_INDEX) buf_printf(out, " late %u", w->late_stage);
+    if (w->late_dead) buf_text(out, " late dead");
     buf_char(out, '\n');
 }
 

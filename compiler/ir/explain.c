@@ -55,8 +55,9 @@ static void window(const IrPipeline *p, const IrWindow *w, Buf *out)
         if (w->aggs[i].kind == AGG_QUANTILE)
             buf_printf(out, "\n    and %llu for each power of two that a quantile's values span",
                        (unsigned long long)octave_bytes(w->aggs[i].within));
-    buf_text(out, w->late_stage == NO_INDEX ? "\n    late records are counted\n"
-                                            : "\n    late records go where `on late` says\n");
+    buf_text(out, w->late_stage != NO_INDEX ? "\n    late records go where `on late` says\n"
+                  : w->late_dead            ? "\n    late records go to the dead-letter table\n"
+                                            : "\n    late records are counted\n");
 }
 
 static void time_of(const IrTime *t, Buf *out)

@@ -226,6 +226,7 @@ typedef struct IrWindow {
     uint32_t in_schema;             /* the whole record at this point, for `on late` */
     uint32_t out_schema;            /* keys, start, end, one leaf per agg: input of the out stage */
     uint32_t out_stage, late_stage; /* NO_INDEX = nothing there */
+    bool late_dead; /* late records also go to the dead-letter table, as they came */
     uint32_t node;
     Span span;
 } IrWindow;

@@ -186,6 +186,7 @@ static void windows(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .layout = ir_window_layout(w),
             .kind = (u8)w->kind,
             .event_time = w->event_time,
+            .late_dead = w->late_dead,
             .size_ns = w->size_ns ? w->size_ns : 1,
             .size_count = w->size_count,
             .node = w->node,

@@ -218,8 +218,13 @@ void flow__into(Flow *f, const AstStage *stage)
     }
 }
 
+static bool is_dead(const AstSink *sink)
+{
+    return str_is(sink->to.kind.text, "dead");
+}
+
 /* The stage that takes what comes too late for one window. */
-static void late_stage(Flow *f, const AstStage *stage, uint32_t window)
+static void late_stage(Flow *f, const AstSink *sinks, uint32_t window)
 {
     Check *c = f->c;
     IrWindow *w = &f->p.windows[window];
@@ -233,7 +238,8 @@ static void late_stage(Flow *f, const AstStage *stage, uint32_t window)
     f->row = c->row = check__load(c, f->windows[window].in);
     f->last_node = w->node;
     f->last_port = PORT_LATE;
-    for (const AstSink *sink = stage->as.on.sinks; sink; sink = sink->next) {
+    for (const AstSink *sink = sinks; sink; sink = sink->next) {
+        if (is_dead(sink)) continue;
         uint32_t node = flow__node(f, "into", sink->span);
         uint32_t out = f->p.nodes[w->node].out_schema;
         flow__enter(f, node);
@@ -257,16 +263,23 @@ static void on_late(Flow *f, const AstStage *stage)
                    "records are late for a window, and there is none before this `on late`");
         return;
     }
-    if (stage->as.on.action != AST_ON_DROP && stage->as.on.action != AST_ON_INTO) {
+    AstOnAction action = stage->as.on.action;
+    if (action == AST_ON_UPDATE || action == AST_ON_REPLY) {
         diag_error(c->diags, DIAG_A007, stage->span,
-                   "`on late` takes `into ...` or `drop`; the rest is not available yet");
+                   "`on late` takes `into ...`, `dead` or `drop`; the rest is not available yet");
         return;
+    }
+    bool dead = action == AST_ON_DEAD, rows = false;
+    for (const AstSink *sink = stage->as.on.sinks; sink; sink = sink->next) {
+        dead |= is_dead(sink);
+        rows |= !is_dead(sink);
     }
     for (uint32_t i = f->late_from; i < count; i++) {
         if (f->windows[i].has_late) continue;
         f->windows[i].has_late = true;
         taken++;
-        if (stage->as.on.action == AST_ON_INTO) late_stage(f, stage, i);
+        f->p.windows[i].late_dead = dead;
+        if (rows) late_stage(f, stage->as.on.sinks, i);
     }
     if (!taken) diag_error(c->diags, DIAG_S005, stage->keyword, "`on late` stands here twice");
 }

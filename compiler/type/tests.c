@@ -384,7 +384,9 @@ static const IrSchema *expect_target(TestWalk *t, const AstStep *step, IrTestSte
                         : !is_error && !is_late && str_eq(t->p->sinks[i].kind, step->target.text);
         if (fits) *PUSH(c, out->sinks, out->sink_count, cap) = i;
     }
-    if (error) return error_schema();
+    bool late_dead = false;
+    for (uint32_t i = 0; i < t->p->window_count; i++) late_dead |= t->p->windows[i].late_dead;
+    if (error || (late && !out->sink_count && late_dead)) return error_schema();
     if (out->sink_count && t->p->sinks[out->sinks[0]].schema != NO_INDEX)
         return &c->program->schemas[t->p->sinks[out->sinks[0]].schema];
     Str best = STR_NONE;

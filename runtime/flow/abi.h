@@ -245,6 +245,7 @@ typedef struct RtWindowInfo {
     u64 layout;       /* hash of everything that must be equal for state to move */
     u8 kind;          /* 0 tumble, 1 count */
     u8 event_time;
+    u8 late_dead; /* a late record goes to the dead-letter table */
     i64 size_ns, early_ns;
     u64 size_count;
     u32 key_count, agg_count;

@@ -384,7 +384,7 @@ static char *put_raw(char *w, const char *p, u64 n)
 }
 
 static void error_row(RtPipe *pipe, u32 sink, u32 node, const char *reason, const char *text,
-                      const char *field)
+                      const char *field, const char *key)
 {
     const RtPipelineInfo *info = pipe->info;
     const char *stage = node < info->node_count ? info->nodes[node].kind : "";
@@ -403,8 +403,14 @@ static void error_row(RtPipe *pipe, u32 sink, u32 node, const char *reason, cons
     memcpy(w, ",\"raw\":\"", 8);
     w = put_raw(w + 8, pipe->raw_len ? pipe->raw : "", pipe->raw_len);
     memcpy(w, "\"}\n", 3);
-    RtValue none = {.s = {"", 0}};
-    rt_row_end(pipe, sink, w + 3, none, none);
+    RtValue none = {.s = {"", 0}}, mark = {.s = {key, strlen(key)}};
+    rt_row_end(pipe, sink, w + 3, none, mark);
+}
+
+/* Not an error: nothing is counted here. The row's key tells it from one that failed. */
+void rt_late(RtPipe *pipe, u32 node)
+{
+    error_row(pipe, pipe->info->sink_count, node, "late", "its window has closed", NULL, "late");
 }
 
 void rt_stop_check(RtPipe *pipe, int span_ended)
@@ -434,6 +440,6 @@ void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char 
     rt_stop_check(pipe, 0);
     if (info->error_drop) return;
     for (u32 i = 0; i < info->error_sink_count; i++)
-        error_row(pipe, info->error_sinks[i], node, name, text, field);
-    if (!info->error_sink_count) error_row(pipe, info->sink_count, node, name, text, field);
+        error_row(pipe, info->error_sinks[i], node, name, text, field, "");
+    if (!info->error_sink_count) error_row(pipe, info->sink_count, node, name, text, field, "");
 }

@@ -428,7 +428,10 @@ void *rt_slot(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, u32 *reason
         number = ns / info->size_ns - (ns % info->size_ns < 0);
         i64 end = end_of(w, number);
         if (info->event_time) {
-            if (end <= pipe->watermark_ns) return NULL;
+            if (end <= pipe->watermark_ns) {
+                if (info->late_dead) rt_late(pipe, info->node);
+                return NULL;
+            }
         } else if (w->pane_count && ns >= end_of(w, w->panes[0].number)) {
             close_panes(w, ns);
         }

@@ -277,7 +277,7 @@ static Status raw_job(StoreConn *conn, void *ctx, Diag *diag)
     StoreStmt *stmt;
     Status st = store_prepare(conn,
                               "select id, raw from engine_dead where pipeline = ?1 "
-                              "and reason not in ('sink_refused', 'sink_conflict') "
+                              "and reason not in ('sink_refused', 'sink_conflict') and raw <> '' "
                               "order by id limit ?2",
                               &stmt, diag);
     if (st) {
