@@ -1,7 +1,8 @@
-/* compiler/driver/cmd_explain.c: `tutti explain CODE` and `tutti explain FILE [PIPELINE]`. */
+/* compiler/driver/cmd_explain.c: `tutti explain CODE|NAME` and `tutti explain FILE [PIPELINE]`. */
 #include "compiler/driver/driver.h"
 
 #include "compiler/ir/explain.h"
+#include "compiler/words/words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,21 @@ static int explain_code(const DiagCodeInfo *info)
 {
     (void)printf("%s: %s\n\n%s\n", info->id, info->title, info->why);
     return EXIT_FINE;
+}
+
+static int explain_name(const Command *self, const char *name)
+{
+    AUTO_BUF Buf out;
+    buf_init(&out, 1 << 20);
+    if (word_explain(str_from(name), &out) && !buf_status(&out)) {
+        (void)fwrite(out.ptr, 1, out.len, stdout);
+        return EXIT_FINE;
+    }
+    Str best = word_suggest(str_from(name));
+    if (best.len)
+        return driver_usage(self, "there is no code and no word `%s`; did you mean `%.*s`?", name,
+                            STR_ARG(best));
+    return driver_usage(self, "there is no code and no word `%s`", name);
 }
 
 static int explain_file(const Command *self, const char *path, Str pipeline, const char *dump)
@@ -61,10 +77,10 @@ int cmd_explain(const Command *self, int argc, char **argv)
     }
     if (dump && strcmp(dump, "ir") != 0 && strcmp(dump, "graph") != 0)
         return driver_usage(self, "there is no dump `%s`; graph and ir are", dump);
-    if (!what) return driver_usage(self, "name a code such as P018, or a file");
+    if (!what) return driver_usage(self, "name a code such as P018, a word, or a file");
     const DiagCodeInfo *info = diag_code_find(str_from(what));
     if (info) return explain_code(info);
     bool file = strchr(what, '.') || strchr(what, '/');
-    if (!file) return driver_usage(self, "there is no code `%s`", what);
+    if (!file) return explain_name(self, what);
     return explain_file(self, what, str_from(pipeline), dump);
 }

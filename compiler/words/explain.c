@@ -1,0 +1,172 @@
+/* compiler/words/explain.c: `tutti explain NAME`: a stage, function, connector, unit or reason. */
+#include "compiler/words/words.h"
+
+#include "compiler/diag/diag.h"
+#include "compiler/type/builtins.h"
+#include "compiler/type/units.h"
+
+static const char *letter_type(char c)
+{
+    switch (c) {
+    case 'f': return "f64";
+    case 'i': return "i64";
+    case 's': return "text";
+    case 't': return "time";
+    case 'd': return "duration";
+    default: return "?";
+    }
+}
+
+void word_arguments(const char *letters, Buf *out)
+{
+    for (const char *c = letters; *c; c++)
+        buf_printf(out, "%s%s", c == letters ? "" : ", ", letter_type(*c));
+}
+
+static void word(const Word *w, Buf *out)
+{
+    if (!word_available(w)) {
+        buf_printf(out, "%s: a %s of the language that is not available in this version\n", w->name,
+                   word_kind_text(w->kind));
+        return;
+    }
+    buf_printf(out, "%s: %s\n\n  %s\n\n%s\n", w->name, word_kind_text(w->kind), w->usage, w->doc);
+    buf_printf(out, "\nexample: %s\n", w->example);
+}
+
+static void builtin(const BuiltinInfo *info, Buf *out)
+{
+    buf_printf(out, "%s: function\n\n  %s(", info->name, info->name);
+    word_arguments(info->args, out);
+    buf_printf(out, ") -> %s\n\n%s\n", letter_type(info->result[0]), info->doc);
+    static const char *const units[] = {"Takes numbers without unit.",
+                                        "The result has the unit of the first argument.",
+                                        "The powers of the unit are halved.",
+                                        "Takes an angle: rad, or a unit that converts to it."};
+    bool numbers = info->args[0] == 'f';
+    if (numbers && (size_t)info->unit < COUNT_OF(units)) buf_printf(out, "%s\n", units[info->unit]);
+    if (info->reason != REASON_NONE)
+        buf_printf(out, "A record may fail here with `%s`: %s.\n", reason_text(info->reason),
+                   reason_doc(info->reason));
+}
+
+static void reason(Reason r, Buf *out)
+{
+    buf_printf(out, "%s: reason\n\nWhy a record fails: %s.\n", reason_text(r), reason_doc(r));
+    const char *before = "Functions that may fail so:";
+    for (uint32_t i = 0; i < BUILTIN__COUNT; i++) {
+        const BuiltinInfo *info = builtin_info((Builtin)i);
+        if (info->reason != r) continue;
+        buf_printf(out, "%s %s", before, info->name);
+        before = ",";
+    }
+    if (before[0] == ',') buf_char(out, '\n');
+}
+
+static void connector(const WordConnector *c, Buf *out)
+{
+    buf_printf(out, "%s: %s\n\n%s.\n", c->name,
+               c->in && c->out ? "source and sink"
+               : c->in         ? "source"
+                               : "sink",
+               c->doc);
+    for (int side = 0; side < 2; side++) {
+        bool any = false;
+        for (uint32_t i = 0; i < word_option_count; i++) {
+            const WordOption *o = &word_options[i];
+            if (!str_eq(str_from(o->connector), str_from(c->name))) continue;
+            if (side == 0 ? !o->in : !o->out) continue;
+            if (!any) buf_printf(out, "\nbehind `%s`:\n", side == 0 ? "from" : "into");
+            any = true;
+            buf_printf(out, "  %-10s %s%s%s\n", o->name, o->doc, o->takes[0] ? "; takes " : "",
+                       o->takes);
+        }
+    }
+}
+
+/* A unit by its name, with prefix or power too: kW, m3. */
+static bool unit(Str name, Buf *out)
+{
+    Unit found;
+    if (!unit_find(name, &found)) return false;
+    Arena *arena = arena_new(0, 0);
+    if (!arena) return false;
+    const char *text = NULL;
+    for (uint32_t i = 0; i < word_unit_count; i++)
+        if (str_is(name, word_units[i].name)) text = word_units[i].text;
+    Str dimension = unit_dimension(arena, &found);
+    buf_printf(out, "%.*s: unit\n\n", STR_ARG(name));
+    if (text) buf_printf(out, "%s; ", text);
+    buf_printf(out, "dimension: %.*s\n", STR_ARG(dimension));
+    bool any = false;
+    for (uint32_t i = 0; i < word_unit_count; i++) {
+        Unit other;
+        if (str_is(name, word_units[i].name)) continue;
+        if (!unit_find(str_from(word_units[i].name), &other)) continue;
+        if (!unit_convertible(&found, &other)) continue;
+        double factor, offset;
+        unit_conversion(&found, &other, &factor, &offset);
+        if (!any) buf_text(out, "converts:\n");
+        any = true;
+        buf_printf(out, "  x [%.*s] to [%s] is x * %.15g", STR_ARG(name), word_units[i].name,
+                   factor);
+        if (offset != 0)
+            buf_printf(out, " %c %.15g", offset < 0 ? '-' : '+', offset < 0 ? -offset : offset);
+        buf_char(out, '\n');
+    }
+    arena_free(arena);
+    return true;
+}
+
+static void next(bool *any, Buf *out)
+{
+    if (*any) buf_char(out, '\n');
+    *any = true;
+}
+
+bool word_explain(Str name, Buf *out)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < word_count; i++) {
+        if (!str_is(name, words[i].name)) continue;
+        next(&any, out);
+        word(&words[i], out);
+    }
+    Builtin which = builtin_find(name);
+    if (which != BUILTIN__COUNT) {
+        next(&any, out);
+        builtin(builtin_info(which), out);
+    }
+    for (uint32_t i = 0; i < word_connector_count; i++) {
+        if (!str_is(name, word_connectors[i].name)) continue;
+        next(&any, out);
+        connector(&word_connectors[i], out);
+    }
+    for (uint32_t r = 1; r < REASON__COUNT; r++) {
+        if (!str_is(name, reason_text((Reason)r))) continue;
+        next(&any, out);
+        reason((Reason)r, out);
+    }
+    Unit space;
+    if (unit_find(name, &space)) {
+        next(&any, out);
+        any = unit(name, out) || any;
+    }
+    return any;
+}
+
+Str word_suggest(Str name)
+{
+    Str best = STR_NONE;
+    uint32_t distance = UINT32_MAX;
+    for (uint32_t i = 0; i < word_count; i++)
+        diag_suggest(name, str_from(words[i].name), &best, &distance);
+    for (uint32_t i = 0; i < BUILTIN__COUNT; i++)
+        diag_suggest(name, str_from(builtin_info((Builtin)i)->name), &best, &distance);
+    for (uint32_t i = 0; i < word_connector_count; i++)
+        diag_suggest(name, str_from(word_connectors[i].name), &best, &distance);
+    for (uint32_t r = 1; r < REASON__COUNT; r++)
+        diag_suggest(name, str_from(reason_text((Reason)r)), &best, &distance);
+    if (!best.len) best = unit_suggest(name);
+    return best;
+}
