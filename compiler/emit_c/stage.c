@@ -467,22 +467,36 @@ static void late(Emit *e, const IrWindow *window, const uint32_t *row, uint32_t 
     emit_f(e, "    if (done != 2) done = 3;\n");
 }
 
+/* `slot = seen ? : called`: the inlined look-up where the window and its key allow it. */
+static void find_slot(Emit *e, const IrIns *ins, const IrWindow *window)
+{
+    char when[96];
+    if (ins->a != NO_REG)
+        snprintf(when, sizeof when, "%s", emit_reg(e, ins->a));
+    else
+        snprintf(when, sizeof when, window->event_time ? "pipe->event_ns" : "pipe->received_ns");
+    emit_f(e, "    struct Slot_%" PRIu32 "_%" PRIu32 " *slot = 0;\n", e->index, ins->imm.index);
+    if (window->kind == WINDOW_TUMBLE && window->key_count <= 1) {
+        bool text = window->key_count && emit_is_text(window->keys[0].type);
+        emit_f(e, "    slot = rt_seen_%s(pipe, %" PRIu32 ", %s, %" PRId64 "ll, %d, ",
+               text ? "text" : "words", ins->imm.index, when, window->size_ns, window->event_time);
+        emit_f(e, text ? "keys[0].s" : window->key_count ? "keys[0].u, 0, 0" : "0, 0, 0");
+        emit_f(e, ");\n    if (RT_RARE(!slot)) ");
+    }
+    emit_f(e, "slot = rt->slot(pipe, %" PRIu32 ", %s, keys, &why);\n", ins->imm.index, when);
+}
+
 static void window_add(Emit *e, const IrIns *ins)
 {
     const IrWindow *window = &e->pipeline->windows[ins->imm.index];
     const uint32_t *args = e->stage->pool + ins->args;
     uint32_t keys = window->key_count, used = keys + 2 * window->agg_count;
-    emit_f(e, "    { u32 why; RtValue keys[%" PRIu32 "];\n", keys ? keys : 1);
+    emit_f(e, "    { u32 why = 0; RtValue keys[%" PRIu32 "];\n", keys ? keys : 1);
     for (uint32_t k = 0; k < keys; k++)
-        emit_f(e, "    keys[%" PRIu32 "].%s = %s;\n", k, emit_member(window->keys[k].type),
-               emit_reg(e, args[k]));
-    emit_f(e, "    struct Slot_%" PRIu32 "_%" PRIu32 " *slot = rt->slot(pipe, %" PRIu32 ", ",
-           e->index, ins->imm.index, ins->imm.index);
-    if (ins->a != NO_REG)
-        emit_f(e, "%s", emit_reg(e, ins->a));
-    else
-        emit_f(e, window->event_time ? "pipe->event_ns" : "pipe->received_ns");
-    emit_f(e, ", keys, &why);\n    if (RT_RARE(!slot)) {\n    if (why) ");
+        emit_f(e, "    keys[%" PRIu32 "].u = 0; keys[%" PRIu32 "].%s = %s;\n", k, k,
+               emit_member(window->keys[k].type), emit_reg(e, args[k]));
+    find_slot(e, ins, window);
+    emit_f(e, "    if (RT_RARE(!slot)) {\n    if (why) ");
     leave(e, ins, "why");
     late(e, window, args + used, ins->arg_count > used ? (ins->arg_count - used) / 2 : 0);
     emit_f(e, "    } else {\n");
@@ -490,7 +504,7 @@ static void window_add(Emit *e, const IrIns *ins)
         add(e, ins, window, a, args[keys + 2 * a], args[keys + 2 * a + 1]);
     if (window->kind == WINDOW_COUNT)
         emit_f(e, "    rt->slot_full(pipe, %" PRIu32 ", slot);\n", ins->imm.index);
-    emit_f(e, "    done = 2;\n    } }\n");
+    emit_f(e, "    if (done < 2) done = 2;\n    } }\n");
 }
 
 static void pass(Emit *e, const IrIns *ins)

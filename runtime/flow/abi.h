@@ -231,6 +231,26 @@ typedef struct RtSketch {
     RtChunk *table[16]; /* by octave & 15 */
 } RtSketch;
 
+/* What generated code keeps up itself of a slot it found in RtSeen: in front of the aggregates. */
+typedef struct RtSlotHead {
+    u64 count;
+    i64 first_ns, last_ns; /* of the records in it, by arrival */
+} RtSlotHead;
+
+/* The slots a key was last found to have, by the words of the key (rt_key_words in hot.h): what the
+ * inlined look-up reads. Around a border two windows of a key are open: one in each place. */
+typedef struct RtSeen {
+    u64 a, b;        /* key */
+    u64 len;         /* of a text, plus 1; 0 = nothing here */
+    i64 start_ns[2]; /* of the windows */
+    void *slot[2];   /* their aggregates; NULL = nothing known */
+    u64 unused;      /* 64 bytes */
+} RtSeen;
+typedef struct RtSeenTable {
+    RtSeen *list; /* 1 << bits, and one more; NULL: not for keys like these */
+    u32 shift;    /* 64 - bits */
+} RtSeenTable;
+
 typedef struct RtAggInfo {
     u8 kind, type; /* RtAggKind; RtType of the input */
     u8 bits;       /* QUANTILE: buckets per power of two = 1 << bits */
@@ -375,8 +395,9 @@ typedef struct RtPipe {
     RtWire *wires;
     RtOut *out; /* one per sink */
     struct RtWindow **windows;
-    u64 watch;    /* bit (wire & 63) set: somebody looks at that wire */
-    i64 event_ns; /* event time of the record at hand */
+    RtSeenTable *seen; /* per window */
+    u64 watch;         /* bit (wire & 63) set: somebody looks at that wire */
+    i64 event_ns;      /* event time of the record at hand */
     i64 watermark_ns, highest_ns;
     i64 close_ns;    /* the earliest end of an open window: one compare per record */
     i64 received_ns; /* of the record at hand */

@@ -85,7 +85,7 @@ RT_INLINE u32 rt_sum8(u64 x)
                  32);
 }
 
-static const f64 rt_tens[8] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
+static const f64 rt_tens[8] __attribute__((unused)) = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
 
 /* -?digits[.digits] of less than 8 bytes; both parts of the division are exact, so one rounding. */
 RT_INLINE const char *rt_short_f64(const char *p, f64 *ret)
@@ -182,6 +182,57 @@ RT_INLINE u32 rt_watermark(RtPipe *pipe, const RtApi *rt, i64 ns, i64 order, i64
         if (RT_RARE(pipe->watermark_ns >= pipe->close_ns)) rt->close(pipe);
     }
     return 1;
+}
+
+/* ---- slots of windows ---- */
+
+/* A text of at most 16 bytes as two words, different for different texts of one length. */
+RT_INLINE void rt_key_words(const char *p, u64 n, u64 *ret_a, u64 *ret_b)
+{
+    *ret_b = 0;
+    if (n >= 8) {
+        *ret_a = RT_8(p);
+        *ret_b = RT_8(p + n - 8);
+    } else if (n >= 4) {
+        *ret_a = RT_4(p) | (u64)RT_4(p + n - 4) << 32;
+    } else {
+        *ret_a = n ? (u8)p[0] | (u64)(u8)p[n / 2] << 8 | (u64)(u8)p[n - 1] << 16 : 0;
+    }
+}
+
+/* The first of the two places a key may be in. */
+RT_INLINE RtSeen *rt_seen_at(const RtSeenTable *table, u64 a, u64 b)
+{
+    u64 h = (a ^ (b << 23 | b >> 41)) * 0x9e3779b97f4a7c15ull; /* a == b when a text has 8 bytes */
+    return table->list + ((h ^ h << 29) >> table->shift);
+}
+
+/* The slot of a key in the tumbling window of `ns`, when it was found before; else 0: RtApi.slot
+ * looks for it then. `event_time`: the window may have closed meanwhile. */
+RT_INLINE void *rt_seen_words(RtPipe *pipe, u32 window, i64 ns, i64 size, u32 event_time, u64 a,
+                              u64 b, u64 len)
+{
+    const RtSeen *at = rt_seen_at(&pipe->seen[window], a, b);
+    if (RT_RARE((at->a ^ a) | (at->b ^ b) | (at->len ^ (len + 1)))) {
+        at++;
+        if ((at->a ^ a) | (at->b ^ b) | (at->len ^ (len + 1))) return 0;
+    }
+    u32 which = (u64)ns - (u64)at->start_ns[0] >= (u64)size;
+    if (RT_RARE(which && (u64)ns - (u64)at->start_ns[1] >= (u64)size)) return 0;
+    if (event_time && RT_RARE(at->start_ns[which] + size <= pipe->watermark_ns)) return 0;
+    RtSlotHead *head = (RtSlotHead *)at->slot[which] - 1;
+    if (RT_RARE(!at->slot[which])) return 0;
+    head->count++;
+    head->last_ns = ns;
+    return at->slot[which];
+}
+
+RT_INLINE void *rt_seen_text(RtPipe *pipe, u32 window, i64 ns, i64 size, u32 event_time, RtText key)
+{
+    u64 a, b;
+    if (RT_RARE(key.n > 16)) return 0;
+    rt_key_words(key.p, key.n, &a, &b);
+    return rt_seen_words(pipe, window, ns, size, event_time, a, b, key.n);
 }
 
 /* ---- aggregates ---- */

@@ -90,7 +90,8 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
     pipe->wires = mem_zalloc(info->wire_count + 1, sizeof *pipe->wires);
     pipe->out = mem_zalloc(info->sink_count + 1, sizeof *pipe->out);
     pipe->windows = mem_zalloc(info->window_count + 1, sizeof(RtWindow *));
-    int complete = pipe->wires && pipe->out && pipe->windows;
+    pipe->seen = mem_zalloc(info->window_count + 1, sizeof *pipe->seen);
+    int complete = pipe->wires && pipe->out && pipe->windows && pipe->seen;
     for (u32 i = 0; complete && i < info->window_count; i++) {
         pipe->windows[i] = rt_window_new(pipe, i, instance->limits.keys);
         complete = pipe->windows[i] != NULL;
@@ -124,6 +125,7 @@ void flow_instance_free(FlowInstance *instance)
     out_free(&instance->dead);
     mem_free(pipe->scratch);
     mem_free((void *)pipe->windows);
+    mem_free(pipe->seen);
     mem_free(pipe->out);
     mem_free(pipe->wires);
     instance->program->instances--;

@@ -12,18 +12,20 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "flow/hot.h"
 #include "flow/pipe.h"
 
 #include <string.h>
 
 typedef struct Slot {
     struct Slot *next_of_pane, *next_of_key; /* next_of_pane also links the free list */
-    u64 count;
-    i64 number; /* window number; count windows: 0 */
-    i64 first_ns, last_ns;
-    u32 key, unused;
-    u32 aggregates[]; /* 16-byte aligned by the padding of `stride` */
+    i64 number;                              /* window number; count windows: 0 */
+    u32 key, seen; /* seen: place in the table of seen slots plus 1, or 0 */
+    RtSlotHead head;
+    u32 aggregates[]; /* behind the head, 8-byte aligned; slots lie 16-byte aligned */
 } __attribute__((aligned(16))) Slot;
+_Static_assert(offsetof(Slot, aggregates) == offsetof(Slot, head) + sizeof(RtSlotHead),
+               "generated code finds the head in front of the aggregates");
 
 typedef struct Key {
     u64 hash;
@@ -40,7 +42,7 @@ typedef struct Pane {
     u32 count;
 } Pane;
 
-enum { BLOCKS_MAX = 40 };
+enum { BLOCKS_MAX = 40, SEEN_BITS_MIN = 9, SEEN_BITS_MAX = 14 };
 
 struct RtWindow {
     RtPipe *pipe;
@@ -63,6 +65,7 @@ struct RtWindow {
     u64 key_space_bytes;
     RtValue *row;
     u8 *row_has;
+    RtSeenTable *seen; /* pipe->seen[index] */
 };
 
 static int afford(RtWindow *w, u64 bytes)
@@ -88,6 +91,18 @@ static int is_text(u8 type)
     return type == RT_STR || type == RT_BYTES || type == RT_JSON;
 }
 
+/* Makes the table of the inlined look-up, or a larger one; what was in it is found again. It knows
+ * tumbling windows and a key of one word or one text. */
+static int seen_resize(RtWindow *w, u32 bits)
+{
+    if (w->info->kind != 0 || w->info->key_count > 1) return 1;
+    RtSeen *list = mem_zalloc(((size_t)1 << bits) + 1, sizeof *list);
+    if (!list) return 0;
+    mem_free(w->seen->list);
+    *w->seen = (RtSeenTable){list, 64 - bits};
+    return 1;
+}
+
 RtWindow *rt_window_new(RtPipe *pipe, u32 index, u64 keys_max)
 {
     RtWindow *w = mem_zalloc(1, sizeof *w);
@@ -106,7 +121,8 @@ RtWindow *rt_window_new(RtPipe *pipe, u32 index, u64 keys_max)
     u32 values = w->info->key_count + 2 + w->info->agg_count;
     w->row = mem_zalloc(values, sizeof *w->row);
     w->row_has = mem_zalloc(values, 1);
-    if (!w->table || !w->key_space || !w->row || !w->row_has) {
+    w->seen = &pipe->seen[index];
+    if (!w->table || !w->key_space || !w->row || !w->row_has || !seen_resize(w, SEEN_BITS_MIN)) {
         rt_window_free(w);
         return NULL;
     }
@@ -158,6 +174,7 @@ void rt_window_free(RtWindow *w)
     mem_free(w->key_space);
     mem_free(w->row);
     mem_free(w->row_has);
+    if (w->seen) mem_free(w->seen->list);
     mem_free(w);
 }
 
@@ -301,6 +318,9 @@ static Key *key_add(RtWindow *w, u64 hash, const char *p, u64 n)
     if (!key->bytes) return NULL;
     if (n) memcpy(key->bytes, p, n);
     table_put(w, hash, (u32)w->key_count++);
+    u32 bits = 64 - w->seen->shift; /* eight places a key; without memory it stays small */
+    if (w->seen->list && w->key_count * 8 > 1ull << bits && bits < SEEN_BITS_MAX)
+        (void)seen_resize(w, bits + 2);
     return key;
 }
 
@@ -417,6 +437,35 @@ static Slot *slot_find(RtWindow *w, Key *key, i64 number)
 }
 
 static void close_panes(RtWindow *w, i64 until);
+static i64 start_of(const RtWindow *w, i64 number);
+
+/* Lets the inlined look-up find the slot from now on. */
+static void note_seen(RtWindow *w, Slot *slot, const RtValue *keys)
+{
+    u64 a = 0, b = 0, len = 0;
+    if (w->info->key_count && is_text(w->info->key_types[0])) {
+        len = keys[0].s.n;
+        if (len > 16) return;
+        rt_key_words(keys[0].s.p, len, &a, &b);
+    } else if (w->info->key_count) {
+        a = keys[0].u;
+    }
+    RtSeen *at = rt_seen_at(w->seen, a, b);
+    for (u32 i = 0;; i++) {
+        if (at[i].len == len + 1 && at[i].a == a && at[i].b == b) {
+            at += i; /* it has a place */
+            break;
+        }
+        if (!at[i].len || i == 1) {
+            at += at[i].len ? 0 : i; /* a free one; else the key in the first place gives way */
+            *at = (RtSeen){.a = a, .b = b, .len = len + 1};
+            break;
+        }
+    }
+    at->start_ns[slot->number & 1] = start_of(w, slot->number);
+    at->slot[slot->number & 1] = slot->aggregates;
+    slot->seen = (u32)(at - w->seen->list) + 1;
+}
 
 void *rt_slot(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, u32 *reason)
 {
@@ -451,8 +500,9 @@ void *rt_slot(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, u32 *reason
         key->slot[number & 1] = slot;
         key->number[number & 1] = number;
     }
-    if (!slot->count++) slot->first_ns = ns;
-    slot->last_ns = ns;
+    if (!slot->head.count++) slot->head.first_ns = ns;
+    slot->head.last_ns = ns;
+    if (w->seen->list) note_seen(w, slot, keys);
     return slot->aggregates;
 }
 
@@ -613,6 +663,9 @@ static void slot_release(RtWindow *w, Slot *slot)
     }
     for (int i = 0; i < 2; i++)
         if (key->slot[i] == slot) key->slot[i] = NULL;
+    RtSeen *seen = slot->seen ? &w->seen->list[slot->seen - 1] : NULL;
+    for (int i = 0; seen && i < 2; i++)
+        if (seen->slot[i] == slot->aggregates) seen->slot[i] = NULL;
     key->live--;
     chunks_release(w, slot);
     slot->next_of_pane = w->free_slots;
@@ -642,7 +695,7 @@ static void pane_close(RtWindow *w, Pane pane)
         Slot *slot = list ? list[i] : next;
         if (!list) next = slot->next_of_pane;
         i64 start = start_of(w, slot->number), end = end_of(w, slot->number);
-        if (w->info->kind != 0) start = slot->first_ns, end = slot->last_ns;
+        if (w->info->kind != 0) start = slot->head.first_ns, end = slot->head.last_ns;
         emit_row(w, slot, start, end);
         slot_release(w, slot);
     }
@@ -676,14 +729,14 @@ void rt_slot_full(RtPipe *pipe, u32 window, void *aggregates)
 {
     RtWindow *w = pipe->windows[window];
     Slot *slot = (Slot *)(void *)((char *)aggregates - offsetof(Slot, aggregates));
-    if (slot->count < w->info->size_count || !w->pane_count) return;
+    if (slot->head.count < w->info->size_count || !w->pane_count) return;
     for (Slot **p = &w->panes[0].slots; *p; p = &(*p)->next_of_pane) {
         if (*p != slot) continue;
         *p = slot->next_of_pane;
         w->panes[0].count--;
         break;
     }
-    emit_row(w, slot, slot->first_ns, slot->last_ns);
+    emit_row(w, slot, slot->head.first_ns, slot->head.last_ns);
     slot_release(w, slot);
 }
 
@@ -782,9 +835,9 @@ void rt_window_save(const RtWindow *w, Buf *out)
             buf_add(out, &slot->number, 8);
             buf_add(out, &key->len, 4);
             buf_add(out, key->bytes, key->len);
-            buf_add(out, &slot->count, 8);
-            buf_add(out, &slot->first_ns, 8);
-            buf_add(out, &slot->last_ns, 8);
+            buf_add(out, &slot->head.count, 8);
+            buf_add(out, &slot->head.first_ns, 8);
+            buf_add(out, &slot->head.last_ns, 8);
             save_aggregates(w, slot, out);
         }
     }
@@ -852,8 +905,8 @@ Status rt_window_load(RtWindow *w, Str *bytes, Diag *diag)
         *bytes = str_skip(*bytes, len);
         Slot *slot = key ? slot_find(w, key, number) : NULL;
         if (!slot) return diag_set(diag, ST_LIMIT, "the saved state does not fit");
-        if (!take(bytes, &slot->count, 8) || !take(bytes, &slot->first_ns, 8) ||
-            !take(bytes, &slot->last_ns, 8) || !load_aggregates(w, slot, bytes))
+        if (!take(bytes, &slot->head.count, 8) || !take(bytes, &slot->head.first_ns, 8) ||
+            !take(bytes, &slot->head.last_ns, 8) || !load_aggregates(w, slot, bytes))
             return diag_set(diag, ST_CORRUPT, "the saved window is damaged");
     }
     return ST_OK;
