@@ -111,7 +111,7 @@ static void any_order(Emit *e, IrFormat format)
     emit_f(e, "        pipe->n.in++;\n");
     emit_f(e,
            "        if (why) { rt->error(pipe, %" PRIu32
-           ", scan.reason, scan.field ? scan.field->path : 0, 0); p = next; continue; }\n",
+           ", scan.reason, scan.path, 0); p = next; continue; }\n",
            s->node);
 }
 

@@ -32,6 +32,7 @@ void emit_literal(Emit *e, Str text);
 void emit_fail(Emit *e, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 const char *emit_ctype(IrType type);
 bool emit_is_text(IrType type);
+bool emit_is_slice(IrType type); /* text, a list or an item: RtText in C */
 /* Member of RtValue that holds the type: "i", "u", "d" or "s". */
 const char *emit_member(IrType type);
 
@@ -44,6 +45,8 @@ void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name)
 /* row.c: EMIT and the row arrays of taps, late stages and CSV. */
 void emit_row(Emit *e, const IrIns *ins);
 void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count);
+/* list.c: operations on lists and items. */
+void emit_list(Emit *e, const IrIns *ins);
 /* layout.c: `learnt_N`; returns false when there is no usable layout. */
 bool emit_layout(Emit *e, Str sample);
 /* table.c: schemas and the tables of a pipeline and of the program. */

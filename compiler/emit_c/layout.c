@@ -175,6 +175,32 @@ static void opaque_value(Emit *e)
               "rt->skip(p, line ? line : end); if (!p) return 0; }\n");
 }
 
+/* A list takes what the any-order scanner takes; json is what was passed over. */
+static void opaque_needed(Emit *e, const IrField *field, uint32_t leaf)
+{
+    const IrSource *s = &e->pipeline->sources[0];
+    if (field->type == IR_LIST) {
+        emit_f(e,
+               "    { const char *line = __builtin_memchr(p, '\\n', (u64)(end - p)); p = "
+               "rt->scan_list(pipe, &schema_%" PRIu32 ", %" PRIu32
+               ", %d, %d, p, line ? line : end, "
+               "&v[%" PRIu32 "]); if (!p) return 0; }\n    h[%" PRIu32 "] = 1;\n",
+               field->record, field->bytes_max, (int)s->check, s->unknown == UNKNOWN_REJECT, leaf,
+               leaf);
+    } else if (field->type == IR_JSON) {
+        emit_f(e, "    { const char *from = p;\n");
+        opaque_value(e);
+        emit_f(e, "    v[%" PRIu32 "].s = (RtText){from, (u64)(p - from)}; h[%" PRIu32 "] = 1;\n",
+               leaf, leaf);
+        if (field->bytes_max)
+            emit_f(e, "    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0;\n", leaf,
+                   field->bytes_max);
+        emit_f(e, "    }\n");
+    } else {
+        emit_f(e, "    return 0;\n");
+    }
+}
+
 static void item_code(Emit *e, const LayoutItem *it)
 {
     bool needed = it->leaf != NO_INDEX && e->needed[it->leaf];
@@ -209,7 +235,7 @@ static void item_code(Emit *e, const LayoutItem *it)
         return;
     default:
         if (needed)
-            emit_f(e, "    return 0;\n"); /* json values: any order slices them */
+            opaque_needed(e, field, it->leaf);
         else
             opaque_value(e);
     }

@@ -86,6 +86,12 @@ static void value(Emit *e, uint32_t reg)
                name, name);
         break;
     case IR_STR: emit_f(e, "    w = rt_put_plain(rt, w, %s.p, %s.n);\n", name, name); break;
+    case IR_LIST:
+        emit_f(e,
+               "    { RtValue list = {.s = %s}; w = rt->put_list(w, &schema_%" PRIu32
+               ", &list); }\n",
+               name, r->record);
+        break;
     case IR_BYTES: emit_f(e, "    w = rt->put_base64(w, %s.p, %s.n);\n", name, name); break;
     default:
         emit_f(e, "    __builtin_memcpy(w, %s.p, %s.n); w += %s.n;\n", name, name, name);
@@ -183,7 +189,12 @@ static void reserve(Row *row, uint32_t sink, uint64_t constants)
            constants + (uint64_t)64 * row->count);
     for (uint32_t i = 0; i < row->count; i++) {
         uint32_t reg = row->pairs[2 * i], has = row->pairs[2 * i + 1];
-        if (reg == NO_REG || !emit_is_text(e->stage->regs[reg].type)) continue;
+        if (reg == NO_REG || !emit_is_slice(e->stage->regs[reg].type)) continue;
+        if (e->stage->regs[reg].type == IR_LIST) {
+            emit_f(e, " + (%s ? rt->list_bytes(&schema_%" PRIu32 ", &(RtValue){.s = %s}) : 0)",
+                   emit_reg(e, has), e->stage->regs[reg].record, emit_reg(e, reg));
+            continue;
+        }
         if (has == NO_REG)
             emit_f(e, " + %s.n * 6", emit_reg(e, reg));
         else

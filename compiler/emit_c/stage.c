@@ -31,7 +31,9 @@ const char *emit_ctype(IrType type)
     case IR_F64: return "f64";
     case IR_STR:
     case IR_BYTES:
-    case IR_JSON: return "RtText";
+    case IR_JSON:
+    case IR_LIST:
+    case IR_ITEM: return "RtText";
     default: return "i64";
     }
 }
@@ -41,9 +43,14 @@ bool emit_is_text(IrType type)
     return type == IR_STR || type == IR_BYTES || type == IR_JSON;
 }
 
+bool emit_is_slice(IrType type)
+{
+    return emit_is_text(type) || type == IR_LIST || type == IR_ITEM;
+}
+
 const char *emit_member(IrType type)
 {
-    if (emit_is_text(type)) return "s";
+    if (emit_is_slice(type)) return "s";
     if (type == IR_F32 || type == IR_F64) return "d";
     return type == IR_U32 || type == IR_U64 ? "u" : "i";
 }
@@ -123,6 +130,18 @@ static void constant(Emit *e, const IrIns *ins)
         emit_literal(e, ins->imm.text);
         emit_f(e, ", %zu}", ins->imm.text.len);
         break;
+    case IR_LIST: emit_f(e, "(RtText){\"\", 0}"); break;
+    case IR_ITEM: { /* where there is none: every leaf missing */
+        IrLeaf *leaves;
+        uint32_t count;
+        if (ir_leaves(e->ir, dst->record, e->arena, &leaves, &count) != ST_OK) {
+            emit_fail(e, ST_NO_MEMORY, "compiling");
+            break;
+        }
+        emit_f(e, "(RtText){(const char *)(const u64[%" PRIu32 "]){0}, 1}",
+               2 * count + (count + 7) / 8);
+        break;
+    }
     default:
         if (ins->imm.integer == INT64_MIN)
             emit_f(e, "(-9223372036854775807ll - 1)");
@@ -552,7 +571,7 @@ static void field(Emit *e, const IrIns *ins)
     }
     if (ins->op == IR_HAS)
         emit_f(e, "    %s = h[%" PRIu32 "];\n", d, leaf);
-    else if (emit_is_text(type))
+    else if (emit_is_slice(type))
         emit_f(e, "    %s = v[%" PRIu32 "].s;\n", d, leaf);
     else
         emit_f(e, "    %s = (%s)v[%" PRIu32 "].%s;\n", d, emit_ctype(type), leaf,
@@ -689,6 +708,12 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_TEXT: to_text(e, ins); break;
     case IR_CONCAT: concat(e, ins); break;
     case IR_CALL: call(e, ins); break;
+    case IR_LIST_OF:
+    case IR_INDEX:
+    case IR_COUNT_OF:
+    case IR_ITEM_FIELD:
+    case IR_LIST_HAS:
+    case IR_LIST_AGG: emit_list(e, ins); break;
     case IR_FAIL: fail(e, ins); break;
     case IR_DROP: drop(e); break;
     case IR_PASS: pass(e, ins); break;

@@ -46,7 +46,9 @@ static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str
         enum_names(e, f->names);
     }
     if (f->has_range) emit_f(e, ", .lo = %a, .hi = %a", f->lo, f->hi);
-    if (f->type == IR_RECORD && needed) {
+    if (f->type == IR_LIST) {
+        emit_f(e, ", .child = &schema_%" PRIu32, f->record);
+    } else if (f->type == IR_RECORD && needed) {
         emit_f(e, ", .child = &schema_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32, e->index, depth + 1,
                leaf);
     } else if (f->type == IR_RECORD) {
@@ -57,33 +59,42 @@ static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str
     emit_f(e, "},\n");
 }
 
-/* The plain schema `index`: leaves from 0, for rows out. Children first, each leaf numbered from
- * where it stands in its own record's parent, so nested ones are written per use. */
-static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, uint32_t root, uint32_t *serial)
+/* The plain schema `index`: leaves from 0, for rows out and for the items of lists. Children first,
+ * each leaf numbered from where it stands in its own record's parent, so nested ones are written
+ * per use. */
+static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_t root,
+                       uint32_t *serial)
 {
     const IrSchema *s = &e->ir->schemas[schema];
     uint32_t mine = (*serial)++, children[256], at = leaf;
     for (uint32_t i = 0; i < s->count && i < 256; i++) {
         const IrField *f = &s->fields[i];
         children[i] = *serial;
-        if (f->type == IR_RECORD) out_schema(e, f->record, at, root, serial);
+        if (f->type == IR_RECORD)
+            out_schema(e, f->record, at,
+                       arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(f->name)), root,
+                       serial);
         at += f->type == IR_RECORD ? ir_leaf_count(e->ir, f->record) : 1;
     }
     emit_f(e, "static const RtField fields_%" PRIu32 "_%" PRIu32 "[] = {\n", root, mine);
     at = leaf;
     for (uint32_t i = 0; i < s->count && i < 256; i++) {
         const IrField *f = &s->fields[i];
+        Str name = arena_printf(e->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name));
         if (f->type == IR_RECORD) {
             emit_f(e, "    {.name = ");
             emit_literal(e, f->name);
             emit_f(e,
-                   ", .name_len = %zu, .type = %d, .flags = %s, .leaf = %" PRIu32
-                   ", .child = &child_%" PRIu32 "_%" PRIu32 ", .path = \"\"},\n",
-                   f->name.len, (int)IR_RECORD, f->optional ? "RT_OPTIONAL" : "0", at, root,
-                   children[i]);
+                   ", .word = 0x%" PRIx64
+                   "ull, .name_len = %zu, .type = %d, .flags = RT_NEEDED%s, .leaf = %" PRIu32
+                   ", .child = &child_%" PRIu32 "_%" PRIu32 ", .path = ",
+                   name_word(f->name), f->name.len, (int)IR_RECORD,
+                   f->optional ? " | RT_OPTIONAL" : "", at, root, children[i]);
+            emit_literal(e, name);
+            emit_f(e, "},\n");
             at += ir_leaf_count(e->ir, f->record);
         } else {
-            field_row(e, f, at, true, f->name, 0);
+            field_row(e, f, at, true, name, 0);
             at++;
         }
     }
@@ -102,7 +113,7 @@ void emit_schemas(Emit *e)
 {
     for (uint32_t i = 0; i < e->ir->schema_count; i++) {
         uint32_t serial = 0;
-        out_schema(e, i, 0, i, &serial);
+        out_schema(e, i, 0, STR(""), i, &serial);
     }
 }
 

@@ -1,6 +1,9 @@
 /* compiler/ir/dump.c: the IR as text, for people and for golden tests. */
 #include "compiler/ir/ir.h"
 
+static const char *const aggs[] = {"count", "count_if", "sum",  "mean",   "min",
+                                   "max",   "first",    "last", "stddev", "quantile"};
+
 static void reg(Buf *out, const IrStage *s, uint32_t r)
 {
     if (r == NO_REG) {
@@ -33,7 +36,11 @@ static void constant(Buf *out, const IrReg *r, IrImm imm)
     case IR_F64: buf_printf(out, "%.17g", imm.number); break;
     case IR_U32:
     case IR_U64: buf_u64(out, imm.natural); break;
-    case IR_STR: quoted(out, imm.text); break;
+    case IR_STR:
+    case IR_BYTES:
+    case IR_JSON: quoted(out, imm.text); break;
+    case IR_LIST:
+    case IR_ITEM: buf_text(out, "[]"); break;
     case IR_ENUM:
         if (r->names && (uint64_t)imm.integer < r->names->count)
             buf_str(out, r->names->names[imm.integer]);
@@ -58,6 +65,8 @@ static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
         buf_printf(out, " %.*s %.*s", STR_ARG(ins->imm.fail.reason), STR_ARG(ins->imm.fail.field));
         break;
     case IR_CALL: buf_printf(out, " #%u", ins->imm.builtin); break;
+    case IR_ITEM_FIELD: buf_printf(out, " %u", ins->imm.index); break;
+    case IR_LIST_AGG: buf_printf(out, " %s", aggs[ins->imm.index]); break;
     case IR_DROP:
     case IR_PASS:
     case IR_WINDOW:
@@ -122,7 +131,8 @@ static void schema(Buf *out, const IrProgram *program, uint32_t index)
         const IrField *f = &s->fields[i];
         buf_printf(out, "%s%.*s: %s", i ? ", " : " ", STR_ARG(f->name), ir_type_name(f->type));
         if (f->type == IR_STR) buf_printf(out, "(%u)", f->bytes_max);
-        if (f->type == IR_RECORD) buf_printf(out, " %u", f->record);
+        if (f->type == IR_RECORD || f->type == IR_LIST) buf_printf(out, " %u", f->record);
+        if (f->type == IR_LIST) buf_printf(out, " at most %u", f->bytes_max);
         if (f->unit.len) buf_printf(out, " [%.*s]", STR_ARG(f->unit));
         if (f->has_range) buf_printf(out, " in %g..%g", f->lo, f->hi);
         if (f->optional) buf_char(out, '?');
@@ -132,8 +142,6 @@ static void schema(Buf *out, const IrProgram *program, uint32_t index)
 
 static void window(Buf *out, const IrPipeline *p, uint32_t index)
 {
-    static const char *const aggs[] = {"count", "count_if", "sum",  "mean",   "min",
-                                       "max",   "first",    "last", "stddev", "quantile"};
     const IrWindow *w = &p->windows[index];
     buf_printf(out, "  window %u %s %lld %s time keys", index,
                w->kind == WINDOW_TUMBLE ? "tumble" : "count",

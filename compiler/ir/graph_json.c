@@ -28,7 +28,8 @@ static void fields(JsonOut *json, const IrProgram *program, uint32_t schema, uin
         json_field_text(json, "type", ir_type_name(f->type));
         if (f->optional) json_field_bool(json, "optional", true);
         if (f->unit.len) json_field_str(json, "unit", f->unit);
-        if (f->bytes_max) json_field_int(json, "bytes", f->bytes_max);
+        if (f->bytes_max)
+            json_field_int(json, f->type == IR_LIST ? "items" : "bytes", f->bytes_max);
         if (f->has_range) {
             json_field_number(json, "lo", f->lo);
             json_field_number(json, "hi", f->hi);
@@ -39,8 +40,8 @@ static void fields(JsonOut *json, const IrProgram *program, uint32_t schema, uin
             for (uint32_t n = 0; n < f->names->count; n++) json_put_str(json, f->names->names[n]);
             json_end(json);
         }
-        if (f->type == IR_RECORD) {
-            json_key(json, "fields");
+        if (f->type == IR_RECORD || f->type == IR_LIST) {
+            json_key(json, "fields"); /* of a list: of an item */
             fields(json, program, f->record, depth + 1);
         }
         json_end(json);

@@ -34,6 +34,12 @@ const char *ir_type_name(IrType type)
     return type < IR__COUNT ? names[type] : "?";
 }
 
+bool ir_is_scalar_item(const IrProgram *program, uint32_t schema)
+{
+    const IrSchema *s = &program->schemas[schema];
+    return s->count == 1 && s->fields[0].name.len == 0;
+}
+
 static Status fill_leaves(const IrProgram *program, uint32_t schema, const IrLeaf *around,
                           Arena *arena, IrLeaf *list, uint32_t *at)
 {
@@ -92,6 +98,8 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
     case IR_NEG: return stage->regs[ins->a].type != IR_F32 && stage->regs[ins->a].type != IR_F64;
     case IR_CONV: return !fits(stage->regs[ins->a].type, stage->regs[ins->dst].type);
     case IR_TEXT: return stage->regs[ins->a].type == IR_STR || stage->regs[ins->a].type == IR_JSON;
+    case IR_LIST_AGG: /* a sum of floats never fails here, all others do where there is nothing */
+        return ins->imm.index != AGG_SUM || (stage->regs[ins->dst].type != IR_F64);
     case IR_FAIL:
     case IR_WATERMARK: return true;
     default: return infos[ins->op].effect == EFFECT_FAIL;

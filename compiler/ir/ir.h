@@ -366,6 +366,8 @@ typedef struct IrOpInfo {
 
 const IrOpInfo *ir_op_info(IrOp op);
 const char *ir_type_name(IrType type);
+/* Items of this schema are single values: its one field has no name. */
+bool ir_is_scalar_item(const IrProgram *program, uint32_t schema);
 /* All leaves of a schema, nested records flattened in field order. */
 MUST Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
                       uint32_t *ret_count);

@@ -40,6 +40,12 @@ static Status read_reg(const Verify *v, uint32_t reg)
     return ST_OK;
 }
 
+static bool same_type(const IrReg *a, const IrField *b)
+{
+    bool items = a->type == IR_LIST || a->type == IR_ITEM;
+    return a->type == b->type && (!items || a->record == b->record);
+}
+
 static Status row_args(const Verify *v, const IrIns *ins, uint32_t first, uint32_t schema,
                        bool holes)
 {
@@ -53,7 +59,7 @@ static Status row_args(const Verify *v, const IrIns *ins, uint32_t first, uint32
                  has = v->stage->pool[ins->args + first + 2 * i + 1];
         if (value == NO_REG && has == NO_REG && holes) continue;
         if ((status = read_reg(v, value))) return status;
-        if (v->stage->regs[value].type != leaves[i].field->type)
+        if (!same_type(&v->stage->regs[value], leaves[i].field))
             return broken(v, "a row's value has another type than its leaf");
         if (has == NO_REG) continue;
         if (!leaves[i].optional) return broken(v, "a leaf that is always there has a `has`");
@@ -83,6 +89,63 @@ static Status window_args(const Verify *v, const IrIns *ins)
     return row_args(v, ins, first, w->in_schema, true);
 }
 
+/* The leaves of a list's item, and that the register is one. */
+static Status item_leaves(const Verify *v, uint32_t reg, IrLeaf **ret_list, uint32_t *ret_count)
+{
+    const IrReg *r = &v->stage->regs[reg];
+    if (r->type != IR_LIST && r->type != IR_ITEM) return broken(v, "needs a list or an item");
+    if (r->record >= v->program->schema_count) return broken(v, "items without a schema");
+    return ir_leaves(v->program, r->record, v->arena, ret_list, ret_count);
+}
+
+static Status list_args(const Verify *v, const IrIns *ins)
+{
+    IrLeaf *leaves;
+    uint32_t count;
+    if (ins->dst >= v->stage->reg_count) return broken(v, "no such result register");
+    Status status = item_leaves(v, ins->dst, &leaves, &count);
+    if (status) return status;
+    if (v->stage->regs[ins->dst].type != IR_LIST || !count || ins->arg_count % (2 * count))
+        return broken(v, "a list of the wrong length");
+    for (uint32_t i = 0; i < ins->arg_count / 2; i++) {
+        uint32_t value = v->stage->pool[ins->args + 2 * i],
+                 has = v->stage->pool[ins->args + 2 * i + 1];
+        if ((status = read_reg(v, value))) return status;
+        if (!same_type(&v->stage->regs[value], leaves[i % count].field))
+            return broken(v, "an item's value has another type than its leaf");
+        if (has != NO_REG && (status = read_reg(v, has))) return status;
+    }
+    return ST_OK;
+}
+
+/* INDEX, ITEM_FIELD, LIST_HAS, LIST_AGG, COUNT_OF: operand a is a list (an item). */
+static Status of_list(const Verify *v, const IrIns *ins)
+{
+    const IrReg *regs = v->stage->regs, *a = &regs[ins->a], *dst = &regs[ins->dst];
+    IrLeaf *leaves;
+    uint32_t count;
+    Status status = item_leaves(v, ins->a, &leaves, &count);
+    if (status) return status;
+    if (a->type != (ins->op == IR_ITEM_FIELD ? IR_ITEM : IR_LIST))
+        return broken(v, "a list where an item is needed, or the other way");
+    bool scalar = ir_is_scalar_item(v->program, a->record);
+    bool fine = true;
+    if (ins->op == IR_COUNT_OF) {
+        fine = dst->type == IR_I64;
+    } else if (ins->op == IR_INDEX) {
+        fine = regs[ins->b].type == IR_I64 &&
+               (scalar ? same_type(dst, leaves[0].field)
+                       : dst->type == IR_ITEM && dst->record == a->record);
+    } else if (ins->op == IR_ITEM_FIELD) {
+        fine = ins->imm.index < count && same_type(dst, leaves[ins->imm.index].field);
+    } else if (ins->op == IR_LIST_HAS) {
+        fine = scalar && regs[ins->b].type == leaves[0].field->type;
+    } else {
+        fine = scalar && ins->imm.index >= AGG_SUM && ins->imm.index <= AGG_STDDEV;
+    }
+    return fine ? ST_OK : broken(v, "types that do not fit the list");
+}
+
 static Status arguments(const Verify *v, const IrIns *ins)
 {
     if (ins->args > v->stage->pool_count || ins->arg_count > v->stage->pool_count - ins->args)
@@ -98,6 +161,7 @@ static Status arguments(const Verify *v, const IrIns *ins)
         return row_args(v, ins, 0, v->pipeline->sinks[ins->imm.index].schema, false);
     }
     case IR_WINDOW: return window_args(v, ins);
+    case IR_LIST_OF: return list_args(v, ins);
     default: break;
     }
     for (uint32_t i = 0; i < ins->arg_count; i++) {
@@ -113,6 +177,7 @@ static Status types(const Verify *v, const IrIns *ins)
 {
     const IrReg *regs = v->stage->regs;
     const IrOpInfo *info = ir_op_info(ins->op);
+    if (ins->op >= IR_INDEX && ins->op <= IR_LIST_AGG) return of_list(v, ins);
     bool two = info->operands == 2;
     if (two && regs[ins->a].type != regs[ins->b].type) return broken(v, "operands of two types");
     if (info->result == 1 && regs[ins->dst].type != regs[ins->a].type)

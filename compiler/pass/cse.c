@@ -13,10 +13,9 @@ static bool same_imm(const IrStage *s, const IrIns *a, const IrIns *b)
         IrType type = s->regs[a->dst].type;
         if (type == IR_STR) return str_eq(a->imm.text, b->imm.text);
         if (type == IR_BOOL) return a->imm.boolean == b->imm.boolean;
-        return a->imm.integer == b->imm.integer; /* all other constants are these 8 bytes */
+        if (type == IR_BYTES || type == IR_JSON) return str_eq(a->imm.text, b->imm.text);
     }
-    return a->op != IR_META ||
-           (a->imm.meta.what == b->imm.meta.what && a->imm.meta.level == b->imm.meta.level);
+    return a->imm.integer == b->imm.integer; /* everything else is these 8 bytes */
 }
 
 static bool once(const uint32_t *writes, uint32_t reg)
@@ -29,7 +28,7 @@ static bool candidate(const IrIns *ins, const uint32_t *writes)
 {
     uint8_t effect = ir_op_info(ins->op)->effect;
     if (ins->dst == NO_REG || ins->has != NO_REG || effect > 1 || ins->op == IR_CALL ||
-        ins->op == IR_CONCAT || ins->op == IR_MOVE || writes[ins->dst] != 1)
+        ins->arg_count || ins->op == IR_MOVE || writes[ins->dst] != 1)
         return false;
     bool leaf = ins->op == IR_FIELD || ins->op == IR_HAS;
     return leaf || (once(writes, ins->a) && once(writes, ins->b));
@@ -39,7 +38,8 @@ static bool same(const IrStage *s, const IrIns *a, const IrIns *b)
 {
     const IrReg *x = &s->regs[a->dst], *y = &s->regs[b->dst];
     return a->op == b->op && a->a == b->a && a->b == b->b && a->c == b->c && x->type == y->type &&
-           x->bytes_max == y->bytes_max && x->names == y->names && same_imm(s, a, b);
+           x->bytes_max == y->bytes_max && x->names == y->names && x->scale == y->scale &&
+           same_imm(s, a, b);
 }
 
 static Status cse_stage(Arena *arena, IrStage *s)

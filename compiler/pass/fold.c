@@ -165,12 +165,15 @@ static Status fold_stage(Arena *arena, IrStage *s)
                arena_many(arena, IrImm, s->reg_count + 1),
                arena_many(arena, uint32_t, s->reg_count + 1), 1};
     if (!k.known || !k.value || !k.writes) return ST_NO_MEMORY;
-    for (uint32_t i = 0; i < s->code_count; i++)
+    for (uint32_t i = 0; i < s->code_count; i++) {
         if (s->code[i].dst != NO_REG) k.writes[s->code[i].dst]++;
+        if (s->code[i].has != NO_REG) k.writes[s->code[i].has]++;
+    }
     for (uint32_t i = 0; i < s->code_count; i++) {
         IrIns *ins = &s->code[i];
         if (ir_op_info(ins->op)->effect == 4) k.stretch++;
         fold_ins(s, ins, &k);
+        if (ins->has != NO_REG) k.known[ins->has] = 0;
         if (ins->dst == NO_REG) continue;
         k.known[ins->dst] = ins->op == IR_CONST ? k.stretch : 0;
         if (ins->op == IR_CONST) k.value[ins->dst] = ins->imm;

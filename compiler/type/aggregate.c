@@ -18,9 +18,13 @@ static bool agg_type(Check *c, IrAggKind kind, Val *v, Type *out, Str name)
     bool fine = kind == AGG_FIRST || kind == AGG_LAST ||
                 ((kind == AGG_MIN || kind == AGG_MAX) ? ordered : number);
     if (kind == AGG_SUM && v->type.kind == IR_DURATION) fine = true;
-    if (!fine || v->type.kind == IR_RECORD || v->type.kind == IR_JSON) {
-        diag_error(c->diags, DIAG_T005, v->span, "`%.*s` does not work on %.*s", STR_ARG(name),
-                   STR_ARG(type_text(c->arena, &v->type)));
+    if (!fine || v->type.kind == IR_RECORD || v->type.kind == IR_LIST || v->type.kind == IR_JSON) {
+        Diagnostic *d = diag_error(c->diags, DIAG_T005, v->span, "`%.*s` does not work on %.*s",
+                                   STR_ARG(name), STR_ARG(type_text(c->arena, &v->type)));
+        if (v->type.kind == IR_LIST)
+            diag_note(c->diags, d, (Span){UINT32_MAX, 0, 0},
+                      "of the list in each record, then of all records: %.*s(%.*s(...))",
+                      STR_ARG(name), STR_ARG(name));
         return false;
     }
     if (kind == AGG_SUM && unit_affine(v->type.unit)) {
@@ -149,6 +153,9 @@ Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known)
     if (two) *ret_known = false;
     if (!*ret_known) return check__error_val(e->span);
     if (!c->agg || c->in_agg) {
+        bool is_list;
+        Val v = check__list_agg(c, e, kind, &is_list);
+        if (is_list) return v;
         diag_error(c->diags, DIAG_S015, e->span,
                    c->in_agg ? "`%.*s` does not stand inside another aggregate"
                              : "`%.*s` works on the records of a window, inside its braces",

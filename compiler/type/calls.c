@@ -101,6 +101,7 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
         bool whole = i == 0 && which >= BUILTIN_ROUND && which <= BUILTIN_TRUNC &&
                      type_is_integer(v.type.kind);
         if (whole) return v;
+        if (which == BUILTIN_LEN && v.type.kind == IR_LIST) return check__count_of(c, &v, e->span);
         bool number = (kind == IR_F64 && type_is_number(v.type.kind)) ||
                       (kind == IR_I64 && type_is_integer(v.type.kind));
         if (!number && v.type.kind != kind) {

@@ -138,12 +138,17 @@ void check__did_you_mean(Check *c, Diagnostic *d, Span span, Str best);
 
 /* ---- types: typeexpr.c, rows.c ---- */
 Type check__type(Check *c, const AstType *ast, uint32_t depth);
+Type check__list_type(Check *c, const Type *item, uint32_t most, Span span);
 const Unit *check__unit(Check *c, const AstUnit *ast); /* NULL after an error too */
 uint32_t check__schema(Check *c, const Record *record);
 const Record *check__row_record(Check *c, const Row *row);
 uint32_t check__row_schema(Check *c, const Row *row);
 /* Registers of all leaves: value, has, value, has ... */
 uint32_t check__flatten(Check *c, const Row *row, uint32_t **ret_list);
+void check__flatten_val(Check *c, const Val *v, bool present, uint32_t **list, uint32_t *count,
+                        uint32_t *cap);
+/* The leaves of an ITEM register (or of any item-shaped result) as a record. */
+Val check__item(Check *c, const Record *record, uint32_t item, Span span);
 /* Loads the leaves of a record from the stage's input as a row. */
 Row *check__load(Check *c, const Record *record);
 Row *check__row_copy(Check *c, const Row *row);
@@ -171,6 +176,10 @@ bool check__present(Check *c, const Val *v, const char *needs);
 IrReg check__reg_of(const Type *type, Str name);
 /* IF/TRY arms: a holds code up to `mark`; the value of both in one place. */
 Val check__merge(Check *c, Val a, uint32_t mark, Val b, IrOp end, Span span);
+/* The type both fit; literals give way to what has a type. */
+Type check__joined(const Val *a, const Val *b);
+/* Into registers to stay there: finite, a missing one not looked at. */
+Val check__bind(Check *c, Val v, Str name);
 /* Puts constants into registers, recursively. */
 Val check__settle(Check *c, Val v, Str name);
 
@@ -185,6 +194,13 @@ Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span);
 Val check__convert(Check *c, const AstExpr *e);
 Val check__call(Check *c, const AstExpr *e, const Type *want);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
+/* lists.c */
+Val check__list(Check *c, const AstExpr *e, const Type *want);
+Val check__index(Check *c, const AstExpr *e, Val base);
+Val check__count_of(Check *c, const Val *list, Span span);
+Val check__list_has(Check *c, Val list, Val item, Span span);
+/* sum(xs), mean(xs) ...; *ret_is_list false: the argument is no list, nothing was reported. */
+Val check__list_agg(Check *c, const AstExpr *e, IrAggKind kind, bool *ret_is_list);
 /* "a.b" when e is a plain path of names. */
 bool check__path(Check *c, const AstExpr *e, Str *ret_path);
 /* Adds to the row's facts what holds when e is `truth`. */

@@ -65,8 +65,10 @@ static Val text(Check *c, const AstExpr *e)
                 bad = true;
                 continue;
             }
-            if (v.type.kind == IR_RECORD) {
-                diag_error(c->diags, DIAG_T017, v.span, "a record has no text, name one field");
+            if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST) {
+                diag_error(c->diags, DIAG_T017, v.span,
+                           v.type.kind == IR_LIST ? "a list has no text, name one item"
+                                                  : "a record has no text, name one field");
                 bad = true;
                 continue;
             }
@@ -267,8 +269,10 @@ static Val index_of(Check *c, const AstExpr *e)
         diag_error(c->diags, DIAG_T005, at->span, "a topic level is a number from 0 to 63");
         return check__error_val(e->span);
     }
-    diag_error(c->diags, DIAG_A005, e->span, "lists and `[i]` are not available yet");
-    return check__error_val(e->span);
+    Val list = check__expr(c, base, NULL);
+    if (!check__bad(&list)) return check__index(c, e, list);
+    check__expr(c, at, NULL);
+    return list;
 }
 
 uint32_t check__condition(Check *c, const AstExpr *e, const char *what)
@@ -384,8 +388,10 @@ static Val match(Check *c, const AstExpr *e, const Type *want)
     }
     if (check__bad(&value) || !check__present(c, &value, "`match` needs a value") || count == 0)
         return check__error_val(e->span);
-    if (value.type.kind == IR_RECORD) {
-        diag_error(c->diags, DIAG_T017, value.span, "a record does not match, name one field");
+    if (value.type.kind == IR_RECORD || value.type.kind == IR_LIST) {
+        diag_error(c->diags, DIAG_T017, value.span, "%s does not match, name one %s",
+                   value.type.kind == IR_LIST ? "a list" : "a record",
+                   value.type.kind == IR_LIST ? "item" : "field");
         return check__error_val(e->span);
     }
     value = check__settle(c, value, STR_NONE);
@@ -525,9 +531,7 @@ static Val expression(Check *c, const AstExpr *e, const Type *want)
     case AST_RANGE:
         diag_error(c->diags, DIAG_T001, e->span, "a range lo..hi stands behind `in`");
         return check__error_val(e->span);
-    case AST_LIST:
-        diag_error(c->diags, DIAG_A005, e->span, "lists are not available yet, but behind `in`");
-        return check__error_val(e->span);
+    case AST_LIST: return check__list(c, e, want);
     default: return simple(c, e);
     }
 }

@@ -40,8 +40,9 @@ bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span sp
 {
     if (format == FORMAT_CSV)
         for (uint32_t i = 0; i < record->count; i++)
-            if (record->fields[i].type.kind == IR_RECORD) {
-                diag_error(c->diags, DIAG_T017, span, "csv has no records inside records");
+            if (record->fields[i].type.kind == IR_RECORD ||
+                record->fields[i].type.kind == IR_LIST) {
+                diag_error(c->diags, DIAG_T017, span, "csv has no records or lists inside records");
                 return false;
             }
     if (!is_plain(format)) return true;

@@ -249,7 +249,7 @@ Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
         if (!check__coerce(c, &a, type.kind) || !check__coerce(c, &b, type.kind))
             return check__error_val(span);
     } else if (a.type.kind != b.type.kind || !type_same(&a.type, &b.type) ||
-               a.type.kind == IR_RECORD || a.type.kind == IR_JSON) {
+               a.type.kind == IR_RECORD || a.type.kind == IR_LIST || a.type.kind == IR_JSON) {
         Diagnostic *d = diag_error(c->diags, DIAG_T007, op_span, "%.*s and %.*s do not compare",
                                    STR_ARG(type_text(c->arena, &a.type)),
                                    STR_ARG(type_text(c->arena, &b.type)));
@@ -305,6 +305,11 @@ static Val member(Check *c, const AstExpr *e)
     const AstExpr *set = e->as.op.b;
     if (check__bad(&a)) return a;
     if (!check__present(c, &a, "`in` needs a value")) return check__error_val(e->span);
+    if (set->kind != AST_LIST && set->kind != AST_RANGE) {
+        Val list = check__expr(c, set, NULL);
+        if (check__bad(&list)) return list;
+        if (list.type.kind == IR_LIST) return check__list_has(c, list, a, e->span);
+    }
     if (a.type.kind != IR_RECORD) a = check__settle(c, a, STR_NONE);
     if (set->kind == AST_RANGE) {
         Val lo = check__expr(c, set->as.range.lo, &a.type),
@@ -368,6 +373,7 @@ static Val text_test(Check *c, IrOp op, const AstExpr *e)
 {
     Val a = check__expr(c, e->as.op.a, NULL), b = check__expr(c, e->as.op.b, NULL);
     if (check__bad(&a) || check__bad(&b)) return check__error_val(e->span);
+    if (op == IR_CONTAINS && a.type.kind == IR_LIST) return check__list_has(c, a, b, e->span);
     const char *needs = "a text test needs a value";
     if (!check__present(c, &a, needs) || !check__present(c, &b, needs))
         return check__error_val(e->span);
@@ -504,7 +510,7 @@ Val check__convert(Check *c, const AstExpr *e)
     if (!check__present(c, &v, "`to` needs a value")) return check__error_val(e->span);
     if (e->as.convert.unit) return to_unit(c, e, v);
     Str to = e->as.convert.name.text;
-    if (str_is(to, "string") && v.type.kind != IR_RECORD) {
+    if (str_is(to, "string") && v.type.kind != IR_RECORD && v.type.kind != IR_LIST) {
         if (v.type.kind == IR_STR) return v;
         v = check__finite(c, v);
         Type type = {.kind = IR_STR, .bytes_max = type_text_max(&v.type)};

@@ -31,9 +31,9 @@ static void decode(Reasons *r, const Record *record)
             add_known(r, REASON_BAD_ENUM);
         else
             add_known(r, REASON_BAD_VALUE);
-        if (t->kind == IR_STR) add_known(r, REASON_TOO_LONG);
+        if (t->kind == IR_STR || t->kind == IR_LIST) add_known(r, REASON_TOO_LONG);
         if (t->has_range) add_known(r, REASON_RANGE);
-        if (t->kind == IR_RECORD) decode(r, t->record);
+        if (t->kind == IR_RECORD || t->kind == IR_LIST) decode(r, t->record);
     }
 }
 
@@ -52,6 +52,11 @@ static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const
     case IR_TEXT:
     case IR_CONCAT: break; /* bounds are the sum of the parts: they always fit */
     case IR_CALL: add_known(r, builtin_info((Builtin)ins->imm.builtin)->reason); break;
+    case IR_INDEX: add_known(r, REASON_RANGE); break;
+    case IR_LIST_OF: add_known(r, REASON_TOO_LONG); break;
+    case IR_LIST_AGG:
+        add_known(r, ins->imm.index == AGG_SUM ? REASON_OVERFLOW : REASON_RANGE);
+        break;
     case IR_FAIL: add(r, ins->imm.fail.reason); break;
     case IR_WATERMARK:
         if (p->time.ahead_ns) add_known(r, REASON_FUTURE_TIME);

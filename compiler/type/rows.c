@@ -38,7 +38,8 @@ uint32_t check__schema(Check *c, const Record *record)
                               .hi = t->hi,
                               .unit = t->unit ? t->unit->text : STR(""),
                               .span = f->span};
-        if (t->kind == IR_RECORD) fields[i].record = check__schema(c, t->record);
+        if (t->kind == IR_RECORD || t->kind == IR_LIST)
+            fields[i].record = check__schema(c, t->record);
     }
     IrSchema schema = {record->name, fields, record->count};
     IrProgram *p = c->program;
@@ -71,13 +72,13 @@ uint32_t check__row_schema(Check *c, const Row *row)
     return check__schema(c, check__row_record(c, row));
 }
 
-static void flatten(Check *c, const Val *v, bool present, uint32_t **list, uint32_t *count,
-                    uint32_t *cap)
+void check__flatten_val(Check *c, const Val *v, bool present, uint32_t **list, uint32_t *count,
+                        uint32_t *cap)
 {
     if (v->type.kind == IR_RECORD) {
         for (uint32_t i = 0; i < v->type.record->count; i++) {
             bool there = present && !v->type.record->fields[i].type.optional;
-            flatten(c, &v->fields[i], there, list, count, cap);
+            check__flatten_val(c, &v->fields[i], there, list, count, cap);
         }
         return;
     }
@@ -91,7 +92,7 @@ uint32_t check__flatten(Check *c, const Row *row, uint32_t **ret_list)
     for (uint32_t i = 0; i < row->count; i++) {
         const RowField *f = &row->fields[i];
         bool present = !f->val.type.optional || check__has_fact(row, f->name);
-        flatten(c, &f->val, present, &list, &count, &cap);
+        check__flatten_val(c, &f->val, present, &list, &count, &cap);
     }
     *ret_list = list;
     return count;
@@ -112,25 +113,41 @@ static uint32_t record_has(Check *c, const Val *v)
     return any;
 }
 
-static Val load(Check *c, const RecordField *f, bool optional, uint32_t *leaf)
+/* A leaf of the stage's input, or of an item. */
+static void load_leaf(Check *c, Val *v, bool optional, uint32_t leaf, uint32_t item)
+{
+    if (optional) v->has = build_temp(c->b, IR_BOOL);
+    if (item != NO_REG) {
+        IrIns *ins = build_ins(c->b, IR_ITEM_FIELD, v->reg, item, NO_REG);
+        ins->imm.index = leaf;
+        ins->has = v->has;
+        return;
+    }
+    build_ins(c->b, IR_FIELD, v->reg, leaf, NO_REG);
+    if (optional) build_ins(c->b, IR_HAS, v->has, leaf, NO_REG);
+}
+
+static Val load(Check *c, const RecordField *f, bool optional, uint32_t *leaf, uint32_t item)
 {
     Val v = {.type = f->type, .reg = NO_REG, .has = NO_REG, .span = f->span};
     optional = optional || f->type.optional;
     if (f->type.kind == IR_RECORD) {
         v.fields = NEW(c, Val, f->type.record->count + 1);
         for (uint32_t i = 0; i < f->type.record->count; i++)
-            v.fields[i] = load(c, &f->type.record->fields[i], optional, leaf);
+            v.fields[i] = load(c, &f->type.record->fields[i], optional, leaf, item);
         if (optional) v.has = record_has(c, &v);
         return v;
     }
     v.reg = build_reg(c->b, check__reg_of(&f->type, f->name));
-    build_ins(c->b, IR_FIELD, v.reg, *leaf, NO_REG);
-    if (optional) {
-        v.has = build_temp(c->b, IR_BOOL);
-        build_ins(c->b, IR_HAS, v.has, *leaf, NO_REG);
-    }
-    ++*leaf;
+    load_leaf(c, &v, optional, (*leaf)++, item);
     return v;
+}
+
+Val check__item(Check *c, const Record *record, uint32_t item, Span span)
+{
+    RecordField whole = {STR_NONE, {.kind = IR_RECORD, .record = record, .span = span}, span};
+    uint32_t leaf = 0;
+    return load(c, &whole, false, &leaf, item);
 }
 
 Row *check__load(Check *c, const Record *record)
@@ -139,7 +156,7 @@ Row *check__load(Check *c, const Record *record)
     uint32_t leaf = 0;
     for (uint32_t i = 0; i < record->count; i++) {
         const RecordField *f = &record->fields[i];
-        check__row_set(c, row, f->name, load(c, f, false, &leaf), f->span);
+        check__row_set(c, row, f->name, load(c, f, false, &leaf, NO_REG), f->span);
     }
     return row;
 }

@@ -145,40 +145,71 @@ static bool value_of(Check *c, const AstExpr *e, const IrField *f, Val *v)
     return check__fit(c, v, &want, "the field", f->name);
 }
 
-static void input_record(TestWalk *t, JsonOut *json, const AstExpr *e, uint32_t schema)
+static void put_record(Check *c, JsonOut *json, const AstExpr *e, uint32_t schema, bool out);
+
+/* A value as the edge writes it: what comes in, or (`out`) what a sink gets. */
+static void put_value(Check *c, JsonOut *json, const AstExpr *e, const IrField *field, bool out)
 {
-    Check *c = t->c;
+    Type type = field_type(field);
+    IrField lenient = *field;
+    Val v;
+    lenient.optional = true; /* a test may send null where it must not be */
+    if (field->type == IR_LIST && e->kind == AST_LIST) {
+        const IrSchema *item = &c->program->schemas[field->record];
+        bool scalar = ir_is_scalar_item(c->program, field->record);
+        json_begin_array(json);
+        for (const AstExpr *one = e->as.items; one; one = one->next) {
+            if (scalar)
+                put_value(c, json, one, &item->fields[0], out);
+            else if (one->kind == AST_RECORD)
+                put_record(c, json, one, field->record, out);
+            else
+                diag_error(c->diags, out ? DIAG_R002 : DIAG_R001, one->span,
+                           "the items are records: { ... }");
+        }
+        json_end(json);
+        return;
+    }
+    if (field->type == IR_LIST && e->kind != AST_NULL) {
+        diag_error(c->diags, out ? DIAG_R002 : DIAG_R001, e->span, "`%.*s` is a list: [ ... ]",
+                   STR_ARG(field->name));
+        json_put_null(json);
+        return;
+    }
+    if (out) type.time_read = IR_TIME_TEXT;
+    if (!value_of(c, e, &lenient, &v) || v.type.null)
+        json_put_null(json);
+    else
+        scalar(json, &type, v.imm);
+}
+
+static void put_record(Check *c, JsonOut *json, const AstExpr *e, uint32_t schema, bool out)
+{
+    DiagCode code = out ? DIAG_R002 : DIAG_R001;
     const IrSchema *s = &c->program->schemas[schema];
     json_begin_object(json);
     for (const AstField *f = e->as.fields; f; f = f->next) {
         const IrField *field = f->spread ? NULL : schema_field(s, f->name.text);
-        Val v;
         if (!field) {
             if (f->spread)
-                diag_error(c->diags, DIAG_R001, f->span, "`...` does not stand here");
+                diag_error(c->diags, code, f->span, "`...` does not stand here");
             else
-                unknown_field(c, f, s, DIAG_R001);
+                unknown_field(c, f, s, code);
             continue;
         }
+        if (out && f->value->kind == AST_NULL) continue;
         if (field->type == IR_RECORD && f->value->kind == AST_RECORD) {
             json_key_str(json, field->name);
-            input_record(t, json, f->value, field->record);
+            put_record(c, json, f->value, field->record, out);
             continue;
         }
         if (field->type == IR_RECORD && f->value->kind != AST_NULL) {
-            diag_error(c->diags, DIAG_R001, f->value->span, "`%.*s` is a record: { ... }",
+            diag_error(c->diags, code, f->value->span, "`%.*s` is a record: { ... }",
                        STR_ARG(field->name));
             continue;
         }
-        IrField lenient = *field;
-        lenient.optional = true; /* a test may send null where it must not be */
-        if (!value_of(c, f->value, &lenient, &v)) continue;
         json_key_str(json, field->name);
-        Type type = field_type(field);
-        if (v.type.null)
-            json_put_null(json);
-        else
-            scalar(json, &type, v.imm);
+        put_value(c, json, f->value, field, out);
     }
     json_end(json);
 }
@@ -274,7 +305,7 @@ static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
     } else {
         JsonOut json;
         json_out_init(&json, &text);
-        input_record(t, &json, step->value, t->p->in_schema);
+        put_record(c, &json, step->value, t->p->in_schema, false);
     }
     if (buf_status(&text))
         diag_error(c->diags, DIAG_T018, step->span, "this record is too long");
@@ -291,10 +322,12 @@ typedef struct Expected {
 static void expect_field(Expected *x, const AstField *f, const IrField *field, Str path)
 {
     Check *c = x->t->c;
-    Val v;
+    Val v = {.type = {.null = true}};
     IrField lenient = *field;
     lenient.optional = true;
-    if (!value_of(c, f->value, &lenient, &v)) return;
+    bool list = field->type == IR_LIST && f->value->kind != AST_NULL;
+    if (!list && !value_of(c, f->value, &lenient, &v)) return;
+    if (list) v.type.null = false;
     IrExpectField e = {.path = path, .type = field->type, .absent = v.type.null, .span = f->span};
     if (f->tolerance) {
         Val by;
@@ -307,13 +340,11 @@ static void expect_field(Expected *x, const AstField *f, const IrField *field, S
         e.tolerance = check__imm_number(by.type.kind, by.imm);
     }
     if (!v.type.null) {
-        Type type = field_type(field);
-        type.time_read = IR_TIME_TEXT;
         AUTO_BUF Buf text;
         buf_init(&text, TYPE_STRING_MAX * 8);
         JsonOut json;
         json_out_init(&json, &text);
-        scalar(&json, &type, v.imm);
+        put_value(c, &json, f->value, field, true);
         e.json = kept(c, &text);
         if (type_is_number(field->type)) e.number = check__imm_number(field->type, v.imm);
     }

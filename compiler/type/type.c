@@ -25,6 +25,13 @@ static bool enum_same(const IrEnum *a, const IrEnum *b)
     return true;
 }
 
+Type type_item(const Type *list)
+{
+    const Record *r = list->record;
+    if (r->count == 1 && r->fields[0].name.len == 0) return r->fields[0].type;
+    return (Type){.kind = IR_RECORD, .record = r, .span = list->span};
+}
+
 bool type_same(const Type *a, const Type *b)
 {
     if (a->kind == IR_NONE || b->kind == IR_NONE) return true;
@@ -32,7 +39,8 @@ bool type_same(const Type *a, const Type *b)
     if (type_is_number(a->kind)) return unit_same(a->unit, b->unit);
     if (a->kind == IR_ENUM) return enum_same(a->names, b->names);
     if (a->kind == IR_DECIMAL) return a->scale == b->scale;
-    if (a->kind != IR_RECORD || a->record == b->record) return true;
+    bool parts = a->kind == IR_RECORD || a->kind == IR_LIST;
+    if (!parts || a->record == b->record) return true;
     if (a->record->count != b->record->count) return false;
     for (uint32_t i = 0; i < a->record->count; i++) {
         const RecordField *x = &a->record->fields[i], *y = &b->record->fields[i];
@@ -56,7 +64,12 @@ const char *type_word(const Type *type)
 
 static void write_type(Buf *out, const Type *type)
 {
-    if (type->kind == IR_RECORD && type->record->name.len) {
+    if (type->kind == IR_LIST) {
+        Type item = type_item(type);
+        buf_char(out, '[');
+        write_type(out, &item);
+        buf_printf(out, "; %u]", type->bytes_max);
+    } else if (type->kind == IR_RECORD && type->record->name.len) {
         buf_str(out, type->record->name);
     } else if (type->kind == IR_RECORD) {
         buf_text(out, "{ ");

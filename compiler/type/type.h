@@ -10,6 +10,7 @@
 #include "compiler/ir/ir.h"
 #include "compiler/type/units.h"
 
+enum { TYPE_ITEMS_MAX = 1 << 20 };
 enum { TYPE_LEAVES_MAX = 256, TYPE_NESTING_MAX = IR_PATH_MAX, TYPE_STRING_MAX = 1 << 20 };
 
 typedef struct Record Record;
@@ -19,9 +20,9 @@ typedef struct Type {
     bool optional, null;
     uint8_t scale;        /* DECIMAL */
     IrTimeRead time_read; /* TIME */
-    uint32_t bytes_max;   /* STR BYTES JSON */
+    uint32_t bytes_max;   /* STR BYTES JSON; LIST: most items */
     const IrEnum *names;  /* ENUM */
-    const Record *record; /* RECORD */
+    const Record *record; /* RECORD; LIST: an item, one field "" when items are single values */
     const Unit *unit;     /* of numbers; NULL: plain */
     bool has_range;
     double lo, hi;
@@ -44,6 +45,8 @@ struct Record {
 bool type_is_integer(IrType kind);
 bool type_is_float(IrType kind);
 bool type_is_number(IrType kind); /* integers and floats, not decimal */
+/* Of an item of a list. */
+Type type_item(const Type *list);
 /* Equal but for range, bounds and name: what may stand in one place. */
 bool type_same(const Type *a, const Type *b);
 /* As a user would write it: "f64 [bar]?", "string(16)". */

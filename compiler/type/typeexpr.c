@@ -221,10 +221,45 @@ static Type record(Check *c, const AstType *ast, uint32_t depth)
     return (Type){.kind = IR_RECORD, .record = r, .span = ast->span};
 }
 
+Type check__list_type(Check *c, const Type *item, uint32_t most, Span span)
+{
+    Type type = {.kind = IR_LIST, .bytes_max = most, .span = span};
+    if (item->kind == IR_RECORD) {
+        type.record = item->record;
+    } else {
+        Record *r = NEW(c, Record, 1);
+        *r = (Record){.fields = NEW(c, RecordField, 1), .count = 1, .schema = NO_INDEX};
+        r->fields[0] = (RecordField){STR(""), *item, span};
+        r->fields[0].type.span = span;
+        type.record = r;
+    }
+    /* Registers name the item's schema, so it is made at once. */
+    ((Record *)(uintptr_t)type.record)->schema = check__schema(c, type.record);
+    return type;
+}
+
+static Type array(Check *c, const AstType *ast, uint32_t depth)
+{
+    Type item = check__type(c, ast->of, depth + 1);
+    if (item.kind == IR_NONE) return (Type){0};
+    if (item.kind == IR_RECORD && item.optional) {
+        diag_error(c->diags, DIAG_A002, ast->of->span,
+                   "records of a list that can be missing are not available yet; make their fields "
+                   "optional");
+        return (Type){0};
+    }
+    if (ast->size.value < 1 || ast->size.value > TYPE_ITEMS_MAX) {
+        diag_error(c->diags, DIAG_T013, ast->size.span, "a list has from 1 to %d items",
+                   TYPE_ITEMS_MAX);
+        return (Type){0};
+    }
+    return check__list_type(c, &item, (uint32_t)ast->size.value, ast->span);
+}
+
 static uint32_t record_depth(const Type *type)
 {
     uint32_t most = 0;
-    if (type->kind != IR_RECORD) return 0;
+    if (type->kind != IR_RECORD && type->kind != IR_LIST) return 0;
     for (uint32_t i = 0; i < type->record->count; i++) {
         uint32_t depth = record_depth(&type->record->fields[i].type);
         if (depth > most) most = depth;
@@ -245,9 +280,7 @@ Type check__type(Check *c, const AstType *ast, uint32_t depth)
     case AST_TYPE_NAMED: type = named(c, ast); break;
     case AST_TYPE_ENUM: type = enumeration(c, ast); break;
     case AST_TYPE_RECORD: type = record(c, ast, depth); break;
-    case AST_TYPE_ARRAY:
-        diag_error(c->diags, DIAG_A002, ast->span, "lists are not available yet");
-        return type;
+    case AST_TYPE_ARRAY: type = array(c, ast, depth); break;
     case AST_TYPE_TAG:
         diag_error(c->diags, DIAG_A002, ast->span, "`tag` types are not available yet");
         return type;

@@ -29,6 +29,7 @@ IrReg check__reg_of(const Type *type, Str name)
                    .names = type->names,
                    .bytes_max = type->bytes_max,
                    .scale = type->scale,
+                   .record = type->kind == IR_LIST ? type->record->schema : 0,
                    .name = name};
 }
 
@@ -265,6 +266,20 @@ Val check__settle(Check *c, Val v, Str name)
     return v;
 }
 
+Val check__bind(Check *c, Val v, Str name)
+{
+    uint32_t has = v.has;
+    if (v.wild && has != NO_REG) {
+        build_ins(c->b, IR_IF, NO_REG, has, NO_REG);
+        build_ins(c->b, IR_FINITE, v.reg, v.reg, NO_REG);
+        build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
+        v.wild = false;
+    }
+    v = check__settle(c, v, name);
+    if (v.type.kind != IR_RECORD) v.has = has;
+    return v;
+}
+
 /* Registers for a value of that type; every leaf has a `has` when anything around is optional. */
 static Val place(Check *c, const Type *type, bool optional, Span span)
 {
@@ -315,8 +330,7 @@ static void reverse(IrIns *list, uint32_t from, uint32_t to)
     }
 }
 
-/* The type both arms fit; literals give way to what has a type. */
-static Type joined(const Val *a, const Val *b)
+Type check__joined(const Val *a, const Val *b)
 {
     if (a->type.null) return b->type;
     if (b->type.null) return a->type;
@@ -350,7 +364,7 @@ Val check__merge(Check *c, Val a, uint32_t mark, Val b, IrOp end, Span span)
         return check__error_val(span);
     }
     if (check__bad(&a) || check__bad(&b)) return check__error_val(span);
-    Type type = joined(&a, &b);
+    Type type = check__joined(&a, &b);
     type.optional = optional;
     if (!check__fit(c, &b, &type, "the other side of", STR("if"))) return check__error_val(span);
     uint32_t finish = c->b->stage->code_count;

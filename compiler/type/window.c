@@ -20,7 +20,7 @@ static void key(Flow *f, Keys *keys, const AstPick *pick)
         return;
     }
     if (!check__present(c, &v, "a key is always there")) return;
-    if (v.type.kind == IR_RECORD || v.type.kind == IR_JSON) {
+    if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST || v.type.kind == IR_JSON) {
         diag_error(c->diags, DIAG_S013, v.span, "a key is a single value, this is %.*s",
                    STR_ARG(type_text(c->arena, &v.type)));
         return;

@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 3,
+    RT_ABI = 4,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256
@@ -96,12 +96,12 @@ typedef struct RtField {
     u8 scale;       /* DECIMAL: digits behind the point */
     u8 time_read;   /* TIME: 0 text, 1 s, 2 ms, 3 us, 4 ns */
     u16 leaf;       /* number of the (first) leaf */
-    u32 bytes_max;  /* STR BYTES JSON */
+    u32 bytes_max;  /* STR BYTES JSON; LIST: most items */
     u32 name_count; /* ENUM */
     const char *const *names;
-    f64 lo, hi; /* RT_RANGED: both inclusive */
-    const struct RtSchema *child;
-    const char *path; /* "a.b", for error records */
+    f64 lo, hi;                   /* RT_RANGED: both inclusive */
+    const struct RtSchema *child; /* RECORD; LIST: of an item, one field "" = single values */
+    const char *path;             /* "a.b", for error records */
 } RtField;
 
 typedef struct RtSchema {
@@ -427,6 +427,7 @@ typedef struct RtScan {
     u8 *has;
     const RtField *field; /* that failed; NULL = the whole record */
     u32 reason;           /* RtReason */
+    const char *path;     /* of what failed: "a.b", "samples[3]"; NULL = the whole record */
 } RtScan;
 
 enum { RT_CHECK_RECORD, RT_CHECK_LAZY, RT_CHECK_STRICT };
@@ -487,6 +488,20 @@ typedef struct RtApi {
     u32 (*builtin)(RtPipe *, u32 which, const RtValue *args, u32 count,
                    RtValue *ret); /* a reason */
     f64 (*fmod)(f64 a, f64 b);
+    /* lists. `item` is the schema of an item; results are a RtReason (0 = fine) */
+    u32 (*list)(RtPipe *, const RtSchema *item, const RtValue *values, const u8 *has, u32 count,
+                RtValue *ret); /* count items, their leaves one after the other; in scratch */
+    /* args: list, index. Single values come with their `has`, others as an ITEM. */
+    u32 (*index)(RtPipe *, const RtSchema *item, const RtValue *args, RtValue *ret, u8 *ret_has);
+    u32 (*list_has)(RtPipe *, const RtSchema *item, const RtValue *args,
+                    RtValue *ret); /* args: list, value; ret.i */
+    /* kind: RtAggKind SUM to STDDEV, of the items that are there */
+    u32 (*list_agg)(RtPipe *, const RtSchema *item, u32 kind, const RtValue *list, RtValue *ret);
+    /* A JSON array at p, for the learnt layout: NULL: look again in any order. */
+    const char *(*scan_list)(RtPipe *, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
+                             const char *p, const char *end, RtValue *ret);
+    char *(*put_list)(char *w, const RtSchema *item, const RtValue *list);
+    u64 (*list_bytes)(const RtSchema *item, const RtValue *list); /* room put_list needs */
 } RtApi;
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "base/rfc3339.h"
 #include "base/str.h"
+#include "flow/list.h"
 #include "flow/scan.h"
 
 #include <math.h>
@@ -70,4 +71,11 @@ const RtApi rt_api = {
     .meta_level = rt_meta_level,
     .builtin = rt_builtin,
     .fmod = fmod,
+    .list = rt_list,
+    .index = rt_index,
+    .list_has = rt_list_has,
+    .list_agg = rt_list_agg,
+    .scan_list = rt_scan_list,
+    .put_list = rt_put_list,
+    .list_bytes = rt_list_bytes,
 };

@@ -117,6 +117,7 @@ static void fail(RtScan *scan, const RtField *field, u32 reason)
     if (scan->reason && (!field || (scan->field && scan->field->leaf <= field->leaf))) return;
     scan->reason = reason;
     scan->field = field;
+    scan->path = field ? field->path : NULL;
 }
 
 int rt_scan_csv(RtPipe *pipe, const RtSchema *schema, const char *p, const char *end, RtScan *scan)
@@ -125,12 +126,14 @@ int rt_scan_csv(RtPipe *pipe, const RtSchema *schema, const char *p, const char 
     memset(scan->has, 0, schema->leaf_count);
     scan->reason = RT_FINE;
     scan->field = NULL;
+    scan->path = NULL;
     if (end > p && end[-1] == '\r') end--;
     if (!host->csv_column_count && header(pipe, schema, p, end)) return -1;
     for (u32 column = 0; p; column++) {
         RtValue text, v = {.i = 0};
         if (!cell(pipe, &p, end, &text) || column >= host->csv_column_count) {
             scan->field = NULL;
+            scan->path = NULL;
             return (int)(scan->reason = RT_BAD_JSON);
         }
         const RtField *field = &schema->fields[host->csv_columns[column]];

@@ -140,6 +140,18 @@ RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
     return 1;
 }
 
+/* ---- items ---- */
+
+RT_INLINE const RtValue *rt_item_value(RtText item, u32 leaf)
+{
+    return (const RtValue *)(const void *)item.p + leaf;
+}
+
+RT_INLINE u8 rt_item_has(RtText item, u32 leaf_count, u32 leaf)
+{
+    return (u8)item.p[16 * (u64)leaf_count + leaf];
+}
+
 /* ---- rows ---- */
 
 /* Text into a JSON string: 16 bytes at a time while nothing needs an escape. Room: 6 n + 16. */

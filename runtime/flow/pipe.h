@@ -6,7 +6,7 @@
 #include "flow/instance.h"
 #include "flow/window.h"
 
-enum { FLOW_RETIRED_MAX = 32, FLOW_SCRATCH_MAX = 16 << 20 };
+enum { FLOW_RETIRED_MAX = 32, FLOW_SCRATCH_MAX = 64 << 20 };
 
 struct FlowInstance {
     RtPipe pipe; /* first: pipe.host == this */
@@ -33,6 +33,8 @@ static inline FlowInstance *rt_host(RtPipe *pipe)
 /* Bytes that live until the next record; NULL when there is no memory or one record wants more than
  * FLOW_SCRATCH_MAX. */
 char *rt_scratch(RtPipe *pipe, u64 bytes);
+/* As much as `bytes` of which `used` are filled: p itself where it is the last piece of scratch. */
+char *rt_scratch_grow(RtPipe *pipe, char *p, u64 used, u64 bytes);
 
 char *rt_row_begin(RtPipe *pipe, u32 sink, u64 bytes_max);
 void rt_row_end(RtPipe *pipe, u32 sink, char *w, RtValue address, RtValue key);
@@ -49,6 +51,9 @@ char *rt_put_decimal(char *w, i64 v, u32 scale);
 /* A value as JSON writes it (text in quotes when `quoted`). */
 char *rt_put_value(char *w, const RtField *field, RtValue v, int quoted);
 u64 rt_value_bytes(const RtField *field, RtValue v); /* room rt_put_value needs */
+/* A record; leaves as its schema numbers them. */
+char *rt_put_json(char *w, const RtSchema *schema, const RtValue *values, const u8 *has);
+u64 rt_json_bytes(const RtSchema *schema, const RtValue *values, const u8 *has);
 
 u32 rt_builtin(RtPipe *pipe, u32 which, const RtValue *args, u32 count, RtValue *ret);
 void rt_meta_level(RtPipe *pipe, u32 level, RtValue *ret);

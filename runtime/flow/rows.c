@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/rfc3339.h"
 #include "base/str.h"
+#include "flow/list.h"
 
 #include <string.h>
 
@@ -26,7 +27,7 @@ const char *const rt_reason_texts[RT_REASON__COUNT] = {
     "another type than the field's, or text that is not UTF-8",
     "a field that must be there is missing or null",
     "outside `in lo..hi`, of what the type holds, or of what a function takes",
-    "text longer than its bound",
+    "text or a list longer than its bound",
     "a field the type does not have",
     "further ahead than `max ahead` allows",
     "a result that does not fit its type, or is not finite",
@@ -53,6 +54,20 @@ char *rt_scratch(RtPipe *pipe, u64 bytes)
     char *p = pipe->scratch + pipe->scratch_len;
     pipe->scratch_len += bytes;
     return p;
+}
+
+char *rt_scratch_grow(RtPipe *pipe, char *p, u64 used, u64 bytes)
+{
+    bytes = (bytes + 15) / 16 * 16;
+    u64 start = (u64)p - (u64)pipe->scratch; /* of an older block: far outside */
+    if (used && start <= pipe->scratch_len && pipe->scratch_len - start == (used + 15) / 16 * 16 &&
+        bytes <= pipe->scratch_cap - start) {
+        pipe->scratch_len = start + bytes;
+        return p;
+    }
+    char *more = rt_scratch(pipe, bytes);
+    if (more && used) memcpy(more, p, used);
+    return more;
 }
 
 /* ---- text of values ---- */
@@ -142,6 +157,7 @@ u64 rt_value_bytes(const RtField *field, RtValue v)
         return v.s.n * 6 + 8;
     if (field->type == RT_ENUM)
         return v.u < field->name_count ? strlen(field->names[v.u]) * 2 + 8 : 8;
+    if (field->type == RT_LIST) return rt_list_bytes(field->child, &v);
     return 64;
 }
 
@@ -175,6 +191,7 @@ char *rt_put_value(char *w, const RtField *field, RtValue v, int quoted)
             memcpy(w, v.s.p, v.s.n), w += v.s.n;
         break;
     case RT_BYTES: w = rt_put_base64(w, v.s.p, v.s.n); break;
+    case RT_LIST: w = rt_put_list(w, field->child, &v); break;
     default:
         if (v.s.n) memcpy(w, v.s.p, v.s.n);
         w += v.s.n;
@@ -196,21 +213,21 @@ static int any_there(const RtSchema *schema, const u8 *has)
     return 0;
 }
 
-static u64 json_bytes(const RtSchema *schema, const RtValue *values, const u8 *has)
+u64 rt_json_bytes(const RtSchema *schema, const RtValue *values, const u8 *has)
 {
     u64 bytes = 4;
     for (u32 i = 0; i < schema->count; i++) {
         const RtField *f = &schema->fields[i];
         bytes += f->name_len * 6u + 4;
         if (f->type == RT_RECORD)
-            bytes += json_bytes(f->child, values, has);
+            bytes += rt_json_bytes(f->child, values, has);
         else if (has[f->leaf])
             bytes += rt_value_bytes(f, values[f->leaf]);
     }
     return bytes;
 }
 
-static char *put_json(char *w, const RtSchema *schema, const RtValue *values, const u8 *has)
+char *rt_put_json(char *w, const RtSchema *schema, const RtValue *values, const u8 *has)
 {
     char separator = '{';
     for (u32 i = 0; i < schema->count; i++) {
@@ -224,7 +241,7 @@ static char *put_json(char *w, const RtSchema *schema, const RtValue *values, co
         w = rt_put_text(w, f->name, f->name_len);
         *w++ = '"';
         *w++ = ':';
-        w = f->type == RT_RECORD ? put_json(w, f->child, values, has)
+        w = f->type == RT_RECORD ? rt_put_json(w, f->child, values, has)
                                  : rt_put_value(w, f, values[f->leaf], 1);
     }
     if (separator == '{') *w++ = '{';
@@ -237,14 +254,14 @@ void rt_tap(RtPipe *pipe, u32 wire, const RtValue *values, const u8 *has)
     RtWire *at = &pipe->wires[wire];
     const RtSchema *schema = pipe->info->wires[wire].schema;
     if (!schema || !at->tap_cap) return; /* another wire of the same bit is watched */
-    u64 need = json_bytes(schema, values, has);
+    u64 need = rt_json_bytes(schema, values, has);
     if (need > at->tap_cap) {
         char *more = need < 1 << 20 ? mem_realloc(at->tap, need) : NULL;
         if (!more) return;
         at->tap = more;
         at->tap_cap = (u32)need;
     }
-    at->tap_len = (u32)(put_json(at->tap, schema, values, has) - at->tap);
+    at->tap_len = (u32)(rt_put_json(at->tap, schema, values, has) - at->tap);
     at->tap_count++;
 }
 
@@ -271,7 +288,7 @@ static char *put_csv_fields(char *w, const RtSchema *schema, const RtValue *valu
 void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has)
 {
     const RtSchema *schema = pipe->info->sinks[sink].schema;
-    char *w = rt_row_begin(pipe, sink, json_bytes(schema, values, has));
+    char *w = rt_row_begin(pipe, sink, rt_json_bytes(schema, values, has));
     int first = 1;
     if (!w) return;
     w = put_csv_fields(w, schema, values, has, &first);

@@ -29,6 +29,7 @@ static void fail(Scan *s, const RtField *field, u32 reason)
     if (out->reason && (!field || (out->field && out->field->leaf <= field->leaf))) return;
     out->reason = reason;
     out->field = field;
+    out->path = field ? field->path : NULL;
 }
 
 static int base64_digit(char c)
@@ -170,6 +171,7 @@ static int takes_number(const RtField *field)
 }
 
 static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 depth);
+static const char *list(Scan *s, const RtField *field, const char *p, u32 depth);
 
 /* The value of a needed field at p, not null. NULL: not JSON. */
 static const char *value(Scan *s, const RtField *field, const char *p, u32 depth)
@@ -178,6 +180,7 @@ static const char *value(Scan *s, const RtField *field, const char *p, u32 depth
     u32 reason = RT_FINE;
     const char *q;
     if (field->type == RT_RECORD && *p == '{') return object(s, field->child, p + 1, depth + 1);
+    if (field->type == RT_LIST && *p == '[') return list(s, field, p + 1, depth + 1);
     if (*p == '"' && takes_text(field)) {
         q = rt_text(s->pipe, p + 1, s->end, &v);
         if (!q) return NULL;
@@ -296,6 +299,103 @@ static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 de
     }
 }
 
+/* One item at p, into the row at `to`. */
+static const char *item(Scan *s, const RtSchema *schema, const char *p, u32 depth)
+{
+    const RtField *field = schema->fields;
+    int null = s->end - p >= 4 && memcmp(p, "null", 4) == 0;
+    memset(s->out->has, 0, schema->leaf_count);
+    if (!field->name_len && !null) return value(s, field, p, depth);
+    if (field->name_len && *p == '{') return object(s, schema, p + 1, depth + 1);
+    if (field->name_len || !(field->flags & RT_OPTIONAL)) {
+        fail(s, field, null ? RT_MISSING_FIELD : RT_BAD_VALUE);
+        if (field->name_len) s->out->path = ""; /* the item itself */
+    }
+    return null ? p + 4 : rt_skip_value(p, s->end);
+}
+
+/* "samples[3]", "lines[3].quantity", "matrix[2][1]". */
+static const char *item_path(RtPipe *pipe, const char *of, u64 index, const char *inside)
+{
+    if (!inside) return NULL;
+    u64 left = strlen(of), right = strlen(inside);
+    char *path = rt_scratch(pipe, left + right + 24), *w = path;
+    if (!path) return of;
+    memcpy(w, of, left);
+    w += left;
+    *w++ = '[';
+    w = num_put_u64(w, index);
+    *w++ = ']';
+    if (right && *inside != '[') *w++ = '.';
+    memcpy(w, inside, right + 1);
+    return path;
+}
+
+typedef struct Items {
+    char *bytes;
+    u64 count, cap, stride;
+} Items;
+
+static int room_for_item(RtPipe *pipe, Items *items, u32 most)
+{
+    if (items->count < items->cap) return 1;
+    u64 cap = items->cap ? items->cap * 2 : 8;
+    if (cap > most) cap = most;
+    char *more =
+        rt_scratch_grow(pipe, items->bytes, items->count * items->stride, cap * items->stride);
+    if (!more) return 0;
+    items->bytes = more;
+    items->cap = cap;
+    return 1;
+}
+
+/* p behind '['. The first item that is wrong fails the field, with its own place as path; what
+ * follows it is only looked at as JSON. */
+static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
+{
+    const RtSchema *schema = field->child;
+    Items items = {NULL, 0, 0, RT_ITEM_BYTES(schema->leaf_count)};
+    RtScan inner = {0};
+    Scan sub = {s->pipe, s->end, &inner, s->check, s->unknown, UINT32_MAX};
+    u32 reason = RT_FINE;
+    const char *path = field->path;
+    if (depth > RT_DEPTH_MAX) return NULL;
+    p = rt_skip_space(p, s->end);
+    int empty = p < s->end && *p == ']';
+    while (!empty) {
+        if (p >= s->end) return NULL;
+        if (!reason &&
+            (items.count == field->bytes_max || !room_for_item(s->pipe, &items, field->bytes_max)))
+            reason = RT_TOO_LONG;
+        if (reason) {
+            p = rt_skip_value(p, s->end);
+        } else {
+            char *at = items.bytes + items.count * items.stride;
+            inner.value = (RtValue *)(void *)at;
+            inner.has = (u8 *)at + 16 * (u64)schema->leaf_count;
+            p = item(&sub, schema, p, depth);
+            if (inner.reason) path = item_path(s->pipe, field->path, items.count, inner.path);
+            reason = inner.reason;
+            items.count++;
+        }
+        if (!p) return NULL;
+        p = rt_skip_space(p, s->end);
+        if (p >= s->end || (*p != ',' && *p != ']')) return NULL;
+        if (*p == ']') break;
+        p = rt_skip_space(p + 1, s->end);
+    }
+    if (reason) {
+        const RtField *before = s->out->field;
+        fail(s, path ? field : NULL, reason);
+        if (s->out->field != before) s->out->path = path;
+        return p + 1;
+    }
+    s->out->value[field->leaf].s.p = items.bytes ? items.bytes : "";
+    s->out->value[field->leaf].s.n = items.count;
+    s->out->has[field->leaf] = 1;
+    return p + 1;
+}
+
 static u32 count_wanted(const RtSchema *schema)
 {
     u32 count = 0;
@@ -313,6 +413,7 @@ int rt_scan_json(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, c
     Scan s = {pipe, end, scan, check, unknown, 0};
     scan->reason = RT_FINE;
     scan->field = NULL;
+    scan->path = NULL;
     memset(scan->has, 0, schema->leaf_count);
     if (check == RT_CHECK_LAZY) {
         s.wanted = count_wanted(schema);
@@ -323,8 +424,20 @@ int rt_scan_json(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, c
     if (!p || rt_skip_space(p, end) < end) {
         scan->reason = RT_BAD_JSON;
         scan->field = NULL;
+        scan->path = NULL;
     }
     return (int)scan->reason;
+}
+
+const char *rt_scan_list(RtPipe *pipe, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
+                         const char *p, const char *end, RtValue *ret)
+{
+    u8 has = 0;
+    RtScan scan = {.value = ret, .has = &has};
+    Scan s = {pipe, end, &scan, check, unknown, UINT32_MAX};
+    RtField field = {.type = RT_LIST, .bytes_max = items_max, .child = item, .path = ""};
+    p = p < end && *p == '[' ? list(&s, &field, p + 1, 2) : NULL;
+    return scan.reason ? NULL : p;
 }
 
 /* ---- formats of one value ---- */
@@ -335,10 +448,12 @@ static int plain(const RtSchema *schema, const char *p, const char *end, RtScan 
     RtValue v = {.s = {p, (u64)(end - p)}};
     scan->reason = RT_FINE;
     scan->field = field;
+    scan->path = field ? field->path : NULL;
     memset(scan->has, 0, schema->leaf_count);
     if (!field) return RT_FINE;
     if (field->type == RT_JSON && rt_skip_value(p, end) != end) {
         scan->field = NULL;
+        scan->path = NULL;
         return (int)(scan->reason = RT_BAD_JSON);
     }
     /* Well-formed it must be even when nobody reads it, as with json. */

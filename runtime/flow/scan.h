@@ -29,6 +29,9 @@ int rt_scan_csv(RtPipe *, const RtSchema *, const char *p, const char *end, RtSc
 int rt_scan_text(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
 int rt_scan_raw(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
 
+const char *rt_scan_list(RtPipe *, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
+                         const char *p, const char *end, RtValue *ret);
+
 /* Decoded text to a value of the field's type; returns a RtReason. Shared by JSON and CSV. */
 u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n, RtValue *ret);
 /* Range and length of a decoded value; returns a RtReason. */

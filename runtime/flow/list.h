@@ -1,0 +1,22 @@
+/* runtime/flow/list.h: lists, items behind each other in memory (see RT_ITEM_BYTES in abi.h). */
+#ifndef TUTTI_FLOW_LIST_H
+#define TUTTI_FLOW_LIST_H
+
+#include "flow/abi.h"
+
+/* True when the items are single values: the one field has no name. */
+static inline int rt_scalar_item(const RtSchema *item)
+{
+    return item->count == 1 && !item->fields[0].name_len;
+}
+
+/* What RtApi says of the members of the same name. */
+u32 rt_list(RtPipe *, const RtSchema *item, const RtValue *values, const u8 *has, u32 count,
+            RtValue *ret);
+u32 rt_index(RtPipe *, const RtSchema *item, const RtValue *args, RtValue *ret, u8 *ret_has);
+u32 rt_list_has(RtPipe *, const RtSchema *item, const RtValue *args, RtValue *ret);
+u32 rt_list_agg(RtPipe *, const RtSchema *item, u32 kind, const RtValue *list, RtValue *ret);
+char *rt_put_list(char *w, const RtSchema *item, const RtValue *list);
+u64 rt_list_bytes(const RtSchema *item, const RtValue *list);
+
+#endif
