@@ -48,9 +48,10 @@ static void fill_field(Link *link, RtField *out, const IrField *f, uint32_t leaf
         out->hi = f->hi;
     }
     out->path = link__text(link, path);
+    if (f->type == IR_LIST) out->child = link->out->schemas[f->record]; /* made before its list */
 }
 
-static RtSchema *row_schema(Link *link, uint32_t schema, uint32_t leaf)
+static RtSchema *row_schema(Link *link, uint32_t schema, uint32_t leaf, Str path)
 {
     const IrSchema *s = &link->ir->schemas[schema];
     RtSchema *out = schema_new(link, schema);
@@ -58,25 +59,19 @@ static RtSchema *row_schema(Link *link, uint32_t schema, uint32_t leaf)
     RtField *fields = (RtField *)out->fields;
     for (uint32_t i = 0; i < s->count; i++) {
         const IrField *f = &s->fields[i];
-        if (f->type == IR_RECORD) {
-            fields[i].name = link__text(link, f->name);
-            fields[i].name_len = (u16)f->name.len;
-            fields[i].type = RT_RECORD;
-            fields[i].flags = f->optional ? RT_OPTIONAL : 0;
-            fields[i].leaf = (u16)leaf;
-            fields[i].path = "";
-            fields[i].child = row_schema(link, f->record, leaf);
-            leaf += ir_leaf_count(link->ir, f->record);
-        } else {
-            fill_field(link, &fields[i], f, leaf++, true, f->name);
-        }
+        Str own = arena_printf(link->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name));
+        fill_field(link, &fields[i], f, leaf, true, own);
+        if (f->type == IR_RECORD)
+            fields[i].child =
+                row_schema(link, f->record, leaf, arena_printf(link->arena, "%.*s.", STR_ARG(own)));
+        leaf += f->type == IR_RECORD ? ir_leaf_count(link->ir, f->record) : 1;
     }
     return out;
 }
 
 RtSchema *link__row_schema(Link *link, uint32_t schema)
 {
-    return row_schema(link, schema, 0);
+    return row_schema(link, schema, 0, STR(""));
 }
 
 static bool any_needed(const bool *needed, uint32_t leaf, uint32_t count)
