@@ -117,6 +117,10 @@ static Diagnostic *add(DiagList *list, DiagSeverity severity, DiagCode code, Spa
     if (!d) return sink(list);
     *d = (Diagnostic){.code = code, .severity = severity, .span = span};
     d->message = arena_vprintf(list->arena, format, args);
+    for (const Diagnostic *old = list->first; old; old = old->next) /* in a file used twice */
+        if (old->code == code && old->span.file == span.file && old->span.start == span.start &&
+            old->span.end == span.end && str_eq(old->message, d->message))
+            return sink(list);
     if (list->last)
         list->last->next = d;
     else

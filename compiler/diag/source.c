@@ -56,6 +56,7 @@ Status source_add(SourceSet *set, Str path, Str text, Source **ret_source, Diag 
 
     if (text.len) memcpy(bytes, text.ptr, text.len);
     source->id = set->count;
+    source->set = set;
     source->path = arena_str(set->arena, path);
     source->text = str_slice(bytes, text.len);
     if (!source->path.ptr || index_lines(set->arena, source)) {
@@ -102,6 +103,13 @@ Status source_load(SourceSet *set, const char *path, Source **ret_source, Diag *
     buf_done(&buf);
     if (!standard) (void)fclose(file);
     return st;
+}
+
+Source *source_find(const SourceSet *set, Str path)
+{
+    for (uint32_t i = 0; i < set->count; i++)
+        if (str_eq(set->list[i]->path, path)) return set->list[i];
+    return NULL;
 }
 
 SourcePlace source_place(const Source *source, uint32_t offset)

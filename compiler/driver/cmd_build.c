@@ -2,6 +2,7 @@
  *
  * Every program is compiled as `tutti run` would, and what comes out is appended to a copy of this
  * executable (compiler/package). What starts such a file is artifact_main.c. */
+#include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/driver/driver.h"
 #include "compiler/driver/port.h"
@@ -53,8 +54,8 @@ static int read_arguments(Build *b, int argc, char **argv)
     if (!b->target || strcmp(b->target, "lite") != 0)
         return driver_usage(b->self, "say --target lite");
     if (!b->out || !*b->out) return driver_usage(b->self, "say where to: -o NAME");
-    if (b->front.sources.count == 0) return driver_usage(b->self, "no .tutti file was given");
-    if (b->front.sources.count > ARTIFACT_PROGRAMS_MAX)
+    if (b->front.count == 0) return driver_usage(b->self, "no .tutti file was given");
+    if (b->front.count > ARTIFACT_PROGRAMS_MAX)
         return driver_usage(b->self, "more than %d programs", ARTIFACT_PROGRAMS_MAX);
     return b->front.diags.error_count ? front_report(&b->front) : -1;
 }
@@ -77,19 +78,19 @@ static Status load_object(Arena *arena, Str path, Str *ret_bytes, Diag *diag)
 }
 
 /* Compiles one source into the artifact's next program; -1, or an exit code. */
-static int add_program(Build *b, const ProgramCompiler *compiler, const Source *source)
+static int add_program(Build *b, const ProgramCompiler *compiler, const Source *source, Str text)
 {
     Diag diag = {0};
     ProgramCompiled compiled = {0};
     ArtifactProgram *p = &b->artifact.programs[b->artifact.count];
-    *p = (ArtifactProgram){.file = base_name(source->path), .text = source->text};
+    *p = (ArtifactProgram){.file = base_name(source->path), .text = text};
     for (uint32_t i = 0; i < b->artifact.count; i++) {
         if (!str_eq(b->artifact.programs[i].file, p->file)) continue;
         return driver_usage(b->self, "two programs are called %.*s", STR_ARG(p->file));
     }
     (void)fprintf(stderr, "build: compiling %.*s\n", STR_ARG(source->path));
-    Status st = compiler->compile(compiler->ctx, b->front.arena, p->file, source->text,
-                                  PROGRAM_FULL, &compiled, &diag);
+    Status st = compiler->compile(compiler->ctx, b->front.arena, p->file, text, PROGRAM_FULL,
+                                  &compiled, &diag);
     if (st) return driver_failed(b->self, st, &diag);
     if (!compiled.ok) return EXIT_WRONG; /* reported before: see check_all */
     p->graph = compiled.graph;
@@ -100,14 +101,15 @@ static int add_program(Build *b, const ProgramCompiler *compiler, const Source *
 }
 
 /* Full checking of every program, so that all mistakes are shown before anything is compiled. */
-static int check_all(Build *b)
+static int check_all(Build *b, Str *texts)
 {
-    for (uint32_t i = 0; i < b->front.sources.count; i++) {
-        IrProgram *program;
+    for (uint32_t i = 0; i < b->front.count; i++) {
+        IrProgram *program = NULL;
         Diag diag = {0};
         CompileOptions options = {.diag = &diag};
-        Status st = compile_source(b->front.arena, b->front.sources.list[i], &b->front.diags,
-                                   &options, &program);
+        Status st = compile_source(b->front.arena, b->front.programs[i], &b->front.diags, &options,
+                                   &program);
+        if (!st && program) st = bundle_text(b->front.arena, program, &texts[i], &diag);
         if (st) return driver_failed(b->self, st, &diag);
     }
     return b->front.diags.error_count ? front_report(&b->front) : -1;
@@ -116,14 +118,16 @@ static int check_all(Build *b)
 static int build(Build *b)
 {
     Diag diag = {0};
-    int code = check_all(b);
+    Str *texts = arena_many(b->front.arena, Str, b->front.count);
+    if (!texts) return driver_failed(b->self, ST_NO_MEMORY, NULL);
+    int code = check_all(b, texts);
     if (code >= 0) return code;
     b->artifact.name = base_name(str_from(b->out));
-    b->artifact.programs = arena_many(b->front.arena, ArtifactProgram, b->front.sources.count);
+    b->artifact.programs = arena_many(b->front.arena, ArtifactProgram, b->front.count);
     if (!b->artifact.programs) return driver_failed(b->self, ST_NO_MEMORY, NULL);
     const ProgramCompiler *compiler = port_compiler(NULL);
-    for (uint32_t i = 0; i < b->front.sources.count; i++) {
-        code = add_program(b, compiler, b->front.sources.list[i]);
+    for (uint32_t i = 0; i < b->front.count; i++) {
+        code = add_program(b, compiler, b->front.programs[i], texts[i]);
         if (code >= 0) return code;
     }
     Status st = artifact_write(b->out, "/proc/self/exe", &b->artifact, &diag);

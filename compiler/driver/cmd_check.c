@@ -7,7 +7,7 @@
 static Status check_all(Front *front, Diag *diag)
 {
     Status st = ST_OK;
-    for (uint32_t i = 0; i < front->sources.count && !st; i++) {
+    for (uint32_t i = 0; i < front->count && !st; i++) {
         IrProgram *program;
         st = front_compile(front, i, &program, diag);
     }

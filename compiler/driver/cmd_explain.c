@@ -39,7 +39,7 @@ static int explain_file(const Command *self, const char *path, Str pipeline, con
     buf_init(&out, EXPLAIN_BYTES_MAX);
     Status st = front_open(&front, &diag);
     if (!st) st = front_add(&front, path, &diag);
-    for (uint32_t i = 0; i < front.sources.count && !st; i++) {
+    for (uint32_t i = 0; i < front.count && !st; i++) {
         st = front_compile(&front, i, &program, &diag);
         if (st || !program) continue;
         if (dump && strcmp(dump, "ir") == 0)

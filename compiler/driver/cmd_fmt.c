@@ -28,13 +28,14 @@ static Status replace_file(Front *front, const char *path, Str text, Diag *diag)
 
 static Status format_one(Front *front, uint32_t index, bool check, bool *ret_changed, Diag *diag)
 {
-    const Source *source = front->sources.list[index];
+    const Source *source = front->programs[index];
     Buf out;
     buf_init(&out, (size_t)SOURCE_BYTES_MAX * 4);
     Status st = fmt_file(front->arena, front->files[index], &out);
     if (st) (void)diag_set(diag, st, "%.*s: %s", STR_ARG(source->path), status_text(st));
     bool standard = str_is(source->path, "<stdin>");
     bool changed = !st && !str_eq(buf_view(&out), source->text);
+    buf_str(&out, source->carried); /* files behind the program's own text stay as they are */
     if (!st && standard && !check) (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout);
     if (changed && check) (void)printf("%.*s\n", STR_ARG(source->path));
     if (changed && !check && !standard) {
@@ -50,7 +51,7 @@ static int format_all(const Command *self, Front *front, bool check)
     Diag diag = {0};
     bool any = false;
     int code = front_report(front); /* a file with errors stays as it is */
-    for (uint32_t i = 0; i < front->sources.count; i++) {
+    for (uint32_t i = 0; i < front->count; i++) {
         bool changed = false;
         if (front->files[i]->broken) continue;
         Status st = format_one(front, i, check, &changed, &diag);

@@ -30,7 +30,7 @@ int cmd_graph(const Command *self, int argc, char **argv)
     buf_init(&out, GRAPH_BYTES_MAX);
     Status st = front_open(&front, &diag);
     if (!st) st = front_add(&front, path, &diag);
-    if (!st && front.sources.count != 1) {
+    if (!st && front.count != 1) {
         front_close(&front);
         return driver_usage(self, "name one file, not a folder");
     }

@@ -1,5 +1,6 @@
 /* compiler/driver/cmd_serve.c: `tutti serve` and `tutti run FILE...`: a Lite process in the
  * foreground, with the compiler in it. */
+#include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/driver/driver.h"
 #include "compiler/driver/port.h"
@@ -55,7 +56,8 @@ int cmd_serve(const Command *self, int argc, char **argv)
 }
 
 /* Programs are checked before the process comes up, so that all mistakes are shown at once. */
-static int check_all(const Command *self, Front *front, const char **files, size_t count)
+static int check_all(const Command *self, Front *front, const char **files, size_t count,
+                     Str **ret_texts)
 {
     Diag diag = {0};
     for (size_t i = 0; i < count; i++) {
@@ -64,16 +66,23 @@ static int check_all(const Command *self, Front *front, const char **files, size
             return driver_failed(self, st, &diag);
         }
     }
-    if (front->sources.count == 0) {
+    if (front->count == 0) {
         return driver_usage(self, "no .tutti file in what was given");
+    }
+    Str *texts = *ret_texts = arena_many(front->arena, Str, front->count);
+    if (!texts) {
+        return driver_failed(self, ST_NO_MEMORY, NULL);
     }
     /* The whole compiler parses again and says what the parser said, and more. */
     diag_list_init(&front->diags, front->arena, &front->sources);
-    for (uint32_t i = 0; i < front->sources.count; i++) {
+    for (uint32_t i = 0; i < front->count; i++) {
         IrProgram *program = NULL;
         CompileOptions options = {.diag = &diag};
         Status st =
-            compile_source(front->arena, front->sources.list[i], &front->diags, &options, &program);
+            compile_source(front->arena, front->programs[i], &front->diags, &options, &program);
+        if (!st && program) {
+            st = bundle_text(front->arena, program, &texts[i], &diag);
+        }
         if (st) {
             return driver_failed(self, st, &diag);
         }
@@ -82,15 +91,15 @@ static int check_all(const Command *self, Front *front, const char **files, size
 }
 
 /* Copies what must outlive the front, whose arena is large. */
-static LiteProgram *copy_programs(Arena *arena, const Front *front)
+static LiteProgram *copy_programs(Arena *arena, const Front *front, const Str *texts)
 {
-    LiteProgram *programs = arena_many(arena, LiteProgram, front->sources.count);
-    for (uint32_t i = 0; programs && i < front->sources.count; i++) {
-        const Source *source = front->sources.list[i];
+    LiteProgram *programs = arena_many(arena, LiteProgram, front->count);
+    for (uint32_t i = 0; programs && i < front->count; i++) {
+        const Source *source = front->programs[i];
         const char *slash = memrchr(source->path.ptr, '/', source->path.len);
         size_t skip = slash ? (size_t)(slash - source->path.ptr) + 1 : 0;
         programs[i] = (LiteProgram){.file = arena_str(arena, str_skip(source->path, skip)),
-                                    .text = arena_str(arena, source->text)};
+                                    .text = arena_str(arena, texts[i])};
         if (!programs[i].file.ptr || !programs[i].text.ptr) {
             return NULL;
         }
@@ -107,9 +116,10 @@ static int run_files(const Command *self, LiteOptions *options, const char **fil
     if (!arena) {
         return driver_failed(self, ST_NO_MEMORY, &diag);
     }
-    int code = check_all(self, &front, files, count);
-    options->programs = copy_programs(arena, &front);
-    options->program_count = front.sources.count;
+    Str *texts = NULL;
+    int code = check_all(self, &front, files, count, &texts);
+    options->programs = code == EXIT_FINE ? copy_programs(arena, &front, texts) : NULL;
+    options->program_count = front.count;
     front_close(&front);
     if (code == EXIT_FINE && !options->programs) {
         code = driver_failed(self, ST_NO_MEMORY, NULL);

@@ -36,8 +36,10 @@ typedef struct Front {
     Arena *arena;
     SourceSet sources;
     DiagList diags;
-    AstFile **files; /* one a source, same index */
-    bool json;       /* print diagnostics as JSON */
+    Source **programs; /* the files that were named; what they use is in `sources` too */
+    AstFile **files;   /* their trees, same index */
+    uint32_t count;
+    bool json; /* print diagnostics as JSON */
 } Front;
 
 MUST Status front_open(Front *front, Diag *diag);

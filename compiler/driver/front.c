@@ -2,6 +2,7 @@
 #include "compiler/driver/driver.h"
 
 #include "base/mem.h"
+#include "compiler/bundle.h"
 #include "compiler/pass/pass.h"
 #include "compiler/type/sema.h"
 
@@ -19,7 +20,8 @@ Status front_open(Front *front, Diag *diag)
     front->arena = arena_new(64 << 10, FRONT_ARENA_BYTES);
     if (!front->arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     front->files = arena_many(front->arena, AstFile *, SOURCE_FILES_MAX);
-    if (!front->files) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    front->programs = arena_many(front->arena, Source *, SOURCE_FILES_MAX);
+    if (!front->files || !front->programs) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     source_set_init(&front->sources, front->arena);
     diag_list_init(&front->diags, front->arena, &front->sources);
     return ST_OK;
@@ -35,8 +37,10 @@ static Status add_file(Front *front, const char *path, Diag *diag)
 {
     Source *source;
     Status st = source_load(&front->sources, path, &source, diag);
+    if (!st) st = bundle_open(source, diag);
     if (st) return st;
-    st = parse_source(front->arena, source, &front->diags, &front->files[source->id]);
+    st = parse_source(front->arena, source, &front->diags, &front->files[front->count]);
+    front->programs[front->count++] = source;
     return st ? diag_set(diag, st, "%s: %s", path, status_text(st)) : ST_OK;
 }
 
@@ -84,10 +88,11 @@ Status front_add(Front *front, const char *path, Diag *diag)
 Status front_compile(Front *front, uint32_t file, IrProgram **ret_program, Diag *diag)
 {
     IrProgram *program = NULL;
-    uint32_t errors = 0;
+    uint32_t before = front->diags.error_count;
     Status st = check_file(front->arena, front->files[file], &front->diags, &program);
+    uint32_t errors = front->diags.error_count - before;
     for (const Diagnostic *d = front->diags.first; d; d = d->next)
-        errors += d->severity == DIAG_ERROR && d->span.file == file;
+        errors += d->severity == DIAG_ERROR && d->span.file == front->programs[file]->id;
     if (st) return diag_set(diag, st, "%s", status_text(st));
     if (errors || front->diags.count >= DIAG_ERRORS_MAX) return ST_OK;
     st = pass_all(program, NULL, NULL, diag);

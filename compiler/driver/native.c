@@ -1,6 +1,7 @@
 /* compiler/driver/native.c: from program files to code in this process. */
 #include "compiler/driver/native.h"
 
+#include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
@@ -22,10 +23,11 @@ void native_close(NativeSet *set)
 
 MUST static Status add_text(NativeSet *set, Str path, Str text, Diag *diag)
 {
-    Source *source;
+    Source *source = source_find(&set->front.sources, path);
     CompileOptions options = {.diag = diag};
     Native *native = &set->list[set->count];
-    Status st = source_add(&set->front.sources, path, text, &source, diag);
+    Status st = source ? ST_OK : source_add(&set->front.sources, path, text, &source, diag);
+    if (!st) st = bundle_open(source, diag);
     if (!st)
         st = compile_source(set->front.arena, source, &set->front.diags, &options, &native->ir);
     if (!st && native->ir) set->count++;
@@ -37,8 +39,12 @@ Status native_add(NativeSet *set, const char *path, Diag *diag)
     Front finder; /* reads files and walks folders; what it parses is parsed again below */
     Status st = front_open(&finder, diag);
     if (!st) st = front_add(&finder, path, diag);
-    for (uint32_t i = 0; !st && i < finder.sources.count; i++)
-        st = add_text(set, finder.sources.list[i]->path, finder.sources.list[i]->text, diag);
+    for (uint32_t i = 0; !st && i < finder.count; i++) {
+        const Source *source = finder.programs[i];
+        Str text =
+            arena_printf(finder.arena, "%.*s%.*s", STR_ARG(source->text), STR_ARG(source->carried));
+        st = text.ptr ? add_text(set, source->path, text, diag) : ST_NO_MEMORY;
+    }
     front_close(&finder);
     return st;
 }
@@ -46,6 +52,7 @@ Status native_add(NativeSet *set, const char *path, Diag *diag)
 Status native_add_built(NativeSet *set, Str file, Str text, const char *so_path, Diag *diag)
 {
     uint32_t before = set->count;
+    set->front.sources.sealed = true; /* what it uses is in its text */
     Status st = add_text(set, file, text, diag);
     if (!st && set->count == before)
         st = diag_set(diag, ST_CORRUPT, "%.*s is not the program that was built", STR_ARG(file));

@@ -5,6 +5,7 @@
 #include "compiler/driver/port.h"
 
 #include "base/json.h"
+#include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
@@ -16,10 +17,17 @@ enum { PORT_JSON_BYTES = 16 << 20 };
 
 static const char *folder; /* NULL: the user's cache folder */
 
+/* Where it is in the text that was sent: carried files lie behind the program's own (bundle.h). */
+static SourcePlace place_of(const Source *source, const Source *at, uint32_t offset)
+{
+    return source_place(source, at->kind == SOURCE_CARRIED ? at->carried_at + offset : offset);
+}
+
 static void put_problem(JsonOut *out, const Source *source, const Diagnostic *d)
 {
-    SourcePlace from = source_place(source, d->span.start);
-    SourcePlace to = source_place(source, d->span.end);
+    const Source *at = source->set->list[d->span.file];
+    SourcePlace from = place_of(source, at, d->span.start);
+    SourcePlace to = place_of(source, at, d->span.end);
     json_begin_object(out);
     json_field_text(out, "code", diag_code_info(d->code)->id);
     json_field_text(out, "severity", d->severity == DIAG_ERROR ? "error" : "warning");
@@ -27,6 +35,7 @@ static void put_problem(JsonOut *out, const Source *source, const Diagnostic *d)
     json_field_int(out, "column", from.column);
     json_field_int(out, "end_line", to.line);
     json_field_int(out, "end_column", to.column);
+    if (at != source) json_field_str(out, "file", at->path);
     json_field_str(out, "text", d->message);
     const DiagFix *fix = d->fixes;
     if (fix || d->under.len) {
@@ -91,7 +100,11 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
     DiagList diags;
     Source *source;
     source_set_init(&sources, arena);
+    sources.sealed = true;
     Status st = source_add(&sources, file, text, &source, diag);
+    if (!st) {
+        st = bundle_open(source, diag);
+    }
     if (st) {
         return st;
     }

@@ -17,7 +17,7 @@ typedef struct Emit {
     uint32_t stage_index;
     uint32_t tries[EMIT_TRY_MAX], try_count, labels;
     uint32_t arms[EMIT_ARM_MAX], arm_count; /* labels behind the open arms of splits */
-    uint32_t line;                          /* of the last #line */
+    uint32_t line, line_file;               /* of the last #line */
     const IrLeaf *leaves;                   /* of the source's schema */
     uint32_t leaf_count;
     bool *needed; /* leaves some code reads (all with check strict) */

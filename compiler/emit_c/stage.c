@@ -660,9 +660,11 @@ static void line_of(Emit *e, const IrIns *ins)
 {
     const Source *source = e->ir->source;
     if (!source || ins->span.end == 0) return;
+    if (ins->span.file != source->id) source = source->set->list[ins->span.file];
     uint32_t line = source_place(source, ins->span.start).line;
-    if (line == e->line) return;
+    if (line == e->line && source->id == e->line_file) return;
     e->line = line;
+    e->line_file = source->id;
     emit_f(e, "#line %" PRIu32 " ", line);
     emit_literal(e, source->path);
     emit_f(e, "\n");

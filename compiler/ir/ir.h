@@ -347,6 +347,8 @@ typedef struct IrTest {
 typedef struct IrProgram {
     Arena *arena;
     const Source *source;
+    const Source **used; /* files it uses, without those of the standard library */
+    uint32_t used_count;
     IrSchema *schemas;
     uint32_t schema_count;
     IrConnection *connections;

@@ -576,7 +576,7 @@ static Status strip_comments(Parser *p, LexToken *all, uint32_t count)
     p->tokens = tokens;
     p->origin = origin;
     p->all = all;
-    return ST_OK;
+    return parse__join_aliases(p, tokens, origin);
 }
 
 static Status parse_tokens(Parser *p)

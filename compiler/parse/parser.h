@@ -121,6 +121,9 @@ typedef struct Parser {
     _Alignas(16) char spare[1024]; /* what new_node gives when memory is out */
 } Parser;
 
+/* alias.c: joins `m.name` into one name where `use "..." as m` says what m is. */
+MUST Status parse__join_aliases(Parser *p, LexToken *tokens, uint32_t *origin);
+
 /* build.c: nodes. None returns NULL. */
 void *parse__node(Parser *p, size_t bytes);
 #define NEW(p, Type) ((Type *)parse__node((p), sizeof(Type)))

@@ -199,9 +199,11 @@ static Val body_of(Check *c, Fn *fn, Local *locals)
     c->target = STR_NONE;
     fn->active = true;
     c->inlined++;
+    Scope *outer = check__enter(c, fn->home);
     Val v = check__expr(c, fn->item->as.fn.body, &fn->result);
     if (check__bad(&v) || !check__fit(c, &v, &fn->result, "the result of", fn->item->name.text))
         v = check__error_val(v.span);
+    check__enter(c, outer);
     c->inlined--;
     fn->active = false;
     c->locals = outer_locals;
@@ -217,12 +219,14 @@ static void check_fn(Check *c, Fn *fn)
     if (fn->checked) return;
     fn->checked = true;
     const AstItem *item = fn->item;
+    Scope *home = check__enter(c, fn->home);
     uint32_t errors = c->diags->error_count, cap = 0;
     for (const AstParam *p = item->as.fn.params; p; p = p->next) {
         Type type = check__type(c, p->type, 0);
         *PUSH(c, fn->params, fn->param_count, cap) = type;
     }
     fn->result = check__type(c, item->as.fn.result, 0);
+    check__enter(c, home);
     IrStage stage = {0};
     IrBuilder builder, *outer = c->b;
     check__builder(c, &builder, &stage, 0);
@@ -326,7 +330,7 @@ static void unknown_function(Check *c, const AstExpr *e)
         diag_suggest(name, str_from(builtin_info((Builtin)i)->name), &best, &distance);
     for (size_t i = 0; i < COUNT_OF(others); i++)
         diag_suggest(name, str_from(others[i]), &best, &distance);
-    check__suggest_map(&c->fns, name, &best, &distance);
+    check__suggest_map(&c->scope->fns, name, &best, &distance);
     Diagnostic *d = diag_error(c->diags, DIAG_N005, e->as.call.name.span,
                                "there is no function `%.*s`", STR_ARG(name));
     check__did_you_mean(c, d, e->as.call.name.span, best);

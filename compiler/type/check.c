@@ -64,35 +64,26 @@ void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node)
 
 uint32_t check__line(const Check *c, Span span)
 {
-    return source_place(c->file->source, span.start).line;
-}
-
-/* What the parser left out must not be reported as missing: with a pipeline or test cut short only
- * that one is not looked at; with anything else lost, names may be gone and nothing is. */
-static bool too_broken(const AstFile *file)
-{
-    bool in_pipeline = false;
-    for (const AstItem *item = file->items; item; item = item->next) {
-        bool own = item->kind == AST_ITEM_PIPELINE || item->kind == AST_ITEM_TEST;
-        if (item->broken && !own) return true;
-        in_pipeline = in_pipeline || item->broken;
-    }
-    return file->broken && !in_pipeline;
+    const Source *source = c->file->source;
+    return source_place(source->set->list[span.file], span.start).line;
 }
 
 static Status walk(Check *c)
 {
     if (setjmp(c->door)) return c->left;
-    if (too_broken(c->file)) {
+    if (!check__scopes(c, c->file)) {
         if (!c->facts) return ST_OK;
         facts__mute(c);
     }
-    check__declare(c);
     IrStage stage = {0}; /* fn bodies are checked once, called or not */
     IrBuilder builder;
     check__builder(c, &builder, &stage, 0);
     c->b = &builder;
-    check__fns(c);
+    for (uint32_t i = c->scope_count; i-- > 0;) {
+        check__enter(c, c->scopes[i]);
+        check__resolve(c);
+        check__fns(c);
+    }
     check__connections(c);
     check__pipelines(c);
     check__tests(c);
@@ -117,11 +108,8 @@ Status check_file_facts(Arena *arena, const AstFile *file, DiagList *diags, Fact
     c->file = file;
     c->program = program;
     c->facts = facts;
-    Map *maps[] = {&c->types, &c->consts,      &c->fns,      &c->units,
-                   &c->maps,  &c->connections, &c->pipelines};
-    for (size_t i = 0; i < COUNT_OF(maps); i++) map_init(maps[i], CHECK_ITEMS_MAX);
     Status status = walk(c);
-    for (size_t i = 0; i < COUNT_OF(maps); i++) map_done(maps[i]);
+    check__scopes_done(c);
     diag_stage_end(diags);
     if (status == ST_LIMIT) status = ST_OK; /* a diagnostic says it */
     if (status) return status;

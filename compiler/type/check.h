@@ -60,8 +60,30 @@ typedef struct Local {
     struct Local *next;
 } Local;
 
+/* What one file may name: its own declarations, and those of files it uses (plain, or as `m.name`).
+ * Whatever is declared knows its home, so that it is checked there. */
+typedef struct ScopeUse {
+    struct Scope *scope;
+    const AstItem *use; /* that says so */
+} ScopeUse;
+
+typedef struct Scope {
+    const AstFile *file;
+    Map types, consts, fns, units;    /* NamedType, Const, Fn, Unit */
+    Map connections, maps, pipelines; /* Named */
+    ScopeUse *used;                   /* in their order */
+    uint32_t used_count, used_cap;
+    bool active; /* its `use`s are being followed */
+} Scope;
+
+typedef struct Named {
+    const AstItem *item;
+    Scope *home;
+} Named;
+
 typedef struct Fn {
     const AstItem *item;
+    Scope *home;
     Type *params, result;
     uint32_t param_count;
     bool checked, broken, active;
@@ -69,12 +91,14 @@ typedef struct Fn {
 
 typedef struct Const {
     const AstItem *item;
+    Scope *home;
     Val val;
     bool done, active;
 } Const;
 
 typedef struct NamedType {
     const AstItem *item;
+    Scope *home;
     Type type;
     bool done, active;
 } NamedType;
@@ -95,12 +119,13 @@ typedef struct AggScope {
 typedef struct Check {
     Arena *arena;
     DiagList *diags;
-    const AstFile *file;
+    const AstFile *file; /* of the scope at hand */
     IrProgram *program;
     Facts *facts; /* what editors want to know; NULL: nobody asks */
     jmp_buf door;
-    Status left; /* why check__leave was called */
-    Map types, consts, fns, units, connections, maps, pipelines;
+    Status left;            /* why check__leave was called */
+    Scope *scope, **scopes; /* at hand; all, the program's own first */
+    uint32_t scope_count, scope_cap;
     uint32_t schema_cap, connection_cap, map_cap, pipeline_cap, test_cap;
     /* the expression at hand */
     IrBuilder *b;
@@ -126,8 +151,19 @@ Str check__text(Check *c, const char *format, ...) PRINTF_LIKE(2, 3);
 void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node);
 uint32_t check__line(const Check *c, Span span);
 
+/* ---- scopes: scope.c ---- */
+/* Of the program and of all files it uses, with everything declared. False: names may be missing,
+ * because a file is broken or could not be read; that is said. */
+bool check__scopes(Check *c, const AstFile *file);
+void check__scopes_done(Check *c);
+/* Names are looked up in `scope` from here on; returns the scope before. */
+Scope *check__enter(Check *c, Scope *scope);
+
 /* ---- names: names.c ---- */
+/* Puts what the file at hand declares into the scope at hand. */
 void check__declare(Check *c);
+/* Checks the types and consts of the scope at hand. */
+void check__resolve(Check *c);
 const NamedType *check__named_type(Check *c, Str name);
 const Val *check__const(Check *c, Str name);
 Fn *check__fn(Check *c, Str name);

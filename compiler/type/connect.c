@@ -73,8 +73,7 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
         if (!kind) return NULL; /* said at the connection */
     }
     if (!kind) {
-        const AstItem *item = map_get(&c->connections, name);
-        if (item) return NULL;
+        if (map_get(&c->scope->connections, name)) return NULL;
         for (size_t i = 0; i < COUNT_OF(later_kinds); i++) {
             if (!str_is(name, later_kinds[i])) continue;
             diag_error(c->diags, DIAG_A006, at->kind.span, "`%.*s` is not available yet",
@@ -86,7 +85,7 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
         for (size_t i = 0; i < COUNT_OF(kinds); i++)
             if (kinds[i].sides & side)
                 diag_suggest(name, str_from(kinds[i].name), &best, &distance);
-        check__suggest_map(&c->connections, name, &best, &distance);
+        check__suggest_map(&c->scope->connections, name, &best, &distance);
         Diagnostic *d = diag_error(c->diags, DIAG_N006, at->kind.span,
                                    "there is no connector or connection `%.*s`", STR_ARG(name));
         check__did_you_mean(c, d, at->kind.span, best);

@@ -124,7 +124,7 @@ static void unknown_name(Check *c, const AstExpr *e, const Type *want)
     for (uint32_t i = 0; c->row && i < c->row->count; i++)
         diag_suggest(name, c->row->fields[i].name, &best, &distance);
     for (const Local *l = c->locals; l; l = l->next) diag_suggest(name, l->name, &best, &distance);
-    check__suggest_map(&c->consts, name, &best, &distance);
+    check__suggest_map(&c->scope->consts, name, &best, &distance);
     Diagnostic *d =
         diag_error(c->diags, DIAG_N001, e->span, "there is no `%.*s` here", STR_ARG(name));
     check__did_you_mean(c, d, e->span, best);
@@ -169,7 +169,7 @@ static Val name(Check *c, const AstExpr *e, const Type *want)
     if (constant) {
         v = *constant;
         v.span = e->span;
-        const Const *found = map_get(&c->consts, e->as.name);
+        const Const *found = map_get(&c->scope->consts, e->as.name);
         if (c->facts) facts__name(c, FACT_CONST, e->span, found->item->name.text, &v.type);
         return v;
     }

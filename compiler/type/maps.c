@@ -49,28 +49,47 @@ static void settings(Check *c, const AstExpr *e, IrConnection *out)
     }
 }
 
+static void connection(Check *c, Str name, const Named *named)
+{
+    const AstItem *item = named->item;
+    const AstConnector *to = &item->as.connection.to;
+    IrConnection out = {.name = name, .kind = to->kind.text, .span = item->span};
+    if (!str_is(to->kind.text, "mqtt") && !str_is(to->kind.text, "modbus")) {
+        diag_error(c->diags, DIAG_A006, to->kind.span,
+                   "connections of the kind `%.*s` are not available yet; mqtt and modbus are",
+                   STR_ARG(to->kind.text));
+        return;
+    }
+    Scope *outer = check__enter(c, named->home);
+    if (!url_of(c, to->address, &out.url) && !item->broken)
+        diag_error(c->diags, DIAG_S012, to->span,
+                   "a connection needs its URL: a text or env(\"NAME\")");
+    for (const AstOption *o = to->options; o; o = o->next)
+        diag_error(c->diags, DIAG_S010, o->span,
+                   "settings of a connection stand in braces: { user: \"...\" }");
+    settings(c, item->as.connection.settings, &out);
+    check__enter(c, outer);
+    IrProgram *p = c->program;
+    *PUSH(c, p->connections, p->connection_count, c->connection_cap) = out;
+}
+
+static void connections_of(Check *c, const Scope *from, Str as)
+{
+    for (const AstItem *item = from->file->items; item; item = item->next) {
+        if (item->kind != AST_ITEM_CONNECTION) continue;
+        Str name = as.len ? check__text(c, "%.*s.%.*s", STR_ARG(as), STR_ARG(item->name.text))
+                          : item->name.text;
+        const Named *named = map_get(&c->scope->connections, name);
+        if (named && named->item == item) connection(c, name, named);
+    }
+}
+
+/* The connections that the program's pipelines can name, each under that name. */
 void check__connections(Check *c)
 {
-    for (const AstItem *item = c->file->items; item; item = item->next) {
-        if (item->kind != AST_ITEM_CONNECTION) continue;
-        const AstConnector *to = &item->as.connection.to;
-        IrConnection out = {.name = item->name.text, .kind = to->kind.text, .span = item->span};
-        if (!str_is(to->kind.text, "mqtt") && !str_is(to->kind.text, "modbus")) {
-            diag_error(c->diags, DIAG_A006, to->kind.span,
-                       "connections of the kind `%.*s` are not available yet; mqtt and modbus are",
-                       STR_ARG(to->kind.text));
-            continue;
-        }
-        if (!url_of(c, to->address, &out.url) && !item->broken)
-            diag_error(c->diags, DIAG_S012, to->span,
-                       "a connection needs its URL: a text or env(\"NAME\")");
-        for (const AstOption *o = to->options; o; o = o->next)
-            diag_error(c->diags, DIAG_S010, o->span,
-                       "settings of a connection stand in braces: { user: \"...\" }");
-        settings(c, item->as.connection.settings, &out);
-        IrProgram *p = c->program;
-        *PUSH(c, p->connections, p->connection_count, c->connection_cap) = out;
-    }
+    connections_of(c, c->scope, STR_NONE);
+    for (uint32_t i = 0; i < c->scope->used_count; i++)
+        connections_of(c, c->scope->used[i].scope, c->scope->used[i].use->as.use.as.text);
 }
 
 static double number_or(Check *c, const AstExpr *e, double preset)
@@ -147,19 +166,29 @@ static void map_options(Check *c, const AstItem *item, IrMap *map)
     }
 }
 
+static const Record *map_record(Check *c, const AstItem *item, Str name, uint32_t *ret_map);
+
 const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map)
 {
-    const AstItem *item = map_get(&c->maps, name);
-    if (!item) {
+    const Named *named = map_get(&c->scope->maps, name);
+    if (!named) {
         Str best = STR_NONE;
         uint32_t distance = UINT32_MAX;
-        check__suggest_map(&c->maps, name, &best, &distance);
+        check__suggest_map(&c->scope->maps, name, &best, &distance);
         Diagnostic *d =
             diag_error(c->diags, DIAG_N007, span, "there is no map `%.*s`", STR_ARG(name));
         if (best.len)
             diag_fix_str(c->diags, d, STR_NONE, span, check__text(c, "map %.*s", STR_ARG(best)));
         return NULL;
     }
+    Scope *outer = check__enter(c, named->home);
+    const Record *record = map_record(c, named->item, name, ret_map);
+    check__enter(c, outer);
+    return record;
+}
+
+static const Record *map_record(Check *c, const AstItem *item, Str name, uint32_t *ret_map)
+{
     IrMap map = {.name = name,
                  .protocol = item->as.map.protocol.text,
                  .unit_id = 1,

@@ -1,6 +1,7 @@
 /* compiler/type/names.c: what a file declares, each kind in a table of its own. */
 #include "compiler/type/check.h"
 
+/* `other`: what has that name already. */
 static void put(Check *c, Map *map, const AstItem *item, void *value, const AstItem *other)
 {
     if (other) {
@@ -22,7 +23,7 @@ static void declare_unit(Check *c, const AstItem *item)
 {
     const AstExpr *e = item->as.unit.value;
     Unit known;
-    const Unit *old = map_get(&c->units, item->name.text);
+    const Unit *old = map_get(&c->scope->units, item->name.text);
     if (!e || e->kind != AST_NUMBER || !(e->as.number.number > 0 || e->as.number.integer > 0)) {
         diag_error(c->diags, DIAG_U007, item->span,
                    "a unit is a positive number: unit rev = 1, unit shift = 8 [h]");
@@ -38,8 +39,20 @@ static void declare_unit(Check *c, const AstItem *item)
     double value = e->as.number.is_int ? (double)e->as.number.integer : e->as.number.number;
     Unit *unit = NEW(c, Unit, 1);
     *unit = unit_declare(item->name.text, value, base);
-    Status status = map_put(&c->units, item->name.text, unit);
+    Status status = map_put(&c->scope->units, item->name.text, unit);
     if (status && status != ST_LIMIT) check__leave(c, status);
+}
+
+static const AstItem *item_of(const Named *named)
+{
+    return named ? named->item : NULL;
+}
+
+static void put_named(Check *c, Map *map, const AstItem *item)
+{
+    Named *named = NEW(c, Named, 1);
+    *named = (Named){item, c->scope};
+    put(c, map, item, named, item_of(map_get(map, item->name.text)));
 }
 
 static void not_available(Check *c, const AstItem *item)
@@ -53,36 +66,34 @@ static void declare(Check *c, const AstItem *item)
     Str name = item->name.text;
     switch (item->kind) {
     case AST_ITEM_TYPE: {
-        NamedType *old = map_get(&c->types, name), *type = NEW(c, NamedType, 1);
+        NamedType *old = map_get(&c->scope->types, name), *type = NEW(c, NamedType, 1);
         type->item = item;
-        put(c, &c->types, item, type, old ? old->item : NULL);
+        type->home = c->scope;
+        put(c, &c->scope->types, item, type, old ? old->item : NULL);
         return;
     }
     case AST_ITEM_CONST: {
-        Const *old = map_get(&c->consts, name), *constant = NEW(c, Const, 1);
+        Const *old = map_get(&c->scope->consts, name), *constant = NEW(c, Const, 1);
         constant->item = item;
-        put(c, &c->consts, item, constant, old ? old->item : NULL);
+        constant->home = c->scope;
+        put(c, &c->scope->consts, item, constant, old ? old->item : NULL);
         return;
     }
     case AST_ITEM_FN: {
-        Fn *old = map_get(&c->fns, name), *fn = NEW(c, Fn, 1);
+        Fn *old = map_get(&c->scope->fns, name), *fn = NEW(c, Fn, 1);
         fn->item = item;
+        fn->home = c->scope;
         if (builtin_find(name) != BUILTIN__COUNT)
             diag_error(c->diags, DIAG_N002, item->name.span, "`%.*s` is built in already",
                        STR_ARG(name));
-        put(c, &c->fns, item, fn, old ? old->item : NULL);
+        put(c, &c->scope->fns, item, fn, old ? old->item : NULL);
         return;
     }
-    case AST_ITEM_CONNECTION:
-        put(c, &c->connections, item, (void *)(uintptr_t)item, map_get(&c->connections, name));
-        return;
-    case AST_ITEM_MAP:
-        put(c, &c->maps, item, (void *)(uintptr_t)item, map_get(&c->maps, name));
-        return;
-    case AST_ITEM_PIPELINE:
-        put(c, &c->pipelines, item, (void *)(uintptr_t)item, map_get(&c->pipelines, name));
-        return;
+    case AST_ITEM_CONNECTION: put_named(c, &c->scope->connections, item); return;
+    case AST_ITEM_MAP: put_named(c, &c->scope->maps, item); return;
+    case AST_ITEM_PIPELINE: put_named(c, &c->scope->pipelines, item); return;
     case AST_ITEM_UNIT:
+    case AST_ITEM_USE:
     case AST_ITEM_TEST: return;
     default: not_available(c, item); return;
     }
@@ -94,6 +105,10 @@ void check__declare(Check *c)
         if (item->kind == AST_ITEM_UNIT && !item->broken) declare_unit(c, item);
     for (const AstItem *item = c->file->items; item; item = item->next)
         if (item->name.text.len || item->kind >= AST_ITEM_EXTERN) declare(c, item);
+}
+
+void check__resolve(Check *c)
+{
     for (const AstItem *item = c->file->items; item; item = item->next) {
         if (item->broken) continue;
         if (item->kind == AST_ITEM_TYPE) check__named_type(c, item->name.text);
@@ -103,7 +118,7 @@ void check__declare(Check *c)
 
 const NamedType *check__named_type(Check *c, Str name)
 {
-    NamedType *type = map_get(&c->types, name);
+    NamedType *type = map_get(&c->scope->types, name);
     if (!type || type->done) return type;
     if (type->active) {
         diag_error(c->diags, DIAG_T012, type->item->name.span, "the type `%.*s` contains itself",
@@ -111,13 +126,15 @@ const NamedType *check__named_type(Check *c, Str name)
         return type;
     }
     type->active = true;
+    Scope *outer = check__enter(c, type->home);
     if (type->item->as.type) type->type = check__type(c, type->item->as.type, 0);
     if (type->type.kind == IR_RECORD && type->type.record->name.len == 0) {
         Record *record = NEW(c, Record, 1);
         *record = *type->type.record;
-        record->name = name;
+        record->name = type->item->name.text;
         type->type.record = record;
     }
+    check__enter(c, outer);
     type->active = false;
     type->done = true;
     return type;
@@ -125,7 +142,7 @@ const NamedType *check__named_type(Check *c, Str name)
 
 const Val *check__const(Check *c, Str name)
 {
-    Const *constant = map_get(&c->consts, name);
+    Const *constant = map_get(&c->scope->consts, name);
     if (!constant) return NULL;
     if (constant->done) return &constant->val;
     const AstItem *item = constant->item;
@@ -136,6 +153,7 @@ const Val *check__const(Check *c, Str name)
         return &constant->val;
     }
     constant->active = true;
+    Scope *outer = check__enter(c, constant->home);
     Type want = {0};
     if (item->as.constant.type) want = check__type(c, item->as.constant.type, 0);
     Local *locals = c->locals;
@@ -157,6 +175,7 @@ const Val *check__const(Check *c, Str name)
     }
     c->locals = locals;
     c->agg = agg;
+    check__enter(c, outer);
     constant->active = false;
     constant->done = true;
     return &constant->val;
@@ -164,7 +183,7 @@ const Val *check__const(Check *c, Str name)
 
 Fn *check__fn(Check *c, Str name)
 {
-    return map_get(&c->fns, name);
+    return map_get(&c->scope->fns, name);
 }
 
 void check__suggest_map(const Map *map, Str word, Str *best, uint32_t *distance)

@@ -473,10 +473,10 @@ static void one_test(Check *c, const AstItem *item)
             t.pipeline = i;
         }
     if (!t.p) {
-        if (map_get(&c->pipelines, item->name.text)) return; /* it has errors of its own */
+        if (map_get(&c->scope->pipelines, item->name.text)) return; /* it has errors of its own */
         Str best = STR_NONE;
         uint32_t distance = UINT32_MAX;
-        check__suggest_map(&c->pipelines, item->name.text, &best, &distance);
+        check__suggest_map(&c->scope->pipelines, item->name.text, &best, &distance);
         Diagnostic *d = diag_error(c->diags, DIAG_N008, item->name.span,
                                    "there is no pipeline `%.*s`", STR_ARG(item->name.text));
         check__did_you_mean(c, d, item->name.span, best);

@@ -5,7 +5,7 @@
 
 static const Unit *unit_named(Check *c, Str name, Unit *space)
 {
-    const Unit *own = map_get(&c->units, name);
+    const Unit *own = map_get(&c->scope->units, name);
     if (own) return own;
     return unit_find(name, space) ? space : NULL;
 }
@@ -20,7 +20,7 @@ const Unit *check__unit(Check *c, const AstUnit *ast)
         if (!one) {
             Str best = unit_suggest(f->name.text);
             uint32_t distance = best.len ? diag_distance(f->name.text, best, 2) : UINT32_MAX;
-            check__suggest_map(&c->units, f->name.text, &best, &distance);
+            check__suggest_map(&c->scope->units, f->name.text, &best, &distance);
             Diagnostic *d = diag_error(c->diags, DIAG_U001, f->name.span, "there is no unit `%.*s`",
                                        STR_ARG(f->name.text));
             check__did_you_mean(c, d, f->name.span, best);
@@ -115,7 +115,7 @@ static Type unknown_type(Check *c, const AstType *ast)
         diag_suggest(name, str_from(ir_type_name(kind)), &best, &distance);
     for (size_t i = 0; i < COUNT_OF(others); i++)
         diag_suggest(name, str_from(others[i]), &best, &distance);
-    check__suggest_map(&c->types, name, &best, &distance);
+    check__suggest_map(&c->scope->types, name, &best, &distance);
     for (size_t i = 0; i < COUNT_OF(slips); i++)
         if (str_is(name, slips[i].word)) best = str_from(slips[i].right);
     Diagnostic *d =
