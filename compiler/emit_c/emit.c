@@ -187,6 +187,21 @@ static void rows(Emit *e)
     emit_f(e, "    }\n}\n");
 }
 
+/* What begins behind `each`: the runtime names the stage. */
+static void run(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    emit_f(e,
+           "static void run_%" PRIu32
+           "(RtPipe *pipe, u32 stage, const RtValue *v, const u8 *h)\n{\n    switch (stage) {\n",
+           e->index);
+    for (uint32_t i = 0; i < p->stage_count; i++)
+        if (p->stages[i].from == IR_FROM_EACH)
+            emit_f(e, "    case %" PRIu32 ": stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h); break;\n",
+                   i, e->index, i);
+    emit_f(e, "    }\n}\n");
+}
+
 static void pipeline(Emit *e, Str sample)
 {
     const IrPipeline *p = e->pipeline;
@@ -211,6 +226,7 @@ static void pipeline(Emit *e, Str sample)
     if (layout) layout = emit_layout(e, sample);
     feed(e, layout);
     rows(e);
+    run(e);
 }
 
 /* FNV-1a: names a version; the cache's key is cryptographic (cc.c). */
@@ -261,8 +277,8 @@ static void program_table(Emit *e)
                p->time.order_ns, p->time.idle_ns, p->time.ahead_ns, p->stop_above, p->stop_in_ns);
         emit_f(e,
                "     .in = &schema_in_%" PRIu32 "_0_0, .feed = feed_%" PRIu32
-               ", .row = row_%" PRIu32 "},\n",
-               i, i, i);
+               ", .row = row_%" PRIu32 ", .run = run_%" PRIu32 "},\n",
+               i, i, i, i);
     }
     Str name = ir->source ? ir->source->path : STR("program");
     for (size_t i = name.len; i-- > 0;)

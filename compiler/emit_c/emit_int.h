@@ -42,6 +42,8 @@ void emit_stage(Emit *e, uint32_t index);
 const char *emit_reg(Emit *e, uint32_t reg);
 /* `what` is a RtReason's C name; leaves the record by the error route or to the CATCH around. */
 void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name);
+/* streams.c: EACH. */
+void emit_each(Emit *e, const IrIns *ins);
 /* row.c: EMIT and the row arrays of taps, late stages and CSV. */
 void emit_row(Emit *e, const IrIns *ins);
 void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count);

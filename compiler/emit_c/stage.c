@@ -721,6 +721,7 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_PASS: pass(e, ins); break;
     case IR_WATERMARK: watermark(e, ins); break;
     case IR_WINDOW: window_add(e, ins); break;
+    case IR_EACH: emit_each(e, ins); break;
     case IR_EMIT: emit_row(e, ins); break;
     default: control(e, ins); break;
     }
@@ -746,7 +747,10 @@ void emit_stage(Emit *e, uint32_t index)
         emit_f(e, "    if (done == 2) pipe->n.state++; else if (done == 1) pipe->n.emitted++;\n");
         emit_f(e, "    else if (done == 3) pipe->n.late++; else pipe->n.filtered++;\n");
     } else {
-        emit_f(e, "    if (done) pipe->n.row_emitted++; else pipe->n.row_filtered++;\n");
+        emit_f(
+            e,
+            "    if (done == 2) pipe->n.row_state++; else if (done == 1) pipe->n.row_emitted++;\n");
+        emit_f(e, "    else if (done == 3) pipe->n.row_late++; else pipe->n.row_filtered++;\n");
     }
     emit_f(e, "}\n");
 }

@@ -70,6 +70,7 @@ static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
     case IR_DROP:
     case IR_PASS:
     case IR_WINDOW:
+    case IR_EACH:
     case IR_EMIT: buf_printf(out, " %u", ins->imm.index); break;
     default: break;
     }
@@ -106,7 +107,7 @@ static void instruction(Buf *out, const IrStage *s, const IrIns *ins, uint32_t d
 
 static void stage(Buf *out, const IrStage *s, uint32_t index)
 {
-    static const char *const from[] = {"source", "window", "late"};
+    static const char *const from[] = {"source", "window", "late", "each"};
     buf_printf(out, "  stage %u from %s %u schema %u needs", index, from[s->from], s->from_index,
                s->schema);
     for (uint32_t i = 0; i < s->leaf_count; i++)

@@ -134,11 +134,11 @@ typedef struct IrRow {
     uint32_t count;
 } IrRow;
 
-typedef enum IrStageFrom { IR_FROM_SOURCE, IR_FROM_WINDOW, IR_FROM_LATE } IrStageFrom;
+typedef enum IrStageFrom { IR_FROM_SOURCE, IR_FROM_WINDOW, IR_FROM_LATE, IR_FROM_EACH } IrStageFrom;
 
 typedef struct IrStage {
     IrStageFrom from;
-    uint32_t from_index; /* source group, or window */
+    uint32_t from_index; /* source group, or window; EACH: the stage that runs it */
     uint32_t schema;     /* of the input */
     IrLeaf *leaves;      /* of the input */
     uint32_t leaf_count;

@@ -146,6 +146,35 @@ static Status of_list(const Verify *v, const IrIns *ins)
     return fine ? ST_OK : broken(v, "types that do not fit the list");
 }
 
+/* The row and the item behind it are what the stage begins with. */
+static Status each_args(const Verify *v, const IrIns *ins)
+{
+    IrLeaf *item;
+    uint32_t count;
+    if (ins->imm.index >= v->pipeline->stage_count) return broken(v, "no such stage");
+    const IrStage *to = &v->pipeline->stages[ins->imm.index];
+    Status status = read_reg(v, ins->a);
+    if (!status) status = item_leaves(v, ins->a, &item, &count);
+    if (status) return status;
+    if (to->from != IR_FROM_EACH || v->stage->regs[ins->a].type != IR_LIST)
+        return broken(v, "runs no list through a stage of `each`");
+    if (ins->arg_count % 2 || to->leaf_count != ins->arg_count / 2 + count)
+        return broken(v, "a row of the wrong length");
+    for (uint32_t i = 0; i < ins->arg_count / 2; i++) {
+        uint32_t value = v->stage->pool[ins->args + 2 * i],
+                 has = v->stage->pool[ins->args + 2 * i + 1];
+        if (value == NO_REG && has == NO_REG) continue;
+        if ((status = read_reg(v, value))) return status;
+        if (!same_type(&v->stage->regs[value], to->leaves[i].field))
+            return broken(v, "a row's value has another type than its leaf");
+        if (has != NO_REG && (status = read_reg(v, has))) return status;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        if (item[i].field->type != to->leaves[ins->arg_count / 2 + i].field->type)
+            return broken(v, "an item's leaf of another type");
+    return ST_OK;
+}
+
 static Status arguments(const Verify *v, const IrIns *ins)
 {
     if (ins->args > v->stage->pool_count || ins->arg_count > v->stage->pool_count - ins->args)
@@ -162,6 +191,7 @@ static Status arguments(const Verify *v, const IrIns *ins)
     }
     case IR_WINDOW: return window_args(v, ins);
     case IR_LIST_OF: return list_args(v, ins);
+    case IR_EACH: return each_args(v, ins);
     default: break;
     }
     for (uint32_t i = 0; i < ins->arg_count; i++) {

@@ -79,6 +79,16 @@ static void late_row(const IrPipeline *p, IrStage *s)
     }
 }
 
+/* The row beside an item: only what its stage reads. */
+static void each_row(const IrPipeline *p, IrStage *s)
+{
+    for (uint32_t i = 0; i < s->code_count; i++) {
+        const IrIns *ins = &s->code[i];
+        for (uint32_t n = 0; ins->op == IR_EACH && n < ins->arg_count; n++)
+            if (!p->stages[ins->imm.index].leaves[n / 2].needed) s->pool[ins->args + n] = NO_REG;
+    }
+}
+
 /* Wires show what is computed anyway. */
 static void thin_taps(IrStage *s, bool *written)
 {
@@ -104,6 +114,7 @@ Status pass_dead(IrProgram *program)
              i-- > 0;) { /* late before its window */
             IrStage *s = &program->pipelines[p].stages[i];
             late_row(&program->pipelines[p], s);
+            each_row(&program->pipelines[p], s);
             bool *used = arena_many(program->arena, bool, s->reg_count + 1);
             if (!used) return ST_NO_MEMORY;
             while (round_of(s, used) || empty_ifs(s)) {

@@ -45,6 +45,7 @@ typedef struct Flow {
     uint32_t last_node; /* the records come from there */
     IrPort last_port;
     bool has_time, has_window, has_sink, has_on_error;
+    bool in_rows;      /* behind a window: no single record is at hand */
     uint32_t time_reg; /* event time, or NO_REG */
     FlowWindow *windows;
     uint32_t flow_window_cap;
@@ -86,9 +87,10 @@ void flow__leave(Flow *f);                /* before another stage begins */
 void flow__back(Flow *f, IrStage *stage); /* to one that was left */
 Str flow__label(Flow *f, Span span);      /* the text, shortened to a line */
 
-/* stages.c, split.c, window.c */
+/* stages.c, each.c, split.c, window.c */
 void flow__transform(Flow *f, const AstStage *stage);
 void flow__keep(Flow *f, const AstPick *picks);
+void flow__each(Flow *f, const AstStage *stage);
 void flow__split(Flow *f, const AstStage *stage);
 void flow__window(Flow *f, const AstStage *stage);
 void flow__into(Flow *f, const AstStage *stage);

@@ -164,6 +164,8 @@ static void one_stage(Flow *f, const AstStage *stage)
         flow__on(f, stage);
     else if (stage->kind == AST_INTO)
         flow__into(f, stage);
+    else if (stage->kind == AST_EACH)
+        flow__each(f, stage);
     else if (stage->kind == AST_SPLIT)
         flow__split(f, stage);
     else if (stage->kind == AST_WINDOW)

@@ -96,6 +96,7 @@ static void arm_body(Flow *f, const Split *split, const AstArm *arm, Row *row)
     f->last_node = outer.last_node;
     f->last_port = outer.last_port;
     f->time_reg = outer.time_reg;
+    f->in_rows = outer.in_rows;
     c->stage = split->stage;
 }
 

@@ -180,7 +180,7 @@ void flow__window(Flow *f, const AstStage *stage)
                   .out_stage = NO_INDEX,
                   .late_stage = NO_INDEX};
     bool fine = shape(f, stage, &w);
-    if (f->builder.stage->from != IR_FROM_SOURCE) {
+    if (f->in_rows) {
         diag_error(c->diags, DIAG_A001, stage->keyword,
                    "a window behind another one is not available yet");
         fine = false;
@@ -225,6 +225,7 @@ void flow__window(Flow *f, const AstStage *stage)
     out->leaf_count = slot->leaf_count;
     f->stages[f->stage_count - 1] = out;
     flow__leave(f);
+    f->in_rows = true;
     f->builder = out_builder;
     c->b = &f->builder;
     f->row = c->row = row;

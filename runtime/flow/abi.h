@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 4,
+    RT_ABI = 5,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256
@@ -307,6 +307,8 @@ typedef struct RtPipelineInfo {
     void (*feed)(struct RtPipe *pipe, const RtBatch *batch);
     /* Runs one closed row of a window through what follows it. NULL without windows. */
     void (*row)(struct RtPipe *pipe, u32 window, const RtWindowRow *row);
+    /* Runs a row through a stage that begins behind `each`; has[leaf] = 0: missing. */
+    void (*run)(struct RtPipe *pipe, u32 stage, const RtValue *values, const u8 *has);
     const void *code; /* what feed and row of an engine without a .so work from */
 } RtPipelineInfo;
 
@@ -372,10 +374,11 @@ typedef struct RtProgram {
 
 /* in == emitted + state + filtered + late + errors, at every end of feed(). Each record ends in
  * exactly one way: it reached a sink, went into a window's state, was filtered, late or failed.
- * Rows made by windows are counted apart: rows == row_emitted + row_filtered + row_errors. */
+ * Rows made by windows and by `each` are counted apart: rows == row_emitted + row_state +
+ * row_filtered + row_late + row_errors. A record that `each` made rows of counts as emitted. */
 typedef struct RtCounters {
     u64 in, emitted, state, filtered, late, errors;
-    u64 rows, row_emitted, row_filtered, row_errors;
+    u64 rows, row_emitted, row_state, row_filtered, row_late, row_errors;
     u64 bytes_in, learnt; /* learnt: records that fitted the expected layout */
     u64 duplicate_keys;
 } RtCounters;
@@ -409,7 +412,7 @@ typedef struct RtPipe {
     char *scratch; /* text made while one record is worked on; grows up to a maximum */
     u64 scratch_len, scratch_cap;
     u8 stopped; /* `stop above` fired */
-    u8 in_row;  /* working on a window's row, not on an input record */
+    u8 in_row;  /* working on a row, not on an input record: 1 of a window, 2 of that record */
     u8 out_of_memory;
     struct RtDay {
         u64 a;
@@ -502,6 +505,10 @@ typedef struct RtApi {
                              const char *p, const char *end, RtValue *ret);
     char *(*put_list)(char *w, const RtSchema *item, const RtValue *list);
     u64 (*list_bytes)(const RtSchema *item, const RtValue *list); /* room put_list needs */
+    /* Runs every item of a list through `stage`: v[0 .. row) and h are there, the item's leaves
+     * come behind them. Returns how many items. */
+    u64 (*each)(RtPipe *, u32 stage, const RtSchema *item, RtValue list, RtValue *v, u8 *h,
+                u32 row);
 } RtApi;
 
 #endif

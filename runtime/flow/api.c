@@ -78,4 +78,5 @@ const RtApi rt_api = {
     .scan_list = rt_scan_list,
     .put_list = rt_put_list,
     .list_bytes = rt_list_bytes,
+    .each = rt_each,
 };

@@ -193,3 +193,23 @@ char *rt_put_list(char *w, const RtSchema *item, const RtValue *list)
     *w++ = ']';
     return w;
 }
+
+u64 rt_each(RtPipe *pipe, u32 stage, const RtSchema *item, RtValue list, RtValue *v, u8 *h, u32 row)
+{
+    u32 leaves = item->leaf_count;
+    const char *at = list.s.p, *scratch = pipe->scratch;
+    u64 used = pipe->scratch_len, i = 0;
+    u8 before = pipe->in_row;
+    if (!before) pipe->in_row = 2;
+    for (; i < list.s.n && !pipe->stopped; i++, at += RT_ITEM_BYTES(leaves)) {
+        memcpy(v + row, at, sizeof *v * leaves);
+        memcpy(h + row, at + sizeof *v * leaves, leaves);
+        pipe->n.rows++;
+        pipe->info->run(pipe, stage, v, h);
+        /* An item's texts end with it; in a block that is new none are older. */
+        if (pipe->scratch != scratch) scratch = pipe->scratch, used = 0;
+        pipe->scratch_len = used;
+    }
+    pipe->in_row = before;
+    return i;
+}

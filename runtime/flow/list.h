@@ -18,5 +18,6 @@ u32 rt_list_has(RtPipe *, const RtSchema *item, const RtValue *args, RtValue *re
 u32 rt_list_agg(RtPipe *, const RtSchema *item, u32 kind, const RtValue *list, RtValue *ret);
 char *rt_put_list(char *w, const RtSchema *item, const RtValue *list);
 u64 rt_list_bytes(const RtSchema *item, const RtValue *list);
+u64 rt_each(RtPipe *, u32 stage, const RtSchema *item, RtValue list, RtValue *v, u8 *h, u32 row);
 
 #endif

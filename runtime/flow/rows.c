@@ -357,7 +357,7 @@ void rt_row_end(RtPipe *pipe, u32 sink, char *w, RtValue address, RtValue key)
     row->address_len = (u32)address.s.n;
     row->key = out->aside_len + address.s.n;
     row->key_len = (u32)key.s.n;
-    row->ack = pipe->in_row ? 0 : pipe->ack;
+    row->ack = pipe->in_row == 1 ? 0 : pipe->ack;
     if (address.s.n) memcpy(out->aside + row->address, address.s.p, address.s.n);
     if (key.s.n) memcpy(out->aside + row->key, key.s.p, key.s.n);
     out->aside_len += aside;

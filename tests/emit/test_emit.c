@@ -105,7 +105,8 @@ static void check_law(const FlowInstance *in)
 {
     const RtCounters *n = flow_counters(in);
     CHECK_INT(n->in, n->emitted + n->state + n->filtered + n->late + n->errors);
-    CHECK_INT(n->rows, n->row_emitted + n->row_filtered + n->row_errors);
+    CHECK_INT(n->rows,
+              n->row_emitted + n->row_state + n->row_filtered + n->row_late + n->row_errors);
 }
 
 static Str rows(const FlowInstance *in)

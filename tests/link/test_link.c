@@ -138,7 +138,7 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtPipelineInfo) == 160, "compare the new member");
+_Static_assert(sizeof(RtPipelineInfo) == 168, "compare the new member");
 static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
 {
     text(got->name, want->name);
