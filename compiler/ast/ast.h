@@ -221,6 +221,7 @@ struct AstExpr {
             AstExpr *value;
             AstUnit *unit;
             AstName name;
+            AstInteger size; /* to decimal(2), to string(16) */
         } convert;
         struct {
             AstExpr *lo, *hi;

@@ -157,6 +157,7 @@ void ast_dump_expr(const AstExpr *e, Buf *out)
         sub(out, "a", e->as.convert.value);
         unit(out, e->as.convert.unit);
         word(out, e->as.convert.name.text);
+        integer(out, e->as.convert.size);
         break;
     case AST_RANGE:
         put(out, "(..");

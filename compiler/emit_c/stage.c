@@ -176,20 +176,6 @@ static void arithmetic(Emit *e, const IrIns *ins)
         emit_f(e, "    %s = %s %c %s;\n", d, a, signs[which], b);
         return;
     }
-    if (ins->op == IR_MUL && dst->type == IR_DECIMAL) {
-        unsigned have = reg_of(e, ins->a)->scale + reg_of(e, ins->b)->scale;
-        unsigned cut = reg_of(e, ins->a)->type == IR_DECIMAL &&
-                               reg_of(e, ins->b)->type == IR_DECIMAL && have > dst->scale
-                           ? have - dst->scale
-                           : 0;
-        emit_f(e,
-               "    { __int128 x = (__int128)%s * %s / %" PRIu64
-               "ll; %s = (i64)x; if (RT_RARE(x != %s)) ",
-               a, b, power10(cut), d, d);
-        leave(e, ins, "RT_OVERFLOW");
-        emit_f(e, "    }\n");
-        return;
-    }
     emit_f(e, "    if (RT_RARE(__builtin_%s_overflow(%s, %s, &%s))) ", names[which], a, b, d);
     leave(e, ins, "RT_OVERFLOW");
 }
@@ -239,7 +225,17 @@ static void convert(Emit *e, const IrIns *ins)
             emit_f(e, "    %s = (%s)%s;\n", d, emit_ctype(to->type), a);
         return;
     }
-    if (is_float(from->type)) { /* exact, or overflow; a decimal takes the nearest */
+    if (is_float(from->type) && to->type == IR_DECIMAL) {
+        emit_f(e, "    if (RT_RARE(rt->to_decimal((f64)%s, %u, &%s))) ", a, ts, d);
+        leave(e, ins, "RT_OVERFLOW");
+        return;
+    }
+    if (from->type == IR_DECIMAL && to->type == IR_DECIMAL && ts < fs) {
+        emit_f(e, "    %s = rt->round_decimal(%s, %u, %" PRIu32 ");\n", d, a, fs - ts,
+               ins->imm.index);
+        return;
+    }
+    if (is_float(from->type)) { /* exact, or overflow */
         static const struct {
             IrType type;
             const char *lo, *hi;
@@ -249,13 +245,8 @@ static void convert(Emit *e, const IrIns *ins)
         const char *lo = "-9223372036854775808.0", *hi = "9223372036854775808.0";
         for (size_t i = 0; i < COUNT_OF(bounds); i++)
             if (bounds[i].type == to->type) lo = bounds[i].lo, hi = bounds[i].hi;
-        emit_f(e, "    { f64 x = ");
-        if (ts)
-            emit_f(e, "__builtin_rint((f64)%s * 1e%u)", a, ts);
-        else
-            emit_f(e, "(f64)%s", a);
-        emit_f(e, "; if (RT_RARE(!(x >= %s && x < %s && x == (f64)(%s)x))) ", lo, hi,
-               emit_ctype(to->type));
+        emit_f(e, "    { f64 x = (f64)%s; if (RT_RARE(!(x >= %s && x < %s && x == (f64)(%s)x))) ",
+               a, lo, hi, emit_ctype(to->type));
         leave(e, ins, "RT_OVERFLOW");
         emit_f(e, "    %s = (%s)x; }\n", d, emit_ctype(to->type));
         return;

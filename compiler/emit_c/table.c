@@ -293,6 +293,8 @@ static void windows(Emit *e)
         emit_f(e, "0}, .key_bytes_max = (const u32[]){");
         for (uint32_t k = 0; k < w->key_count; k++)
             emit_f(e, "%" PRIu32 ", ", w->keys[k].bytes_max);
+        emit_f(e, "0}, .key_scales = (const u8[]){");
+        for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%u, ", w->keys[k].scale);
         emit_f(e, "0}, .key_names = (const char *const *const[]){");
         for (uint32_t k = 0; k < w->key_count; k++) {
             enum_names(e, w->keys[k].type == IR_ENUM ? w->keys[k].names : NULL);

@@ -51,6 +51,7 @@ static void constant(Buf *out, const IrReg *r, IrImm imm)
 
 static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
 {
+    static const char *const rounds[] = {"nearest", "floor", "ceil", "trunc"};
     static const char *const metas[] = {"topic", "topic", "key", "received", "raw"};
     switch (ins->op) {
     case IR_CONST:
@@ -65,6 +66,10 @@ static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
         buf_printf(out, " %.*s %.*s", STR_ARG(ins->imm.fail.reason), STR_ARG(ins->imm.fail.field));
         break;
     case IR_CALL: buf_printf(out, " #%u", ins->imm.builtin); break;
+    case IR_CONV:
+        if (ins->imm.index) buf_printf(out, " %s", rounds[ins->imm.index]);
+        if (s->regs[ins->dst].type == IR_DECIMAL) buf_printf(out, " (%u)", s->regs[ins->dst].scale);
+        break;
     case IR_ITEM_FIELD: buf_printf(out, " %u", ins->imm.index); break;
     case IR_LIST_AGG: buf_printf(out, " %s", aggs[ins->imm.index]); break;
     case IR_DROP:
@@ -134,6 +139,7 @@ static void schema(Buf *out, const IrProgram *program, uint32_t index)
         if (f->type == IR_STR) buf_printf(out, "(%u)", f->bytes_max);
         if (f->type == IR_RECORD || f->type == IR_LIST) buf_printf(out, " %u", f->record);
         if (f->type == IR_LIST) buf_printf(out, " at most %u", f->bytes_max);
+        if (f->type == IR_DECIMAL) buf_printf(out, "(%u)", f->scale);
         if (f->unit.len) buf_printf(out, " [%.*s]", STR_ARG(f->unit));
         if (f->has_range) buf_printf(out, " in %g..%g", f->lo, f->hi);
         if (f->optional) buf_char(out, '?');

@@ -51,7 +51,7 @@ uint64_t ir_window_layout(const IrWindow *w)
     h = mix(h, w->size_count);
     h = mix(h, w->event_time);
     for (uint32_t i = 0; i < w->key_count; i++) {
-        h = mix(h, (uint64_t)w->keys[i].type);
+        h = mix(mix(h, (uint64_t)w->keys[i].type), w->keys[i].scale);
         for (uint32_t n = 0; w->keys[i].names && n < w->keys[i].names->count; n++)
             for (size_t c = 0; c < w->keys[i].names->names[n].len; c++)
                 h = mix(h, (unsigned char)w->keys[i].names->names[n].ptr[c]);
@@ -60,7 +60,7 @@ uint64_t ir_window_layout(const IrWindow *w)
         uint64_t within;
         memcpy(&within, &w->aggs[i].within, 8);
         h = mix(mix(h, (uint64_t)w->aggs[i].kind), (uint64_t)w->aggs[i].type);
-        h = mix(h, within);
+        h = mix(mix(h, within), w->aggs[i].scale);
     }
     return h;
 }

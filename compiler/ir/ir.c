@@ -96,8 +96,11 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
     case IR_SUB:
     case IR_MUL:
     case IR_NEG: return stage->regs[ins->a].type != IR_F32 && stage->regs[ins->a].type != IR_F64;
-    case IR_CONV: return !fits(stage->regs[ins->a].type, stage->regs[ins->dst].type);
-    case IR_TEXT: return stage->regs[ins->a].type == IR_STR || stage->regs[ins->a].type == IR_JSON;
+    case IR_CONV:
+        if (stage->regs[ins->a].type == IR_DECIMAL && stage->regs[ins->dst].type == IR_DECIMAL)
+            return stage->regs[ins->dst].scale > stage->regs[ins->a].scale;
+        return !fits(stage->regs[ins->a].type, stage->regs[ins->dst].type);
+    case IR_TEXT: return ins->imm.boolean;
     case IR_LIST_AGG: /* a sum of floats never fails here, all others do where there is nothing */
         return ins->imm.index != AGG_SUM || (stage->regs[ins->dst].type != IR_F64);
     case IR_FAIL:

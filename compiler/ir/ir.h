@@ -98,6 +98,8 @@ typedef enum IrOp {
     IR_OP__COUNT
 } IrOp;
 
+/* CONV to a decimal with fewer digits: imm.index. NEAREST takes halves away from zero. */
+typedef enum IrRound { ROUND_NEAREST, ROUND_FLOOR, ROUND_CEIL, ROUND_TRUNC } IrRound;
 typedef enum IrMeta { META_TOPIC, META_TOPIC_LEVEL, META_KEY, META_RECEIVED, META_RAW } IrMeta;
 
 typedef union IrImm {
@@ -209,6 +211,7 @@ typedef struct IrAgg {
     IrType type;      /* of the input */
     double p, within; /* QUANTILE: probability and relative error */
     uint32_t out;     /* leaf of the window's output schema */
+    uint8_t scale;    /* DECIMAL */
 } IrAgg;
 
 typedef enum IrWindowKind { WINDOW_TUMBLE, WINDOW_COUNT } IrWindowKind;

@@ -161,14 +161,17 @@ static void keys(Link *link, const IrWindow *w, RtWindowInfo *info)
 {
     u8 *types = link__alloc(link, w->key_count + 1, sizeof *types);
     u32 *bytes_max = link__alloc(link, w->key_count + 1, sizeof *bytes_max);
+    u8 *scales = link__alloc(link, w->key_count + 1, sizeof *scales);
     const char *const **names = link__alloc(link, w->key_count + 1, sizeof *names);
     info->key_count = w->key_count;
     info->key_types = types;
     info->key_bytes_max = bytes_max;
+    info->key_scales = scales;
     info->key_names = names;
     for (uint32_t k = 0; !link->failed && k < w->key_count; k++) {
         types[k] = (u8)w->keys[k].type;
         bytes_max[k] = w->keys[k].bytes_max;
+        scales[k] = w->keys[k].scale;
         names[k] = w->keys[k].type == IR_ENUM ? link__names(link, w->keys[k].names) : NULL;
     }
 }

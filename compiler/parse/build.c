@@ -334,12 +334,13 @@ AstExpr *parse__call(Parser *p, ParseToken name, ArgList args)
     return expr;
 }
 
-AstExpr *parse__convert(Parser *p, AstExpr *value, AstUnit *unit, AstName name)
+AstExpr *parse__convert(Parser *p, AstExpr *value, AstUnit *unit, AstName name, AstInteger size)
 {
     AstExpr *expr = parse__expr(p, AST_CONVERT, parse__from(p, value->span));
     expr->as.convert.value = value;
     expr->as.convert.unit = unit;
     expr->as.convert.name = name;
+    expr->as.convert.size = size;
     deepen(p, expr, value);
     return expr;
 }

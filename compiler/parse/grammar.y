@@ -730,8 +730,12 @@ expr(A) ::= expr(B) STAR(O) expr(C). { A = parse__binary(p, AST_MUL, O, B, C); }
 expr(A) ::= expr(B) SLASH(O) expr(C). { A = parse__binary(p, AST_DIV, O, B, C); }
 expr(A) ::= expr(B) PERCENT(O) expr(C). { A = parse__binary(p, AST_MOD, O, B, C); }
 expr(A) ::= expr(B) DIV(O) expr(C). { A = parse__binary(p, AST_INT_DIV, O, B, C); }
-expr(A) ::= expr(B) TO unit(U). { A = parse__convert(p, B, U, (AstName){0}); }
-expr(A) ::= expr(B) TO ID(N). { A = parse__convert(p, B, NULL, parse__name(N)); }
+expr(A) ::= expr(B) TO unit(U). { A = parse__convert(p, B, U, (AstName){0}, (AstInteger){0}); }
+expr(A) ::= expr(B) TO ID(N). { A = parse__convert(p, B, NULL, parse__name(N), (AstInteger){0}); }
+expr(A) ::= expr(B) TO ID(N) LPAREN NUM(S) RPAREN(R). {
+    A = parse__convert(p, B, NULL, parse__name(N), parse__integer(p, S, INT32_MAX));
+    A->span.end = R.span.end;
+}
 expr(A) ::= MINUS(O) expr(B). [UMINUS] { A = parse__unary(p, AST_NEG, O, B); }
 expr(A) ::= IF(K) expr(C) THEN expr(Y) ELSE expr(N). [LOWEST] { A = parse__if(p, K, C, Y, N); }
 expr(A) ::= TRY(K) expr(Y) ELSE expr(N). [LOWEST] { A = parse__try(p, K, Y, N); }

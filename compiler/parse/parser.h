@@ -139,7 +139,7 @@ AstExpr *parse__exists(Parser *p, AstExpr *a, ParseToken token);
 AstExpr *parse__field(Parser *p, AstExpr *base, ParseToken name);
 AstExpr *parse__index(Parser *p, AstExpr *base, AstExpr *at);
 AstExpr *parse__call(Parser *p, ParseToken name, ArgList args);
-AstExpr *parse__convert(Parser *p, AstExpr *value, AstUnit *unit, AstName name);
+AstExpr *parse__convert(Parser *p, AstExpr *value, AstUnit *unit, AstName name, AstInteger size);
 AstExpr *parse__if(Parser *p, ParseToken word, AstExpr *cond, AstExpr *yes, AstExpr *no);
 AstExpr *parse__try(Parser *p, ParseToken word, AstExpr *yes, AstExpr *no);
 AstExpr *parse__match(Parser *p, ParseToken word, AstExpr *value, CaseList cases);

@@ -59,7 +59,7 @@ static bool fraction(Check *c, const AstExpr *e, const char *what, double low, d
         diag_error(c->diags, DIAG_T005, e->span, "%s is a number", what);
         return false;
     }
-    *ret_value = check__imm_number(v.type.kind, v.imm);
+    *ret_value = check__val_number(&v);
     if (*ret_value >= low && *ret_value <= high) return true;
     diag_error(c->diags, DIAG_T005, e->span, "%s is between %g and %g", what, low, high);
     return false;
@@ -138,6 +138,7 @@ static bool input(Check *c, const AstExpr *e, IrAgg *agg, Type *out, uint32_t *v
     *value = v.reg;
     *has = v.has;
     agg->type = v.type.kind;
+    agg->scale = v.type.scale;
     return true;
 }
 

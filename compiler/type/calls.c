@@ -78,6 +78,21 @@ static bool unit_rule(Check *c, const BuiltinInfo *info, uint32_t i, Val *v, con
     return false;
 }
 
+/* round_to(d, 2): a decimal of so many digits. */
+static Val round_to_decimal(Check *c, const AstExpr *e, Val v)
+{
+    Val digits;
+    Type whole = {.kind = IR_I64};
+    if (!check__constant_expr(c, e->as.call.args->next->value, &whole, "the number of digits",
+                              &digits))
+        return check__error_val(e->span);
+    if (digits.type.kind != IR_I64 || digits.imm.integer < 0 || digits.imm.integer > 15) {
+        diag_error(c->diags, DIAG_T005, digits.span, "`round_to` takes 0 to 15 digits");
+        return check__error_val(e->span);
+    }
+    return check__round_decimal(c, v, (uint32_t)digits.imm.integer, ROUND_NEAREST, e->span);
+}
+
 static Val builtin(Check *c, const AstExpr *e, Builtin which)
 {
     const BuiltinInfo *info = builtin_info(which);
@@ -101,6 +116,10 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
         bool whole = i == 0 && which >= BUILTIN_ROUND && which <= BUILTIN_TRUNC &&
                      type_is_integer(v.type.kind);
         if (whole) return v;
+        if (i == 0 && v.type.kind == IR_DECIMAL && which >= BUILTIN_ROUND && which <= BUILTIN_TRUNC)
+            return check__round_decimal(c, v, 0, (IrRound)(which - BUILTIN_ROUND), e->span);
+        if (i == 0 && v.type.kind == IR_DECIMAL && which == BUILTIN_ROUND_TO)
+            return round_to_decimal(c, e, v);
         if (which == BUILTIN_LEN && v.type.kind == IR_LIST) return check__count_of(c, &v, e->span);
         bool number = (kind == IR_F64 && type_is_number(v.type.kind)) ||
                       (kind == IR_I64 && type_is_integer(v.type.kind));

@@ -203,8 +203,10 @@ Val check__emit2(Check *c, IrOp op, Type type, uint32_t a, uint32_t b, Span span
 Val check__finite(Check *c, Val v);
 /* Into another numeric kind; constants at once. False (reported): a constant does not fit. */
 bool check__coerce(Check *c, Val *v, IrType kind);
-bool check__imm_convert(IrType from, IrImm imm, IrType to, IrImm *ret_imm);
-double check__imm_number(IrType kind, IrImm imm);
+bool check__imm_convert(const Type *from, IrImm imm, const Type *to, IrImm *ret_imm);
+double check__imm_number(IrType kind, IrImm imm); /* of a decimal: the scaled integer */
+/* As check__coerce; a decimal to the scale of `want`. */
+bool check__coerce_to(Check *c, Val *v, const Type *want);
 /* Makes v fit `want` (numbers widen, literals adapt), or reports T001 about `what`. */
 bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name);
 /* Reports T014 when v may be missing; what needs it is the let at hand or `needs`. */
@@ -230,6 +232,19 @@ Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span);
 Val check__convert(Check *c, const AstExpr *e);
 Val check__call(Check *c, const AstExpr *e, const Type *want);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
+/* The type that + gives, or *: decimals add their digits there. */
+Type check__number_type(IrOp op, const Val *a, const Val *b);
+/* decimal.c */
+#define NO_DIGITS 0xffffffffu
+int64_t check__power10(uint32_t n);
+/* Digits behind the point that hold v; NO_DIGITS: only as a float. */
+uint32_t check__digits(const Val *v);
+double check__val_number(const Val *v); /* of a constant */
+bool check__imm_to_decimal(const Type *from, IrImm imm, uint32_t scale, IrImm *ret_imm);
+bool check__imm_from_decimal(const Type *from, IrImm imm, IrImm *ret_imm); /* whole, as i64 */
+void check__put_decimal(Buf *out, int64_t value, uint32_t scale);
+Val check__round_decimal(Check *c, Val v, uint32_t scale, IrRound how, Span span);
+Val check__to_decimal(Check *c, const AstExpr *e, Val v);
 /* lists.c */
 Val check__list(Check *c, const AstExpr *e, const Type *want);
 Val check__index(Check *c, const AstExpr *e, Val base);

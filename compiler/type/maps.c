@@ -96,7 +96,7 @@ static double number_or(Check *c, const AstExpr *e, double preset)
 {
     Val v;
     if (!e || !check__constant_expr(c, e, NULL, "a scale", &v)) return preset;
-    return type_is_number(v.type.kind) ? check__imm_number(v.type.kind, v.imm) : preset;
+    return type_is_number(v.type.kind) ? check__val_number(&v) : preset;
 }
 
 static bool map_field(Check *c, const AstMapField *f, IrMapField *out, RecordField *field)

@@ -2,18 +2,29 @@
 #include "compiler/type/check.h"
 #include "compiler/pass/pass.h"
 
-static Type number_type(const Val *a, const Val *b)
+static Type decimal_type(IrOp op, Type type, const Val *a, const Val *b)
+{
+    uint32_t x = check__digits(a), y = check__digits(b);
+    bool fits = x != NO_DIGITS && y != NO_DIGITS && op != IR_DIV;
+    uint32_t scale = op == IR_MUL ? x + y : x > y ? x : y;
+    type.kind = fits ? IR_DECIMAL : IR_F64;
+    type.scale = fits ? (uint8_t)scale : 0;
+    return type;
+}
+
+Type check__number_type(IrOp op, const Val *a, const Val *b)
 {
     Type type = a->type;
     type.optional = false;
     type.has_range = false;
     IrType x = a->type.kind, y = b->type.kind;
     IrImm imm;
+    if (x == IR_DECIMAL || y == IR_DECIMAL) return decimal_type(op, type, a, b);
     if (x == y) return type;
-    if (a->constant && !b->constant && check__imm_convert(x, a->imm, y, &imm) &&
+    if (a->constant && !b->constant && check__imm_convert(&a->type, a->imm, &b->type, &imm) &&
         (type_is_float(y) || type_is_integer(x)))
         type.kind = y;
-    else if (b->constant && !a->constant && check__imm_convert(y, b->imm, x, &imm) &&
+    else if (b->constant && !a->constant && check__imm_convert(&b->type, b->imm, &a->type, &imm) &&
              (type_is_float(x) || type_is_integer(y)))
         type.kind = x;
     else if (type_is_float(x) || type_is_float(y))
@@ -182,9 +193,19 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
                      "");
         return check__error_val(span);
     }
-    Type type = number_type(&a, &b);
+    Type type = check__number_type(op, &a, &b);
     if (op == IR_DIV && type_is_integer(type.kind)) type.kind = IR_F64;
-    if (op == IR_IDIV && type_is_float(type.kind)) {
+    if (type.kind == IR_DECIMAL && type.scale > TYPE_SCALE_MAX) {
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_T003, op_span,
+                       "this product has %u digits behind the point, a decimal at most %d",
+                       type.scale, TYPE_SCALE_MAX);
+        Str text = source_text(c->file->source, a.span);
+        diag_fix_str(c->diags, d, STR_NONE, a.span,
+                     check__text(c, "(%.*s to decimal(2))", STR_ARG(text)));
+        return check__error_val(span);
+    }
+    if (op == IR_IDIV && !type_is_integer(type.kind)) {
         diag_error(c->diags, DIAG_T003, op_span, "`div` is for integers; use `/`");
         return check__error_val(span);
     }
@@ -210,7 +231,12 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
         }
     }
     if (op == IR_DIV || op == IR_MOD) b = check__finite(c, b);
-    if (!check__coerce(c, &a, type.kind) || !check__coerce(c, &b, type.kind))
+    Type left_type = type, right_type = type;
+    if (op == IR_MUL && type.kind == IR_DECIMAL) {
+        left_type.scale = (uint8_t)check__digits(&a);
+        right_type.scale = (uint8_t)check__digits(&b);
+    }
+    if (!check__coerce_to(c, &a, &left_type) || !check__coerce_to(c, &b, &right_type))
         return check__error_val(span);
     type.span = (Span){0};
     if (a.constant && b.constant) return fold(c, op, type, &a, &b, span);
@@ -241,12 +267,12 @@ Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
     Type type = a.type;
     bool numbers = type_is_number(a.type.kind) && type_is_number(b.type.kind);
     if (numbers) {
-        type = number_type(&a, &b);
+        type = check__number_type(op, &a, &b);
         Type unit;
         if (!same_unit(c, &a, &b, op_span, &unit)) return check__error_val(span);
         a = check__finite(c, a);
         b = check__finite(c, b);
-        if (!check__coerce(c, &a, type.kind) || !check__coerce(c, &b, type.kind))
+        if (!check__coerce_to(c, &a, &type) || !check__coerce_to(c, &b, &type))
             return check__error_val(span);
     } else if (a.type.kind != b.type.kind || !type_same(&a.type, &b.type) ||
                a.type.kind == IR_RECORD || a.type.kind == IR_LIST || a.type.kind == IR_JSON) {
@@ -510,11 +536,25 @@ Val check__convert(Check *c, const AstExpr *e)
     if (!check__present(c, &v, "`to` needs a value")) return check__error_val(e->span);
     if (e->as.convert.unit) return to_unit(c, e, v);
     Str to = e->as.convert.name.text;
+    AstInteger size = e->as.convert.size;
+    if (AST_HAS(size) && !str_is(to, "string") && !str_is(to, "decimal")) {
+        diag_error(c->diags, DIAG_N003, size.span, "`to %.*s` takes no size", STR_ARG(to));
+        return check__error_val(e->span);
+    }
     if (str_is(to, "string") && v.type.kind != IR_RECORD && v.type.kind != IR_LIST) {
-        if (v.type.kind == IR_STR) return v;
+        if (AST_HAS(size) && (size.value < 1 || size.value > TYPE_STRING_MAX)) {
+            diag_error(c->diags, DIAG_T013, size.span, "the length of string is from 1 to %d",
+                       TYPE_STRING_MAX);
+            return check__error_val(e->span);
+        }
+        uint32_t most = AST_HAS(size) ? (uint32_t)size.value : type_text_max(&v.type);
+        if (v.type.kind == IR_STR && v.type.bytes_max <= most) return v;
         v = check__finite(c, v);
-        Type type = {.kind = IR_STR, .bytes_max = type_text_max(&v.type)};
-        return check__emit1(c, IR_TEXT, type, check__reg(c, &v), e->span);
+        Type type = {.kind = IR_STR, .bytes_max = most};
+        bool narrow = most < type_text_max(&v.type);
+        Val text = check__emit1(c, IR_TEXT, type, check__reg(c, &v), e->span);
+        c->b->stage->code[c->b->stage->code_count - 1].imm.boolean = narrow;
+        return text;
     }
     if (str_is(to, "date") && v.type.kind == IR_TIME) {
         Type type = {.kind = IR_STR, .bytes_max = 30};
@@ -527,6 +567,7 @@ Val check__convert(Check *c, const AstExpr *e)
         build_list(c->b, IR_CALL, dst, args, 3)->imm.builtin = BUILTIN_SUBSTR;
         return (Val){.type = type, .reg = dst, .has = NO_REG, .span = e->span};
     }
+    if (str_is(to, "decimal")) return check__to_decimal(c, e, v);
     static const IrType kinds[] = {IR_I32, IR_I64, IR_U32, IR_U64, IR_F32, IR_F64};
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;

@@ -49,8 +49,10 @@ static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const
         if (!ins->imm.boolean) add_known(r, REASON_DIV_ZERO);
         if (!is_float && ins->op == IR_IDIV) add_known(r, REASON_OVERFLOW);
         break;
-    case IR_TEXT:
     case IR_CONCAT: break; /* bounds are the sum of the parts: they always fit */
+    case IR_TEXT:
+        if (ins->imm.boolean) add_known(r, REASON_TOO_LONG);
+        break;
     case IR_CALL: add_known(r, builtin_info((Builtin)ins->imm.builtin)->reason); break;
     case IR_INDEX: add_known(r, REASON_RANGE); break;
     case IR_LIST_OF: add_known(r, REASON_TOO_LONG); break;

@@ -75,6 +75,10 @@ static void scalar(JsonOut *json, const Type *type, IrImm imm)
     case IR_U64: json_put_uint(json, imm.natural); break;
     case IR_F32:
     case IR_F64: json_put_number(json, imm.number); break;
+    case IR_DECIMAL:
+        check__put_decimal(&text, imm.integer, type->scale);
+        json_put_raw(json, buf_view(&text));
+        break;
     case IR_STR: json_put_str(json, imm.text); break;
     case IR_ENUM: json_put_str(json, type->names->names[imm.integer]); break;
     case IR_TIME:
@@ -337,7 +341,7 @@ static void expect_field(Expected *x, const AstField *f, const IrField *field, S
             return;
         }
         e.has_tolerance = true;
-        e.tolerance = check__imm_number(by.type.kind, by.imm);
+        e.tolerance = check__val_number(&by);
     }
     if (!v.type.null) {
         AUTO_BUF Buf text;
@@ -346,7 +350,7 @@ static void expect_field(Expected *x, const AstField *f, const IrField *field, S
         json_out_init(&json, &text);
         put_value(c, &json, f->value, field, true);
         e.json = kept(c, &text);
-        if (type_is_number(field->type)) e.number = check__imm_number(field->type, v.imm);
+        if (type_is_number(field->type)) e.number = check__val_number(&v);
     }
     *PUSH(c, x->out->fields, x->out->field_count, x->cap) = e;
 }

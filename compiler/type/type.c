@@ -13,7 +13,7 @@ bool type_is_float(IrType kind)
 
 bool type_is_number(IrType kind)
 {
-    return type_is_integer(kind) || type_is_float(kind);
+    return type_is_integer(kind) || type_is_float(kind) || kind == IR_DECIMAL;
 }
 
 static bool enum_same(const IrEnum *a, const IrEnum *b)
@@ -36,9 +36,9 @@ bool type_same(const Type *a, const Type *b)
 {
     if (a->kind == IR_NONE || b->kind == IR_NONE) return true;
     if (a->kind != b->kind) return false;
+    if (a->kind == IR_DECIMAL && a->scale != b->scale) return false;
     if (type_is_number(a->kind)) return unit_same(a->unit, b->unit);
     if (a->kind == IR_ENUM) return enum_same(a->names, b->names);
-    if (a->kind == IR_DECIMAL) return a->scale == b->scale;
     bool parts = a->kind == IR_RECORD || a->kind == IR_LIST;
     if (!parts || a->record == b->record) return true;
     if (a->record->count != b->record->count) return false;

@@ -10,7 +10,7 @@
 #include "compiler/ir/ir.h"
 #include "compiler/type/units.h"
 
-enum { TYPE_ITEMS_MAX = 1 << 20 };
+enum { TYPE_ITEMS_MAX = 1 << 20, TYPE_SCALE_MAX = 18 };
 enum { TYPE_LEAVES_MAX = 256, TYPE_NESTING_MAX = IR_PATH_MAX, TYPE_STRING_MAX = 1 << 20 };
 
 typedef struct Record Record;
@@ -44,7 +44,7 @@ struct Record {
 
 bool type_is_integer(IrType kind);
 bool type_is_float(IrType kind);
-bool type_is_number(IrType kind); /* integers and floats, not decimal */
+bool type_is_number(IrType kind); /* integers, floats and decimals */
 /* Of an item of a list. */
 Type type_item(const Type *list);
 /* Equal but for range, bounds and name: what may stand in one place. */

@@ -50,7 +50,7 @@ static bool bound(Check *c, const AstExpr *e, const Type *type, double *ret_valu
         diag_error(c->diags, DIAG_T016, e->span, "a range has numbers as its ends");
         return false;
     }
-    double value = check__imm_number(v.type.kind, v.imm);
+    double value = check__val_number(&v);
     if (!v.naked && !unit_same(v.type.unit, type->unit)) {
         if (!unit_convertible(v.type.unit, type->unit)) {
             diag_error(c->diags, DIAG_U002, e->span, "the range is in another unit than its type");
@@ -152,7 +152,20 @@ static Type named(Check *c, const AstType *ast)
         diag_error(c->diags, DIAG_T013, ast->param.span, "a time is read as s, ms, us or ns");
         return type;
     }
-    if (str_is(name, "bytes") || str_is(name, "decimal") || str_is(name, "json")) {
+    if (str_is(name, "decimal")) {
+        if (AST_HAS(ast->size) && ast->size.value >= 0 && ast->size.value <= TYPE_SCALE_MAX) {
+            type.kind = IR_DECIMAL;
+            type.scale = (uint8_t)ast->size.value;
+            return type;
+        }
+        Diagnostic *d = diag_error(c->diags, DIAG_T013, ast->span,
+                                   "decimal says how many digits stand behind its point, 0 to %d",
+                                   TYPE_SCALE_MAX);
+        Span at = {ast->name.span.file, ast->name.span.end, ast->name.span.end};
+        if (!AST_HAS(ast->size)) diag_fix_str(c->diags, d, STR("decimal(2)"), at, STR("(2)"));
+        return type;
+    }
+    if (str_is(name, "bytes") || str_is(name, "json")) {
         diag_error(c->diags, DIAG_A002, ast->span, "the type `%.*s` is not available yet",
                    STR_ARG(name));
         return type;

@@ -81,10 +81,17 @@ static bool integer_fits(IrType to, bool negative, uint64_t size)
     }
 }
 
-bool check__imm_convert(IrType from, IrImm imm, IrType to, IrImm *ret_imm)
+bool check__imm_convert(const Type *from_type, IrImm imm, const Type *to_type, IrImm *ret_imm)
 {
+    IrType from = from_type->kind, to = to_type->kind;
+    if (to == IR_DECIMAL) return check__imm_to_decimal(from_type, imm, to_type->scale, ret_imm);
+    if (from == IR_DECIMAL && !type_is_float(to)) {
+        if (!check__imm_from_decimal(from_type, imm, &imm)) return false;
+        from = IR_I64;
+    }
     if (type_is_float(to)) {
-        double value = check__imm_number(from, imm);
+        Val v = {.type = *from_type, .imm = imm};
+        double value = check__val_number(&v);
         *ret_imm = (IrImm){.number = to == IR_F32 ? (double)(float)value : value};
         return isfinite(ret_imm->number);
     }
@@ -115,18 +122,21 @@ bool check__coerce(Check *c, Val *v, IrType kind)
     if (v->type.kind == kind || check__bad(v)) return true;
     if (v->constant) {
         IrImm imm;
-        if (!check__imm_convert(v->type.kind, v->imm, kind, &imm)) {
+        Type to = {.kind = kind};
+        if (!check__imm_convert(&v->type, v->imm, &to, &imm)) {
             diag_error(c->diags, DIAG_T008, v->span, "this number does not fit %s",
                        ir_type_name(kind));
             return false;
         }
         v->imm = imm;
         v->type.kind = kind;
+        v->type.scale = 0;
         return true;
     }
     Val source = type_is_float(kind) ? *v : check__finite(c, *v);
     Type type = source.type;
     type.kind = kind;
+    type.scale = 0;
     Val out = check__emit1(c, IR_CONV, type, source.reg, v->span);
     out.type.optional = v->type.optional;
     out.has = v->has;
@@ -199,10 +209,13 @@ static void unit_mismatch(Check *c, const Val *v, const Type *want)
     }
 }
 
-static bool widens(const Val *v, IrType to)
+static bool widens(const Val *v, const Type *want)
 {
-    IrType from = v->type.kind;
-    if (from == to || v->constant) return true;
+    IrType from = v->type.kind, to = want->kind;
+    if (v->constant) return true;
+    if (to == IR_DECIMAL)
+        return type_is_integer(from) || (from == IR_DECIMAL && v->type.scale <= want->scale);
+    if (from == to) return true;
     if (to == IR_F64) return true;
     if (to == IR_F32) return false;
     if (to == IR_I64) return from == IR_I32 || from == IR_U32;
@@ -223,12 +236,12 @@ bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name)
         return true;
     }
     bool numbers = type_is_number(v->type.kind) && type_is_number(want->kind);
-    if (numbers && widens(v, want->kind)) {
+    if (numbers && widens(v, want)) {
         if (!(v->naked && v->constant) && !unit_same(v->type.unit, want->unit)) {
             unit_mismatch(c, v, want);
             return false;
         }
-        if (!check__coerce(c, v, want->kind)) return false;
+        if (!check__coerce_to(c, v, want)) return false;
         v->type.unit = want->unit;
         return true;
     }
@@ -239,8 +252,9 @@ bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name)
                                what, STR_ARG(name), STR_ARG(type_text(c->arena, want)),
                                STR_ARG(type_text(c->arena, &v->type)));
     if (numbers) {
-        Str text = check__text(c, "%.*s to %s", STR_ARG(source_text(c->file->source, v->span)),
-                               ir_type_name(want->kind));
+        Type plain = {.kind = want->kind, .scale = want->scale};
+        Str text = check__text(c, "%.*s to %.*s", STR_ARG(source_text(c->file->source, v->span)),
+                               STR_ARG(type_text(c->arena, &plain)));
         diag_fix_str(c->diags, d, STR_NONE, v->span, text);
     }
     return false;
@@ -336,7 +350,10 @@ Type check__joined(const Val *a, const Val *b)
     if (b->type.null) return a->type;
     Type type = a->type;
     if (type_is_number(a->type.kind) && type_is_number(b->type.kind)) {
-        if (a->constant && !b->constant)
+        bool decimal = a->type.kind == IR_DECIMAL || b->type.kind == IR_DECIMAL;
+        if (decimal)
+            type = check__number_type(IR_ADD, a, b);
+        else if (a->constant && !b->constant)
             type = b->type;
         else if (!b->constant || b->type.kind == IR_F64) {
             if (a->type.kind != b->type.kind)

@@ -271,6 +271,7 @@ typedef struct RtWindowInfo {
     u32 key_count, agg_count;
     const u8 *key_types;
     const u32 *key_bytes_max;
+    const u8 *key_scales;                /* DECIMAL: digits behind the point */
     const char *const *const *key_names; /* names of the keys that are enums */
     const RtAggInfo *aggs;
     u32 slot_bytes; /* aggregates of one key in one window */
@@ -491,6 +492,11 @@ typedef struct RtApi {
     u32 (*builtin)(RtPipe *, u32 which, const RtValue *args, u32 count,
                    RtValue *ret); /* a reason */
     f64 (*fmod)(f64 a, f64 b);
+    /* decimals: the multiple of 10^-scale nearest to x, halves away from zero; a RtReason */
+    u32 (*to_decimal)(f64 x, u32 scale, i64 *ret);
+    /* without its last `digits` digits; how: 0 nearest, halves away from zero; 1 floor, 2 ceil,
+     * 3 towards zero */
+    i64 (*round_decimal)(i64 v, u32 digits, u32 how);
     /* lists. `item` is the schema of an item; results are a RtReason (0 = fine) */
     u32 (*list)(RtPipe *, const RtSchema *item, const RtValue *values, const u8 *has, u32 count,
                 RtValue *ret); /* count items, their leaves one after the other; in scratch */

@@ -55,6 +55,9 @@ u64 rt_value_bytes(const RtField *field, RtValue v); /* room rt_put_value needs 
 char *rt_put_json(char *w, const RtSchema *schema, const RtValue *values, const u8 *has);
 u64 rt_json_bytes(const RtSchema *schema, const RtValue *values, const u8 *has);
 
+/* What RtApi says of to_decimal and round_decimal. */
+u32 rt_to_decimal(f64 x, u32 scale, i64 *ret);
+i64 rt_round_decimal(i64 v, u32 digits, u32 how);
 u32 rt_builtin(RtPipe *pipe, u32 which, const RtValue *args, u32 count, RtValue *ret);
 void rt_meta_level(RtPipe *pipe, u32 level, RtValue *ret);
 

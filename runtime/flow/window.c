@@ -554,6 +554,7 @@ static int compare_slots(const RtWindow *w, const Slot *a, const Slot *b)
     for (u32 i = 0; i < info->key_count; i++) {
         char ta[64], tb[64];
         RtField field = {.type = info->key_types[i],
+                         .scale = info->key_scales ? info->key_scales[i] : 0,
                          .names = info->key_names ? info->key_names[i] : NULL};
         int order;
         if (is_text(field.type)) {

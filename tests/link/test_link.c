@@ -106,7 +106,7 @@ static void graph(const RtPipelineInfo *got, const RtPipelineInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtAggInfo) == 32 && sizeof(RtWindowInfo) == 96, "compare the new member");
+_Static_assert(sizeof(RtAggInfo) == 32 && sizeof(RtWindowInfo) == 104, "compare the new member");
 static void window(const RtWindowInfo *got, const RtWindowInfo *want)
 {
     text(got->name, want->name);
@@ -122,6 +122,7 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     for (u32 i = 0; i < want->key_count; i++) {
         CHECK_INT(got->key_types[i], want->key_types[i]);
         CHECK_INT(got->key_bytes_max[i], want->key_bytes_max[i]);
+        CHECK_INT(got->key_scales[i], want->key_scales[i]);
         CHECK_INT(!got->key_names[i], !want->key_names[i]);
         if (want->key_names[i]) text(got->key_names[i][0], want->key_names[i][0]);
     }
