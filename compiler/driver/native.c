@@ -41,9 +41,13 @@ Status native_add(NativeSet *set, const char *path, Diag *diag)
     if (!st) st = front_add(&finder, path, diag);
     for (uint32_t i = 0; !st && i < finder.count; i++) {
         const Source *source = finder.programs[i];
-        Str text =
-            arena_printf(finder.arena, "%.*s%.*s", STR_ARG(source->text), STR_ARG(source->carried));
-        st = text.ptr ? add_text(set, source->path, text, diag) : ST_NO_MEMORY;
+        AUTO_BUF Buf text;
+        buf_init(&text, 2 * SOURCE_BYTES_MAX); /* source_add refuses what is too long */
+        buf_str(&text, source->text);
+        buf_str(&text, source->carried);
+        st = buf_status(&text);
+        st = st ? diag_set(diag, st, "the program and what it uses are too long")
+                : add_text(set, source->path, buf_view(&text), diag);
     }
     front_close(&finder);
     return st;

@@ -261,12 +261,14 @@ static void program_table(Emit *e)
         emit_f(e,
                ", .sources = sources_%" PRIu32 ", .sinks = sinks_%" PRIu32
                ", .nodes = nodes_%" PRIu32 ", .wires = wires_%" PRIu32
-               ", .windows = windows_%" PRIu32 ",\n",
-               i, i, i, i, i);
+               ", .windows = windows_%" PRIu32 ", .mems = mems_%" PRIu32 ",\n",
+               i, i, i, i, i, i);
         emit_f(e,
                "     .source_count = %" PRIu32 ", .sink_count = %" PRIu32 ", .node_count = %" PRIu32
-               ", .wire_count = %" PRIu32 ", .window_count = %" PRIu32 ",\n",
-               p->source_count, p->sink_count, p->node_count, p->wire_count, p->window_count);
+               ", .wire_count = %" PRIu32 ", .window_count = %" PRIu32 ", .mem_count = %" PRIu32
+               ",\n",
+               p->source_count, p->sink_count, p->node_count, p->wire_count, p->window_count,
+               p->mem_count);
         emit_f(e,
                "     .error_sinks = error_sinks_%" PRIu32 ", .error_sink_count = %" PRIu32
                ", .error_drop = %d, .bounded = %d, .has_time = %d,\n",

@@ -49,6 +49,9 @@ void emit_row(Emit *e, const IrIns *ins);
 void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count);
 /* list.c: operations on lists and items. */
 void emit_list(Emit *e, const IrIns *ins);
+/* state.c: tables and calls of memories. */
+void emit_mems(Emit *e);
+void emit_mem(Emit *e, const IrIns *ins);
 /* layout.c: `learnt_N`; returns false when there is no usable layout. */
 bool emit_layout(Emit *e, Str sample);
 /* table.c: schemas and the tables of a pipeline and of the program. */

@@ -574,7 +574,7 @@ static void fail(Emit *e, const IrIns *ins)
     static const char *const known[] = {"bad_json",      "bad_number",    "bad_time", "bad_enum",
                                         "bad_value",     "missing_field", "range",    "too_long",
                                         "unknown_field", "future_time",   "overflow", "div_zero",
-                                        "no_match"};
+                                        "no_match",      "state_full"};
     char reason[40] = "RT_NAMED";
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         if (!str_is(ins->imm.fail.reason, known[i])) continue;
@@ -707,6 +707,7 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_ITEM_FIELD:
     case IR_LIST_HAS:
     case IR_LIST_AGG: emit_list(e, ins); break;
+    case IR_MEM: emit_mem(e, ins); break;
     case IR_FAIL: fail(e, ins); break;
     case IR_DROP: drop(e); break;
     case IR_PASS: pass(e, ins); break;

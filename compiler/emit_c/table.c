@@ -316,6 +316,7 @@ void emit_tables(Emit *e)
     sinks(e);
     graph(e);
     windows(e);
+    emit_mems(e);
     emit_f(e, "static const u32 error_sinks_%" PRIu32 "[] = {", e->index);
     for (uint32_t i = 0; i < e->pipeline->error_sink_count; i++)
         emit_f(e, "%" PRIu32 ", ", e->pipeline->error_sinks[i]);

@@ -76,6 +76,7 @@ static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
     case IR_PASS:
     case IR_WINDOW:
     case IR_EACH:
+    case IR_MEM:
     case IR_EMIT: buf_printf(out, " %u", ins->imm.index); break;
     default: break;
     }
@@ -168,6 +169,29 @@ static void window(Buf *out, const IrPipeline *p, uint32_t index)
     buf_char(out, '\n');
 }
 
+const char *ir_mem_kind(IrMemKind kind)
+{
+    static const char *const names[MEM__COUNT] = {
+        "prev",    "delta",  "rate",     "ema",      "hysteresis", "held", "baseline",
+        "becomes", "dedupe", "deadband", "throttle", "sample",     "cell"};
+    return kind < MEM__COUNT ? names[kind] : "?";
+}
+
+static void memory(Buf *out, const IrMem *m, uint32_t index)
+{
+    buf_printf(out, "  mem %u %s", index, ir_mem_kind(m->kind));
+    if (m->span_ns) buf_printf(out, " %lld", (long long)m->span_ns);
+    if (m->count) buf_printf(out, " %llu", (unsigned long long)m->count);
+    buf_printf(out, "%s%s%s keys", m->resets ? " resets" : "", m->share ? " share" : "",
+               m->starts ? " starts" : "");
+    for (uint32_t i = 0; i < m->key_count; i++)
+        buf_printf(out, " %.*s:%s", STR_ARG(m->keys[i].name), ir_type_name(m->keys[i].type));
+    buf_text(out, " inputs");
+    for (uint32_t i = 0; i < m->input_count; i++)
+        buf_printf(out, " %s", ir_type_name(m->inputs[i].type));
+    buf_char(out, '\n');
+}
+
 static void pipeline(Buf *out, const IrPipeline *p)
 {
     static const char *const ports[] = {"out", "error", "late"};
@@ -179,6 +203,7 @@ static void pipeline(Buf *out, const IrPipeline *p)
         buf_printf(out, "  time order %lld idle %lld ahead %lld\n", (long long)p->time.order_ns,
                    (long long)p->time.idle_ns, (long long)p->time.ahead_ns);
     for (uint32_t i = 0; i < p->window_count; i++) window(out, p, i);
+    for (uint32_t i = 0; i < p->mem_count; i++) memory(out, &p->mems[i], i);
     for (uint32_t i = 0; i < p->sink_count; i++) {
         buf_printf(out, "  sink %u %.*s %s keys", i, STR_ARG(p->sinks[i].kind),
                    p->sinks[i].address_is_computed ? "computed" : "fixed");

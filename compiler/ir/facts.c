@@ -44,24 +44,50 @@ static uint64_t mix(uint64_t h, uint64_t v)
     return h ^ h >> 29;
 }
 
+/* A type, with the names where the value is an index into them. */
+static uint64_t mix_reg(uint64_t h, const IrReg *reg)
+{
+    h = mix(mix(h, (uint64_t)reg->type), reg->scale);
+    for (uint32_t n = 0; reg->names && n < reg->names->count; n++)
+        for (size_t c = 0; c < reg->names->names[n].len; c++)
+            h = mix(h, (unsigned char)reg->names->names[n].ptr[c]);
+    return h;
+}
+
 uint64_t ir_window_layout(const IrWindow *w)
 {
     uint64_t h = mix(1, (uint64_t)w->kind);
     h = mix(h, (uint64_t)w->size_ns);
     h = mix(h, w->size_count);
     h = mix(h, w->event_time);
-    for (uint32_t i = 0; i < w->key_count; i++) {
-        h = mix(mix(h, (uint64_t)w->keys[i].type), w->keys[i].scale);
-        for (uint32_t n = 0; w->keys[i].names && n < w->keys[i].names->count; n++)
-            for (size_t c = 0; c < w->keys[i].names->names[n].len; c++)
-                h = mix(h, (unsigned char)w->keys[i].names->names[n].ptr[c]);
-    }
+    for (uint32_t i = 0; i < w->key_count; i++) h = mix_reg(h, &w->keys[i]);
     for (uint32_t i = 0; i < w->agg_count; i++) {
         uint64_t within;
         memcpy(&within, &w->aggs[i].within, 8);
         h = mix(mix(h, (uint64_t)w->aggs[i].kind), (uint64_t)w->aggs[i].type);
         h = mix(mix(h, within), w->aggs[i].scale);
     }
+    return h;
+}
+
+unsigned ir_mem_flags(const IrMem *m)
+{
+    return (unsigned)m->resets | (unsigned)m->share << 1 | (unsigned)m->starts << 2;
+}
+
+uint32_t ir_mem_bytes_max(const IrMem *m)
+{
+    if (m->kind == MEM_CELL) return m->bytes;
+    return m->input_count ? m->inputs[0].bytes_max : 0;
+}
+
+uint64_t ir_mem_layout(const IrMem *m)
+{
+    uint64_t h = mix(2, (uint64_t)m->kind);
+    h = mix(mix(h, ir_mem_flags(m)), m->count);
+    h = mix(mix(h, ir_mem_bytes_max(m)), (uint64_t)m->span_ns);
+    for (uint32_t i = 0; i < m->key_count; i++) h = mix_reg(h, &m->keys[i]);
+    for (uint32_t i = 0; i < m->input_count; i++) h = mix_reg(h, &m->inputs[i]);
     return h;
 }
 

@@ -21,6 +21,12 @@ const char *ir_format_name(IrFormat format);
 unsigned ir_sketch_bits(double within);
 /* Hash of whatever must be equal for a window's saved state to fit. */
 uint64_t ir_window_layout(const IrWindow *window);
+/* The same of a memory. */
+uint64_t ir_mem_layout(const IrMem *mem);
+/* RT_MEM_RESETS and so on. */
+unsigned ir_mem_flags(const IrMem *mem);
+/* Text a MEM_PREV keeps, or the size of a MEM_CELL. */
+uint32_t ir_mem_bytes_max(const IrMem *mem);
 /* Options as a JSON object; `map` (a register map, or NULL) adds its members in front. */
 void ir_put_options(Buf *out, const IrOption *list, uint32_t count, const IrMap *map);
 /* `key (...)` of a sink as a JSON list of leaf paths. `arena` is for scratch. */

@@ -104,6 +104,7 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
     case IR_LIST_AGG: /* a sum of floats never fails here, all others do where there is nothing */
         return ins->imm.index != AGG_SUM || (stage->regs[ins->dst].type != IR_F64);
     case IR_FAIL:
+    case IR_MEM:
     case IR_WATERMARK: return true;
     default: return infos[ins->op].effect == EFFECT_FAIL;
     }

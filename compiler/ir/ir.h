@@ -214,6 +214,42 @@ typedef struct IrAgg {
     uint8_t scale;    /* DECIMAL */
 } IrAgg;
 
+/* The order is the one of RtMemKind in flow/abi.h. */
+typedef enum IrMemKind {
+    MEM_PREV,
+    MEM_DELTA,
+    MEM_RATE,
+    MEM_EMA,
+    MEM_HYSTERESIS,
+    MEM_HELD,
+    MEM_BASELINE,
+    MEM_EDGE,
+    MEM_DEDUPE,
+    MEM_DEADBAND,
+    MEM_THROTTLE,
+    MEM_SAMPLE,
+    MEM_CELL, /* plain bytes of step functions: EXTERN uses it, MEM does not */
+    MEM__COUNT
+} IrMemKind;
+
+/* One place of a program that remembers: a cell for each key. */
+typedef struct IrMem {
+    IrMemKind kind;
+    Str name;    /* "delta used": what it is and where it stands, for state that moves */
+    IrReg *keys; /* type and bound of each key */
+    uint32_t key_count;
+    IrReg *inputs; /* of each value behind the keys */
+    uint32_t input_count;
+    bool event_time; /* no time register: the time at hand is the record's, else its arrival */
+    bool resets;     /* DELTA, RATE: the last input is where the counter starts again */
+    bool share;      /* DEADBAND: the distance is a share of the value */
+    bool starts;     /* EDGE: true before the first record */
+    int64_t span_ns; /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: silence, 0 = any */
+    uint64_t count;  /* THROTTLE */
+    uint32_t bytes;  /* CELL: size */
+    uint32_t node;
+} IrMem;
+
 typedef enum IrWindowKind { WINDOW_TUMBLE, WINDOW_COUNT } IrWindowKind;
 
 typedef struct IrWindow {
@@ -271,6 +307,8 @@ typedef struct IrPipeline {
     uint32_t stage_count;
     IrWindow *windows;
     uint32_t window_count;
+    IrMem *mems;
+    uint32_t mem_count;
     IrSink *sinks;
     uint32_t sink_count;
     /* `on error`: sinks (indexes) that take the error record; none and not drop = dead */
@@ -373,6 +411,7 @@ const IrOpInfo *ir_op_info(IrOp op);
 const char *ir_type_name(IrType type);
 /* Items of this schema are single values: its one field has no name. */
 bool ir_is_scalar_item(const IrProgram *program, uint32_t schema);
+const char *ir_mem_kind(IrMemKind kind); /* the word of the language */
 /* All leaves of a schema, nested records flattened in field order. */
 MUST Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
                       uint32_t *ret_count);

@@ -118,6 +118,27 @@ static Status list_args(const Verify *v, const IrIns *ins)
     return ST_OK;
 }
 
+static Status mem_args(const Verify *v, const IrIns *ins)
+{
+    if (ins->imm.index >= v->pipeline->mem_count) return broken(v, "no such memory");
+    const IrMem *m = &v->pipeline->mems[ins->imm.index];
+    const uint32_t *args = v->stage->pool + ins->args;
+    Status status = ins->a == NO_REG ? ST_OK : read_reg(v, ins->a);
+    if (status) return status;
+    if (ins->arg_count != m->key_count + 2 * m->input_count)
+        return broken(v, "arguments of another number than the memory's");
+    for (uint32_t i = 0; i < ins->arg_count; i++) {
+        bool has = i >= m->key_count && (i - m->key_count) % 2;
+        if (has && args[i] == NO_REG) continue;
+        if ((status = read_reg(v, args[i]))) return status;
+        IrType want = i < m->key_count ? m->keys[i].type
+                      : has            ? IR_BOOL
+                                       : m->inputs[(i - m->key_count) / 2].type;
+        if (v->stage->regs[args[i]].type != want) return broken(v, "an argument of another type");
+    }
+    return ST_OK;
+}
+
 /* INDEX, ITEM_FIELD, LIST_HAS, LIST_AGG, COUNT_OF: operand a is a list (an item). */
 static Status of_list(const Verify *v, const IrIns *ins)
 {
@@ -192,6 +213,7 @@ static Status arguments(const Verify *v, const IrIns *ins)
     case IR_WINDOW: return window_args(v, ins);
     case IR_LIST_OF: return list_args(v, ins);
     case IR_EACH: return each_args(v, ins);
+    case IR_MEM: return mem_args(v, ins);
     default: break;
     }
     for (uint32_t i = 0; i < ins->arg_count; i++) {

@@ -199,6 +199,37 @@ static void windows(Link *link, const IrPipeline *p, RtPipelineInfo *info)
     }
 }
 
+static void mems(Link *link, const IrPipeline *p, RtPipelineInfo *info)
+{
+    RtMemInfo *list = link__alloc(link, p->mem_count + 1, sizeof *list);
+    info->mems = list;
+    info->mem_count = p->mem_count;
+    for (uint32_t i = 0; list && i < p->mem_count; i++) {
+        const IrMem *m = &p->mems[i];
+        u8 *types = link__alloc(link, m->key_count + 1, sizeof *types);
+        u32 *bytes_max = link__alloc(link, m->key_count + 1, sizeof *bytes_max);
+        for (uint32_t k = 0; types && bytes_max && k < m->key_count; k++) {
+            types[k] = (u8)m->keys[k].type;
+            bytes_max[k] = m->keys[k].bytes_max;
+        }
+        list[i] = (RtMemInfo){
+            .name = link__text(link, m->name),
+            .layout = ir_mem_layout(m),
+            .kind = (u8)m->kind,
+            .type = (u8)(m->input_count ? m->inputs[0].type : IR_NONE),
+            .flags = (u8)ir_mem_flags(m),
+            .bytes_max = ir_mem_bytes_max(m),
+            .inputs = m->input_count,
+            .key_count = m->key_count,
+            .key_types = types,
+            .key_bytes_max = bytes_max,
+            .span_ns = m->span_ns,
+            .count = m->count,
+            .node = m->node,
+        };
+    }
+}
+
 /* ---- the program ---- */
 
 static void pipeline(Link *link, const IrPipeline *p, RtPipelineInfo *info)
@@ -222,6 +253,7 @@ static void pipeline(Link *link, const IrPipeline *p, RtPipelineInfo *info)
     sinks(link, p, info);
     graph(link, p, info);
     windows(link, p, info);
+    mems(link, p, info);
     info->in = link__record_schema(link, p, 0, p->in_schema);
 }
 

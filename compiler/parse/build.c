@@ -287,6 +287,23 @@ AstExpr *parse__binary(Parser *p, AstOp op, ParseToken token, AstExpr *a, AstExp
     return expr;
 }
 
+/* `E becomes true` is about all of E; any other value belongs to the last operand of `and` and
+ * `or`, as with `==`. Brackets are where the span begins before its first operand. */
+AstExpr *parse__becomes(Parser *p, ParseToken token, AstExpr *a, AstExpr *b)
+{
+    bool logic = a->kind == AST_BINARY && (a->as.op.op == AST_OR || a->as.op.op == AST_AND) &&
+                 a->span.start == a->as.op.a->span.start;
+    bool negated =
+        a->kind == AST_UNARY && a->as.op.op == AST_NOT && a->span.start == a->as.op.op_span.start;
+    if (b->kind == AST_BOOL || (!logic && !negated))
+        return parse__binary(p, AST_BECOMES, token, a, b);
+    AstExpr **last = logic ? &a->as.op.b : &a->as.op.a;
+    *last = parse__becomes(p, token, *last, b);
+    a->span = span_join(a->span, b->span);
+    deepen(p, a, *last);
+    return a;
+}
+
 AstExpr *parse__unary(Parser *p, AstOp op, ParseToken token, AstExpr *a)
 {
     AstExpr *expr = parse__expr(p, AST_UNARY, span_join(token.span, a->span));

@@ -40,10 +40,11 @@
 %parse_failure { p->broken = true; }
 
 %nonassoc LOWEST.
+%nonassoc BECOMES.
 %left OR.
 %left AND.
 %right NOT.
-%nonassoc EQ NE LT LE GT GE IN STARTS_WITH ENDS_WITH CONTAINS MATCHES BECOMES EXISTS.
+%nonassoc EQ NE LT LE GT GE IN STARTS_WITH ENDS_WITH CONTAINS MATCHES EXISTS.
 %nonassoc DOTDOT.
 %left COALESCE.
 %left PLUS MINUS.
@@ -416,7 +417,7 @@ timeopts(A) ::= timeopts(A) bound(V). {
     ParseAtom *atom = parse__atom(p, (AstName){0}, V, NULL);
     LIST_ADD(A, atom);
 }
-timeopts(A) ::= timeopts(A) BY picks(B). {
+timeopts(A) ::= timeopts(A) BY keys(B). {
     ParseAtom *atom = parse__atom(p, (AstName){0}, NULL, B.first);
     LIST_ADD(A, atom);
 }
@@ -482,7 +483,7 @@ stage(A) ::= WINDOW(K) ID(W) timeopts(O) LBRACE(B) aggregates(L) RBRACE. {
 aggregates(A) ::= . { A = (LetList){0}; }
 aggregates(A) ::= lets(A).
 aggregates(A) ::= lets(A) COMMA.
-stage(A) ::= DEDUPE(K) BY picks(B) WITHIN DUR(D). {
+stage(A) ::= DEDUPE(K) BY keys(B) WITHIN DUR(D). {
     A = parse__stage(p, AST_DEDUPE, K);
     A->as.dedupe.by = B.first;
     A->as.dedupe.within = parse__duration(p, D);
@@ -579,7 +580,7 @@ stage(A) ::= PRIORITY(K) ID(W). {
     A = parse__stage(p, AST_PRIORITY, K);
     A->as.priority = parse__name(W);
 }
-stage(A) ::= SHARDS(K) NUM(N) BY picks(B). {
+stage(A) ::= SHARDS(K) NUM(N) BY keys(B). {
     A = parse__stage(p, AST_SHARDS, K);
     A->as.shards.count = parse__integer(p, N, 4096);
     A->as.shards.by = B.first;
@@ -610,6 +611,14 @@ picks(A) ::= pick(B). { A = (PickList){0}; LIST_ADD(A, B); }
 picks(A) ::= picks(A) COMMA pick(B). { LIST_ADD(A, B); }
 pick(A) ::= path(E). { A = parse__pick(p, E, (AstName){0}); }
 pick(A) ::= path(E) AS ID(N). { A = parse__pick(p, E, parse__name(N)); }
+
+// Behind `by`: a key may be computed; a minus then goes on with it.
+%type keys {PickList}
+%type key {AstPick *}
+keys(A) ::= key(B). { A = (PickList){0}; LIST_ADD(A, B); }
+keys(A) ::= keys(A) COMMA key(B). { LIST_ADD(A, B); }
+key(A) ::= expr(E). [LOWEST] { A = parse__pick(p, E, (AstName){0}); }
+key(A) ::= expr(E) AS ID(N). { A = parse__pick(p, E, parse__name(N)); }
 
 %type arms {ArmList}
 %type arm {AstArm *}
@@ -690,6 +699,7 @@ given(A) ::= string(A).
 %type expr {AstExpr *}
 %type path {AstExpr *}
 %type place {AstExpr *}
+%type target {AstExpr *}
 %type string {AstExpr *}
 %type constant {AstExpr *}
 %type record {AstExpr *}
@@ -720,7 +730,7 @@ expr(A) ::= expr(B) STARTS_WITH(O) expr(C). { A = parse__binary(p, AST_STARTS_WI
 expr(A) ::= expr(B) ENDS_WITH(O) expr(C). { A = parse__binary(p, AST_ENDS_WITH, O, B, C); }
 expr(A) ::= expr(B) CONTAINS(O) expr(C). { A = parse__binary(p, AST_CONTAINS, O, B, C); }
 expr(A) ::= expr(B) MATCHES(O) expr(C). { A = parse__binary(p, AST_MATCHES, O, B, C); }
-expr(A) ::= expr(B) BECOMES(O) expr(C). { A = parse__binary(p, AST_BECOMES, O, B, C); }
+expr(A) ::= expr(B) BECOMES(O) target(C). { A = parse__becomes(p, O, B, C); }
 expr(A) ::= expr(B) EXISTS(O). { A = parse__exists(p, B, O); }
 expr(A) ::= expr(B) DOTDOT expr(C). { A = parse__range(p, B, C); }
 expr(A) ::= expr(B) COALESCE(O) expr(C). { A = parse__binary(p, AST_COALESCE, O, B, C); }
@@ -751,6 +761,11 @@ expr(A) ::= string(A).
 expr(A) ::= constant(A).
 expr(A) ::= record(A).
 expr(A) ::= LBRACKET(O) exprs(L) RBRACKET. { A = parse__list(p, O, L); }
+// What something becomes: a single value, so that `and` behind it goes on.
+target(A) ::= bound(A).
+target(A) ::= string(A).
+target(A) ::= constant(A).
+target(A) ::= place(A).
 constant(A) ::= TRUE(T). { A = parse__leaf(p, AST_BOOL, T); A->as.boolean = true; }
 constant(A) ::= FALSE(T). { A = parse__leaf(p, AST_BOOL, T); }
 constant(A) ::= NULL(T). { A = parse__leaf(p, AST_NULL, T); }

@@ -134,6 +134,7 @@ AstExpr *parse__expr(Parser *p, AstExprKind kind, Span span);
 AstExpr *parse__leaf(Parser *p, AstExprKind kind, ParseToken token);
 AstExpr *parse__number(Parser *p, ParseToken token, AstUnit *unit);
 AstExpr *parse__binary(Parser *p, AstOp op, ParseToken token, AstExpr *a, AstExpr *b);
+AstExpr *parse__becomes(Parser *p, ParseToken token, AstExpr *a, AstExpr *b);
 AstExpr *parse__unary(Parser *p, AstOp op, ParseToken token, AstExpr *a);
 AstExpr *parse__exists(Parser *p, AstExpr *a, ParseToken token);
 AstExpr *parse__field(Parser *p, AstExpr *base, ParseToken name);

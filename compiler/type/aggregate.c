@@ -2,7 +2,7 @@
  *
  * An aggregate's argument is computed where records come in (AggScope.in), its result is a leaf of
  * the row that the window makes: code switches between the two builders here. */
-#include "compiler/type/check.h"
+#include "compiler/type/flow.h"
 
 static const struct {
     const char *name;
@@ -170,8 +170,10 @@ Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known)
     }
     IrBuilder *out_builder = c->b;
     Row *out_row = c->row;
+    uint32_t out_time = c->flow->time_reg;
     c->b = c->agg->in;
     c->row = c->agg->in_row;
+    c->flow->time_reg = c->agg->in_time;
     c->in_agg = true;
     IrAgg agg = {.kind = kind, .type = IR_NONE};
     Type type;
@@ -180,6 +182,7 @@ Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known)
     c->in_agg = false;
     c->b = out_builder;
     c->row = out_row;
+    c->flow->time_reg = out_time;
     if (!fine) return check__error_val(e->span);
     uint32_t leaf = agg_leaf(c, agg, value, has, &type);
     Val v = {.type = type, .has = NO_REG, .span = e->span};

@@ -209,8 +209,10 @@ static Val body_of(Check *c, Fn *fn, Local *locals)
     Local *outer_locals = c->locals;
     Row *row = c->row;
     AggScope *agg = c->agg;
+    Row *call_row = c->call_row;
     bool in_fn = c->in_fn;
     Str target = c->target;
+    if (c->row) c->call_row = c->row;
     c->locals = locals;
     c->row = NULL;
     c->agg = NULL;
@@ -229,6 +231,7 @@ static Val body_of(Check *c, Fn *fn, Local *locals)
     c->row = row;
     c->agg = agg;
     c->in_fn = in_fn;
+    c->call_row = call_row;
     c->target = target;
     return v;
 }
@@ -248,8 +251,10 @@ static void check_fn(Check *c, Fn *fn)
     check__enter(c, home);
     IrStage stage = {0};
     IrBuilder builder, *outer = c->b;
+    struct Flow *flow = c->flow;
     check__builder(c, &builder, &stage, 0);
     c->b = &builder;
+    c->flow = NULL;
     Local *locals = NULL;
     uint32_t i = 0;
     for (const AstParam *p = item->as.fn.params; p; p = p->next, i++) {
@@ -267,6 +272,7 @@ static void check_fn(Check *c, Fn *fn)
     }
     body_of(c, fn, locals);
     c->b = outer;
+    c->flow = flow;
     fn->broken = c->diags->error_count != errors;
 }
 
@@ -335,9 +341,7 @@ static void unknown_function(Check *c, const AstExpr *e)
 {
     static const char *const others[] = {"abs",  "min",   "max",  "clamp",  "count",    "sum",
                                          "mean", "first", "last", "stddev", "quantile", "missing"};
-    static const char *const later[] = {"prev",       "delta",         "rate",       "ema",
-                                        "hysteresis", "held",          "baseline",   "distinct",
-                                        "list",       "time_weighted", "good_ratio", "env"};
+    static const char *const later[] = {"distinct", "list", "time_weighted", "good_ratio", "env"};
     Str name = e->as.call.name.text, best = STR_NONE;
     uint32_t distance = UINT32_MAX;
     for (size_t i = 0; i < COUNT_OF(later); i++) {
@@ -349,6 +353,8 @@ static void unknown_function(Check *c, const AstExpr *e)
         diag_suggest(name, str_from(builtin_info((Builtin)i)->name), &best, &distance);
     for (size_t i = 0; i < COUNT_OF(others); i++)
         diag_suggest(name, str_from(others[i]), &best, &distance);
+    for (uint32_t i = 0; check__memory_name(i); i++)
+        diag_suggest(name, str_from(check__memory_name(i)), &best, &distance);
     check__suggest_map(&c->scope->fns, name, &best, &distance);
     Diagnostic *d = diag_error(c->diags, DIAG_N005, e->as.call.name.span,
                                "there is no function `%.*s`", STR_ARG(name));
@@ -362,6 +368,8 @@ Val check__call(Check *c, const AstExpr *e, const Type *want)
     bool known;
     if (!fn) {
         Val v = check__aggregate(c, e, &known);
+        if (known) return v;
+        v = check__memory(c, e, &known);
         if (known) return v;
     }
     for (const AstArg *arg = e->as.call.args; arg; arg = arg->next) {

@@ -107,6 +107,7 @@ typedef struct NamedType {
 typedef struct AggScope {
     IrBuilder *in; /* where inputs are computed */
     Row *in_row;
+    uint32_t in_time; /* Flow.time_reg of the inputs */
     IrAgg *aggs;
     uint32_t *inputs; /* value and has of each */
     Str *names;
@@ -136,6 +137,8 @@ typedef struct Check {
     bool in_fn, quiet;
     Str target; /* the name a `let` computes, for messages */
     const AstStage *stage;
+    struct Flow *flow; /* the pipeline at hand, or NULL */
+    Row *call_row;     /* inside a fn: the row where it is called */
     uint32_t depth, inlined;
 } Check;
 
@@ -252,6 +255,21 @@ Val check__count_of(Check *c, const Val *list, Span span);
 Val check__list_has(Check *c, Val list, Val item, Span span);
 /* sum(xs), mean(xs) ...; *ret_is_list false: the argument is no list, nothing was reported. */
 Val check__list_agg(Check *c, const AstExpr *e, IrAggKind kind, bool *ret_is_list);
+/* memory.c: a call of a function with memory; `x becomes v`; delta(x) `reset at` y. */
+Val check__memory(Check *c, const AstExpr *e, bool *ret_known);
+Val check__becomes(Check *c, const AstExpr *e);
+Val check__reset(Check *c, const AstExpr *e, const AstExpr *reset);
+const char *check__memory_name(uint32_t index); /* NULL past the last */
+/* A MEM of the pipeline at hand; inputs are settled, `by` NULL takes the keys of the place. */
+Val check__memory_call(Check *c, IrMem mem, const AstPick *by, const Val *inputs, uint32_t count,
+                       Type result, bool optional, Span span);
+/* A value that a memory takes: single, finite, in a register; missing ones are not looked at. */
+bool check__input(Check *c, const AstExpr *e, Val *v);
+/* Brings both into the type in which they compare; x may be missing. `unit`: of x, or of a
+ * difference. */
+bool check__unify(Check *c, Val *x, Val *limit, const Unit *unit, Span span);
+/* Settles a value that is to be a key, or reports why it is none. */
+bool check__key(Check *c, Val *v, Span span);
 /* "a.b" when e is a plain path of names. */
 bool check__path(Check *c, const AstExpr *e, Str *ret_path);
 /* Adds to the row's facts what holds when e is `truth`. */

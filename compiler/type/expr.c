@@ -561,12 +561,15 @@ bool check__constant_expr(Check *c, const AstExpr *e, const Type *want, const ch
     IrStage stage = {0};
     IrBuilder builder, *outer = c->b;
     Row *row = c->row;
+    struct Flow *flow = c->flow;
     check__builder(c, &builder, &stage, 0);
+    c->flow = NULL;
     c->b = &builder;
     c->row = NULL;
     Val v = check__expr(c, e, want);
     c->b = outer;
     c->row = row;
+    c->flow = flow;
     if (check__bad(&v)) return false;
     if (!v.constant && !v.type.null) {
         diag_error(c->diags, DIAG_T012, v.span, "%s must be known when the program is compiled",

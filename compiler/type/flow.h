@@ -24,6 +24,13 @@ typedef struct FlowWindow {
     bool has_late;    /* an `on late` spoke of it */
 } FlowWindow;
 
+/* What holds where the next stage stands. An arm of a split starts with the one around it. */
+typedef struct Place {
+    const AstPick *clock_by; /* of the time stage before */
+    Str *keys;               /* names of keys that the rows here have: of the window before */
+    uint32_t key_count;
+} Place;
+
 /* A pipeline at hand. Lists grow in the arena; `p` is filled at the end.
  *
  * Code is written into one stage at a time (`builder`). A window ends the stage: what follows goes
@@ -33,6 +40,8 @@ typedef struct Flow {
     Check *c;
     const AstItem *item;
     IrPipeline p;
+    Place place;
+    uint32_t mem_cap;
     uint32_t source_cap, stage_cap, window_cap, sink_cap, node_cap, wire_cap, error_cap;
     uint32_t error_sink_cap;
     IrBuilder builder; /* of the stage that grows now */
@@ -87,7 +96,9 @@ void flow__leave(Flow *f);                /* before another stage begins */
 void flow__back(Flow *f, IrStage *stage); /* to one that was left */
 Str flow__label(Flow *f, Span span);      /* the text, shortened to a line */
 
-/* stages.c, each.c, split.c, window.c */
+/* stages.c, filters.c, each.c, split.c, window.c */
+void flow__drop_unless(Flow *f, uint32_t cond, uint32_t node, Str reason);
+void flow__filter(Flow *f, const AstStage *stage, uint32_t node);
 void flow__transform(Flow *f, const AstStage *stage);
 void flow__keep(Flow *f, const AstPick *picks);
 void flow__each(Flow *f, const AstStage *stage);

@@ -243,6 +243,7 @@ static void pipeline(Check *c, const AstItem *item)
 {
     Flow *f = NEW(c, Flow, 1);
     *f = (Flow){.c = c, .item = item, .time_reg = NO_REG};
+    c->flow = f;
     f->p.name = item->name.text;
     f->p.span = item->span;
     f->p.bounded = true;
@@ -255,6 +256,7 @@ static void pipeline(Check *c, const AstItem *item)
     diag_stage_end(c->diags);
     c->stage = NULL;
     c->row = NULL;
+    c->flow = NULL;
     required_stages(f, from_count);
     if (f->row && c->diags->error_count == 0) finish(f);
 }

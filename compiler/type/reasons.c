@@ -59,6 +59,14 @@ static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const
     case IR_LIST_AGG:
         add_known(r, ins->imm.index == AGG_SUM ? REASON_OVERFLOW : REASON_RANGE);
         break;
+    case IR_MEM: {
+        const IrMem *m = &p->mems[ins->imm.index];
+        if (m->key_count) add_known(r, REASON_STATE_FULL);
+        if (m->resets) add_known(r, REASON_RANGE);
+        if (m->kind == MEM_DELTA && !type_is_float(m->inputs[0].type))
+            add_known(r, REASON_OVERFLOW);
+        break;
+    }
     case IR_FAIL: add(r, ins->imm.fail.reason); break;
     case IR_WATERMARK:
         if (p->time.ahead_ns) add_known(r, REASON_FUTURE_TIME);

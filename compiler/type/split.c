@@ -97,6 +97,7 @@ static void arm_body(Flow *f, const Split *split, const AstArm *arm, Row *row)
     f->last_port = outer.last_port;
     f->time_reg = outer.time_reg;
     f->in_rows = outer.in_rows;
+    f->place = outer.place;
     c->stage = split->stage;
 }
 

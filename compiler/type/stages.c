@@ -1,8 +1,10 @@
 /* compiler/type/stages.c: the stages that work on one record at a time, and `into` and `on`. */
 #include "compiler/type/flow.h"
 
-static void drop_unless(Check *c, uint32_t cond, uint32_t node, Str reason)
+/* The record goes on when `cond` holds; else it leaves with the reason, or is filtered out. */
+void flow__drop_unless(Flow *f, uint32_t cond, uint32_t node, Str reason)
 {
+    Check *c = f->c;
     if (cond == NO_REG) return;
     Val no = check__emit1(c, IR_NOT, (Type){.kind = IR_BOOL}, cond, c->b->span);
     build_ins(c->b, IR_IF, NO_REG, no.reg, NO_REG);
@@ -17,12 +19,12 @@ static void where(Flow *f, const AstStage *stage, uint32_t node)
 {
     Check *c = f->c;
     const AstExpr *e = stage->as.where.cond;
-    uint32_t cond = check__condition(c, e, "`where`");
+    uint32_t cond = check__condition(c, e, stage->kind == AST_WHEN ? "`when`" : "`where`");
     const AstElse *other = &stage->as.where.otherwise;
     if (other->kind == AST_ELSE_NULL)
         diag_error(c->diags, DIAG_S004, other->span,
                    "behind `where` stands `else error REASON` or `else drop`");
-    drop_unless(c, cond, node, other->kind == AST_ELSE_ERROR ? other->reason.text : STR_NONE);
+    flow__drop_unless(f, cond, node, other->kind == AST_ELSE_ERROR ? other->reason.text : STR_NONE);
     check__learn(c, e, true, f->row);
 }
 
@@ -30,11 +32,11 @@ static void let(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
     for (const AstLet *l = stage->as.lets; l; l = l->next) {
-        if (l->reset) diag_error(c->diags, DIAG_A005, l->span, "`reset at` is not available yet");
         c->target = l->name.text;
         const RowField *old = check__row_find(f->row, l->name.text);
         Type hint = old ? old->val.type : (Type){0};
-        Val v = check__expr(c, l->value, old && hint.kind == IR_ENUM ? &hint : NULL);
+        Val v = l->reset ? check__reset(c, l->value, l->reset)
+                         : check__expr(c, l->value, old && hint.kind == IR_ENUM ? &hint : NULL);
         if (v.type.null) {
             diag_error(c->diags, DIAG_T009, l->span, "null alone has no type");
             v = check__error_val(l->span);
@@ -188,12 +190,17 @@ void flow__transform(Flow *f, const AstStage *stage)
     flow__enter(f, node);
     f->row = c->row = check__row_copy(c, f->row);
     switch (stage->kind) {
-    case AST_WHERE: where(f, stage, node); break;
+    case AST_WHERE:
+    case AST_WHEN: where(f, stage, node); break;
     case AST_LET: let(f, stage); break;
     case AST_KEEP: flow__keep(f, stage->as.picks); break;
     case AST_DROP: drop(f, stage); break;
     case AST_REQUIRE: require(f, stage); break;
     case AST_TIME: time_stage(f, stage, node); break;
+    case AST_DEDUPE:
+    case AST_DEADBAND:
+    case AST_THROTTLE:
+    case AST_SAMPLE: flow__filter(f, stage, node); break;
     default:
         diag_error(c->diags, DIAG_A001, stage->keyword, "the stage `%s` is not available yet",
                    ast_stage_word(stage->kind));

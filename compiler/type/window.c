@@ -97,14 +97,13 @@ static void body(Flow *f, const AstStage *stage, Row *row)
     Check *c = f->c;
     for (const AstLet *l = stage->as.window.aggregates; l; l = l->next) {
         c->target = l->name.text;
-        if (l->reset) diag_error(c->diags, DIAG_A005, l->span, "`reset at` is not available yet");
         if (check__row_find(row, l->name.text)) {
             diag_error(c->diags, DIAG_S005, l->name.span, "`%.*s` is in the window's row already",
                        STR_ARG(l->name.text));
             continue;
         }
         uint32_t before = c->agg->count;
-        Val v = check__expr(c, l->value, NULL);
+        Val v = l->reset ? check__reset(c, l->value, l->reset) : check__expr(c, l->value, NULL);
         if (v.type.null) {
             diag_error(c->diags, DIAG_T009, l->span, "null alone has no type");
             v = check__error_val(l->span);
@@ -164,7 +163,7 @@ static void window_ins(Flow *f, uint32_t index, const Keys *keys, const AggScope
     for (uint32_t i = 0; i < count; i++) args[total++] = row[i];
     IrIns *ins = build_list(&f->builder, IR_WINDOW, NO_REG, args, total);
     ins->imm.index = index;
-    ins->a = f->time_reg;
+    ins->a = agg->in_time;
 }
 
 void flow__window(Flow *f, const AstStage *stage)
@@ -192,8 +191,11 @@ void flow__window(Flow *f, const AstStage *stage)
                    "a window needs aggregates: `{ n = count() }`");
         fine = false;
     }
-    AggScope agg = {
-        .in = &f->builder, .in_row = f->row, .first_leaf = keys.count + 2, .node = node};
+    AggScope agg = {.in = &f->builder,
+                    .in_row = f->row,
+                    .in_time = f->time_reg,
+                    .first_leaf = keys.count + 2,
+                    .node = node};
     agg.aggs = NEW(c, IrAgg, TYPE_LEAVES_MAX);
     agg.outs = NEW(c, IrField, TYPE_LEAVES_MAX);
     agg.inputs = NEW(c, uint32_t, 2 * TYPE_LEAVES_MAX);
@@ -204,6 +206,10 @@ void flow__window(Flow *f, const AstStage *stage)
     Row *row = out_row(c, &keys);
     c->row = row;
     c->agg = &agg;
+    f->place.keys = NEW(c, Str, keys.count + 1);
+    f->place.key_count = keys.count;
+    for (uint32_t i = 0; i < keys.count; i++) f->place.keys[i] = keys.fields[i].name;
+    f->time_reg = check__row_find(row, STR("end"))->val.reg;
     body(f, stage, row);
     c->agg = NULL;
     const Record *in_record = check__row_record(c, f->row);

@@ -81,7 +81,8 @@ typedef enum RtReason {
     RT_OVERFLOW,
     RT_DIV_ZERO,
     RT_NO_MATCH,
-    RT_NAMED, /* a reason the program names */
+    RT_STATE_FULL, /* no room for more keys or open windows */
+    RT_NAMED,      /* a reason the program names */
     RT_REASON__COUNT
 } RtReason;
 
@@ -278,6 +279,44 @@ typedef struct RtWindowInfo {
     u32 node;
 } RtWindowInfo;
 
+/* Functions and stages that remember something of earlier records, a cell for each key. */
+typedef enum RtMemKind {
+    RT_MEM_PREV,
+    RT_MEM_DELTA,
+    RT_MEM_RATE,
+    RT_MEM_EMA,
+    RT_MEM_HYSTERESIS,
+    RT_MEM_HELD,
+    RT_MEM_BASELINE,
+    RT_MEM_EDGE, /* `x becomes v` */
+    RT_MEM_DEDUPE,
+    RT_MEM_DEADBAND,
+    RT_MEM_THROTTLE,
+    RT_MEM_SAMPLE,
+    RT_MEM_CELL, /* plain bytes, for step functions in C */
+    RT_MEM__COUNT
+} RtMemKind;
+
+enum {
+    RT_MEM_RESETS = 1, /* DELTA, RATE: a second input, where the counter starts again */
+    RT_MEM_SHARE = 2,  /* DEADBAND: the distance is a share of the value */
+    RT_MEM_STARTS = 4  /* EDGE: true before the first record */
+};
+
+typedef struct RtMemInfo {
+    const char *name; /* stable between versions: state moves by name and layout */
+    u64 layout;
+    u8 kind, type, flags; /* RtMemKind; RtType of the first input */
+    u32 bytes_max;        /* PREV of text; CELL: size */
+    u32 inputs;           /* behind the keys */
+    u32 key_count;
+    const u8 *key_types;
+    const u32 *key_bytes_max;
+    i64 span_ns; /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: longest silence, 0 = any */
+    u64 count;   /* THROTTLE */
+    u32 node;
+} RtMemInfo;
+
 struct RtPipe;
 struct RtApi;
 
@@ -296,7 +335,8 @@ typedef struct RtPipelineInfo {
     const RtNodeInfo *nodes;
     const RtWireInfo *wires;
     const RtWindowInfo *windows;
-    u32 source_count, sink_count, node_count, wire_count, window_count;
+    const RtMemInfo *mems;
+    u32 source_count, sink_count, node_count, wire_count, window_count, mem_count;
     const u32 *error_sinks; /* none and not error_drop: the dead-letter table */
     u32 error_sink_count;
     u8 error_drop, bounded, has_time;
@@ -392,6 +432,7 @@ typedef struct RtWire {
 } RtWire;
 
 struct RtWindow; /* window.h */
+struct RtMem;    /* mem.h */
 
 /* One running instance of a pipeline. Generated code reads and writes the first part directly. */
 typedef struct RtPipe {
@@ -400,8 +441,9 @@ typedef struct RtPipe {
     RtOut *out; /* one per sink */
     struct RtWindow **windows;
     RtSeenTable *seen; /* per window */
-    u64 watch;         /* bit (wire & 63) set: somebody looks at that wire */
-    i64 event_ns;      /* event time of the record at hand */
+    struct RtMem **mems;
+    u64 watch;    /* bit (wire & 63) set: somebody looks at that wire */
+    i64 event_ns; /* event time of the record at hand */
     i64 watermark_ns, highest_ns;
     i64 close_ns;    /* the earliest end of an open window: one compare per record */
     i64 received_ns; /* of the record at hand */
@@ -515,6 +557,10 @@ typedef struct RtApi {
      * come behind them. Returns how many items. */
     u64 (*each)(RtPipe *, u32 stage, const RtSchema *item, RtValue list, RtValue *v, u8 *h,
                 u32 row);
+    /* MEM: args are the keys, then the inputs; has[i] = 0: missing. Result and a reason. */
+    u32 (*mem)(RtPipe *, u32 mem, i64 ns, const RtValue *args, const u8 *has, RtValue *ret,
+               u8 *ret_has);
+    void *(*cell)(RtPipe *, u32 mem, const RtValue *keys); /* of a CELL; NULL: RT_STATE_FULL */
 } RtApi;
 
 #endif

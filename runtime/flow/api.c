@@ -81,4 +81,6 @@ const RtApi rt_api = {
     .put_list = rt_put_list,
     .list_bytes = rt_list_bytes,
     .each = rt_each,
+    .mem = rt_mem,
+    .cell = rt_mem_cell,
 };

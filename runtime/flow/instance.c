@@ -91,10 +91,15 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
     pipe->out = mem_zalloc(info->sink_count + 1, sizeof *pipe->out);
     pipe->windows = mem_zalloc(info->window_count + 1, sizeof(RtWindow *));
     pipe->seen = mem_zalloc(info->window_count + 1, sizeof *pipe->seen);
-    int complete = pipe->wires && pipe->out && pipe->windows && pipe->seen;
+    pipe->mems = mem_zalloc(info->mem_count + 1, sizeof(RtMem *));
+    int complete = pipe->wires && pipe->out && pipe->windows && pipe->seen && pipe->mems;
     for (u32 i = 0; complete && i < info->window_count; i++) {
         pipe->windows[i] = rt_window_new(pipe, i, instance->limits.keys);
         complete = pipe->windows[i] != NULL;
+    }
+    for (u32 i = 0; complete && i < info->mem_count; i++) {
+        pipe->mems[i] = rt_mem_new(pipe, i, instance->limits.keys);
+        complete = pipe->mems[i] != NULL;
     }
     if (!complete) {
         program->instances++;
@@ -119,6 +124,7 @@ void flow_instance_free(FlowInstance *instance)
     RtPipe *pipe = &instance->pipe;
     for (u32 i = 0; pipe->windows && i < pipe->info->window_count; i++)
         rt_window_free(pipe->windows[i]);
+    for (u32 i = 0; pipe->mems && i < pipe->info->mem_count; i++) rt_mem_free(pipe->mems[i]);
     for (u32 i = 0; pipe->out && i < pipe->info->sink_count; i++) out_free(&pipe->out[i]);
     for (u32 i = 0; pipe->wires && i < pipe->info->wire_count; i++) mem_free(pipe->wires[i].tap);
     for (u32 i = 0; i < instance->retired_count; i++) mem_free(instance->retired[i]);
@@ -126,6 +132,7 @@ void flow_instance_free(FlowInstance *instance)
     mem_free(pipe->scratch);
     mem_free((void *)pipe->windows);
     mem_free(pipe->seen);
+    mem_free((void *)pipe->mems);
     mem_free(pipe->out);
     mem_free(pipe->wires);
     instance->program->instances--;

@@ -4,6 +4,7 @@
 
 #include "flow/abi.h"
 #include "flow/instance.h"
+#include "flow/mem.h"
 #include "flow/window.h"
 
 enum { FLOW_RETIRED_MAX = 32, FLOW_SCRATCH_MAX = 64 << 20 };

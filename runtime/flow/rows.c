@@ -14,9 +14,10 @@
 #include <string.h>
 
 const char *const rt_reason_names[RT_REASON__COUNT] = {
-    "",      "bad_json", "bad_number",    "bad_time",    "bad_enum", "bad_value", "missing_field",
-    "range", "too_long", "unknown_field", "future_time", "overflow", "div_zero",  "no_match",
-    ""};
+    "",         "bad_json",      "bad_number",    "bad_time",
+    "bad_enum", "bad_value",     "missing_field", "range",
+    "too_long", "unknown_field", "future_time",   "overflow",
+    "div_zero", "no_match",      "state_full",    ""};
 
 const char *const rt_reason_texts[RT_REASON__COUNT] = {
     "",
@@ -33,6 +34,7 @@ const char *const rt_reason_texts[RT_REASON__COUNT] = {
     "a result that does not fit its type, or is not finite",
     "division by zero",
     "no arm of a `match` fits",
+    "no room for more keys or open windows",
     "the program says so"};
 
 char *rt_scratch(RtPipe *pipe, u64 bytes)

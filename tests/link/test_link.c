@@ -139,7 +139,27 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtPipelineInfo) == 168, "compare the new member");
+_Static_assert(sizeof(RtMemInfo) == 72, "compare the new member");
+static void memory(const RtMemInfo *got, const RtMemInfo *want)
+{
+    text(got->name, want->name);
+    CHECK_INT(got->layout, want->layout);
+    CHECK_INT(got->kind, want->kind);
+    CHECK_INT(got->type, want->type);
+    CHECK_INT(got->flags, want->flags);
+    CHECK_INT(got->bytes_max, want->bytes_max);
+    CHECK_INT(got->inputs, want->inputs);
+    CHECK_INT(got->span_ns, want->span_ns);
+    CHECK_INT(got->count, want->count);
+    CHECK_INT(got->node, want->node);
+    CHECK_INT(got->key_count, want->key_count);
+    for (u32 i = 0; i < want->key_count; i++) {
+        CHECK_INT(got->key_types[i], want->key_types[i]);
+        CHECK_INT(got->key_bytes_max[i], want->key_bytes_max[i]);
+    }
+}
+
+_Static_assert(sizeof(RtPipelineInfo) == 176, "compare the new member");
 static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
 {
     text(got->name, want->name);
@@ -147,6 +167,8 @@ static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
     graph(got, want);
     CHECK_INT(got->window_count, want->window_count);
     for (u32 i = 0; i < want->window_count; i++) window(&got->windows[i], &want->windows[i]);
+    CHECK_INT(got->mem_count, want->mem_count);
+    for (u32 i = 0; i < want->mem_count; i++) memory(&got->mems[i], &want->mems[i]);
     CHECK_INT(got->error_sink_count, want->error_sink_count);
     for (u32 i = 0; i < want->error_sink_count; i++)
         CHECK_INT(got->error_sinks[i], want->error_sinks[i]);
