@@ -110,6 +110,13 @@ static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
                    field->bytes_max);
         return;
     case IR_ENUM: enum_value(e, field, leaf); return;
+    case IR_BYTES:
+        emit_f(e,
+               "    { const char *q = rt->pass_text(p, end); if (RT_RARE(!q || rt->base64(pipe, p, "
+               "(u64)(q - p), &v[%" PRIu32 "]) || v[%" PRIu32 "].s.n > %" PRIu32
+               "u)) return 0; p = q; h[%" PRIu32 "] = 1; }\n",
+               leaf, leaf, field->bytes_max, leaf);
+        return;
     case IR_TIME:
         if (field->time_read != IR_TIME_TEXT) break;
         emit_f(e, "    h[%" PRIu32 "] = 1;\n    ", leaf);
@@ -123,7 +130,7 @@ static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
         return;
     default: break;
     }
-    emit_f(e, "    return 0;\n"); /* durations, bytes, or another type: any order knows */
+    emit_f(e, "    return 0;\n"); /* durations, or another type: any order knows */
 }
 
 static void number_value(Emit *e, const IrField *field, uint32_t leaf)
@@ -175,7 +182,7 @@ static void opaque_value(Emit *e)
               "rt->skip(p, line ? line : end); if (!p) return 0; }\n");
 }
 
-/* A list takes what the any-order scanner takes; json is what was passed over. */
+/* A list takes what the any-order scanner takes. */
 static void opaque_needed(Emit *e, const IrField *field, uint32_t leaf)
 {
     const IrSource *s = &e->pipeline->sources[0];
@@ -187,18 +194,26 @@ static void opaque_needed(Emit *e, const IrField *field, uint32_t leaf)
                "&v[%" PRIu32 "]); if (!p) return 0; }\n    h[%" PRIu32 "] = 1;\n",
                field->record, field->bytes_max, (int)s->check, s->unknown == UNKNOWN_REJECT, leaf,
                leaf);
-    } else if (field->type == IR_JSON) {
-        emit_f(e, "    { const char *from = p;\n");
-        opaque_value(e);
-        emit_f(e, "    v[%" PRIu32 "].s = (RtText){from, (u64)(p - from)}; h[%" PRIu32 "] = 1;\n",
-               leaf, leaf);
-        if (field->bytes_max)
-            emit_f(e, "    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0;\n", leaf,
-                   field->bytes_max);
-        emit_f(e, "    }\n");
     } else {
         emit_f(e, "    return 0;\n");
     }
+}
+
+static void item_code(Emit *e, const LayoutItem *it);
+
+/* What is passed over, quotes and all. */
+static void json_value(Emit *e, const LayoutItem *it, const IrField *field)
+{
+    LayoutItem other = *it;
+    bool text = it->kind == LAYOUT_TEXT;
+    other.before = STR_NONE;
+    other.leaf = NO_INDEX;
+    emit_f(e, "    { const char *from = p%s;\n", text ? " - 1" : "");
+    item_code(e, &other);
+    emit_f(e,
+           "    v[%" PRIu32 "].s = (RtText){from, (u64)(p - from)%s}; h[%" PRIu32
+           "] = 1;\n    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0; }\n",
+           it->leaf, text ? " + 1" : "", it->leaf, it->leaf, field->bytes_max);
 }
 
 static void item_code(Emit *e, const LayoutItem *it)
@@ -206,6 +221,10 @@ static void item_code(Emit *e, const LayoutItem *it)
     bool needed = it->leaf != NO_INDEX && e->needed[it->leaf];
     const IrField *field = needed ? e->leaves[it->leaf].field : NULL;
     expect(e, it->before);
+    if (needed && field->type == IR_JSON && it->kind != LAYOUT_NULL) {
+        json_value(e, it, field);
+        return;
+    }
     switch (it->kind) {
     case LAYOUT_TEXT:
         if (needed)

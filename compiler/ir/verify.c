@@ -145,6 +145,7 @@ static Status of_list(const Verify *v, const IrIns *ins)
     const IrReg *regs = v->stage->regs, *a = &regs[ins->a], *dst = &regs[ins->dst];
     IrLeaf *leaves;
     uint32_t count;
+    if (ins->op == IR_COUNT_OF && a->type == IR_BYTES && dst->type == IR_I64) return ST_OK;
     Status status = item_leaves(v, ins->a, &leaves, &count);
     if (status) return status;
     if (a->type != (ins->op == IR_ITEM_FIELD ? IR_ITEM : IR_LIST))

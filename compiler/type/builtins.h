@@ -19,7 +19,7 @@ typedef enum Reason {
 } Reason;
 
 typedef enum BuiltinUnit { BUILTIN_PLAIN, BUILTIN_KEEP, BUILTIN_ROOT, BUILTIN_ANGLE } BuiltinUnit;
-typedef enum BuiltinBound { BOUND_NONE, BOUND_SAME, BOUND_ANY } BuiltinBound;
+typedef enum BuiltinBound { BOUND_NONE, BOUND_SAME, BOUND_TWICE, BOUND_ANY } BuiltinBound;
 
 typedef struct BuiltinInfo {
     const char *name, *args, *result;

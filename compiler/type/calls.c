@@ -25,6 +25,7 @@ static IrType letter(char c)
     case 'f': return IR_F64;
     case 'i': return IR_I64;
     case 's': return IR_STR;
+    case 'b': return IR_BYTES;
     case 't': return IR_TIME;
     default: return IR_DURATION;
     }
@@ -120,7 +121,8 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
             return check__round_decimal(c, v, 0, (IrRound)(which - BUILTIN_ROUND), e->span);
         if (i == 0 && v.type.kind == IR_DECIMAL && which == BUILTIN_ROUND_TO)
             return round_to_decimal(c, e, v);
-        if (which == BUILTIN_LEN && v.type.kind == IR_LIST) return check__count_of(c, &v, e->span);
+        if (which == BUILTIN_LEN && (v.type.kind == IR_LIST || v.type.kind == IR_BYTES))
+            return check__count_of(c, &v, e->span);
         bool number = (kind == IR_F64 && type_is_number(v.type.kind)) ||
                       (kind == IR_I64 && type_is_integer(v.type.kind));
         if (!number && v.type.kind != kind) {
@@ -138,6 +140,7 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
         }
         v = check__finite(c, v);
         if (i == 0 && info->bound == BOUND_SAME) bound = v.type.bytes_max;
+        if (i == 0 && info->bound == BOUND_TWICE) bound = 2 * v.type.bytes_max;
         regs[i] = check__reg(c, &v);
     }
     if (bad) return check__error_val(e->span);

@@ -31,7 +31,8 @@ static void decode(Reasons *r, const Record *record)
             add_known(r, REASON_BAD_ENUM);
         else
             add_known(r, REASON_BAD_VALUE);
-        if (t->kind == IR_STR || t->kind == IR_LIST) add_known(r, REASON_TOO_LONG);
+        if (t->kind == IR_STR || t->kind == IR_BYTES || t->kind == IR_JSON || t->kind == IR_LIST)
+            add_known(r, REASON_TOO_LONG);
         if (t->has_range) add_known(r, REASON_RANGE);
         if (t->kind == IR_RECORD || t->kind == IR_LIST) decode(r, t->record);
     }

@@ -79,7 +79,8 @@ static void scalar(JsonOut *json, const Type *type, IrImm imm)
         check__put_decimal(&text, imm.integer, type->scale);
         json_put_raw(json, buf_view(&text));
         break;
-    case IR_STR: json_put_str(json, imm.text); break;
+    case IR_STR:
+    case IR_BYTES: json_put_str(json, imm.text); break;
     case IR_ENUM: json_put_str(json, type->names->names[imm.integer]); break;
     case IR_TIME:
         if (type->time_read != IR_TIME_TEXT) {
@@ -140,6 +141,10 @@ static bool value_of(Check *c, const AstExpr *e, const IrField *f, Val *v)
             return true;
         }
     }
+    if (want.kind == IR_BYTES && v->type.kind == IR_STR) { /* base64, as at the edge */
+        v->type = want;
+        return true;
+    }
     if (v->type.unit && !str_eq(v->type.unit->text, f->unit)) {
         diag_error(c->diags, DIAG_U002, e->span, "this is in [%.*s], the field in [%.*s]",
                    STR_ARG(v->type.unit->text), STR_ARG(f->unit));
@@ -150,6 +155,30 @@ static bool value_of(Check *c, const AstExpr *e, const IrField *f, Val *v)
 }
 
 static void put_record(Check *c, JsonOut *json, const AstExpr *e, uint32_t schema, bool out);
+
+/* Any JSON, for fields of type json. */
+static void put_free(Check *c, JsonOut *json, const AstExpr *e)
+{
+    Val v;
+    switch (e->kind) {
+    case AST_NULL: json_put_null(json); return;
+    case AST_LIST:
+        json_begin_array(json);
+        for (const AstExpr *one = e->as.items; one; one = one->next) put_free(c, json, one);
+        json_end(json);
+        return;
+    case AST_RECORD:
+        json_begin_object(json);
+        for (const AstField *f = e->as.fields; f; f = f->next) {
+            json_key_str(json, f->name.text);
+            put_free(c, json, f->value);
+        }
+        json_end(json);
+        return;
+    default:
+        if (check__constant_expr(c, e, NULL, "a test's value", &v)) scalar(json, &v.type, v.imm);
+    }
+}
 
 /* A value as the edge writes it: what comes in, or (`out`) what a sink gets. */
 static void put_value(Check *c, JsonOut *json, const AstExpr *e, const IrField *field, bool out)
@@ -178,6 +207,10 @@ static void put_value(Check *c, JsonOut *json, const AstExpr *e, const IrField *
         diag_error(c->diags, out ? DIAG_R002 : DIAG_R001, e->span, "`%.*s` is a list: [ ... ]",
                    STR_ARG(field->name));
         json_put_null(json);
+        return;
+    }
+    if (field->type == IR_JSON && e->kind != AST_NULL) {
+        put_free(c, json, e);
         return;
     }
     if (out) type.time_read = IR_TIME_TEXT;
@@ -329,7 +362,7 @@ static void expect_field(Expected *x, const AstField *f, const IrField *field, S
     Val v = {.type = {.null = true}};
     IrField lenient = *field;
     lenient.optional = true;
-    bool list = field->type == IR_LIST && f->value->kind != AST_NULL;
+    bool list = (field->type == IR_LIST || field->type == IR_JSON) && f->value->kind != AST_NULL;
     if (!list && !value_of(c, f->value, &lenient, &v)) return;
     if (list) v.type.null = false;
     IrExpectField e = {.path = path, .type = field->type, .absent = v.type.null, .span = f->span};

@@ -91,6 +91,8 @@ static void write_type(Buf *out, const Type *type)
         buf_text(out, type_word(type));
         if (type->kind == IR_STR || type->kind == IR_BYTES)
             buf_printf(out, "(%u)", type->bytes_max);
+        if (type->kind == IR_JSON && type->bytes_max != TYPE_STRING_MAX)
+            buf_printf(out, "(%u)", type->bytes_max);
         if (type->kind == IR_DECIMAL) buf_printf(out, "(%u)", type->scale);
     }
     if (type->unit) buf_printf(out, " [%.*s]", STR_ARG(type->unit->text));

@@ -165,9 +165,14 @@ static Type named(Check *c, const AstType *ast)
         if (!AST_HAS(ast->size)) diag_fix_str(c->diags, d, STR("decimal(2)"), at, STR("(2)"));
         return type;
     }
-    if (str_is(name, "bytes") || str_is(name, "json")) {
-        diag_error(c->diags, DIAG_A002, ast->span, "the type `%.*s` is not available yet",
-                   STR_ARG(name));
+    if (str_is(name, "bytes")) {
+        if (bounded(c, ast, "bytes", TYPE_STRING_MAX, &type.bytes_max)) type.kind = IR_BYTES;
+        return type;
+    }
+    if (str_is(name, "json")) { /* json(n), or as long as any text may be */
+        type.bytes_max = TYPE_STRING_MAX;
+        if (!AST_HAS(ast->size) || bounded(c, ast, "json", TYPE_STRING_MAX, &type.bytes_max))
+            type.kind = IR_JSON;
         return type;
     }
     const NamedType *found = check__named_type(c, name);

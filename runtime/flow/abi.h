@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 5,
+    RT_ABI = 6,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256
@@ -384,6 +384,11 @@ typedef enum RtBuiltin {
     RT_FN_PARSE_INT,
     RT_FN_PARSE_FLOAT,
     RT_FN_PARSE_TIME,
+    RT_FN_HEX,
+    RT_FN_FROM_HEX,
+    RT_FN_FROM_BASE64,
+    RT_FN_UTF8,
+    RT_FN_TO_UTF8,
     RT_FN_NOW,
     RT_FN_YEAR,
     RT_FN_MONTH,
@@ -534,6 +539,7 @@ typedef struct RtApi {
     u32 (*builtin)(RtPipe *, u32 which, const RtValue *args, u32 count,
                    RtValue *ret); /* a reason */
     f64 (*fmod)(f64 a, f64 b);
+    u32 (*base64)(RtPipe *, const char *p, u64 n, RtValue *ret); /* to bytes; a RtReason */
     /* decimals: the multiple of 10^-scale nearest to x, halves away from zero; a RtReason */
     u32 (*to_decimal)(f64 x, u32 scale, i64 *ret);
     /* without its last `digits` digits; how: 0 nearest, halves away from zero; 1 floor, 2 ceil,

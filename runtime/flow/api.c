@@ -71,6 +71,7 @@ const RtApi rt_api = {
     .meta_level = rt_meta_level,
     .builtin = rt_builtin,
     .fmod = fmod,
+    .base64 = rt_base64,
     .to_decimal = rt_to_decimal,
     .round_decimal = rt_round_decimal,
     .list = rt_list,

@@ -170,6 +170,7 @@ u32 rt_builtin(RtPipe *pipe, u32 which, const RtValue *args, u32 count, RtValue 
 {
     f64 x = count ? args[0].d : 0;
     if (which >= RT_FN_NOW) return time_call(pipe, which, args, ret);
+    if (which >= RT_FN_HEX) return rt_bytes_call(pipe, which, args, ret);
     if (which >= RT_FN_LEN) return text_call(pipe, which, args, ret);
     switch (which) {
     case RT_FN_SQRT: ret->d = sqrt(x); return x < 0 ? RT_RANGE : RT_FINE;

@@ -48,6 +48,8 @@ void rt_stop_check(RtPipe *pipe, int span_ended);
 char *rt_put_text(char *w, const char *p, u64 n);
 char *rt_put_csv(char *w, const char *p, u64 n);
 char *rt_put_base64(char *w, const char *p, u64 n);
+/* Base64 with padding and no bits left over, so that writing gives the same text again. */
+u32 rt_base64(RtPipe *pipe, const char *p, u64 n, RtValue *ret);
 char *rt_put_decimal(char *w, i64 v, u32 scale);
 /* A value as JSON writes it (text in quotes when `quoted`). */
 char *rt_put_value(char *w, const RtField *field, RtValue v, int quoted);
@@ -59,6 +61,7 @@ u64 rt_json_bytes(const RtSchema *schema, const RtValue *values, const u8 *has);
 /* What RtApi says of to_decimal and round_decimal. */
 u32 rt_to_decimal(f64 x, u32 scale, i64 *ret);
 i64 rt_round_decimal(i64 v, u32 digits, u32 how);
+u32 rt_bytes_call(RtPipe *pipe, u32 which, const RtValue *args, RtValue *ret); /* of rt_builtin */
 u32 rt_builtin(RtPipe *pipe, u32 which, const RtValue *args, u32 count, RtValue *ret);
 void rt_meta_level(RtPipe *pipe, u32 level, RtValue *ret);
 

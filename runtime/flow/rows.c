@@ -120,21 +120,6 @@ char *rt_put_csv(char *w, const char *p, u64 n)
     return w;
 }
 
-char *rt_put_base64(char *w, const char *p, u64 n)
-{
-    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (u64 i = 0; i < n; i += 3) {
-        u32 v = (u32)(u8)p[i] << 16;
-        if (i + 1 < n) v |= (u32)(u8)p[i + 1] << 8;
-        if (i + 2 < n) v |= (u8)p[i + 2];
-        *w++ = digit[v >> 18];
-        *w++ = digit[v >> 12 & 63];
-        *w++ = i + 1 < n ? digit[v >> 6 & 63] : '=';
-        *w++ = i + 2 < n ? digit[v & 63] : '=';
-    }
-    return w;
-}
-
 char *rt_put_decimal(char *w, i64 v, u32 scale)
 {
     char digits[24];

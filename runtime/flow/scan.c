@@ -32,34 +32,6 @@ static void fail(Scan *s, const RtField *field, u32 reason)
     out->path = field ? field->path : NULL;
 }
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static u32 base64_get(RtPipe *pipe, const char *p, u64 n, RtValue *ret)
-{
-    if (n % 4) return RT_BAD_VALUE;
-    u8 *w = (u8 *)rt_scratch(pipe, n / 4 * 3 + 1), *first = w;
-    if (!w) return RT_TOO_LONG;
-    for (u64 i = 0; i < n; i += 4) {
-        int a = base64_digit(p[i]), b = base64_digit(p[i + 1]);
-        int last = i + 4 == n, pad2 = last && p[i + 2] == '=' && p[i + 3] == '=';
-        int pad1 = last && p[i + 3] == '=';
-        int c = pad2 ? 0 : base64_digit(p[i + 2]), d = pad1 ? 0 : base64_digit(p[i + 3]);
-        if ((a | b | c | d) < 0) return RT_BAD_VALUE;
-        *w++ = (u8)(a << 2 | b >> 4);
-        if (!pad2) *w++ = (u8)(b << 4 | c >> 2);
-        if (!pad1) *w++ = (u8)(c << 6 | d);
-    }
-    ret->s.p = (const char *)first;
-    ret->s.n = (u64)(w - first);
-    return RT_FINE;
-}
-
 u32 rt_value_check(const RtField *field, RtValue v)
 {
     f64 d;
@@ -80,7 +52,7 @@ u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n,
 {
     switch (field->type) {
     case RT_STR: ret->s.p = p, ret->s.n = n; return RT_FINE;
-    case RT_BYTES: return base64_get(pipe, p, n, ret);
+    case RT_BYTES: return rt_base64(pipe, p, n, ret);
     case RT_TIME: return rt_time_text(&pipe->day, p, n, &ret->i) ? RT_FINE : RT_BAD_TIME;
     case RT_DURATION: return duration_get(str_slice(p, n), &ret->i) ? RT_FINE : RT_BAD_VALUE;
     case RT_ENUM:
@@ -170,6 +142,20 @@ static int takes_number(const RtField *field)
            (field->type == RT_TIME && field->time_read != 0);
 }
 
+/* A json value as it came; a line end between its tokens becomes a space, because rows are lines.
+ */
+static u32 slice(RtPipe *pipe, const char *p, const char *end, RtValue *ret)
+{
+    u64 n = (u64)(end - p);
+    ret->s = (RtText){p, n};
+    if (!memchr(p, '\n', n) && !memchr(p, '\r', n)) return RT_FINE;
+    char *w = rt_scratch(pipe, n);
+    if (!w) return RT_TOO_LONG;
+    for (u64 i = 0; i < n; i++) w[i] = p[i] == '\n' || p[i] == '\r' ? ' ' : p[i];
+    ret->s.p = w;
+    return RT_FINE;
+}
+
 static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 depth);
 static const char *list(Scan *s, const RtField *field, const char *p, u32 depth);
 
@@ -193,9 +179,7 @@ static const char *value(Scan *s, const RtField *field, const char *p, u32 depth
         q = rt_skip_value(p, s->end);
     } else {
         q = rt_skip_value(p, s->end);
-        v.s.p = p;
-        v.s.n = q ? (u64)(q - p) : 0;
-        if (field->type != RT_JSON) reason = wrong_type(field);
+        reason = field->type != RT_JSON ? wrong_type(field) : q ? slice(s->pipe, p, q, &v) : 0;
     }
     if (!q) return NULL;
     if (!reason) reason = rt_value_check(field, v);
