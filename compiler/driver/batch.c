@@ -305,6 +305,7 @@ static void stats(const Run *run)
                 {"row_filtered", n->row_filtered},
                 {"row_late", n->row_late},
                 {"learnt", n->learnt},
+                {"missed", n->missed},
                 {"duplicate_keys", n->duplicate_keys},
                 {"state_bytes", flow_state_bytes(run->instance)},
                 {"allocations", mem_calls()}};
@@ -312,6 +313,11 @@ static void stats(const Run *run)
         json_key(&json, list[i].name);
         json_put_uint(&json, list[i].value);
     }
+    json_key(&json, "layouts"); /* learnt, by layout */
+    json_begin_array(&json);
+    for (uint32_t i = 0; i < flow_info(run->instance)->layout_count; i++)
+        json_put_uint(&json, n->layout[i]);
+    json_end(&json);
     json_end(&json);
     (void)fprintf(stderr, "%.*s\n", STR_ARG(buf_view(&text)));
 }

@@ -1,7 +1,4 @@
-/* compiler/emit_c/emit.c: the whole text of a program: contract, tables, stages, loop over a batch.
- *
- * The loop tries the learnt layout on each record and reads it in any order when that gives up;
- * both put values into one array, and the first stage, inlined behind it, works on that. */
+/* compiler/emit_c/emit.c: the whole text of a program: contract, tables, stages. */
 #include "compiler/emit_c/emit_int.h"
 #include "compiler/layout/layout.h"
 
@@ -89,88 +86,6 @@ static void slots(Emit *e)
     }
 }
 
-static void any_order(Emit *e, IrFormat format)
-{
-    const IrSource *s = &e->pipeline->sources[0];
-    emit_f(e, "        RtScan scan = {.value = wide, .has = there};\n        int why = ");
-    switch (format) {
-    case FORMAT_CSV:
-        emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n", e->index);
-        break;
-    case FORMAT_TEXT:
-    case FORMAT_RAW:
-        emit_f(e, "rt->scan_%s(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n",
-               format == FORMAT_TEXT ? "text" : "raw", e->index);
-        break;
-    default:
-        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_0_0, %d, %d, p, stop, &scan);\n", e->index,
-               (int)s->check, s->unknown == UNKNOWN_REJECT);
-    }
-    if (format == FORMAT_CSV)
-        emit_f(e, "        if (why < 0) { p = next; continue; } /* the header */\n");
-    emit_f(e, "        pipe->n.in++;\n");
-    emit_f(e,
-           "        if (why) { rt->error(pipe, %" PRIu32
-           ", scan.reason, scan.path, 0); p = next; continue; }\n",
-           s->node);
-}
-
-static void feed(Emit *e, bool layout)
-{
-    uint32_t n = e->index, leaves = e->leaf_count ? e->leaf_count : 1;
-    emit_f(e, "static void feed_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n", n);
-    emit_f(e,
-           "    const char *p = batch->bytes, *end = p + batch->len;\n"
-           "    const RtRecord *record = batch->records, *last = record + batch->count;\n"
-           "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32
-           "];\n",
-           leaves, leaves, leaves, leaves);
-    emit_f(
-        e,
-        "    pipe->received_ns = batch->received_ns; pipe->ack = 0;\n"
-        "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len; pipe->key_len = 0;\n"
-        "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n",
-        leaves);
-    emit_f(e, "    while (!pipe->stopped) {\n"
-              "        const char *next, *stop;\n"
-              "        if (!batch->bytes) {\n"
-              "            if (record == last) return;\n"
-              "            p = record->ptr; end = p + record->len;\n"
-              "            pipe->received_ns = record->received_ns; pipe->ack = record->ack;\n"
-              "            pipe->topic = record->topic; pipe->topic_len = record->topic_len;\n"
-              "            pipe->key = record->key; pipe->key_len = record->key_len;\n"
-              "            record++;\n"
-              "        } else if (p >= end) return;\n"
-              "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");
-    if (layout) {
-        emit_f(e,
-               "        next = learnt_%" PRIu32 "(pipe, p, end, v, h);\n"
-               "        if (next && (next == end || (batch->bytes && *next == '\\n'))) {\n"
-               "            pipe->raw_len = (u64)(next - p);\n"
-               "            next++;\n            pipe->n.in++;\n            pipe->n.learnt++;\n    "
-               "    } else {\n",
-               n);
-    } else {
-        emit_f(e, "        {\n");
-    }
-    emit_f(e, "        stop = batch->bytes ? __builtin_memchr(p, '\\n', (u64)(end - p)) : end;\n"
-              "        if (!stop) stop = end;\n        next = stop + 1;\n");
-    emit_f(e, "        if (batch->bytes) {\n"
-              "            const char *q = p;\n"
-              "            while (q < stop && (*q == ' ' || *q == '\\t' || *q == '\\r')) q++;\n"
-              "            if (q == stop) { p = next; continue; } /* blank line */\n"
-              "        }\n"
-              "        pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\\r');\n");
-    any_order(e, e->pipeline->sources[0].format);
-    emit_f(e,
-           "        for (u32 i = 0; i < %" PRIu32
-           "; i++) v[i] = wide[i], h[i] = there[i];\n        }\n",
-           leaves);
-    emit_f(e,
-           "        stage_%" PRIu32 "_0(pipe, v, h, batch->source);\n        p = next;\n    }\n}\n",
-           n);
-}
-
 static void rows(Emit *e)
 {
     const IrPipeline *p = e->pipeline;
@@ -221,10 +136,7 @@ static void pipeline(Emit *e, Str sample)
                e->index, i);
     for (uint32_t i = p->stage_count; i-- > 0;) emit_stage(e, i);
     emit_f(e, "#line 1 \"generated\"\n");
-    IrFormat format = p->sources[0].format;
-    bool layout = format == FORMAT_JSON || format == FORMAT_NONE;
-    if (layout) layout = emit_layout(e, sample);
-    feed(e, layout);
+    emit_feed(e, sample);
     rows(e);
     run(e);
 }
@@ -278,9 +190,9 @@ static void program_table(Emit *e)
                "ll, .stop_above = %a, .stop_in_ns = %" PRId64 "ll,\n",
                p->time.order_ns, p->time.idle_ns, p->time.ahead_ns, p->stop_above, p->stop_in_ns);
         emit_f(e,
-               "     .in = &schema_in_%" PRIu32 "_0_0, .feed = feed_%" PRIu32
-               ", .row = row_%" PRIu32 ", .run = run_%" PRIu32 "},\n",
-               i, i, i, i);
+               "     .in = &schema_in_%" PRIu32 "_0_0, .layout_count = layouts_%" PRIu32
+               ", .feed = feed_%" PRIu32 ", .row = row_%" PRIu32 ", .run = run_%" PRIu32 "},\n",
+               i, i, i, i, i);
     }
     Str name = ir->source ? ir->source->path : STR("program");
     for (size_t i = name.len; i-- > 0;)

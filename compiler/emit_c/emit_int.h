@@ -20,7 +20,8 @@ typedef struct Emit {
     uint32_t line, line_file;               /* of the last #line */
     const IrLeaf *leaves;                   /* of the source's schema */
     uint32_t leaf_count;
-    bool *needed; /* leaves some code reads (all with check strict) */
+    bool *needed;  /* leaves some code reads (all with check strict) */
+    uint32_t bets; /* values of layouts whose length is bet on */
     Status failed;
     Diag *diag;
 } Emit;
@@ -52,8 +53,10 @@ void emit_list(Emit *e, const IrIns *ins);
 /* state.c: tables and calls of memories. */
 void emit_mems(Emit *e);
 void emit_mem(Emit *e, const IrIns *ins);
-/* layout.c: `learnt_N`; returns false when there is no usable layout. */
-bool emit_layout(Emit *e, Str sample);
+/* layout.c: one function per learnt layout, `learnt_PIPELINE_NUMBER`; returns how many. */
+uint32_t emit_layouts(Emit *e, Str sample);
+/* feed.c: the loop over a batch, with the decoders of the source's records. */
+void emit_feed(Emit *e, Str sample);
 /* table.c: schemas and the tables of a pipeline and of the program. */
 void emit_schemas(Emit *e);
 void emit_tables(Emit *e);

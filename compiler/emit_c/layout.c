@@ -1,4 +1,4 @@
-/* compiler/emit_c/layout.c: the expected layout of a source's records, as code.
+/* compiler/emit_c/layout.c: decoders of the learnt layouts of a source's records.
  *
  * The code compares the constant parts of a learnt layout eight bytes at a time, converts what the
  * program needs and checks the rest without converting it. It may give up (0) on anything; the
@@ -50,10 +50,28 @@ static void expect(Emit *e, Str text)
     if (text.len) expect_part(e, text);
 }
 
-static void text_end(Emit *e)
+/* q is behind the value at p: a bet on its length where that mostly is one. */
+static void bet(Emit *e, const LayoutItem *it)
+{
+    if (it->steady) emit_f(e, "q = rt_steady(p, q, &bet[%" PRIu32 "]); ", e->bets++);
+}
+
+static void text_end(Emit *e, const LayoutItem *it)
 {
     emit_f(e, "    { const char *q = rt_plain(p); if (RT_RARE(!q) && !(q = rt->pass_text(p, end))) "
-              "return 0; p = q; }\n");
+              "return 0; ");
+    bet(e, it);
+    emit_f(e, "p = q; }\n");
+}
+
+static void number_end(Emit *e, const LayoutItem *it)
+{
+    emit_f(e,
+           "    { const char *q = rt_%s_number(p); if (RT_RARE(!q) && !(q = rt->pass_number(p, "
+           "end))) return 0; ",
+           it->minus ? "pass" : "plus");
+    bet(e, it);
+    emit_f(e, "p = q; }\n");
 }
 
 /* Enum names with their closing quote, compared as words. */
@@ -102,9 +120,13 @@ static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
     case IR_STR:
         emit_f(e,
                "    { const char *q = rt_plain(p); if (RT_RARE(!q)) { if (!(q = rt->text(pipe, p, "
-               "end, &v[%" PRIu32 "]))) return 0; }\n    else v[%" PRIu32
-               "].s = (RtText){p, (u64)(q - p)};\n    p = q; h[%" PRIu32 "] = 1; }\n",
-               leaf, leaf, leaf);
+               "end, &v[%" PRIu32 "]))) return 0; }\n    else { ",
+               leaf);
+        bet(e, it);
+        emit_f(e,
+               "v[%" PRIu32 "].s = (RtText){p, (u64)(q - p)}; }\n    p = q; h[%" PRIu32
+               "] = 1; }\n",
+               leaf, leaf);
         if (field->bytes_max)
             emit_f(e, "    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0;\n", leaf,
                    field->bytes_max);
@@ -133,14 +155,19 @@ static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
     emit_f(e, "    return 0;\n"); /* durations, or another type: any order knows */
 }
 
-static void number_value(Emit *e, const IrField *field, uint32_t leaf)
+static void number_value(Emit *e, const LayoutItem *it, const IrField *field)
 {
+    uint32_t leaf = it->leaf;
+    const char *reader = it->minus ? "short" : "plus";
     switch (field->type) {
     case IR_F64:
     case IR_F32:
-        emit_f(e, "    { f64 d; const char *q = rt_short_f64(p, &d); if (RT_RARE(!q) && (!(q = "
-                  "rt->number(p, end, &d)) "
-                  "|| !(d - d == 0))) return 0;\n    p = q; ");
+        emit_f(e,
+               "    { f64 d; const char *q = rt_%s_f64(p, &d); if (RT_RARE(!q) && (!(q = "
+               "rt->number(p, end, &d)) || !(d - d == 0))) return 0;\n    ",
+               reader);
+        bet(e, it);
+        emit_f(e, "p = q; ");
         emit_f(e, field->type == IR_F32 ? "d = (f64)(f32)d; if (!(d - d == 0)) return 0; " : "");
         emit_f(e, "v[%" PRIu32 "].d = d; }\n", leaf);
         break;
@@ -148,9 +175,12 @@ static void number_value(Emit *e, const IrField *field, uint32_t leaf)
     case IR_I64:
     case IR_U32:
     case IR_U64:
-        emit_f(e, "    { i64 n; const char *q = rt_short_int(p, &n); if (RT_RARE(!q || *q == '.' "
-                  "|| *q == 'e' || *q == "
-                  "'E') && !(q = rt->integer(p, end, &n))) return 0;\n    p = q; ");
+        emit_f(e,
+               "    { i64 n; const char *q = rt_%s_int(p, &n); if (RT_RARE(!q || *q == '.' || *q "
+               "== 'e' || *q == 'E') && !(q = rt->integer(p, end, &n))) return 0;\n    ",
+               reader);
+        bet(e, it);
+        emit_f(e, "p = q; ");
         if (field->type == IR_I32) emit_f(e, "if (RT_RARE(n != (i32)n)) return 0; ");
         if (field->type == IR_U32) emit_f(e, "if (RT_RARE(n != (i64)(u32)n)) return 0; ");
         if (field->type == IR_U64) emit_f(e, "if (RT_RARE(n < 0)) return 0; ");
@@ -178,8 +208,7 @@ static void number_value(Emit *e, const IrField *field, uint32_t leaf)
 
 static void opaque_value(Emit *e)
 {
-    emit_f(e, "    { const char *line = __builtin_memchr(p, '\\n', (u64)(end - p)); p = "
-              "rt->skip(p, line ? line : end); if (!p) return 0; }\n");
+    emit_f(e, "    p = rt->skip(p, rt_line_end(p, end)); if (!p) return 0;\n");
 }
 
 /* A list takes what the any-order scanner takes. */
@@ -188,10 +217,9 @@ static void opaque_needed(Emit *e, const IrField *field, uint32_t leaf)
     const IrSource *s = &e->pipeline->sources[0];
     if (field->type == IR_LIST) {
         emit_f(e,
-               "    { const char *line = __builtin_memchr(p, '\\n', (u64)(end - p)); p = "
-               "rt->scan_list(pipe, &schema_%" PRIu32 ", %" PRIu32
-               ", %d, %d, p, line ? line : end, "
-               "&v[%" PRIu32 "]); if (!p) return 0; }\n    h[%" PRIu32 "] = 1;\n",
+               "    p = rt->scan_list(pipe, &schema_%" PRIu32 ", %" PRIu32
+               ", %d, %d, p, rt_line_end(p, end), &v[%" PRIu32
+               "]); if (!p) return 0;\n    h[%" PRIu32 "] = 1;\n",
                field->record, field->bytes_max, (int)s->check, s->unknown == UNKNOWN_REJECT, leaf,
                leaf);
     } else {
@@ -230,14 +258,13 @@ static void item_code(Emit *e, const LayoutItem *it)
         if (needed)
             string_value(e, it, field);
         else
-            text_end(e);
+            text_end(e, it);
         return;
     case LAYOUT_NUMBER:
         if (needed)
-            number_value(e, field, it->leaf);
+            number_value(e, it, field);
         else
-            emit_f(e, "    { const char *q = rt_pass_number(p); if (RT_RARE(!q) && !(q = "
-                      "rt->pass_number(p, end))) return 0; p = q; }\n");
+            number_end(e, it);
         return;
     case LAYOUT_BOOL:
         emit_f(e, "    { u32 yes = RT_4(p) == 0x65757274u; if (!yes && ((RT_8(p) & "
@@ -260,38 +287,40 @@ static void item_code(Emit *e, const LayoutItem *it)
     }
 }
 
-bool emit_layout(Emit *e, Str sample)
+/* One layout's decoder: behind the record's '}', with `check lazy` behind the last needed value. */
+static void decoder(Emit *e, const Layout *layout, uint32_t number)
 {
-    const IrSource *source = &e->pipeline->sources[0];
-    LayoutList layouts;
-    if (layout_learn(e->ir, e->pipeline->in_schema, source, e->needed, sample, e->arena,
-                     &layouts)) {
-        emit_fail(e, ST_NO_MEMORY, "compiling");
-        return false;
-    }
-    if (!layouts.count) return false;
-    const Layout *shape = &layouts.list[0];
+    bool lazy = e->pipeline->sources[0].check == CHECK_LAZY;
     uint32_t last = 0;
-    for (uint32_t i = 0; i < shape->count; i++)
-        if (shape->items[i].leaf != NO_INDEX && e->needed[shape->items[i].leaf]) last = i + 1;
-    bool lazy = source->check == CHECK_LAZY;
-    emit_f(e, "/* the expected layout; 0 = another one, read in any order then */\n");
+    for (uint32_t i = 0; i < layout->count; i++)
+        if (layout->items[i].leaf != NO_INDEX && e->needed[layout->items[i].leaf]) last = i + 1;
+    if (layout->votes)
+        emit_f(e, "/* %" PRIu32 " sample records looked like this; 0 = another layout */\n",
+               layout->votes);
+    else
+        emit_f(e, "/* the order of the declaration; 0 = another layout */\n");
     emit_f(e,
-           "RT_INLINE const char *learnt_%" PRIu32
-           "(RtPipe *pipe, const char *p, const char *end, RtValue *v, u8 *h)\n{\n",
-           e->index);
+           "RT_INLINE const char *learnt_%" PRIu32 "_%" PRIu32
+           "(RtPipe *pipe, const char *p, const char *end, RtValue *v, u8 *h, u64 *bet)\n{\n",
+           e->index, number);
     for (uint32_t i = 0; i < e->leaf_count; i++)
         if (e->needed[i] && e->leaves[i].optional) emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
-    for (uint32_t i = 0; i < (lazy ? last : shape->count); i++) item_code(e, &shape->items[i]);
-    if (lazy) {
-        if (last &&
-            shape->items[last - 1].kind == LAYOUT_NUMBER) /* nothing behind it is compared */
-            emit_f(e, "    if (RT_RARE(*p != ',' && *p != '}')) return 0;\n");
-        emit_f(e, "    { const char *q = __builtin_memchr(p, '\\n', (u64)(end - p)); return q ? q "
-                  ": end; }\n}\n");
-    } else {
-        expect(e, shape->after);
-        emit_f(e, "    return p;\n}\n");
+    for (uint32_t i = 0; i < (lazy ? last : layout->count); i++) item_code(e, &layout->items[i]);
+    if (!lazy)
+        expect(e, layout->after);
+    else if (last && layout->items[last - 1].kind == LAYOUT_NUMBER) /* nothing behind is compared */
+        emit_f(e, "    if (RT_RARE(*p != ',' && *p != '}')) return 0;\n");
+    emit_f(e, "    return p;\n}\n");
+}
+
+uint32_t emit_layouts(Emit *e, Str sample)
+{
+    LayoutList layouts;
+    if (layout_learn(e->ir, e->pipeline->in_schema, &e->pipeline->sources[0], e->needed, sample,
+                     e->arena, &layouts)) {
+        emit_fail(e, ST_NO_MEMORY, "compiling");
+        return 0;
     }
-    return true;
+    for (uint32_t i = 0; i < layouts.count; i++) decoder(e, &layouts.list[i], i);
+    return layouts.count;
 }

@@ -527,9 +527,9 @@ static void pass(Emit *e, const IrIns *ins)
         snprintf(name, sizeof name, "source");
     else
         snprintf(name, sizeof name, "%" PRIu32, wire);
-    emit_f(e, "    pipe->wires[%s].count++;\n", name);
+    emit_f(e, "    wires[%s].count++;\n", name);
     if (!ins->arg_count) return;
-    emit_f(e, "    if (RT_RARE(pipe->watch & 1ull << (%s & 63))) {\n", name);
+    emit_f(e, "    if (RT_RARE(watch & 1ull << (%s & 63))) {\n", name);
     emit_arrays(e, args, ins->arg_count / 2);
     emit_f(e, "    rt->tap(pipe, %s, v, h); }\n", name);
 }
@@ -679,8 +679,9 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_MOD: divide(e, ins); break;
     case IR_NEG: negate(e, ins); break;
     case IR_FINITE:
-        emit_f(e, "    %s = %s; if (RT_RARE(!(%s - %s == 0))) ", emit_reg(e, ins->dst),
-               emit_reg(e, ins->a), emit_reg(e, ins->a), emit_reg(e, ins->a));
+        emit_f(e, "    %s = %s; if (RT_RARE(!(__builtin_fabs(%s) <= %s))) ", emit_reg(e, ins->dst),
+               emit_reg(e, ins->a), emit_reg(e, ins->a),
+               reg_of(e, ins->dst)->type == IR_F32 ? "0x1.fffffep+127" : "0x1.fffffffffffffp+1023");
         leave(e, ins, "RT_OVERFLOW");
         break;
     case IR_EQ:
@@ -729,7 +730,8 @@ void emit_stage(Emit *e, uint32_t index)
            "%s void stage_%" PRIu32 "_%" PRIu32
            "(RtPipe *pipe, const RtValue *v, const u8 *h%s)\n{\n",
            index == 0 ? "RT_INLINE" : "static", e->index, index, index == 0 ? ", u32 source" : "");
-    emit_f(e, "    u32 done = 0;\n");
+    emit_f(e, "    u32 done = 0;\n    RtWire *const wires = pipe->wires;\n    const u64 watch = "
+              "pipe->watch;\n");
     for (uint32_t r = 0; r < e->stage->reg_count; r++)
         if (e->stage->regs[r].type != IR_NONE && e->stage->regs[r].type != IR_RECORD)
             emit_f(e, "    %s %s;\n", emit_ctype(e->stage->regs[r].type), emit_reg(e, r));

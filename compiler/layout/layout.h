@@ -25,7 +25,10 @@ typedef struct LayoutItem {
     Str before; /* constant bytes in front of the value */
     LayoutKind kind;
     uint32_t leaf; /* of the schema; NO_INDEX: not in it */
-    uint32_t len;  /* bytes of the value in the sample */
+    uint32_t len;  /* bytes of the value, as most had it */
+    bool steady;   /* nine of ten had exactly `len` bytes: worth betting on */
+    bool minus;    /* NUMBER: one began with '-' */
+    int32_t lead;  /* while learning: how far `len` leads over other lengths */
 } LayoutItem;
 
 typedef struct Layout {

@@ -73,7 +73,12 @@ static void item(Learn *l, LayoutKind kind, uint32_t leaf, const char *value, si
         return;
     }
     Str before = str_slice(l->mark, (size_t)(value - l->mark));
-    l->layout->items[l->layout->count++] = (LayoutItem){before, kind, leaf, (uint32_t)len};
+    l->layout->items[l->layout->count++] = (LayoutItem){.before = before,
+                                                        .kind = kind,
+                                                        .leaf = leaf,
+                                                        .len = (uint32_t)len,
+                                                        .minus = *value == '-',
+                                                        .lead = 1};
 }
 
 static void object(Learn *l, uint32_t schema, uint32_t first_leaf);
@@ -242,12 +247,25 @@ typedef struct Votes {
     uint32_t count;
 } Votes;
 
+/* One more line of a known shape; `len` follows the majority (Boyer and Moore's vote). */
+static void add_line(Layout *layout, const Layout *fresh)
+{
+    layout->votes++;
+    for (uint32_t i = 0; i < layout->count; i++) {
+        LayoutItem *to = &layout->items[i];
+        const LayoutItem *from = &fresh->items[i];
+        to->minus |= from->minus;
+        to->lead += to->len == from->len ? 1 : -1;
+        if (to->lead < 0) to->len = from->len, to->lead = 1;
+    }
+}
+
 static void count_line(Votes *votes, const Layout *fresh)
 {
     uint32_t i = 0;
     while (i < votes->count && !same(&votes->shapes[i], fresh)) i++;
     if (i < votes->count)
-        votes->shapes[i].votes++;
+        add_line(&votes->shapes[i], fresh);
     else if (votes->count < SHAPES_MAX)
         votes->count++; /* it stands there already */
 }
@@ -300,6 +318,8 @@ MUST static Status take_most(Votes *votes, Arena *arena, LayoutList *ret)
             if (votes->shapes[i].votes && (!best || votes->shapes[i].votes > best->votes))
                 best = &votes->shapes[i];
         if (!best) break;
+        for (uint32_t i = 0; i < best->count; i++) /* nine of ten lead the tenth by eight */
+            best->items[i].steady = (uint64_t)best->items[i].lead * 10 >= (uint64_t)best->votes * 8;
         Status st = keep(best, arena, &ret->list[ret->count++]);
         if (st) return st;
         best->votes = 0;
@@ -315,6 +335,7 @@ MUST static Status learn_guess(const Learn *with, Votes *votes, Arena *arena, La
     Layout *at = &votes->shapes[0];
     if (buf_status(&line) || !learn_line(with, buf_view(&line), at)) return ST_OK;
     at->votes = 0;
+    for (uint32_t i = 0; i < at->count; i++) at->items[i].minus = true; /* nobody has looked */
     return keep(at, arena, &list->list[list->count++]);
 }
 

@@ -24,7 +24,8 @@ enum {
     RT_ABI = 6,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
-    RT_LEAVES_MAX = 256
+    RT_LEAVES_MAX = 256,
+    RT_LAYOUTS = 4 /* learnt layouts of one pipeline */
 };
 
 typedef struct RtText {
@@ -344,6 +345,7 @@ typedef struct RtPipelineInfo {
     f64 stop_above;                  /* 0 = never */
     i64 stop_in_ns;
     const RtSchema *in;
+    u32 layout_count; /* learnt layouts compiled in */
     /* Runs the records of one batch through the pipeline. */
     void (*feed)(struct RtPipe *pipe, const RtBatch *batch);
     /* Runs one closed row of a window through what follows it. NULL without windows. */
@@ -425,7 +427,9 @@ typedef struct RtProgram {
 typedef struct RtCounters {
     u64 in, emitted, state, filtered, late, errors;
     u64 rows, row_emitted, row_state, row_filtered, row_late, row_errors;
-    u64 bytes_in, learnt; /* learnt: records that fitted the expected layout */
+    u64 bytes_in, learnt;   /* learnt: records that fitted a learnt layout */
+    u64 layout[RT_LAYOUTS]; /* the same for each */
+    u64 missed;             /* good records that fitted none */
     u64 duplicate_keys;
 } RtCounters;
 
@@ -450,10 +454,11 @@ typedef struct RtPipe {
     u64 watch;    /* bit (wire & 63) set: somebody looks at that wire */
     i64 event_ns; /* event time of the record at hand */
     i64 watermark_ns, highest_ns;
-    i64 close_ns;    /* the earliest end of an open window: one compare per record */
-    i64 received_ns; /* of the record at hand */
-    u64 ack;         /* of the record at hand */
-    const char *raw; /* the record at hand, for error records and meta.raw */
+    i64 close_ns;          /* the earliest end of an open window: one compare per record */
+    i64 received_ns;       /* of the record at hand */
+    u8 layout[RT_LAYOUTS]; /* numbers of the learnt layouts, the one that fitted last first */
+    u64 ack;               /* of the record at hand */
+    const char *raw;       /* the record at hand, for error records and meta.raw */
     u64 raw_len;
     const char *topic, *key;
     u64 topic_len, key_len;
@@ -507,6 +512,8 @@ typedef struct RtApi {
                     RtScan *scan); /* -1: header */
     int (*scan_text)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
     int (*scan_raw)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
+    /* The record at hand is good but fitted no learnt layout: counts, keeps it as a sample. */
+    void (*missed)(RtPipe *);
     /* text out; 32 bytes are enough for any number or time */
     char *(*put_f64)(char *w, f64 v);
     char *(*put_f32)(char *w, f32 v);

@@ -46,6 +46,7 @@ const RtApi rt_api = {
     .scan_csv = rt_scan_csv,
     .scan_text = rt_scan_text,
     .scan_raw = rt_scan_raw,
+    .missed = rt_missed,
     .put_f64 = put_f64,
     .put_f32 = num_put_f32,
     .put_i64 = num_put_i64,

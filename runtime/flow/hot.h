@@ -49,7 +49,42 @@ RT_INLINE const char *rt_plain(const char *p)
 #endif
 }
 
-/* Digits and at most one point at p, less than 8 bytes together: their number of bytes, else 0. */
+/* Behind a value that mostly has the length of the one before it: a compare instead of an addition,
+ * which the processor guesses, so that it need not wait for the value's end before it reads on. The
+ * empty asm keeps the compiler from seeing that both ways give the same pointer. */
+RT_INLINE const char *rt_steady(const char *p, const char *behind, u64 *last)
+{
+    u64 len = *last;
+    if (RT_RARE((u64)(behind - p) != len)) {
+        *last = (u64)(behind - p);
+        return behind;
+    }
+    __asm__("" : "+r"(len));
+    return p + len;
+}
+
+/* The end of a line: at '\n' or at `end`, which it may read 31 bytes behind. */
+RT_INLINE const char *rt_line_end(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    typedef char V16 __attribute__((vector_size(16)));
+    typedef V16 V16u __attribute__((may_alias, aligned(1)));
+    for (; p < end; p += 32) {
+        V16 a = (V16)(*(const V16u *)(const void *)p == (V16)RT_ALL16(10));
+        V16 b = (V16)(*(const V16u *)(const void *)(p + 16) == (V16)RT_ALL16(10));
+        u32 mask = (u32)__builtin_ia32_pmovmskb128(a) | (u32)__builtin_ia32_pmovmskb128(b) << 16;
+        if (!mask) continue;
+        p += __builtin_ctz(mask);
+        return p < end ? p : end;
+    }
+    return end;
+#else
+    p = __builtin_memchr(p, '\n', (u64)(end - p));
+    return p ? p : end;
+#endif
+}
+
+/* Digits and at most one point in v, less than 8 bytes together: their number of bytes, else 0. */
 RT_INLINE u32 rt_digits(u64 v, u32 *point)
 {
     u64 x = v ^ 0x3030303030303030ull;
@@ -67,13 +102,18 @@ RT_INLINE u32 rt_digits(u64 v, u32 *point)
     return RT_RARE(!*point) ? 0 : all;
 }
 
+/* Each number has two readers: rt_plus_* is for where no '-' was ever seen and takes none. */
+
 /* A JSON number that is not converted. */
+RT_INLINE const char *rt_plus_number(const char *p)
+{
+    u32 point, n = rt_digits(RT_8(p), &point);
+    return RT_RARE(!n) ? 0 : p + n;
+}
+
 RT_INLINE const char *rt_pass_number(const char *p)
 {
-    u32 point, n;
-    p += *p == '-';
-    n = rt_digits(RT_8(p), &point);
-    return RT_RARE(!n) ? 0 : p + n;
+    return rt_plus_number(p + (*p == '-'));
 }
 
 /* Up to 8 digits, right-aligned in x as values 0..9 with the first digit in the lowest byte. */
@@ -87,11 +127,10 @@ RT_INLINE u32 rt_sum8(u64 x)
 
 static const f64 rt_tens[8] __attribute__((unused)) = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
 
-/* -?digits[.digits] of less than 8 bytes; both parts of the division are exact, so one rounding. */
-RT_INLINE const char *rt_short_f64(const char *p, f64 *ret)
+/* digits[.digits] of less than 8 bytes; both parts of the division are exact, so one rounding. */
+RT_INLINE const char *rt_plus_f64(const char *p, f64 *ret)
 {
-    u32 point, minus = *p == '-';
-    p += minus;
+    u32 point;
     u64 v = RT_8(p), x = v ^ 0x3030303030303030ull;
     u32 n = rt_digits(v, &point), digits = n;
     if (RT_RARE(!n)) return 0;
@@ -100,43 +139,60 @@ RT_INLINE const char *rt_short_f64(const char *p, f64 *ret)
         x = (x & below) | ((x >> 8) & ~below);
         digits = n - 1;
     }
-    union {
-        f64 d;
-        u64 u;
-    } value = {(f64)rt_sum8(x << (8 * (8 - digits))) / rt_tens[point]};
-    value.u ^= (u64)minus << 63; /* no branch: signs are hard to predict */
-    *ret = value.d;
+    *ret = (f64)rt_sum8(x << (8 * (8 - digits))) / rt_tens[point];
     return p + n;
 }
 
-/* -?digits of less than 8 bytes. */
-RT_INLINE const char *rt_short_int(const char *p, i64 *ret)
+/* -?digits[.digits] */
+RT_INLINE const char *rt_short_f64(const char *p, f64 *ret)
 {
     u32 minus = *p == '-';
-    p += minus;
+    union {
+        f64 d;
+        u64 u;
+    } value;
+    p = rt_plus_f64(p + minus, &value.d);
+    if (RT_RARE(!p)) return 0;
+    value.u ^= (u64)minus << 63; /* no branch: signs are hard to predict */
+    *ret = value.d;
+    return p;
+}
+
+/* digits of less than 8 bytes. */
+RT_INLINE const char *rt_plus_int(const char *p, i64 *ret)
+{
     u64 v = RT_8(p), x = v ^ 0x3030303030303030ull;
     u64 other = ((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull;
     u32 n = other ? (u32)__builtin_ctzll(other) >> 3 : 0;
     if (RT_RARE(!n || ((v & 0xf0ff) == 0x3030 && n > 1))) return 0;
-    i64 value = rt_sum8(x << (8 * (8 - n))), sign = -(i64)minus;
-    *ret = (value ^ sign) - sign;
+    *ret = rt_sum8(x << (8 * (8 - n)));
     return p + n;
+}
+
+/* -?digits */
+RT_INLINE const char *rt_short_int(const char *p, i64 *ret)
+{
+    i64 sign = -(i64)(*p == '-'), value;
+    p = rt_plus_int(p - sign, &value);
+    if (RT_RARE(!p)) return 0;
+    *ret = (value ^ sign) - sign;
+    return p;
 }
 
 /* "YYYY-MM-DDTHH:MM:SS.mmmZ" (24 bytes), when the date is the one seen last. */
 RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
 {
     u64 x = RT_8(p + 11) ^ 0x30303a30303a3030ull; /* HH:MM:SS */
-    u32 y = RT_4(p + 19) ^ 0x3030302eu;           /* .mmm */
-    if (RT_RARE(RT_8(p) != day->a || RT_4(p + 7) != day->b)) return 0;
-    if (RT_RARE(((x + 0x0606000606000606ull) | x) & 0xf0f0fff0f0fff0f0ull)) return 0;
-    if (RT_RARE((((y + 0x06060600u) | y) & 0xf0f0f0ffu) || p[23] != 'Z')) return 0;
-    u32 h = (u32)(x & 15) * 10 + (u32)(x >> 8 & 15),
-        m = (u32)(x >> 24 & 15) * 10 + (u32)(x >> 32 & 15);
-    u32 s = (u32)(x >> 48 & 15) * 10 + (u32)(x >> 56);
-    u32 ms = (y >> 8 & 15) * 100 + (y >> 16 & 15) * 10 + (y >> 24);
-    if (RT_RARE(h > 23 || m > 59 || s > 59)) return 0;
-    *ret = day->ns + (i64)((h * 60 + m) * 60 + s) * 1000000000 + (i64)ms * 1000000;
+    u64 y = RT_8(p + 16) ^ 0x5a3030302e30303aull; /* :SS.mmmZ */
+    if (RT_RARE((RT_8(p) ^ day->a) | (RT_4(p + 7) ^ day->b))) return 0;
+    if (RT_RARE(((((x + 0x0606000606000606ull) | x) & 0xf0f0fff0f0fff0f0ull) |
+                 (((y + 0x0006060600060600ull) | y) & 0xfff0f0f0fff0f0ffull))))
+        return 0;
+    x = (x * 10 + (x >> 8)) & 0x00ff0000ff0000ffull; /* hours, minutes, seconds in bytes 0, 3, 6 */
+    if (RT_RARE((x + 0x0044000044000068ull) & 0x0080000080000080ull)) return 0; /* 60, 60, 24 */
+    u32 minutes = (u32)(x & 0xff) * 60 + (u32)(x >> 24 & 0xff), ms = (u32)(y >> 32);
+    ms = ((ms * 10 + (ms >> 8)) & 0xff) * 10 + (ms >> 16);
+    *ret = day->ns + (i64)((minutes * 60 + (u32)(x >> 48)) * 1000 + ms) * 1000000;
     return 1;
 }
 
@@ -179,6 +235,18 @@ RT_INLINE char *rt_put_plain(const RtApi *rt, char *w, const char *p, u64 n)
         *w++ = (char)c;
     }
     return w;
+}
+
+/* ---- layouts ---- */
+
+/* The record fitted the layout tried as number `turn` of this record: it is the first one next
+ * time. */
+RT_INLINE void rt_layout_hit(RtPipe *pipe, u32 turn)
+{
+    u8 which = pipe->layout[turn];
+    pipe->n.layout[which]++;
+    for (; turn; turn--) pipe->layout[turn] = pipe->layout[turn - 1];
+    pipe->layout[0] = which;
 }
 
 /* ---- event time ---- */

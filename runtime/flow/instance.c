@@ -87,6 +87,7 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
     pipe->info = info;
     pipe->watermark_ns = pipe->highest_ns = INT64_MIN;
     pipe->close_ns = INT64_MAX;
+    for (u8 i = 0; i < RT_LAYOUTS; i++) pipe->layout[i] = i;
     pipe->wires = mem_zalloc(info->wire_count + 1, sizeof *pipe->wires);
     pipe->out = mem_zalloc(info->sink_count + 1, sizeof *pipe->out);
     pipe->windows = mem_zalloc(info->window_count + 1, sizeof(RtWindow *));
@@ -130,6 +131,7 @@ void flow_instance_free(FlowInstance *instance)
     for (u32 i = 0; i < instance->retired_count; i++) mem_free(instance->retired[i]);
     out_free(&instance->dead);
     mem_free(pipe->scratch);
+    for (int i = 0; i < 2; i++) mem_free(instance->sample[i]);
     mem_free((void *)pipe->windows);
     mem_free(pipe->seen);
     mem_free((void *)pipe->mems);

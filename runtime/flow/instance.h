@@ -76,6 +76,10 @@ Str flow_tap(const FlowInstance *instance, uint32_t wire, uint64_t *ret_count);
 int64_t flow_event_time(const FlowInstance *instance);
 uint64_t flow_state_bytes(const FlowInstance *instance);
 
+/* Appends the last 32 to 64 KiB of records that fitted no learnt layout, as lines: what the next
+ * version may learn from. Clears what it gave. */
+void flow_sample_take(FlowInstance *instance, Buf *out);
+
 /* Windows, keys and event time as bytes; between batches only. Layout in README.md. */
 MUST Status flow_save(const FlowInstance *instance, Buf *out, Diag *diag);
 /* Into a fresh instance, of the same or of another version: windows move by name and layout, others

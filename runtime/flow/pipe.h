@@ -7,7 +7,7 @@
 #include "flow/mem.h"
 #include "flow/window.h"
 
-enum { FLOW_RETIRED_MAX = 32, FLOW_SCRATCH_MAX = 64 << 20 };
+enum { FLOW_RETIRED_MAX = 32, FLOW_SCRATCH_MAX = 64 << 20, FLOW_SAMPLE_BYTES = 32 << 10 };
 
 struct FlowInstance {
     RtPipe pipe; /* first: pipe.host == this */
@@ -22,6 +22,9 @@ struct FlowInstance {
     int64_t last_input_ns; /* arrival of the last record */
     int64_t span_start_ns; /* `stop above`: the span at hand and what was counted before it */
     uint64_t span_in, span_errors;
+    char *sample[2]; /* records that fitted no layout, as lines: the half at hand and the one before
+                      */
+    uint32_t sample_len[2], sample_at;
     uint16_t csv_columns[RT_LEAVES_MAX]; /* field of each column */
     uint32_t csv_column_count;           /* 0 = the first line was not seen yet */
 };
@@ -43,6 +46,7 @@ void rt_tap(RtPipe *pipe, u32 wire, const RtValue *values, const u8 *has);
 void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char *name);
 void rt_late(RtPipe *pipe, u32 node); /* the record at hand, to the dead-letter table */
 void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has);
+void rt_missed(RtPipe *pipe);
 void rt_stop_check(RtPipe *pipe, int span_ended);
 
 char *rt_put_text(char *w, const char *p, u64 n);

@@ -759,40 +759,54 @@ static u32 octave_rank(u32 octave)
     return octave & 0x800 ? 0xfff - octave : octave + 0x800;
 }
 
+/* The next chunk in the direction of the walk whose rank is not yet done; NULL: none is left. */
+static const RtChunk *next_chunk(const RtSketch *sketch, int down, u32 done)
+{
+    const RtChunk *best = NULL;
+    for (u32 i = 0; i < 16; i++) {
+        for (const RtChunk *c = sketch->table[i]; c; c = c->next) {
+            u32 rank = octave_rank(c->octave);
+            if (down ? rank >= done : rank < done) continue;
+            if (!best || (rank < octave_rank(best->octave)) != down) best = c;
+        }
+    }
+    return best;
+}
+
+/* Walks the buckets from the end that is nearer to the value; zeros lie between the negative and
+ * the positive ones. */
 f64 rt_sketch_quantile(const RtSketch *sketch, f64 p, u32 bits)
 {
     f64 exact = p * (f64)sketch->n;
     u64 need = (u64)exact;
     if ((f64)need < exact) need++;
     if (need < 1) need = 1;
+    int down = need > sketch->n / 2;
+    if (down) need = need > sketch->n ? 1 : sketch->n - need + 1;
+    u32 done = down ? 0x1000 : 0, count = 1u << bits; /* ranks on this side are counted */
     u64 seen = 0;
-    u32 done = 0; /* ranks below this are counted */
     int zeros_counted = 0;
     for (;;) {
-        const RtChunk *best = NULL;
-        for (u32 i = 0; i < 16; i++)
-            for (const RtChunk *c = sketch->table[i]; c; c = c->next)
-                if (octave_rank(c->octave) >= done &&
-                    (!best || octave_rank(c->octave) < octave_rank(best->octave)))
-                    best = c;
-        if (!zeros_counted && (!best || !(best->octave & 0x800))) {
+        const RtChunk *chunk = next_chunk(sketch, down, done);
+        int same_way = chunk && (int)(chunk->octave >> 11 & 1) == down;
+        if (!zeros_counted && (!chunk || same_way)) { /* beyond zero, seen from where it began */
             zeros_counted = 1;
             seen += sketch->zeros;
             if (seen >= need) return 0;
         }
-        if (!best) return 0;
-        u32 count = 1u << bits;
+        if (!chunk) return 0;
         u64 sum = 0;
-        for (u32 i = 0; i < count; i++) sum += best->count[i];
-        done = octave_rank(best->octave) + 1;
+        for (u32 i = 0; i < count; i++) sum += chunk->count[i];
+        u32 rank = octave_rank(chunk->octave);
+        done = down ? rank : rank + 1;
         if (seen + sum < need) { /* not in this one */
             seen += sum;
             continue;
         }
         for (u32 i = 0; i < count; i++) {
-            u32 index = best->octave & 0x800 ? count - 1 - i : i;
-            seen += best->count[index];
-            if (seen >= need) return bucket_middle(best->octave, index, bits);
+            u32 index = same_way ? i : count - 1 - i; /* they order by magnitude */
+            seen += chunk->count[index];
+            if (seen >= need) return bucket_middle(chunk->octave, index, bits);
         }
     }
 }

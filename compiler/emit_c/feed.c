@@ -1,0 +1,142 @@
+/* compiler/emit_c/feed.c: the loop over a batch of lines or records.
+ *
+ * Each record is tried in the learnt layouts, the one that fitted last first, and read in any order
+ * when none fits; all ways put values into one array, and the first stage, inlined behind them,
+ * works on that. */
+#include "compiler/emit_c/emit_int.h"
+
+#include <inttypes.h>
+
+static void any_order(Emit *e, IrFormat format)
+{
+    const IrSource *s = &e->pipeline->sources[0];
+    emit_f(e, "        RtScan scan = {.value = wide, .has = there};\n        int why = ");
+    switch (format) {
+    case FORMAT_CSV:
+        emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n", e->index);
+        break;
+    case FORMAT_TEXT:
+    case FORMAT_RAW:
+        emit_f(e, "rt->scan_%s(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n",
+               format == FORMAT_TEXT ? "text" : "raw", e->index);
+        break;
+    default:
+        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_0_0, %d, %d, p, stop, &scan);\n", e->index,
+               (int)s->check, s->unknown == UNKNOWN_REJECT);
+    }
+    if (format == FORMAT_CSV)
+        emit_f(e, "        if (why < 0) { p = next; continue; } /* the header */\n");
+    emit_f(e, "        pipe->n.in++;\n");
+    emit_f(e,
+           "        if (why) { rt->error(pipe, %" PRIu32
+           ", scan.reason, scan.path, 0); p = next; continue; }\n",
+           s->node);
+    for (uint32_t i = 0; i < e->leaf_count; i++)
+        if (e->needed[i])
+            emit_f(e,
+                   "        v[%" PRIu32 "] = wide[%" PRIu32 "]; h[%" PRIu32 "] = there[%" PRIu32
+                   "];\n",
+                   i, i, i, i);
+}
+
+/* A layout's decoder came to the record's end; with `check lazy` that is not known yet. */
+static const char *fits(bool lazy)
+{
+    return lazy ? "next"
+                : "next && (next == end || (lines && (*next == '\\n' || (*next == '\\r' && "
+                  "(next + 1 == end || next[1] == '\\n')))))";
+}
+
+/* Leaves `next` behind the record's last byte looked at, or NULL. */
+static void try_layouts(Emit *e, uint32_t count, bool lazy)
+{
+    if (count == 1) {
+        emit_f(e, "        next = learnt_%" PRIu32 "_0(pipe, p, end, v, h, bet);\n", e->index);
+        emit_f(e, "        if (%s) {\n            pipe->n.layout[0]++;\n", fits(lazy));
+        return;
+    }
+    emit_f(e, "        u32 turn = 0;\n        do {\n            switch (pipe->layout[turn]) {\n");
+    for (uint32_t i = 0; i < count; i++)
+        emit_f(e,
+               "            case %" PRIu32 ": next = learnt_%" PRIu32 "_%" PRIu32
+               "(pipe, p, end, v, h, bet); break;\n",
+               i, e->index, i);
+    emit_f(e,
+           "            default: next = 0;\n            }\n"
+           "            if (%s) break;\n            next = 0;\n"
+           "        } while (++turn < %" PRIu32 ");\n",
+           fits(lazy), count);
+    emit_f(e, "        if (next) {\n            rt_layout_hit(pipe, turn);\n");
+}
+
+static void begin(Emit *e)
+{
+    uint32_t leaves = e->leaf_count ? e->leaf_count : 1;
+    emit_f(e,
+           "static void feed_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n"
+           "    const char *p = batch->bytes, *end = p + batch->len;\n"
+           "    const RtRecord *record = batch->records, *const last = record + batch->count;\n"
+           "    const u32 lines = p != 0, source = batch->source;\n"
+           "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32
+           "];\n    u64 bet[%" PRIu32 "] = {0};\n",
+           e->index, leaves, leaves, leaves, leaves, e->bets + 1);
+    emit_f(
+        e,
+        "    pipe->received_ns = batch->received_ns; pipe->ack = 0;\n"
+        "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len; pipe->key_len = 0;\n"
+        "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n",
+        leaves);
+    emit_f(e, "    while (!pipe->stopped) {\n"
+              "        const char *next, *stop;\n"
+              "        if (!lines) {\n"
+              "            if (record == last) return;\n"
+              "            p = record->ptr; end = p + record->len;\n"
+              "            pipe->received_ns = record->received_ns; pipe->ack = record->ack;\n"
+              "            pipe->topic = record->topic; pipe->topic_len = record->topic_len;\n"
+              "            pipe->key = record->key; pipe->key_len = record->key_len;\n"
+              "            record++;\n"
+              "        } else if (p >= end) return;\n"
+              "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");
+}
+
+void emit_feed(Emit *e, Str sample)
+{
+    const IrSource *source = &e->pipeline->sources[0];
+    bool json = source->format == FORMAT_JSON || source->format == FORMAT_NONE;
+    bool lazy = source->check == CHECK_LAZY;
+    e->bets = 0;
+    uint32_t layouts = json ? emit_layouts(e, sample) : 0;
+    emit_f(e, "enum { layouts_%" PRIu32 " = %" PRIu32 " };\n", e->index, layouts);
+    begin(e);
+    if (layouts) {
+        try_layouts(e, layouts, lazy);
+        if (lazy)
+            emit_f(e,
+                   "            if (lines) next = rt_steady(next, rt_line_end(next, end), "
+                   "&bet[%" PRIu32 "]);\n"
+                   "            else next = end;\n"
+                   "            pipe->raw_len = (u64)(next - p) - (next[-1] == '\\r');\n"
+                   "            next++;\n",
+                   e->bets);
+        else
+            emit_f(e, "            pipe->raw_len = (u64)(next - p);\n"
+                      "            next += 1 + (RT_RARE(*next == '\\r') ? 1 : 0);\n");
+        emit_f(e, "            pipe->n.in++;\n            pipe->n.learnt++;\n"
+                  "        } else {\n");
+    } else {
+        emit_f(e, "        {\n");
+    }
+    emit_f(e, "        stop = lines ? rt_line_end(p, end) : end;\n"
+              "        next = stop + 1;\n"
+              "        if (lines) {\n"
+              "            const char *q = p;\n"
+              "            while (q < stop && (*q == ' ' || *q == '\\t' || *q == '\\r')) q++;\n"
+              "            if (q == stop) { p = next; continue; } /* blank line */\n"
+              "        }\n"
+              "        pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\\r');\n");
+    any_order(e, source->format);
+    if (json) emit_f(e, "        rt->missed(pipe);\n");
+    emit_f(e, "        }\n        stage_%" PRIu32 "_0(pipe, v, h, source);\n        p = next;\n",
+           e->index);
+    emit_f(e, "    }\n}\n");
+}
