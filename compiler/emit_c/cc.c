@@ -1,7 +1,10 @@
 /* compiler/emit_c/cc.c: runs the C compiler, without a shell, and keeps what it makes.
  *
  * The object is written under a name of this process and renamed, so two processes may compile the
- * same text at once. -ffp-contract=off keeps a product and a sum two roundings on every machine. */
+ * same text at once. Behind it stands a seal, the hash of its bytes: what a power cut or a full
+ * disk left half written is made again, not loaded. When the cache folder cannot be written, a
+ * private folder for temporary files serves. -ffp-contract=off keeps a product and a sum two
+ * roundings on every machine. */
 #include "compiler/emit_c/cc.h"
 
 #include <errno.h>
@@ -26,7 +29,13 @@ static const char *const flags[] = {"-std=gnu17",
                                     "-w",
                                     "-shared",
                                     "-fPIC"};
-enum { FLAG_COUNT = sizeof flags / sizeof *flags, PATH_BYTES = 1024 };
+enum {
+    FLAG_COUNT = sizeof flags / sizeof *flags,
+    PATH_BYTES = 1024,
+    SEAL_BYTES = 32,
+    OBJECT_BYTES_MAX = 64 << 20,
+    VARIABLES_MAX = 1000
+};
 
 Status cc_default_cache(Buf *ret_path, Diag *diag)
 {
@@ -113,13 +122,78 @@ static Status refused(const char *log, Diag *diag)
     size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
     if (file) fclose(file);
     text[n] = 0;
+    if (!n || strstr(text, strerror(ENOSPC)) || strstr(text, strerror(EIO)))
+        return diag_set(diag, ST_IO, "the C compiler could not write its files: %s",
+                        n ? text : "it says nothing");
     return diag_set(diag, ST_INTERNAL, "the C compiler refused the generated code: %s", text);
 }
 
-MUST static Status run(const char *compiler, bool quick, const char *source, const char *object,
-                       const char *log, Diag *diag)
+/* ---- the seal ---- */
+
+/* Hash of the first `len` bytes of an open file; false when they cannot be read. */
+static bool hash_file(int fd, off_t len, unsigned char *hash)
 {
-    const char *argv[FLAG_COUNT + 7];
+    unsigned char block[16384];
+    crypto_generichash_state state;
+    crypto_generichash_init(&state, NULL, 0, SEAL_BYTES);
+    for (off_t at = 0; at < len;) {
+        off_t want = len - at < (off_t)sizeof block ? len - at : (off_t)sizeof block;
+        ssize_t n = pread(fd, block, (size_t)want, at);
+        if (n <= 0) return false;
+        crypto_generichash_update(&state, block, (unsigned long long)n);
+        at += n;
+    }
+    crypto_generichash_final(&state, hash, SEAL_BYTES);
+    return true;
+}
+
+static bool is_sealed(const char *path)
+{
+    unsigned char seal[SEAL_BYTES], hash[SEAL_BYTES];
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    bool fine = fstat(fd, &st) == 0 && st.st_size > SEAL_BYTES && st.st_size <= OBJECT_BYTES_MAX;
+    off_t len = fine ? st.st_size - SEAL_BYTES : 0;
+    fine = fine && pread(fd, seal, SEAL_BYTES, len) == SEAL_BYTES && hash_file(fd, len, hash) &&
+           memcmp(seal, hash, SEAL_BYTES) == 0;
+    close(fd);
+    return fine;
+}
+
+/* Behind the object; a loader reads only what the ELF header names. */
+MUST static Status seal_object(const char *path, Diag *diag)
+{
+    unsigned char hash[SEAL_BYTES];
+    struct stat st;
+    int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
+    if (fd < 0) return diag_errno(diag, errno, "writing %s", path);
+    errno = EIO;
+    bool fine = fstat(fd, &st) == 0 && hash_file(fd, st.st_size, hash) &&
+                write(fd, hash, sizeof hash) == (ssize_t)sizeof hash;
+    int error = fine ? 0 : errno;
+    if (close(fd) && fine) error = errno;
+    return error ? diag_errno(diag, error, "writing %s", path) : ST_OK;
+}
+
+/* ---- the compiler ---- */
+
+/* The environment with temporary files in `folder`: there is room where the object goes. */
+static void environment(const char *folder, char *variable, const char **out)
+{
+    size_t n = 0;
+    for (char **one = environ; *one && n < VARIABLES_MAX; one++)
+        if (strncmp(*one, "TMPDIR=", 7) != 0) out[n++] = *one;
+    snprintf(variable, PATH_BYTES + 8, "TMPDIR=%s", folder);
+    out[n++] = variable;
+    out[n] = NULL;
+}
+
+MUST static Status run(const char *compiler, bool quick, const char *folder, const char *source,
+                       const char *object, const char *log, Diag *diag)
+{
+    const char *argv[FLAG_COUNT + 7], *variables[VARIABLES_MAX + 2];
+    char temporary[PATH_BYTES + 8];
     int n = 0, status;
     argv[n++] = compiler;
     argv[n++] = quick ? "-O0" : "-O2";
@@ -138,8 +212,9 @@ MUST static Status run(const char *compiler, bool quick, const char *source, con
     union {
         const char **constant;
         char **plain;
-    } arguments = {argv};
-    int error = posix_spawn(&pid, compiler, &actions, NULL, arguments.plain, environ);
+    } arguments = {argv}, settings = {variables};
+    environment(folder, temporary, variables);
+    int error = posix_spawn(&pid, compiler, &actions, NULL, arguments.plain, settings.plain);
     posix_spawn_file_actions_destroy(&actions);
     if (error) return diag_errno(diag, error, "starting %s", compiler);
     while (waitpid(pid, &status, 0) < 0)
@@ -148,38 +223,69 @@ MUST static Status run(const char *compiler, bool quick, const char *source, con
     return refused(log, diag);
 }
 
-/* Objects of the quick kind have a name of their own beside the full one. */
-MUST static Status shared_object(Str text, const char *cache_dir, bool quick, Buf *ret_path,
-                                 bool *ret_cached, Diag *diag)
+/* `object` does not exist: makes it, and leaves nothing behind when it cannot. */
+MUST static Status make(Str text, const char *compiler, bool quick, const char *folder,
+                        const char *name, const char *object, Diag *diag)
 {
-    char compiler[PATH_BYTES], name[41], source[PATH_BYTES], object[PATH_BYTES], made[PATH_BYTES],
-        log[PATH_BYTES];
+    char source[PATH_BYTES], made[PATH_BYTES], log[PATH_BYTES], kept[PATH_BYTES];
+    snprintf(source, sizeof source, "%s/%s.%ld.c", folder, name, (long)getpid());
+    snprintf(made, sizeof made, "%s/%s.%ld.so", folder, name, (long)getpid());
+    snprintf(log, sizeof log, "%s/%s.%ld.log", folder, name, (long)getpid());
+    snprintf(kept, sizeof kept, "%s/%s.c", folder, name);
+    Status status = write_file(source, text, diag);
+    if (!status) status = run(compiler, quick, folder, source, made, log, diag);
+    if (!status) status = seal_object(made, diag);
+    if (!status && rename(made, object)) status = diag_errno(diag, errno, "writing %s", object);
+    unlink(log);
+    if (status) unlink(made);
+    if (status || rename(source, kept)) /* kept for readers; nothing depends on it */
+        unlink(source);
+    return status;
+}
+
+/* A folder for temporary files that is ours alone. */
+static bool spare_folder(char *path)
+{
+    const char *base = getenv("TMPDIR");
     struct stat st;
-    Status status = find_compiler(compiler, &st, diag);
-    if (status) return status;
-    if (strlen(cache_dir) > PATH_BYTES - 80)
+    int len = snprintf(path, PATH_BYTES - 80, "%s/tutti-%ld", base && *base == '/' ? base : "/tmp",
+                       (long)geteuid());
+    if (len < 0 || len >= PATH_BYTES - 80) return false;
+    (void)mkdir(path, 0700);
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & 077) == 0;
+}
+
+MUST static Status object_in(const char *folder, Str text, const char *compiler, bool quick,
+                             const char *name, Buf *ret_path, bool *ret_cached, Diag *diag)
+{
+    char object[PATH_BYTES];
+    if (strlen(folder) > PATH_BYTES - 80)
         return diag_set(diag, ST_LIMIT, "the cache folder's path is too long");
-    name_of(text, compiler, &st, name);
-    if (quick) name[32] = 'q', name[33] = 0;
-    snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
-    bool cached = access(object, R_OK) == 0;
-    if (!cached) {
-        snprintf(source, sizeof source, "%s/%s.%ld.c", cache_dir, name, (long)getpid());
-        snprintf(made, sizeof made, "%s/%s.%ld.so", cache_dir, name, (long)getpid());
-        snprintf(log, sizeof log, "%s/%s.%ld.log", cache_dir, name, (long)getpid());
-        status = write_file(source, text, diag);
-        if (!status) status = run(compiler, quick, source, made, log, diag);
-        if (!status && rename(made, object)) status = diag_errno(diag, errno, "writing %s", object);
-        unlink(log);
-        if (!status) {
-            snprintf(made, sizeof made, "%s/%s.c", cache_dir, name);
-            (void)rename(source, made); /* kept for readers; nothing depends on it */
-        }
-    }
+    snprintf(object, sizeof object, "%s/%s.so", folder, name);
+    bool cached = is_sealed(object);
+    Status status = cached ? ST_OK : make(text, compiler, quick, folder, name, object, diag);
     if (status) return status;
     buf_text(ret_path, object);
     if (ret_cached) *ret_cached = cached;
     return buf_status(ret_path);
+}
+
+/* Objects of the quick kind have a name of their own beside the full one. */
+MUST static Status shared_object(Str text, const char *cache_dir, bool quick, Buf *ret_path,
+                                 bool *ret_cached, Diag *diag)
+{
+    char compiler[PATH_BYTES], name[41], spare[PATH_BYTES];
+    struct stat st;
+    Status status = find_compiler(compiler, &st, diag);
+    if (status) return status;
+    name_of(text, compiler, &st, name);
+    if (quick) name[32] = 'q', name[33] = 0;
+    status = object_in(cache_dir, text, compiler, quick, name, ret_path, ret_cached, diag);
+    if (status != ST_IO || !spare_folder(spare)) return status;
+    Diag second = {0}; /* what the first said is what counts */
+    Status again = object_in(spare, text, compiler, quick, name, ret_path, ret_cached, &second);
+    return again ? status : ST_OK;
 }
 
 Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *ret_cached,
@@ -197,6 +303,6 @@ Status cc_shared_object_quick(Str text, const char *cache_dir, Buf *ret_path, bo
     if (status) return status;
     name_of(text, compiler, &st, name);
     int len = snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
-    *ret_quick = len >= (int)sizeof object || access(object, R_OK) != 0;
+    *ret_quick = len >= (int)sizeof object || !is_sealed(object);
     return shared_object(text, cache_dir, *ret_quick, ret_path, NULL, diag);
 }

@@ -1,7 +1,7 @@
 /* compiler/emit_c/cc.h: generated C to a shared object, by the C compiler of the machine, cached.
  *
  * The cache is content-addressed: the file's name is a BLAKE2b hash of the text, the ABI, the flags
- * and the identity of the compiler, so a hit needs no look inside and a stale file cannot be hit.
+ * and the identity of the compiler, so a stale file cannot be hit; a seal tells a damaged one.
  * The generated text stays beside the object, for debuggers and curious readers. */
 #ifndef TUTTI_COMPILER_EMIT_C_CC_H
 #define TUTTI_COMPILER_EMIT_C_CC_H
@@ -12,7 +12,8 @@
 /* $XDG_CACHE_HOME/tutti or ~/.cache/tutti; created. */
 MUST Status cc_default_cache(Buf *ret_path, Diag *diag);
 /* Appends the path of the .so (with a NUL behind it). Compilers tried: $TUTTI_CC, cc, gcc, clang.
- * ST_NOT_FOUND: no compiler installed. ST_INTERNAL: it refused the text. Blocks for some 60 ms;
+ * ST_NOT_FOUND: no compiler installed. ST_INTERNAL: it refused the text. ST_IO: neither the cache
+ * nor a folder for temporary files can be written. Blocks for some 60 ms;
  * `cached` (may be NULL) tells whether it was a hit. */
 MUST Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *ret_cached,
                              Diag *diag);

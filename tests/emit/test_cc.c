@@ -1,0 +1,120 @@
+/* tests/emit/test_cc.c: the cache of objects: hits, damage, folders that cannot be written. */
+#include "base/buf.h"
+#include "compiler/emit_c/cc.h"
+#include "test.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[256]; /* absolute */
+
+static void begin(void)
+{
+    char name[] = "cc-test-XXXXXX";
+    CHECK(mkdtemp(name));
+    CHECK(realpath(name, folder));
+}
+
+/* How many files there are; removes them all. */
+static int end(const char *path)
+{
+    int count = 0;
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        char file[600];
+        if (entry->d_name[0] == '.') continue;
+        (void)snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+        if (entry->d_type == DT_DIR)
+            count += end(file);
+        else
+            count++, CHECK_INT(unlink(file), 0);
+    }
+    if (dir) closedir(dir);
+    CHECK_INT(rmdir(path), 0);
+    return count;
+}
+
+static Status compile(const char *text, const char *cache, Buf *path, bool *cached)
+{
+    Diag diag = {0};
+    buf_clear(path);
+    return cc_shared_object(str_from(text), cache, path, cached, &diag);
+}
+
+static int answer(const char *path)
+{
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    CHECK(library != NULL);
+    const int *value = dlsym(library, "answer");
+    CHECK(value != NULL);
+    int copy = *value;
+    dlclose(library);
+    return copy;
+}
+
+static const char forty_two[] =
+    "extern const int answer; __attribute__((visibility(\"default\"))) const int answer = 42;\n";
+
+TEST(a_damaged_object_is_made_again)
+{
+    AUTO_BUF Buf path;
+    bool cached = true;
+    struct stat st;
+    buf_init(&path, 4096);
+    begin();
+    CHECK_OK(compile(forty_two, folder, &path, &cached));
+    CHECK(!cached);
+    CHECK_OK(compile(forty_two, folder, &path, &cached));
+    CHECK(cached);
+    CHECK_INT(stat(path.ptr, &st), 0);
+    for (int damage = 0; damage < 3; damage++) { /* a power cut: cut short, empty, zeros inside */
+        if (damage < 2) {
+            CHECK_INT(truncate(path.ptr, damage ? 0 : st.st_size / 2), 0);
+        } else {
+            FILE *file = fopen(path.ptr, "r+b");
+            CHECK(file && !fseek(file, st.st_size / 2, SEEK_SET) && fputc(0x5a, file) == 0x5a);
+            CHECK_INT(fclose(file), 0);
+        }
+        CHECK_OK(compile(forty_two, folder, &path, &cached));
+        CHECK(!cached);
+        CHECK_INT(answer(path.ptr), 42);
+    }
+    CHECK_INT(end(folder), 2); /* the object and its text */
+}
+
+TEST(a_folder_that_cannot_be_written_costs_nothing_but_the_cache)
+{
+    AUTO_BUF Buf path;
+    bool cached = true;
+    char gone[300];
+    buf_init(&path, 4096);
+    begin();
+    CHECK_INT(setenv("TMPDIR", folder, 1), 0);
+    (void)snprintf(gone, sizeof gone, "%s/gone", folder);
+    CHECK_OK(compile(forty_two, gone, &path, &cached));
+    CHECK(str_starts(str_from(path.ptr), str_from(folder)));
+    CHECK_INT(answer(path.ptr), 42);
+    CHECK_OK(compile(forty_two, gone, &path, &cached));
+    CHECK(cached);
+    /* A folder that others may write to is not trusted. */
+    char spare[300];
+    (void)snprintf(spare, sizeof spare, "%s/tutti-%ld", folder, (long)geteuid());
+    CHECK_INT(chmod(spare, 0777), 0);
+    CHECK_INT(compile("int other;", gone, &path, &cached), ST_IO);
+    CHECK_INT(unsetenv("TMPDIR"), 0);
+    (void)end(folder);
+}
+
+TEST(a_refused_text_leaves_nothing_behind)
+{
+    AUTO_BUF Buf path;
+    bool cached;
+    buf_init(&path, 4096);
+    begin();
+    CHECK_INT(compile("this is not C\n", folder, &path, &cached), ST_INTERNAL);
+    CHECK_INT(end(folder), 0);
+}
