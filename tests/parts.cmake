@@ -90,3 +90,10 @@ set_target_properties(mutate_programs PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAK
 tutti_tests(emit tutti_compiler flow)
 tutti_tests(link tutti_compiler flow)
 tutti_tests(flow flow)
+
+# A disk with faults (tests/e2e/faults.mjs).
+add_library(fault_io MODULE tests/e2e/fault_io.c)
+target_compile_options(fault_io PRIVATE -Wall -Wextra -Werror -fPIC -fno-sanitize=all)
+target_link_options(fault_io PRIVATE -fno-sanitize=all)
+target_link_libraries(fault_io PRIVATE dl)
+set_target_properties(fault_io PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)

@@ -47,7 +47,8 @@ void engine__check_drained(Engine *engine)
     }
     for (uint32_t i = 0; i < engine->pipe_count; i++) {
         const EngPipe *one = engine->pipes[i];
-        if (one->state == ENGINE_RUNNING || one->state == ENGINE_DRAINING || one->commands) {
+        if (one->state == ENGINE_RUNNING || one->state == ENGINE_DRAINING || one->commands ||
+            one->drain_timer) {
             return;
         }
     }
@@ -124,6 +125,32 @@ void engine__op_list(void *self, Req *req)
     } else {
         req_answer(req, buf_view(&body));
     }
+}
+
+/* Sums over all pipelines, for /metrics. */
+static void op_stats(void *self, Req *req)
+{
+    const Engine *engine = self;
+    RtCounters sum = {0};
+    int64_t running = 0, failed = 0, troubled = 0, waiting = 0, dropped = 0;
+    for (uint32_t i = 0; i < engine->pipe_count; i++) {
+        EngPipe *pipe = engine->pipes[i];
+        running += pipe->state == ENGINE_RUNNING;
+        failed += pipe->state == ENGINE_FAILED;
+        waiting += atomic_load(&pipe->flight);
+        dropped += (int64_t)pipe->queue.dropped;
+        troubled += engine__trouble(pipe, &sum);
+    }
+    Str body = arena_printf(
+        req->arena,
+        "{\"pipelines\":%u,\"running\":%lld,\"failed\":%lld,\"troubled\":%lld,\"waiting\":%lld,"
+        "\"in\":%llu,\"out\":%llu,\"errors\":%llu,\"late\":%llu,\"dropped\":%lld}",
+        engine->pipe_count, (long long)running, (long long)failed, (long long)troubled,
+        (long long)waiting, (unsigned long long)sum.in,
+        (unsigned long long)(sum.emitted + sum.row_emitted),
+        (unsigned long long)(sum.errors + sum.row_errors), (unsigned long long)sum.late,
+        (long long)dropped);
+    req_answer(req, body);
 }
 
 static EngPipe *asked_pipe(Engine *engine, Req *req)
@@ -264,6 +291,7 @@ static const Field summary_out[] = {
     {"late", FIELD_INT, 0, 0, 0, "came after their window had closed"},
     {"errors", FIELD_INT, 0, 0, 0, "error records"},
     {"held", FIELD_INT, 0, 0, 0, "went into windows"},
+    {"waiting", FIELD_INT, 0, 0, 0, "batches whose sinks have not taken them yet"},
     {"dropped", FIELD_INT, 0, 0, 0, "QoS 0 records that found the queue full"},
     {"in_rate", FIELD_NUMBER, 0, 0, 0, "per second"},
     {"out_rate", FIELD_NUMBER, 0, 0, 0, "per second"},
@@ -272,6 +300,18 @@ static const Field summary_out[] = {
     {"text", FIELD_STR, 0, 0, 0, "source of the program"},
     {"graph", FIELD_ANY, 0, 0, 0, "nodes and wires"},
     {"problems", FIELD_ARRAY, 0, 0, 0, "warnings and notes"},
+    {0}};
+static const Field stats_out[] = {
+    {"pipelines", FIELD_INT, FIELD_REQUIRED, 0, 0, "how many there are"},
+    {"running", FIELD_INT, FIELD_REQUIRED, 0, 0, "of them run"},
+    {"failed", FIELD_INT, FIELD_REQUIRED, 0, 0, "of them failed"},
+    {"troubled", FIELD_INT, FIELD_REQUIRED, 0, 0, "have a sink or source that does not work now"},
+    {"waiting", FIELD_INT, FIELD_REQUIRED, 0, 0, "batches whose sinks have not taken them yet"},
+    {"in", FIELD_INT, FIELD_REQUIRED, 0, 0, "records that came in"},
+    {"out", FIELD_INT, FIELD_REQUIRED, 0, 0, "records and rows that reached a sink"},
+    {"errors", FIELD_INT, FIELD_REQUIRED, 0, 0, "error records"},
+    {"late", FIELD_INT, FIELD_REQUIRED, 0, 0, "came after their window had closed"},
+    {"dropped", FIELD_INT, FIELD_REQUIRED, 0, 0, "QoS 0 records that found the queue full"},
     {0}};
 static const Field dead_out[] = {
     {"rows", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "newest first"},
@@ -294,6 +334,8 @@ static const Field event_body[] = {{"name", FIELD_STR, FIELD_REQUIRED, 0, 0, "th
 static const ModOp ops[] = {
     {"engine.list", engine__op_list, NULL, list_out, 5000, ROLE_VIEW, OP_READ,
      "all pipelines with state and numbers"},
+    {"engine.stats", op_stats, NULL, stats_out, 5000, ROLE_VIEW, OP_READ,
+     "sums over all pipelines since they started"},
     {"engine.get", engine__op_get, name_in, summary_out, 5000, ROLE_VIEW, OP_READ,
      "one pipeline with text, graph and problems"},
     {"engine.check", engine__op_check, text_in, check_out, 15000, ROLE_VIEW, OP_READ,

@@ -35,15 +35,20 @@ enum {
     ENGINE_WIRES_MAX = 512,
     ENGINE_TEXT_BYTES_MAX = 512 << 10,
     ENGINE_NAME_BYTES_MAX = 128,
-    ENGINE_OUT_BYTES = 16 << 20, /* rows one batch may make for one sink */
+    ENGINE_OUT_BYTES = 64 << 20, /* rows of one piece for one sink: one row always fits */
+    ENGINE_OUT_ROLL = 4 << 20,   /* above it a batch's rows go on in pieces */
+    ENGINE_PIECES_MAX = 64,      /* of batches, made and not committed, per pipeline */
+    ENGINE_FILES_MAX = 16,       /* open for writing, per pipeline */
     ENGINE_TAP_BYTES = 2048,
     ENGINE_WATCHES_MAX = 1000,
     ENGINE_WATCH_LEASE_MS = 60000,
     ENGINE_DRAIN_MS = 5000,
+    ENGINE_SETTLE_MS = 2000, /* for the dead-letter table, once the shard has let go */
 };
 
 typedef struct Engine Engine;
 typedef struct EngPipe EngPipe;
+typedef struct EngOut EngOut;
 typedef struct EngShard EngShard;
 
 /* ---- what waits for a shard (queue.c) ---- */
@@ -131,8 +136,8 @@ typedef struct EngRun {
     EngVersion *version;
     FlowInstance *instance;
     const RtPipelineInfo *info;
-    int *files;                               /* per sink; -1 = not open */
-    struct EngOut *out;                       /* what the batch at hand makes */
+    EngOut *out;                              /* what the batch at hand makes */
+    bool rolled;                              /* pieces of it have gone on already */
     uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
     uint32_t ends_wanted, ends_seen;
     uint64_t *wire_before; /* counts one second ago */
@@ -151,13 +156,15 @@ typedef struct EngPart {    /* the rows of one batch for one sink */
     RtRow *rows;
     uint32_t count, cap;
     uint32_t next, waiting; /* rows sent, answers missing (main) */
-    struct EngOut *out;
+    size_t written;         /* local sinks: bytes that are in the file */
+    int64_t base;           /* and how long it was before; -1 = not known */
+    EngOut *out;
     LoopTimer *retry;
     uint32_t tries;
 } EngPart;
 
-typedef struct EngOut {
-    struct EngOut *next;
+struct EngOut {
+    EngOut *next;
     EngPipe *pipe;
     EngVersion *version;
     EngPart *parts;
@@ -165,14 +172,40 @@ typedef struct EngOut {
     uint32_t pending;    /* parts not committed */
     EngToken *tokens;
     uint32_t token_count;
-} EngOut;
+    bool chained;    /* an earlier piece of its batch may not be committed yet */
+    const char *why; /* local rows come to main only to be refused, with this reason */
+};
 
 MUST Status engine__out_new(EngRun *run, EngOut **ret_out);
 void engine__out_free(EngOut *out);
-void engine__out_commit(void *out);                                      /* on main: LoopFn */
-void engine__part_take(EngPart *part, const RtOut *rows, EngPipe *pipe); /* copies */
+void engine__out_commit(void *out);                              /* on main: LoopFn */
+MUST Status engine__part_take(EngPart *part, const RtOut *rows); /* copies, all or nothing */
+
+/* ---- files and standard output (local.c), on the shard ---- */
+
+typedef struct EngFile {
+    char *path; /* heap; NULL = free */
+    int fd;
+    bool regular;
+} EngFile;
+
+bool engine__local_takes(const RtSinkInfo *sink);
+/* Goes on where the last call stopped; 0 or errno (EAGAIN: its reader is slow), with the sink's
+ * name. Parts that are done are empty then. */
+MUST int engine__local_write(EngPipe *pipe, EngOut *out, const char **ret_what);
+/* What was not written will not be: `next` of its parts is the first row that is not whole. */
+void engine__local_give_up(EngPipe *pipe, EngOut *out);
+void engine__local_close(EngPipe *pipe); /* all handles */
 
 /* ---- numbers both sides look at, under EngPipe.live_lock ---- */
+
+typedef enum EngProblem {                      /* things that can be wrong at one time */
+                          ENGINE_PROBLEM_FILE, /* a file or standard output cannot be written */
+                          ENGINE_PROBLEM_SINK, /* another sink does not take rows */
+                          ENGINE_PROBLEM_SOURCE,
+                          ENGINE_PROBLEM_ROWS, /* rows were lost, for want of memory; stays */
+                          ENGINE_PROBLEM__COUNT
+} EngProblem;
 
 typedef struct EngWireLive {
     uint64_t count;
@@ -190,9 +223,16 @@ typedef struct EngLive {
     uint32_t wire_count;
     char error[512]; /* last error record, cut */
     uint64_t refused_files;
-    char problem[256]; /* why a sink cannot write now; empty = fine */
-    int64_t commit_ns; /* wall clock of the last batch */
+    char problem[ENGINE_PROBLEM__COUNT][256];  /* what is wrong now; empty = fine */
+    int64_t problem_ns[ENGINE_PROBLEM__COUNT]; /* since when */
+    int64_t commit_ns;                         /* wall clock of the last batch */
 } EngLive;
+
+/* A new text is logged; the same one again is not. NULL: it is over. Any thread. */
+void engine__problem(EngPipe *pipe, EngProblem which, const char *format, ...) PRINTF_LIKE(3, 4);
+void engine__problem_over(EngPipe *pipe, EngProblem which);
+/* Adds the pipeline's counters to the sum; true when something is wrong with it. */
+bool engine__trouble(EngPipe *pipe, RtCounters *sum);
 
 /* ---- a pipeline ---- */
 
@@ -208,6 +248,7 @@ typedef enum EngState {
 typedef struct EngSource {
     atomic_bool closing; /* a reader thread looks too */
     bool used, matched, open;
+    bool troubled; /* its last record was an error: a failed poll, a lost connection */
     uint32_t serial;
     uint8_t slot;
     uint32_t index; /* into the program's sources */
@@ -239,17 +280,25 @@ struct EngPipe {
     EngSource sources[ENGINE_SOURCES_MAX];
     EngOut *out_first, *out_last; /* waiting for commits, in order */
     uint32_t commands;            /* messages to the shard without an answer yet */
+    uint32_t retrying;            /* parts of sinks that failed and are tried again */
     void (*on_idle)(EngPipe *pipe);
     Req *stop_req;
     uint32_t connect_serial;
     LoopTimer *drain_timer;
     /* shard only */
     EngRun *run;
+    EngOut *held_first,
+        *held_last; /* their files cannot be written now; nothing is fed meanwhile */
+    LoopTimer *held_timer;
+    uint32_t held_tries;
+    bool then_stopped, then_ended; /* to be told once they are written */
+    EngFile files[ENGINE_FILES_MAX];
+    uint32_t next_file;
     int64_t tick_ns;
     RtCounters before; /* of instances that were replaced */
     /* both */
     EngQueue queue;
-    atomic_int flight; /* EngOut given to main, not yet committed */
+    atomic_int flight; /* EngOut held, or given to main and not yet committed */
     atomic_uint watchers;
     atomic_bool halting; /* main wants it stopped: a sink that cannot write gives up */
     uv_mutex_t live_lock;

@@ -20,6 +20,70 @@ static void rate_field(JsonOut *out, const char *name, double rate)
     json_field_number(out, name, (double)(int64_t)(rate * 100 + 0.5) / 100);
 }
 
+/* ---- what is wrong now ---- */
+
+void engine__problem(EngPipe *pipe, EngProblem which, const char *format, ...)
+{
+    char text[sizeof(pipe->live.problem[0])];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    uv_mutex_lock(&pipe->live_lock);
+    bool fresh = !pipe->live.problem[which][0];
+    memcpy(pipe->live.problem[which], text, sizeof(text));
+    if (fresh) {
+        pipe->live.problem_ns[which] = clock_wall_ns();
+    }
+    uv_mutex_unlock(&pipe->live_lock);
+    if (fresh) {
+        log_warn(pipe->engine->env->log, "engine", "a pipeline waits", "pipeline=%s reason=%s",
+                 pipe->name, text);
+    }
+}
+
+void engine__problem_over(EngPipe *pipe, EngProblem which)
+{
+    uv_mutex_lock(&pipe->live_lock);
+    bool was = pipe->live.problem[which][0] != 0;
+    int64_t ms = (clock_wall_ns() - pipe->live.problem_ns[which]) / NS_PER_MS;
+    pipe->live.problem[which][0] = 0;
+    uv_mutex_unlock(&pipe->live_lock);
+    if (was) {
+        log_info(pipe->engine->env->log, "engine", "a pipeline goes on again",
+                 "pipeline=%s waited_ms=%lld", pipe->name, (long long)ms);
+    }
+}
+
+bool engine__trouble(EngPipe *pipe, RtCounters *sum)
+{
+    bool any = false;
+    uv_mutex_lock(&pipe->live_lock);
+    for (uint32_t i = 0; i < ENGINE_PROBLEM__COUNT; i++) {
+        any |= pipe->live.problem[i][0] != 0;
+    }
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)&pipe->live.n;
+    for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++) {
+        to[i] += from[i];
+    }
+    uv_mutex_unlock(&pipe->live_lock);
+    return any;
+}
+
+static void put_trouble(const EngPipe *pipe, const EngLive *live, JsonOut *out)
+{
+    uint32_t i = 0;
+    while (i < ENGINE_PROBLEM__COUNT && !live->problem[i][0]) {
+        i++;
+    }
+    if (pipe->error[0] || i == ENGINE_PROBLEM__COUNT) {
+        json_put_text(out, pipe->error[0] ? pipe->error : NULL);
+    } else {
+        json_put_text(out, live->problem[i]);
+    }
+}
+
 void engine__summary(const EngPipe *pipe, JsonOut *out, bool whole)
 {
     EngPipe *open = (EngPipe *)(uintptr_t)pipe; /* for the lock only */
@@ -33,11 +97,7 @@ void engine__summary(const EngPipe *pipe, JsonOut *out, bool whole)
     EngLive live = pipe->live;
     uv_mutex_unlock(&open->live_lock);
     json_key(out, "error");
-    if (pipe->error[0] || live.problem[0]) {
-        json_put_text(out, pipe->error[0] ? pipe->error : live.problem);
-    } else {
-        json_put_null(out);
-    }
+    put_trouble(pipe, &live, out);
     json_key(out, "in");
     json_put_uint(out, live.n.in);
     json_key(out, "out");
@@ -50,6 +110,7 @@ void engine__summary(const EngPipe *pipe, JsonOut *out, bool whole)
     json_put_uint(out, live.n.errors + live.n.row_errors);
     json_key(out, "held");
     json_put_uint(out, live.n.state);
+    json_field_int(out, "waiting", atomic_load(&open->flight));
     json_key(out, "dropped");
     json_put_uint(out, pipe->queue.dropped);
     rate_field(out, "in_rate", live.in_rate);

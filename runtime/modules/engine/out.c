@@ -61,7 +61,7 @@ void engine__out_free(EngOut *out)
     mem_free(out);
 }
 
-void engine__part_take(EngPart *part, const RtOut *rows, EngPipe *pipe)
+Status engine__part_take(EngPart *part, const RtOut *rows)
 {
     if (part->count == 0) {
         buf_clear(&part->bytes);
@@ -72,7 +72,7 @@ void engine__part_take(EngPart *part, const RtOut *rows, EngPipe *pipe)
         uint64_t cap = need < 64 ? 64 : need * 2;
         RtRow *grown = cap < UINT32_MAX ? mem_realloc(part->rows, cap * sizeof(RtRow)) : NULL;
         if (!grown) {
-            goto lost;
+            return ST_NO_MEMORY;
         }
         part->rows = grown;
         part->cap = (uint32_t)cap;
@@ -80,7 +80,7 @@ void engine__part_take(EngPart *part, const RtOut *rows, EngPipe *pipe)
     size_t bytes_at = part->bytes.len, aside_at = part->aside.len;
     if (!buf_reserve(&part->bytes, rows->len) || !buf_reserve(&part->aside, rows->aside_len)) {
         part->bytes.failed = part->aside.failed = ST_OK;
-        goto lost;
+        return ST_NO_MEMORY;
     }
     buf_add(&part->bytes, rows->bytes, rows->len);
     buf_add(&part->aside, rows->aside, rows->aside_len);
@@ -91,13 +91,7 @@ void engine__part_take(EngPart *part, const RtOut *rows, EngPipe *pipe)
         row.key += aside_at;
         part->rows[part->count++] = row;
     }
-    return;
-lost:
-    uv_mutex_lock(&pipe->live_lock);
-    (void)snprintf(pipe->live.problem, sizeof(pipe->live.problem),
-                   "a batch made more rows than fit; %llu rows were dropped",
-                   (unsigned long long)rows->row_count);
-    uv_mutex_unlock(&pipe->live_lock);
+    return ST_OK;
 }
 
 static Str row_text(const EngPart *part, uint32_t index)
@@ -156,18 +150,11 @@ static bool orphan(EngPart *part)
     return true;
 }
 
-static void set_problem(EngPipe *pipe, const char *text, const char *why)
-{
-    uv_mutex_lock(&pipe->live_lock);
-    (void)snprintf(pipe->live.problem, sizeof(pipe->live.problem), "%s%s", text, why);
-    uv_mutex_unlock(&pipe->live_lock);
-}
-
 void engine__part_done(EngPart *part)
 {
     EngOut *out = part->out;
-    if (part->tries) {
-        set_problem(out->pipe, "", "");
+    if (part->tries && --out->pipe->retrying == 0) {
+        engine__problem_over(out->pipe, ENGINE_PROBLEM_SINK);
     }
     out->pending--;
     complete(out->pipe);
@@ -186,13 +173,10 @@ void engine__part_again(EngPart *part, const char *why)
     EngPipe *pipe = part->out->pipe;
     uint32_t shift = part->tries < 6 ? part->tries : 6;
     uint64_t pause_ms = (uint64_t)RETRY_FIRST_MS << shift;
+    pipe->retrying += part->tries == 0;
     part->tries++;
-    set_problem(pipe, "a sink does not take rows: ", why);
-    if (part->tries == 1) {
-        log_warn(pipe->engine->env->log, "engine", "a sink does not take rows",
-                 "pipeline=%s sink=%s reason=%s", pipe->name,
-                 part->sink ? part->sink->kind : "dead", why);
-    }
+    engine__problem(pipe, ENGINE_PROBLEM_SINK, "%s does not take rows: %s",
+                    part->sink ? part->sink->kind : "the dead-letter table", why);
     pause_ms = pause_ms < RETRY_LAST_MS ? pause_ms : RETRY_LAST_MS;
     if (loop_timer_start(pipe->engine->env->loop, pause_ms, 0, on_retry, part, &part->retry)) {
         engine__pipe_fail(pipe, "no memory to try a sink again");
@@ -578,8 +562,9 @@ static void part_run(EngPart *part)
         run_publish(part);
     } else {
         if (part->next < part->count) {
+            const char *why = part->out->why;
             refuse_rows(part, part->count - part->next, ST_UNSUPPORTED,
-                        STR("this program has no such sink"));
+                        why ? str_from(why) : STR("this program has no such sink"));
         } else {
             engine__part_done(part);
         }

@@ -50,6 +50,18 @@ Status engine__pipe_new(Engine *engine, Str name, Str file, EngPipe **ret_pipe)
     return ST_OK;
 }
 
+static void log_left(const EngPipe *pipe, const EngOut *out)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < out->part_count; i++) {
+        rows += out->parts[i].count - out->parts[i].next;
+    }
+    if (rows) {
+        log_warn(pipe->engine->env->log, "engine", "rows were not delivered before the end",
+                 "pipeline=%s rows=%u acknowledged=no", pipe->name, rows);
+    }
+}
+
 /* Batches whose sinks still answer keep themselves alive (out.c, orphan). */
 static void leave_outs(EngPipe *pipe)
 {
@@ -62,6 +74,7 @@ static void leave_outs(EngPipe *pipe)
             waiting |= out->parts[i].waiting > 0;
         }
         out->pipe = NULL;
+        log_left(pipe, out);
         if (!waiting) {
             engine__out_free(out);
         }
@@ -77,6 +90,13 @@ void engine__pipe_free(EngPipe *pipe)
     engine__sources_close_all(pipe);
     engine__sources_trim(pipe, !pipe->engine->closing);
     leave_outs(pipe);
+    while (pipe->held_first) { /* the shard is gone */
+        EngOut *out = pipe->held_first;
+        pipe->held_first = out->next;
+        log_left(pipe, out);
+        engine__out_free(out);
+    }
+    engine__local_close(pipe);
     loop_timer_stop(pipe->drain_timer);
     engine__run_free(pipe->run);
     engine__version_unref(pipe->version);
@@ -162,18 +182,27 @@ static void on_drained(void *ctx)
     command_send(pipe, COMMAND_STOP, NULL);
 }
 
+static void idle(EngPipe *pipe)
+{
+    void (*on_idle)(EngPipe *) = pipe->on_idle;
+    pipe->on_idle = NULL;
+    if (on_idle) {
+        on_idle(pipe);
+    }
+}
+
 void engine__pipe_stop(EngPipe *pipe, void (*on_idle)(EngPipe *pipe))
 {
     pipe->on_idle = on_idle;
     if (pipe->state == ENGINE_DRAINING) {
         return;
     }
-    if (pipe->state != ENGINE_RUNNING && !pipe->commands) {
-        pipe->on_idle = NULL;
-        if (on_idle) {
-            on_idle(pipe);
-        }
+    if (pipe->state != ENGINE_RUNNING && !pipe->commands && !pipe->drain_timer) {
+        idle(pipe);
         return;
+    }
+    if (pipe->state != ENGINE_RUNNING) {
+        return; /* it is on its way there */
     }
     engine__sources_close_all(pipe);
     set_state(pipe, ENGINE_DRAINING, NULL);
@@ -193,6 +222,18 @@ void engine__pipe_fail(EngPipe *pipe, const char *text)
     } else if (pipe->state != ENGINE_DRAINING) {
         set_state(pipe, ENGINE_FAILED, "engine.failed");
     }
+}
+
+static void on_settled(void *ctx)
+{
+    EngPipe *pipe = ctx;
+    int64_t age_ms = clock_wall_ns() / NS_PER_MS - pipe->since_ms;
+    if (pipe->out_first && age_ms < ENGINE_SETTLE_MS && age_ms >= 0) {
+        return;
+    }
+    loop_timer_stop(pipe->drain_timer);
+    pipe->drain_timer = NULL;
+    idle(pipe);
 }
 
 /* The shard has done what it was told; what it hands back is freed here. */
@@ -221,10 +262,13 @@ void engine__pipe_answer(void *ctx)
     }
     bool quiet = command->kind == COMMAND_FENCE;
     mem_free(command);
-    if (quiet && pipe->on_idle) {
-        void (*on_idle)(EngPipe *) = pipe->on_idle;
-        pipe->on_idle = NULL;
-        on_idle(pipe);
+    if (!quiet) {
+        return;
+    }
+    /* What the shard could not write is on its way to the dead-letter table now. */
+    if (!pipe->out_first ||
+        loop_timer_start(pipe->engine->env->loop, 0, 5, on_settled, pipe, &pipe->drain_timer)) {
+        idle(pipe);
     }
 }
 

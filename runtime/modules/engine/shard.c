@@ -18,175 +18,67 @@
 
 enum { TICK_MS = 250 };
 
-/* ---- sinks of the shard: files and standard output ---- */
-
-static bool is_local(const RtSinkInfo *sink)
-{
-    Str kind = str_from(sink->kind);
-    return str_is(kind, "file") || str_is(kind, "stdout");
-}
-
-static void problem(EngPipe *pipe, const char *text, const char *what, int error)
-{
-    uv_mutex_lock(&pipe->live_lock);
-    if (text) {
-        (void)snprintf(pipe->live.problem, sizeof(pipe->live.problem), "%s %s: %s", text, what,
-                       strerror(error));
-    } else {
-        pipe->live.problem[0] = 0;
-    }
-    uv_mutex_unlock(&pipe->live_lock);
-}
-
-static int write_all(int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return errno;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-static int open_append(Str path, int *ret_fd)
-{
-    AUTO_BUF Buf name;
-    buf_init(&name, 4096);
-    buf_str(&name, path);
-    buf_char(&name, 0);
-    if (name.failed) {
-        return ENAMETOOLONG;
-    }
-    int fd = open(name.ptr, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        return errno;
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-/* Rows with one path each: consecutive rows of one path are one write. */
-static int write_addressed(const EngPart *part)
-{
-    for (uint32_t i = 0; i < part->count;) {
-        const RtRow *row = &part->rows[i];
-        Str path = {part->aside.ptr + row->address, row->address_len};
-        uint32_t last = i;
-        while (last + 1 < part->count &&
-               str_eq(path, (Str){part->aside.ptr + part->rows[last + 1].address,
-                                  part->rows[last + 1].address_len})) {
-            last++;
-        }
-        int fd = -1;
-        int error = open_append(path, &fd);
-        if (error) {
-            return error;
-        }
-        size_t end = part->rows[last].start + part->rows[last].len;
-        error = write_all(fd, part->bytes.ptr + row->start, end - row->start);
-        if (!error && fdatasync(fd) && errno != EINVAL) {
-            error = errno;
-        }
-        close(fd);
-        if (error) {
-            return error;
-        }
-        i = last + 1;
-    }
-    return 0;
-}
-
-static int write_local(EngRun *run, EngPart *part, uint32_t sink)
-{
-    if (str_is(str_from(part->sink->kind), "stdout")) {
-        return write_all(STDOUT_FILENO, part->bytes.ptr, part->bytes.len);
-    }
-    if (part->sink->flags & RT_SINK_ADDRESS) {
-        return write_addressed(part);
-    }
-    if (run->files[sink] < 0) {
-        int error = open_append(str_from(part->sink->address), &run->files[sink]);
-        if (error) {
-            return error;
-        }
-    }
-    int error = write_all(run->files[sink], part->bytes.ptr, part->bytes.len);
-    /* A pipe or a device cannot be synced; that is not a failure. */
-    if (!error && fdatasync(run->files[sink]) && errno != EINVAL && errno != EROFS) {
-        error = errno;
-    }
-    if (error) {
-        /* After a failed sync the kernel may have dropped the pages: never trust this handle again.
-         */
-        close(run->files[sink]);
-        run->files[sink] = -1;
-    }
-    return error;
-}
-
-/* A file that cannot be written (disk full, folder gone) holds the pipeline: better late than lost.
- * Retried here, so the queue fills and publishers wait; stopping the engine ends it. */
-static bool commit_local(EngRun *run)
-{
-    EngOut *out = run->out;
-    bool failed = false;
-    for (uint32_t i = 0; i + 1 < out->part_count; i++) {
-        EngPart *part = &out->parts[i];
-        if (!part->count || !is_local(part->sink)) {
-            continue;
-        }
-        int error = write_local(run, part, i);
-        for (uint32_t tries = 0; error && !run->pipe->halting && !run->pipe->engine->closing;
-             tries++) {
-            failed = true;
-            problem(run->pipe, "cannot write", part->sink->address, error);
-            engine__queue_pause(&run->pipe->queue, tries < 10 ? 20 : 200);
-            error = write_local(run, part, i);
-        }
-        if (error) {
-            return false;
-        }
-        part->count = 0;
-    }
-    if (failed) {
-        problem(run->pipe, NULL, NULL, 0);
-    }
-    return true;
-}
-
 /* ---- one batch ---- */
+
+static void give(EngRun *run);
+
+/* Memory is short: waits for sinks to take something, rather than losing a row. False: stopping. */
+static bool wait_for_room(EngPipe *pipe)
+{
+    engine__queue_pause(&pipe->queue, 20);
+    return !atomic_load(&pipe->halting) && !atomic_load(&pipe->engine->closing);
+}
+
+static bool has_out(EngRun *run)
+{
+    return run->out || !engine__out_new(run, &run->out);
+}
+
+static void rows_lost(EngPipe *pipe, uint64_t rows)
+{
+    engine__problem(pipe, ENGINE_PROBLEM_ROWS, "there was no memory for %llu rows; they are lost",
+                    (unsigned long long)rows);
+}
+
+/* Copies what is in a sink's buffer; a big batch goes on in pieces. */
+static void take_sink(EngRun *run, uint32_t sink, const RtOut *rows)
+{
+    EngPipe *pipe = run->pipe;
+    if (!rows->row_count) {
+        return;
+    }
+    while (!has_out(run) || engine__part_take(&run->out->parts[sink], rows)) {
+        if (!wait_for_room(pipe)) {
+            rows_lost(pipe, rows->row_count);
+            return;
+        }
+    }
+    if (run->out->parts[sink].bytes.len < ENGINE_OUT_ROLL) {
+        return;
+    }
+    while (atomic_load(&pipe->flight) >= ENGINE_PIECES_MAX && wait_for_room(pipe)) {
+    }
+    run->out->chained = run->rolled;
+    run->rolled = true;
+    give(run);
+}
 
 static void take_rows(EngRun *run)
 {
     for (uint32_t i = 0; i < run->info->sink_count; i++) {
-        const RtOut *rows = flow_out(run->instance, i);
-        if (rows->row_count || rows->len) {
-            engine__part_take(&run->out->parts[i], rows, run->pipe);
-            flow_out_clear(run->instance, i);
-        }
+        take_sink(run, i, flow_out(run->instance, i));
+        flow_out_clear(run->instance, i);
     }
-    const RtOut *dead = flow_dead(run->instance);
-    if (dead && dead->row_count) {
-        engine__part_take(&run->out->parts[run->info->sink_count], dead, run->pipe);
-        flow_dead_clear(run->instance);
-    }
+    take_sink(run, run->info->sink_count, flow_dead(run->instance));
+    flow_dead_clear(run->instance);
 }
 
-/* A sink's buffer is full in the middle of a batch. */
+/* A sink's buffer is full in the middle of a batch; number sink_count is the dead-letter table. */
 static void on_full(void *ctx, FlowInstance *instance, uint32_t sink)
 {
     EngRun *run = ctx;
-    if (run->out) { /* number sink_count is the dead-letter table */
-        const RtOut *rows =
-            sink < run->info->sink_count ? flow_out(instance, sink) : flow_dead(instance);
-        engine__part_take(&run->out->parts[sink], rows, run->pipe);
-    }
+    take_sink(run, sink,
+              sink < run->info->sink_count ? flow_out(instance, sink) : flow_dead(instance));
     flow_out_clear(instance, sink);
 }
 
@@ -207,19 +99,15 @@ Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Dia
     FlowHost host = {.full = on_full, .ctx = run};
     Status st =
         flow_instance_new(version->program, (uint32_t)index, NULL, &host, &run->instance, diag);
-    run->files = mem_zalloc(run->info->sink_count + 1, sizeof(int));
     run->wire_before = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
     run->wire_base = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
     run->records = mem_zalloc(ENGINE_BATCH_ITEMS, sizeof(RtRecord));
-    if (!st && (!run->files || !run->wire_before || !run->wire_base || !run->records)) {
+    if (!st && (!run->wire_before || !run->wire_base || !run->records)) {
         st = diag_set(diag, ST_NO_MEMORY, "no memory for pipeline %s", pipe->name);
     }
     if (!st && run->info->source_count > ENGINE_SOURCES_MAX) {
         st = diag_set(diag, ST_LIMIT, "pipeline %s has more than %d sources", pipe->name,
                       ENGINE_SOURCES_MAX);
-    }
-    for (uint32_t i = 0; run->files && i < run->info->sink_count; i++) {
-        run->files[i] = -1;
     }
     for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
         run->slot_source[i] = UINT32_MAX;
@@ -237,15 +125,9 @@ void engine__run_free(EngRun *run)
     if (!run) {
         return;
     }
-    for (uint32_t i = 0; run->files && i < run->info->sink_count; i++) {
-        if (run->files[i] >= 0) {
-            close(run->files[i]);
-        }
-    }
     flow_instance_free(run->instance);
     engine__out_free(run->out);
     engine__version_unref(run->version);
-    mem_free(run->files);
     mem_free(run->wire_before);
     mem_free(run->wire_base);
     mem_free(run->records);
@@ -302,19 +184,23 @@ static void feed_lines(EngRun *run, const EngBatch *batch)
     }
 }
 
-/* Keeps the tokens of a batch in its EngOut; false without memory. */
-static bool take_tokens(EngOut *out, const EngBatch *batch)
+/* Keeps the tokens of a batch in its last EngOut; false: no memory, and no time to wait for it. */
+static bool take_tokens(EngRun *run, const EngBatch *batch)
 {
+    EngToken *tokens = NULL;
     if (!batch || !batch->tokens) {
-        return true;
+        return has_out(run);
     }
-    out->tokens = mem_zalloc(batch->count, sizeof(EngToken));
-    if (!out->tokens) {
-        return false;
+    while (!has_out(run) || !(tokens = mem_zalloc(batch->count, sizeof(EngToken)))) {
+        if (!wait_for_room(run->pipe)) {
+            return false;
+        }
     }
+    EngOut *out = run->out;
+    out->tokens = tokens;
     for (uint32_t i = 0; i < batch->count; i++) {
         if (batch->items[i].token.kind != TOKEN_NONE) {
-            out->tokens[out->token_count++] = batch->items[i].token;
+            tokens[out->token_count++] = batch->items[i].token;
         }
     }
     return true;
@@ -343,6 +229,8 @@ static void note_error(EngPipe *pipe, const EngOut *out, const RtPipelineInfo *i
     }
 }
 
+/* ---- from the batch to its sinks ---- */
+
 /* Whether what the batch made can be acknowledged here, without the main loop. */
 static bool is_done_here(const EngOut *out)
 {
@@ -356,52 +244,173 @@ static bool is_done_here(const EngOut *out)
             return false;
         }
     }
-    return true;
+    return !out->chained;
 }
 
-/* Gives what the instance made to its sinks. False: local sinks failed while stopping; then the
- * records stay unacknowledged. */
-static bool commit(EngRun *run, const EngBatch *batch)
+/* Its files are written: acknowledged here, or on to the main loop. */
+static void deliver(EngPipe *pipe, EngOut *out)
 {
-    EngPipe *pipe = run->pipe;
-    take_rows(run);
-    uv_mutex_lock(&pipe->live_lock);
-    note_error(pipe, run->out, run->info);
-    pipe->live.commit_ns = clock_wall_ns();
-    uv_mutex_unlock(&pipe->live_lock);
-    if (!take_tokens(run->out, batch) || !commit_local(run)) {
-        return false;
-    }
-    EngOut *out = run->out;
     if (is_done_here(out)) {
         for (uint32_t i = 0; i < out->token_count; i++) {
             mqtt_broker_ack(pipe->engine->env->broker, out->tokens[i].value);
         }
+        atomic_fetch_sub(&pipe->flight, 1);
         mem_free(out->tokens);
         out->tokens = NULL;
         out->token_count = 0;
-        return true; /* the EngOut is as new */
+        if (pipe->run && !pipe->run->out && pipe->run->version == out->version) {
+            pipe->run->out = out; /* as new */
+        } else {
+            engine__out_free(out);
+        }
+        return;
     }
-    run->out = NULL;
-    atomic_fetch_add(&pipe->flight, 1);
     if (loop_post(pipe->engine->env->loop, engine__out_commit, out)) {
-        atomic_fetch_sub(&pipe->flight, 1);
-        engine__out_free(out);
-        return false;
+        abort(); /* a million posts wait: the main loop is dead */
     }
+}
+
+static void hold(EngPipe *pipe, EngOut *out)
+{
+    out->next = NULL;
+    if (pipe->held_last) {
+        pipe->held_last->next = out;
+    } else {
+        pipe->held_first = out;
+    }
+    pipe->held_last = out;
+}
+
+static void on_held(void *ctx);
+
+/* A file that cannot be written (disk full, folder gone) holds its pipeline, better late than lost,
+ * and no other: the queue fills and publishers wait until a later try goes through. */
+static void try_later(EngPipe *pipe, const char *what, int error)
+{
+    /* The reader of a pipe that is only slow is no trouble worth a word. */
+    if (error != EAGAIN || pipe->held_tries > 50) {
+        engine__problem(pipe, ENGINE_PROBLEM_FILE, "cannot write %s: %s", what, strerror(error));
+    }
+    uint64_t pause_ms = pipe->held_tries < 10 ? 20 : 200;
+    pipe->held_tries++;
+    loop_timer_stop(pipe->held_timer);
+    pipe->held_timer = NULL;
+    if (loop_timer_start(pipe->shard->loop, pause_ms, 0, on_held, pipe, &pipe->held_timer)) {
+        pipe->held_timer = NULL; /* no memory for a timer: the tick looks too */
+    }
+}
+
+/* False: something is still held. */
+static bool write_held(EngPipe *pipe)
+{
+    while (pipe->held_first) {
+        EngOut *out = pipe->held_first;
+        const char *what = "";
+        int error = engine__local_write(pipe, out, &what);
+        if (error) {
+            try_later(pipe, what, error);
+            return false;
+        }
+        pipe->held_first = out->next;
+        pipe->held_last = pipe->held_first ? pipe->held_last : NULL;
+        out->next = NULL;
+        deliver(pipe, out);
+    }
+    if (pipe->held_tries) {
+        engine__problem_over(pipe, ENGINE_PROBLEM_FILE);
+    }
+    pipe->held_tries = 0;
     return true;
 }
 
-static bool has_room(EngRun *run)
+static void tell_end(EngPipe *pipe)
 {
-    return run->out || !engine__out_new(run, &run->out);
+    Loop *main_loop = pipe->engine->env->loop;
+    if (pipe->then_stopped) {
+        (void)!loop_post(main_loop, engine__pipe_stopped_itself, pipe);
+    } else if (pipe->then_ended) {
+        (void)!loop_post(main_loop, engine__pipe_ended, pipe);
+    }
+    pipe->then_stopped = pipe->then_ended = false;
+}
+
+static void on_held(void *ctx)
+{
+    EngPipe *pipe = ctx;
+    loop_timer_stop(pipe->held_timer);
+    pipe->held_timer = NULL;
+    if (write_held(pipe)) {
+        tell_end(pipe);
+        engine__pipe_wake(pipe);
+    }
+}
+
+/* run->out, whole or a piece of its batch, to its sinks, in order. */
+static void give(EngRun *run)
+{
+    EngPipe *pipe = run->pipe;
+    EngOut *out = run->out;
+    run->out = NULL;
+    atomic_fetch_add(&pipe->flight, 1);
+    const char *what = "";
+    int error = pipe->held_first ? 0 : engine__local_write(pipe, out, &what);
+    if (pipe->held_first || error) {
+        hold(pipe, out);
+        if (error) {
+            try_later(pipe, what, error);
+        }
+        return;
+    }
+    deliver(pipe, out);
+}
+
+/* Gives what the instance made to its sinks. */
+static void commit(EngRun *run, const EngBatch *batch)
+{
+    EngPipe *pipe = run->pipe;
+    take_rows(run);
+    uv_mutex_lock(&pipe->live_lock);
+    if (run->out) {
+        note_error(pipe, run->out, run->info);
+    }
+    pipe->live.commit_ns = clock_wall_ns();
+    uv_mutex_unlock(&pipe->live_lock);
+    if (take_tokens(run, batch)) {
+        run->out->chained = run->rolled;
+        give(run);
+    }
+    run->rolled = false;
+}
+
+/* The pipeline stops, or has no such sink any more: the dead-letter table takes what could not be
+ * written, and then it is acknowledged. */
+static void held_give_up(EngPipe *pipe, const char *why)
+{
+    loop_timer_stop(pipe->held_timer);
+    pipe->held_timer = NULL;
+    if (!pipe->held_first) {
+        return;
+    }
+    while (pipe->held_first) {
+        EngOut *out = pipe->held_first;
+        pipe->held_first = out->next;
+        out->next = NULL;
+        engine__local_give_up(pipe, out);
+        out->why = why;
+        if (loop_post(pipe->engine->env->loop, engine__out_commit, out)) {
+            abort(); /* a million posts wait: the main loop is dead */
+        }
+    }
+    pipe->held_last = NULL;
+    pipe->held_tries = 0;
+    engine__problem_over(pipe, ENGINE_PROBLEM_FILE);
 }
 
 /* Works on one batch; true when there may be more. */
 static bool one_batch(EngPipe *pipe)
 {
     EngRun *run = pipe->run;
-    if (!run || !has_room(run)) {
+    if (!run || pipe->held_first || !has_out(run)) {
         engine__queue_sleep(&pipe->queue);
         return false;
     }
@@ -422,14 +431,12 @@ static bool one_batch(EngPipe *pipe)
     } else if (batch->count) {
         feed_items(run, batch);
     }
-    (void)commit(run, batch);
-    bool ended = batch->end && run->ends_seen == run->ends_wanted && run->info->bounded;
+    commit(run, batch);
+    pipe->then_stopped = flow_stopped(run->instance);
+    pipe->then_ended = batch->end && run->ends_seen == run->ends_wanted && run->info->bounded;
     engine__queue_give(&pipe->queue, batch);
-    Loop *main_loop = pipe->engine->env->loop;
-    if (flow_stopped(run->instance)) {
-        (void)!loop_post(main_loop, engine__pipe_stopped_itself, pipe);
-    } else if (ended) {
-        (void)!loop_post(main_loop, engine__pipe_ended, pipe);
+    if (!pipe->held_first) {
+        tell_end(pipe);
     }
     return true;
 }
@@ -521,10 +528,13 @@ static void on_tick(void *ctx)
     for (uint32_t i = 0; i < shard->pipe_count; i++) {
         EngPipe *pipe = shard->pipes[i];
         watch_wires(pipe, pipe->run);
-        if (!flow_stopped(pipe->run->instance) && has_room(pipe->run) &&
+        if (pipe->held_first && !pipe->held_timer) {
+            on_held(pipe);
+        }
+        if (!flow_stopped(pipe->run->instance) && !pipe->held_first && has_out(pipe->run) &&
             atomic_load(&pipe->flight) < ENGINE_FLIGHT_MAX) {
             flow_idle(pipe->run->instance, now);
-            (void)commit(pipe->run, NULL);
+            commit(pipe->run, NULL);
         }
         publish_numbers(pipe, now);
     }
@@ -539,27 +549,64 @@ static void state_path(const EngPipe *pipe, Buf *out)
     buf_char(out, 0);
 }
 
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, bytes, len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return errno;
+        }
+        bytes += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* `path`.new becomes `path` once it is whole and on the disk. Returns errno. */
+static int replace_file(const char *path, Str bytes)
+{
+    AUTO_BUF Buf fresh;
+    buf_init(&fresh, 4096);
+    buf_printf(&fresh, "%s.new", path);
+    if (fresh.failed) {
+        return ENAMETOOLONG;
+    }
+    int fd = open(fresh.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+    int error = write_all(fd, bytes.ptr, bytes.len);
+    if (!error && fsync(fd)) {
+        error = errno;
+    }
+    close(fd);
+    if (!error && rename(fresh.ptr, path)) {
+        error = errno;
+    }
+    if (error) {
+        unlink(fresh.ptr);
+    }
+    return error;
+}
+
 /* Open windows outlive a stop: written aside, renamed, and read once at the next start. */
 static void save_state(EngPipe *pipe, EngRun *run)
 {
     AUTO_BUF Buf path, state;
     state_path(pipe, &path);
     buf_init(&state, (size_t)256 << 20);
-    if (!run->info->window_count || path.failed || flow_save(run->instance, &state, NULL)) {
+    if (!run->info->window_count) {
         return;
     }
-    AUTO_BUF Buf fresh;
-    buf_init(&fresh, 4096);
-    buf_printf(&fresh, "%s.new", path.ptr);
-    int fd = fresh.failed ? -1 : open(fresh.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return;
-    }
-    int error = write_all(fd, state.ptr, state.len);
-    error = error ? error : fsync(fd);
-    close(fd);
-    if (error || rename(fresh.ptr, path.ptr)) {
-        unlink(fresh.ptr);
+    int error = path.failed || flow_save(run->instance, &state, NULL)
+                    ? ENOMEM
+                    : replace_file(path.ptr, buf_view(&state));
+    if (error) {
+        log_error(pipe->engine->env->log, "engine", "open windows are lost by this stop",
+                  "pipeline=%s reason=%s", pipe->name, strerror(error));
     }
 }
 
@@ -640,6 +687,26 @@ static bool is_same_text(const EngRun *a, const EngRun *b)
     return a->version->number == b->version->number && a->info->wire_count == b->info->wire_count;
 }
 
+/* Whether what is held can still go where it was meant to. */
+static bool has_all_sinks(const EngPipe *pipe, const EngRun *fresh)
+{
+    for (const EngOut *out = pipe->held_first; out; out = out->next) {
+        for (uint32_t i = 0; i + 1 < out->part_count; i++) {
+            const RtSinkInfo *sink = out->parts[i].sink;
+            bool found = !out->parts[i].count || !engine__local_takes(sink);
+            for (uint32_t k = 0; k < fresh->info->sink_count && !found; k++) {
+                const RtSinkInfo *have = &fresh->info->sinks[k];
+                found = strcmp(have->kind, sink->kind) == 0 &&
+                        strcmp(have->address, sink->address) == 0;
+            }
+            if (!found) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void swap_in(EngPipe *pipe, EngCommand *command)
 {
     EngRun *fresh = command->run, *old = pipe->run;
@@ -656,6 +723,9 @@ static void swap_in(EngPipe *pipe, EngCommand *command)
             fresh->wire_base[i] = old->wire_base[i] + flow_wire_count(old->instance, i);
         }
         add_counters(&pipe->before, flow_counters(old->instance));
+        if (!has_all_sinks(pipe, fresh)) {
+            held_give_up(pipe, "the new version has no such sink");
+        }
     } else {
         load_state(pipe, fresh);
     }
@@ -669,6 +739,9 @@ static void swap_in(EngPipe *pipe, EngCommand *command)
 static void take_out(EngPipe *pipe, EngCommand *command)
 {
     EngRun *run = pipe->run;
+    held_give_up(pipe, "the pipeline was stopped before it could be written");
+    engine__local_close(pipe);
+    pipe->then_stopped = pipe->then_ended = false;
     if (run) {
         publish_numbers(pipe, clock_wall_ns());
         if (!flow_stopped(run->instance) && !run->info->bounded) {

@@ -119,20 +119,33 @@ static uint32_t get_u32(const char *at)
     return value;
 }
 
+static void source_recovered(EngPipe *pipe)
+{
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        if (pipe->sources[i].used && pipe->sources[i].troubled) {
+            return;
+        }
+    }
+    engine__problem_over(pipe, ENGINE_PROBLEM_SOURCE);
+}
+
 static void on_record(EngSource *source, uint32_t kind, Str key, Str payload, int64_t received_ns,
                       uint64_t seq)
 {
     EngToken token = {
         .value = seq, .serial = source->serial, .kind = TOKEN_SEQ, .slot = source->slot};
+    EngPipe *pipe = source->pipe;
     if (kind == 0) {
+        if (source->troubled) {
+            source->troubled = false;
+            source_recovered(pipe);
+        }
         push(source, payload, key, key, received_ns, token);
         return;
     }
-    EngPipe *pipe = source->pipe;
-    uv_mutex_lock(&pipe->live_lock);
-    (void)snprintf(pipe->live.problem, sizeof(pipe->live.problem), "source: %.*s",
-                   (int)(payload.len < 200 ? payload.len : 200), payload.ptr);
-    uv_mutex_unlock(&pipe->live_lock);
+    source->troubled = true;
+    engine__problem(pipe, ENGINE_PROBLEM_SOURCE, "source: %.*s",
+                    (int)(payload.len < 200 ? payload.len : 200), payload.ptr);
     engine__source_ack(pipe, &token);
 }
 
