@@ -100,11 +100,12 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
     uint32_t count = (uint32_t)strlen(info->args), i = 0;
     if (wrong_count(c, e, count, info->doc)) return check__error_val(e->span);
     uint32_t regs[4] = {0};
+    Tagged tagged = {0};
     uint32_t bound = 0;
     const Unit *unit = NULL;
     bool bad = false;
     for (const AstArg *arg = e->as.call.args; arg; arg = arg->next, i++) {
-        Val v = check__expr(c, arg->value, NULL);
+        Val v = check__untag(c, check__expr(c, arg->value, NULL), &tagged);
         if (check__bad(&v)) {
             bad = true;
             continue;
@@ -116,13 +117,15 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
         }
         bool whole = i == 0 && which >= BUILTIN_ROUND && which <= BUILTIN_TRUNC &&
                      type_is_integer(v.type.kind);
-        if (whole) return v;
+        if (whole) return check__retag(c, v, &tagged);
         if (i == 0 && v.type.kind == IR_DECIMAL && which >= BUILTIN_ROUND && which <= BUILTIN_TRUNC)
-            return check__round_decimal(c, v, 0, (IrRound)(which - BUILTIN_ROUND), e->span);
+            return check__retag(
+                c, check__round_decimal(c, v, 0, (IrRound)(which - BUILTIN_ROUND), e->span),
+                &tagged);
         if (i == 0 && v.type.kind == IR_DECIMAL && which == BUILTIN_ROUND_TO)
-            return round_to_decimal(c, e, v);
+            return check__retag(c, round_to_decimal(c, e, v), &tagged);
         if (which == BUILTIN_LEN && (v.type.kind == IR_LIST || v.type.kind == IR_BYTES))
-            return check__count_of(c, &v, e->span);
+            return check__retag(c, check__count_of(c, &v, e->span), &tagged);
         bool number = (kind == IR_F64 && type_is_number(v.type.kind)) ||
                       (kind == IR_I64 && type_is_integer(v.type.kind));
         if (!number && v.type.kind != kind) {
@@ -150,8 +153,8 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
     IrIns *ins = build_list(c->b, IR_CALL, dst, regs, count);
     ins->imm.builtin = which;
     ins->span = e->span;
-    return (Val){
-        .type = type, .reg = dst, .has = NO_REG, .span = e->span, .wild = type.kind == IR_F64};
+    Val v = {.type = type, .reg = dst, .has = NO_REG, .span = e->span, .wild = type.kind == IR_F64};
+    return check__retag(c, v, &tagged);
 }
 
 /* min(a, b) and max(a, b) as plain code: a copy of b, overwritten by a where a is it. */
@@ -166,6 +169,8 @@ static Val pick(Check *c, IrOp op, Val a, Val b, Span span)
     return check__merge(c, a, mark, b, IR_END, span);
 }
 
+static Val of_values(Check *c, const AstExpr *e, IrOp op, const Val *args, uint32_t count);
+
 static Val special(Check *c, const AstExpr *e, const Type *want, bool *ret_known)
 {
     Str name = e->as.call.name.text;
@@ -174,9 +179,10 @@ static Val special(Check *c, const AstExpr *e, const Type *want, bool *ret_known
     *ret_known = need != 0;
     if (!need || wrong_count(c, e, need, NULL)) return check__error_val(e->span);
     Val args[3];
+    Tagged tagged = {0};
     uint32_t i = 0;
     for (const AstArg *arg = e->as.call.args; arg; arg = arg->next, i++) {
-        args[i] = check__expr(c, arg->value, want);
+        args[i] = check__untag(c, check__expr(c, arg->value, want), &tagged);
         if (check__bad(&args[i]) || !check__present(c, &args[i], "this needs a value"))
             return check__error_val(e->span);
         if (args[i].type.kind == IR_RECORD) {
@@ -186,7 +192,13 @@ static Val special(Check *c, const AstExpr *e, const Type *want, bool *ret_known
         }
         args[i] = check__finite(c, args[i]);
     }
-    if (is_min || is_max) return pick(c, is_min ? IR_LE : IR_GE, args[0], args[1], e->span);
+    return check__retag(c, of_values(c, e, is_min ? IR_LE : IR_GE, args, need), &tagged);
+}
+
+/* min and max of two (op), clamp of three, abs of one. */
+static Val of_values(Check *c, const AstExpr *e, IrOp op, const Val *args, uint32_t need)
+{
+    if (need == 2) return pick(c, op, args[0], args[1], e->span);
     if (need == 3)
         return pick(c, IR_GE, args[1], pick(c, IR_LE, args[0], args[2], e->span), e->span);
     if (!type_is_number(args[0].type.kind) && args[0].type.kind != IR_DURATION) {
@@ -263,13 +275,8 @@ static void check_fn(Check *c, Fn *fn)
     for (const AstParam *p = item->as.fn.params; p; p = p->next, i++) {
         Local *l = NEW(c, Local, 1);
         Val v = {.type = fn->params[i], .reg = NO_REG, .has = NO_REG, .path = p->name.text};
-        if (v.type.kind == IR_RECORD) {
-            diag_error(c->diags, DIAG_A005, p->span, "records as parameters are not available yet");
-            v.type.kind = IR_NONE;
-        } else {
-            v.reg = build_reg(&builder, check__reg_of(&v.type, STR_NONE));
-            if (v.type.optional) v.has = build_temp(&builder, IR_BOOL);
-        }
+        if (v.type.kind != IR_NONE) v = check__place(c, &fn->params[i], false, p->span);
+        v.path = p->name.text;
         *l = (Local){p->name.text, v, locals};
         locals = l;
     }
@@ -306,7 +313,7 @@ static Val call_fn(Check *c, const AstExpr *e, Fn *fn)
             bad = true;
             continue;
         }
-        v = check__finite(c, v);
+        v = v.type.kind == IR_RECORD ? check__bind(c, v, STR_NONE) : check__finite(c, v);
         v.naked = false;
         v.type.unit = fn->params[i].unit;
         v.type.span = (Span){0};

@@ -216,6 +216,9 @@ bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name);
 bool check__present(Check *c, const Val *v, const char *needs);
 IrReg check__reg_of(const Type *type, Str name);
 /* IF/TRY arms: a holds code up to `mark`; the value of both in one place. */
+/* Registers for a value of that type; every leaf has a `has` when anything around is optional. */
+Val check__place(Check *c, const Type *type, bool optional, Span span);
+Val check__absent(Check *c, const Type *type, Span span); /* one that is missing */
 Val check__merge(Check *c, Val a, uint32_t mark, Val b, IrOp end, Span span);
 /* The type both fit; literals give way to what has a type. */
 Type check__joined(const Val *a, const Val *b);
@@ -248,6 +251,24 @@ bool check__imm_from_decimal(const Type *from, IrImm imm, IrImm *ret_imm); /* wh
 void check__put_decimal(Buf *out, int64_t value, uint32_t scale);
 Val check__round_decimal(Check *c, Val v, uint32_t scale, IrRound how, Span span);
 Val check__to_decimal(Check *c, const AstExpr *e, Val v);
+/* tags.c: the worst quality and the latest time of the tags that went into a value */
+typedef struct Tagged {
+    bool any;
+    uint32_t quality, time, time_has; /* time_has NO_REG: always there */
+} Tagged;
+static inline bool check__is_tag(const Type *type)
+{
+    return type->kind == IR_RECORD && type->record->tag;
+}
+Type check__tag_type(Check *c, const Type *value, Span span);
+Val check__tag_value(const Val *v);
+uint32_t check__tag_quality(const Val *v); /* ENUM register: 0 good, 1 uncertain, 2 bad */
+/* A tag's value, the rest noted in `t` (or dropped: NULL); any other value as it is. */
+Val check__untag(Check *c, Val v, Tagged *t);
+/* The result of what was computed from them: a tag when any of them was. */
+Val check__retag(Check *c, Val v, const Tagged *t);
+Val check__as_tag(Check *c, Val v); /* a plain value: good, without time */
+void check__value_fix(Check *c, Diagnostic *d, const Val *v); /* "x.value" where v is a tag */
 /* lists.c */
 Val check__list(Check *c, const AstExpr *e, const Type *want);
 Val check__index(Check *c, const AstExpr *e, Val base);

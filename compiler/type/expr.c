@@ -66,9 +66,12 @@ static Val text(Check *c, const AstExpr *e)
                 continue;
             }
             if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST) {
-                diag_error(c->diags, DIAG_T017, v.span,
-                           v.type.kind == IR_LIST ? "a list has no text, name one item"
-                                                  : "a record has no text, name one field");
+                Diagnostic *d =
+                    diag_error(c->diags, DIAG_T017, v.span,
+                               v.type.kind == IR_LIST ? "a list has no text, name one item"
+                                                      : "a %s has no text, name one field",
+                               type_word(&v.type));
+                check__value_fix(c, d, &v);
                 bad = true;
                 continue;
             }
@@ -281,8 +284,10 @@ uint32_t check__condition(Check *c, const AstExpr *e, const char *what)
     if (check__bad(&v)) return NO_REG;
     if (!check__present(c, &v, check__text(c, "%s needs true or false", what).ptr)) return NO_REG;
     if (v.type.kind != IR_BOOL) {
-        diag_error(c->diags, DIAG_T002, v.span, "%s needs true or false, this is %.*s", what,
-                   STR_ARG(type_text(c->arena, &v.type)));
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_T002, v.span, "%s needs true or false, this is %.*s", what,
+                       STR_ARG(type_text(c->arena, &v.type)));
+        check__value_fix(c, d, &v);
         return NO_REG;
     }
     return check__reg(c, &v);

@@ -36,27 +36,14 @@ static Type common(const Val *vals, uint32_t count)
     return sum.type;
 }
 
-/* A missing item: something to stand in its place. */
-static Val nothing(Check *c, const Type *type, Span span)
-{
-    Val v = {.type = *type, .reg = NO_REG, .span = span};
-    v.has = build_temp(c->b, IR_BOOL);
-    build_ins(c->b, IR_CONST, v.has, NO_REG, NO_REG)->imm.boolean = false;
-    v.reg = build_reg(c->b, check__reg_of(type, STR_NONE));
-    IrIns *ins = build_ins(c->b, IR_CONST, v.reg, NO_REG, NO_REG);
-    if (type->kind == IR_STR || type->kind == IR_BYTES || type->kind == IR_JSON)
-        ins->imm.text = STR("");
-    return v;
-}
-
 static Val make(Check *c, const AstExpr *e, Val *vals, uint32_t count, const Type *item)
 {
     uint32_t *args = NULL, used = 0, cap = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (!check__fit(c, &vals[i], item, "the item", check__text(c, "[%u]", i)))
             return check__error_val(e->span);
-        vals[i] =
-            vals[i].type.null ? nothing(c, item, vals[i].span) : check__bind(c, vals[i], STR_NONE);
+        vals[i] = vals[i].type.null ? check__absent(c, item, vals[i].span)
+                                    : check__bind(c, vals[i], STR_NONE);
         check__flatten_val(c, &vals[i], !vals[i].type.optional, &args, &used, &cap);
         if (used > LIST_REGISTERS_MAX) {
             diag_error(c->diags, DIAG_T018, e->span, "this list is too large to be written out");

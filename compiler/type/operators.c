@@ -177,6 +177,12 @@ static Val time_arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
 Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
 {
     if (check__bad(&a) || check__bad(&b)) return check__error_val(span);
+    if (check__is_tag(&a.type) || check__is_tag(&b.type)) {
+        Tagged t = {0};
+        a = check__untag(c, a, &t);
+        b = check__untag(c, b, &t);
+        return check__retag(c, check__arith(c, op, a, b, span, op_span), &t);
+    }
     const char *needs = "arithmetic needs a value";
     if (!check__present(c, &a, needs) || !check__present(c, &b, needs))
         return check__error_val(span);
@@ -252,6 +258,8 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
 Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
 {
     if (check__bad(&a) || check__bad(&b)) return check__error_val(span);
+    a = check__untag(c, a, NULL);
+    b = check__untag(c, b, NULL);
     if (a.type.null || b.type.null) {
         const Val *v = a.type.null ? &b : &a;
         Diagnostic *d = diag_error(c->diags, DIAG_T014, span, "nothing compares with null");
@@ -327,7 +335,7 @@ static Val logic(Check *c, const AstExpr *e)
 
 static Val member(Check *c, const AstExpr *e)
 {
-    Val a = check__expr(c, e->as.op.a, NULL);
+    Val a = check__untag(c, check__expr(c, e->as.op.a, NULL), NULL);
     const AstExpr *set = e->as.op.b;
     if (check__bad(&a)) return a;
     if (!check__present(c, &a, "`in` needs a value")) return check__error_val(e->span);
@@ -387,9 +395,9 @@ static Val coalesce(Check *c, const AstExpr *e, const Type *want)
     Val b = check__expr(c, e->as.op.b, &hint);
     a.type.optional = false;
     a.has = NO_REG;
-    if (a.type.unit && b.naked && b.constant && !unit_same(a.type.unit, b.type.unit)) {
+    Val other = check__untag(c, a, NULL);
+    if (other.type.unit && b.naked && b.constant && !unit_same(other.type.unit, b.type.unit)) {
         Type unit;
-        Val other = a;
         if (!same_unit(c, &other, &b, e->as.op.op_span, &unit)) return check__error_val(e->span);
     }
     return check__merge(c, a, mark, b, IR_END, e->span);
@@ -397,7 +405,8 @@ static Val coalesce(Check *c, const AstExpr *e, const Type *want)
 
 static Val text_test(Check *c, IrOp op, const AstExpr *e)
 {
-    Val a = check__expr(c, e->as.op.a, NULL), b = check__expr(c, e->as.op.b, NULL);
+    Val a = check__untag(c, check__expr(c, e->as.op.a, NULL), NULL),
+        b = check__untag(c, check__expr(c, e->as.op.b, NULL), NULL);
     if (check__bad(&a) || check__bad(&b)) return check__error_val(e->span);
     if (op == IR_CONTAINS && a.type.kind == IR_LIST) return check__list_has(c, a, b, e->span);
     const char *needs = "a text test needs a value";
@@ -459,7 +468,8 @@ Val check__unary(Check *c, const AstExpr *e, const Type *want)
         if (cond == NO_REG) return check__error_val(e->span);
         return check__emit1(c, IR_NOT, (Type){.kind = IR_BOOL}, cond, e->span);
     }
-    Val v = check__expr(c, e->as.op.a, want);
+    Tagged tagged = {0};
+    Val v = check__untag(c, check__expr(c, e->as.op.a, want), &tagged);
     if (check__bad(&v)) return v;
     if (!check__present(c, &v, "`-` needs a value")) return check__error_val(e->span);
     if ((!type_is_number(v.type.kind) && v.type.kind != IR_DURATION) ||
@@ -484,7 +494,7 @@ Val check__unary(Check *c, const AstExpr *e, const Type *want)
     }
     Val out = check__emit1(c, IR_NEG, v.type, v.reg, e->span);
     out.wild = v.wild;
-    return out;
+    return check__retag(c, out, &tagged);
 }
 
 static Val to_unit(Check *c, const AstExpr *e, Val v)
@@ -529,10 +539,18 @@ static Val to_unit(Check *c, const AstExpr *e, Val v)
     return out;
 }
 
+static Val convert(Check *c, const AstExpr *e, Val v);
+
 Val check__convert(Check *c, const AstExpr *e)
 {
-    Val v = check__expr(c, e->as.convert.value, NULL);
+    Tagged tagged = {0};
+    Val v = check__untag(c, check__expr(c, e->as.convert.value, NULL), &tagged);
     if (check__bad(&v)) return v;
+    return check__retag(c, convert(c, e, v), &tagged);
+}
+
+static Val convert(Check *c, const AstExpr *e, Val v)
+{
     if (!check__present(c, &v, "`to` needs a value")) return check__error_val(e->span);
     if (e->as.convert.unit) return to_unit(c, e, v);
     Str to = e->as.convert.name.text;

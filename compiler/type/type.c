@@ -41,6 +41,7 @@ bool type_same(const Type *a, const Type *b)
     if (a->kind == IR_ENUM) return enum_same(a->names, b->names);
     bool parts = a->kind == IR_RECORD || a->kind == IR_LIST;
     if (!parts || a->record == b->record) return true;
+    if (a->record->tag != b->record->tag) return false;
     if (a->record->count != b->record->count) return false;
     for (uint32_t i = 0; i < a->record->count; i++) {
         const RecordField *x = &a->record->fields[i], *y = &b->record->fields[i];
@@ -57,7 +58,7 @@ const char *type_word(const Type *type)
     switch (type->kind) {
     case IR_NONE: return "?";
     case IR_STR: return "string";
-    case IR_RECORD: return "record";
+    case IR_RECORD: return type->record->tag ? "tag" : "record";
     default: return ir_type_name(type->kind);
     }
 }
@@ -69,6 +70,9 @@ static void write_type(Buf *out, const Type *type)
         buf_char(out, '[');
         write_type(out, &item);
         buf_printf(out, "; %u]", type->bytes_max);
+    } else if (type->kind == IR_RECORD && type->record->tag) {
+        buf_text(out, "tag ");
+        write_type(out, &type->record->fields[0].type);
     } else if (type->kind == IR_RECORD && type->record->name.len) {
         buf_str(out, type->record->name);
     } else if (type->kind == IR_RECORD) {

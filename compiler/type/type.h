@@ -40,6 +40,7 @@ struct Record {
     RecordField *fields;
     uint32_t count;
     uint32_t schema; /* memo of type_schema; NO_INDEX */
+    bool tag;        /* { value, quality, time }: see tags.c */
 };
 
 bool type_is_integer(IrType kind);

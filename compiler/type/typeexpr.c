@@ -285,6 +285,24 @@ static uint32_t record_depth(const Type *type)
     return most + 1;
 }
 
+/* Unit and range stand behind the tag and belong to its value; `?` belongs to the tag. */
+static Type tag(Check *c, const AstType *ast, uint32_t depth)
+{
+    AstType inner = *ast->of;
+    if (ast->unit) inner.unit = ast->unit;
+    if (ast->lo) inner.lo = ast->lo, inner.hi = ast->hi;
+    Type value = check__type(c, &inner, depth + 1);
+    if (value.kind == IR_NONE) return value;
+    if (value.kind == IR_RECORD) {
+        diag_error(c->diags, DIAG_T017, ast->of->span, "a tag holds a single value, not %.*s",
+                   STR_ARG(type_text(c->arena, &value)));
+        return (Type){0};
+    }
+    Type type = check__tag_type(c, &value, ast->span);
+    type.optional = ast->optional;
+    return type;
+}
+
 Type check__type(Check *c, const AstType *ast, uint32_t depth)
 {
     Type type = {0};
@@ -299,9 +317,7 @@ Type check__type(Check *c, const AstType *ast, uint32_t depth)
     case AST_TYPE_ENUM: type = enumeration(c, ast); break;
     case AST_TYPE_RECORD: type = record(c, ast, depth); break;
     case AST_TYPE_ARRAY: type = array(c, ast, depth); break;
-    case AST_TYPE_TAG:
-        diag_error(c->diags, DIAG_A002, ast->span, "`tag` types are not available yet");
-        return type;
+    case AST_TYPE_TAG: return tag(c, ast, depth);
     case AST_TYPE_STATE:
         diag_error(c->diags, DIAG_A002, ast->span, "`state` is only for extern c");
         return type;

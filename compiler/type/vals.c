@@ -222,6 +222,34 @@ static bool widens(const Val *v, const Type *want)
     return to == IR_U64 && from == IR_U32;
 }
 
+/* A record into one of the same fields, in any order; those that may be missing may be left out. */
+static bool fit_record(Check *c, Val *v, const Type *want, const char *what)
+{
+    const Record *have = v->type.record, *to = want->record;
+    Val *fields = NEW(c, Val, to->count + 1);
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < to->count; i++) {
+        const RecordField *f = &to->fields[i];
+        uint32_t at = 0;
+        while (at < have->count && !str_eq(have->fields[at].name, f->name)) at++;
+        if (at == have->count && !f->type.optional) return false;
+        if (at == have->count) {
+            fields[i] = check__absent(c, &f->type, v->span);
+            continue;
+        }
+        found++;
+        fields[i] = v->fields[at];
+        fields[i].type = have->fields[at].type;
+        if (!check__fit(c, &fields[i], &f->type, what, f->name)) return false;
+    }
+    if (found != have->count) return false;
+    v->fields = fields;
+    bool optional = v->type.optional;
+    v->type = *want;
+    v->type.optional = optional;
+    return true;
+}
+
 bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name)
 {
     if (check__bad(v) || want->kind == IR_NONE) return true;
@@ -234,6 +262,19 @@ bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name)
     }
     if (v->type.null) {
         return true;
+    }
+    if (check__is_tag(want) && v->type.kind != IR_RECORD) {
+        bool optional = v->type.optional;
+        Type value = want->record->fields[0].type;
+        value.optional = optional;
+        if (!check__fit(c, v, &value, what, name)) return false;
+        *v = check__as_tag(c, *v);
+    }
+    uint32_t errors = c->diags->error_count;
+    if (v->type.kind == IR_RECORD && want->kind == IR_RECORD &&
+        (!v->type.record->tag || want->record->tag)) { /* a record may be written as a tag */
+        if (fit_record(c, v, want, what)) return true;
+        if (c->diags->error_count != errors) return false;
     }
     bool numbers = type_is_number(v->type.kind) && type_is_number(want->kind);
     if (numbers && widens(v, want)) {
@@ -251,6 +292,7 @@ bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name)
     Diagnostic *d = diag_error(c->diags, DIAG_T001, v->span, "%s `%.*s` is %.*s, this is %.*s",
                                what, STR_ARG(name), STR_ARG(type_text(c->arena, want)),
                                STR_ARG(type_text(c->arena, &v->type)));
+    check__value_fix(c, d, v);
     if (numbers) {
         Type plain = {.kind = want->kind, .scale = want->scale};
         Str text = check__text(c, "%.*s to %.*s", STR_ARG(source_text(c->file->source, v->span)),
@@ -283,6 +325,14 @@ Val check__settle(Check *c, Val v, Str name)
 Val check__bind(Check *c, Val v, Str name)
 {
     uint32_t has = v.has;
+    if (v.type.kind == IR_RECORD) {
+        const Record *r = v.type.record;
+        Val *fields = NEW(c, Val, r->count + 1);
+        for (uint32_t i = 0; i < r->count; i++)
+            fields[i] = check__bind(c, v.fields[i], r->fields[i].name);
+        v.fields = fields;
+        return v;
+    }
     if (v.wild && has != NO_REG) {
         build_ins(c->b, IR_IF, NO_REG, has, NO_REG);
         build_ins(c->b, IR_FINITE, v.reg, v.reg, NO_REG);
@@ -290,12 +340,11 @@ Val check__bind(Check *c, Val v, Str name)
         v.wild = false;
     }
     v = check__settle(c, v, name);
-    if (v.type.kind != IR_RECORD) v.has = has;
+    v.has = has;
     return v;
 }
 
-/* Registers for a value of that type; every leaf has a `has` when anything around is optional. */
-static Val place(Check *c, const Type *type, bool optional, Span span)
+Val check__place(Check *c, const Type *type, bool optional, Span span)
 {
     Val v = {.type = *type, .reg = NO_REG, .has = NO_REG, .span = span};
     optional = optional || type->optional;
@@ -306,7 +355,7 @@ static Val place(Check *c, const Type *type, bool optional, Span span)
     }
     v.fields = NEW(c, Val, type->record->count + 1);
     for (uint32_t i = 0; i < type->record->count; i++)
-        v.fields[i] = place(c, &type->record->fields[i].type, optional, span);
+        v.fields[i] = check__place(c, &type->record->fields[i].type, optional, span);
     return v;
 }
 
@@ -335,6 +384,15 @@ static void move(Check *c, const Val *dst, const Val *src)
     }
 }
 
+Val check__absent(Check *c, const Type *type, Span span)
+{
+    Type optional = *type;
+    optional.optional = true;
+    Val v = check__place(c, &optional, true, span);
+    move(c, &v, NULL);
+    return v;
+}
+
 static void reverse(IrIns *list, uint32_t from, uint32_t to)
 {
     for (; from + 1 < to; from++, to--) {
@@ -348,6 +406,8 @@ Type check__joined(const Val *a, const Val *b)
 {
     if (a->type.null) return b->type;
     if (b->type.null) return a->type;
+    if (check__is_tag(&b->type) && !check__is_tag(&a->type)) return b->type;
+    if (check__is_tag(&a->type)) return a->type;
     Type type = a->type;
     if (type_is_number(a->type.kind) && type_is_number(b->type.kind)) {
         bool decimal = a->type.kind == IR_DECIMAL || b->type.kind == IR_DECIMAL;
@@ -384,9 +444,11 @@ Val check__merge(Check *c, Val a, uint32_t mark, Val b, IrOp end, Span span)
     Type type = check__joined(&a, &b);
     type.optional = optional;
     if (!check__fit(c, &b, &type, "the other side of", STR("if"))) return check__error_val(span);
+    if (b.type.kind == IR_RECORD && !b.type.null) b = check__bind(c, b, STR_NONE);
     uint32_t finish = c->b->stage->code_count;
     if (!check__fit(c, &a, &type, "the other side of", STR("if"))) return check__error_val(span);
-    Val dst = place(c, &type, optional, span);
+    if (a.type.kind == IR_RECORD && !a.type.null) a = check__bind(c, a, STR_NONE);
+    Val dst = check__place(c, &type, optional, span);
     move(c, &dst, a.type.null ? NULL : &a);
     IrIns *code = c->b->stage->code;
     uint32_t count = c->b->stage->code_count;

@@ -21,8 +21,10 @@ static void key(Flow *f, Keys *keys, const AstPick *pick)
     }
     if (!check__present(c, &v, "a key is always there")) return;
     if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST || v.type.kind == IR_JSON) {
-        diag_error(c->diags, DIAG_S013, v.span, "a key is a single value, this is %.*s",
-                   STR_ARG(type_text(c->arena, &v.type)));
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_S013, v.span, "a key is a single value, this is %.*s",
+                       STR_ARG(type_text(c->arena, &v.type)));
+        check__value_fix(c, d, &v);
         return;
     }
     for (uint32_t i = 0; i < keys->count; i++) {

@@ -52,6 +52,7 @@ TEST(payload_rules_of_the_namespace)
     check_payload("{\"value\":5,\"quality\":\"bad\"}", "=5!bad ");
     check_payload("{\"value\":5,\"quality\":\"odd\",\"ts\":\"2026-11-23T10:00:00Z\"}",
                   "=5!uncertain ");
+    check_payload("{\"value\":5,\"quality\":\"good\",\"time\":\"2026-11-23T10:00:00Z\"}", "=5 ");
     check_payload("{\"value\":5,\"unit\":\"bar\"}", "value=5 unit='bar' ");
     check_payload(
         "{\"a\":1,\"b\":{\"value\":2,\"quality\":\"uncertain\"},\"c\":[1],\"d\":{\"e\":1}}",

@@ -1,7 +1,8 @@
 /* runtime/modules/uns/uns_payload.c: what a published payload means in the namespace.
  *
  *   71.25  "RUN"  true  null                         the value of the topic
- *   {"value":x,"quality":"bad","ts":"..."}           a value with quality and source time
+ *   {"value":x,"quality":"bad","ts":"..."}           a value with quality and source time; the time
+ *                                                     may be called "time", as a pipeline's tags do
  *   {"temp":71.25,"state":{"value":"RUN", ...}}      one value per field, below the topic
  *   anything else                                    its text
  * Lists and deeper objects inside a record have no value of their own: they are data, not tags. */
@@ -36,7 +37,8 @@ static bool scalar(const Json *json, UnsValue *value)
     }
 }
 
-/* An object with "value" and nothing but "quality" and "ts" beside it. */
+/* An object with "value" and nothing but "quality" and "ts" or "time" (as a pipeline's tag has it)
+ * beside it. */
 static bool tag(const Json *json, UnsValue *value)
 {
     bool has_value = false;
@@ -53,7 +55,7 @@ static bool tag(const Json *json, UnsValue *value)
                 value->quality = UNS_BAD;
             else
                 value->quality = UNS_UNCERTAIN; /* a word we do not know is not "good" */
-        } else if (str_is(field->key, "ts")) {
+        } else if (str_is(field->key, "ts") || str_is(field->key, "time")) {
             if (field->type != JSON_STRING || !uns_time_read(field->text, &value->ts_ns))
                 value->ts_ns = UNS_NO_TIME;
         } else {
