@@ -352,7 +352,11 @@ typedef struct RtPipelineInfo {
     void (*row)(struct RtPipe *pipe, u32 window, const RtWindowRow *row);
     /* Runs a row through a stage that begins behind `each`; has[leaf] = 0: missing. */
     void (*run)(struct RtPipe *pipe, u32 stage, const RtValue *values, const u8 *has);
-    const void *code; /* what feed and row of an engine without a .so work from */
+    /* For an engine without a .so: what feed and row work from, and its memory in one instance,
+     * which open gives (NULL: out of memory) and close frees. All NULL in compiled programs. */
+    const void *code;
+    void *(*open)(struct RtPipe *pipe);
+    void (*close)(struct RtPipe *pipe);
 } RtPipelineInfo;
 
 typedef struct RtConnectionInfo {
@@ -473,7 +477,8 @@ typedef struct RtPipe {
         i64 ns;
     } day; /* last date seen in a time text */
     const RtPipelineInfo *info;
-    void *host; /* the instance */
+    void *engine; /* what info->open gave */
+    void *host;   /* the instance */
 } RtPipe;
 
 /* What the any-order scanner found: value[leaf] and has[leaf] for needed leaves. Of several

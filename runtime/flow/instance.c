@@ -102,6 +102,7 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
         pipe->mems[i] = rt_mem_new(pipe, i, instance->limits.keys);
         complete = pipe->mems[i] != NULL;
     }
+    if (complete && info->open) complete = (pipe->engine = info->open(pipe)) != NULL;
     if (!complete) {
         program->instances++;
         flow_instance_free(instance);
@@ -123,6 +124,7 @@ void flow_instance_free(FlowInstance *instance)
 {
     if (!instance) return;
     RtPipe *pipe = &instance->pipe;
+    if (pipe->info->close) pipe->info->close(pipe);
     for (u32 i = 0; pipe->windows && i < pipe->info->window_count; i++)
         rt_window_free(pipe->windows[i]);
     for (u32 i = 0; pipe->mems && i < pipe->info->mem_count; i++) rt_mem_free(pipe->mems[i]);
