@@ -21,6 +21,11 @@ target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/gramma
     ${PARSE_GEN}/lexer.c)
 set_source_files_properties(${PARSE_GEN}/grammar.c ${PARSE_GEN}/lexer.c
     PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
+# The interpreter runs in this process, on the runtime's data plane; its kernels are worth -O3.
+tutti_library(interp FOLDERS compiler/interp DEPENDS tutti_compiler flow)
+if(NOT TUTTI_SANITIZE)
+  target_compile_options(interp PRIVATE -O3)
+endif()
 tutti_library(package FOLDERS compiler/package DEPENDS base ${LIB_SODIUM})
 
 # The command. Its rows may use the runtime's upper layers; the library above may not.
@@ -28,7 +33,7 @@ file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/compiler/driver/*
 add_executable(tutti ${driver_sources})
 target_compile_options(tutti PRIVATE ${STRICT_WARNINGS})
 target_compile_definitions(tutti PRIVATE TUTTI_VERSION="0.1.0")
-target_link_libraries(tutti PRIVATE tutti_compiler package modules)
+target_link_libraries(tutti PRIVATE interp tutti_compiler package modules)
 # Generated code starts with the texts of these two headers.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/emit_c/emit.c PROPERTIES
     OBJECT_DEPENDS "${CMAKE_SOURCE_DIR}/runtime/flow/abi.h;${CMAKE_SOURCE_DIR}/runtime/flow/hot.h"

@@ -2,7 +2,7 @@
  * foreground, with the compiler in it. */
 #include "compiler/bundle.h"
 #include "compiler/compile.h"
-#include "compiler/driver/driver.h"
+#include "compiler/driver/engine.h"
 #include "compiler/driver/port.h"
 
 #include "module/compiler.h"
@@ -14,12 +14,22 @@
 
 enum { PROGRAMS_MAX = 256 };
 
+static EngineKind engine; /* of this process */
+
 /* Reads Lite options; anything else goes to `files` (at most PROGRAMS_MAX). -1, or an exit code. */
 static int read_options(const Command *self, int argc, char **argv, LiteOptions *options,
                         const char **files, size_t *ret_count)
 {
     for (int at = 1; at < argc;) {
         Diag diag = {0};
+        if (strcmp(argv[at], "--engine") == 0 && at + 1 < argc) {
+            int code = engine_option(self, argv[at + 1], &engine);
+            if (code >= 0) {
+                return code;
+            }
+            at += 2;
+            continue;
+        }
         if (lite_option(options, argc, argv, &at, &diag)) {
             continue;
         }
@@ -44,7 +54,8 @@ static int run_lite(LiteOptions *options)
 {
     options->modules = modules_all();
     options->version = TUTTI_VERSION;
-    program_compiler_set(port_compiler(options->data_dir ? options->data_dir : "./tutti-data"));
+    program_compiler_set(
+        port_compiler(options->data_dir ? options->data_dir : "./tutti-data", engine));
     return lite_main(options);
 }
 

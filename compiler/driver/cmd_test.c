@@ -332,6 +332,8 @@ int cmd_test(const Command *self, int argc, char **argv)
             set.front.json = true;
         else if (strcmp(argv[i], "--cache") == 0 && value)
             set.cache_dir = argv[++i];
+        else if (strcmp(argv[i], "--engine") == 0 && value)
+            code = engine_option(self, argv[++i], &set.engine);
         else if (argv[i][0] == '-' && argv[i][1])
             code = driver_usage(self, "unknown option `%s`", argv[i]);
         else {

@@ -1,10 +1,13 @@
-/* compiler/driver/native.c: from program files to code in this process. */
+/* compiler/driver/native.c: from program files to something that runs in this process. */
 #include "compiler/driver/native.h"
 
 #include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
+#include "compiler/interp/interp.h"
+
+#include <stdio.h>
 
 Status native_open(NativeSet *set, Diag *diag)
 {
@@ -63,7 +66,8 @@ Status native_add_built(NativeSet *set, Str file, Str text, const char *so_path,
     return st ? st : flow_program_load(so_path, &set->list[before].program, diag);
 }
 
-Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag)
+/* Emits, compiles (or finds in the cache) and loads. */
+MUST static Status load_compiled(NativeSet *set, Native *native, const Str *samples, Diag *diag)
 {
     AUTO_BUF Buf text, path, cache;
     buf_init(&text, EMIT_BYTES_MAX);
@@ -75,4 +79,26 @@ Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *dia
     if (!st) st = cc_shared_object(buf_view(&text), folder, &path, NULL, diag);
     if (!st) st = flow_program_load(path.ptr, &native->program, diag);
     return st;
+}
+
+MUST static Status load_interpreted(NativeSet *set, Native *native, Diag *diag)
+{
+    const RtProgram *table;
+    Status st = interp_program(native->ir, set->front.arena, &table, diag);
+    return st ? st : flow_program_static(table, &native->program, diag);
+}
+
+Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag)
+{
+    EngineKind engine = set->engine;
+    if (engine == ENGINE_BEST) {
+        engine = cc_installed() ? ENGINE_CC : ENGINE_INTERP;
+        if (engine == ENGINE_INTERP && !set->told)
+            (void)fputs("note: no C compiler here, so the interpreter runs the program; gcc, clang "
+                        "or TUTTI_CC would make it faster\n",
+                        stderr);
+        set->told = true;
+    }
+    return engine == ENGINE_INTERP ? load_interpreted(set, native, diag)
+                                   : load_compiled(set, native, samples, diag);
 }

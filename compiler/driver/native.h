@@ -1,8 +1,8 @@
-/* compiler/driver/native.h: program files to loaded native code, for `run --batch` and `test`. */
+/* compiler/driver/native.h: program files to something that runs, for `run --batch` and `test`. */
 #ifndef TUTTI_COMPILER_DRIVER_NATIVE_H
 #define TUTTI_COMPILER_DRIVER_NATIVE_H
 
-#include "compiler/driver/driver.h"
+#include "compiler/driver/engine.h"
 #include "compiler/ir/ir.h"
 #include "flow/instance.h"
 
@@ -19,6 +19,8 @@ typedef struct NativeSet {
     Native *list;
     uint32_t count;
     const char *cache_dir; /* NULL: the user's cache folder */
+    EngineKind engine;
+    bool told; /* that there is no C compiler */
 } NativeSet;
 
 MUST Status native_open(NativeSet *set, Diag *diag);
@@ -27,7 +29,7 @@ void native_close(NativeSet *set);
 MUST Status native_add(NativeSet *set, const char *path, Diag *diag);
 /* A text in memory whose shared object exists already (a Lite artifact). */
 MUST Status native_add_built(NativeSet *set, Str file, Str text, const char *so_path, Diag *diag);
-/* Emits, compiles (or finds in the cache) and loads. `samples`: see emit.h. */
+/* Makes native->program by the set's engine. `samples`: see emit.h. */
 MUST Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag);
 
 #endif

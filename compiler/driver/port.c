@@ -1,4 +1,5 @@
-/* compiler/driver/port.c: text to shared object for the engine: check, lower, emit C, call cc.
+/* compiler/driver/port.c: text to a program for the engine: check, lower, then C and cc, or the
+ * interpreter.
  *
  * Runs on pool threads, several at once: everything it makes lives in the caller's arena. Problems
  * are written in the shape of docs/api-live.md, which is flatter than `tutti check --json`. */
@@ -9,6 +10,7 @@
 #include "compiler/compile.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
+#include "compiler/interp/interp.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -16,6 +18,7 @@
 enum { PORT_JSON_BYTES = 16 << 20 };
 
 static const char *folder; /* NULL: the user's cache folder */
+static EngineKind engine;
 
 /* Where it is in the text that was sent: carried files lie behind the program's own (bundle.h). */
 static SourcePlace place_of(const Source *source, const Source *at, uint32_t offset)
@@ -67,8 +70,8 @@ static Str graph_of(Arena *arena, const IrProgram *program)
     return buf.failed ? STR_NONE : arena_str(arena, str_trim(buf_view(&buf)));
 }
 
-static Status link_program(Arena *arena, const IrProgram *program, ProgramLink link,
-                           ProgramCompiled *compiled, Diag *diag)
+static Status compile_object(Arena *arena, const IrProgram *program, ProgramLink link,
+                             ProgramCompiled *compiled, Diag *diag)
 {
     AUTO_BUF Buf text, path, cache;
     buf_init(&text, EMIT_BYTES_MAX);
@@ -90,6 +93,14 @@ static Status link_program(Arena *arena, const IrProgram *program, ProgramLink l
         st = compiled->so_path.ptr ? ST_OK : ST_NO_MEMORY;
     }
     return st;
+}
+
+static Status make(Arena *arena, const IrProgram *program, ProgramLink link,
+                   ProgramCompiled *compiled, Diag *diag)
+{
+    if (link == PROGRAM_CHECK) return ST_OK;
+    if (engine == ENGINE_INTERP) return interp_program(program, arena, &compiled->table, diag);
+    return compile_object(arena, program, link, compiled, diag);
 }
 
 static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
@@ -119,7 +130,7 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
     compiled.problems = problems(arena, source, &diags);
     if (compiled.ok) {
         compiled.graph = graph_of(arena, program);
-        st = link == PROGRAM_CHECK ? ST_OK : link_program(arena, program, link, &compiled, diag);
+        st = make(arena, program, link, &compiled, diag);
     }
     if (!st) {
         *ret_compiled = compiled;
@@ -127,9 +138,11 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
     return st;
 }
 
-const ProgramCompiler *port_compiler(const char *data_dir)
+const ProgramCompiler *port_compiler(const char *data_dir, EngineKind wanted)
 {
     static const ProgramCompiler table = {.compile = compile};
     folder = data_dir;
+    engine = wanted;
+    if (engine == ENGINE_BEST) engine = cc_installed() ? ENGINE_CC : ENGINE_INTERP;
     return &table;
 }

@@ -80,6 +80,13 @@ MUST static Status find_compiler(char *path, struct stat *ret_stat, Diag *diag)
                     "no C compiler found: install gcc or clang, or set TUTTI_CC");
 }
 
+bool cc_installed(void)
+{
+    char path[PATH_BYTES];
+    struct stat st;
+    return find_compiler(path, &st, NULL) == ST_OK;
+}
+
 static void name_of(Str text, const char *compiler, const struct stat *st, char *out)
 {
     unsigned char hash[20];

@@ -11,6 +11,8 @@
 
 /* $XDG_CACHE_HOME/tutti or ~/.cache/tutti; created. */
 MUST Status cc_default_cache(Buf *ret_path, Diag *diag);
+/* Whether there is a C compiler: $TUTTI_CC, cc, gcc or clang. */
+bool cc_installed(void);
 /* Appends the path of the .so (with a NUL behind it). Compilers tried: $TUTTI_CC, cc, gcc, clang.
  * ST_NOT_FOUND: no compiler installed. ST_INTERNAL: it refused the text. ST_IO: neither the cache
  * nor a folder for temporary files can be written. Blocks for some 60 ms;

@@ -203,19 +203,6 @@ static void reserve(Row *row, uint32_t sink, uint64_t constants)
     emit_f(e, ");\n");
 }
 
-static uint64_t name_bytes(const IrProgram *ir, uint32_t schema)
-{
-    uint64_t bytes = 8;
-    for (uint32_t i = 0; i < ir->schemas[schema].count; i++) {
-        const IrField *field = &ir->schemas[schema].fields[i];
-        bytes += field->name.len * 2 + 8;
-        if (field->type == IR_RECORD) bytes += name_bytes(ir, field->record);
-        if (field->type == IR_ENUM && field->names)
-            for (uint32_t n = 0; n < field->names->count; n++) bytes += field->names->names[n].len;
-    }
-    return bytes;
-}
-
 /* `as text`, `as raw`: the first leaf as it is. */
 static void plain(Row *row, IrFormat format)
 {
@@ -242,7 +229,7 @@ void emit_row(Emit *e, const IrIns *ins)
                ins->imm.index);
         return;
     }
-    reserve(&row, ins->imm.index, name_bytes(e->ir, sink->schema) + 16);
+    reserve(&row, ins->imm.index, ir_row_bytes(e->ir, sink->schema));
     emit_f(e, "    if (RT_RARE(!w)) ");
     emit_leave(e, ins->node, "RT_OVERFLOW", STR_NONE, STR_NONE);
     emit_f(e, "\n");

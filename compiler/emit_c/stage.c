@@ -571,20 +571,11 @@ static void field(Emit *e, const IrIns *ins)
 
 static void fail(Emit *e, const IrIns *ins)
 {
-    static const char *const known[] = {"bad_json",      "bad_number",    "bad_time", "bad_enum",
-                                        "bad_value",     "missing_field", "range",    "too_long",
-                                        "unknown_field", "future_time",   "overflow", "div_zero",
-                                        "no_match",      "state_full"};
-    char reason[40] = "RT_NAMED";
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (!str_is(ins->imm.fail.reason, known[i])) continue;
-        size_t n = 3;
-        for (const char *c = known[i]; *c; c++) reason[n++] = *c == '_' ? '_' : (char)(*c - 32);
-        reason[n] = 0;
-    }
+    char reason[16];
+    snprintf(reason, sizeof reason, "%" PRIu32, ir_reason_number(ins->imm.fail.reason));
     emit_f(e, "    ");
     emit_leave(e, ins->node, reason, ins->imm.fail.field, ins->imm.fail.reason);
-    emit_f(e, "\n");
+    emit_f(e, " /* %.*s */\n", STR_ARG(ins->imm.fail.reason));
 }
 
 /* The counters are told at the end: an earlier sink may have taken the record. */

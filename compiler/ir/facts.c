@@ -12,6 +12,35 @@ uint32_t ir_leaf_count(const IrProgram *program, uint32_t schema)
     return count;
 }
 
+static uint64_t name_bytes(const IrProgram *ir, uint32_t schema)
+{
+    uint64_t bytes = 8;
+    for (uint32_t i = 0; i < ir->schemas[schema].count; i++) {
+        const IrField *field = &ir->schemas[schema].fields[i];
+        bytes += field->name.len * 2 + 8;
+        if (field->type == IR_RECORD) bytes += name_bytes(ir, field->record);
+        if (field->type == IR_ENUM && field->names)
+            for (uint32_t n = 0; n < field->names->count; n++) bytes += field->names->names[n].len;
+    }
+    return bytes;
+}
+
+uint64_t ir_row_bytes(const IrProgram *program, uint32_t schema)
+{
+    return name_bytes(program, schema) + 16;
+}
+
+uint32_t ir_reason_number(Str reason)
+{
+    static const char *const known[] = {"bad_json",      "bad_number",    "bad_time", "bad_enum",
+                                        "bad_value",     "missing_field", "range",    "too_long",
+                                        "unknown_field", "future_time",   "overflow", "div_zero",
+                                        "no_match",      "state_full"};
+    for (uint32_t i = 0; i < COUNT_OF(known); i++)
+        if (str_is(reason, known[i])) return i + 1;
+    return COUNT_OF(known) + 1;
+}
+
 bool ir_source_bounded(const IrSource *source)
 {
     return str_is(source->kind, "stdin") || str_is(source->kind, "file");

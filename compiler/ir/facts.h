@@ -10,6 +10,10 @@
 
 /* Scalars of a schema, nested records flattened. */
 uint32_t ir_leaf_count(const IrProgram *program, uint32_t schema);
+/* Room of a row as JSON without its values: names, brackets, the names of enums. */
+uint64_t ir_row_bytes(const IrProgram *program, uint32_t schema);
+/* Number of a reason in the runtime's list (RtReason of flow/abi.h): from 1, named ones last. */
+uint32_t ir_reason_number(Str reason);
 /* A file or standard input: ends by itself. */
 bool ir_source_bounded(const IrSource *source);
 /* True when error records may go there: no schema, or named by `on error`. */

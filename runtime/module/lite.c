@@ -28,7 +28,6 @@ enum { GATEWAY_GRACE_MS = 2000, DRAIN_MS = 8000, DEPLOY_MS = 120000 };
 const char lite_help[] = "  --data DIR         all state; created; default ./tutti-data\n"
                          "  --http ADDR        UI, API, metrics; default 127.0.0.1:8080\n"
                          "  --mqtt ADDR        embedded broker; default 127.0.0.1:1883\n"
-                         "  --engine cc        how pipelines become machine code\n"
                          "  --log text|json    log lines on standard error\n";
 
 typedef struct Lite {
@@ -350,7 +349,7 @@ int lite_main(const LiteOptions *given)
 
 bool lite_option(LiteOptions *options, int argc, char **argv, int *at, Diag *diag)
 {
-    static const char *const names[] = {"--data", "--http", "--mqtt", "--engine", "--log"};
+    static const char *const names[] = {"--data", "--http", "--mqtt", "--log"};
     diag->status = ST_OK;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         size_t len = strlen(names[i]);
@@ -380,13 +379,10 @@ bool lite_option(LiteOptions *options, int argc, char **argv, int *at, Diag *dia
             options->http = value;
         } else if (i == 2) {
             options->mqtt = value;
-        } else if (i == 3 && strcmp(value, "cc") != 0) {
-            diag_set(diag, ST_INVALID, "this build has the engine cc only, not %s", value);
-            return false;
-        } else if (i == 4 && !json && !text) {
+        } else if (!json && !text) {
             diag_set(diag, ST_INVALID, "--log is json or text");
             return false;
-        } else if (i == 4) {
+        } else {
             options->log_json = json;
         }
         *at += used;

@@ -29,9 +29,9 @@ typedef struct LiteOptions {
  * deploy is wrong; diagnostics on standard error), 2 (address or data folder), 70. */
 MUST int lite_main(const LiteOptions *options);
 
-/* The options every Lite face takes: --data DIR --http ADDR --mqtt ADDR --log json|text --engine
- * cc. Reads argv[*at] (and its value), moves *at behind it. False: not one of them, *at is
- * unchanged, and diag->status is ST_INVALID when it is one but its value is not good. */
+/* The options every Lite face takes: --data DIR --http ADDR --mqtt ADDR --log json|text. Reads
+ * argv[*at] (and its value), moves *at behind it. False: not one of them, *at is unchanged, and
+ * diag->status is ST_INVALID when it is one but its value is not good. */
 bool lite_option(LiteOptions *options, int argc, char **argv, int *at, Diag *diag);
 /* The part of a help text that explains them. */
 extern const char lite_help[];

@@ -1,10 +1,10 @@
 // Independent oracle: makes random records, runs both pipelines of oracle.tutti, computes the rows in
 // plain JavaScript from the rules of the language, and compares bytes, reasons and the counters.
-//   node oracle.js TUTTI FOLDER SEED ROUNDS
+//   node oracle.js TUTTI FOLDER SEED ROUNDS ENGINE
 const fs = require('fs');
 const path = require('path');
 const { spawnSync } = require('child_process');
-const [tutti, folder, seedText, rounds] = process.argv.slice(2);
+const [tutti, folder, seedText, rounds, engine] = process.argv.slice(2);
 let state = BigInt(seedText) | 1n;
 const mask = (1n << 64n) - 1n;
 const random = (n) => {
@@ -128,7 +128,7 @@ function sums(lines) {
   return { out, errors, n };
 }
 const run = (pipeline, input) => {
-  const p = spawnSync(tutti, ['run', '--batch', '--stats', '--cache', folder, '--pipeline', pipeline, path.join(__dirname, 'oracle.tutti')], { input, cwd: folder, maxBuffer: 1 << 28 });
+  const p = spawnSync(tutti, ['run', '--batch', '--stats', '--engine', engine, '--cache', folder, '--pipeline', pipeline, path.join(__dirname, 'oracle.tutti')], { input, cwd: folder, maxBuffer: 1 << 28 });
   if (p.status !== 0) throw new Error(`exit ${p.status}: ${p.stderr}`);
   return { out: p.stdout.toString().split('\n').slice(0, -1), stats: JSON.parse(p.stderr.toString().trim().split('\n').pop()), errors: fs.readFileSync(path.join(folder, 'errors.ndjson'), 'utf8').split('\n').slice(0, -1).map((l) => JSON.parse(l)) };
 };

@@ -1,0 +1,27 @@
+/* compiler/driver/engine.c: the words behind --engine. */
+#include "compiler/driver/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    EngineKind kind;
+    const char *name, *doc;
+} engines[] = {
+#define ENGINE(id, name, doc) {ENGINE_##id, name, doc},
+#include "compiler/driver/engines.def"
+#undef ENGINE
+};
+
+int engine_option(const Command *self, const char *word, EngineKind *ret_engine)
+{
+    bool list = strcmp(word, "list") == 0;
+    for (size_t i = 0; i < COUNT_OF(engines); i++) {
+        if (list) (void)printf("%-8s %s\n", engines[i].name, engines[i].doc);
+        if (strcmp(word, engines[i].name) != 0) continue;
+        *ret_engine = engines[i].kind;
+        return -1;
+    }
+    if (list) return EXIT_FINE;
+    return driver_usage(self, "there is no engine %s; `--engine list` shows them", word);
+}

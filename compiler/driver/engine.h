@@ -1,0 +1,18 @@
+/* compiler/driver/engine.h: which engine runs a program. */
+#ifndef TUTTI_COMPILER_DRIVER_ENGINE_H
+#define TUTTI_COMPILER_DRIVER_ENGINE_H
+
+#include "compiler/driver/driver.h"
+
+typedef enum EngineKind {
+    ENGINE_BEST, /* nobody chose: cc, or where there is no C compiler the interpreter */
+#define ENGINE(id, name, doc) ENGINE_##id,
+#include "compiler/driver/engines.def"
+#undef ENGINE
+} EngineKind;
+
+/* `--engine WORD`: -1 when it is understood, else an exit code (`list` prints the engines there are
+ * and ends). */
+int engine_option(const Command *self, const char *word, EngineKind *ret_engine);
+
+#endif

@@ -1,0 +1,292 @@
+/* compiler/interp/effects.c: what records do to the world, replayed one after the other.
+ *
+ * The steps of a stage have computed everything for all lanes; here each lane in turn has its
+ * effects in program order (event time, windows, rows out), up to where it ended, and is then
+ * counted. So a window that closes in the middle of a batch closes between the same two records as
+ * in the other engines. An effect may itself fail (no room for state): then what the record would
+ * have done behind it does not happen, and the wires it was counted on are corrected. */
+#include "compiler/interp/interp_int.h"
+
+RtValue interp__value(const Frame *f, const Place *place, uint32_t lane)
+{
+    RtValue v = {.s = {0, 0}};
+    switch ((Cell)place->cell) {
+    case CELL_U8: v.i = COLUMN(f, uint8_t, place->column)[lane]; break;
+    case CELL_I32: v.i = COLUMN(f, int32_t, place->column)[lane]; break;
+    case CELL_U32: v.u = COLUMN(f, uint32_t, place->column)[lane]; break;
+    case CELL_I64: v.i = COLUMN(f, int64_t, place->column)[lane]; break;
+    case CELL_U64: v.u = COLUMN(f, uint64_t, place->column)[lane]; break;
+    case CELL_F32: v.d = (f64)COLUMN(f, float, place->column)[lane]; break;
+    case CELL_F64: v.d = COLUMN(f, double, place->column)[lane]; break;
+    default: v.s = COLUMN(f, RtText, place->column)[lane]; break;
+    }
+    return v;
+}
+
+void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue v)
+{
+    switch ((Cell)place->cell) {
+    case CELL_U8: COLUMN(f, uint8_t, place->column)[lane] = (uint8_t)v.i; break;
+    case CELL_I32: COLUMN(f, int32_t, place->column)[lane] = (int32_t)v.i; break;
+    case CELL_U32: COLUMN(f, uint32_t, place->column)[lane] = (uint32_t)v.u; break;
+    case CELL_I64: COLUMN(f, int64_t, place->column)[lane] = v.i; break;
+    case CELL_U64: COLUMN(f, uint64_t, place->column)[lane] = v.u; break;
+    case CELL_F32: COLUMN(f, float, place->column)[lane] = (float)v.d; break;
+    case CELL_F64: COLUMN(f, double, place->column)[lane] = v.d; break;
+    default: COLUMN(f, RtText, place->column)[lane] = v.s; break;
+    }
+}
+
+/* The pipe's record at hand becomes the one of this lane. Rows of windows have none of their own.
+ */
+void interp__lane_meta(Frame *f, uint32_t lane)
+{
+    if (!f->of_source) return;
+    const Interp *in = f->in;
+    RtPipe *pipe = f->pipe;
+    pipe->raw = in->start[lane];
+    pipe->raw_len = in->raw_len[lane];
+    if (!in->records) return; /* all lines have the batch's */
+    const RtRecord *record = &in->records[lane];
+    pipe->received_ns = record->received_ns;
+    pipe->ack = record->ack;
+    pipe->topic = record->topic;
+    pipe->topic_len = record->topic_len;
+    pipe->key = record->key;
+    pipe->key_len = record->key_len;
+}
+
+/* ---- wires ---- */
+
+/* A row as the runtime takes it: values and has, leaf by leaf. */
+static void row_values(const Frame *f, const Effect *e, uint32_t lane, RtValue *v, u8 *h)
+{
+    for (uint32_t i = 0; i < e->row_count; i++) {
+        const Pair *pair = &e->row[i];
+        h[i] = 0;
+        v[i].s = (RtText){0, 0};
+        if (pair->value.column == NO_COLUMN) continue;
+        v[i] = interp__value(f, &pair->value, lane);
+        h[i] = pair->has == NO_COLUMN || COLUMN(f, uint8_t, pair->has)[lane];
+    }
+}
+
+static uint32_t wire_of(const Frame *f, const Effect *pass)
+{
+    return pass->of_source ? f->in->batch->source : pass->index;
+}
+
+/* Counts the lanes below `upto` on every wire they went over. */
+static void count_wires(Frame *f, uint32_t upto)
+{
+    for (uint32_t i = 0; i < f->code->pass_count; i++) {
+        const Effect *pass = &f->code->passes[i];
+        const uint8_t *on = COLUMN(f, uint8_t, pass->mask);
+        uint32_t count = 0;
+        for (uint32_t r = 0; r < upto; r++) count += on[r];
+        f->pipe->wires[wire_of(f, pass)].count += count;
+    }
+}
+
+/* The record ended in an effect: it did not come to the wires behind. */
+static void uncount_wires(Frame *f, uint32_t order, uint32_t lane)
+{
+    for (uint32_t i = 0; i < f->code->pass_count; i++) {
+        const Effect *pass = &f->code->passes[i];
+        if (pass->order > order) COLUMN(f, uint8_t, pass->mask)[lane] = 0;
+    }
+}
+
+static void taps(Frame *f, uint32_t lane)
+{
+    RtValue v[RT_LEAVES_MAX];
+    u8 h[RT_LEAVES_MAX];
+    for (uint32_t i = 0; i < f->code->pass_count; i++) {
+        const Effect *pass = &f->code->passes[i];
+        uint32_t wire = wire_of(f, pass);
+        if (!(f->pipe->watch & 1ull << (wire & 63)) || !pass->row_count ||
+            !COLUMN(f, uint8_t, pass->mask)[lane])
+            continue;
+        row_values(f, pass, lane, v, h);
+        f->rt->tap(f->pipe, wire, v, h);
+    }
+}
+
+/* ---- event time and windows ---- */
+
+uint32_t interp__watermark(Frame *f, const Effect *e, uint32_t lane)
+{
+    int64_t ns = COLUMN(f, int64_t, e->at.column)[lane];
+    (void)rt_watermark(f->pipe, f->rt, ns, e->order_ns, INT64_MAX);
+    return RT_FINE;
+}
+
+static double number_of(const Frame *f, const Add *add, uint32_t lane)
+{
+    switch ((Cell)add->value.cell) {
+    case CELL_F64: return COLUMN(f, double, add->value.column)[lane];
+    case CELL_F32: return (double)COLUMN(f, float, add->value.column)[lane];
+    case CELL_U32: return (double)COLUMN(f, uint32_t, add->value.column)[lane];
+    case CELL_U64: return (double)COLUMN(f, uint64_t, add->value.column)[lane];
+    case CELL_U8: return (double)COLUMN(f, uint8_t, add->value.column)[lane];
+    case CELL_I32: return (double)COLUMN(f, int32_t, add->value.column)[lane];
+    default: {
+        double v = (double)COLUMN(f, int64_t, add->value.column)[lane];
+        return add->tens != 0 ? v / add->tens : v;
+    }
+    }
+}
+
+static uint32_t add_pick(Frame *f, const Add *add, uint32_t lane, void *state)
+{
+    RtPick *pick = state;
+    RtValue v = interp__value(f, &add->value, lane);
+    switch (add->kind) {
+    case ADD_MIN_F64: rt_min_f64(pick, v.d); break;
+    case ADD_MAX_F64: rt_max_f64(pick, v.d); break;
+    case ADD_FIRST_F64: rt_first_f64(pick, v.d); break;
+    case ADD_LAST_F64: rt_last_f64(pick, v.d); break;
+    case ADD_MIN_I64: rt_min_i64(pick, v.i); break;
+    case ADD_MAX_I64: rt_max_i64(pick, v.i); break;
+    case ADD_FIRST_I64: rt_first_i64(pick, v.i); break;
+    case ADD_LAST_I64: rt_last_i64(pick, v.i); break;
+    case ADD_MIN_U64: rt_min_u64(pick, v.u); break;
+    case ADD_MAX_U64: rt_max_u64(pick, v.u); break;
+    case ADD_FIRST_U64: rt_first_u64(pick, v.u); break;
+    case ADD_LAST_U64: rt_last_u64(pick, v.u); break;
+    default: rt_keep_text(pick, (char *)(pick + 1), v, add->kind == ADD_LAST_TEXT); break;
+    }
+    return RT_FINE;
+}
+
+static uint32_t add_one(Frame *f, const Effect *e, const Add *add, uint32_t lane, void *state)
+{
+    switch (add->kind) {
+    case ADD_COUNT: ((RtCount *)state)->n++; return RT_FINE;
+    case ADD_COUNT_IF:
+        ((RtCount *)state)->n += COLUMN(f, uint8_t, add->value.column)[lane] != 0;
+        return RT_FINE;
+    case ADD_F64: rt_add_f64(state, number_of(f, add, lane)); return RT_FINE;
+    case ADD_I64:
+        return rt_add_i64(state, interp__value(f, &add->value, lane).i) ? RT_FINE : RT_OVERFLOW;
+    case ADD_U64:
+        return rt_add_u64(state, interp__value(f, &add->value, lane).u) ? RT_FINE : RT_OVERFLOW;
+    case ADD_VARIANCE: rt_add_variance(state, number_of(f, add, lane)); return RT_FINE;
+    case ADD_SKETCH:
+        return rt_add_sketch(f->pipe, f->rt, e->index, state, number_of(f, add, lane), add->bits)
+                   ? RT_FINE
+                   : RT_OVERFLOW;
+    default: return add_pick(f, add, lane, state);
+    }
+}
+
+static void late(Frame *f, const Effect *e, uint32_t lane)
+{
+    RtPipe *pipe = f->pipe;
+    if (e->late_stage != NO_INDEX && e->row_count) {
+        RtValue v[RT_LEAVES_MAX];
+        u8 h[RT_LEAVES_MAX], before = pipe->in_row;
+        row_values(f, e, lane, v, h);
+        pipe->in_row = 1;
+        pipe->n.rows++;
+        interp__row(f->in, e->late_stage, v, h);
+        pipe->in_row = before;
+    }
+    if (f->done != 2) f->done = 3;
+}
+
+uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane)
+{
+    RtPipe *pipe = f->pipe;
+    RtValue keys[INTERP_KEYS_MAX];
+    u32 why;
+    for (uint32_t k = 0; k < e->key_count; k++) keys[k] = interp__value(f, &e->keys[k], lane);
+    int64_t ns = e->at.column != NO_COLUMN ? COLUMN(f, int64_t, e->at.column)[lane]
+                 : e->event_time           ? pipe->event_ns
+                                           : pipe->received_ns;
+    char *slot = f->rt->slot(pipe, e->index, ns, keys, &why);
+    if (RT_RARE(!slot)) {
+        if (!why) late(f, e, lane);
+        return why;
+    }
+    for (uint32_t a = 0; a < e->add_count; a++) {
+        const Add *add = &e->adds[a];
+        if (add->has != NO_COLUMN && !COLUMN(f, uint8_t, add->has)[lane]) continue;
+        why = add_one(f, e, add, lane, slot + add->offset);
+        if (RT_RARE(why)) return why;
+    }
+    if (e->counts) f->rt->slot_full(pipe, e->index, slot);
+    f->done = 2;
+    return RT_FINE;
+}
+
+/* ---- the replay ---- */
+
+static void finish(Frame *f, uint32_t lane)
+{
+    RtPipe *pipe = f->pipe;
+    if (f->end[lane] == END_FAILED) {
+        const LaneEnd *end = &f->ends[lane];
+        f->rt->error(pipe, end->node, end->reason, end->field, end->name);
+    } else if (!f->of_source) {
+        if (f->done)
+            pipe->n.row_emitted++;
+        else
+            pipe->n.row_filtered++;
+    } else if (f->done == 2) {
+        pipe->n.state++;
+    } else if (f->done == 1) {
+        pipe->n.emitted++;
+    } else if (f->done == 3) {
+        pipe->n.late++;
+    } else {
+        pipe->n.filtered++;
+    }
+}
+
+static void lane_effects(Frame *f, uint32_t lane)
+{
+    const Code *code = f->code;
+    f->done = 0;
+    for (uint32_t i = 0; i < code->effect_count; i++) {
+        const Effect *e = &code->effects[i];
+        if (!COLUMN(f, uint8_t, e->mask)[lane]) continue;
+        uint32_t why = e->run(f, e, lane);
+        if (!RT_RARE(why)) continue;
+        uncount_wires(f, e->order, lane);
+        f->end[lane] = END_FAILED;
+        f->ends[lane] = (LaneEnd){.node = e->node, .reason = why};
+        break;
+    }
+    if (RT_RARE(f->pipe->watch)) taps(f, lane);
+    finish(f, lane);
+}
+
+void interp__replay(Frame *f)
+{
+    RtPipe *pipe = f->pipe;
+    uint32_t r = 0;
+    for (; r < f->n && !pipe->stopped; r++) {
+        if (f->end[r] == END_SKIPPED) continue;
+        if (f->of_source) {
+            interp__lane_meta(f, r);
+            pipe->n.in++;
+            pipe->n.duplicate_keys += f->in->duplicates[r];
+        }
+        lane_effects(f, r);
+    }
+    count_wires(f, r);
+}
+
+void interp__row(Interp *in, uint32_t stage, const RtValue *values, const u8 *has)
+{
+    Frame *f = &in->frames[stage];
+    for (uint32_t i = 0; i < f->code->input_count; i++) {
+        const Input *input = &f->code->inputs[i];
+        interp__put(f, &input->value, 0, values[input->leaf]);
+        COLUMN(f, uint8_t, input->has)[0] = has[input->leaf];
+    }
+    f->end[0] = END_RUNS;
+    interp__run(f, 1);
+    interp__replay(f);
+}

@@ -1,0 +1,185 @@
+/* compiler/interp/feed.c: cuts a batch into lanes and works on them; opens and closes instances.
+ *
+ * One turn: take up to 256 records, decode them, run the steps of stage 0, replay. A turn whose
+ * texts did not fit into the scratch is done again with half the records before anything of it has
+ * been seen outside. */
+#include "compiler/interp/interp_int.h"
+
+#include "base/mem.h"
+
+/* Where the next lane of the batch comes from. */
+typedef struct Cursor {
+    const char *p, *end; /* lines */
+    const RtRecord *record, *last;
+} Cursor;
+
+/* The next line; blank ones are passed over. */
+static bool next_line(Interp *in, Cursor *c, uint32_t lane)
+{
+    while (c->p < c->end) {
+        const char *p = c->p, *stop = memchr(p, '\n', (size_t)(c->end - p));
+        if (!stop) stop = c->end;
+        c->p = stop + 1;
+        if (RT_RARE((unsigned char)*p <= ' ')) {
+            const char *q = p;
+            while (q < stop && (*q == ' ' || *q == '\t' || *q == '\r')) q++;
+            if (q == stop) continue;
+        }
+        in->start[lane] = p;
+        in->stop[lane] = stop;
+        in->raw_len[lane] = (uint32_t)(stop - p) - (stop[-1] == '\r');
+        return true;
+    }
+    return false;
+}
+
+static bool next_record(Interp *in, Cursor *c, uint32_t lane)
+{
+    if (c->record == c->last) return false;
+    const RtRecord *record = c->record++;
+    in->start[lane] = record->ptr;
+    in->stop[lane] = record->ptr + record->len;
+    in->raw_len[lane] = record->len - (record->len && in->stop[lane][-1] == '\r');
+    return true;
+}
+
+/* Fills lanes from the cursor; *ret_ends[i]: the cursor behind lane i. */
+static uint32_t take(Interp *in, Cursor *c, uint32_t width)
+{
+    Frame *f = &in->frames[0];
+    uint32_t n = 0;
+    size_t bytes = 0;
+    in->records = in->batch->bytes ? NULL : c->record;
+    while (n < width && bytes < INTERP_BATCH_BYTES) {
+        bool more = in->batch->bytes ? next_line(in, c, n) : next_record(in, c, n);
+        if (!more) break;
+        f->end[n] = END_RUNS;
+        bytes += in->raw_len[n];
+        n++;
+    }
+    return n;
+}
+
+/* One record at a time while it may be the header of a table, which the decoder then remembers. */
+static uint32_t width_now(const Interp *in)
+{
+    bool table = in->code->pipeline->sources[0].format == FORMAT_CSV;
+    return table && !in->pipe->n.in ? 1 : in->width;
+}
+
+/* Batches that make much text get smaller, so that the scratch stays small. */
+static void adapt(Interp *in)
+{
+    uint32_t most = in->frames[0].code->lanes;
+    if (in->pipe->scratch_len > INTERP_TEXT_BYTES && in->width > 1)
+        in->width /= 2;
+    else if (in->width < most)
+        in->width = in->width * 2 < most ? in->width * 2 : most;
+}
+
+void interp__feed(RtPipe *pipe, const RtBatch *batch)
+{
+    Interp *in = pipe->engine;
+    Frame *f = &in->frames[0];
+    Cursor at = {.p = batch->bytes,
+                 .end = batch->bytes ? batch->bytes + batch->len : NULL,
+                 .record = batch->records,
+                 .last = batch->records ? batch->records + batch->count : NULL};
+    uint32_t width = width_now(in);
+    in->batch = batch;
+    pipe->received_ns = batch->received_ns;
+    pipe->ack = 0;
+    pipe->topic = batch->topic;
+    pipe->topic_len = batch->topic_len;
+    pipe->key_len = 0;
+    while (!pipe->stopped) {
+        Cursor before = at;
+        pipe->scratch_len = 0;
+        uint32_t n = take(in, &at, width);
+        if (!n) break;
+        interp__decode(in, n);
+        interp__run(f, n);
+        if (RT_RARE(f->starved) && n > 1) {
+            width = n / 2;
+            at = before;
+            continue;
+        }
+        interp__replay(f);
+        adapt(in);
+        width = width_now(in);
+    }
+    in->batch = NULL;
+}
+
+/* ---- instances ---- */
+
+static void fill(Frame *f, const Constant *constant)
+{
+    RtValue v;
+    for (uint32_t r = 0; r < f->code->lanes; r++) {
+        switch ((Cell)constant->place.cell) {
+        case CELL_U8: v.i = constant->value.boolean; break;
+        case CELL_U32:
+        case CELL_U64: v.u = constant->value.natural; break;
+        case CELL_F32:
+        case CELL_F64: v.d = constant->value.number; break;
+        case CELL_TEXT: v.s = (RtText){constant->value.text.ptr, constant->value.text.len}; break;
+        default: v.i = constant->value.integer;
+        }
+        interp__put(f, &constant->place, r, v);
+    }
+}
+
+static bool frame_open(Interp *in, Frame *f, const Code *code)
+{
+    f->in = in;
+    f->pipe = in->pipe;
+    f->rt = interp__rt;
+    f->code = code;
+    f->base = mem_zalloc(1, code->bytes + RT_PAD_BYTES);
+    if (!f->base) return false;
+    f->active = COLUMN(f, uint8_t, code->active);
+    f->live = COLUMN(f, uint8_t, code->live);
+    f->end = COLUMN(f, uint8_t, code->end);
+    f->bad = COLUMN(f, uint8_t, code->bad);
+    f->sel = COLUMN(f, uint16_t, code->sel);
+    f->ends = COLUMN(f, LaneEnd, code->ends);
+    f->of_source = code->stage->from == IR_FROM_SOURCE;
+    for (uint32_t i = 0; i < code->constant_count; i++) fill(f, &code->constants[i]);
+    return true;
+}
+
+static void interp_free(Interp *in)
+{
+    for (uint32_t i = 0; in->frames && i < in->code->pipeline->stage_count; i++)
+        mem_free(in->frames[i].base);
+    interp__decoder_free(in->decoder);
+    mem_free(in->frames);
+    mem_free(in);
+}
+
+void *interp__open(RtPipe *pipe)
+{
+    Interp *in = mem_zalloc(1, sizeof *in);
+    if (!in) return NULL;
+    in->code = pipe->info->code;
+    in->pipe = pipe;
+    uint32_t count = in->code->pipeline->stage_count;
+    in->frames = mem_zalloc(count, sizeof *in->frames);
+    in->decoder = interp__decoder_new(in);
+    bool complete = in->frames && in->decoder;
+    for (uint32_t i = 0; complete && i < count; i++)
+        complete = frame_open(in, &in->frames[i], &in->code->codes[i]);
+    if (complete) {
+        in->width = in->frames[0].code->lanes;
+        return in;
+    }
+    interp_free(in);
+    return NULL;
+}
+
+void interp__close(RtPipe *pipe)
+{
+    if (pipe->engine) interp_free(pipe->engine);
+    pipe->engine = NULL;
+}

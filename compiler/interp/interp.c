@@ -1,0 +1,56 @@
+/* compiler/interp/interp.c: a program for the interpreter: tables, and the stages translated. */
+#include "compiler/interp/interp_int.h"
+
+/* As in a compiled program: the one table of the runtime, set before the first instance opens. */
+const RtApi *interp__rt;
+
+static void bind(const RtApi *api)
+{
+    if (interp__rt != api) interp__rt = api;
+}
+
+static void row(RtPipe *pipe, u32 window, const RtWindowRow *made)
+{
+    Interp *in = pipe->engine;
+    uint32_t stage = in->code->pipeline->windows[window].out_stage;
+    if (stage != NO_INDEX) interp__row(in, stage, made->values, made->has);
+}
+
+MUST static Status pipeline(const IrProgram *ir, const IrPipeline *p, Arena *arena,
+                            RtPipelineInfo *info, Diag *diag)
+{
+    PipeCode *code = arena_one(arena, PipeCode);
+    Code *codes = arena_many(arena, Code, p->stage_count + 1);
+    uint32_t leaf_count = p->stages[0].leaf_count;
+    bool *needed = arena_many(arena, bool, leaf_count + 1);
+    if (!code || !codes || !needed) return diag_set(diag, ST_NO_MEMORY, "no memory for a program");
+    layout_needed(&p->stages[0], p->sources[0].check, needed, leaf_count);
+    *code = (PipeCode){.ir = ir,
+                       .pipeline = p,
+                       .info = info,
+                       .codes = codes,
+                       .needed = needed,
+                       .leaf_count = leaf_count};
+    for (uint32_t i = 0; i < p->stage_count; i++) {
+        Status st = interp__translate(ir, info, p, i, arena, &codes[i], diag);
+        if (st) return st;
+    }
+    info->code = code;
+    info->feed = interp__feed;
+    info->row = row;
+    info->open = interp__open;
+    info->close = interp__close;
+    return ST_OK;
+}
+
+Status interp_program(const IrProgram *ir, Arena *arena, const RtProgram **ret_program, Diag *diag)
+{
+    Linked *linked;
+    Status st = link_program(ir, arena, &linked, diag);
+    for (uint32_t i = 0; !st && i < ir->pipeline_count; i++)
+        st = pipeline(ir, &ir->pipelines[i], arena, &linked->pipelines[i], diag);
+    if (st) return st;
+    linked->program.bind = bind;
+    *ret_program = &linked->program;
+    return ST_OK;
+}
