@@ -135,6 +135,7 @@ static int scan(Interp *in, const char *p, const char *end, RtScan *out)
     }
 }
 
+/* The path of an item ("samples[3]") is in the scratch, and stays there until the replay. */
 static void any_order(Decoder *d, uint32_t lane)
 {
     Interp *in = d->in;
@@ -150,9 +151,8 @@ static void any_order(Decoder *d, uint32_t lane)
     }
     if (why) {
         f->end[lane] = END_FAILED;
-        f->ends[lane] = (LaneEnd){.node = in->code->pipeline->sources[0].node,
-                                  .reason = out.reason,
-                                  .field = out.field ? out.field->path : NULL};
+        f->ends[lane] = (LaneEnd){
+            .node = in->code->pipeline->sources[0].node, .reason = out.reason, .field = out.path};
         return;
     }
     for (uint32_t i = 0; i < f->code->input_count; i++) {

@@ -195,6 +195,29 @@ static void late(Frame *f, const Effect *e, uint32_t lane)
     if (f->done != 2) f->done = 3;
 }
 
+/* Runs every item of the list through the stage behind `each`. */
+uint32_t interp__each(Frame *f, const Effect *e, uint32_t lane)
+{
+    RtValue v[RT_LEAVES_MAX], list = {.s = COLUMN(f, RtText, e->at.column)[lane]};
+    u8 h[RT_LEAVES_MAX];
+    row_values(f, e, lane, v, h);
+    uint64_t count = f->rt->each(f->pipe, e->index, e->item, list, v, h, e->row_count);
+    if (count && !f->done) f->done = 1;
+    return RT_FINE;
+}
+
+static void *find_slot(Frame *f, const Effect *e, int64_t ns, const RtValue *keys, u32 *ret_why)
+{
+    void *slot = NULL;
+    *ret_why = RT_FINE;
+    if (e->size_ns && e->key_count && e->keys[0].cell == CELL_TEXT)
+        slot = rt_seen_text(f->pipe, e->index, ns, e->size_ns, e->event_time, keys[0].s);
+    else if (e->size_ns)
+        slot = rt_seen_words(f->pipe, e->index, ns, e->size_ns, e->event_time,
+                             e->key_count ? keys[0].u : 0, 0, 0);
+    return slot ? slot : f->rt->slot(f->pipe, e->index, ns, keys, ret_why);
+}
+
 uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane)
 {
     RtPipe *pipe = f->pipe;
@@ -204,7 +227,7 @@ uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane)
     int64_t ns = e->at.column != NO_COLUMN ? COLUMN(f, int64_t, e->at.column)[lane]
                  : e->event_time           ? pipe->event_ns
                                            : pipe->received_ns;
-    char *slot = f->rt->slot(pipe, e->index, ns, keys, &why);
+    char *slot = find_slot(f, e, ns, keys, &why);
     if (RT_RARE(!slot)) {
         if (!why) late(f, e, lane);
         return why;
@@ -228,19 +251,13 @@ static void finish(Frame *f, uint32_t lane)
     if (f->end[lane] == END_FAILED) {
         const LaneEnd *end = &f->ends[lane];
         f->rt->error(pipe, end->node, end->reason, end->field, end->name);
-    } else if (!f->of_source) {
-        if (f->done)
-            pipe->n.row_emitted++;
-        else
-            pipe->n.row_filtered++;
-    } else if (f->done == 2) {
-        pipe->n.state++;
-    } else if (f->done == 1) {
-        pipe->n.emitted++;
-    } else if (f->done == 3) {
-        pipe->n.late++;
-    } else {
-        pipe->n.filtered++;
+        return;
+    }
+    switch (f->done) {
+    case 1: (*(f->of_source ? &pipe->n.emitted : &pipe->n.row_emitted))++; break;
+    case 2: (*(f->of_source ? &pipe->n.state : &pipe->n.row_state))++; break;
+    case 3: (*(f->of_source ? &pipe->n.late : &pipe->n.row_late))++; break;
+    default: (*(f->of_source ? &pipe->n.filtered : &pipe->n.row_filtered))++;
     }
 }
 

@@ -64,7 +64,7 @@ static uint32_t take(Interp *in, Cursor *c, uint32_t width)
 static uint32_t width_now(const Interp *in)
 {
     bool table = in->code->pipeline->sources[0].format == FORMAT_CSV;
-    return table && !in->pipe->n.in ? 1 : in->width;
+    return (table && !in->pipe->n.in) || in->frames[0].code->alone ? 1 : in->width;
 }
 
 /* Batches that make much text get smaller, so that the scratch stays small. */
@@ -99,7 +99,7 @@ void interp__feed(RtPipe *pipe, const RtBatch *batch)
         if (!n) break;
         interp__decode(in, n);
         interp__run(f, n);
-        if (RT_RARE(f->starved) && n > 1) {
+        if (RT_RARE(f->starved) && n > 1 && !f->code->remembers) {
             width = n / 2;
             at = before;
             continue;

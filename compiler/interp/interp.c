@@ -16,9 +16,17 @@ static void row(RtPipe *pipe, u32 window, const RtWindowRow *made)
     if (stage != NO_INDEX) interp__row(in, stage, made->values, made->has);
 }
 
-MUST static Status pipeline(const IrProgram *ir, const IrPipeline *p, Arena *arena,
-                            RtPipelineInfo *info, Diag *diag)
+/* What begins behind `each`. */
+static void run(RtPipe *pipe, u32 stage, const RtValue *values, const u8 *has)
 {
+    interp__row(pipe->engine, stage, values, has);
+}
+
+MUST static Status pipeline(const IrProgram *ir, uint32_t index, Linked *linked, Arena *arena,
+                            Diag *diag)
+{
+    const IrPipeline *p = &ir->pipelines[index];
+    RtPipelineInfo *info = &linked->pipelines[index];
     PipeCode *code = arena_one(arena, PipeCode);
     Code *codes = arena_many(arena, Code, p->stage_count + 1);
     uint32_t leaf_count = p->stages[0].leaf_count;
@@ -32,12 +40,13 @@ MUST static Status pipeline(const IrProgram *ir, const IrPipeline *p, Arena *are
                        .needed = needed,
                        .leaf_count = leaf_count};
     for (uint32_t i = 0; i < p->stage_count; i++) {
-        Status st = interp__translate(ir, info, p, i, arena, &codes[i], diag);
+        Status st = interp__translate(ir, linked, p, i, arena, &codes[i], diag);
         if (st) return st;
     }
     info->code = code;
     info->feed = interp__feed;
     info->row = row;
+    info->run = run;
     info->open = interp__open;
     info->close = interp__close;
     return ST_OK;
@@ -48,7 +57,7 @@ Status interp_program(const IrProgram *ir, Arena *arena, const RtProgram **ret_p
     Linked *linked;
     Status st = link_program(ir, arena, &linked, diag);
     for (uint32_t i = 0; !st && i < ir->pipeline_count; i++)
-        st = pipeline(ir, &ir->pipelines[i], arena, &linked->pipelines[i], diag);
+        st = pipeline(ir, i, linked, arena, diag);
     if (st) return st;
     linked->program.bind = bind;
     *ret_program = &linked->program;

@@ -73,6 +73,18 @@ typedef struct FailText {
     const char *field, *name; /* NULL: none */
 } FailText;
 
+/* The arguments of an operation of several: places, and a schema where items are meant. */
+typedef struct Args {
+    const Pair *list;
+    uint32_t count, keys; /* keys: of a MEM, at the front */
+    const RtSchema *item;
+    uint32_t index; /* memory; kind of aggregate; leaf */
+    Place dst, time;
+    uint32_t has;   /* second result, or NO_COLUMN */
+    uint32_t space; /* LIST_OF: a column for the values of one lane, has behind them */
+    bool event_time;
+} Args;
+
 typedef struct MetaWhat {
     IrMeta what;
     uint32_t level;
@@ -128,15 +140,16 @@ typedef struct Piece {
     uint32_t has, skip, mark;
     const uint32_t *has_list;
     uint32_t has_count;
-    const RtText *names; /* ENUM */
+    const RtText *names;    /* ENUM */
+    const RtSchema *schema; /* LIST: of an item */
 } Piece;
 
 typedef struct RowCode { /* how a row of an EMIT is written */
     IrFormat format;
     const Piece *pieces;
     uint32_t piece_count;
-    uint64_t room;     /* of all but texts */
-    const Pair *texts; /* the texts among the row: six bytes a byte */
+    uint64_t room;      /* of all but texts */
+    const Piece *texts; /* the texts and lists of the row: value, has, schema */
     uint32_t text_count;
 } RowCode;
 
@@ -157,7 +170,9 @@ struct Effect {
     bool event_time; /* WINDOW */
     bool counts;     /* WINDOW of a number of records */
     uint32_t late_stage;
-    int64_t order_ns; /* WATERMARK */
+    int64_t order_ns;     /* WATERMARK */
+    int64_t size_ns;      /* WINDOW: of a tumbling one with at most one key, found inline; else 0 */
+    const RtSchema *item; /* EACH */
 };
 
 /* ---- a translated stage ---- */
@@ -189,6 +204,8 @@ typedef struct Code {
     uint32_t lanes, bytes;                      /* of a frame */
     uint32_t active, live, end, ends, bad, sel; /* columns */
     uint32_t spare;        /* a column for values that are checked but not used (`check strict`) */
+    bool remembers;        /* has MEM: a batch cannot be done again */
+    bool alone;            /* has MEM behind an effect that may fail: one lane at a time */
     const uint32_t *notes; /* the masks of effects and passes */
     uint32_t note_count;
 } Code;
@@ -250,22 +267,24 @@ extern const RtApi *interp__rt;
 Cell interp__cell(IrType type);
 uint32_t interp__cell_bytes(Cell cell);
 uint32_t interp__item_leaf(const IrPipeline *pipeline, const IrStage *stage, uint32_t leaf);
-MUST Status interp__translate(const IrProgram *ir, const RtPipelineInfo *info,
-                              const IrPipeline *pipeline, uint32_t stage, Arena *arena,
-                              Code *ret_code, Diag *diag);
+MUST Status interp__translate(const IrProgram *ir, const Linked *linked, const IrPipeline *pipeline,
+                              uint32_t stage, Arena *arena, Code *ret_code, Diag *diag);
 
 /* number.c: NULL when there is no such kernel. */
 StepFn *interp__binary(IrOp op, Cell cell);
 StepFn *interp__unary(IrOp op, Cell cell);
 StepFn *interp__move(Cell cell, bool masked);
-/* *ret_number: the power of ten it multiplies by or divides by (Step.number). */
+/* *ret_number: the power of ten it multiplies by or divides by, or the digits (Step.number). */
 StepFn *interp__convert(const IrReg *from, const IrReg *to, uint64_t *ret_number);
-StepFn *interp__decimal_product(void);
 
 /* text.c */
 StepFn *interp__text_binary(IrOp op);
 StepFn *interp__to_text(IrType from);
 StepFn interp__concat, interp__call, interp__meta;
+
+/* list.c: Step.more is Args */
+StepFn interp__list_of, interp__index, interp__count_of, interp__item_field, interp__list_has,
+    interp__list_agg, interp__mem;
 
 /* control.c */
 StepFn interp__if, interp__else, interp__end, interp__filter, interp__drop, interp__fail,
@@ -282,6 +301,7 @@ void interp__run(Frame *f, uint32_t n);
 /* effects.c */
 uint32_t interp__watermark(Frame *f, const Effect *e, uint32_t lane);
 uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane);
+uint32_t interp__each(Frame *f, const Effect *e, uint32_t lane);
 void interp__replay(Frame *f);
 /* Runs a row (of a window, late) through a stage. */
 void interp__row(Interp *in, uint32_t stage, const RtValue *values, const u8 *has);
@@ -290,9 +310,11 @@ void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue value);
 void interp__lane_meta(Frame *f, uint32_t lane);
 
 /* row.c */
-MUST Status interp__row_code(const IrProgram *ir, const IrSink *sink, const Pair *row,
-                             uint32_t count, const IrStage *stage, const uint32_t *pool,
-                             Arena *arena, RowCode *ret_code, Diag *diag);
+/* `regs`: the registers of the row, value and has of each leaf. */
+MUST Status interp__row_code(const IrProgram *ir, const RtSchema *const *schemas,
+                             const IrSink *sink, const Pair *row, uint32_t count,
+                             const IrStage *stage, const uint32_t *regs, Arena *arena,
+                             RowCode *ret_code, Diag *diag);
 uint32_t interp__emit(Frame *f, const Effect *e, uint32_t lane);
 
 /* decode.c */

@@ -278,6 +278,20 @@ static void skip_value(const Item *item, Lanes *l)
     ITEM_END
 }
 
+/* What the scanner takes as a list. */
+static void list_value(const Item *item, Lanes *l)
+{
+    const IrSource *source = &l->frame->in->code->pipeline->sources[0];
+    ITEM_LOOP
+    RtValue v;
+    p = f->rt->scan_list(f->pipe, item->check->child, item->field->bytes_max, (u32)source->check,
+                         source->unknown == UNKNOWN_REJECT, p, STOP, &v);
+    if (RT_RARE(!p)) GIVE_UP;
+    PUT_TEXT(v.s);
+    HAS(1);
+    ITEM_END
+}
+
 /* A JSON value that is passed on as it is. `more` of the constant ends with its quote, if it is a
  * text. */
 static void json_value(const Item *item, Lanes *l)
@@ -286,8 +300,11 @@ static void json_value(const Item *item, Lanes *l)
     uint32_t quote = item->scale; /* 1: the value is a text and began in the constant */
     ITEM_LOOP
     const char *from = p - quote;
+    if (RT_RARE(*from == 'n')) GIVE_UP; /* null is a missing value */
     const char *q = f->rt->skip(from, STOP);
     if (RT_RARE(!q || (u64)(q - from) > max)) GIVE_UP;
+    if (RT_RARE(memchr(from, '\n', (u64)(q - from)) || memchr(from, '\r', (u64)(q - from))))
+        GIVE_UP; /* a row is one line: the scanner makes it so */
     PUT_TEXT(((RtText){from, (u64)(q - from)}));
     HAS(1);
     p = q - quote; /* the next constant begins with the closing quote */
@@ -336,6 +353,7 @@ static ItemFn *loop_of(const LayoutItem *from, const IrField *field, bool option
     case LAYOUT_NULL: return field && !optional ? NULL : null_value;
     case LAYOUT_OPAQUE:
         if (field && field->type == IR_JSON) return json_value;
+        if (field && field->type == IR_LIST) return list_value;
         return field ? NULL : skip_value;
     }
     return NULL;

@@ -149,26 +149,6 @@ WHOLE(mod_u64, uint64_t, 0, MOD)
 FLOAT_MOD(mod_f32, float)
 FLOAT_MOD(mod_f64, double)
 
-/* Two decimals: the product has the digits of both and loses s->number (a power of ten). */
-__extension__ typedef __int128 i128;
-KERNEL2(mul_decimal, int64_t, int64_t)
-uint8_t *bad = f->bad, any = 0;
-i128 cut = (int64_t)s->number;
-LANES
-{
-    i128 x = (i128)a[r] * b[r] / cut;
-    d[r] = (int64_t)x;
-    bad[r] = x != d[r];
-    any |= bad[r];
-}
-if (RT_RARE(any)) interp__fail_bad(f, s, RT_OVERFLOW);
-}
-
-StepFn *interp__decimal_product(void)
-{
-    return mul_decimal;
-}
-
 #define NEG_FLOAT(name, T)                                                                         \
     KERNEL1(name, T, T)                                                                            \
     LANES d[r] = -a[r];                                                                            \
@@ -341,7 +321,8 @@ CUT_INT(u64, uint64_t)
 CUT_FLOAT(f32, float)
 CUT_FLOAT(f64, double)
 
-/* Floats to whole numbers: exact, or overflow; a decimal (scale_) takes the nearest. */
+/* Floats to whole numbers: exact, or overflow; to a decimal (scale_, s->number digits) the
+ * nearest. */
 #define FLOAT_INT(from, F, to, T, lo, hi)                                                          \
     KERNEL1(conv_##from##_##to, T, F)                                                              \
     uint8_t *bad = f->bad, any = 0;                                                                \
@@ -366,20 +347,22 @@ CUT_FLOAT(f64, double)
     KERNEL1(conv_##from##_f64, double, F) LANES d[r] = (double)a[r];                               \
     }                                                                                              \
     KERNEL1(scale_##from, int64_t, F)                                                              \
-    uint8_t *bad = f->bad, any = 0;                                                                \
-    double k = (double)s->number;                                                                  \
-    LANES                                                                                          \
+    ACTIVE                                                                                         \
     {                                                                                              \
-        double x = __builtin_rint((double)a[r] * k);                                               \
-        bool in = x >= -9223372036854775808.0 && x < 9223372036854775808.0;                        \
-        bad[r] = !in;                                                                              \
-        any |= bad[r];                                                                             \
-        d[r] = in ? (int64_t)x : 0;                                                                \
+        i64 x;                                                                                     \
+        if (RT_RARE(f->rt->to_decimal((double)a[r], (u32)s->number, &x)))                          \
+            interp__lane_fail(f, s, r, RT_OVERFLOW);                                               \
+        else                                                                                       \
+            d[r] = x;                                                                              \
     }                                                                                              \
-    if (RT_RARE(any)) interp__fail_bad(f, s, RT_OVERFLOW);                                         \
     }
 FLOAT_ANY(f32, float)
 FLOAT_ANY(f64, double)
+
+/* A decimal without its last s->number digits, as s->count (IrRound) says. */
+KERNEL1(round_decimal, int64_t, int64_t)
+LANES d[r] = f->rt->round_decimal(a[r], (u32)s->number, s->count);
+}
 
 static uint64_t power10(unsigned n)
 {
@@ -402,11 +385,17 @@ StepFn *interp__convert(const IrReg *from, const IrReg *to, uint64_t *ret_number
     StepFn *scaled = a == CELL_F32 ? scale_f32 : scale_f64;
     *ret_number = 1;
     if (a == CELL_TEXT || d == CELL_TEXT) return NULL;
-    if (to_float || from_float) {
-        unsigned scale = to_float ? from_scale : to_scale;
-        *ret_number = power10(scale);
-        if (!scale) return plain[a][d];
-        return to_float ? cut[d] : scaled;
+    if (to_float) {
+        *ret_number = power10(from_scale);
+        return from_scale ? cut[d] : plain[a][d];
+    }
+    if (from_float) {
+        *ret_number = to_scale;
+        return to->type == IR_DECIMAL ? scaled : plain[a][d];
+    }
+    if (from->type == IR_DECIMAL && to->type == IR_DECIMAL && to_scale < from_scale) {
+        *ret_number = from_scale - to_scale;
+        return round_decimal;
     }
     bool up = to_scale >= from_scale;
     *ret_number = power10(up ? to_scale - from_scale : from_scale - to_scale);

@@ -11,8 +11,9 @@ enum { ROW_TEXT_BYTES_MAX = 1 << 20 };
 
 typedef struct Build {
     const IrProgram *ir;
+    const RtSchema *const *schemas;
     const IrStage *stage;
-    const uint32_t *pool; /* value and has registers of each leaf */
+    const uint32_t *regs; /* value and has of each leaf */
     const Pair *row;
     uint32_t leaf, count, depth; /* depth: of nested records, IR_PATH_MAX at most */
     Arena *arena;
@@ -73,13 +74,15 @@ static const RtText *enum_names(Build *b, const IrEnum *names)
 static void value(Build *b)
 {
     const Pair *pair = &b->row[b->leaf];
+    const IrReg *reg = &b->stage->regs[b->regs[2 * b->leaf]];
     IrType type = (IrType)pair->value.type;
     bool quoted = type == IR_STR || type == IR_BYTES || type == IR_TIME || type == IR_DURATION ||
                   type == IR_ENUM;
     if (quoted) buf_char(&b->literal, '"');
     Piece *p = piece(b, PIECE_VALUE);
     p->value = pair->value;
-    if (type == IR_ENUM) p->names = enum_names(b, b->stage->regs[b->pool[2 * b->leaf]].names);
+    if (type == IR_ENUM) p->names = enum_names(b, reg->names);
+    if (type == IR_LIST) p->schema = b->schemas[reg->record];
     if (quoted) buf_char(&b->literal, '"');
     b->leaf++;
 }
@@ -140,34 +143,46 @@ static void object(Build *b, uint32_t schema)
     buf_char(&b->literal, '}');
 }
 
-static bool is_text(const Pair *pair)
+static bool is_slice(const Pair *pair)
 {
     return pair->value.column != NO_COLUMN && pair->value.cell == CELL_TEXT;
 }
 
-/* Text whose length the room depends on. */
+/* What the room of a row depends on. */
 MUST static Status texts(Build *b, RowCode *code)
 {
-    Pair *list = arena_many(b->arena, Pair, b->count + 1);
+    Piece *list = arena_many(b->arena, Piece, b->count + 1);
     if (!list) return ST_NO_MEMORY;
-    for (uint32_t i = 0; i < b->count; i++)
-        if (is_text(&b->row[i])) list[code->text_count++] = b->row[i];
+    for (uint32_t i = 0; i < b->count; i++) {
+        if (!is_slice(&b->row[i])) continue;
+        Piece *p = &list[code->text_count++];
+        p->value = b->row[i].value;
+        p->has = b->row[i].has;
+        if (p->value.type == IR_LIST) p->schema = b->schemas[b->stage->regs[b->regs[2 * i]].record];
+    }
     code->texts = list;
     return ST_OK;
 }
 
-Status interp__row_code(const IrProgram *ir, const IrSink *sink, const Pair *row, uint32_t count,
-                        const IrStage *stage, const uint32_t *pool, Arena *arena, RowCode *ret_code,
-                        Diag *diag)
+Status interp__row_code(const IrProgram *ir, const RtSchema *const *schemas, const IrSink *sink,
+                        const Pair *row, uint32_t count, const IrStage *stage, const uint32_t *regs,
+                        Arena *arena, RowCode *ret_code, Diag *diag)
 {
-    Build b = {.ir = ir, .stage = stage, .pool = pool, .row = row, .count = count, .arena = arena};
+    Build b = {.ir = ir,
+               .schemas = schemas,
+               .stage = stage,
+               .regs = regs,
+               .row = row,
+               .count = count,
+               .arena = arena};
     *ret_code = (RowCode){.format = sink->format};
     if (sink->format == FORMAT_CSV) return ST_OK;
     ret_code->room = ir_row_bytes(ir, sink->schema) + (uint64_t)64 * count;
     Status st = texts(&b, ret_code);
     if (st) return st;
     if (sink->format == FORMAT_TEXT || sink->format == FORMAT_RAW) {
-        if (count && is_text(&row[0])) return ST_OK;
+        bool plain = count && is_slice(&row[0]) && row[0].value.type != IR_LIST;
+        if (plain) return ST_OK;
         return diag_set(diag, ST_UNSUPPORTED,
                         "a sink `as text` or `as raw` takes rows whose first field is text");
     }
@@ -216,6 +231,7 @@ static char *put_value(const Frame *f, const Piece *p, uint32_t r, char *w)
     }
     RtText text = COLUMN(f, RtText, column)[r];
     if (p->value.type == IR_STR) return rt_put_plain(rt, w, text.p, text.n);
+    if (p->value.type == IR_LIST) return rt->put_list(w, p->schema, &(RtValue){.s = text});
     if (p->value.type == IR_BYTES) return rt->put_base64(w, text.p, text.n);
     if (text.n) memcpy(w, text.p, text.n);
     return w + text.n;
@@ -276,9 +292,12 @@ uint32_t interp__emit(Frame *f, const Effect *e, uint32_t lane)
     const RowCode *code = e->code;
     if (code->format == FORMAT_CSV) return emit_csv(f, e, lane);
     uint64_t room = code->room;
-    for (uint32_t i = 0; i < code->text_count; i++)
-        if (there(f, code->texts[i].has, lane))
-            room += COLUMN(f, RtText, code->texts[i].value.column)[lane].n * 6;
+    for (uint32_t i = 0; i < code->text_count; i++) {
+        const Piece *p = &code->texts[i];
+        if (!there(f, p->has, lane)) continue;
+        RtValue v = {.s = COLUMN(f, RtText, p->value.column)[lane]};
+        room += p->schema ? f->rt->list_bytes(p->schema, &v) : v.s.n * 6;
+    }
     char *w = f->rt->row_begin(f->pipe, e->index, room);
     if (RT_RARE(!w)) return RT_OVERFLOW;
     if (code->piece_count) {

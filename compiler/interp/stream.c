@@ -1,4 +1,4 @@
-/* compiler/interp/stream.c: the effects of a stage: PASS, WATERMARK, WINDOW, EMIT.
+/* compiler/interp/stream.c: the effects of a stage: PASS, WATERMARK, WINDOW, EACH, EMIT.
  *
  * Their step only notes which lanes come by; what they do is effects.c. An operand that is written
  * again behind the effect (by another arm) is copied where the effect stands. */
@@ -68,6 +68,7 @@ static void watermark(Translate *t, const IrIns *ins)
     e->run = interp__watermark;
     e->at = at;
     e->order_ns = time->order_ns;
+    t->time = at;
 }
 
 static AddKind pick_kind(const IrAgg *agg)
@@ -155,7 +156,25 @@ static void window(Translate *t, const IrIns *ins)
     made.late_stage = w->late_stage;
     made.event_time = w->event_time;
     made.counts = w->kind == WINDOW_COUNT;
+    made.size_ns = w->kind == WINDOW_TUMBLE && w->key_count <= 1 ? w->size_ns : 0;
+    t->may_end = true;
     *e = made;
+}
+
+static void each(Translate *t, const IrIns *ins)
+{
+    const uint32_t *args = t->stage->pool + ins->args;
+    uint32_t count = ins->arg_count / 2, record = t->stage->regs[ins->a].record;
+    if (t->pipeline->stages[ins->imm.index].leaf_count > RT_LEAVES_MAX)
+        interp__refuse(t, ST_UNSUPPORTED, "more than %d fields in a row", RT_LEAVES_MAX);
+    const Pair *list = row(t, ins, args, count);
+    Place at = kept(t, ins, ins->a);
+    Effect *e = note(t, ins, &t->effects[t->effect_count++]);
+    e->run = interp__each;
+    e->at = at;
+    e->row = list;
+    e->row_count = count;
+    e->item = t->schemas[record];
 }
 
 static void emit(Translate *t, const IrIns *ins)
@@ -166,8 +185,8 @@ static void emit(Translate *t, const IrIns *ins)
     Place at = kept(t, ins, ins->a);
     RowCode *code = interp__alloc(t, 1, sizeof *code);
     if (!list || !code) return;
-    Status st = interp__row_code(t->ir, &t->pipeline->sinks[ins->imm.index], list, count, t->stage,
-                                 args, t->arena, code, t->diag);
+    Status st = interp__row_code(t->ir, t->schemas, &t->pipeline->sinks[ins->imm.index], list,
+                                 count, t->stage, args, t->arena, code, t->diag);
     if (st && !t->failed) t->failed = st;
     Effect *e = note(t, ins, &t->effects[t->effect_count++]);
     e->run = interp__emit;
@@ -182,5 +201,6 @@ void interp__stream(Translate *t, const IrIns *ins)
     if (ins->op == IR_PASS) pass(t, ins);
     if (ins->op == IR_WATERMARK) watermark(t, ins);
     if (ins->op == IR_WINDOW) window(t, ins);
+    if (ins->op == IR_EACH) each(t, ins);
     if (ins->op == IR_EMIT) emit(t, ins);
 }

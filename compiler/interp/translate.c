@@ -80,14 +80,7 @@ static void land(Translate *t, uint32_t *wait, uint32_t target)
 
 /* ---- values ---- */
 
-/* Column to write the result to: the register's own, or one that is moved there for active lanes
- * only, because other lanes have the register's value from another arm. */
-typedef struct Result {
-    uint32_t column, own;
-    Cell cell;
-} Result;
-
-static Result result_begin(Translate *t, uint32_t reg)
+Result interp__result_begin(Translate *t, uint32_t reg)
 {
     Result r = {.cell = interp__cell(t->stage->regs[reg].type)};
     r.own = r.column = interp__column_of(t, reg);
@@ -96,7 +89,7 @@ static Result result_begin(Translate *t, uint32_t reg)
     return r;
 }
 
-static void result_end(Translate *t, const IrIns *ins, Result r)
+void interp__result_end(Translate *t, const IrIns *ins, Result r)
 {
     if (r.column == r.own) return;
     Step *s = interp__step(t, interp__move(r.cell, true), ins);
@@ -107,18 +100,18 @@ static void result_end(Translate *t, const IrIns *ins, Result r)
 
 static void compute(Translate *t, const IrIns *ins, StepFn *run)
 {
-    Result r = result_begin(t, ins->dst);
+    Result r = interp__result_begin(t, ins->dst);
     Step *s = interp__step(t, run, ins);
     s->dst = r.column;
     if (ins->a != NO_REG) s->a = interp__column(t, ins->a);
     if (ins->b != NO_REG) s->b = interp__column(t, ins->b);
     s->count = t->stage->regs[ins->dst].bytes_max;
-    result_end(t, ins, r);
+    interp__result_end(t, ins, r);
 }
 
 static void copy(Translate *t, const IrIns *ins, uint32_t from)
 {
-    Result r = result_begin(t, ins->dst);
+    Result r = interp__result_begin(t, ins->dst);
     Step *s = interp__step(t, interp__move(r.cell, r.column != r.own || t->depth), ins);
     if (r.column != r.own) interp__column_give(t, r.column, interp__cell_bytes(r.cell));
     s->dst = r.own;
@@ -134,10 +127,18 @@ static void share(Translate *t, uint32_t reg, uint32_t column)
 static bool same_constant(const Translate *t, const Constant *c, const IrIns *ins)
 {
     const IrReg *reg = &t->stage->regs[ins->dst];
-    if (c->place.type != reg->type) return false;
+    if (c->place.type != reg->type || reg->type == IR_LIST || reg->type == IR_ITEM) return false;
     if (c->place.cell == CELL_TEXT) return str_eq(c->value.text, ins->imm.text);
     if (reg->type == IR_BOOL) return c->value.boolean == ins->imm.boolean;
     return c->value.natural == ins->imm.natural; /* all others are these 8 bytes */
+}
+
+/* An item where there is none: every leaf missing. */
+static Str no_item(Translate *t, const IrReg *reg)
+{
+    uint32_t count = ir_leaf_count(t->ir, reg->record);
+    const char *zeros = interp__alloc(t, 1, RT_ITEM_BYTES(count) + 1);
+    return str_slice(zeros, 1);
 }
 
 static uint32_t constant(Translate *t, const IrIns *ins)
@@ -148,11 +149,14 @@ static uint32_t constant(Translate *t, const IrIns *ins)
         if (same_constant(t, &t->constants[i], ins)) return t->constants[i].place.column;
     const IrReg *reg = &t->stage->regs[ins->dst];
     Cell cell = interp__cell(reg->type);
+    IrImm value = ins->imm;
+    if (reg->type == IR_LIST) value.text = STR("");
+    if (reg->type == IR_ITEM) value.text = no_item(t, reg);
     /* Never a column that was another's: it is filled once, when the instance opens. */
     uint32_t bytes = interp__cell_bytes(cell), column = t->bytes;
     t->bytes += (bytes * t->lanes + 63) / 64 * 64;
     t->constants[t->constant_count++] =
-        (Constant){{column, (uint8_t)cell, (uint8_t)reg->type, reg->scale}, ins->imm};
+        (Constant){{column, (uint8_t)cell, (uint8_t)reg->type, reg->scale}, value};
     return column;
 }
 
@@ -177,43 +181,23 @@ static void binary(Translate *t, const IrIns *ins)
             cell == CELL_TEXT ? interp__text_binary(ins->op) : interp__binary(ins->op, cell));
 }
 
-/* The product of two decimals has the digits of both and loses some. */
-static void multiply(Translate *t, const IrIns *ins)
-{
-    const IrReg *a = &t->stage->regs[ins->a], *b = &t->stage->regs[ins->b],
-                *d = &t->stage->regs[ins->dst];
-    if (d->type != IR_DECIMAL) {
-        binary(t, ins);
-        return;
-    }
-    unsigned have = a->scale + b->scale;
-    Result r = result_begin(t, ins->dst);
-    Step *s = interp__step(t, interp__decimal_product(), ins);
-    s->dst = r.column;
-    s->a = interp__column(t, ins->a);
-    s->b = interp__column(t, ins->b);
-    s->number = 1;
-    if (a->type == IR_DECIMAL && b->type == IR_DECIMAL)
-        for (; have > d->scale; have--) s->number *= 10;
-    result_end(t, ins, r);
-}
-
 static void convert(Translate *t, const IrIns *ins)
 {
     uint64_t number;
     StepFn *run = interp__convert(&t->stage->regs[ins->a], &t->stage->regs[ins->dst], &number);
-    Result r = result_begin(t, ins->dst);
+    Result r = interp__result_begin(t, ins->dst);
     Step *s = interp__step(t, run, ins);
     s->dst = r.column;
     s->a = interp__column(t, ins->a);
     s->number = number;
-    result_end(t, ins, r);
+    s->count = ins->imm.index; /* IrRound */
+    interp__result_end(t, ins, r);
 }
 
 static void to_text(Translate *t, const IrIns *ins)
 {
     const IrReg *from = &t->stage->regs[ins->a];
-    Result r = result_begin(t, ins->dst);
+    Result r = interp__result_begin(t, ins->dst);
     Step *s = interp__step(t, interp__to_text(from->type), ins);
     s->dst = r.column;
     s->a = interp__column(t, ins->a);
@@ -225,7 +209,7 @@ static void to_text(Translate *t, const IrIns *ins)
             names[i] = (RtText){from->names->names[i].ptr, from->names->names[i].len};
         s->more = names;
     }
-    result_end(t, ins, r);
+    interp__result_end(t, ins, r);
 }
 
 static const Place *arguments(Translate *t, const IrIns *ins)
@@ -238,13 +222,13 @@ static const Place *arguments(Translate *t, const IrIns *ins)
 
 static void concat(Translate *t, const IrIns *ins)
 {
-    Result r = result_begin(t, ins->dst);
+    Result r = interp__result_begin(t, ins->dst);
     Step *s = interp__step(t, interp__concat, ins);
     s->dst = r.column;
     s->count = t->stage->regs[ins->dst].bytes_max;
     s->number = ins->arg_count;
     s->more = arguments(t, ins);
-    result_end(t, ins, r);
+    interp__result_end(t, ins, r);
 }
 
 static void call(Translate *t, const IrIns *ins)
@@ -258,7 +242,7 @@ static void call(Translate *t, const IrIns *ins)
         interp__refuse(t, ST_INTERNAL, "a call of an unknown function");
         return;
     }
-    Result r = result_begin(t, ins->dst);
+    Result r = interp__result_begin(t, ins->dst);
     Step *s = interp__step(t, interp__call, ins);
     s->dst = r.column;
     s->a = r.cell;
@@ -267,19 +251,19 @@ static void call(Translate *t, const IrIns *ins)
     s->count = r.cell == CELL_TEXT ? t->stage->regs[ins->dst].bytes_max : 0;
     s->number = functions[ins->imm.builtin];
     s->more = arguments(t, ins);
-    result_end(t, ins, r);
+    interp__result_end(t, ins, r);
 }
 
 static void meta(Translate *t, const IrIns *ins)
 {
     MetaWhat *what = interp__alloc(t, 1, sizeof *what);
-    Result r = result_begin(t, ins->dst);
+    Result r = interp__result_begin(t, ins->dst);
     Step *s = interp__step(t, interp__meta, ins);
     if (what) *what = (MetaWhat){ins->imm.meta.what, ins->imm.meta.level};
     s->dst = r.column;
     s->count = t->stage->regs[ins->dst].bytes_max;
     s->more = what;
-    result_end(t, ins, r);
+    interp__result_end(t, ins, r);
 }
 
 /* ---- control ---- */
@@ -399,9 +383,9 @@ static void instruction(Translate *t, const IrIns *ins)
     case IR_HAS: named(t, ins, interp__input(t, ins->a)->has); break;
     case IR_META: meta(t, ins); break;
     case IR_CONV: convert(t, ins); break;
-    case IR_MUL: multiply(t, ins); break;
     case IR_ADD:
     case IR_SUB:
+    case IR_MUL:
     case IR_DIV:
     case IR_IDIV:
     case IR_MOD:
@@ -424,6 +408,13 @@ static void instruction(Translate *t, const IrIns *ins)
     case IR_TEXT: to_text(t, ins); break;
     case IR_CONCAT: concat(t, ins); break;
     case IR_CALL: call(t, ins); break;
+    case IR_LIST_OF:
+    case IR_INDEX:
+    case IR_COUNT_OF:
+    case IR_ITEM_FIELD:
+    case IR_LIST_HAS:
+    case IR_LIST_AGG: interp__list(t, ins); break;
+    case IR_MEM: interp__memory(t, ins); break;
     case IR_IF: begin_if(t, ins); break;
     case IR_TRY:
     case IR_ARM: begin_level(t, ins); break;
@@ -437,6 +428,7 @@ static void instruction(Translate *t, const IrIns *ins)
     case IR_PASS:
     case IR_WATERMARK:
     case IR_WINDOW:
+    case IR_EACH:
     case IR_EMIT: interp__stream(t, ins); break;
     case IR_OP__COUNT: break;
     }
@@ -508,9 +500,8 @@ static void walk(Translate *t)
 }
 
 /* Records of a source come many at once; rows of windows and late records one by one. */
-Status interp__translate(const IrProgram *ir, const RtPipelineInfo *info,
-                         const IrPipeline *pipeline, uint32_t stage, Arena *arena, Code *ret_code,
-                         Diag *diag)
+Status interp__translate(const IrProgram *ir, const Linked *linked, const IrPipeline *pipeline,
+                         uint32_t stage, Arena *arena, Code *ret_code, Diag *diag)
 {
     static const uint32_t lanes[] = {INTERP_LANES_MAX, 128, 64, 32, 16, 1};
     bool many = pipeline->stages[stage].from == IR_FROM_SOURCE;
@@ -519,7 +510,9 @@ Status interp__translate(const IrProgram *ir, const RtPipelineInfo *info,
         if (!t) return diag_set(diag, ST_NO_MEMORY, "no memory to translate the program");
         *t = (Translate){.ir = ir,
                          .pipeline = pipeline,
-                         .info = info,
+                         .info = &linked->pipelines[pipeline - ir->pipelines],
+                         .schemas = linked->schemas,
+                         .time = {.column = NO_COLUMN},
                          .stage = &pipeline->stages[stage],
                          .arena = arena,
                          .diag = diag,

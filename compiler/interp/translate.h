@@ -36,6 +36,7 @@ typedef struct Translate {
     const IrProgram *ir;
     const IrPipeline *pipeline;
     const RtPipelineInfo *info;
+    const RtSchema *const *schemas;
     const IrStage *stage;
     Arena *arena;
     Diag *diag;
@@ -58,6 +59,8 @@ typedef struct Translate {
     uint32_t depth, level, level_max;
     uint32_t wait; /* as in Control, for the end of the code */
     uint32_t at;   /* the instruction at hand */
+    Place time;    /* event time of the record, behind WATERMARK */
+    bool may_end;  /* an effect stands before that may fail */
 } Translate;
 
 void interp__refuse(Translate *t, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -80,7 +83,21 @@ const Input *interp__input(Translate *t, uint32_t leaf);
 /* translate.c */
 Step *interp__step(Translate *t, StepFn *run, const IrIns *ins);
 
-/* stream.c: PASS, WATERMARK, WINDOW, EMIT */
+/* lists.c: LIST_OF ... LIST_AGG, and MEM */
+void interp__list(Translate *t, const IrIns *ins);
+void interp__memory(Translate *t, const IrIns *ins);
+
+/* Column to write the result to: the register's own, or one that is moved there for active lanes
+ * only, because other lanes have the register's value from another arm. */
+typedef struct Result {
+    uint32_t column, own;
+    Cell cell;
+} Result;
+
+Result interp__result_begin(Translate *t, uint32_t reg);
+void interp__result_end(Translate *t, const IrIns *ins, Result r);
+
+/* stream.c: PASS, WATERMARK, WINDOW, EACH, EMIT */
 void interp__stream(Translate *t, const IrIns *ins);
 
 #endif
