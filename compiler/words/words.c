@@ -74,8 +74,9 @@ const uint32_t word_unit_count = COUNT_OF(word_units);
 
 const char *word_kind_text(WordKind kind)
 {
-    static const char *const texts[WORD_KIND__COUNT] = {
-        "stage", "declaration", "aggregate", "function", "function", "type", "format", "operator"};
+    static const char *const texts[WORD_KIND__COUNT] = {"stage",    "declaration",      "aggregate",
+                                                        "function", "function",         "type",
+                                                        "format",   "word of `window`", "operator"};
     return texts[kind];
 }
 

@@ -17,6 +17,7 @@ typedef enum WordKind {
     WORD_KIND_MEMORY,
     WORD_KIND_TYPE,
     WORD_KIND_FORMAT,
+    WORD_KIND_WINDOW, /* words of the stage `window` */
     WORD_KIND_OPERATOR,
     WORD_KIND__COUNT
 } WordKind;
