@@ -78,15 +78,29 @@ static void word_items(List *l, WordKind kind, int item_kind, char order)
 
 /* ---- what the program declares -------------------------------------------------------------- */
 
-static void declared(List *l, AstItemKind wanted, int kind, char order)
+/* Under `as m` a name is m.name; units keep their bare names. */
+static void declared_in(List *l, const AstFile *file, Str as, AstItemKind wanted, int kind,
+                        char order)
 {
-    for (const AstItem *i = l->doc->file->items; i; i = i->next) {
+    for (const AstItem *i = file->items; i; i = i->next) {
         if (i->kind != wanted || !i->name.text.len) continue;
-        Str text = doc_text(l->doc, i->span.start, i->span.end);
+        Str text = source_text(file->source, i->span), name = i->name.text;
+        if (as.len && wanted != AST_ITEM_UNIT)
+            name = arena_printf(l->doc->arena, "%.*s.%.*s", STR_ARG(as), STR_ARG(name));
         ptrdiff_t line = str_find_char(text, '\n');
         if (line > 0) text = str_slice(text.ptr, (size_t)line);
         if (text.len > 120) text.len = 0;
-        item(l, i->name.text, kind, text, STR_NONE, order);
+        item(l, name, kind, text, STR_NONE, order);
+    }
+}
+
+static void declared(List *l, AstItemKind wanted, int kind, char order)
+{
+    declared_in(l, l->doc->file, STR_NONE, wanted, kind, order);
+    if (wanted == AST_ITEM_PIPELINE) return; /* those of used files are not part of the program */
+    for (const AstItem *i = l->doc->file->items; i; i = i->next) {
+        const AstFile *used = i->kind == AST_ITEM_USE ? doc_used(l->doc, i) : NULL;
+        if (used) declared_in(l, used, i->as.use.as.text, wanted, kind, order);
     }
 }
 

@@ -1,12 +1,51 @@
 /* compiler/lsp/diagnostics.c: findings to the client, and their fixes as code actions. */
 #include "compiler/lsp/lsp_int.h"
 
+static void put_source_place(JsonOut *out, const Source *source, uint32_t offset)
+{
+    SourcePlace at = source_place(source, offset);
+    uint32_t start = source->lines[at.line - 1];
+    json_begin_object(out);
+    json_field_int(out, "line", at.line - 1);
+    json_field_int(out, "character",
+                   lsp_utf16(str_slice(source->text.ptr + start, offset - start)));
+    json_end(out);
+}
+
+/* A place in a file that is not open, or not under this text. */
+static void put_foreign(Lsp *lsp, JsonOut *out, const Source *source, Span span)
+{
+    static const char hex[] = "0123456789ABCDEF";
+    buf_clear(&lsp->scratch);
+    buf_text(&lsp->scratch, str_starts(source->path, STR("/")) ? "file://" : "");
+    for (size_t i = 0; i < source->path.len; i++) {
+        unsigned char c = (unsigned char)source->path.ptr[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     strchr("/-_.~:", c);
+        if (plain && c)
+            buf_char(&lsp->scratch, (char)c);
+        else
+            buf_printf(&lsp->scratch, "%%%c%c", hex[c >> 4], hex[c & 15]);
+    }
+    json_field_str(out, "uri", buf_view(&lsp->scratch));
+    json_key(out, "range");
+    json_begin_object(out);
+    json_key(out, "start");
+    put_source_place(out, source, span.start);
+    json_key(out, "end");
+    put_source_place(out, source, span.end);
+    json_end(out);
+}
+
 void lsp_put_location(Lsp *lsp, JsonOut *out, const Doc *doc, Span span)
 {
-    (void)lsp;
     json_begin_object(out);
-    json_field_str(out, "uri", doc->uri);
-    lsp_put_range(out, doc, span);
+    if (span.file == doc->source->id) {
+        json_field_str(out, "uri", doc->uri);
+        lsp_put_range(out, doc, span);
+    } else {
+        put_foreign(lsp, out, doc->sources.list[span.file], span);
+    }
     json_end(out);
 }
 
@@ -15,13 +54,13 @@ static bool in_doc(const Doc *doc, Span span)
     return doc->source && span.file == doc->source->id;
 }
 
-static void put_message(Lsp *lsp, JsonOut *out, const Doc *doc, const Diagnostic *d)
+static void put_message(Lsp *lsp, JsonOut *out, const Diagnostic *d)
 {
     buf_clear(&lsp->scratch);
     buf_str(&lsp->scratch, d->message);
     if (d->under.len) buf_printf(&lsp->scratch, "\n%.*s", STR_ARG(d->under));
     for (const DiagNote *n = d->notes; n; n = n->next)
-        if (!in_doc(doc, n->span)) buf_printf(&lsp->scratch, "\n%.*s", STR_ARG(n->text));
+        if (n->span.file == UINT32_MAX) buf_printf(&lsp->scratch, "\n%.*s", STR_ARG(n->text));
     json_field_str(out, "message", buf_view(&lsp->scratch));
 }
 
@@ -32,10 +71,10 @@ void lsp_put_diagnostic(Lsp *lsp, JsonOut *out, Doc *doc, const Diagnostic *d)
     json_field_int(out, "severity", d->severity == DIAG_ERROR ? 1 : 2);
     json_field_text(out, "code", diag_code_info(d->code)->id);
     json_field_text(out, "source", "tutti");
-    put_message(lsp, out, doc, d);
+    put_message(lsp, out, d);
     bool any = false;
     for (const DiagNote *n = d->notes; n; n = n->next) {
-        if (!in_doc(doc, n->span)) continue;
+        if (n->span.file == UINT32_MAX) continue;
         if (!any) {
             json_key(out, "relatedInformation");
             json_begin_array(out);
@@ -62,6 +101,27 @@ static void put_too_long(JsonOut *out, const Doc *doc)
     json_end(out);
 }
 
+/* A used file that has errors: names of it may be missing here, so its `use` says so. */
+static void put_used_errors(Lsp *lsp, JsonOut *out, const Doc *doc)
+{
+    for (const AstItem *i = doc->file->items; i; i = i->next) {
+        const AstFile *file = i->kind == AST_ITEM_USE ? doc_used(doc, i) : NULL;
+        const Diagnostic *d = file ? doc->diags.first : NULL;
+        while (d && (d->severity != DIAG_ERROR || d->span.file != file->source->id)) d = d->next;
+        if (!d) continue;
+        uint32_t line = source_place(file->source, d->span.start).line;
+        buf_clear(&lsp->scratch);
+        buf_printf(&lsp->scratch, "this file has errors; line %u: %.*s", line, STR_ARG(d->message));
+        json_begin_object(out);
+        lsp_put_range(out, doc, i->span);
+        json_field_int(out, "severity", 1);
+        json_field_text(out, "code", diag_code_info(d->code)->id);
+        json_field_text(out, "source", "tutti");
+        json_field_str(out, "message", buf_view(&lsp->scratch));
+        json_end(out);
+    }
+}
+
 void lsp_publish(Lsp *lsp, Doc *doc)
 {
     JsonOut out;
@@ -81,6 +141,7 @@ void lsp_publish(Lsp *lsp, Doc *doc)
     json_begin_array(&out);
     for (const Diagnostic *d = ready ? doc->diags.first : NULL; d; d = d->next)
         if (in_doc(doc, d->span)) lsp_put_diagnostic(lsp, &out, doc, d);
+    if (ready && doc->uses_files) put_used_errors(lsp, &out, doc);
     if (!ready) put_too_long(&out, doc);
     json_end(&out);
     json_end(&out);

@@ -96,6 +96,9 @@ static Doc *open_doc(Lsp *lsp, Str uri)
 static void changed(Lsp *lsp, Doc *doc)
 {
     doc->stale = doc->unsaid = true;
+    for (size_t i = 0; i < LSP_DOCS_MAX; i++) /* they may use this one */
+        if (lsp->docs[i].open && lsp->docs[i].uses_files)
+            lsp->docs[i].stale = lsp->docs[i].unsaid = true;
     if (lsp_lines(doc) || buf_status(&doc->text)) { /* half a text is worse than none */
         lsp_doc_free(doc);
         lsp_fail(lsp, RPC_INTERNAL_ERROR, "out of memory");
@@ -186,7 +189,28 @@ void lsp_did_close(Lsp *lsp, const Json *params)
 
 /* ---- what the compiler knows -------------------------------------------------------------- */
 
-Status lsp_doc_check(Doc *doc)
+static bool uses_files(const AstFile *file)
+{
+    for (const AstItem *item = file->items; item; item = item->next)
+        if (item->kind == AST_ITEM_USE) return true;
+    return false;
+}
+
+/* What is open in the editor goes before what is on disk. */
+static Status add_open_files(Doc *doc, const Doc *others)
+{
+    doc->uses_files = uses_files(doc->file);
+    for (size_t i = 0; others && doc->uses_files && i < LSP_DOCS_MAX; i++) {
+        Source *added;
+        if (!others[i].open || str_eq(others[i].path, doc->path)) continue;
+        Status st =
+            source_add(&doc->sources, others[i].path, buf_view(&others[i].text), &added, NULL);
+        if (st && st != ST_LIMIT) return st;
+    }
+    return ST_OK;
+}
+
+Status lsp_doc_check(Doc *doc, const Doc *others)
 {
     Source *source = NULL;
     arena_reset(doc->arena);
@@ -200,6 +224,7 @@ Status lsp_doc_check(Doc *doc)
     Status st = source_add(&doc->sources, doc->path, buf_view(&doc->text), &source, NULL);
     if (st == ST_LIMIT) return ST_OK; /* source stays NULL: the text is too long */
     if (!st) st = parse_source(doc->arena, source, &doc->diags, &doc->file);
+    if (!st) st = add_open_files(doc, others);
     if (!st) st = check_file_facts(doc->arena, doc->file, &doc->diags, &doc->facts, &doc->program);
     if (!st) doc->source = source;
     return st;
@@ -208,7 +233,7 @@ Status lsp_doc_check(Doc *doc)
 bool lsp_doc_ready(Lsp *lsp, Doc *doc)
 {
     if (doc->stale) {
-        Status st = lsp_doc_check(doc);
+        Status st = lsp_doc_check(doc, lsp->docs);
         doc->stale = false;
         diag_sort(&doc->diags);
         if (st) {

@@ -1,6 +1,8 @@
 /* compiler/lsp/find.c: what stands at a place: tokens, names, stages, rows, values. */
 #include "compiler/lsp/lsp_int.h"
 
+#include "compiler/use.h"
+
 Str doc_text(const Doc *doc, uint32_t start, uint32_t end)
 {
     return str_slice(doc->source->text.ptr + start, end - start);
@@ -134,6 +136,20 @@ const Fact *doc_fact_before(const Doc *doc, uint32_t end)
         if (!best || f->at.start < best->at.start) best = f;
     }
     return best;
+}
+
+const AstFile *doc_used(const Doc *doc, const AstItem *use)
+{
+    Str path;
+    const AstExpr *e = use->as.use.path;
+    if (!e || !ast_string_text(e, &path)) return NULL;
+    Str full = use_path(doc->arena, doc->source->path, path);
+    for (uint32_t i = 0; full.ptr && i < doc->sources.count; i++) {
+        const Source *s = doc->sources.list[i];
+        if (s != doc->source && s->tree && str_eq(use_path(doc->arena, STR(""), s->path), full))
+            return s->tree;
+    }
+    return NULL;
 }
 
 /* ---- tests -------------------------------------------------------------------------------- */

@@ -45,7 +45,7 @@ static void comments_above(const Doc *doc, uint32_t start, Buf *out)
 /* The declaration as written, when it is not long; else its first line. */
 static void declaration(const Doc *doc, Span span, Buf *out)
 {
-    Str text = doc_text(doc, span.start, span.end);
+    Str text = source_text(doc->sources.list[span.file], span);
     ptrdiff_t end = str_find_char(text, '\n');
     if (text.len > 600 && end > 0) text = str_slice(text.ptr, (size_t)end);
     code(out, text);
@@ -54,6 +54,11 @@ static void declaration(const Doc *doc, Span span, Buf *out)
 static uint32_t line_of(const Doc *doc, Span span)
 {
     return source_place(doc->source, span.start).line;
+}
+
+static void in_file(const Doc *doc, Span def, Buf *out)
+{
+    buf_printf(out, "in `%.*s`\n", STR_ARG(doc->sources.list[def.file]->path));
 }
 
 /* The type a name has where it is used: narrowed, after conversions. */
@@ -113,6 +118,8 @@ static void field(Doc *doc, const Symbol *s, const Use *u, Buf *out)
     }
     if (s->item && s->item->kind == AST_ITEM_TYPE)
         buf_printf(out, "field of `%.*s`\n", STR_ARG(s->item->name.text));
+    else if (s->def.file != doc->source->id)
+        in_file(doc, s->def, out);
     else
         buf_printf(out, "made in line %u\n", line_of(doc, s->def));
     if (known && f) {
@@ -144,14 +151,18 @@ static void symbol(Doc *doc, const Symbol *s, const Use *u, Buf *out)
         buf_printf(out, "```tutti\npipeline %.*s\n```\n", STR_ARG(s->name));
         break;
     default:
-        if (!s->item) {
-            buf_printf(out, "%s `%.*s`\n", symbol_word(s->kind), STR_ARG(s->name));
+        if (!s->item) { /* of another file, met in an expression */
+            buf_printf(out, "%s `%.*s` ", symbol_word(s->kind), STR_ARG(s->name));
+            in_file(doc, s->def, out);
             return;
         }
         declaration(doc, s->item->span, out);
         break;
     }
-    if (s->item) comments_above(doc, s->item->span.start, out);
+    if (s->item && s->item->span.file == doc->source->id)
+        comments_above(doc, s->item->span.start, out);
+    else if (s->item)
+        in_file(doc, s->def, out);
 }
 
 /* ---- words -------------------------------------------------------------------------------- */

@@ -17,7 +17,9 @@ typedef struct Walk {
     Index *index;
     const AstItem *item;
     const AstStage *stage;
+    const AstItem *uses;            /* the first `use` of the file, or NULL */
     Map names[SYMBOL_PIPELINE + 1]; /* declarations of each kind: name to index + 1 */
+    uint32_t foreign[LSP_FOREIGN_MAX], foreign_count; /* symbols of other files */
     Status failed;
 } Walk;
 
@@ -56,9 +58,23 @@ static void mark(Walk *w, MarkKind kind, Span at, Str owner, bool in)
     if (own(w, at)) ADD(w, x->marks, x->mark_count, x->mark_cap, ((Mark){at, kind, owner, in}));
 }
 
+/* Of `m.name`, where m is a used file, the name. */
+static Span last_part(const Walk *w, Span at)
+{
+    if (!own(w, at)) return at;
+    Str text = source_text(w->doc->source, at);
+    for (size_t i = text.len; i > 0; i--) {
+        if (text.ptr[i - 1] != '.') continue;
+        at.start += (uint32_t)i;
+        break;
+    }
+    return at;
+}
+
 static void use(Walk *w, Span at, uint32_t symbol)
 {
     Index *x = w->index;
+    at = last_part(w, at);
     if (own(w, at)) ADD(w, x->uses, x->use_count, x->use_cap, ((Use){at, symbol}));
 }
 
@@ -83,10 +99,45 @@ static uint32_t named(const Walk *w, SymbolKind kind, Str name)
     return found ? (uint32_t)(found - 1) : NO_INDEX;
 }
 
+/* ---- names of other files ------------------------------------------------------------------ */
+
+/* The symbol of a definition in another file; made when first used. */
+static uint32_t foreign(Walk *w, SymbolKind kind, Str name, Span def, const AstItem *item)
+{
+    Index *x = w->index;
+    for (uint32_t i = 0; i < w->foreign_count; i++) {
+        const Symbol *s = &x->symbols[w->foreign[i]];
+        if (s->def.file == def.file && s->def.start == def.start) return w->foreign[i];
+    }
+    if (w->foreign_count == LSP_FOREIGN_MAX || w->failed) return NO_INDEX;
+    w->foreign[w->foreign_count++] = x->symbol_count;
+    ADD(w, x->symbols, x->symbol_count, x->symbol_cap, ((Symbol){kind, name, def, item}));
+    return w->failed ? NO_INDEX : x->symbol_count - 1;
+}
+
+static bool declares(const AstItem *item, SymbolKind kind);
+
+static uint32_t foreign_named(Walk *w, SymbolKind kind, Str name)
+{
+    ptrdiff_t dot = str_find_char(name, '.');
+    Str as = dot > 0 ? str_slice(name.ptr, (size_t)dot) : STR_NONE;
+    if (dot > 0) name = str_skip(name, (size_t)dot + 1);
+    for (const AstItem *u = w->uses; u; u = u->next) {
+        if (u->kind != AST_ITEM_USE) continue;
+        if (kind != SYMBOL_UNIT && !str_eq(u->as.use.as.text, as)) continue; /* units: bare */
+        const AstFile *file = doc_used(w->doc, u);
+        for (const AstItem *item = file ? file->items : NULL; item; item = item->next)
+            if (declares(item, kind) && str_eq(item->name.text, name))
+                return foreign(w, kind, item->name.text, item->name.span, item);
+    }
+    return NO_INDEX;
+}
+
 /* True when there is such a declaration. */
 static bool use_named(Walk *w, SymbolKind kind, const AstName *name)
 {
     uint32_t found = name->text.len ? named(w, kind, name->text) : NO_INDEX;
+    if (found == NO_INDEX && name->text.len) found = foreign_named(w, kind, name->text);
     if (found != NO_INDEX) use(w, name->span, found);
     return found != NO_INDEX;
 }
@@ -98,7 +149,9 @@ static void use_field(Walk *w, const Record *row, Str name, Span at)
     Span def;
     if (!field || !facts_place(&w->doc->sources, field->name, &def)) return;
     /* The symbol may not be known yet: kept as a place, and resolved at the end. */
-    use(w, at, NO_INDEX - 1 - def.start);
+    uint32_t there =
+        own(w, def) ? NO_INDEX - 1 - def.start : foreign(w, SYMBOL_FIELD, field->name, def, NULL);
+    if (there != NO_INDEX) use(w, at, there);
 }
 
 /* ---- expressions -------------------------------------------------------------------------- */
@@ -335,18 +388,27 @@ static void stages(Walk *w, const AstStage *s)
 
 /* ---- tests -------------------------------------------------------------------------------- */
 
+static void step_record(Walk *w, const AstExpr *e, const Record *row);
+
+/* A value that stands for a field, whose record (or that of its items) is `inner`. */
+static void step_value(Walk *w, const AstExpr *e, const Record *inner)
+{
+    if (!e) return;
+    if (e->kind == AST_RECORD)
+        step_record(w, e, inner);
+    else if (e->kind == AST_LIST)
+        for (const AstExpr *one = e->as.items; one; one = one->next) step_value(w, one, inner);
+    else
+        expr(w, e);
+}
+
 static void step_record(Walk *w, const AstExpr *e, const Record *row)
 {
     for (const AstField *f = e->as.fields; f; f = f->next) {
         if (f->spread) continue;
         use_field(w, row, f->name.text, f->name.span);
         const RecordField *field = row ? record_find(row, f->name.text) : NULL;
-        bool inner = f->value && f->value->kind == AST_RECORD;
-        if (inner)
-            step_record(w, f->value,
-                        field && field->type.kind == IR_RECORD ? field->type.record : NULL);
-        else
-            expr(w, f->value);
+        step_value(w, f->value, field ? field->type.record : NULL);
     }
 }
 
@@ -359,17 +421,25 @@ static void test(Walk *w, const AstItem *item)
 
 /* ---- declarations ------------------------------------------------------------------------- */
 
+static const struct {
+    AstItemKind item;
+    SymbolKind symbol;
+} declarations[] = {{AST_ITEM_TYPE, SYMBOL_TYPE},   {AST_ITEM_CONNECTION, SYMBOL_CONNECTION},
+                    {AST_ITEM_CONST, SYMBOL_CONST}, {AST_ITEM_FN, SYMBOL_FN},
+                    {AST_ITEM_UNIT, SYMBOL_UNIT},   {AST_ITEM_PIPELINE, SYMBOL_PIPELINE},
+                    {AST_ITEM_TABLE, SYMBOL_TABLE}, {AST_ITEM_MAP, SYMBOL_MAP}};
+
+static bool declares(const AstItem *item, SymbolKind kind)
+{
+    for (size_t i = 0; i < COUNT_OF(declarations); i++)
+        if (declarations[i].item == item->kind) return declarations[i].symbol == kind;
+    return false;
+}
+
 static void declare(Walk *w, const AstItem *item)
 {
-    static const struct {
-        AstItemKind item;
-        SymbolKind symbol;
-    } kinds[] = {{AST_ITEM_TYPE, SYMBOL_TYPE},   {AST_ITEM_CONNECTION, SYMBOL_CONNECTION},
-                 {AST_ITEM_CONST, SYMBOL_CONST}, {AST_ITEM_FN, SYMBOL_FN},
-                 {AST_ITEM_UNIT, SYMBOL_UNIT},   {AST_ITEM_PIPELINE, SYMBOL_PIPELINE},
-                 {AST_ITEM_TABLE, SYMBOL_TABLE}, {AST_ITEM_MAP, SYMBOL_MAP}};
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        if (kinds[i].item == item->kind) symbol(w, kinds[i].symbol, &item->name);
+    for (size_t i = 0; i < COUNT_OF(declarations); i++)
+        if (declarations[i].item == item->kind) symbol(w, declarations[i].symbol, &item->name);
     if (item->kind != AST_ITEM_EXTERN) return;
     for (const AstCFn *f = item->as.external.fns; f; f = f->next) symbol(w, SYMBOL_FN, &f->name);
 }
@@ -476,14 +546,27 @@ static void resolve(Index *x)
     x->use_count = kept;
 }
 
+static SymbolKind symbol_of(FactKind kind)
+{
+    switch (kind) {
+    case FACT_PARAM: return SYMBOL_PARAM;
+    case FACT_CONST: return SYMBOL_CONST;
+    case FACT_ENUM_NAME: return SYMBOL_ENUM_NAME;
+    default: return SYMBOL_FIELD;
+    }
+}
+
 static void facts(Walk *w)
 {
     const Facts *f = &w->doc->facts;
     for (uint32_t i = 0; i < f->count && !w->failed; i++) {
         Span def;
-        if (f->list[i].kind == FACT_VALUE) continue;
-        if (!facts_place(&w->doc->sources, f->list[i].def, &def) || !own(w, def)) continue;
-        use(w, f->list[i].at, NO_INDEX - 1 - def.start);
+        if (f->list[i].kind == FACT_VALUE || !own(w, f->list[i].at)) continue;
+        if (!facts_place(&w->doc->sources, f->list[i].def, &def)) continue;
+        SymbolKind kind = symbol_of(f->list[i].kind);
+        uint32_t there =
+            own(w, def) ? NO_INDEX - 1 - def.start : foreign(w, kind, f->list[i].def, def, NULL);
+        if (there != NO_INDEX) use(w, f->list[i].at, there);
     }
 }
 
@@ -491,6 +574,7 @@ static void walk(Walk *w)
 {
     for (const AstItem *item = w->doc->file->items; item; item = item->next) {
         w->item = item;
+        if (!w->uses && item->kind == AST_ITEM_USE) w->uses = item;
         declare(w, item);
     }
     for (const AstItem *item = w->doc->file->items; item && !w->failed; item = item->next) {
@@ -502,11 +586,14 @@ static void walk(Walk *w)
 
 Status index_build(Doc *doc, Index *index)
 {
-    Walk w = {.doc = doc, .index = index};
-    for (size_t i = 0; i < COUNT_OF(w.names); i++) map_init(&w.names[i], PARSE_TOKENS_MAX);
-    walk(&w);
-    for (size_t i = 0; i < COUNT_OF(w.names); i++) map_done(&w.names[i]);
-    if (w.failed) return w.failed;
+    Walk *w = arena_one(doc->arena, Walk);
+    if (!w) return ST_NO_MEMORY;
+    w->doc = doc;
+    w->index = index;
+    for (size_t i = 0; i < COUNT_OF(w->names); i++) map_init(&w->names[i], PARSE_TOKENS_MAX);
+    walk(w);
+    for (size_t i = 0; i < COUNT_OF(w->names); i++) map_done(&w->names[i]);
+    if (w->failed) return w->failed;
     if (index->use_count) qsort(index->uses, index->use_count, sizeof(Use), by_place);
     if (index->mark_count) qsort(index->marks, index->mark_count, sizeof(Mark), mark_by_place);
     resolve(index);

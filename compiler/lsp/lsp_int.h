@@ -21,9 +21,10 @@ enum {
     LSP_ANSWER_MAX = 64 << 20,
     LSP_DOCS_MAX = 256,
     LSP_URI_MAX = 4096,
-    LSP_ITEMS_MAX = 500,  /* completions in one answer */
-    LSP_NAME_MAX = 128,   /* of a new name */
-    LSP_ALIASES_MAX = 64, /* a field handed on by so many stages under its name */
+    LSP_ITEMS_MAX = 500,    /* completions in one answer */
+    LSP_NAME_MAX = 128,     /* of a new name */
+    LSP_FOREIGN_MAX = 2000, /* names of other files that a text uses */
+    LSP_ALIASES_MAX = 64,   /* a field handed on by so many stages under its name */
     LSP_ARENA_MAX = 512 << 20
 };
 
@@ -57,7 +58,7 @@ typedef enum SymbolKind {
 typedef struct Symbol {
     SymbolKind kind;
     Str name;
-    Span def;            /* the name where it was made */
+    Span def;            /* the name where it was made, maybe in another file */
     const AstItem *item; /* around it, or it */
 } Symbol;
 
@@ -102,6 +103,7 @@ typedef struct Doc {
     bool open;
     bool stale;  /* what follows is older than the text */
     bool unsaid; /* diagnostics were not sent yet */
+    bool uses_files;
     Arena *arena;
     SourceSet sources;
     const Source *source; /* NULL: the text is too long */
@@ -143,8 +145,9 @@ Doc *lsp_doc(Lsp *lsp, const Json *params); /* of params.textDocument.uri; NULL:
 /* The document with its tree, findings and facts; false: failed (said so). */
 bool lsp_doc_ready(Lsp *lsp, Doc *doc);
 void lsp_doc_free(Doc *doc);
-MUST Status lsp_doc_check(Doc *doc); /* makes what is known about the text anew */
-const Index *lsp_index(Doc *doc);    /* never NULL: empty when memory ends */
+/* Makes what is known about the text anew; `others` are all open documents, or NULL. */
+MUST Status lsp_doc_check(Doc *doc, const Doc *others);
+const Index *lsp_index(Doc *doc); /* never NULL: empty when memory ends */
 void lsp_did_open(Lsp *lsp, const Json *params);
 void lsp_did_change(Lsp *lsp, const Json *params);
 void lsp_did_save(Lsp *lsp, const Json *params);
@@ -180,6 +183,8 @@ const Record *doc_stage_row(const Doc *doc, Span stage, bool out);
 const Fact *doc_fact(const Doc *doc, uint32_t offset);
 /* The value that ends exactly there (the largest of them); NULL: none. */
 const Fact *doc_fact_before(const Doc *doc, uint32_t end);
+/* The file that a `use` names; NULL: it could not be read. */
+const AstFile *doc_used(const Doc *doc, const AstItem *use);
 /* The rows of a test's `in` and `expect`. */
 const Record *doc_step_row(const Doc *doc, const AstItem *test, const AstStep *step);
 

@@ -23,6 +23,20 @@ static bool at_position(Lsp *lsp, const Json *params, Found *found)
     return true;
 }
 
+/* On the path of a `use`, or a name it gave: the start of that file. */
+static void put_used_file(Lsp *lsp, const Json *params, const Found *f, JsonOut *out)
+{
+    uint32_t offset = lsp_offset(f->doc, json_get(params, "position"));
+    const AstItem *item = doc_item(f->doc, offset);
+    const AstFile *file = item && item->kind == AST_ITEM_USE && offset <= item->span.end
+                              ? doc_used(f->doc, item)
+                              : NULL;
+    if (file)
+        lsp_put_location(lsp, out, f->doc, (Span){file->source->id, 0, 0});
+    else
+        json_put_null(out);
+}
+
 void lsp_definition(Lsp *lsp, const Json *params, JsonOut *out)
 {
     Found f;
@@ -30,7 +44,17 @@ void lsp_definition(Lsp *lsp, const Json *params, JsonOut *out)
     if (f.use)
         lsp_put_location(lsp, out, f.doc, f.index->symbols[f.use->symbol].def);
     else
-        json_put_null(out);
+        put_used_file(lsp, params, &f, out);
+}
+
+static bool elsewhere(const Found *f)
+{
+    return f->index->symbols[f->use->symbol].def.file != f->doc->source->id;
+}
+
+static bool is_definition(const Found *f, const Use *u)
+{
+    return !elsewhere(f) && u->at.start == f->index->symbols[u->symbol].def.start;
 }
 
 void lsp_references(Lsp *lsp, const Json *params, JsonOut *out)
@@ -42,7 +66,7 @@ void lsp_references(Lsp *lsp, const Json *params, JsonOut *out)
     for (uint32_t i = 0; f.use && i < f.index->use_count; i++) {
         const Use *u = &f.index->uses[i];
         if (u->symbol != f.use->symbol) continue;
-        if (!declaration && u->at.start == f.index->symbols[u->symbol].def.start) continue;
+        if (!declaration && is_definition(&f, u)) continue;
         lsp_put_location(lsp, out, f.doc, u->at);
     }
     json_end(out);
@@ -56,7 +80,7 @@ void lsp_highlight(Lsp *lsp, const Json *params, JsonOut *out)
     for (uint32_t i = 0; f.use && i < f.index->use_count; i++) {
         const Use *u = &f.index->uses[i];
         if (u->symbol != f.use->symbol) continue;
-        bool made = u->at.start == f.index->symbols[u->symbol].def.start;
+        bool made = is_definition(&f, u);
         json_begin_object(out);
         lsp_put_range(out, f.doc, u->at);
         json_field_int(out, "kind", made ? 3 : 2); /* write, read */
@@ -71,7 +95,7 @@ void lsp_prepare_rename(Lsp *lsp, const Json *params, JsonOut *out)
 {
     Found f;
     if (!at_position(lsp, params, &f)) return;
-    if (!f.use) {
+    if (!f.use || elsewhere(&f)) {
         json_put_null(out);
         return;
     }
@@ -154,7 +178,7 @@ static bool rename_is_safe(Lsp *lsp, const Found *f, Str name)
     buf_init(&trial.text, LSP_MESSAGE_MAX);
     trial.arena = arena_new(256 << 10, LSP_ARENA_MAX);
     Status st = trial.arena ? renamed_text(f, name, &trial.text) : ST_NO_MEMORY;
-    if (!st) st = lsp_doc_check(&trial);
+    if (!st) st = lsp_doc_check(&trial, lsp->docs);
     if (!st && !trial.source) st = ST_LIMIT;
     bool safe = !st && same_meaning(lsp, f, &trial, name);
     if (st) lsp_fail(lsp, RPC_INTERNAL_ERROR, "%s", status_text(st));
@@ -170,6 +194,10 @@ void lsp_rename(Lsp *lsp, const Json *params, JsonOut *out)
     if (!at_position(lsp, params, &f)) return;
     if (!f.use) {
         lsp_fail(lsp, RPC_REQUEST_FAILED, "there is nothing to rename here");
+        return;
+    }
+    if (elsewhere(&f)) {
+        lsp_fail(lsp, RPC_REQUEST_FAILED, "this name is declared in another file");
         return;
     }
     if (!is_name(name)) {

@@ -307,7 +307,7 @@ void check__tests(Check *c);
 /* reasons.c: why records may leave each node by the error port. */
 void check__reasons(Check *c, IrPipeline *p, const Record *in);
 /* Reasons that the code from `mark` on may fail with, one bit each. */
-uint32_t check__reason_bits(const IrStage *s, uint32_t mark);
+uint32_t check__reason_bits(const Check *c, const IrStage *s, uint32_t mark);
 
 /* ---- facts.c: only called when c->facts is there ---- */
 void facts__expr(Check *c, const AstExpr *e, const Val *v, uint32_t mark);

@@ -21,7 +21,7 @@ void facts__expr(Check *c, const AstExpr *e, const Val *v, uint32_t mark)
     const IrStage *s = c->b->stage;
     *add(c) = (Fact){.at = e->span,
                      .type = v->type,
-                     .reasons = mark < s->code_count ? check__reason_bits(s, mark) : 0};
+                     .reasons = mark < s->code_count ? check__reason_bits(c, s, mark) : 0};
 }
 
 void facts__name(Check *c, FactKind kind, Span at, Str def, const Type *type)

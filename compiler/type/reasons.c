@@ -1,5 +1,5 @@
 /* compiler/type/reasons.c: why records may leave each node by the error port. */
-#include "compiler/type/check.h"
+#include "compiler/type/flow.h"
 
 typedef struct Reasons {
     Str list[64];
@@ -61,6 +61,7 @@ static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const
         add_known(r, ins->imm.index == AGG_SUM ? REASON_OVERFLOW : REASON_RANGE);
         break;
     case IR_MEM: {
+        if (ins->imm.index >= p->mem_count) break; /* after an error */
         const IrMem *m = &p->mems[ins->imm.index];
         if (m->key_count) add_known(r, REASON_STATE_FULL);
         if (m->resets) add_known(r, REASON_RANGE);
@@ -90,9 +91,10 @@ static void stage(Reasons *nodes, const IrPipeline *p, const IrStage *s)
     }
 }
 
-uint32_t check__reason_bits(const IrStage *s, uint32_t mark)
+uint32_t check__reason_bits(const Check *c, const IrStage *s, uint32_t mark)
 {
     static const IrPipeline none;
+    const IrPipeline *p = c->flow ? &c->flow->p : &none;
     Reasons found = {0};
     uint32_t caught = 0, bits = 0;
     for (uint32_t i = mark; i < s->code_count; i++) {
@@ -101,7 +103,7 @@ uint32_t check__reason_bits(const IrStage *s, uint32_t mark)
         else if (s->code[i].op == IR_CATCH && caught)
             caught--;
         else if (!caught)
-            instruction(&found, &none, s, &s->code[i]);
+            instruction(&found, p, s, &s->code[i]);
     }
     for (uint32_t i = 0; i < found.count; i++)
         for (uint32_t r = 1; r < REASON__COUNT; r++)

@@ -13,7 +13,8 @@ enum {
     FRAME_TALLY,
     FRAME_TYPE,
     FRAME_DECL,
-    FRAME_FORMAT
+    FRAME_FORMAT,
+    FRAME_ALONE
 };
 
 const Word words[] = {
@@ -90,6 +91,7 @@ const Word *word_find(WordKind kind, Str name)
 void word_program(const Word *word, Buf *out)
 {
     uint8_t f = word->frame;
+    if (f == FRAME_ALONE) return;
     const char *example = word->example;
     buf_text(out, "type Reading = { ts: time, machine: string(16), temp: f64 [degC],\n"
                   "  pressure: f64 [bar]?, n: i32, state: enum { RUN, IDLE }, note: string(64)\n");
@@ -115,6 +117,7 @@ void word_program(const Word *word, Buf *out)
 /* Compiles the example; only a word that compiles is offered. */
 static bool compiles(const Word *word)
 {
+    if (word->frame == FRAME_ALONE) return true;
     SourceSet set;
     DiagList diags;
     Source *source;

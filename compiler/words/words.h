@@ -36,7 +36,8 @@ const char *word_kind_text(WordKind kind); /* "stage" */
 const Word *word_find(WordKind kind, Str name);
 /* False when this version refuses the word; compiled once per word and process, then remembered. */
 bool word_available(const Word *word);
-/* The program around a word's example; for the test that compiles them all. */
+/* The program around a word's example, for the test that compiles them all; nothing for a word
+ * whose example needs another file. */
 void word_program(const Word *word, Buf *out);
 
 /* Behind `from` and `into`: connectors.def. */

@@ -30,6 +30,7 @@ TEST(an_example_is_only_refused_for_not_being_available)
         buf_init(&text, 1 << 16);
         buf_init(&out, 1 << 20);
         word_program(&words[i], &text);
+        if (!text.len) continue;
         Arena *arena = arena_new(0, 0);
         source_set_init(&set, arena);
         diag_list_init(&diags, arena, &set);

@@ -78,8 +78,10 @@ export async function open(program = sanitized) {
         },
         /** Diagnostics of a version, once they were sent. */
         async diagnostics(uri, version = 1) {
-            while (!(published.has(uri) && published.get(uri).version === version))
-                await new Promise((done) => (wake = done));
+            while (!(published.has(uri) && published.get(uri).version === version)) {
+                const gone = exited.then(() => { throw new Error(`the server is gone: ${errors}`); });
+                await Promise.race([new Promise((done) => (wake = done)), gone]);
+            }
             return published.get(uri).diagnostics;
         },
         /** Waits until something was published without a version: a closed document. */

@@ -89,7 +89,7 @@ test("a rename that cannot be is refused with a reason", async () => {
 test("every name of every program can be renamed and renamed back", async () => {
     const client = await open();
     let renamed = 0;
-    for (const { path, text: before } of programs("examples", "tests/lang/good", "tests/bench")) {
+    for (const { path, text: before } of programs("examples", "tests/lang/good", "tests/lang/state", "tests/bench")) {
         const uri = await client.open(before);
         const said = (await client.diagnostics(uri)).map((d) => d.code);
         const seen = new Set();
@@ -134,5 +134,45 @@ test("a renamed program passes the tests it passed", async () => {
     const after = apply(text, edit.changes[uri]);
     const run = spawnSync(release, ["test", "-"], { input: after, encoding: "utf8" });
     assert.match(run.stdout, /1 passed, 0 failed/);
+    await client.end();
+});
+
+test("names of other files lead there, and are not renamed from here", async () => {
+    const client = await open();
+    const base = "file:///nowhere/lib/units.tutti";
+    const lib = "# Limits.\ntype Load = { now: f64 }\nconst most = 10\nunit turn = 6.25 [rad]\nfn twice(x: f64) -> f64 = x * 2\n";
+    const program = `use "lib/units.tutti" as lim
+pipeline p {
+  from stdin as json lim.Load
+  where now < lim.most
+  let far = lim.twice(now)  angle = 2 [turn]
+  into stdout
+  on error drop
+}
+`;
+    await client.open(lib, base);
+    const uri = await client.open(program, "file:///nowhere/plant.tutti");
+    assert.deepEqual(await client.diagnostics(uri), []); // the open text is used, nothing is on disk
+    const to = async (needle) =>
+        client.ask(lsp.DefinitionRequest.type, { textDocument: { uri }, position: at(program, needle) });
+    assert.deepEqual((await to("Load")).range.start, at(lib, "Load"));
+    assert.equal((await to("Load")).uri, base);
+    assert.deepEqual((await to("most")).range.start, at(lib, "most"));
+    assert.deepEqual((await to("twice")).range.start, at(lib, "twice"));
+    assert.deepEqual((await to("now <")).range.start, at(lib, "now"));
+    assert.deepEqual((await to("turn")).range.start, at(lib, "turn"));
+    assert.equal((await to("lib/units")).uri, base);
+    const hover = await client.ask(lsp.HoverRequest.type, { textDocument: { uri }, position: at(program, "twice") });
+    assert.match(hover.contents.value, /fn twice\(x: f64\) -> f64 = x \* 2/);
+    await assert.rejects(client.ask(lsp.RenameRequest.type, { textDocument: { uri }, position: at(program, "most"), newName: "top" }),
+        /another file/);
+    const offered = await client.ask(lsp.CompletionRequest.type, { textDocument: { uri }, position: at(program, "lim.most") });
+    assert.ok(offered.items.some((item) => item.label === "lim.most"));
+    // An error there is said at the `use`, as soon as it is made.
+    await client.change(base, 2, [{ text: lib.replace("x * 2", "x * y") }]);
+    await client.change(uri, 2, []);
+    const said = await client.diagnostics(uri, 2);
+    assert.deepEqual(said[0].range.start, { line: 0, character: 0 });
+    assert.match(said[0].message, /has errors; line 5: there is no `y` here/);
     await client.end();
 });
