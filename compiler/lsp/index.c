@@ -503,7 +503,8 @@ static int by_place(const void *a, const void *b)
 {
     const Use *x = a, *y = b;
     if (x->at.start != y->at.start) return x->at.start < y->at.start ? -1 : 1;
-    return x->symbol < y->symbol ? -1 : x->symbol > y->symbol; /* resolved ones first */
+    /* Places first: a field of a record literal is the field of the type that is wanted there. */
+    return x->symbol > y->symbol ? -1 : x->symbol < y->symbol;
 }
 
 static int mark_by_place(const void *a, const void *b)

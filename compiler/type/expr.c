@@ -442,6 +442,7 @@ static Val record(Check *c, const AstExpr *e, const Type *want)
         const RecordField *hint = want && want->kind == IR_RECORD && !f->spread
                                       ? record_find(want->record, f->name.text)
                                       : NULL;
+        if (c->facts && hint) facts__name(c, FACT_FIELD, f->name.span, hint->name, &hint->type);
         Val v = check__expr(c, f->value, hint ? &hint->type : NULL);
         if (check__bad(&v)) {
             bad = true;
