@@ -101,3 +101,18 @@ describe("pages' logic", () => {
         expect([...(last as (number | null)[])]).toEqual([2, null]);
     });
 });
+
+describe("what needs attention", () => {
+    it("names a connection of a program by its address, and a pipeline that waits", async () => {
+        const { attention } = await import("@/pages/attention");
+        const link = { name: "meter-0-1", stored: false, kind: "modbus", url: "modbus://10.0.0.7:502", state: "failed" as const, error: "timed out" };
+        const pipeline = { name: "copy", state: "running", error: "cannot write out.ndjson: No space left on device", error_rate: 0 };
+        const rows = attention({ stats: null, connections: [link, { ...link, name: "plc", stored: true, state: "degraded" }], pipelines: [pipeline as never] });
+        expect(rows.map((r) => r.text)).toEqual([
+            "The connection to modbus://10.0.0.7:502 has no link.",
+            "Pipeline copy waits.",
+            "Connection plc answers only in part.",
+        ]);
+        expect(rows[1]!.detail).toBe(pipeline.error);
+    });
+});

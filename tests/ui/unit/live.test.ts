@@ -22,6 +22,17 @@ describe("ring", () => {
         for (let i = 0; i < 1000; i++) ring.push(i, i);
         expect(ring.times().buffer).toBe(buffer);
     });
+    it("takes older samples in front, and none that it has", () => {
+        const ring = new Ring(4);
+        ring.push(10, 100);
+        ring.push(11, 110);
+        ring.seed([7, 8, 9, 10, 12], [70, 80, 90, 1, 2]);
+        expect([...ring.times()]).toEqual([8, 9, 10, 11]);
+        expect([...ring.values()]).toEqual([80, 90, 100, 110]);
+        const empty = new Ring(2);
+        empty.seed([1, 2, 3], [10, 20, 30]);
+        expect([...empty.values()]).toEqual([20, 30]);
+    });
     it("is empty after clear, and refuses no capacity", () => {
         const ring = new Ring(2);
         ring.push(1, 1);

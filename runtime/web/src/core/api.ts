@@ -109,6 +109,8 @@ export interface PipelineDetail extends Pipeline {
 }
 export interface Connection {
     name: string;
+    /** false: it stands in a program, and its name is that of a link */
+    stored: boolean;
     kind: string;
     url: string;
     state: "idle" | "connecting" | "connected" | "degraded" | "failed";

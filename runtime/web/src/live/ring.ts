@@ -30,6 +30,15 @@ export class Ring {
         this.end++;
     }
 
+    /** Puts older samples in front of what is there, as many as fit. Newer ones are left out. */
+    seed(times: number[], values: number[]): void {
+        const [t, v] = [this.times().slice(), this.values().slice()];
+        const first = t.length ? t[0]! : Infinity;
+        this.end = 0;
+        times.forEach((time, at) => time < first && this.push(time, values[at]!));
+        t.forEach((time, at) => this.push(time, v[at]!));
+    }
+
     clear(): void {
         this.end = 0;
     }

@@ -16,7 +16,7 @@ export interface Sample {
 }
 
 const NEVER: Sample = { value: null, quality: 3, at: 0 };
-const SPARK_POINTS = 60;
+export const SPARK_POINTS = 60;
 const CELLS_KEPT = 6000;
 
 /** Server time, once a second: ages and staleness count on without frames. */

@@ -2,20 +2,14 @@
 // one sentence and one way to act), and the generated overview dashboard.
 import { useEffect, useRef, useState } from "preact/hooks";
 import "./pages.css";
-import { api, ApiError, type Connection, type Pipeline, type UnsStats } from "../core/api";
+import { api, ApiError, type UnsStats } from "../core/api";
 import { numberText, plural, shortNumber } from "../core/format";
 import { subscribe } from "../live/socket";
 import { Icon } from "../ui/icon";
 import { useLoad, useTitle } from "../ui/hooks";
 import { Empty, Failure } from "../ui/state";
+import { attention, type Attention, type Summary } from "./attention";
 import { Widgets } from "./widgets";
-
-interface Summary {
-    stats: UnsStats | null;
-    pipelines: Pipeline[];
-    connections: Connection[];
-    at: number;
-}
 
 /** A module that is not there is an empty list, not an error of the page. */
 const orEmpty = async <T,>(load: Promise<T>, empty: T): Promise<T> =>
@@ -31,33 +25,6 @@ async function loadSummary(): Promise<Summary> {
         orEmpty(api.connections(), { connections: [] }),
     ]);
     return { stats, pipelines: pipelines.pipelines, connections: connections.connections, at: performance.now() };
-}
-
-export interface Attention {
-    weight: number;
-    text: string;
-    detail?: string;
-    href: string;
-    action: string;
-}
-
-/** Worst first. Every row says one thing and where to go. */
-export function attention(summary: Pick<Summary, "stats" | "pipelines" | "connections">): Attention[] {
-    const rows: Attention[] = [];
-    for (const c of summary.connections) {
-        if (c.state !== "failed" && c.state !== "degraded") continue;
-        const text = c.state === "failed" ? `Connection ${c.name} has no link to ${c.url}.` : `Connection ${c.name} answers only in part.`;
-        rows.push({ weight: c.state === "failed" ? 4 : 2, text, detail: c.error || undefined, href: `/logs?q=${encodeURIComponent(c.name)}`, action: "See its log" });
-    }
-    for (const p of summary.pipelines) {
-        const href = `/pipelines/${encodeURIComponent(p.name)}`;
-        if (p.state === "failed") rows.push({ weight: 5, text: `Pipeline ${p.name} has failed.`, detail: p.error ?? undefined, href, action: "Open it" });
-        else if (p.error_rate > 0)
-            rows.push({ weight: 3, text: `Pipeline ${p.name} sets records aside: ${shortNumber(p.error_rate)} per second.`, href, action: "Open it" });
-    }
-    const stale = summary.stats?.stale ?? 0;
-    if (stale > 0) rows.push({ weight: 1, text: `${plural("value", stale)} ${stale === 1 ? "has" : "have"} gone stale.`, href: "/uns", action: "Explore" });
-    return rows.sort((a, b) => b.weight - a.weight);
 }
 
 function Tile(props: { label: string; value: string; unit?: string; note?: string; href: string; bad?: boolean }) {
@@ -92,7 +59,7 @@ function useRate(summary: Summary | null): number | null {
 
 function Tiles(props: { summary: Summary; rate: number | null }) {
     const { stats, pipelines, connections } = props.summary;
-    const failing = pipelines.filter((p) => p.state === "failed" || p.error_rate > 0).length;
+    const failing = pipelines.filter((p) => p.state === "failed" || p.error || p.error_rate > 0).length;
     const running = pipelines.filter((p) => p.state === "running").length;
     const down = connections.filter((c) => c.state === "failed" || c.state === "degraded").length;
     const up = connections.filter((c) => c.state === "connected").length;

@@ -1,6 +1,7 @@
 // ui/spark.tsx: the 60x16 line beside a value. Painted on its own small canvas, at most four times
 // a second and only when its cell has a new sample; one timer paints all of them.
 import { useEffect, useRef } from "preact/hooks";
+import { seed } from "../live/seed";
 import type { Cell } from "../live/values";
 import { colour, themeVersion } from "../theme/theme";
 
@@ -52,6 +53,7 @@ setInterval(() => {
     for (const item of painted) {
         if (!item.cell.dirty) continue;
         item.cell.dirty = false;
+        seed(item.cell);
         paint(item);
     }
 }, 250);
@@ -62,6 +64,7 @@ export function Spark(props: { cell: Cell }) {
     useEffect(() => {
         const item = { canvas: ref.current!, cell: props.cell };
         painted.add(item);
+        seed(item.cell);
         paint(item);
         return () => void painted.delete(item);
     }, [props.cell]);
