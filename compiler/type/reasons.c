@@ -111,13 +111,27 @@ uint32_t check__reason_bits(const Check *c, const IrStage *s, uint32_t mark)
     return bits;
 }
 
+/* `as text`, `as raw`: the one field is always there. */
+static void plain(Reasons *r, IrType kind)
+{
+    add_known(r, REASON_TOO_LONG);
+    if (kind == IR_STR) add_known(r, REASON_BAD_VALUE);
+    if (kind == IR_JSON) add_known(r, REASON_BAD_JSON);
+}
+
 void check__reasons(Check *c, IrPipeline *p, const Record *in)
 {
     Reasons *nodes = NEW(c, Reasons, p->node_count + 1);
     for (uint32_t i = 0; i < p->source_count; i++) {
         Reasons *r = &nodes[p->sources[i].node];
-        add_known(r, REASON_BAD_JSON);
-        decode(r, in);
+        if (p->sources[i].format == FORMAT_TEXT || p->sources[i].format == FORMAT_RAW) {
+            plain(r, in->fields[0].type.kind);
+        } else {
+            add_known(r, REASON_BAD_JSON);
+            decode(r, in);
+        }
+        bool link = p->sources[i].map != NO_INDEX || p->sources[i].connection != NO_INDEX;
+        if (link) add(r, STR("source_failed"));
         if (p->sources[i].unknown == UNKNOWN_REJECT) add_known(r, REASON_UNKNOWN_FIELD);
     }
     for (uint32_t i = 0; i < p->stage_count; i++) stage(nodes, p, &p->stages[i]);

@@ -199,9 +199,10 @@ static int poll_once(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Bu
 static bool poll_on(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Buf *json,
                     char *reason)
 {
-    bool degraded = false;
+    /* A device that takes calls and never answers is not there: its first answer says so. */
+    bool degraded = false, answered = !link->subscribes;
     int64_t every = link->every_ms * NS_PER_MS, due = clock_monotonic_ns();
-    say_state(link, CONNECT_CONNECTED, "", 0);
+    if (answered) say_state(link, CONNECT_CONNECTED, "", 0);
     for (;;) {
         if (!link->subscribes) due = clock_monotonic_ns() + NS_PER_S;
         if (wait_until(link, due)) return true;
@@ -220,8 +221,9 @@ static bool poll_on(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Buf
         else if (!json->failed)
             say_record(link, buf_view(json), false);
         if (bad && !degraded) say_state(link, CONNECT_DEGRADED, reason, 0);
-        if (!bad && degraded) say_state(link, CONNECT_CONNECTED, "", 0);
+        if (!bad && (degraded || !answered)) say_state(link, CONNECT_CONNECTED, "", 0);
         degraded = bad;
+        answered = true;
     }
 }
 

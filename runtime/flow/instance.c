@@ -7,8 +7,13 @@
 #include "base/mem.h"
 #include "flow/pipe.h"
 
+#include "base/str.h"
+
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { SOURCE_TEXT_BYTES = 600 };
 
 struct FlowProgram {
     void *library; /* NULL: linked in */
@@ -154,6 +159,14 @@ static void batch_done(FlowInstance *instance)
     instance->pipe.scratch_len = 0;
 }
 
+static void input_done(FlowInstance *instance, int64_t now_ns)
+{
+    RtPipe *pipe = &instance->pipe;
+    if (pipe->info->stop_in_ns && now_ns - instance->span_start_ns >= pipe->info->stop_in_ns)
+        rt_stop_check(pipe, 1);
+    batch_done(instance);
+}
+
 void flow_feed(FlowInstance *instance, const RtBatch *batch)
 {
     RtPipe *pipe = &instance->pipe;
@@ -162,10 +175,25 @@ void flow_feed(FlowInstance *instance, const RtBatch *batch)
     instance->last_input_ns =
         batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
     pipe->info->feed(pipe, batch);
-    if (pipe->info->stop_in_ns &&
-        instance->last_input_ns - instance->span_start_ns >= pipe->info->stop_in_ns)
-        rt_stop_check(pipe, 1);
-    batch_done(instance);
+    input_done(instance, instance->last_input_ns);
+}
+
+/* For event time the source stays silent. */
+void flow_source_failed(FlowInstance *instance, uint32_t source, Str why, int64_t received_ns)
+{
+    RtPipe *pipe = &instance->pipe;
+    char text[SOURCE_TEXT_BYTES];
+    if (pipe->stopped || source >= pipe->info->source_count) return;
+    if (!str_utf8_valid(why)) why = STR("the source says nothing readable");
+    (void)snprintf(text, sizeof text, "%.*s", STR_ARG(why));
+    if (!instance->span_start_ns) instance->span_start_ns = received_ns;
+    pipe->n.in++;
+    pipe->received_ns = received_ns;
+    pipe->raw = "";
+    pipe->raw_len = pipe->topic_len = pipe->key_len = 0;
+    pipe->ack = 0;
+    rt_failed(pipe, pipe->info->sources[source].node, "source_failed", text, NULL);
+    input_done(instance, received_ns);
 }
 
 void flow_clock(FlowInstance *instance, int64_t event_ns)

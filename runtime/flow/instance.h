@@ -47,6 +47,9 @@ const RtPipelineInfo *flow_info(const FlowInstance *instance);
 
 /* Runs one batch. Never fails: a record that cannot be worked on is an error record. */
 void flow_feed(FlowInstance *instance, const RtBatch *batch);
+/* The source could not give a record: a poll that failed, a message too large. It counts as one
+ * that came in and failed, with the reason `source_failed`. */
+void flow_source_failed(FlowInstance *instance, uint32_t source, Str why, int64_t received_ns);
 /* Event time has come to `event_ns` (tests, sources that carry their own watermark): the watermark
  * becomes event_ns - order. Never moves back. */
 void flow_clock(FlowInstance *instance, int64_t event_ns);

@@ -44,6 +44,8 @@ char *rt_row_begin(RtPipe *pipe, u32 sink, u64 bytes_max);
 void rt_row_end(RtPipe *pipe, u32 sink, char *w, RtValue address, RtValue key);
 void rt_tap(RtPipe *pipe, u32 wire, const RtValue *values, const u8 *has);
 void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char *name);
+/* As rt_error, with a reason and a text of the caller. */
+void rt_failed(RtPipe *pipe, u32 node, const char *name, const char *text, const char *field);
 void rt_late(RtPipe *pipe, u32 node); /* the record at hand, to the dead-letter table */
 void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has);
 void rt_missed(RtPipe *pipe);

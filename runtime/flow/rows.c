@@ -432,9 +432,14 @@ void rt_stop_check(RtPipe *pipe, int span_ended)
 
 void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char *name)
 {
-    const RtPipelineInfo *info = pipe->info;
     const char *text = reason < RT_REASON__COUNT ? rt_reason_texts[reason] : "";
     if (!name) name = reason < RT_REASON__COUNT ? rt_reason_names[reason] : "";
+    rt_failed(pipe, node, name, text, field);
+}
+
+void rt_failed(RtPipe *pipe, u32 node, const char *name, const char *text, const char *field)
+{
+    const RtPipelineInfo *info = pipe->info;
     if (pipe->in_row)
         pipe->n.row_errors++;
     else

@@ -18,7 +18,7 @@ static Str copy(Str text)
     return str_slice(bytes, text.len);
 }
 
-static void profile_free(Profile *profile)
+void connectors__profile_free(Profile *profile)
 {
     if (!profile) return;
     connectors__wipe(profile->password);
@@ -28,7 +28,7 @@ static void profile_free(Profile *profile)
     mem_free(profile);
 }
 
-static Profile *profile_new(Str name, Str kind, Str url, Str options, Str password)
+Profile *connectors__profile_new(Str name, Str kind, Str url, Str options, Str password)
 {
     Profile *p = mem_zalloc(1, sizeof *p);
     if (!p) return NULL;
@@ -41,7 +41,7 @@ static Profile *profile_new(Str name, Str kind, Str url, Str options, Str passwo
     p->since_ns = clock_wall_ns();
     if (p->url.ptr && p->options.ptr && p->password.ptr) return p;
 out:
-    profile_free(p);
+    connectors__profile_free(p);
     return NULL;
 }
 
@@ -50,13 +50,14 @@ static Status profile_put(Connectors *self, Profile *profile)
 {
     Str name = str_from(profile->name);
     Profile *old = map_get(&self->profiles, name);
+    profile->stored = true;
     if (old) {
         connectors__profile_uses_close(self, old);
         (void)map_remove(&self->profiles, name);
-        profile_free(old);
+        connectors__profile_free(old);
     }
     Status st = map_put(&self->profiles, name, profile);
-    if (st) profile_free(profile);
+    if (st) connectors__profile_free(profile);
     return st;
 }
 
@@ -71,8 +72,8 @@ static Status load_row(Connectors *self, Arena *arena, StoreStmt *stmt, Diag *di
             log_error(self->env.log, "connectors", "secret cannot be opened", "name=%.*s",
                       STR_ARG(store_str(stmt, 0)));
     }
-    Profile *p = profile_new(store_str(stmt, 0), store_str(stmt, 1), store_str(stmt, 2),
-                             store_str(stmt, 3), password);
+    Profile *p = connectors__profile_new(store_str(stmt, 0), store_str(stmt, 1), store_str(stmt, 2),
+                                         store_str(stmt, 3), password);
     connectors__wipe(password);
     if (!p) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     return profile_put(self, p);
@@ -135,7 +136,7 @@ static void change_done(void *ctx, Status status, const Diag *diag)
     Connectors *self = change->self;
     Req *req = change->req;
     if (status) {
-        profile_free(change->profile);
+        connectors__profile_free(change->profile);
         req_fail(req, status, "%s", diag ? diag->text : "");
         return;
     }
@@ -145,7 +146,7 @@ static void change_done(void *ctx, Status status, const Diag *diag)
         Profile *old = map_remove(&self->profiles, change->name);
         if (old) {
             connectors__profile_uses_close(self, old);
-            profile_free(old);
+            connectors__profile_free(old);
         }
     }
     if (status)
@@ -160,7 +161,7 @@ static void change_start(Connectors *self, Req *req, Change *change)
     change->req = req;
     Status st = store_write(self->env.store, change_job, change_done, change);
     if (!st) return;
-    profile_free(change->profile);
+    connectors__profile_free(change->profile);
     req_fail(req, st, "%s", status_text(st));
 }
 
@@ -228,8 +229,8 @@ static void op_add(void *ctx, Req *req)
         return;
     }
     change->name = json_str(req->in, "name", STR_NONE);
-    change->profile = profile_new(change->name, json_str(req->in, "kind", STR_NONE),
-                                  json_str(req->in, "url", STR_NONE), text, password);
+    change->profile = connectors__profile_new(change->name, json_str(req->in, "kind", STR_NONE),
+                                              json_str(req->in, "url", STR_NONE), text, password);
     if (!change->profile)
         req_fail(req, ST_NO_MEMORY, "out of memory");
     else
@@ -255,6 +256,7 @@ static void profile_json(JsonOut *out, const Profile *p)
 {
     json_begin_object(out);
     json_field_text(out, "name", p->name);
+    json_field_bool(out, "stored", p->stored);
     json_field_text(out, "kind", p->kind);
     json_field_str(out, "url", p->url);
     json_key(out, "options");
@@ -293,6 +295,8 @@ static void op_list(void *ctx, Req *req)
     json_begin_array(&out);
     MapSlot *slot;
     for (size_t at = 0; (slot = map_next(&self->profiles, &at));) profile_json(&out, slot->value);
+    for (const Use *use = self->uses; use; use = use->next)
+        if (use->profile && !use->profile->stored) profile_json(&out, use->profile);
     json_end(&out);
     json_key(&out, "kinds");
     json_begin_array(&out);
@@ -358,7 +362,8 @@ static void connectors_close(void *ctx)
     while (self->uses) connectors__use_close(self->uses);
     loop_timer_stop(self->flush);
     MapSlot *slot;
-    for (size_t at = 0; (slot = map_next(&self->profiles, &at));) profile_free(slot->value);
+    for (size_t at = 0; (slot = map_next(&self->profiles, &at));)
+        connectors__profile_free(slot->value);
     map_done(&self->profiles);
     connectors__wipe(str_slice((const char *)self->key, sizeof self->key));
 }
@@ -424,6 +429,7 @@ static const Field list_out[] = {
     {0}};
 static const Field state_out[] = {
     NAME_REQUIRED,
+    {"stored", FIELD_BOOL, 0, 0, 0, "false: it stands in a program, its name is the link's id"},
     {"kind", FIELD_STR, 0, 0, 0, "protocol"},
     {"url", FIELD_STR, 0, 0, 0, "address of the peer"},
     {"options", FIELD_OBJECT, 0, 0, 0, "without the secret"},
@@ -460,7 +466,7 @@ static const ModOp ops[] = {{"connectors.subscribe", connectors__op_subscribe, s
                              ROLE_SYSTEM, 0,
                              "sends one message; answers when the peer acknowledged it"},
                             {"connectors.list", op_list, NULL, list_out, 2000, ROLE_VIEW, OP_READ,
-                             "all connections and all protocols"},
+                             "all connections, stored or of programs that run, and all protocols"},
                             {"connectors.state", op_state, name_in, state_out, 2000, ROLE_VIEW,
                              OP_READ, "one connection: state, last error, next try, counters"},
                             {"connectors.add", op_add, add_in, NULL, 5000, ROLE_ENGINEER,

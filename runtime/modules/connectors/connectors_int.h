@@ -1,7 +1,7 @@
 /* runtime/modules/connectors/connectors_int.h: what the files of this module share.
  *
- * A Profile is a stored connection. A Use is one link of a driver: a subscription of the engine, a
- * writer, or a test; it belongs to a profile or stands alone (connection given in the request). */
+ * A Profile is a stored connection, or one that a program names itself. A Use is one link of a
+ * driver: a subscription of the engine, a writer, or a test. Only a test has no profile. */
 #ifndef TUTTI_MODULES_CONNECTORS_INT_H
 #define TUTTI_MODULES_CONNECTORS_INT_H
 
@@ -29,6 +29,7 @@ typedef struct Profile {
     int64_t since_ns;    /* wall: of this state */
     uint32_t uses;
     uint64_t records, bytes, errors, writes;
+    bool stored; /* else it came with a request and goes with its use */
 } Profile;
 
 typedef enum UseKind { USE_SUBSCRIBE, USE_WRITE, USE_TEST } UseKind;
@@ -37,7 +38,7 @@ typedef struct Use {
     Connectors *self;
     struct Use *next, *prev;
     UseKind kind;
-    Profile *profile; /* may be NULL */
+    Profile *profile; /* NULL: a test of a connection given in the request */
     const ConnectDriver *driver;
     ConnectLink *link;
     ConnectState state;
@@ -75,6 +76,10 @@ MUST Status connectors__key_load(Connectors *self, Diag *diag);
 MUST Status connectors__seal(Connectors *self, Arena *arena, Str text, Str *ret_sealed);
 MUST Status connectors__unseal(Connectors *self, Arena *arena, Str sealed, Str *ret_text);
 void connectors__wipe(Str text);
+
+/* connectors.c */
+Profile *connectors__profile_new(Str name, Str kind, Str url, Str options, Str password);
+void connectors__profile_free(Profile *profile); /* accepts NULL */
 
 /* connectors_use.c */
 typedef struct UseWish {

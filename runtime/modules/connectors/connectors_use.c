@@ -189,6 +189,7 @@ static Status link_open(Connectors *self, const UseWish *wish, Use *use, Diag *d
 
 static void use_free(Use *use)
 {
+    if (use->profile && !use->profile->stored) connectors__profile_free(use->profile);
     buf_done(&use->batch);
     mem_free(use->tokens);
     mem_free((char *)(uintptr_t)use->key.ptr);
@@ -215,6 +216,10 @@ Status connectors__use_open(Connectors *self, const UseWish *wish, Use **ret_use
                  .window = wish->window ? wish->window : 1,
                  .next_seq = 1,
                  .started_ns = clock_monotonic_ns()};
+    if (!wish->profile && wish->kind != USE_TEST)
+        use->profile = connectors__profile_new(
+            use->key, json_str(wish->inline_connection, "kind", STR_NONE),
+            json_str(wish->inline_connection, "url", STR_NONE), STR("{}"), STR_NONE);
     buf_init(&use->batch, BUS_BODY_BYTES_MAX);
     use->tokens = mem_zalloc(use->window, sizeof *use->tokens);
     Status st = use->tokens ? link_open(self, wish, use, diag)

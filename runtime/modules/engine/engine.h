@@ -60,6 +60,7 @@ typedef struct EngToken { /* how a record is acknowledged */
     uint32_t serial;      /* TOKEN_SEQ: of the subscription, because slots are used again */
     uint8_t kind;
     uint8_t slot; /* source slot of the pipeline */
+    bool failed;  /* no record but why there is none */
 } EngToken;
 
 typedef struct EngItem {

@@ -140,7 +140,16 @@ static void feed_items(EngRun *run, const EngBatch *batch)
     while (i < batch->count) {
         uint8_t slot = batch->items[i].token.slot;
         uint32_t count = 0;
-        for (; i < batch->count && batch->items[i].token.slot == slot; i++) {
+        if (batch->items[i].token.failed) {
+            const EngItem *item = &batch->items[i++];
+            uint32_t from = run->slot_source[slot];
+            flow_source_failed(run->instance, from == UINT32_MAX ? 0 : from,
+                               (Str){batch->bytes.ptr + item->at, item->len}, item->received_ns);
+            continue;
+        }
+        for (; i < batch->count && batch->items[i].token.slot == slot &&
+               !batch->items[i].token.failed;
+             i++) {
             const EngItem *item = &batch->items[i];
             const char *at = batch->bytes.ptr + item->at;
             run->records[count++] = (RtRecord){.ptr = at,

@@ -146,7 +146,8 @@ static void on_record(EngSource *source, uint32_t kind, Str key, Str payload, in
     source->troubled = true;
     engine__problem(pipe, ENGINE_PROBLEM_SOURCE, "source: %.*s",
                     (int)(payload.len < 200 ? payload.len : 200), payload.ptr);
-    engine__source_ack(pipe, &token);
+    token.failed = true;
+    push(source, payload, key, key, received_ns, token);
 }
 
 /* Layout in runtime/modules/connectors/README.md. */
