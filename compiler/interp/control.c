@@ -25,9 +25,10 @@ static bool any(const uint8_t *m, uint32_t n)
 
 const uint16_t *interp__lanes(Frame *f, uint32_t *ret_count)
 {
+    const uint32_t n = f->n; /* bytes written below may alias it */
     if (!f->sel_fresh) {
         uint32_t count = 0;
-        for (uint32_t r = 0; r < f->n; r++) {
+        for (uint32_t r = 0; r < n; r++) {
             f->sel[count] = (uint16_t)r;
             count += f->active[r];
         }
@@ -49,10 +50,11 @@ static void changed(Frame *f, const Step *s)
 
 void interp__if(Frame *f, const Step *s)
 {
+    const uint32_t n = f->n; /* bytes written below may alias it */
     uint8_t *restrict before = mask(f, s->dst), *restrict first = mask(f, s->c);
     uint8_t *restrict active = f->active;
     const uint8_t *cond = mask(f, s->a);
-    for (uint32_t r = 0; r < f->n; r++) {
+    for (uint32_t r = 0; r < n; r++) {
         before[r] = active[r];
         first[r] = active[r] & cond[r];
         active[r] = first[r];
@@ -62,18 +64,20 @@ void interp__if(Frame *f, const Step *s)
 
 void interp__else(Frame *f, const Step *s)
 {
+    const uint32_t n = f->n; /* bytes written below may alias it */
     const uint8_t *before = mask(f, s->dst), *first = mask(f, s->c), *runs = live(f, s->top);
     uint8_t *restrict active = f->active;
-    for (uint32_t r = 0; r < f->n; r++) active[r] = (uint8_t)(before[r] & (first[r] ^ 1) & runs[r]);
+    for (uint32_t r = 0; r < n; r++) active[r] = (uint8_t)(before[r] & (first[r] ^ 1) & runs[r]);
     changed(f, s);
 }
 
 /* END, ENDTRY and ENDARM give back who ran before and still does. */
 void interp__end(Frame *f, const Step *s)
 {
+    const uint32_t n = f->n; /* bytes written below may alias it */
     const uint8_t *before = mask(f, s->dst), *runs = live(f, s->top);
     uint8_t *restrict active = f->active;
-    for (uint32_t r = 0; r < f->n; r++) active[r] = before[r] & runs[r];
+    for (uint32_t r = 0; r < n; r++) active[r] = before[r] & runs[r];
     changed(f, s);
 }
 
@@ -95,13 +99,15 @@ void interp__lane_fail(Frame *f, const Step *s, uint32_t lane, uint32_t reason)
 
 void interp__fail_bad(Frame *f, const Step *s, uint32_t reason)
 {
-    for (uint32_t r = 0; r < f->n; r++)
+    const uint32_t n = f->n; /* bytes written below may alias it */
+    for (uint32_t r = 0; r < n; r++)
         if (f->bad[r] & f->active[r]) interp__lane_fail(f, s, r, reason);
 }
 
 void interp__fail(Frame *f, const Step *s)
 {
-    for (uint32_t r = 0; r < f->n; r++)
+    const uint32_t n = f->n; /* bytes written below may alias it */
+    for (uint32_t r = 0; r < n; r++)
         if (f->active[r]) interp__lane_fail(f, s, r, s->reason);
     changed(f, s);
 }
@@ -109,14 +115,15 @@ void interp__fail(Frame *f, const Step *s)
 /* Lanes in `gone` are filtered out: of the arm around (floor > 0), or as records. */
 static void drop(Frame *f, const Step *s, const uint8_t *gone)
 {
+    const uint32_t n = f->n; /* bytes written below may alias it */
     uint8_t *restrict active = f->active, *restrict end = f->end;
     for (uint32_t l = s->floor; l <= s->top; l++) {
         uint8_t *restrict runs = live(f, l);
-        for (uint32_t r = 0; r < f->n; r++) runs[r] &= gone[r] ^ 1;
+        for (uint32_t r = 0; r < n; r++) runs[r] &= gone[r] ^ 1;
     }
     if (s->floor == 0)
-        for (uint32_t r = 0; r < f->n; r++) end[r] = gone[r] ? END_FILTERED : end[r];
-    for (uint32_t r = 0; r < f->n; r++) active[r] &= gone[r] ^ 1;
+        for (uint32_t r = 0; r < n; r++) end[r] = gone[r] ? END_FILTERED : end[r];
+    for (uint32_t r = 0; r < n; r++) active[r] &= gone[r] ^ 1;
     changed(f, s);
 }
 
@@ -129,10 +136,11 @@ void interp__drop(Frame *f, const Step *s)
 /* IF a; DROP; END at once: the common `where`. */
 void interp__filter(Frame *f, const Step *s)
 {
+    const uint32_t n = f->n; /* bytes written below may alias it */
     const uint8_t *cond = mask(f, s->a);
     uint8_t *restrict gone = f->bad;
     const uint8_t *active = f->active;
-    for (uint32_t r = 0; r < f->n; r++) gone[r] = active[r] & cond[r];
+    for (uint32_t r = 0; r < n; r++) gone[r] = active[r] & cond[r];
     drop(f, s, gone);
 }
 
@@ -147,9 +155,10 @@ void interp__try(Frame *f, const Step *s)
 
 void interp__catch(Frame *f, const Step *s)
 {
+    const uint32_t n = f->n; /* bytes written below may alias it */
     const uint8_t *caught = mask(f, s->caught), *runs = live(f, s->top);
     uint8_t *restrict active = f->active;
-    for (uint32_t r = 0; r < f->n; r++) active[r] = caught[r] & runs[r];
+    for (uint32_t r = 0; r < n; r++) active[r] = caught[r] & runs[r];
     changed(f, s);
 }
 
@@ -179,8 +188,10 @@ void interp__run(Frame *f, uint32_t n)
 {
     const Code *code = f->code;
     f->n = n;
+    uint8_t *restrict active = f->active;
+    const uint8_t *end = f->end;
     f->starved = f->sel_fresh = false;
-    for (uint32_t r = 0; r < n; r++) f->active[r] = f->end[r] == END_RUNS;
+    for (uint32_t r = 0; r < n; r++) active[r] = end[r] == END_RUNS;
     memcpy(f->live, f->active, n);
     for (uint32_t i = 0; i < code->note_count; i++) memset(mask(f, code->notes[i]), 0, n);
     for (f->pc = 0; f->pc < code->step_count;) {

@@ -114,7 +114,8 @@ static void note_miss(Decoder *d, const char *p, uint32_t len)
 static void learn_first(Decoder *d, uint32_t n)
 {
     for (uint32_t r = 0; r < n; r++)
-        if (d->in->frames[0].end[r] == END_RUNS) note_miss(d, d->in->start[r], d->in->raw_len[r]);
+        if (d->in->frames[0].end[r] == END_RUNS)
+            note_miss(d, d->in->start[r], interp__raw_len(d->in, r));
     if (d->misses) learn(d);
 }
 
@@ -206,7 +207,7 @@ void interp__decode(Interp *in, uint32_t n)
     if (json && d->layout_count) by_layouts(d);
     for (uint32_t i = 0; i < l->count; i++) {
         uint32_t r = l->lane[i];
-        if (json) note_miss(d, in->start[r], in->raw_len[r]);
+        if (json) note_miss(d, in->start[r], interp__raw_len(in, r));
         any_order(d, r);
     }
     if (json && d->misses >= d->learn_at) learn(d);

@@ -45,7 +45,7 @@ void interp__lane_meta(Frame *f, uint32_t lane)
     const Interp *in = f->in;
     RtPipe *pipe = f->pipe;
     pipe->raw = in->start[lane];
-    pipe->raw_len = in->raw_len[lane];
+    pipe->raw_len = interp__raw_len(in, lane);
     if (!in->records) return; /* all lines have the batch's */
     const RtRecord *record = &in->records[lane];
     pipe->received_ns = record->received_ns;
@@ -58,8 +58,7 @@ void interp__lane_meta(Frame *f, uint32_t lane)
 
 /* ---- wires ---- */
 
-/* A row as the runtime takes it: values and has, leaf by leaf. */
-static void row_values(const Frame *f, const Effect *e, uint32_t lane, RtValue *v, u8 *h)
+void interp__row_values(const Frame *f, const Effect *e, uint32_t lane, RtValue *v, u8 *h)
 {
     for (uint32_t i = 0; i < e->row_count; i++) {
         const Pair *pair = &e->row[i];
@@ -107,92 +106,9 @@ static void taps(Frame *f, uint32_t lane)
         if (!(f->pipe->watch & 1ull << (wire & 63)) || !pass->row_count ||
             !COLUMN(f, uint8_t, pass->mask)[lane])
             continue;
-        row_values(f, pass, lane, v, h);
+        interp__row_values(f, pass, lane, v, h);
         f->rt->tap(f->pipe, wire, v, h);
     }
-}
-
-/* ---- event time and windows ---- */
-
-uint32_t interp__watermark(Frame *f, const Effect *e, uint32_t lane)
-{
-    int64_t ns = COLUMN(f, int64_t, e->at.column)[lane];
-    (void)rt_watermark(f->pipe, f->rt, ns, e->order_ns, INT64_MAX);
-    return RT_FINE;
-}
-
-static double number_of(const Frame *f, const Add *add, uint32_t lane)
-{
-    switch ((Cell)add->value.cell) {
-    case CELL_F64: return COLUMN(f, double, add->value.column)[lane];
-    case CELL_F32: return (double)COLUMN(f, float, add->value.column)[lane];
-    case CELL_U32: return (double)COLUMN(f, uint32_t, add->value.column)[lane];
-    case CELL_U64: return (double)COLUMN(f, uint64_t, add->value.column)[lane];
-    case CELL_U8: return (double)COLUMN(f, uint8_t, add->value.column)[lane];
-    case CELL_I32: return (double)COLUMN(f, int32_t, add->value.column)[lane];
-    default: {
-        double v = (double)COLUMN(f, int64_t, add->value.column)[lane];
-        return add->tens != 0 ? v / add->tens : v;
-    }
-    }
-}
-
-static uint32_t add_pick(Frame *f, const Add *add, uint32_t lane, void *state)
-{
-    RtPick *pick = state;
-    RtValue v = interp__value(f, &add->value, lane);
-    switch (add->kind) {
-    case ADD_MIN_F64: rt_min_f64(pick, v.d); break;
-    case ADD_MAX_F64: rt_max_f64(pick, v.d); break;
-    case ADD_FIRST_F64: rt_first_f64(pick, v.d); break;
-    case ADD_LAST_F64: rt_last_f64(pick, v.d); break;
-    case ADD_MIN_I64: rt_min_i64(pick, v.i); break;
-    case ADD_MAX_I64: rt_max_i64(pick, v.i); break;
-    case ADD_FIRST_I64: rt_first_i64(pick, v.i); break;
-    case ADD_LAST_I64: rt_last_i64(pick, v.i); break;
-    case ADD_MIN_U64: rt_min_u64(pick, v.u); break;
-    case ADD_MAX_U64: rt_max_u64(pick, v.u); break;
-    case ADD_FIRST_U64: rt_first_u64(pick, v.u); break;
-    case ADD_LAST_U64: rt_last_u64(pick, v.u); break;
-    default: rt_keep_text(pick, (char *)(pick + 1), v, add->kind == ADD_LAST_TEXT); break;
-    }
-    return RT_FINE;
-}
-
-static uint32_t add_one(Frame *f, const Effect *e, const Add *add, uint32_t lane, void *state)
-{
-    switch (add->kind) {
-    case ADD_COUNT: ((RtCount *)state)->n++; return RT_FINE;
-    case ADD_COUNT_IF:
-        ((RtCount *)state)->n += COLUMN(f, uint8_t, add->value.column)[lane] != 0;
-        return RT_FINE;
-    case ADD_F64: rt_add_f64(state, number_of(f, add, lane)); return RT_FINE;
-    case ADD_I64:
-        return rt_add_i64(state, interp__value(f, &add->value, lane).i) ? RT_FINE : RT_OVERFLOW;
-    case ADD_U64:
-        return rt_add_u64(state, interp__value(f, &add->value, lane).u) ? RT_FINE : RT_OVERFLOW;
-    case ADD_VARIANCE: rt_add_variance(state, number_of(f, add, lane)); return RT_FINE;
-    case ADD_SKETCH:
-        return rt_add_sketch(f->pipe, f->rt, e->index, state, number_of(f, add, lane), add->bits)
-                   ? RT_FINE
-                   : RT_OVERFLOW;
-    default: return add_pick(f, add, lane, state);
-    }
-}
-
-static void late(Frame *f, const Effect *e, uint32_t lane)
-{
-    RtPipe *pipe = f->pipe;
-    if (e->late_stage != NO_INDEX && e->row_count) {
-        RtValue v[RT_LEAVES_MAX];
-        u8 h[RT_LEAVES_MAX], before = pipe->in_row;
-        row_values(f, e, lane, v, h);
-        pipe->in_row = 1;
-        pipe->n.rows++;
-        interp__row(f->in, e->late_stage, v, h);
-        pipe->in_row = before;
-    }
-    if (f->done != 2) f->done = 3;
 }
 
 /* Runs every item of the list through the stage behind `each`. */
@@ -200,46 +116,10 @@ uint32_t interp__each(Frame *f, const Effect *e, uint32_t lane)
 {
     RtValue v[RT_LEAVES_MAX], list = {.s = COLUMN(f, RtText, e->at.column)[lane]};
     u8 h[RT_LEAVES_MAX];
-    row_values(f, e, lane, v, h);
+    interp__lane_meta(f, lane); /* an item that fails names the record it came with */
+    interp__row_values(f, e, lane, v, h);
     uint64_t count = f->rt->each(f->pipe, e->index, e->item, list, v, h, e->row_count);
     if (count && !f->done) f->done = 1;
-    return RT_FINE;
-}
-
-static void *find_slot(Frame *f, const Effect *e, int64_t ns, const RtValue *keys, u32 *ret_why)
-{
-    void *slot = NULL;
-    *ret_why = RT_FINE;
-    if (e->size_ns && e->key_count && e->keys[0].cell == CELL_TEXT)
-        slot = rt_seen_text(f->pipe, e->index, ns, e->size_ns, e->event_time, keys[0].s);
-    else if (e->size_ns)
-        slot = rt_seen_words(f->pipe, e->index, ns, e->size_ns, e->event_time,
-                             e->key_count ? keys[0].u : 0, 0, 0);
-    return slot ? slot : f->rt->slot(f->pipe, e->index, ns, keys, ret_why);
-}
-
-uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane)
-{
-    RtPipe *pipe = f->pipe;
-    RtValue keys[INTERP_KEYS_MAX];
-    u32 why;
-    for (uint32_t k = 0; k < e->key_count; k++) keys[k] = interp__value(f, &e->keys[k], lane);
-    int64_t ns = e->at.column != NO_COLUMN ? COLUMN(f, int64_t, e->at.column)[lane]
-                 : e->event_time           ? pipe->event_ns
-                                           : pipe->received_ns;
-    char *slot = find_slot(f, e, ns, keys, &why);
-    if (RT_RARE(!slot)) {
-        if (!why) late(f, e, lane);
-        return why;
-    }
-    for (uint32_t a = 0; a < e->add_count; a++) {
-        const Add *add = &e->adds[a];
-        if (add->has != NO_COLUMN && !COLUMN(f, uint8_t, add->has)[lane]) continue;
-        why = add_one(f, e, add, lane, slot + add->offset);
-        if (RT_RARE(why)) return why;
-    }
-    if (e->counts) f->rt->slot_full(pipe, e->index, slot);
-    f->done = 2;
     return RT_FINE;
 }
 
@@ -250,6 +130,7 @@ static void finish(Frame *f, uint32_t lane)
     RtPipe *pipe = f->pipe;
     if (f->end[lane] == END_FAILED) {
         const LaneEnd *end = &f->ends[lane];
+        interp__lane_meta(f, lane);
         f->rt->error(pipe, end->node, end->reason, end->field, end->name);
         return;
     }
@@ -283,15 +164,17 @@ void interp__replay(Frame *f)
 {
     RtPipe *pipe = f->pipe;
     uint32_t r = 0;
+    interp__adds_begin(f);
     for (; r < f->n && !pipe->stopped; r++) {
         if (f->end[r] == END_SKIPPED) continue;
         if (f->of_source) {
-            interp__lane_meta(f, r);
+            if (f->in->records) interp__lane_meta(f, r); /* of lines: only who fails or is late */
             pipe->n.in++;
             pipe->n.duplicate_keys += f->in->duplicates[r];
         }
         lane_effects(f, r);
     }
+    interp__adds_end(f);
     count_wires(f, r);
 }
 

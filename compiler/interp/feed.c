@@ -13,50 +13,48 @@ typedef struct Cursor {
     const RtRecord *record, *last;
 } Cursor;
 
-/* The next line; blank ones are passed over. */
-static bool next_line(Interp *in, Cursor *c, uint32_t lane)
+static bool is_blank(const char *p, const char *stop)
 {
-    while (c->p < c->end) {
-        const char *p = c->p, *stop = memchr(p, '\n', (size_t)(c->end - p));
-        if (!stop) stop = c->end;
-        c->p = stop + 1;
-        if (RT_RARE((unsigned char)*p <= ' ')) {
-            const char *q = p;
-            while (q < stop && (*q == ' ' || *q == '\t' || *q == '\r')) q++;
-            if (q == stop) continue;
-        }
-        in->start[lane] = p;
-        in->stop[lane] = stop;
-        in->raw_len[lane] = (uint32_t)(stop - p) - (stop[-1] == '\r');
-        return true;
+    while (p < stop && (*p == ' ' || *p == '\t' || *p == '\r')) p++;
+    return p == stop;
+}
+
+/* Fills lanes with the next lines; blank ones are passed over. */
+static uint32_t take_lines(Interp *in, Cursor *c, uint32_t width)
+{
+    const char **start = in->start, **stop = in->stop,
+               *p = c->p, *const end = c->end, *const enough = p + INTERP_BATCH_BYTES;
+    uint32_t n = 0;
+    while (n < width && p < end && (p < enough || !n)) {
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        if (!nl) nl = end;
+        start[n] = p;
+        stop[n] = nl;
+        n += !(RT_RARE((unsigned char)*p <= ' ') && is_blank(p, nl));
+        p = nl + 1;
     }
-    return false;
+    c->p = p;
+    return n;
 }
 
-static bool next_record(Interp *in, Cursor *c, uint32_t lane)
+static uint32_t take_records(Interp *in, Cursor *c, uint32_t width)
 {
-    if (c->record == c->last) return false;
-    const RtRecord *record = c->record++;
-    in->start[lane] = record->ptr;
-    in->stop[lane] = record->ptr + record->len;
-    in->raw_len[lane] = record->len - (record->len && in->stop[lane][-1] == '\r');
-    return true;
-}
-
-/* Fills lanes from the cursor; *ret_ends[i]: the cursor behind lane i. */
-static uint32_t take(Interp *in, Cursor *c, uint32_t width)
-{
-    Frame *f = &in->frames[0];
     uint32_t n = 0;
     size_t bytes = 0;
-    in->records = in->batch->bytes ? NULL : c->record;
-    while (n < width && bytes < INTERP_BATCH_BYTES) {
-        bool more = in->batch->bytes ? next_line(in, c, n) : next_record(in, c, n);
-        if (!more) break;
-        f->end[n] = END_RUNS;
-        bytes += in->raw_len[n];
-        n++;
+    for (; n < width && c->record != c->last && bytes < INTERP_BATCH_BYTES; n++) {
+        const RtRecord *record = c->record++;
+        in->start[n] = record->ptr;
+        in->stop[n] = record->ptr + record->len;
+        bytes += record->len;
     }
+    return n;
+}
+
+static uint32_t take(Interp *in, Cursor *c, uint32_t width)
+{
+    in->records = in->batch->bytes ? NULL : c->record;
+    uint32_t n = in->batch->bytes ? take_lines(in, c, width) : take_records(in, c, width);
+    memset(in->frames[0].end, END_RUNS, n);
     return n;
 }
 

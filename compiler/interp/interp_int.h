@@ -173,6 +173,7 @@ struct Effect {
     int64_t order_ns;     /* WATERMARK */
     int64_t size_ns;      /* WINDOW: of a tumbling one with at most one key, found inline; else 0 */
     const RtSchema *item; /* EACH */
+    bool may_wait;        /* WINDOW: its adds may be done later (window.c) */
 };
 
 /* ---- a translated stage ---- */
@@ -204,6 +205,7 @@ typedef struct Code {
     uint32_t lanes, bytes;                      /* of a frame */
     uint32_t active, live, end, ends, bad, sel; /* columns */
     uint32_t spare;        /* a column for values that are checked but not used (`check strict`) */
+    uint32_t add_bytes;    /* of state the adds of one lane can take at most, beside the slot */
     bool remembers;        /* has MEM: a batch cannot be done again */
     bool alone;            /* has MEM behind an effect that may fail: one lane at a time */
     const uint32_t *notes; /* the masks of effects and passes */
@@ -247,6 +249,15 @@ struct Frame {
 /* decode.c: the records of a batch as columns of the frame of stage 0. */
 typedef struct Decoder Decoder;
 
+/* Lanes whose adds to a window are still to be done (window.c). */
+typedef struct Adds {
+    const Effect *effect;
+    uint32_t count;
+    bool open; /* adds may wait, in this batch */
+    uint16_t lane[INTERP_LANES_MAX];
+    char *slot[INTERP_LANES_MAX];
+} Adds;
+
 struct Interp {
     const PipeCode *code;
     RtPipe *pipe;
@@ -255,9 +266,9 @@ struct Interp {
     const RtBatch *batch;    /* at hand */
     const RtRecord *records; /* of the lanes at hand, when the batch is records */
     const char *start[INTERP_LANES_MAX], *stop[INTERP_LANES_MAX]; /* of the lanes at hand */
-    uint32_t raw_len[INTERP_LANES_MAX];
     uint16_t duplicates[INTERP_LANES_MAX];
     uint32_t width; /* lanes to take at once */
+    Adds adds;
 };
 
 extern const RtApi *interp__rt;
@@ -298,13 +309,25 @@ const uint16_t *interp__lanes(Frame *f, uint32_t *ret_count);
 /* Runs the steps: n lanes, those with end = END_RUNS. */
 void interp__run(Frame *f, uint32_t n);
 
-/* effects.c */
+/* window.c */
 uint32_t interp__watermark(Frame *f, const Effect *e, uint32_t lane);
 uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane);
+void interp__adds_begin(Frame *f);
+void interp__adds_end(Frame *f);
+
+/* effects.c */
+/* A row as the runtime takes it: values and has, leaf by leaf. */
+void interp__row_values(const Frame *f, const Effect *e, uint32_t lane, RtValue *v, u8 *h);
 uint32_t interp__each(Frame *f, const Effect *e, uint32_t lane);
 void interp__replay(Frame *f);
 /* Runs a row (of a window, late) through a stage. */
 void interp__row(Interp *in, uint32_t stage, const RtValue *values, const u8 *has);
+/* Bytes of the record of a lane, without the line end. */
+static inline uint32_t interp__raw_len(const Interp *in, uint32_t lane)
+{
+    const char *start = in->start[lane], *stop = in->stop[lane];
+    return (uint32_t)(stop - start) - (stop > start && stop[-1] == '\r');
+}
 RtValue interp__value(const Frame *f, const Place *place, uint32_t lane);
 void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue value);
 void interp__lane_meta(Frame *f, uint32_t lane);

@@ -16,17 +16,19 @@ typedef void ItemFn(const Item *item, Lanes *lanes);
 
 struct Item {
     ItemFn *run;
-    uint64_t word[2], mask[2]; /* the first 16 bytes of the constant */
-    uint32_t at1, len;         /* where the second word stands; bytes */
-    const char *more;          /* what is behind 16 bytes */
-    const IrField *field;      /* of a value that is needed */
+    char first[16]; /* of the constant; zeros behind */
+    uint32_t len;
+    const char *more;     /* of the constant behind 16 bytes */
+    const IrField *field; /* of a value that is needed */
     const RtField *check;
     const RtText *names;
     const uint64_t *name_words; /* word and mask of each name with its closing quote */
     Place value;
     uint32_t has;
     uint32_t scale;
-    uint32_t text_len; /* of a text in the sample */
+    uint32_t text_len;  /* of a text in the sample */
+    uint32_t run_count; /* skip_run: items it passes over */
+    bool is_text;       /* skip_run */
 };
 
 struct LayoutCode {
@@ -43,58 +45,95 @@ static const char nowhere[64 + RT_PAD_BYTES];
 
 /* ---- the loop ---- */
 
-static inline bool differs(const Item *item, const char *p)
+#ifdef __SSE2__
+typedef char V16 __attribute__((vector_size(16)));
+typedef V16 V16u __attribute__((may_alias, aligned(1)));
+#endif
+
+/* The constant in registers: what is stored in a loop may be anywhere, so the compiler would read
+ * it again for each lane. */
+typedef struct Before {
+#ifdef __SSE2__
+    V16 bytes;
+    uint32_t mask;
+#else
+    uint64_t word[2], mask[2];
+#endif
+    uint32_t len;
+    const char *more;
+} Before;
+
+RT_INLINE Before before_of(const Item *item)
 {
-    uint64_t x = ((RT_8(p) ^ item->word[0]) & item->mask[0]) |
-                 ((RT_8(p + item->at1) ^ item->word[1]) & item->mask[1]);
-    if (RT_RARE(x)) return true;
-    for (uint32_t i = 16; i < item->len; i += 8) { /* rare: a long constant; equal so far */
-        uint32_t rest = item->len - i;
+    Before b = {.len = item->len, .more = item->more};
+#ifdef __SSE2__
+    memcpy(&b.bytes, item->first, 16);
+    b.mask = item->len >= 16 ? 0xffff : (1u << item->len) - 1;
+#else
+    memcpy(b.word, item->first, 16);
+    for (uint32_t i = 0; i < 2; i++) {
+        uint32_t n = item->len > 8 * i ? item->len - 8 * i : 0;
+        b.mask[i] = n >= 8 ? ~0ull : (1ull << (8 * n)) - 1;
+    }
+#endif
+    return b;
+}
+
+RT_INLINE bool differs(const Before *b, const char *p)
+{
+#ifdef __SSE2__
+    V16 same = (V16)(*(const V16u *)(const void *)p == b->bytes);
+    if (RT_RARE(~(uint32_t)__builtin_ia32_pmovmskb128(same) & b->mask)) return true;
+#else
+    if (RT_RARE(((RT_8(p) ^ b->word[0]) & b->mask[0]) | ((RT_8(p + 8) ^ b->word[1]) & b->mask[1])))
+        return true;
+#endif
+    for (uint32_t i = 16; i < b->len; i += 8) { /* rare: a long constant; equal so far */
+        uint32_t rest = b->len - i;
         uint64_t mask = rest >= 8 ? ~0ull : (1ull << (8 * rest)) - 1;
-        if ((RT_8(p + i) ^ RT_8(item->more + (i - 16))) & mask) return true;
+        if ((RT_8(p + i) ^ RT_8(b->more + (i - 16))) & mask) return true;
     }
     return false;
 }
 
-/* BODY has p behind the constant and moves it behind the value; GIVE_UP leaves the lane. */
+/* Between ITEM_LOOP and ITEM_END p is behind the constant and is moved behind the value; GIVE_UP
+ * leaves the lane. OUT names the column. */
+#define OUT(T) T *restrict out = COLUMN(l->frame, T, item->value.column)
 #define ITEM_LOOP                                                                                  \
-    Frame *f = l->frame;                                                                           \
-    for (uint32_t i = 0; i < l->count; i++) {                                                      \
-        const char *p = l->at[i];                                                                  \
-        const uint32_t r = l->lane[i];                                                             \
-        (void)f;                                                                                   \
+    Frame *const f = l->frame;                                                                     \
+    const Before before = before_of(item);                                                         \
+    const char **restrict at = l->at;                                                              \
+    const char *const *const stops = f->in->stop;                                                  \
+    const uint16_t *const lanes = l->lane;                                                         \
+    const uint32_t count = l->count;                                                               \
+    uint8_t *restrict has = COLUMN(f, uint8_t, item->has);                                         \
+    (void)stops;                                                                                   \
+    (void)has;                                                                                     \
+    for (uint32_t i = 0; i < count; i++) {                                                         \
+        const char *p = at[i];                                                                     \
+        const uint32_t r = lanes[i];                                                               \
         (void)r;                                                                                   \
-        if (RT_RARE(differs(item, p))) {                                                           \
-            l->at[i] = nowhere;                                                                    \
+        if (RT_RARE(differs(&before, p))) {                                                        \
+            at[i] = nowhere;                                                                       \
             continue;                                                                              \
         }                                                                                          \
-        p += item->len;
+        p += before.len;
 #define ITEM_END                                                                                   \
-    l->at[i] = p;                                                                                  \
+    at[i] = p;                                                                                     \
     continue;                                                                                      \
     give_up:                                                                                       \
-    l->at[i] = nowhere;                                                                            \
+    at[i] = nowhere;                                                                               \
     }
-#define GIVE_UP     goto give_up
-#define STOP        (f->in->stop[r])
-#define HAS(yes)    (COLUMN(f, uint8_t, item->has)[r] = (yes))
-#define PUT(T, v)   (COLUMN(f, T, item->value.column)[r] = (T)(v))
-#define PUT_TEXT(v) (COLUMN(f, RtText, item->value.column)[r] = (v))
+#define GIVE_UP goto give_up
+#define STOP    (stops[r])
+#define PUT(v)  (out[r] = (v), has[r] = 1)
 
 /* ---- texts ---- */
-
-static void skip_text(const Item *item, Lanes *l)
-{
-    ITEM_LOOP
-    const char *q = rt_plain(p);
-    if (RT_RARE(!q) && !(q = f->rt->pass_text(p, STOP))) GIVE_UP;
-    p = q;
-    ITEM_END
-}
 
 static void text_value(const Item *item, Lanes *l)
 {
     uint32_t max = item->field->bytes_max ? item->field->bytes_max : UINT32_MAX;
+    OUT(RtText);
     ITEM_LOOP
     RtValue v;
     const char *q = rt_plain(p);
@@ -104,26 +143,43 @@ static void text_value(const Item *item, Lanes *l)
         v.s = (RtText){p, (u64)(q - p)};
     }
     if (RT_RARE(v.s.n > max)) GIVE_UP;
-    PUT_TEXT(v.s);
-    HAS(1);
+    PUT(v.s);
     p = q;
+    ITEM_END
+}
+
+/* Names of less than 8 bytes: one compare of the name and its quote each, and no branch, because
+ * which name comes is hard to predict. */
+static void short_enum(const Item *item, Lanes *l)
+{
+    uint32_t names_count = item->field->names->count;
+    const uint64_t *words = item->name_words;
+    const RtText *names = item->names;
+    OUT(uint32_t);
+    ITEM_LOOP
+    uint64_t w = RT_8(p);
+    uint32_t found = names_count;
+    for (uint32_t k = 0; k < names_count; k++)
+        found = ((w ^ words[2 * k]) & words[2 * k + 1]) == 0 ? k : found;
+    if (RT_RARE(found == names_count)) GIVE_UP;
+    PUT(found);
+    p += names[found].n;
     ITEM_END
 }
 
 static void enum_value(const Item *item, Lanes *l)
 {
-    uint32_t count = item->field->names->count;
+    uint32_t names_count = item->field->names->count;
+    OUT(uint32_t);
     ITEM_LOOP
-    uint64_t w = RT_8(p);
     uint32_t k = 0;
-    for (; k < count; k++) {
-        if ((w ^ item->name_words[2 * k]) & item->name_words[2 * k + 1]) continue;
+    for (; k < names_count; k++) {
         RtText name = item->names[k];
-        if (name.n < 8 || (memcmp(p, name.p, name.n) == 0 && p[name.n] == '"')) break;
+        if ((RT_8(p) ^ item->name_words[2 * k]) & item->name_words[2 * k + 1]) continue;
+        if (memcmp(p, name.p, name.n) == 0 && p[name.n] == '"') break;
     }
-    if (RT_RARE(k == count)) GIVE_UP;
-    PUT(uint32_t, k);
-    HAS(1);
+    if (RT_RARE(k == names_count)) GIVE_UP;
+    PUT(k);
     p += item->names[k].n;
     ITEM_END
 }
@@ -138,7 +194,7 @@ static void other_text(const Item *item, Lanes *l)
                 rt_value_check(item->check, v)))
         GIVE_UP;
     interp__put(f, &item->value, r, v);
-    HAS(1);
+    has[r] = 1;
     p = q;
     ITEM_END
 }
@@ -150,6 +206,7 @@ static bool in_range(const IrField *field, double v)
 
 static void time_value(const Item *item, Lanes *l)
 {
+    OUT(int64_t);
     ITEM_LOOP
     i64 ns;
     struct RtDay *day = &f->pipe->day;
@@ -161,79 +218,104 @@ static void time_value(const Item *item, Lanes *l)
         p = q;
     }
     if (RT_RARE(!in_range(item->field, (double)ns))) GIVE_UP;
-    PUT(int64_t, ns);
-    HAS(1);
+    PUT(ns);
     ITEM_END
 }
 
 /* ---- numbers ---- */
 
-static void skip_number(const Item *item, Lanes *l)
+/* A run of texts and numbers that nobody needs, in one loop. */
+static void skip_run(const Item *first, Lanes *l)
 {
+    const Item *item = first;
+    const uint32_t run = first->run_count;
     ITEM_LOOP
-    const char *q = rt_pass_number(p);
-    if (RT_RARE(!q) && !(q = f->rt->pass_number(p, STOP))) GIVE_UP;
-    p = q;
+    const char *q;
+    for (uint32_t k = 0;;) {
+        q = first[k].is_text ? rt_plain(p) : rt_pass_number(p);
+        if (RT_RARE(!q)) {
+            q = first[k].is_text ? f->rt->pass_text(p, STOP) : f->rt->pass_number(p, STOP);
+            if (!q) GIVE_UP;
+        }
+        p = q;
+        if (++k == run) break;
+        const Before next = before_of(&first[k]);
+        if (RT_RARE(differs(&next, p))) GIVE_UP;
+        p += next.len;
+    }
     ITEM_END
 }
 
-static void f64_value(const Item *item, Lanes *l)
+/* Where no '-' was seen in the sample, the reader without signs is tried first. */
+#define F64_VALUE(name, reader)                                                                    \
+    static void name(const Item *item, Lanes *l)                                                   \
+    {                                                                                              \
+        OUT(double);                                                                               \
+        ITEM_LOOP                                                                                  \
+        double d;                                                                                  \
+        const char *q = reader(p, &d);                                                             \
+        if (RT_RARE(!q) && (!(q = f->rt->number(p, STOP, &d)) || !(d - d == 0))) GIVE_UP;          \
+        PUT(d);                                                                                    \
+        p = q;                                                                                     \
+        ITEM_END                                                                                   \
+    }
+F64_VALUE(f64_value, rt_short_f64)
+F64_VALUE(f64_plus_value, rt_plus_f64)
+
+static void f64_ranged(const Item *item, Lanes *l)
 {
-    double lo = item->field->has_range ? item->field->lo : -__builtin_inf(),
-           hi = item->field->has_range ? item->field->hi : __builtin_inf();
+    double lo = item->field->lo, hi = item->field->hi;
+    OUT(double);
     ITEM_LOOP
     double d;
     const char *q = rt_short_f64(p, &d);
-    if (RT_RARE(!q) && (!(q = f->rt->number(p, STOP, &d)) || !(d - d == 0))) GIVE_UP;
-    if (RT_RARE(!(d >= lo && d <= hi))) GIVE_UP;
-    PUT(double, d);
-    HAS(1);
+    if (RT_RARE(!q) && !(q = f->rt->number(p, STOP, &d))) GIVE_UP;
+    if (RT_RARE(!(d - d == 0) || !(d >= lo && d <= hi))) GIVE_UP;
+    PUT(d);
     p = q;
     ITEM_END
 }
 
 static void f32_value(const Item *item, Lanes *l)
 {
+    OUT(float);
     ITEM_LOOP
     double d;
     const char *q = rt_short_f64(p, &d);
     if (RT_RARE(!q) && !(q = f->rt->number(p, STOP, &d))) GIVE_UP;
     d = (double)(float)d;
     if (RT_RARE(!(d - d == 0) || !in_range(item->field, d))) GIVE_UP;
-    PUT(float, d);
-    HAS(1);
+    PUT((float)d);
     p = q;
     ITEM_END
 }
 
-static void whole_value(const Item *item, Lanes *l)
-{
-    IrType type = item->field->type;
-    ITEM_LOOP
-    i64 n;
-    const char *q = rt_short_int(p, &n);
-    if (RT_RARE(!q || *q == '.' || *q == 'e' || *q == 'E') && !(q = f->rt->integer(p, STOP, &n)))
-        GIVE_UP;
-    if (type == IR_I32) {
-        if (RT_RARE(n != (i32)n)) GIVE_UP;
-        PUT(int32_t, n);
-    } else if (type == IR_U32) {
-        if (RT_RARE(n != (i64)(u32)n)) GIVE_UP;
-        PUT(uint32_t, n);
-    } else {
-        if (RT_RARE(type == IR_U64 && n < 0)) GIVE_UP;
-        PUT(int64_t, n);
+#define WHOLE_VALUE(name, T, fits)                                                                 \
+    static void name(const Item *item, Lanes *l)                                                   \
+    {                                                                                              \
+        const IrField *field = item->field;                                                        \
+        OUT(T);                                                                                    \
+        ITEM_LOOP                                                                                  \
+        i64 n;                                                                                     \
+        const char *q = rt_short_int(p, &n);                                                       \
+        if (RT_RARE(!q || *q == '.' || *q == 'e' || *q == 'E') &&                                  \
+            !(q = f->rt->integer(p, STOP, &n)))                                                    \
+            GIVE_UP;                                                                               \
+        if (RT_RARE(!(fits) || !in_range(field, (double)n))) GIVE_UP;                              \
+        PUT((T)n);                                                                                 \
+        p = q;                                                                                     \
+        ITEM_END                                                                                   \
     }
-    if (RT_RARE(!in_range(item->field, (double)n))) GIVE_UP;
-    HAS(1);
-    p = q;
-    ITEM_END
-}
+WHOLE_VALUE(i32_value, int32_t, n == (i32)n)
+WHOLE_VALUE(u32_value, uint32_t, n == (i64)(u32)n)
+WHOLE_VALUE(i64_value, int64_t, true)
+WHOLE_VALUE(u64_value, uint64_t, n >= 0)
 
 /* Decimals, and times as numbers. */
 static void scaled_value(const Item *item, Lanes *l)
 {
     bool time = item->field->type == IR_TIME;
+    OUT(int64_t);
     ITEM_LOOP
     i64 n;
     u32 why;
@@ -242,8 +324,7 @@ static void scaled_value(const Item *item, Lanes *l)
     if (RT_RARE(!p || why)) GIVE_UP;
     v.i = n;
     if (RT_RARE(rt_value_check(item->check, v))) GIVE_UP;
-    PUT(int64_t, n);
-    HAS(1);
+    PUT(n);
     ITEM_END
 }
 
@@ -252,13 +333,11 @@ static void scaled_value(const Item *item, Lanes *l)
 static void bool_value(const Item *item, Lanes *l)
 {
     bool needed = item->value.column != NO_COLUMN;
+    OUT(uint8_t);
     ITEM_LOOP
     bool yes = RT_4(p) == 0x65757274u; /* true, false as words */
     if (!yes && (RT_8(p) & 0xffffffffffull) != 0x65736c6166ull) GIVE_UP;
-    if (needed) {
-        PUT(uint8_t, yes);
-        HAS(1);
-    }
+    if (needed) PUT(yes);
     p += yes ? 4 : 5;
     ITEM_END
 }
@@ -282,13 +361,13 @@ static void skip_value(const Item *item, Lanes *l)
 static void list_value(const Item *item, Lanes *l)
 {
     const IrSource *source = &l->frame->in->code->pipeline->sources[0];
+    OUT(RtText);
     ITEM_LOOP
     RtValue v;
     p = f->rt->scan_list(f->pipe, item->check->child, item->field->bytes_max, (u32)source->check,
                          source->unknown == UNKNOWN_REJECT, p, STOP, &v);
     if (RT_RARE(!p)) GIVE_UP;
-    PUT_TEXT(v.s);
-    HAS(1);
+    PUT(v.s);
     ITEM_END
 }
 
@@ -298,6 +377,7 @@ static void json_value(const Item *item, Lanes *l)
 {
     uint32_t max = item->field->bytes_max ? item->field->bytes_max : UINT32_MAX;
     uint32_t quote = item->scale; /* 1: the value is a text and began in the constant */
+    OUT(RtText);
     ITEM_LOOP
     const char *from = p - quote;
     if (RT_RARE(*from == 'n')) GIVE_UP; /* null is a missing value */
@@ -305,8 +385,7 @@ static void json_value(const Item *item, Lanes *l)
     if (RT_RARE(!q || (u64)(q - from) > max)) GIVE_UP;
     if (RT_RARE(memchr(from, '\n', (u64)(q - from)) || memchr(from, '\r', (u64)(q - from))))
         GIVE_UP; /* a row is one line: the scanner makes it so */
-    PUT_TEXT(((RtText){from, (u64)(q - from)}));
-    HAS(1);
+    PUT(((RtText){from, (u64)(q - from)}));
     p = q - quote; /* the next constant begins with the closing quote */
     ITEM_END
 }
@@ -326,15 +405,15 @@ static ItemFn *text_loop(const IrField *field)
     }
 }
 
-static ItemFn *number_loop(const IrField *field)
+static ItemFn *number_loop(const IrField *field, bool minus)
 {
     switch (field->type) {
-    case IR_F64: return f64_value;
+    case IR_F64: return field->has_range ? f64_ranged : minus ? f64_value : f64_plus_value;
     case IR_F32: return f32_value;
-    case IR_I32:
-    case IR_U32:
-    case IR_I64:
-    case IR_U64: return whole_value;
+    case IR_I32: return i32_value;
+    case IR_U32: return u32_value;
+    case IR_I64: return i64_value;
+    case IR_U64: return u64_value;
     case IR_DECIMAL: return scaled_value;
     case IR_TIME: return field->time_read == IR_TIME_TEXT ? NULL : scaled_value;
     case IR_JSON: return json_value;
@@ -345,8 +424,8 @@ static ItemFn *number_loop(const IrField *field)
 static ItemFn *loop_of(const LayoutItem *from, const IrField *field, bool optional)
 {
     switch (from->kind) {
-    case LAYOUT_TEXT: return field ? text_loop(field) : skip_text;
-    case LAYOUT_NUMBER: return field ? number_loop(field) : skip_number;
+    case LAYOUT_TEXT: return field ? text_loop(field) : skip_run;
+    case LAYOUT_NUMBER: return field ? number_loop(field, from->minus) : skip_run;
     case LAYOUT_BOOL:
         if (field && field->type == IR_JSON) return json_value;
         return field && field->type != IR_BOOL ? NULL : bool_value;
@@ -361,15 +440,8 @@ static ItemFn *loop_of(const LayoutItem *from, const IrField *field, bool option
 
 static void constant(Item *item, Str text, char **room)
 {
-    char first[16] = {0};
-    memcpy(first, text.ptr, text.len < 16 ? text.len : 16);
+    memcpy(item->first, text.ptr, text.len < 16 ? text.len : 16);
     item->len = (uint32_t)text.len;
-    item->at1 = text.len > 8 ? 8 : 0;
-    for (uint32_t i = 0; i < 2; i++) {
-        size_t from = 8 * (size_t)i, n = text.len > from ? text.len - from : 0;
-        memcpy(&item->word[i], first + from, 8);
-        item->mask[i] = n >= 8 ? ~0ull : (1ull << (8 * n)) - 1;
-    }
     if (text.len <= 16) return;
     memcpy(*room, text.ptr + 16, text.len - 16);
     item->more = *room;
@@ -388,8 +460,10 @@ static const RtField *table_field(const RtSchema *schema, uint32_t leaf)
     return NULL;
 }
 
+/* The names, and the first word of each with its closing quote. */
 static void enum_words(Item *item, char **room)
 {
+    enum { SHORT_MAX = 8 }; /* more names than this are searched, not all compared */
     const IrEnum *names = item->field->names;
     RtText *texts = (RtText *)(void *)*room;
     *room += sizeof *texts * names->count;
@@ -406,6 +480,9 @@ static void enum_words(Item *item, char **room)
     }
     item->names = texts;
     item->name_words = words;
+    bool all_short = names->count <= SHORT_MAX;
+    for (uint32_t i = 0; i < names->count; i++) all_short &= names->names[i].len < 8;
+    if (all_short) item->run = short_enum;
 }
 
 static const Input *input_of(const PipeCode *code, uint32_t leaf)
@@ -427,6 +504,7 @@ static bool make_item(const PipeCode *code, const LayoutItem *from, Item *item, 
     constant(item, from->before, room);
     item->run = loop_of(from, leaf ? leaf->field : NULL, leaf && leaf->optional);
     item->text_len = from->len;
+    item->is_text = from->kind == LAYOUT_TEXT;
     if (!leaf) return item->run;
     item->field = leaf->field;
     item->check = table_field(code->info->in, from->leaf);
@@ -503,6 +581,11 @@ LayoutCode *interp__layout_code(const PipeCode *code, const Layout *layout)
         return NULL;
     }
     constant(&out->after, layout->after, &room);
+    for (uint32_t i = count; i-- > 0;)
+        if (out->items[i].run == skip_run)
+            out->items[i].run_count = 1 + (i + 1 < count && out->items[i + 1].run == skip_run
+                                               ? out->items[i + 1].run_count
+                                               : 0);
     return out;
 }
 
@@ -514,15 +597,17 @@ bool interp__layout_same(const LayoutCode *a, const LayoutCode *b)
 /* Lanes that read to their end are done; the others stay. */
 static void sort_out(const LayoutCode *code, Lanes *l)
 {
-    const Frame *f = l->frame;
+    const Before after = before_of(&code->after);
+    const char *const *stops = l->frame->in->stop;
+    const uint32_t count = l->count;
     uint32_t kept = 0;
-    for (uint32_t i = 0; i < l->count; i++) {
-        const char *p = l->at[i], *stop = f->in->stop[l->lane[i]];
+    for (uint32_t i = 0; i < count; i++) {
+        const char *p = l->at[i], *stop = stops[l->lane[i]];
         bool done;
         if (!code->to_the_end) { /* a number must have ended, too */
             done = p != nowhere && (*p == ',' || *p == '}' || *p == '"' || *p == ' ');
-        } else if ((done = !differs(&code->after, p))) {
-            p += code->after.len;
+        } else if ((done = !differs(&after, p))) {
+            p += after.len;
             done = p == stop || (p + 1 == stop && *p == '\r');
         }
         l->lane[kept] = l->lane[i];
@@ -538,7 +623,13 @@ void interp__layout_run(const LayoutCode *code, Lanes *l)
         uint8_t *has = COLUMN(f, uint8_t, code->optional[k]);
         for (uint32_t i = 0; i < l->count; i++) has[l->lane[i]] = 0;
     }
-    for (uint32_t i = 0; i < l->count; i++) l->at[i] = f->in->start[l->lane[i]];
-    for (uint32_t i = 0; i < code->count; i++) code->items[i].run(&code->items[i], l);
+    const char *const *starts = f->in->start;
+    const uint32_t count = l->count;
+    for (uint32_t i = 0; i < count; i++) l->at[i] = starts[l->lane[i]];
+    for (uint32_t i = 0; i < code->count;) {
+        const Item *item = &code->items[i];
+        item->run(item, l);
+        i += item->run_count ? item->run_count : 1;
+    }
     sort_out(code, l);
 }

@@ -127,6 +127,14 @@ static const Add *adds(Translate *t, const IrIns *ins, const IrWindow *window,
     return list;
 }
 
+/* Adds that cannot fail, so that nothing is lost when they wait. */
+static bool can_wait(const Add *list, uint32_t count)
+{
+    for (uint32_t a = 0; a < count; a++)
+        if (list[a].kind == ADD_I64 || list[a].kind == ADD_U64) return false;
+    return true;
+}
+
 static void window(Translate *t, const IrIns *ins)
 {
     const IrWindow *w = &t->pipeline->windows[ins->imm.index];
@@ -157,6 +165,11 @@ static void window(Translate *t, const IrIns *ins)
     made.event_time = w->event_time;
     made.counts = w->kind == WINDOW_COUNT;
     made.size_ns = w->kind == WINDOW_TUMBLE && w->key_count <= 1 ? w->size_ns : 0;
+    made.may_wait =
+        t->stage->from == IR_FROM_SOURCE && made.size_ns && can_wait(made.adds, made.add_count);
+    for (uint32_t a = 0; a < made.add_count; a++)
+        if (made.adds[a].kind == ADD_SKETCH)
+            t->code->add_bytes += (uint32_t)sizeof(RtChunk) + (4u << made.adds[a].bits);
     t->may_end = true;
     *e = made;
 }

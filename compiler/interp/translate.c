@@ -456,6 +456,7 @@ static void lists(Translate *t)
 static void fixed_columns(Translate *t)
 {
     Code *c = t->code;
+    *c = (Code){.lanes = t->lanes};
     c->active = interp__column_new(t, 1);
     c->end = interp__column_new(t, 1);
     c->bad = interp__column_new(t, 1);
@@ -479,6 +480,7 @@ static void walk(Translate *t)
         interp__release(t, ins);
     }
     land(t, &t->wait, t->step_count);
+    for (uint32_t i = 0; i + 1 < t->effect_count; i++) t->effects[i].may_wait = false;
     Code *c = t->code;
     c->stage = s;
     c->steps = t->steps;
@@ -496,7 +498,6 @@ static void walk(Translate *t)
     c->live = t->bytes; /* masks behind each other, not on 64 bytes */
     t->bytes += (t->level_max + 1) * t->lanes;
     c->bytes = (t->bytes + 63) / 64 * 64;
-    c->lanes = t->lanes;
 }
 
 /* Records of a source come many at once; rows of windows and late records one by one. */
