@@ -283,6 +283,10 @@ static void compare(Emit *e, const IrIns *ins)
 static void search(Emit *e, const IrIns *ins)
 {
     const char *d = emit_reg(e, ins->dst), *a = emit_reg(e, ins->a), *b = emit_reg(e, ins->b);
+    if (ins->op == IR_MATCHES) {
+        emit_f(e, "    %s = (u8)rt->matches(%s.p, %s.p, %s.n);\n", d, b, a, a);
+        return;
+    }
     if (ins->op == IR_CONTAINS) {
         emit_f(e, "    %s = (u8)rt->contains(%s.p, %s.n, %s.p, %s.n);\n", d, a, a, b, b);
         return;
@@ -689,7 +693,8 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_NOT: emit_f(e, "    %s = !%s;\n", emit_reg(e, ins->dst), emit_reg(e, ins->a)); break;
     case IR_STARTS:
     case IR_ENDS:
-    case IR_CONTAINS: search(e, ins); break;
+    case IR_CONTAINS:
+    case IR_MATCHES: search(e, ins); break;
     case IR_TEXT: to_text(e, ins); break;
     case IR_CONCAT: concat(e, ins); break;
     case IR_CALL: call(e, ins); break;

@@ -55,14 +55,16 @@ TEXTS(text_gt, order(f, a[r], b[r]) > 0)
 TEXTS(text_ge, order(f, a[r], b[r]) >= 0)
 TEXTS(text_starts, starts(a[r], b[r]))
 TEXTS(text_ends, ends(a[r], b[r]))
+TEXTS(text_matches, f->rt->matches(b[r].p, a[r].p, a[r].n) != 0)
 TEXTS(text_contains, f->rt->contains(a[r].p, a[r].n, b[r].p, b[r].n) != 0)
 
 StepFn *interp__text_binary(IrOp op)
 {
     static StepFn *const kernels[IR_OP__COUNT] = {
-        [IR_EQ] = text_eq,         [IR_NE] = text_ne,     [IR_LT] = text_lt,
-        [IR_LE] = text_le,         [IR_GT] = text_gt,     [IR_GE] = text_ge,
-        [IR_STARTS] = text_starts, [IR_ENDS] = text_ends, [IR_CONTAINS] = text_contains};
+        [IR_EQ] = text_eq,          [IR_NE] = text_ne,     [IR_LT] = text_lt,
+        [IR_LE] = text_le,          [IR_GT] = text_gt,     [IR_GE] = text_ge,
+        [IR_STARTS] = text_starts,  [IR_ENDS] = text_ends, [IR_CONTAINS] = text_contains,
+        [IR_MATCHES] = text_matches};
     return kernels[op];
 }
 

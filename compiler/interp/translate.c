@@ -399,7 +399,8 @@ static void instruction(Translate *t, const IrIns *ins)
     case IR_OR:
     case IR_STARTS:
     case IR_ENDS:
-    case IR_CONTAINS: binary(t, ins); break;
+    case IR_CONTAINS:
+    case IR_MATCHES: binary(t, ins); break;
     case IR_NEG:
     case IR_FINITE:
     case IR_NOT:

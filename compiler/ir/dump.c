@@ -37,8 +37,8 @@ static void constant(Buf *out, const IrReg *r, IrImm imm)
     case IR_U32:
     case IR_U64: buf_u64(out, imm.natural); break;
     case IR_STR:
-    case IR_BYTES:
     case IR_JSON: quoted(out, imm.text); break;
+    case IR_BYTES: buf_printf(out, "<%zu bytes>", imm.text.len); break;
     case IR_LIST:
     case IR_ITEM: buf_text(out, "[]"); break;
     case IR_ENUM:

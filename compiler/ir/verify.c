@@ -231,6 +231,11 @@ static Status types(const Verify *v, const IrIns *ins)
     const IrReg *regs = v->stage->regs;
     const IrOpInfo *info = ir_op_info(ins->op);
     if (ins->op >= IR_INDEX && ins->op <= IR_LIST_AGG) return of_list(v, ins);
+    if (ins->op == IR_MATCHES)
+        return regs[ins->a].type == IR_STR && regs[ins->b].type == IR_BYTES &&
+                       regs[ins->dst].type == IR_BOOL
+                   ? ST_OK
+                   : broken(v, "needs text and an automaton");
     bool two = info->operands == 2;
     if (two && regs[ins->a].type != regs[ins->b].type) return broken(v, "operands of two types");
     if (info->result == 1 && regs[ins->dst].type != regs[ins->a].type)

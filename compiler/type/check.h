@@ -240,6 +240,8 @@ Val check__call(Check *c, const AstExpr *e, const Type *want);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
 /* The type that + gives, or *: decimals add their digits there. */
 Type check__number_type(IrOp op, const Val *a, const Val *b);
+/* patterns.c */
+Val check__matches(Check *c, const AstExpr *e);
 /* decimal.c */
 #define NO_DIGITS 0xffffffffu
 int64_t check__power10(uint32_t n);

@@ -438,10 +438,7 @@ Val check__binary(Check *c, const AstExpr *e, const Type *want)
     case AST_ENDS_WITH: return text_test(c, IR_ENDS, e);
     case AST_CONTAINS: return text_test(c, IR_CONTAINS, e);
     case AST_BECOMES: return check__becomes(c, e);
-    case AST_MATCHES:
-        diag_error(c->diags, DIAG_A005, e->as.op.op_span, "`%s` is not available yet",
-                   ast_op_text(op));
-        return check__error_val(e->span);
+    case AST_MATCHES: return check__matches(c, e);
     default: break;
     }
     bool compare = op >= AST_EQ && op <= AST_GE;

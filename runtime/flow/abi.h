@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 6,
+    RT_ABI = 7,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
@@ -547,6 +547,7 @@ typedef struct RtApi {
     char *(*scratch)(RtPipe *, u64 bytes);
     int (*contains)(const char *a, u64 an, const char *b, u64 bn);
     int (*compare)(const char *a, u64 an, const char *b, u64 bn); /* by bytes: <0, 0, >0 */
+    int (*matches)(const char *automaton, const char *p, u64 n);  /* base/pattern.h */
     void (*meta_level)(RtPipe *, u32 level, RtValue *ret); /* of the topic, from 0; or empty */
     u32 (*builtin)(RtPipe *, u32 which, const RtValue *args, u32 count,
                    RtValue *ret); /* a reason */

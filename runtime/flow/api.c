@@ -2,6 +2,7 @@
 #include "flow/pipe.h"
 
 #include "base/num.h"
+#include "base/pattern.h"
 #include "base/rfc3339.h"
 #include "base/str.h"
 #include "flow/list.h"
@@ -24,6 +25,11 @@ static char *put_f64(char *w, f64 v)
 static int contains(const char *a, u64 an, const char *b, u64 bn)
 {
     return str_find(str_slice(a, an), str_slice(b, bn)) >= 0;
+}
+
+static int matches(const char *automaton, const char *p, u64 n)
+{
+    return pattern_matches(automaton, p, n);
 }
 
 static int compare(const char *a, u64 an, const char *b, u64 bn)
@@ -69,6 +75,7 @@ const RtApi rt_api = {
     .scratch = rt_scratch,
     .contains = contains,
     .compare = compare,
+    .matches = matches,
     .meta_level = rt_meta_level,
     .builtin = rt_builtin,
     .fmod = fmod,
