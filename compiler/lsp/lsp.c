@@ -247,11 +247,13 @@ int lsp_serve(int in, int out)
 {
     Lsp *lsp = mem_zalloc(1, sizeof *lsp);
     Arena *arena = arena_new(256 << 10, LSP_ARENA_MAX);
+    Arena *trial = arena_new(256 << 10, LSP_ARENA_MAX);
     int code = 70;
-    if (lsp && arena) {
+    if (lsp && arena && trial) {
         lsp->in = in;
         lsp->out = out;
         lsp->arena = arena;
+        lsp->trial = trial;
         lsp->exit_code = 1; /* until `exit` says otherwise */
         buf_init(&lsp->input, (size_t)LSP_MESSAGE_MAX + LSP_HEADER_MAX + (128 << 10));
         buf_init(&lsp->answer, LSP_ANSWER_MAX);
@@ -264,6 +266,7 @@ int lsp_serve(int in, int out)
         buf_done(&lsp->scratch);
     }
     arena_free(arena);
+    arena_free(trial);
     mem_free(lsp);
     return code;
 }

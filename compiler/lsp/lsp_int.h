@@ -121,6 +121,7 @@ typedef struct Lsp {
     Buf answer;    /* body being written */
     Buf scratch;   /* texts of hovers and labels */
     Arena *arena;  /* of the message at hand */
+    Arena *trial;  /* of texts that are only tried */
     Doc docs[LSP_DOCS_MAX];
     bool initialized, shut, over;
     int exit_code;

@@ -174,16 +174,14 @@ static bool same_meaning(Lsp *lsp, const Found *f, Doc *trial, Str name)
 
 static bool rename_is_safe(Lsp *lsp, const Found *f, Str name)
 {
-    Doc trial = {.open = true, .path = f->doc->path};
+    Doc trial = {.open = true, .path = f->doc->path, .arena = lsp->trial};
     buf_init(&trial.text, LSP_MESSAGE_MAX);
-    trial.arena = arena_new(256 << 10, LSP_ARENA_MAX);
-    Status st = trial.arena ? renamed_text(f, name, &trial.text) : ST_NO_MEMORY;
+    Status st = renamed_text(f, name, &trial.text);
     if (!st) st = lsp_doc_check(&trial, lsp->docs);
     if (!st && !trial.source) st = ST_LIMIT;
     bool safe = !st && same_meaning(lsp, f, &trial, name);
     if (st) lsp_fail(lsp, RPC_INTERNAL_ERROR, "%s", status_text(st));
-    trial.path = STR_NONE; /* lent */
-    lsp_doc_free(&trial);
+    buf_done(&trial.text);
     return safe;
 }
 

@@ -39,3 +39,4 @@ echo "bench: the same with four times the input (memory must not grow)"
 ./bench_bench 1 records4.ndjson "limit_lazy=./bench_limit lazy" \
     "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti"
 rm -f records4.ndjson
+(cd "$top/tests/lsp" && BUILD=$build node latency.mjs)
