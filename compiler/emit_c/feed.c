@@ -47,15 +47,24 @@ static const char *fits(bool lazy)
                   "(next + 1 == end || next[1] == '\\n')))))";
 }
 
-/* Leaves `next` behind the record's last byte looked at, or NULL. */
+/* Where all records of a batch miss, not each one is tried. Leaves `next` behind the record's last
+ * byte looked at, or NULL. */
+static const char worth[] = "RT_LIKELY(misses < 32 || misses % 16 == 0)";
+
 static void try_layouts(Emit *e, uint32_t count, bool lazy)
 {
+    emit_f(e, "        next = 0;\n");
     if (count == 1) {
-        emit_f(e, "        next = learnt_%" PRIu32 "_0(pipe, p, end, v, h, bet);\n", e->index);
-        emit_f(e, "        if (%s) {\n            pipe->n.layout[0]++;\n", fits(lazy));
+        emit_f(e, "        if (%s) next = learnt_%" PRIu32 "_0(pipe, p, end, v, h, bet);\n", worth,
+               e->index);
+        emit_f(e, "        if (%s) {\n            misses = 0;\n            pipe->n.layout[0]++;\n",
+               fits(lazy));
         return;
     }
-    emit_f(e, "        u32 turn = 0;\n        do {\n            switch (pipe->layout[turn]) {\n");
+    emit_f(
+        e,
+        "        u32 turn = 0;\n        if (%s) do {\n            switch (pipe->layout[turn]) {\n",
+        worth);
     for (uint32_t i = 0; i < count; i++)
         emit_f(e,
                "            case %" PRIu32 ": next = learnt_%" PRIu32 "_%" PRIu32
@@ -66,7 +75,9 @@ static void try_layouts(Emit *e, uint32_t count, bool lazy)
            "            if (%s) break;\n            next = 0;\n"
            "        } while (++turn < %" PRIu32 ");\n",
            fits(lazy), count);
-    emit_f(e, "        if (next) {\n            rt_layout_hit(pipe, turn);\n");
+    emit_f(
+        e,
+        "        if (next) {\n            misses = 0;\n            rt_layout_hit(pipe, turn);\n");
 }
 
 static void begin(Emit *e)
@@ -77,6 +88,7 @@ static void begin(Emit *e)
            "    const char *p = batch->bytes, *end = p + batch->len;\n"
            "    const RtRecord *record = batch->records, *const last = record + batch->count;\n"
            "    const u32 lines = p != 0, source = batch->source;\n"
+           "    u32 misses = 0;\n"
            "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32
            "];\n    u64 bet[%" PRIu32 "] = {0};\n",
            e->index, leaves, leaves, leaves, leaves, e->bets + 1);
@@ -135,7 +147,7 @@ void emit_feed(Emit *e, Str sample)
               "        }\n"
               "        pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\\r');\n");
     any_order(e, source->format);
-    if (json) emit_f(e, "        rt->missed(pipe);\n");
+    if (json) emit_f(e, "        misses++;\n        rt->missed(pipe);\n");
     emit_f(e, "        }\n        stage_%" PRIu32 "_0(pipe, v, h, source);\n        p = next;\n",
            e->index);
     emit_f(e, "    }\n}\n");

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "compiler/ir/facts.h"
 
-enum { SHAPES_MAX = 16, SAMPLE_LINES = 400, DEPTH_MAX = 8, GUESS_BYTES_MAX = 1 << 20 };
+enum { SHAPES_MAX = 16, SAMPLE_LINES = 400, RARE = 32, DEPTH_MAX = 8, GUESS_BYTES_MAX = 1 << 20 };
 
 typedef struct Learn {
     const IrProgram *ir;
@@ -244,7 +244,7 @@ MUST static Status keep(const Layout *from, Arena *arena, Layout *ret)
 
 typedef struct Votes {
     Layout shapes[SHAPES_MAX + 1]; /* the last one is the line at hand when all are taken */
-    uint32_t count;
+    uint32_t count, lines;
 } Votes;
 
 /* One more line of a known shape; `len` follows the majority (Boyer and Moore's vote). */
@@ -260,14 +260,25 @@ static void add_line(Layout *layout, const Layout *fresh)
     }
 }
 
-static void count_line(Votes *votes, const Layout *fresh)
+/* `fresh` is shapes[count]. When all places are taken, one that was seen once gives way. */
+static void count_line(Votes *votes, Layout *fresh)
 {
     uint32_t i = 0;
+    votes->lines++;
     while (i < votes->count && !same(&votes->shapes[i], fresh)) i++;
-    if (i < votes->count)
+    if (i < votes->count) {
         add_line(&votes->shapes[i], fresh);
-    else if (votes->count < SHAPES_MAX)
+        return;
+    }
+    if (votes->count < SHAPES_MAX) {
         votes->count++; /* it stands there already */
+        return;
+    }
+    for (i = 0; i < votes->count && votes->shapes[i].votes > 1;) i++;
+    if (i == votes->count) return;
+    Layout swap = votes->shapes[i];
+    votes->shapes[i] = *fresh;
+    *fresh = swap; /* keeps its list of items for the next line */
 }
 
 /* Declared order, compact: written as a sample line and learnt like any other. */
@@ -317,7 +328,7 @@ MUST static Status take_most(Votes *votes, Arena *arena, LayoutList *ret)
         for (uint32_t i = 0; i < votes->count; i++)
             if (votes->shapes[i].votes && (!best || votes->shapes[i].votes > best->votes))
                 best = &votes->shapes[i];
-        if (!best) break;
+        if (!best || best->votes * RARE < votes->lines) break; /* not worth a try each record */
         for (uint32_t i = 0; i < best->count; i++) /* nine of ten lead the tenth by eight */
             best->items[i].steady = (uint64_t)best->items[i].lead * 10 >= (uint64_t)best->votes * 8;
         Status st = keep(best, arena, &ret->list[ret->count++]);
@@ -362,7 +373,7 @@ Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source
         sample = str_skip(sample, (size_t)nl + 1);
     }
     Status st = take_most(votes, arena, &list);
-    if (!st && !list.count) st = learn_guess(&with, votes, arena, &list);
+    if (!st && !votes->lines) st = learn_guess(&with, votes, arena, &list);
     if (!st) *ret_list = list;
     return st;
 }

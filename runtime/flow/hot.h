@@ -22,8 +22,9 @@ typedef u16 RtLoad2 __attribute__((may_alias, aligned(1)));
     {                                                                                              \
         c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c                                             \
     }
-#define RT_RARE(x) __builtin_expect(!!(x), 0)
-#define RT_INLINE  static inline __attribute__((unused, always_inline))
+#define RT_RARE(x)   __builtin_expect(!!(x), 0)
+#define RT_LIKELY(x) __builtin_expect(!!(x), 1)
+#define RT_INLINE    static inline __attribute__((unused, always_inline))
 
 /* At the closing quote of a plain text of at most 15 bytes; NULL: longer, escaped, or not ASCII.
  * One signed compare finds control characters and bytes above 127 at once. */

@@ -5,6 +5,7 @@
 #include "flow/instance.h"
 
 #include "base/mem.h"
+#include "flow/keys.h"
 #include "flow/pipe.h"
 
 #include "base/str.h"
@@ -139,6 +140,7 @@ void flow_instance_free(FlowInstance *instance)
     out_free(&instance->dead);
     mem_free(pipe->scratch);
     for (int i = 0; i < 2; i++) mem_free(instance->sample[i]);
+    rt_keys_free(instance);
     mem_free((void *)pipe->windows);
     mem_free(pipe->seen);
     mem_free((void *)pipe->mems);

@@ -7,7 +7,12 @@
 #include "flow/mem.h"
 #include "flow/window.h"
 
-enum { FLOW_RETIRED_MAX = 32, FLOW_SCRATCH_MAX = 64 << 20, FLOW_SAMPLE_BYTES = 32 << 10 };
+enum {
+    FLOW_RETIRED_MAX = 32,
+    FLOW_SCRATCH_MAX = 64 << 20,
+    FLOW_SAMPLE_BYTES = 32 << 10,
+    FLOW_KEYS_MAX = 256 /* schemas whose keys are hashed at a time */
+};
 
 struct FlowInstance {
     RtPipe pipe; /* first: pipe.host == this */
@@ -25,6 +30,8 @@ struct FlowInstance {
     char *sample[2]; /* records that fitted no layout, as lines: the half at hand and the one before
                       */
     uint32_t sample_len[2], sample_at;
+    uint32_t sample_every;               /* 0: each; 15: one of 16 */
+    struct RtKeys *keys[FLOW_KEYS_MAX];  /* keys.h */
     uint16_t csv_columns[RT_LEAVES_MAX]; /* field of each column */
     uint32_t csv_column_count;           /* 0 = the first line was not seen yet */
 };

@@ -13,12 +13,13 @@ void rt_missed(RtPipe *pipe)
 {
     FlowInstance *host = rt_host(pipe);
     u64 n = pipe->raw_len;
-    pipe->n.missed++;
+    if (pipe->n.missed++ & host->sample_every) return; /* it is full: now and then is enough */
     if (n + 1 > FLOW_SAMPLE_BYTES / 4) return; /* a long one would leave no room for others */
     if (memchr(pipe->raw, '\n', n)) return;    /* not one line: nothing learns from it */
     u32 at = host->sample_at;
     if (host->sample_len[at] + n + 1 > FLOW_SAMPLE_BYTES) {
         host->sample_at = at ^= 1;
+        if (host->sample_len[at]) host->sample_every = 15;
         host->sample_len[at] = 0;
     }
     if (!host->sample[at]) host->sample[at] = mem_alloc(FLOW_SAMPLE_BYTES);
@@ -35,4 +36,5 @@ void flow_sample_take(FlowInstance *instance, Buf *out)
         buf_add(out, instance->sample[at], instance->sample_len[at]);
         instance->sample_len[at] = 0;
     }
+    instance->sample_every = 0;
 }

@@ -1,16 +1,17 @@
 /* runtime/flow/scan.c: a whole JSON record against a schema, keys in any order.
  *
  * Walked from a table instead of generated: the learnt layout takes nearly all records, and one
- * table walker is one thing to test and to fuzz (measured cost of the table: a tenth). The field
- * expected next is tried first, so records in declared order need no search. */
+ * table walker is one thing to test and to fuzz (measured cost of the table: a tenth). A key finds
+ * its field by a hash (keys.h); values in their usual spelling are read by the inlined readers that
+ * the learnt layout uses, all others by value.c. */
 #include "flow/scan.h"
 
 #include "base/num.h"
-#include "base/rfc3339.h"
 #include "base/str.h"
+#include "flow/hot.h"
+#include "flow/keys.h"
 #include "flow/pipe.h"
 
-#include <math.h>
 #include <string.h>
 
 typedef struct Scan {
@@ -18,7 +19,7 @@ typedef struct Scan {
     const char *end;
     RtScan *out;
     u32 check, unknown;
-    u32 wanted; /* needed leaves and records still to come (check lazy) */
+    u32 wanted; /* check lazy: needed leaves still to come; else more than there can be */
 } Scan;
 
 /* Of several failures the field declared first counts, so that the answer does not depend on the
@@ -32,270 +33,230 @@ static void fail(Scan *s, const RtField *field, u32 reason)
     out->path = field ? field->path : NULL;
 }
 
-u32 rt_value_check(const RtField *field, RtValue v)
-{
-    f64 d;
-    switch (field->type) {
-    case RT_STR:
-    case RT_BYTES:
-    case RT_JSON: return field->bytes_max && v.s.n > field->bytes_max ? RT_TOO_LONG : RT_FINE;
-    case RT_F32:
-    case RT_F64: d = v.d; break;
-    case RT_U64: d = (f64)v.u; break;
-    case RT_DECIMAL: d = (f64)v.i / pow(10, field->scale); break;
-    default: d = (f64)v.i; break;
-    }
-    return (field->flags & RT_RANGED) && !(d >= field->lo && d <= field->hi) ? RT_RANGE : RT_FINE;
-}
-
-u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n, RtValue *ret)
-{
-    switch (field->type) {
-    case RT_STR: ret->s.p = p, ret->s.n = n; return RT_FINE;
-    case RT_BYTES: return rt_base64(pipe, p, n, ret);
-    case RT_TIME: return rt_time_text(&pipe->day, p, n, &ret->i) ? RT_FINE : RT_BAD_TIME;
-    case RT_DURATION: return duration_get(str_slice(p, n), &ret->i) ? RT_FINE : RT_BAD_VALUE;
-    case RT_ENUM:
-        for (u32 i = 0; i < field->name_count; i++) {
-            if (strlen(field->names[i]) != n || memcmp(field->names[i], p, n) != 0) continue;
-            ret->i = i;
-            return RT_FINE;
-        }
-        return RT_BAD_ENUM;
-    default: return RT_BAD_VALUE;
-    }
-}
-
-/* What a value of another JSON type is called for this field. */
-static u32 wrong_type(const RtField *field)
-{
-    switch (field->type) {
-    case RT_I32:
-    case RT_I64:
-    case RT_U32:
-    case RT_U64:
-    case RT_F32:
-    case RT_F64:
-    case RT_DECIMAL: return RT_BAD_NUMBER;
-    case RT_TIME: return RT_BAD_TIME;
-    case RT_ENUM: return RT_BAD_ENUM;
-    default: return RT_BAD_VALUE;
-    }
-}
-
-static const char *natural(const char *p, const char *end, u64 *ret, u32 *reason)
-{
-    const char *q = p;
-    u64 v = 0;
-    while (q < end && (unsigned)(*q - '0') <= 9 && !__builtin_mul_overflow(v, 10, &v) &&
-           !__builtin_add_overflow(v, (unsigned)(*q - '0'), &v))
-        q++;
-    const char *stop = rt_number_end(p, end);
-    if (!stop) return NULL;
-    *reason = RT_FINE;
-    *ret = v;
-    if (stop == q) return stop;
-    i64 whole; /* written with a point or an exponent: at most 2^63 - 1 there */
-    stop = rt_decimal(p, end, 0, 0, &whole, reason);
-    if (!*reason && whole < 0) *reason = RT_RANGE;
-    *ret = (u64)whole;
-    return stop;
-}
-
-static const char *number(Scan *s, const RtField *field, const char *p, RtValue *v, u32 *reason)
-{
-    static const u8 unit_scale[] = {0, 9, 6, 3, 0}; /* s ms us ns as powers of ten to ns */
-    f64 d;
-    switch (field->type) {
-    case RT_F64:
-    case RT_F32:
-        p = num_get_f64(p, s->end, &d);
-        if (!p) return NULL;
-        if (field->type == RT_F32) d = (f64)(f32)d;
-        *reason = isfinite(d) ? RT_FINE : RT_RANGE;
-        v->d = d;
-        return p;
-    case RT_U64: return natural(p, s->end, &v->u, reason);
-    case RT_DECIMAL: return rt_decimal(p, s->end, field->scale, 0, &v->i, reason);
-    case RT_TIME:
-        p = rt_decimal(p, s->end, unit_scale[field->time_read], 1, &v->i, reason);
-        if (p && *reason) *reason = RT_BAD_TIME;
-        return p;
-    default:
-        p = rt_decimal(p, s->end, 0, 0, &v->i, reason);
-        if (!p || *reason) return p;
-        if (field->type == RT_I32 && (v->i < INT32_MIN || v->i > INT32_MAX)) *reason = RT_RANGE;
-        if (field->type == RT_U32 && (v->i < 0 || v->i > UINT32_MAX)) *reason = RT_RANGE;
-        return p;
-    }
-}
-
-static int takes_text(const RtField *field)
-{
-    return field->type == RT_STR || field->type == RT_BYTES || field->type == RT_ENUM ||
-           field->type == RT_DURATION || (field->type == RT_TIME && field->time_read == 0);
-}
-
-static int takes_number(const RtField *field)
-{
-    return (field->type >= RT_I32 && field->type <= RT_DECIMAL) ||
-           (field->type == RT_TIME && field->time_read != 0);
-}
-
-/* A json value as it came; a line end between its tokens becomes a space, because rows are lines.
- */
-static u32 slice(RtPipe *pipe, const char *p, const char *end, RtValue *ret)
-{
-    u64 n = (u64)(end - p);
-    ret->s = (RtText){p, n};
-    if (!memchr(p, '\n', n) && !memchr(p, '\r', n)) return RT_FINE;
-    char *w = rt_scratch(pipe, n);
-    if (!w) return RT_TOO_LONG;
-    for (u64 i = 0; i < n; i++) w[i] = p[i] == '\n' || p[i] == '\r' ? ' ' : p[i];
-    ret->s.p = w;
-    return RT_FINE;
-}
-
 static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 depth);
 static const char *list(Scan *s, const RtField *field, const char *p, u32 depth);
 
-/* The value of a needed field at p, not null. NULL: not JSON. */
-static const char *value(Scan *s, const RtField *field, const char *p, u32 depth)
+/* Over a value that nobody reads. A number that goes on behind its digits is looked at again. */
+static inline const char *skip(const char *p, const char *end, u32 depth)
 {
-    RtValue v = {.i = 0};
-    u32 reason = RT_FINE;
-    const char *q;
-    if (field->type == RT_RECORD && *p == '{') return object(s, field->child, p + 1, depth + 1);
-    if (field->type == RT_LIST && *p == '[') return list(s, field, p + 1, depth + 1);
-    if (*p == '"' && takes_text(field)) {
-        q = rt_text(s->pipe, p + 1, s->end, &v);
-        if (!q) return NULL;
-        reason = rt_value_from_text(s->pipe, field, v.s.p, v.s.n, &v);
-        q++;
-    } else if ((*p == '-' || (unsigned)(*p - '0') <= 9) && takes_number(field)) {
-        q = number(s, field, p, &v, &reason);
-    } else if ((*p == 't' || *p == 'f') && field->type == RT_BOOL) {
-        v.i = *p == 't';
-        q = rt_skip_value(p, s->end);
-    } else {
-        q = rt_skip_value(p, s->end);
-        reason = field->type != RT_JSON ? wrong_type(field) : q ? slice(s->pipe, p, q, &v) : 0;
-    }
-    if (!q) return NULL;
-    if (!reason) reason = rt_value_check(field, v);
-    if (reason) {
-        fail(s, field, reason);
-    } else {
-        s->out->value[field->leaf] = v;
-        s->out->has[field->leaf] = 1;
-    }
-    return q;
+    const char *q = NULL;
+    if (*p == '"')
+        q = rt_plain(p + 1);
+    else if ((unsigned)(*p - '0') <= 9 || *p == '-')
+        q = rt_pass_number(p);
+    if (__builtin_expect(!q, 0)) return rt_skip_levels(p, end, RT_DEPTH_MAX - depth);
+    if (*p == '"') return q + 1;
+    return (*q | 32) == 'e' ? rt_number_end(p, end) : q;
 }
 
-static const RtField *find(const RtSchema *schema, const char *key, u64 len, u32 *next)
+static int enum_is(const char *name, const char *p, u64 n)
 {
-    u64 word = 0;
-    memcpy(&word, key, len < 8 ? len : 8);
-    for (u32 i = 0, at = *next; i < schema->count; i++, at++) {
-        if (at >= schema->count) at = 0;
-        const RtField *field = &schema->fields[at];
-        if (field->name_len != len || field->word != word) continue;
-        if (len > 8 && memcmp(field->name + 8, key + 8, len - 8) != 0) continue;
-        *next = at + 1;
-        return field;
+    u64 i = 0;
+    while (i < n && name[i] == p[i]) i++;
+    return i == n && !name[n];
+}
+
+/* The usual spellings of the usual types, by the readers of the learnt layout. p behind the quote.
+ * NULL: look closer. */
+static inline const char *quick_text(Scan *s, const RtKey *key, const char *p, RtValue *ret)
+{
+    if (key->quick == RT_QUICK_TIME)
+        return p[24] == '"' && rt_time24(&s->pipe->day, p, &ret->i) ? p + 25 : NULL;
+    if (key->quick < RT_QUICK_STR) return NULL;
+    const char *q = rt_plain(p);
+    if (__builtin_expect(!q, 0)) return NULL;
+    u64 n = (u64)(q - p);
+    if (key->quick == RT_QUICK_STR) {
+        ret->s = (RtText){p, n};
+        return !key->field->bytes_max || n <= key->field->bytes_max ? q + 1 : NULL;
+    }
+    for (u32 i = 0; i < key->field->name_count; i++) {
+        if (!enum_is(key->field->names[i], p, n)) continue;
+        ret->i = i;
+        return q + 1;
     }
     return NULL;
 }
 
-static int wants(const Scan *s, const RtField *field)
+static inline const char *quick_number(const RtKey *key, const char *p, RtValue *ret)
 {
-    return (field->flags & RT_NEEDED) || s->check == RT_CHECK_STRICT;
+    const char *q = NULL;
+    if (key->quick == RT_QUICK_F64) {
+        q = rt_short_f64(p, &ret->d);
+        return q && (*q | 32) != 'e' ? q : NULL;
+    }
+    if (key->quick == RT_QUICK_INT)
+        q = rt_short_int(p, &ret->i);
+    else if (key->quick == RT_QUICK_UINT)
+        q = rt_plus_int(p, &ret->i);
+    return q && (*q | 32) != 'e' && *q != '.' ? q : NULL;
 }
 
-static void missing(Scan *s, const RtSchema *schema, const u64 *seen)
+/* Whatever quick_* gave up on. */
+static __attribute__((noinline)) const char *slow_value(Scan *s, const RtField *field,
+                                                        const char *p, u32 depth)
 {
-    for (u32 i = 0; i < schema->count; i++) {
-        const RtField *field = &schema->fields[i];
-        if ((seen[i / 64] >> (i % 64) & 1) || (field->flags & RT_OPTIONAL)) continue;
-        if (wants(s, field)) fail(s, field, RT_MISSING_FIELD);
-    }
-}
-
-/* One member's value, p at it. */
-static const char *member(Scan *s, const RtSchema *schema, const RtField *field, u64 *seen,
-                          const char *p, u32 depth)
-{
-    if (!field) {
-        if (s->unknown == RT_UNKNOWN_REJECT) fail(s, NULL, RT_UNKNOWN_FIELD);
-        return rt_skip_value(p, s->end);
-    }
-    u32 at = (u32)(field - schema->fields);
-    if (seen[at / 64] >> (at % 64) & 1) { /* the first wins */
-        s->pipe->n.duplicate_keys++;
-        return rt_skip_value(p, s->end);
-    }
-    seen[at / 64] |= 1ull << (at % 64);
-    if (!wants(s, field)) return rt_skip_value(p, s->end);
-    if (s->wanted && field->type != RT_RECORD) s->wanted--;
-    if (s->end - p >= 4 && memcmp(p, "null", 4) == 0) {
+    RtValue v;
+    u32 reason = RT_FINE;
+    if (field->type == RT_RECORD && *p == '{') return object(s, field->child, p + 1, depth + 1);
+    if (field->type == RT_LIST && *p == '[') return list(s, field, p + 1, depth + 1);
+    if (*p == 'n' && memcmp(p, "null", 4) == 0) {
         if (!(field->flags & RT_OPTIONAL)) fail(s, field, RT_MISSING_FIELD);
         return p + 4;
     }
-    return value(s, field, p, depth);
+    p = rt_value(s->pipe, field, p, s->end, RT_DEPTH_MAX - depth, &v, &reason);
+    if (p && reason) fail(s, field, reason);
+    if (!p || reason) return p;
+    s->out->value[field->leaf] = v;
+    s->out->has[field->leaf] = 1;
+    return p;
 }
 
-/* p behind '{'. */
-static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 depth)
+/* The value of a needed field at p. NULL: not JSON. */
+static inline __attribute__((always_inline)) const char *value(Scan *s, const RtKey *key,
+                                                               const char *p, u32 depth)
+{
+    RtValue *to = &s->out->value[key->leaf];
+    const char *q = NULL;
+    if (*p == '"')
+        q = quick_text(s, key, p + 1, to);
+    else if ((unsigned)(*p - '0') <= 9 || *p == '-')
+        q = quick_number(key, p, to);
+    if (__builtin_expect(!q, 0)) return slow_value(s, key->field, p, depth);
+    u32 reason = key->flags & RT_RANGED ? rt_value_check(key->field, *to) : RT_FINE;
+    s->out->has[key->leaf] = !reason;
+    if (__builtin_expect(reason, 0)) fail(s, key->field, reason);
+    return q;
+}
+
+/* Fields that must be there and were not, one word of them. */
+static __attribute__((noinline)) void fail_missing(Scan *s, const RtSchema *schema, u32 word,
+                                                   u64 gaps)
+{
+    for (; gaps; gaps &= gaps - 1)
+        fail(s, &schema->fields[64 * word + (u32)__builtin_ctzll(gaps)], RT_MISSING_FIELD);
+}
+
+static inline void missing(Scan *s, const RtKeys *keys, const u64 *seen, u32 words)
+{
+    const u64 *must = s->check == RT_CHECK_STRICT ? keys->required : keys->needed;
+    for (u32 i = 0; i < words; i++)
+        if (__builtin_expect((must[i] & ~seen[i]) != 0, 0))
+            fail_missing(s, keys->schema, i, must[i] & ~seen[i]);
+}
+
+/* The value of a member that has no field, or is not wanted. */
+static inline const char *other(Scan *s, u32 slot, const char *p, u32 depth)
+{
+    if (!slot && s->unknown == RT_UNKNOWN_REJECT) fail(s, NULL, RT_UNKNOWN_FIELD);
+    return skip(p, s->end, depth);
+}
+
+static inline const char *space(const char *p, const char *end)
+{
+    if ((u8)*p > ' ') return p;
+    return *p == ' ' && (u8)p[1] > ' ' ? p + 1 : rt_skip_space(p, end);
+}
+
+/* At a key's quote: finds its field, *ret_slot, by the hash. Behind the closing quote, or NULL. */
+static inline const char *find_key(Scan *s, const RtKeys *keys, const char *p, u32 *ret_slot)
+{
+    const char *q = rt_plain(p + 1);
+    RtValue key = {.s = {p + 1, (u64)(q - p - 1)}};
+    if (__builtin_expect(!q, 0)) {
+        q = rt_text(s->pipe, p + 1, s->end, &key);
+        if (!q) return NULL;
+    }
+    *ret_slot = rt_key_find(keys, key.s.p, key.s.n);
+    return q + 1;
+}
+
+/* p at a key: behind it, its colon and white space. The key expected is the one that followed the
+ * same key last time; where that is mostly wrong (doubt), it is not tried. */
+static inline __attribute__((always_inline)) const char *next_key(Scan *s, RtKeys *keys,
+                                                                  const char *p, u32 *slot)
+{
+    u32 last = *slot, likely = keys->after[last];
+    if (*p != '"') return NULL;
+    if (likely && keys->doubt < RT_DOUBT && rt_key_is(&keys->list[likely], p + 1)) {
+        *slot = likely;
+        p += keys->list[likely].name_len + 2;
+        if (__builtin_expect(keys->doubt, 0)) keys->doubt--;
+    } else {
+        if (!(p = find_key(s, keys, p, slot))) return NULL;
+        keys->doubt += keys->doubt < RT_DOUBT_MAX;
+        if (*slot) keys->after[last] = (u16)*slot;
+    }
+    p = space(p, s->end);
+    return *p == ':' ? space(p + 1, s->end) : NULL;
+}
+
+/* p behind '{'. Only white space and the end of the record are looked for at `end`: the byte there
+ * is 0 or a line end, at which every reader stops. `words`: of `seen`, which stays in a register
+ * when there is but one. */
+static inline __attribute__((always_inline)) const char *members(Scan *s, RtKeys *keys,
+                                                                 const char *p, u32 depth,
+                                                                 u32 words)
 {
     const char *end = s->end;
-    u64 seen[RT_LEAVES_MAX / 64] = {0};
-    u32 next = 0;
-    if (depth > RT_DEPTH_MAX || schema->count > RT_LEAVES_MAX) return NULL;
-    p = rt_skip_space(p, end);
-    if (p < end && *p == '}') {
-        missing(s, schema, seen);
+    u64 seen[RT_SEEN_WORDS] = {0};
+    u32 slot = 0, last = 0, all = s->check == RT_CHECK_STRICT;
+    p = space(p, end);
+    if (*p == '}') {
+        missing(s, keys, seen, words);
         return p + 1;
     }
     for (;;) {
-        if (p >= end || *p != '"') return NULL;
-        u32 escapes;
-        RtValue key = {.s = {p + 1, 0}};
-        const char *q = rt_string_end(p + 1, end, &escapes);
-        if (!q) return NULL;
-        key.s.n = (u64)(q - p - 1);
-        if (escapes && !rt_text(s->pipe, p + 1, end, &key)) return NULL;
-        p = rt_skip_space(q + 1, end);
-        if (p >= end || *p != ':') return NULL;
-        p = rt_skip_space(p + 1, end);
-        if (p >= end) return NULL;
-        const RtField *field = find(schema, key.s.p, key.s.n, &next);
-        p = member(s, schema, field, seen, p, depth);
-        if (!p) return NULL;
-        if (s->check == RT_CHECK_LAZY && !s->wanted && depth == 1) return end;
-        p = rt_skip_space(p, end);
-        if (p >= end) return NULL;
-        if (*p == '}') {
-            missing(s, schema, seen);
-            return p + 1;
+        slot = last;
+        if (!(p = next_key(s, keys, p, &slot))) return NULL;
+        const RtKey *key = &keys->list[slot];
+        u64 *in = words == 1 ? seen : &seen[key->seen];
+        u64 twice = *in & key->bit; /* the first wins; the bit of no field is 0 */
+        *in |= key->bit;
+        if (__builtin_expect(twice != 0, 0)) {
+            s->pipe->n.duplicate_keys++;
+            p = skip(p, end, depth);
+        } else if (!(key->flags & RT_NEEDED) && !(all && slot)) {
+            p = other(s, slot, p, depth);
+        } else {
+            s->wanted -= key->counts;
+            p = value(s, key, p, depth);
+            if (__builtin_expect(!s->wanted, 0) && depth == 1) return p ? end : NULL;
         }
-        if (*p != ',') return NULL;
-        p = rt_skip_space(p + 1, end);
+        if (!p) return NULL;
+        if (slot) last = slot;
+        p = space(p, end);
+        if (*p != ',') break;
+        p = space(p + 1, end);
     }
+    if (*p != '}') return NULL;
+    missing(s, keys, seen, words);
+    return p + 1;
 }
 
-/* One item at p, into the row at `to`. */
-static const char *item(Scan *s, const RtSchema *schema, const char *p, u32 depth)
+static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 depth)
 {
+    RtKeys *keys = rt_keys(rt_host(s->pipe), schema);
+    if (depth > RT_DEPTH_MAX || !keys) return NULL;
+    if (keys->doubt) keys->doubt--;
+    return keys->words > 1 ? members(s, keys, p, depth, RT_SEEN_WORDS)
+                           : members(s, keys, p, depth, 1);
+}
+
+/* One item at p, into the row that s->out points to. */
+static const char *item(Scan *s, const RtKeys *keys, const char *p, u32 depth)
+{
+    const RtSchema *schema = keys->schema;
     const RtField *field = schema->fields;
     int null = s->end - p >= 4 && memcmp(p, "null", 4) == 0;
     memset(s->out->has, 0, schema->leaf_count);
-    if (!field->name_len && !null) return value(s, field, p, depth);
+    if (!field->name_len && !null) return value(s, &keys->list[1], p, depth);
     if (field->name_len && *p == '{') return object(s, schema, p + 1, depth + 1);
     if (field->name_len || !(field->flags & RT_OPTIONAL)) {
         fail(s, field, null ? RT_MISSING_FIELD : RT_BAD_VALUE);
         if (field->name_len) s->out->path = ""; /* the item itself */
     }
-    return null ? p + 4 : rt_skip_value(p, s->end);
+    return null ? p + 4 : skip(p, s->end, depth);
 }
 
 /* "samples[3]", "lines[3].quantity", "matrix[2][1]". */
@@ -338,12 +299,13 @@ static int room_for_item(RtPipe *pipe, Items *items, u32 most)
 static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
 {
     const RtSchema *schema = field->child;
+    const RtKeys *keys = rt_keys(rt_host(s->pipe), schema);
     Items items = {NULL, 0, 0, RT_ITEM_BYTES(schema->leaf_count)};
     RtScan inner = {0};
     Scan sub = {s->pipe, s->end, &inner, s->check, s->unknown, UINT32_MAX};
     u32 reason = RT_FINE;
     const char *path = field->path;
-    if (depth > RT_DEPTH_MAX) return NULL;
+    if (depth > RT_DEPTH_MAX || !keys) return NULL;
     p = rt_skip_space(p, s->end);
     int empty = p < s->end && *p == ']';
     while (!empty) {
@@ -352,12 +314,12 @@ static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
             (items.count == field->bytes_max || !room_for_item(s->pipe, &items, field->bytes_max)))
             reason = RT_TOO_LONG;
         if (reason) {
-            p = rt_skip_value(p, s->end);
+            p = skip(p, s->end, depth);
         } else {
             char *at = items.bytes + items.count * items.stride;
             inner.value = (RtValue *)(void *)at;
             inner.has = (u8 *)at + 16 * (u64)schema->leaf_count;
-            p = item(&sub, schema, p, depth);
+            p = item(&sub, keys, p, depth);
             if (inner.reason) path = item_path(s->pipe, field->path, items.count, inner.path);
             reason = inner.reason;
             items.count++;
@@ -394,15 +356,13 @@ static u32 count_wanted(const RtSchema *schema)
 int rt_scan_json(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, const char *p,
                  const char *end, RtScan *scan)
 {
-    Scan s = {pipe, end, scan, check, unknown, 0};
+    Scan s = {pipe, end, scan, check, unknown, UINT32_MAX};
     scan->reason = RT_FINE;
     scan->field = NULL;
     scan->path = NULL;
     memset(scan->has, 0, schema->leaf_count);
-    if (check == RT_CHECK_LAZY) {
-        s.wanted = count_wanted(schema);
-        if (!s.wanted) s.wanted = UINT32_MAX;
-    }
+    u32 wanted = check == RT_CHECK_LAZY ? count_wanted(schema) : 0;
+    if (wanted) s.wanted = wanted;
     p = rt_skip_space(p, end);
     p = p < end && *p == '{' ? object(&s, schema, p + 1, 1) : NULL;
     if (!p || rt_skip_space(p, end) < end) {

@@ -13,7 +13,9 @@ const char *rt_skip_space(const char *p, const char *end);
 const char *rt_number_end(const char *p, const char *end); /* grammar only */
 /* p behind the opening quote; at the closing one. Checks escapes, surrogates and UTF-8. */
 const char *rt_string_end(const char *p, const char *end, u32 *ret_escapes);
-const char *rt_skip_value(const char *p, const char *end); /* at most RT_DEPTH_MAX levels */
+/* A whole value with at most `levels` (up to 64) objects and arrays inside each other. */
+const char *rt_skip_levels(const char *p, const char *end, u32 levels);
+const char *rt_skip_value(const char *p, const char *end); /* of a field of the record */
 const char *rt_text(RtPipe *pipe, const char *p, const char *end, RtValue *ret);
 /* A number as a whole multiple of 10^-scale. *ret_reason: 0, RT_BAD_NUMBER (not exact, unless
  * `cut`) or RT_RANGE. NULL: not a JSON number. */
@@ -32,6 +34,10 @@ int rt_scan_raw(RtPipe *, const RtSchema *, const char *p, const char *end, RtSc
 const char *rt_scan_list(RtPipe *, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
                          const char *p, const char *end, RtValue *ret);
 
+/* The value at p, neither null nor the record or list of a field that is one; *ret_reason: a
+ * RtReason. NULL: not JSON. */
+const char *rt_value(RtPipe *pipe, const RtField *field, const char *p, const char *end, u32 levels,
+                     RtValue *ret, u32 *ret_reason);
 /* Decoded text to a value of the field's type; returns a RtReason. Shared by JSON and CSV. */
 u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n, RtValue *ret);
 /* Range and length of a decoded value; returns a RtReason. */

@@ -198,13 +198,18 @@ static const char *member(const char *p, const char *end)
 
 const char *rt_skip_value(const char *p, const char *end)
 {
+    return rt_skip_levels(p, end, RT_DEPTH_MAX - 1); /* the record itself is the first level */
+}
+
+const char *rt_skip_levels(const char *p, const char *end, u32 levels)
+{
     u64 objects = 0; /* one bit per open level: 1 = object */
     u32 depth = 0;
     for (;;) {
         if (p >= end) return NULL;
         if (*p == '{' || *p == '[') {
             int object = *p == '{';
-            if (depth == RT_DEPTH_MAX - 1) return NULL; /* the record itself is the first level */
+            if (depth == levels) return NULL;
             p = rt_skip_space(p + 1, end);
             if (p < end && *p == (object ? '}' : ']')) {
                 p++;

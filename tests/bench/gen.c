@@ -1,10 +1,12 @@
 /* tests/bench/gen.c: writes the records of the work item: N lines of about 160 bytes of JSON.
  *
  * 64 machines, 80 % RUN, times 1 ms apart and up to 500 ms out of order; seeded, so every run
- * writes the same bytes.  bench_gen [N] > records.ndjson */
+ * writes the same bytes.  bench_gen [N] [shuffled] > records.ndjson
+ * `shuffled`: the members of every record stand in another order. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t state = 88172645463325252u;
 
@@ -17,26 +19,50 @@ static uint32_t next_random(void)
     return (uint32_t)(state >> 32);
 }
 
-int main(int argc, char **argv)
+/* One record's members, in the order of the declaration. */
+enum { MEMBERS = 10 };
+
+static void members(char text[MEMBERS][64], long i)
 {
-    static char buffer[1 << 20];
     static const char *const states[] = {"RUN", "RUN", "RUN", "RUN",  "RUN",
                                          "RUN", "RUN", "RUN", "IDLE", "FAULT"};
-    long count = argc > 1 ? strtol(argv[1], NULL, 10) : 2000000;
     const long start_ms = 36000000; /* 10:00:00 */
+    long ms = start_ms + i + (long)(next_random() % 1001) - 500;
+    if (ms < start_ms) ms = start_ms;
+    uint32_t machine = next_random() % 64;
+    double temp = next_random() % 20000 / 100.0 - 45.0 + machine % 8;
+    double pressure = next_random() % 1000 / 100.0;
+    uint32_t rpm = 600 + next_random() % 2400;
+    (void)snprintf(text[0], 64, "\"ts\":\"2026-11-23T%02ld:%02ld:%02ld.%03ldZ\"", ms / 3600000,
+                   ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
+    (void)snprintf(text[1], 64, "\"machine\":\"press-%02u\"", machine);
+    (void)snprintf(text[2], 64, "\"line\":\"%c\"", "ABCD"[machine % 4]);
+    (void)snprintf(text[3], 64, "\"temp\":%.2f", temp);
+    (void)snprintf(text[4], 64, "\"pressure\":%.2f", pressure);
+    (void)snprintf(text[5], 64, "\"rpm\":%u", rpm);
+    (void)snprintf(text[6], 64, "\"state\":\"%s\"", states[next_random() % 10]);
+    (void)snprintf(text[7], 64, "\"site\":\"leipzig\"");
+    (void)snprintf(text[8], 64, "\"q\":192");
+    (void)snprintf(text[9], 64, "\"seq\":%ld", i);
+}
+
+int main(int argc, char **argv)
+{
+    static char buffer[1 << 20], text[MEMBERS][64];
+    long count = argc > 1 ? strtol(argv[1], NULL, 10) : 2000000;
+    int shuffled = argc > 2 && strcmp(argv[2], "shuffled") == 0;
     (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     for (long i = 0; i < count; i++) {
-        long ms = start_ms + i + (long)(next_random() % 1001) - 500;
-        if (ms < start_ms) ms = start_ms;
-        uint32_t machine = next_random() % 64;
-        double temp = next_random() % 20000 / 100.0 - 45.0 + machine % 8;
-        double pressure = next_random() % 1000 / 100.0;
-        uint32_t rpm = 600 + next_random() % 2400;
-        printf("{\"ts\":\"2026-11-23T%02ld:%02ld:%02ld.%03ldZ\",\"machine\":\"press-%02u\","
-               "\"line\":\"%c\",\"temp\":%.2f,\"pressure\":%.2f,\"rpm\":%u,\"state\":\"%s\","
-               "\"site\":\"leipzig\",\"q\":192,\"seq\":%ld}\n",
-               ms / 3600000, ms / 60000 % 60, ms / 1000 % 60, ms % 1000, machine,
-               "ABCD"[machine % 4], temp, pressure, rpm, states[next_random() % 10], i);
+        uint8_t order[MEMBERS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+        members(text, i);
+        for (uint32_t k = MEMBERS; shuffled && k-- > 1;) {
+            uint32_t other = next_random() % (k + 1);
+            uint8_t swap = order[k];
+            order[k] = order[other];
+            order[other] = swap;
+        }
+        for (int k = 0; k < MEMBERS; k++) printf("%c%s", k ? ',' : '{', text[order[k]]);
+        (void)fputs("}\n", stdout);
     }
     return fflush(stdout) != 0;
 }

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "flow/keys.h"
 #include "flow/list.h"
 #include "flow/pipe.h"
 #include "flow/scan.h"
@@ -164,6 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     as_number(text, size);
     while (host->retired_count) mem_free(host->retired[--host->retired_count]);
     mem_free(pipe->scratch);
+    rt_keys_free(host);
     mem_free(host);
     mem_free(text);
     arena_free(arena);
