@@ -322,25 +322,26 @@ static void stats(const Run *run)
     (void)fprintf(stderr, "%.*s\n", STR_ARG(buf_view(&text)));
 }
 
-/* The source that stands for standard input; source_count when all are files. */
+/* The main source that stands for standard input; how many there are when all are files. */
 static uint32_t stdin_source(const Run *run)
 {
-    uint32_t i = 0;
-    while (i < run->ir->source_count && str_is(run->ir->sources[i].kind, "file")) i++;
+    uint32_t i = 0, count = ir_main_sources(run->ir);
+    while (i < count && str_is(run->ir->sources[i].kind, "file")) i++;
     return i;
 }
 
 static bool reads_stdin(const Run *run)
 {
-    return stdin_source(run) < run->ir->source_count;
+    return stdin_source(run) < ir_main_sources(run->ir);
 }
 
-/* The `file` sources of one run, each to its end. */
-MUST static Status feed_files(Run *run, Input *opened, uint32_t opened_at, Diag *diag)
+/* The `file` sources of one run, each to its end: those of joins (`joined`), or the main ones. */
+MUST static Status feed_files(Run *run, bool joined, Input *opened, uint32_t opened_at, Diag *diag)
 {
     Status st = ST_OK;
     for (uint32_t i = 0; !st && i < run->ir->source_count && goes_on(run); i++) {
         if (!str_is(run->ir->sources[i].kind, "file")) continue;
+        if (joined != (run->ir->sources[i].group > 0)) continue;
         Input in = {.fd = -1};
         if (opened && i == opened_at)
             in = *opened;
@@ -409,10 +410,12 @@ MUST static Status run_group(NativeSet *set, Run *runs, uint32_t count, const Ba
     Status st = input_open(&runs[0].ir->sources[at], &in, diag);
     if (!st) st = input_fill(&in, diag);
     for (uint32_t i = 0; !st && i < count; i++) st = run_open(set, &runs[i], &in, &hosts[i], diag);
+    /* What a join remembers is there before the first record asks for it. */
+    for (uint32_t i = 0; !st && i < count; i++) st = feed_files(&runs[i], true, NULL, 0, diag);
     for (uint32_t i = 0; i < count; i++) runs[i].source = stdin_source(&runs[i]);
     if (!st && on_stdin) st = feed(runs, count, &in, diag);
     for (uint32_t i = 0; !st && i < count; i++) {
-        st = feed_files(&runs[i], on_stdin ? NULL : &in, at, diag);
+        st = feed_files(&runs[i], false, on_stdin ? NULL : &in, at, diag);
         if (!st) run_finish(&runs[i], options, ret_stopped);
         if (!st) st = runs[i].failed;
     }

@@ -86,6 +86,25 @@ static void slots(Emit *e)
     }
 }
 
+/* Which feed a batch takes; those of joins are written here. */
+static void other_groups(Emit *e)
+{
+    const IrPipeline *p = e->pipeline;
+    uint32_t groups = 0;
+    for (uint32_t i = 1; i < p->stage_count; i++) {
+        if (p->stages[i].from != IR_FROM_SOURCE || !emit_group(e, i)) continue;
+        emit_in_schema(e, e->group, p->stages[i].schema);
+        emit_feed(e, i, STR_NONE);
+        groups++;
+    }
+    emit_f(e, "static void feed_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n", e->index);
+    if (groups) emit_f(e, "    switch (sources_%" PRIu32 "[batch->source].group) {\n", e->index);
+    for (uint32_t g = 1; g <= groups; g++)
+        emit_f(e, "    case %" PRIu32 ": feed_%" PRIu32 "_%" PRIu32 "(pipe, batch); return;\n", g,
+               e->index, g);
+    emit_f(e, "%s    feed_%" PRIu32 "_0(pipe, batch);\n}\n", groups ? "    }\n" : "", e->index);
+}
+
 static void rows(Emit *e)
 {
     const IrPipeline *p = e->pipeline;
@@ -120,14 +139,10 @@ static void run(Emit *e)
 static void pipeline(Emit *e, Str sample)
 {
     const IrPipeline *p = e->pipeline;
-    if (ir_leaves(e->ir, p->in_schema, e->arena, (IrLeaf **)&e->leaves, &e->leaf_count) != ST_OK ||
-        !(e->needed = arena_many(e->arena, bool, e->leaf_count + 1))) {
-        emit_fail(e, ST_NO_MEMORY, "compiling");
-        return;
-    }
-    if (p->stage_count) layout_needed(&p->stages[0], p->sources[0].check, e->needed, e->leaf_count);
+    if (!emit_group(e, 0)) return;
     emit_f(e, "\n/* ==== pipeline %.*s ==== */\n", STR_ARG(p->name));
     slots(e);
+    emit_in_schema(e, 0, p->in_schema);
     emit_tables(e);
     for (uint32_t i = 1; i < p->stage_count; i++)
         emit_f(e,
@@ -136,7 +151,8 @@ static void pipeline(Emit *e, Str sample)
                e->index, i);
     for (uint32_t i = p->stage_count; i-- > 0;) emit_stage(e, i);
     emit_f(e, "#line 1 \"generated\"\n");
-    emit_feed(e, sample);
+    emit_feed(e, 0, sample);
+    other_groups(e);
     rows(e);
     run(e);
 }
@@ -165,7 +181,9 @@ static void program_table(Emit *e)
         emit_options(e, c->options, c->option_count);
         emit_f(e, "},\n");
     }
-    emit_f(e, "    {0}};\nstatic const RtPipelineInfo pipelines[] = {\n");
+    emit_f(e, "    {0}};\n");
+    emit_file_tables(e);
+    emit_f(e, "static const RtPipelineInfo pipelines[] = {\n");
     for (uint32_t i = 0; i < ir->pipeline_count; i++) {
         const IrPipeline *p = &ir->pipelines[i];
         emit_f(e, "    {.name = ");
@@ -190,6 +208,10 @@ static void program_table(Emit *e)
                "ll, .stop_above = %a, .stop_in_ns = %" PRId64 "ll,\n",
                p->time.order_ns, p->time.idle_ns, p->time.ahead_ns, p->stop_above, p->stop_in_ns);
         emit_f(e,
+               "     .joins = joins_%" PRIu32 ", .join_count = %" PRIu32
+               ", .tables = looks_%" PRIu32 ", .table_count = looks_%" PRIu32 "_count,\n",
+               i, p->join_count, i, i);
+        emit_f(e,
                "     .in = &schema_in_%" PRIu32 "_0_0, .layout_count = layouts_%" PRIu32
                ", .feed = feed_%" PRIu32 ", .row = row_%" PRIu32 ", .run = run_%" PRIu32 "},\n",
                i, i, i, i, i);
@@ -210,8 +232,8 @@ static void program_table(Emit *e)
     emit_f(e,
            ", .hash = \"%016" PRIx64
            "\", .pipelines = pipelines, .connections = connections, .connection_count = %" PRIu32
-           ", .bind = bind};\n",
-           emit_hash(buf_view(e->out)), ir->connection_count);
+           ", .tables = tables, .table_count = %" PRIu32 ", .bind = bind};\n",
+           emit_hash(buf_view(e->out)), ir->connection_count, ir->table_count);
 }
 
 Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag)

@@ -4,7 +4,7 @@
 
 #include "compiler/emit_c/emit.h"
 
-enum { EMIT_TRY_MAX = 32, EMIT_KEYS_MAX = 16, EMIT_ARM_MAX = 256 };
+enum { EMIT_TRY_MAX = 32, EMIT_KEYS_MAX = 16, EMIT_ARM_MAX = 256, EMIT_GROUP_DEPTH = 100 };
 
 typedef struct Emit {
     const IrProgram *ir;
@@ -18,7 +18,8 @@ typedef struct Emit {
     uint32_t tries[EMIT_TRY_MAX], try_count, labels;
     uint32_t arms[EMIT_ARM_MAX], arm_count; /* labels behind the open arms of splits */
     uint32_t line, line_file;               /* of the last #line */
-    const IrLeaf *leaves;                   /* of the source's schema */
+    uint32_t group;                         /* of sources, being written */
+    const IrLeaf *leaves;                   /* of the group's schema */
     uint32_t leaf_count;
     bool *needed;  /* leaves some code reads (all with check strict) */
     uint32_t bets; /* values of layouts whose length is bet on */
@@ -43,8 +44,11 @@ void emit_stage(Emit *e, uint32_t index);
 const char *emit_reg(Emit *e, uint32_t reg);
 /* `what` is a RtReason's C name; leaves the record by the error route or to the CATCH around. */
 void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name);
-/* streams.c: EACH. */
+/* streams.c: EACH, LOOKUP, REMEMBER, RECALL; the tables of joins and of files. */
 void emit_each(Emit *e, const IrIns *ins);
+void emit_join(Emit *e, const IrIns *ins);
+void emit_joins(Emit *e);
+void emit_file_tables(Emit *e);
 /* row.c: EMIT and the row arrays of taps, late stages and CSV. */
 void emit_row(Emit *e, const IrIns *ins);
 void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count);
@@ -56,10 +60,14 @@ void emit_mem(Emit *e, const IrIns *ins);
 /* layout.c: one function per learnt layout, `learnt_PIPELINE_NUMBER`; returns how many. */
 uint32_t emit_layouts(Emit *e, Str sample);
 /* feed.c: the loop over a batch, with the decoders of the source's records. */
-void emit_feed(Emit *e, Str sample);
+void emit_feed(Emit *e, uint32_t stage, Str sample);
+/* The source group whose records `stage` takes is the one at hand from here on. */
+bool emit_group(Emit *e, uint32_t stage);
 /* table.c: schemas and the tables of a pipeline and of the program. */
 void emit_schemas(Emit *e);
 void emit_tables(Emit *e);
+/* `schema_in_N_D_0`, D = group * EMIT_GROUP_DEPTH: what a source group reads. */
+void emit_in_schema(Emit *e, uint32_t group, uint32_t schema);
 void emit_options(Emit *e, const IrOption *list, uint32_t count);
 
 #endif

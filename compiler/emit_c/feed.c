@@ -5,24 +5,49 @@
  * works on that. */
 #include "compiler/emit_c/emit_int.h"
 
+#include "compiler/layout/layout.h"
+
 #include <inttypes.h>
+
+/* The first source of the group at hand: all have one format and one type. */
+static const IrSource *group_source(const Emit *e)
+{
+    const IrSource *s = e->pipeline->sources;
+    while (s->group != e->group) s++;
+    return s;
+}
+
+bool emit_group(Emit *e, uint32_t stage)
+{
+    const IrStage *s = &e->pipeline->stages[stage];
+    e->group = s->from_index;
+    if (ir_leaves(e->ir, s->schema, e->arena, (IrLeaf **)&e->leaves, &e->leaf_count) != ST_OK ||
+        !(e->needed = arena_many(e->arena, bool, e->leaf_count + 1))) {
+        emit_fail(e, ST_NO_MEMORY, "compiling");
+        return false;
+    }
+    layout_needed(s, group_source(e)->check, e->needed, e->leaf_count);
+    return true;
+}
 
 static void any_order(Emit *e, IrFormat format)
 {
-    const IrSource *s = &e->pipeline->sources[0];
+    const IrSource *s = group_source(e);
+    uint32_t depth = e->group * EMIT_GROUP_DEPTH;
     emit_f(e, "        RtScan scan = {.value = wide, .has = there};\n        int why = ");
     switch (format) {
     case FORMAT_CSV:
-        emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n", e->index);
+        emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, p, stop, &scan);\n",
+               e->index, depth);
         break;
     case FORMAT_TEXT:
     case FORMAT_RAW:
-        emit_f(e, "rt->scan_%s(pipe, &schema_in_%" PRIu32 "_0_0, p, stop, &scan);\n",
-               format == FORMAT_TEXT ? "text" : "raw", e->index);
+        emit_f(e, "rt->scan_%s(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, p, stop, &scan);\n",
+               format == FORMAT_TEXT ? "text" : "raw", e->index, depth);
         break;
     default:
-        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_0_0, %d, %d, p, stop, &scan);\n", e->index,
-               (int)s->check, s->unknown == UNKNOWN_REJECT);
+        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, %d, %d, p, stop, &scan);\n",
+               e->index, depth, (int)s->check, s->unknown == UNKNOWN_REJECT);
     }
     if (format == FORMAT_CSV)
         emit_f(e, "        if (why < 0) { p = next; continue; } /* the header */\n");
@@ -84,14 +109,14 @@ static void begin(Emit *e)
 {
     uint32_t leaves = e->leaf_count ? e->leaf_count : 1;
     emit_f(e,
-           "static void feed_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n"
+           "static void feed_%" PRIu32 "_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n"
            "    const char *p = batch->bytes, *end = p + batch->len;\n"
            "    const RtRecord *record = batch->records, *const last = record + batch->count;\n"
            "    const u32 lines = p != 0, source = batch->source;\n"
            "    u32 misses = 0;\n"
            "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32
            "];\n    u64 bet[%" PRIu32 "] = {0};\n",
-           e->index, leaves, leaves, leaves, leaves, e->bets + 1);
+           e->index, e->group, leaves, leaves, leaves, leaves, e->bets + 1);
     emit_f(
         e,
         "    pipe->received_ns = batch->received_ns; pipe->ack = 0;\n"
@@ -111,14 +136,15 @@ static void begin(Emit *e)
               "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");
 }
 
-void emit_feed(Emit *e, Str sample)
+/* Streams of joins are read in any order: they are slow ones, and a learnt layout is code. */
+void emit_feed(Emit *e, uint32_t stage, Str sample)
 {
-    const IrSource *source = &e->pipeline->sources[0];
+    const IrSource *source = group_source(e);
     bool json = source->format == FORMAT_JSON || source->format == FORMAT_NONE;
     bool lazy = source->check == CHECK_LAZY;
     e->bets = 0;
-    uint32_t layouts = json ? emit_layouts(e, sample) : 0;
-    emit_f(e, "enum { layouts_%" PRIu32 " = %" PRIu32 " };\n", e->index, layouts);
+    uint32_t layouts = json && !e->group ? emit_layouts(e, sample) : 0;
+    if (!e->group) emit_f(e, "enum { layouts_%" PRIu32 " = %" PRIu32 " };\n", e->index, layouts);
     begin(e);
     if (layouts) {
         try_layouts(e, layouts, lazy);
@@ -147,8 +173,9 @@ void emit_feed(Emit *e, Str sample)
               "        }\n"
               "        pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\\r');\n");
     any_order(e, source->format);
-    if (json) emit_f(e, "        misses++;\n        rt->missed(pipe);\n");
-    emit_f(e, "        }\n        stage_%" PRIu32 "_0(pipe, v, h, source);\n        p = next;\n",
-           e->index);
+    if (json && !e->group) emit_f(e, "        misses++;\n        rt->missed(pipe);\n");
+    emit_f(e,
+           "        }\n        stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h%s);\n        p = next;\n",
+           e->index, stage, stage ? "" : ", source");
     emit_f(e, "    }\n}\n");
 }

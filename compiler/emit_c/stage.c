@@ -525,9 +525,10 @@ static void pass(Emit *e, const IrIns *ins)
 {
     uint32_t wire = ins->imm.index;
     const uint32_t *args = e->stage->pool + ins->args;
-    bool first = e->stage->from == IR_FROM_SOURCE && wire < e->pipeline->source_count;
+    uint32_t sources = ir_main_sources(e->pipeline);
+    bool first = e->stage_index == 0 && wire < sources;
     char name[32];
-    if (first && e->pipeline->source_count > 1)
+    if (first && sources > 1)
         snprintf(name, sizeof name, "source");
     else
         snprintf(name, sizeof name, "%" PRIu32, wire);
@@ -711,6 +712,9 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_WATERMARK: watermark(e, ins); break;
     case IR_WINDOW: window_add(e, ins); break;
     case IR_EACH: emit_each(e, ins); break;
+    case IR_LOOKUP:
+    case IR_REMEMBER:
+    case IR_RECALL: emit_join(e, ins); break;
     case IR_EMIT: emit_row(e, ins); break;
     default: control(e, ins); break;
     }

@@ -309,14 +309,20 @@ static void windows(Emit *e)
     emit_f(e, "    {0}};\n");
 }
 
+/* Schemas of groups keep apart by their depth, which is never that large. */
+void emit_in_schema(Emit *e, uint32_t group, uint32_t schema)
+{
+    in_schema(e, schema, 0, STR(""), group * EMIT_GROUP_DEPTH);
+}
+
 void emit_tables(Emit *e)
 {
-    in_schema(e, e->pipeline->in_schema, 0, STR(""), 0);
     sources(e);
     sinks(e);
     graph(e);
     windows(e);
     emit_mems(e);
+    emit_joins(e);
     emit_f(e, "static const u32 error_sinks_%" PRIu32 "[] = {", e->index);
     for (uint32_t i = 0; i < e->pipeline->error_sink_count; i++)
         emit_f(e, "%" PRIu32 ", ", e->pipeline->error_sinks[i]);

@@ -179,7 +179,7 @@ void interp__ahead(Frame *f, const Step *s)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t r = lanes[i];
         int64_t received =
-            f->in->records && f->of_source ? f->in->records[r].received_ns : f->pipe->received_ns;
+            f->in->records && f->of_main ? f->in->records[r].received_ns : f->pipe->received_ns;
         if (RT_RARE(ns[r] > received + ahead)) interp__lane_fail(f, s, r, RT_FUTURE_TIME);
     }
 }

@@ -41,7 +41,7 @@ void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue v)
  */
 void interp__lane_meta(Frame *f, uint32_t lane)
 {
-    if (!f->of_source) return;
+    if (!f->of_main) return;
     const Interp *in = f->in;
     RtPipe *pipe = f->pipe;
     pipe->raw = in->start[lane];
@@ -123,6 +123,18 @@ uint32_t interp__each(Frame *f, const Effect *e, uint32_t lane)
     return RT_FINE;
 }
 
+/* The row becomes the last one of its keys. */
+uint32_t interp__remember(Frame *f, const Effect *e, uint32_t lane)
+{
+    RtValue v[RT_LEAVES_MAX], keys[INTERP_KEYS_MAX];
+    u8 h[RT_LEAVES_MAX];
+    for (uint32_t k = 0; k < e->key_count; k++) keys[k] = interp__value(f, &e->keys[k], lane);
+    interp__row_values(f, e, lane, v, h);
+    uint32_t why = f->rt->remember(f->pipe, e->index, f->pipe->received_ns, keys, v, h);
+    if (!why) f->done = 2;
+    return why;
+}
+
 /* ---- the replay ---- */
 
 static void finish(Frame *f, uint32_t lane)
@@ -167,7 +179,7 @@ void interp__replay(Frame *f)
     interp__adds_begin(f);
     for (; r < f->n && !pipe->stopped; r++) {
         if (f->end[r] == END_SKIPPED) continue;
-        if (f->of_source) {
+        if (f->of_main) {
             if (f->in->records) interp__lane_meta(f, r); /* of lines: only who fails or is late */
             pipe->n.in++;
             pipe->n.duplicate_keys += f->in->duplicates[r];

@@ -78,6 +78,11 @@ static void adapt(Interp *in)
 void interp__feed(RtPipe *pipe, const RtBatch *batch)
 {
     Interp *in = pipe->engine;
+    uint32_t group = pipe->info->sources[batch->source].group;
+    if (group) {
+        interp__feed_other(in, batch, group);
+        return;
+    }
     Frame *f = &in->frames[0];
     Cursor at = {.p = batch->bytes,
                  .end = batch->bytes ? batch->bytes + batch->len : NULL,
@@ -143,6 +148,7 @@ static bool frame_open(Interp *in, Frame *f, const Code *code)
     f->sel = COLUMN(f, uint16_t, code->sel);
     f->ends = COLUMN(f, LaneEnd, code->ends);
     f->of_source = code->stage->from == IR_FROM_SOURCE;
+    f->of_main = f == in->frames;
     for (uint32_t i = 0; i < code->constant_count; i++) fill(f, &code->constants[i]);
     return true;
 }

@@ -36,6 +36,7 @@ MUST static Status pipeline(const IrProgram *ir, uint32_t index, Linked *linked,
     *code = (PipeCode){.ir = ir,
                        .pipeline = p,
                        .info = info,
+                       .groups = linked->groups[index],
                        .codes = codes,
                        .needed = needed,
                        .leaf_count = leaf_count};

@@ -216,7 +216,8 @@ typedef struct PipeCode {
     const IrProgram *ir;
     const IrPipeline *pipeline;
     const RtPipelineInfo *info;
-    const Code *codes; /* of the stages */
+    const Code *codes;             /* of the stages */
+    const RtSchema *const *groups; /* what sources read, by group */
     const bool *needed;
     uint32_t leaf_count; /* of the source's schema */
 } PipeCode;
@@ -242,6 +243,7 @@ struct Frame {
     uint32_t sel_count, n, pc;
     uint32_t done; /* the record at hand: 0 nothing, 1 emitted, 2 in state, 3 late */
     bool sel_fresh, starved, of_source;
+    bool of_main; /* of stage 0: lanes are records of the batch at hand */
 };
 
 #define COLUMN(f, Type, column) ((Type *)(void *)((f)->base + (column)))
@@ -295,7 +297,7 @@ StepFn interp__concat, interp__call, interp__meta;
 
 /* list.c: Step.more is Args */
 StepFn interp__list_of, interp__index, interp__count_of, interp__item_field, interp__list_has,
-    interp__list_agg, interp__mem;
+    interp__list_agg, interp__mem, interp__lookup, interp__recall;
 
 /* control.c */
 StepFn interp__if, interp__else, interp__end, interp__filter, interp__drop, interp__fail,
@@ -319,6 +321,7 @@ void interp__adds_end(Frame *f);
 /* A row as the runtime takes it: values and has, leaf by leaf. */
 void interp__row_values(const Frame *f, const Effect *e, uint32_t lane, RtValue *v, u8 *h);
 uint32_t interp__each(Frame *f, const Effect *e, uint32_t lane);
+uint32_t interp__remember(Frame *f, const Effect *e, uint32_t lane);
 void interp__replay(Frame *f);
 /* Runs a row (of a window, late) through a stage. */
 void interp__row(Interp *in, uint32_t stage, const RtValue *values, const u8 *has);
@@ -345,6 +348,9 @@ Decoder *interp__decoder_new(Interp *in);    /* NULL: out of memory */
 void interp__decoder_free(Decoder *decoder); /* accepts NULL */
 /* Decodes n lanes (start, raw_len) into the columns of stage 0; sets `end` of those that fail. */
 void interp__decode(Interp *in, uint32_t n);
+
+/* other.c: a batch of another stream than the main one. */
+void interp__feed_other(Interp *in, const RtBatch *batch, uint32_t group);
 
 /* feed.c */
 void interp__feed(RtPipe *pipe, const RtBatch *batch);

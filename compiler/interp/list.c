@@ -1,4 +1,4 @@
-/* compiler/interp/list.c: kernels on lists and items, and calls of memories.
+/* compiler/interp/list.c: kernels on lists and items, and calls of memories, tables and joins.
  *
  * Each is a call of the runtime for every active lane, in the order of the records; leaves of items
  * are read in place. What a memory gives depends on the records before, so its lanes must be the
@@ -107,7 +107,7 @@ static int64_t time_of(Frame *f, const Args *args, uint32_t lane)
 {
     if (args->time.column != NO_COLUMN) return COLUMN(f, int64_t, args->time.column)[lane];
     if (args->event_time) return f->pipe->event_ns;
-    return f->in->records && f->of_source ? f->in->records[lane].received_ns : f->pipe->received_ns;
+    return f->in->records && f->of_main ? f->in->records[lane].received_ns : f->pipe->received_ns;
 }
 
 enum { MEM_ARGS_MAX = 32 };
@@ -126,4 +126,34 @@ void interp__mem(Frame *f, const Step *s)
         u32 why = f->rt->mem(f->pipe, args->index, time_of(f, args, r), in, have, &ret, &has);
         result(f, s, r, why, ret, has);
     }
+}
+
+/* ---- tables, and the last records of other streams ---- */
+
+/* Where there is none the item has every leaf missing. */
+static void find(Frame *f, const Step *s, bool table)
+{
+    const Args *args = s->more;
+    ACTIVE
+    {
+        RtValue keys[MEM_ARGS_MAX], ret;
+        u8 has = 0;
+        for (uint32_t k = 0; k < args->count; k++)
+            keys[k] = interp__value(f, &args->list[k].value, r);
+        if (table)
+            f->rt->lookup(f->pipe, args->index, keys, &ret, &has);
+        else
+            f->rt->recall(f->pipe, args->index, time_of(f, args, r), keys, &ret, &has);
+        result(f, s, r, RT_FINE, ret, has);
+    }
+}
+
+void interp__lookup(Frame *f, const Step *s)
+{
+    find(f, s, true);
+}
+
+void interp__recall(Frame *f, const Step *s)
+{
+    find(f, s, false);
 }

@@ -1,4 +1,4 @@
-/* compiler/interp/lists.c: translates operations on lists and items, and MEM. */
+/* compiler/interp/lists.c: translates operations on lists and items, MEM, LOOKUP and RECALL. */
 #include "compiler/interp/translate.h"
 
 #include "compiler/ir/facts.h"
@@ -77,6 +77,20 @@ void interp__list(Translate *t, const IrIns *ins)
     args->item = t->schemas[t->stage->regs[ins->a].record];
     args->index = ins->imm.index;
     finish(t, ins, kernels[ins->op], args);
+}
+
+void interp__find(Translate *t, const IrIns *ins)
+{
+    const uint32_t *pool = t->stage->pool + ins->args;
+    Args *args = arguments(t, ins->arg_count);
+    if (!args) return;
+    if (args->count > MEM_ARGS_MAX) {
+        interp__refuse(t, ST_UNSUPPORTED, "more than %d keys of a join", MEM_ARGS_MAX);
+        return;
+    }
+    for (uint32_t k = 0; k < args->count; k++) ((Pair *)args->list)[k] = pair(t, pool[k], NO_REG);
+    args->index = ins->imm.index;
+    finish(t, ins, ins->op == IR_LOOKUP ? interp__lookup : interp__recall, args);
 }
 
 void interp__memory(Translate *t, const IrIns *ins)

@@ -1,4 +1,4 @@
-/* compiler/interp/stream.c: the effects of a stage: PASS, WATERMARK, WINDOW, EACH, EMIT.
+/* compiler/interp/stream.c: the effects of a stage: PASS, WATERMARK, WINDOW, EACH, REMEMBER, EMIT.
  *
  * Their step only notes which lanes come by; what they do is effects.c. An operand that is written
  * again behind the effect (by another arm) is copied where the effect stands. */
@@ -52,7 +52,8 @@ static void pass(Translate *t, const IrIns *ins)
     Effect *e = note(t, ins, &t->passes[t->pass_count++]);
     e->row = list;
     e->row_count = ins->arg_count / 2;
-    e->of_source = t->stage->from == IR_FROM_SOURCE && ins->imm.index < t->pipeline->source_count;
+    e->of_source =
+        t->stage == &t->pipeline->stages[0] && ins->imm.index < ir_main_sources(t->pipeline);
 }
 
 static void watermark(Translate *t, const IrIns *ins)
@@ -190,6 +191,27 @@ static void each(Translate *t, const IrIns *ins)
     e->item = t->schemas[record];
 }
 
+static void remember(Translate *t, const IrIns *ins)
+{
+    const uint32_t *args = t->stage->pool + ins->args;
+    const IrJoin *join = &t->pipeline->joins[ins->imm.index];
+    uint32_t count = (ins->arg_count - join->key_count) / 2;
+    if (join->key_count > INTERP_KEYS_MAX) {
+        interp__refuse(t, ST_UNSUPPORTED, "more than %d keys", INTERP_KEYS_MAX);
+        return;
+    }
+    Place *keys = interp__alloc(t, join->key_count + 1, sizeof *keys);
+    for (uint32_t k = 0; keys && k < join->key_count; k++) keys[k] = kept(t, ins, args[k]);
+    const Pair *list = row(t, ins, args + join->key_count, count);
+    Effect *e = note(t, ins, &t->effects[t->effect_count++]);
+    e->run = interp__remember;
+    e->keys = keys;
+    e->key_count = join->key_count;
+    e->row = list;
+    e->row_count = count;
+    t->may_end = true;
+}
+
 static void emit(Translate *t, const IrIns *ins)
 {
     const uint32_t *args = t->stage->pool + ins->args;
@@ -215,5 +237,6 @@ void interp__stream(Translate *t, const IrIns *ins)
     if (ins->op == IR_WATERMARK) watermark(t, ins);
     if (ins->op == IR_WINDOW) window(t, ins);
     if (ins->op == IR_EACH) each(t, ins);
+    if (ins->op == IR_REMEMBER) remember(t, ins);
     if (ins->op == IR_EMIT) emit(t, ins);
 }

@@ -416,6 +416,8 @@ static void instruction(Translate *t, const IrIns *ins)
     case IR_LIST_HAS:
     case IR_LIST_AGG: interp__list(t, ins); break;
     case IR_MEM: interp__memory(t, ins); break;
+    case IR_LOOKUP:
+    case IR_RECALL: interp__find(t, ins); break;
     case IR_IF: begin_if(t, ins); break;
     case IR_TRY:
     case IR_ARM: begin_level(t, ins); break;
@@ -430,6 +432,7 @@ static void instruction(Translate *t, const IrIns *ins)
     case IR_WATERMARK:
     case IR_WINDOW:
     case IR_EACH:
+    case IR_REMEMBER:
     case IR_EMIT: interp__stream(t, ins); break;
     case IR_OP__COUNT: break;
     }

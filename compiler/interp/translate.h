@@ -83,9 +83,10 @@ const Input *interp__input(Translate *t, uint32_t leaf);
 /* translate.c */
 Step *interp__step(Translate *t, StepFn *run, const IrIns *ins);
 
-/* lists.c: LIST_OF ... LIST_AGG, and MEM */
+/* lists.c: LIST_OF ... LIST_AGG, MEM, LOOKUP and RECALL */
 void interp__list(Translate *t, const IrIns *ins);
 void interp__memory(Translate *t, const IrIns *ins);
+void interp__find(Translate *t, const IrIns *ins);
 
 /* Column to write the result to: the register's own, or one that is moved there for active lanes
  * only, because other lanes have the register's value from another arm. */

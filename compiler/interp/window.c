@@ -114,7 +114,7 @@ static void add_numbers(Frame *f, const Adds *w, const Add *add)
 static void flush(Frame *f)
 {
     Adds *w = &f->in->adds;
-    if (!w->count || !f->of_source) return;
+    if (!w->count || !f->of_main) return;
     for (uint32_t a = 0; a < w->effect->add_count; a++) {
         const Add *add = &w->effect->adds[a];
         if (add->has != NO_COLUMN) {
@@ -135,7 +135,7 @@ static void flush(Frame *f)
  * must be the same one as in the other engines. */
 void interp__adds_begin(Frame *f)
 {
-    if (!f->of_source) return;
+    if (!f->of_main) return;
     Adds *w = &f->in->adds;
     const FlowInstance *host = rt_host(f->pipe);
     uint64_t bytes = (uint64_t)f->code->add_bytes * f->n;

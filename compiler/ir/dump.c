@@ -77,6 +77,9 @@ static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
     case IR_WINDOW:
     case IR_EACH:
     case IR_MEM:
+    case IR_LOOKUP:
+    case IR_REMEMBER:
+    case IR_RECALL:
     case IR_EMIT: buf_printf(out, " %u", ins->imm.index); break;
     default: break;
     }
@@ -204,6 +207,14 @@ static void pipeline(Buf *out, const IrPipeline *p)
                    (long long)p->time.idle_ns, (long long)p->time.ahead_ns);
     for (uint32_t i = 0; i < p->window_count; i++) window(out, p, i);
     for (uint32_t i = 0; i < p->mem_count; i++) memory(out, &p->mems[i], i);
+    for (uint32_t i = 0; i < p->join_count; i++) {
+        const IrJoin *j = &p->joins[i];
+        buf_printf(out, "  join %u %.*s group %u schema %u within %lld keys", i, STR_ARG(j->name),
+                   j->group, j->schema, (long long)j->within_ns);
+        for (uint32_t k = 0; k < j->key_count; k++)
+            buf_printf(out, " %s", ir_type_name(j->keys[k].type));
+        buf_char(out, '\n');
+    }
     for (uint32_t i = 0; i < p->sink_count; i++) {
         buf_printf(out, "  sink %u %.*s %s keys", i, STR_ARG(p->sinks[i].kind),
                    p->sinks[i].address_is_computed ? "computed" : "fixed");
@@ -226,5 +237,11 @@ static void pipeline(Buf *out, const IrPipeline *p)
 void ir_dump(const IrProgram *program, Buf *out)
 {
     for (uint32_t i = 0; i < program->schema_count; i++) schema(out, program, i);
+    for (uint32_t i = 0; i < program->table_count; i++) {
+        const IrTable *t = &program->tables[i];
+        buf_printf(out, "table %u %.*s %.*s ", i, STR_ARG(t->name), STR_ARG(t->kind));
+        quoted(out, t->path);
+        buf_printf(out, " schema %u key %u%s\n", t->schema, t->key, t->reload ? " reload" : "");
+    }
     for (uint32_t i = 0; i < program->pipeline_count; i++) pipeline(out, &program->pipelines[i]);
 }

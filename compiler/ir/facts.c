@@ -120,6 +120,44 @@ uint64_t ir_mem_layout(const IrMem *m)
     return h;
 }
 
+uint32_t ir_tables_of(const IrProgram *program, const IrPipeline *pipeline, uint32_t *list)
+{
+    uint32_t count = 0;
+    for (uint32_t t = 0; t < program->table_count; t++) {
+        bool used = false;
+        for (uint32_t s = 0; s < pipeline->stage_count && !used; s++)
+            for (uint32_t i = 0; i < pipeline->stages[s].code_count && !used; i++) {
+                const IrIns *ins = &pipeline->stages[s].code[i];
+                used = ins->op == IR_LOOKUP && ins->imm.index == t;
+            }
+        if (used) list[count++] = t;
+    }
+    return count;
+}
+
+uint64_t ir_schema_layout(const IrProgram *program, uint32_t schema, uint64_t h)
+{
+    const IrSchema *s = &program->schemas[schema];
+    for (uint32_t i = 0; i < s->count; i++) {
+        const IrField *f = &s->fields[i];
+        h = mix(mix(h, (uint64_t)f->type), f->scale);
+        for (size_t c = 0; c < f->name.len; c++) h = mix(h, (unsigned char)f->name.ptr[c]);
+        for (uint32_t n = 0; f->names && n < f->names->count; n++)
+            for (size_t c = 0; c < f->names->names[n].len; c++)
+                h = mix(h, (unsigned char)f->names->names[n].ptr[c]);
+        if (f->type == IR_RECORD || f->type == IR_LIST)
+            h = ir_schema_layout(program, f->record, mix(h, 7));
+    }
+    return mix(h, s->count);
+}
+
+uint64_t ir_join_layout(const IrProgram *program, const IrJoin *join)
+{
+    uint64_t h = mix(3, join->key_count);
+    for (uint32_t i = 0; i < join->key_count; i++) h = mix_reg(h, &join->keys[i]);
+    return ir_schema_layout(program, join->schema, h);
+}
+
 /* ---- options as JSON text ---- */
 
 static void json_text(Buf *out, Str text)

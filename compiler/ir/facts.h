@@ -31,6 +31,11 @@ uint64_t ir_mem_layout(const IrMem *mem);
 unsigned ir_mem_flags(const IrMem *mem);
 /* Text a MEM_PREV keeps, or the size of a MEM_CELL. */
 uint32_t ir_mem_bytes_max(const IrMem *mem);
+/* The program's tables that the pipeline looks into, ascending; room for table_count. */
+uint32_t ir_tables_of(const IrProgram *program, const IrPipeline *pipeline, uint32_t *list);
+/* The same of a row, mixed into `h`, and of what a join keeps. */
+uint64_t ir_schema_layout(const IrProgram *program, uint32_t schema, uint64_t h);
+uint64_t ir_join_layout(const IrProgram *program, const IrJoin *join);
 /* Options as a JSON object; `map` (a register map, or NULL) adds its members in front. */
 void ir_put_options(Buf *out, const IrOption *list, uint32_t count, const IrMap *map);
 /* `key (...)` of a sink as a JSON list of leaf paths. `arena` is for scratch. */

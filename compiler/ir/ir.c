@@ -40,6 +40,13 @@ bool ir_is_scalar_item(const IrProgram *program, uint32_t schema)
     return s->count == 1 && s->fields[0].name.len == 0;
 }
 
+uint32_t ir_main_sources(const IrPipeline *pipeline)
+{
+    uint32_t count = 0;
+    while (count < pipeline->source_count && pipeline->sources[count].group == 0) count++;
+    return count;
+}
+
 static Status fill_leaves(const IrProgram *program, uint32_t schema, const IrLeaf *around,
                           Arena *arena, IrLeaf *list, uint32_t *at)
 {

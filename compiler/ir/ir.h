@@ -270,6 +270,18 @@ typedef struct IrWindow {
     Span span;
 } IrWindow;
 
+/* `join last`: what is kept of the second stream. */
+typedef struct IrJoin {
+    Str name; /* of the joined record */
+    IrReg *keys;
+    uint32_t key_count;
+    uint32_t schema;   /* of the row that is kept */
+    uint32_t group;    /* of the source */
+    int64_t within_ns; /* 0 = for ever */
+    uint32_t node;
+    Span span;
+} IrJoin;
+
 typedef struct IrTime {
     bool present;
     int64_t order_ns, idle_ns, ahead_ns; /* ahead 0 = no limit */
@@ -300,7 +312,7 @@ typedef struct IrWire {
 typedef struct IrPipeline {
     Str name;
     Span span;
-    IrSource *sources; /* all of one schema */
+    IrSource *sources; /* those of group 0 first; all of a group have one schema */
     uint32_t source_count, in_schema;
     IrTime time;
     IrStage *stages; /* stages[0] takes the sources' records */
@@ -309,6 +321,8 @@ typedef struct IrPipeline {
     uint32_t window_count;
     IrMem *mems;
     uint32_t mem_count;
+    IrJoin *joins;
+    uint32_t join_count;
     IrSink *sinks;
     uint32_t sink_count;
     /* `on error`: sinks (indexes) that take the error record; none and not drop = dead */
@@ -349,6 +363,14 @@ typedef struct IrMap {
     IrMapField *fields;
     uint32_t field_count, schema;
 } IrMap;
+
+/* `table NAME from csv "m.csv" key id`: read when a pipeline starts, looked up by one key. */
+typedef struct IrTable {
+    Str name, kind, path;
+    uint32_t schema, key; /* key: leaf of the schema */
+    bool reload;          /* when the file changes */
+    Span span;
+} IrTable;
 
 /* `test NAME "..." { ... }`: steps in order; the bytes of an `in` are what the source would get. */
 typedef enum IrStepKind { STEP_IN, STEP_CLOCK, STEP_EXPECT, STEP_NOTHING } IrStepKind;
@@ -396,6 +418,8 @@ typedef struct IrProgram {
     uint32_t connection_count;
     IrMap *maps;
     uint32_t map_count;
+    IrTable *tables; /* that some pipeline looks into */
+    uint32_t table_count;
     IrPipeline *pipelines;
     uint32_t pipeline_count;
     IrTest *tests;
@@ -412,6 +436,8 @@ const char *ir_type_name(IrType type);
 /* Items of this schema are single values: its one field has no name. */
 bool ir_is_scalar_item(const IrProgram *program, uint32_t schema);
 const char *ir_mem_kind(IrMemKind kind); /* the word of the language */
+/* Sources of the main stream; others feed joins. */
+uint32_t ir_main_sources(const IrPipeline *pipeline);
 /* All leaves of a schema, nested records flattened in field order. */
 MUST Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
                       uint32_t *ret_count);

@@ -197,6 +197,47 @@ static Status each_args(const Verify *v, const IrIns *ins)
     return ST_OK;
 }
 
+static Status key_args(const Verify *v, const IrIns *ins, const IrReg *keys, uint32_t count)
+{
+    if (ins->arg_count < count) return broken(v, "too few arguments");
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t reg = v->stage->pool[ins->args + i];
+        Status status = read_reg(v, reg);
+        if (status) return status;
+        if (v->stage->regs[reg].type != keys[i].type) return broken(v, "a key of another type");
+    }
+    return ST_OK;
+}
+
+static Status join_args(const Verify *v, const IrIns *ins)
+{
+    uint32_t schema;
+    Status status;
+    if (ins->op == IR_LOOKUP) {
+        if (ins->imm.index >= v->program->table_count) return broken(v, "no such table");
+        const IrTable *t = &v->program->tables[ins->imm.index];
+        IrLeaf *leaves;
+        uint32_t count;
+        schema = t->schema;
+        status = ir_leaves(v->program, schema, v->arena, &leaves, &count);
+        if (status) return status;
+        if (t->key >= count || ins->arg_count != 1) return broken(v, "a table has one key");
+        IrReg key = {.type = leaves[t->key].field->type};
+        status = key_args(v, ins, &key, 1);
+    } else {
+        if (ins->imm.index >= v->pipeline->join_count) return broken(v, "no such join");
+        const IrJoin *j = &v->pipeline->joins[ins->imm.index];
+        schema = j->schema;
+        status = key_args(v, ins, j->keys, j->key_count);
+        if (!status && ins->op == IR_REMEMBER) return row_args(v, ins, j->key_count, schema, false);
+    }
+    if (status) return status;
+    if (ins->dst >= v->stage->reg_count || ins->has == NO_REG ||
+        v->stage->regs[ins->dst].type != IR_ITEM || v->stage->regs[ins->dst].record != schema)
+        return broken(v, "gives an item, and whether there is one");
+    return ST_OK;
+}
+
 static Status arguments(const Verify *v, const IrIns *ins)
 {
     if (ins->args > v->stage->pool_count || ins->arg_count > v->stage->pool_count - ins->args)
@@ -215,6 +256,9 @@ static Status arguments(const Verify *v, const IrIns *ins)
     case IR_LIST_OF: return list_args(v, ins);
     case IR_EACH: return each_args(v, ins);
     case IR_MEM: return mem_args(v, ins);
+    case IR_LOOKUP:
+    case IR_REMEMBER:
+    case IR_RECALL: return join_args(v, ins);
     default: break;
     }
     for (uint32_t i = 0; i < ins->arg_count; i++) {
@@ -390,6 +434,8 @@ static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
     for (uint32_t i = 0; i < p->window_count && fine; i++)
         fine = p->windows[i].out_stage < p->stage_count &&
                (p->windows[i].late_stage == NO_INDEX || p->windows[i].late_stage < p->stage_count);
+    for (uint32_t i = 0; i < p->join_count && fine; i++)
+        fine = p->joins[i].schema < program->schema_count && p->joins[i].node < p->node_count;
     for (uint32_t i = 0; i < p->stage_count && fine; i++)
         fine = p->stages[i].schema < program->schema_count;
     if (fine) return ST_OK;

@@ -230,7 +230,51 @@ static void mems(Link *link, const IrPipeline *p, RtPipelineInfo *info)
     }
 }
 
+static void joins(Link *link, const IrPipeline *p, RtPipelineInfo *info)
+{
+    RtJoinInfo *list = link__alloc(link, p->join_count + 1, sizeof *list);
+    u32 *looks = link__alloc(link, link->ir->table_count + 1, sizeof *looks);
+    info->joins = list;
+    info->join_count = p->join_count;
+    info->tables = looks;
+    info->table_count = looks ? ir_tables_of(link->ir, p, looks) : 0;
+    for (uint32_t i = 0; list && i < p->join_count; i++) {
+        const IrJoin *j = &p->joins[i];
+        u8 *types = link__alloc(link, j->key_count + 1, sizeof *types);
+        u32 *bytes_max = link__alloc(link, j->key_count + 1, sizeof *bytes_max);
+        for (uint32_t k = 0; types && bytes_max && k < j->key_count; k++) {
+            types[k] = (u8)j->keys[k].type;
+            bytes_max[k] = j->keys[k].bytes_max;
+        }
+        Str name = arena_printf(link->arena, "%.*s.%.*s", STR_ARG(p->name), STR_ARG(j->name));
+        list[i] = (RtJoinInfo){
+            .name = name.ptr ? name.ptr : "",
+            .layout = ir_join_layout(link->ir, j),
+            .schema = link->out->schemas[j->schema],
+            .key_count = j->key_count,
+            .node = j->node,
+            .key_types = types,
+            .key_bytes_max = bytes_max,
+            .within_ns = j->within_ns,
+        };
+    }
+}
+
 /* ---- the program ---- */
+
+/* The schemas of what other streams read, for the engines that read them. */
+static const RtSchema **groups(Link *link, const IrPipeline *p, const RtSchema *in)
+{
+    const RtSchema **list = link__alloc(link, p->source_count + 1, sizeof *list);
+    if (!list) return NULL;
+    list[0] = in;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        for (uint32_t s = 1; p->sources[i].group && s < p->stage_count; s++)
+            if (p->stages[s].from == IR_FROM_SOURCE &&
+                p->stages[s].from_index == p->sources[i].group)
+                list[p->sources[i].group] = link__record_schema(link, p, i, p->stages[s].schema);
+    return list;
+}
 
 static void pipeline(Link *link, const IrPipeline *p, RtPipelineInfo *info)
 {
@@ -254,7 +298,9 @@ static void pipeline(Link *link, const IrPipeline *p, RtPipelineInfo *info)
     graph(link, p, info);
     windows(link, p, info);
     mems(link, p, info);
+    joins(link, p, info);
     info->in = link__record_schema(link, p, 0, p->in_schema);
+    link->out->groups[p - link->ir->pipelines] = groups(link, p, info->in);
 }
 
 static void connections(Link *link)
@@ -268,6 +314,19 @@ static void connections(Link *link)
         list[i] = (RtConnectionInfo){link__text(link, c->name), link__text(link, c->kind),
                                      link__text(link, c->url),
                                      options(link, c->options, c->option_count, NULL)};
+    }
+}
+
+static void tables(Link *link)
+{
+    const IrProgram *ir = link->ir;
+    RtTableInfo *list = link__alloc(link, ir->table_count + 1, sizeof *list);
+    link->out->program.tables = list;
+    link->out->program.table_count = ir->table_count;
+    for (uint32_t i = 0; list && i < ir->table_count; i++) {
+        const IrTable *t = &ir->tables[i];
+        list[i] = (RtTableInfo){link__text(link, t->name), link__text(link, t->path),
+                                link->out->schemas[t->schema], t->key, t->reload};
     }
 }
 
@@ -301,6 +360,9 @@ static void program(Link *link)
     link->out->schemas = link__alloc(link, ir->schema_count + 1, sizeof *link->out->schemas);
     for (uint32_t i = 0; !link->failed && i < ir->schema_count; i++)
         link->out->schemas[i] = link__row_schema(link, i);
+    if (link->failed) return;
+    tables(link);
+    link->out->groups = link__alloc(link, ir->pipeline_count + 1, sizeof *link->out->groups);
     link->out->pipelines = link__alloc(link, ir->pipeline_count + 1, sizeof(RtPipelineInfo));
     out->pipelines = link->out->pipelines;
     out->pipeline_count = ir->pipeline_count;

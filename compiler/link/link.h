@@ -20,6 +20,7 @@ typedef struct Linked {
     RtProgram program;         /* .bind does nothing; an engine may set its own */
     RtPipelineInfo *pipelines; /* program.pipelines, to be completed: feed, row, code */
     const RtSchema **schemas;  /* by index of IrProgram.schemas: leaves numbered from 0 */
+    const RtSchema ***groups;  /* by pipeline and source group: what is read; [0] is info->in */
 } Linked;
 
 /* Everything is copied into `arena`; ST_NO_MEMORY when that is full. */

@@ -169,7 +169,7 @@ static int stage_word(const Parser *p, const Keyword *keyword)
 {
     int kind = keyword->kind;
     bool before_is_unknown = p->prev_kind == T_ID && str_is(p->prev.text, "unknown");
-    if (kind == T_KEEP && before_is_unknown) return T_ID;
+    if (kind == T_KEEP && before_is_unknown && !p->now_lex.first) return T_ID; /* the option */
     if (kind == T_SAMPLE && !p->now_lex.first && !peek_word(p, 1, "every")) return T_ID;
     if ((kind == T_DELAY || kind == T_PRIORITY) && !p->now_lex.first) {
         bool leads = top_block(p) && top_block(p)->kind == BLOCK_STAGES &&

@@ -82,6 +82,7 @@ static Status walk(Check *c)
     for (uint32_t i = c->scope_count; i-- > 0;) {
         check__enter(c, c->scopes[i]);
         check__resolve(c);
+        check__tables(c);
         check__fns(c);
     }
     check__connections(c);

@@ -71,6 +71,7 @@ typedef struct Scope {
     const AstFile *file;
     Map types, consts, fns, units;    /* NamedType, Const, Fn, Unit */
     Map connections, maps, pipelines; /* Named */
+    Map tables;                       /* Table */
     ScopeUse *used;                   /* in their order */
     uint32_t used_count, used_cap;
     bool active; /* its `use`s are being followed */
@@ -80,6 +81,14 @@ typedef struct Named {
     const AstItem *item;
     Scope *home;
 } Named;
+
+typedef struct Table {
+    const AstItem *item;
+    Scope *home;
+    const Record *record; /* of its rows; NULL: not checked yet, or wrong */
+    uint32_t index;       /* into IrProgram.tables, or NO_INDEX */
+    bool checked;
+} Table;
 
 typedef struct Fn {
     const AstItem *item;
@@ -127,7 +136,7 @@ typedef struct Check {
     Status left;            /* why check__leave was called */
     Scope *scope, **scopes; /* at hand; all, the program's own first */
     uint32_t scope_count, scope_cap;
-    uint32_t schema_cap, connection_cap, map_cap, pipeline_cap, test_cap;
+    uint32_t schema_cap, connection_cap, map_cap, table_cap, pipeline_cap, test_cap;
     /* the expression at hand */
     IrBuilder *b;
     Row *row;
@@ -188,6 +197,8 @@ void check__flatten_val(Check *c, const Val *v, bool present, uint32_t **list, u
                         uint32_t *cap);
 /* The leaves of an ITEM register (or of any item-shaped result) as a record. */
 Val check__item(Check *c, const Record *record, uint32_t item, Span span);
+/* The same where there may be none: `has` says so. */
+Val check__item_if(Check *c, const Record *record, uint32_t item, uint32_t has, Span span);
 /* Loads the leaves of a record from the stage's input as a row. */
 Row *check__load(Check *c, const Record *record);
 Row *check__row_copy(Check *c, const Row *row);
@@ -304,10 +315,13 @@ bool check__constant_expr(Check *c, const AstExpr *e, const Type *want, const ch
 /* ---- pipelines: pipeline.c, stages.c, window.c, connect.c, tests.c, maps.c ---- */
 void check__fns(Check *c);
 void check__connections(Check *c);
+void check__tables(Check *c); /* of the scope at hand */
+Table *check__table(Check *c, Str name);
 void check__pipelines(Check *c);
 void check__tests(Check *c);
 /* reasons.c: why records may leave each node by the error port. */
-void check__reasons(Check *c, IrPipeline *p, const Record *in);
+/* `in`: what the sources give, by group. */
+void check__reasons(Check *c, IrPipeline *p, const Record *const *in);
 /* Reasons that the code from `mark` on may fail with, one bit each. */
 uint32_t check__reason_bits(const Check *c, const IrStage *s, uint32_t mark);
 

@@ -268,12 +268,12 @@ static Str address(Check *c, const AstConnector *at, const ConnectorKind *kind)
     return text;
 }
 
-static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind *kind, IrSource *s)
+static const Record *decoded(Flow *f, const AstConnector *at, const AstDecode *decode,
+                             const ConnectorKind *kind, IrSource *s)
 {
     Check *c = f->c;
-    const AstDecode *decode = &stage->as.from.decode;
     if (kind->format == KIND_MAP) {
-        const AstOption *map = ast_option(&stage->as.from.source, "map");
+        const AstOption *map = ast_option(at, "map");
         if (decode->type)
             diag_error(c->diags, DIAG_S011, decode->span, "`%s` takes its type from the map",
                        kind->name);
@@ -281,11 +281,11 @@ static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind
         return flow__map(c, map->value->as.name, map->span, &s->map);
     }
     s->format = flow__format(c, &decode->format, FORMAT_JSON);
-    flow__format_words(c, &stage->as.from.source, s->format);
+    flow__format_words(c, at, s->format);
     if (!decode->type) {
         const Record *own = flow__format_record(c, s->format, decode->span);
         if (!own && !f->item->broken)
-            diag_error(c->diags, DIAG_S012, stage->as.from.source.span,
+            diag_error(c->diags, DIAG_S012, at->span,
                        "`%s` needs to know its records: `as json TYPE`", kind->name);
         return own;
     }
@@ -300,18 +300,27 @@ static const Record *decoded(Flow *f, const AstStage *stage, const ConnectorKind
     return type.record;
 }
 
+const Record *flow__from(Flow *f, const AstConnector *at, const AstDecode *decode, IrSource *s,
+                         bool *ret_bounded)
+{
+    Check *c = f->c;
+    const ConnectorKind *kind = flow__kind(c, at, KIND_IN, &s->connection);
+    if (!kind) return NULL;
+    s->kind = str_from(kind->name);
+    s->address = address(c, at, kind);
+    flow__options(c, at, kind, KIND_IN, &s->options, &s->option_count);
+    source_words(c, at, s);
+    *ret_bounded = (kind->sides & KIND_BOUNDED) && !ast_option(at, "follow");
+    return decoded(f, at, decode, kind, s);
+}
+
 void flow__source(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
-    const AstConnector *at = &stage->as.from.source;
+    bool bounded;
     IrSource s = {.map = NO_INDEX, .span = stage->span};
-    const ConnectorKind *kind = flow__kind(c, at, KIND_IN, &s.connection);
-    if (!kind) return;
-    s.kind = str_from(kind->name);
-    s.address = address(c, at, kind);
-    flow__options(c, at, kind, KIND_IN, &s.options, &s.option_count);
-    source_words(c, at, &s);
-    const Record *record = decoded(f, stage, kind, &s);
+    const Record *record =
+        flow__from(f, &stage->as.from.source, &stage->as.from.decode, &s, &bounded);
     if (!record) return;
     if (f->in_record) {
         Type a = {.kind = IR_RECORD, .record = f->in_record},
@@ -330,8 +339,7 @@ void flow__source(Flow *f, const AstStage *stage)
     } else {
         f->in_record = record;
     }
-    bool follow = ast_option(at, "follow") != NULL;
-    f->p.bounded = f->p.bounded && (kind->sides & KIND_BOUNDED) && !follow;
+    f->p.bounded = f->p.bounded && bounded;
     s.node = flow__node(f, "from", stage->span);
     *PUSH(c, f->p.sources, f->p.source_count, f->source_cap) = s;
 }

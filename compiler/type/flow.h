@@ -43,7 +43,9 @@ typedef struct Flow {
     Place place;
     uint32_t mem_cap;
     uint32_t source_cap, stage_cap, window_cap, sink_cap, node_cap, wire_cap, error_cap;
-    uint32_t error_sink_cap;
+    uint32_t error_sink_cap, join_cap;
+    const Record **groups; /* what the sources of each group give, by group; the main one is NULL */
+    uint32_t group_count, group_cap;
     IrBuilder builder; /* of the stage that grows now */
     IrBuilder *left;   /* of stages that may go on */
     uint32_t left_count, left_cap;
@@ -71,6 +73,9 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
                    IrOption **ret_list, uint32_t *ret_count);
 IrFormat flow__format(Check *c, const AstName *name, IrFormat preset);
 void flow__source(Flow *f, const AstStage *stage);
+/* The source itself, and what its records are; NULL after an error. */
+const Record *flow__from(Flow *f, const AstConnector *at, const AstDecode *decode, IrSource *s,
+                         bool *ret_bounded);
 /* A sink that takes `row` (NULL: error records). NO_INDEX after an error. */
 uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node);
 /* formats.c: the record a format brings when no type is given, or NULL. */
@@ -96,12 +101,13 @@ void flow__leave(Flow *f);                /* before another stage begins */
 void flow__back(Flow *f, IrStage *stage); /* to one that was left */
 Str flow__label(Flow *f, Span span);      /* the text, shortened to a line */
 
-/* stages.c, filters.c, each.c, split.c, window.c */
+/* stages.c, filters.c, each.c, join.c, split.c, window.c */
 void flow__drop_unless(Flow *f, uint32_t cond, uint32_t node, Str reason);
 void flow__filter(Flow *f, const AstStage *stage, uint32_t node);
 void flow__transform(Flow *f, const AstStage *stage);
 void flow__keep(Flow *f, const AstPick *picks);
 void flow__each(Flow *f, const AstStage *stage);
+void flow__join(Flow *f, const AstStage *stage);
 void flow__split(Flow *f, const AstStage *stage);
 void flow__window(Flow *f, const AstStage *stage);
 void flow__into(Flow *f, const AstStage *stage);

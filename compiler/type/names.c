@@ -91,6 +91,12 @@ static void declare(Check *c, const AstItem *item)
     }
     case AST_ITEM_CONNECTION: put_named(c, &c->scope->connections, item); return;
     case AST_ITEM_MAP: put_named(c, &c->scope->maps, item); return;
+    case AST_ITEM_TABLE: {
+        Table *old = map_get(&c->scope->tables, name), *table = NEW(c, Table, 1);
+        *table = (Table){.item = item, .home = c->scope, .index = NO_INDEX};
+        put(c, &c->scope->tables, item, table, old ? old->item : NULL);
+        return;
+    }
     case AST_ITEM_PIPELINE: put_named(c, &c->scope->pipelines, item); return;
     case AST_ITEM_UNIT:
     case AST_ITEM_USE:

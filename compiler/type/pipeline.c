@@ -94,7 +94,7 @@ void flow__enter(Flow *f, uint32_t node)
     f->builder.span = f->p.nodes[node].span;
     f->p.nodes[f->last_node].out_schema = schema;
     uint32_t wire = flow__wire(f, f->last_node, node, f->last_port, schema);
-    if (f->p.source_count > 1 && f->last_node == f->p.sources[0].node) {
+    if (f->p.source_count > 1 && f->last_node == f->p.sources[0].node && wire == 0) {
         for (uint32_t i = 1; i < f->p.source_count; i++) {
             f->p.nodes[f->p.sources[i].node].out_schema = schema;
             flow__wire(f, f->p.sources[i].node, node, PORT_OUT, schema);
@@ -166,6 +166,8 @@ static void one_stage(Flow *f, const AstStage *stage)
         flow__into(f, stage);
     else if (stage->kind == AST_EACH)
         flow__each(f, stage);
+    else if (stage->kind == AST_JOIN)
+        flow__join(f, stage);
     else if (stage->kind == AST_SPLIT)
         flow__split(f, stage);
     else if (stage->kind == AST_WINDOW)
@@ -233,7 +235,8 @@ static void finish(Flow *f)
     for (uint32_t i = 0; i < f->stage_count; i++) f->p.stages[i] = *f->stages[i];
     f->p.stage_count = f->stage_count;
     if (!f->has_time) f->p.time.node = NO_INDEX;
-    check__reasons(c, &f->p, f->in_record);
+    f->groups[0] = f->in_record;
+    check__reasons(c, &f->p, f->groups);
     error_wires(f);
     IrProgram *program = c->program;
     *PUSH(c, program->pipelines, program->pipeline_count, c->pipeline_cap) = f->p;
@@ -242,8 +245,9 @@ static void finish(Flow *f)
 static void pipeline(Check *c, const AstItem *item)
 {
     Flow *f = NEW(c, Flow, 1);
-    *f = (Flow){.c = c, .item = item, .time_reg = NO_REG};
+    *f = (Flow){.c = c, .item = item, .time_reg = NO_REG, .group_count = 1};
     c->flow = f;
+    f->groups = check__grow(c, NULL, 0, &f->group_cap, sizeof(Record *));
     f->p.name = item->name.text;
     f->p.span = item->span;
     f->p.bounded = true;

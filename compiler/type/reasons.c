@@ -119,16 +119,17 @@ static void plain(Reasons *r, IrType kind)
     if (kind == IR_JSON) add_known(r, REASON_BAD_JSON);
 }
 
-void check__reasons(Check *c, IrPipeline *p, const Record *in)
+void check__reasons(Check *c, IrPipeline *p, const Record *const *in)
 {
     Reasons *nodes = NEW(c, Reasons, p->node_count + 1);
     for (uint32_t i = 0; i < p->source_count; i++) {
         Reasons *r = &nodes[p->sources[i].node];
+        const Record *record = in[p->sources[i].group];
         if (p->sources[i].format == FORMAT_TEXT || p->sources[i].format == FORMAT_RAW) {
-            plain(r, in->fields[0].type.kind);
+            plain(r, record->fields[0].type.kind);
         } else {
             add_known(r, REASON_BAD_JSON);
-            decode(r, in);
+            decode(r, record);
         }
         bool link = p->sources[i].map != NO_INDEX || p->sources[i].connection != NO_INDEX;
         if (link) add(r, STR("source_failed"));

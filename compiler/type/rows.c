@@ -150,6 +150,16 @@ Val check__item(Check *c, const Record *record, uint32_t item, Span span)
     return load(c, &whole, false, &leaf, item);
 }
 
+Val check__item_if(Check *c, const Record *record, uint32_t item, uint32_t has, Span span)
+{
+    Type type = {.kind = IR_RECORD, .record = record, .optional = true, .span = span};
+    RecordField whole = {STR_NONE, type, span};
+    uint32_t leaf = 0;
+    Val v = load(c, &whole, true, &leaf, item);
+    v.has = has;
+    return v;
+}
+
 Row *check__load(Check *c, const Record *record)
 {
     Row *row = NEW(c, Row, 1);

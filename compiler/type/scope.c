@@ -23,8 +23,8 @@ static Scope *scope_new(Check *c, const AstFile *file)
 {
     Scope *scope = NEW(c, Scope, 1);
     scope->file = file;
-    Map *maps[] = {&scope->types, &scope->consts,      &scope->fns,      &scope->units,
-                   &scope->maps,  &scope->connections, &scope->pipelines};
+    Map *maps[] = {&scope->types, &scope->consts,      &scope->fns,       &scope->units,
+                   &scope->maps,  &scope->connections, &scope->pipelines, &scope->tables};
     for (size_t i = 0; i < COUNT_OF(maps); i++) map_init(maps[i], CHECK_ITEMS_MAX);
     *PUSH(c, c->scopes, c->scope_count, c->scope_cap) = scope;
     return scope;
@@ -34,8 +34,8 @@ void check__scopes_done(Check *c)
 {
     for (uint32_t i = 0; i < c->scope_count; i++) {
         Scope *scope = c->scopes[i];
-        Map *maps[] = {&scope->types, &scope->consts,      &scope->fns,      &scope->units,
-                       &scope->maps,  &scope->connections, &scope->pipelines};
+        Map *maps[] = {&scope->types, &scope->consts,      &scope->fns,       &scope->units,
+                       &scope->maps,  &scope->connections, &scope->pipelines, &scope->tables};
         for (size_t m = 0; m < COUNT_OF(maps); m++) map_done(maps[m]);
     }
 }
@@ -56,7 +56,8 @@ typedef struct Home {
 _Static_assert(offsetof(Fn, home) == offsetof(Home, home) &&
                    offsetof(Const, home) == offsetof(Home, home) &&
                    offsetof(NamedType, home) == offsetof(Home, home) &&
-                   offsetof(Named, home) == offsetof(Home, home),
+                   offsetof(Named, home) == offsetof(Home, home) &&
+                   offsetof(Table, home) == offsetof(Home, home),
                "every declared thing begins alike");
 
 static Str visible(Check *c, Str as, Str name)
@@ -97,6 +98,7 @@ static void import_file(Check *c, const AstItem *use, Scope *to, const Scope *fr
         case AST_ITEM_FN: source = &from->fns, target = &to->fns; break;
         case AST_ITEM_CONNECTION: source = &from->connections, target = &to->connections; break;
         case AST_ITEM_MAP: source = &from->maps, target = &to->maps; break;
+        case AST_ITEM_TABLE: source = &from->tables, target = &to->tables; break;
         default: break;
         }
         Home *found = source ? map_get(source, item->name.text) : NULL;

@@ -251,10 +251,10 @@ static void put_record(Check *c, JsonOut *json, const AstExpr *e, uint32_t schem
     json_end(json);
 }
 
-static void csv_record(TestWalk *t, Buf *out, const AstExpr *e)
+static void csv_record(TestWalk *t, Buf *out, const AstExpr *e, uint32_t schema)
 {
     Check *c = t->c;
-    const IrSchema *s = &c->program->schemas[t->p->in_schema];
+    const IrSchema *s = &c->program->schemas[schema];
     for (const AstField *f = e->as.fields; f; f = f->next)
         if (!schema_field(s, f->name.text)) unknown_field(c, f, s, DIAG_R001);
     for (uint32_t i = 0; i < s->count; i++) {
@@ -287,10 +287,10 @@ static void csv_record(TestWalk *t, Buf *out, const AstExpr *e)
 }
 
 /* `as text`, `as raw`: the bytes of the one field. */
-static void plain_record(TestWalk *t, Buf *out, const AstExpr *e)
+static void plain_record(TestWalk *t, Buf *out, const AstExpr *e, uint32_t schema)
 {
     Check *c = t->c;
-    const IrSchema *s = &c->program->schemas[t->p->in_schema];
+    const IrSchema *s = &c->program->schemas[schema];
     const AstField *f = e->as.fields;
     Val v;
     if (!f || f->spread || f->next || !schema_field(s, f->name.text) ||
@@ -310,13 +310,29 @@ static Str kept(Check *c, const Buf *out)
     return text;
 }
 
+/* By its kind, or by the name of the record it gives to a `join last`. */
+static bool source_named(const IrPipeline *p, uint32_t source, Str name)
+{
+    for (uint32_t i = 0; i < p->join_count; i++)
+        if (p->joins[i].group == p->sources[source].group) return str_eq(p->joins[i].name, name);
+    return str_eq(p->sources[source].kind, name);
+}
+
+/* Schema of what a source gives. */
+static uint32_t source_schema(const IrPipeline *p, uint32_t source)
+{
+    for (uint32_t i = 0; i < p->join_count; i++)
+        if (p->joins[i].group == p->sources[source].group) return p->joins[i].schema;
+    return p->in_schema;
+}
+
 static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
 {
     Check *c = t->c;
     out->kind = STEP_IN;
     if (step->target.text.len) {
         uint32_t i = 0;
-        while (i < t->p->source_count && !str_eq(t->p->sources[i].kind, step->target.text)) i++;
+        while (i < t->p->source_count && !source_named(t->p, i, step->target.text)) i++;
         if (i == t->p->source_count)
             diag_error(c->diags, DIAG_R001, step->target.span, "the pipeline has no source `%.*s`",
                        STR_ARG(step->target.text));
@@ -335,14 +351,15 @@ static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
     AUTO_BUF Buf text;
     buf_init(&text, 4 << 20);
     IrFormat format = t->p->sources[out->source].format;
+    uint32_t schema = source_schema(t->p, out->source);
     if (format == FORMAT_CSV) {
-        csv_record(t, &text, step->value);
+        csv_record(t, &text, step->value, schema);
     } else if (format == FORMAT_TEXT || format == FORMAT_RAW) {
-        plain_record(t, &text, step->value);
+        plain_record(t, &text, step->value, schema);
     } else {
         JsonOut json;
         json_out_init(&json, &text);
-        put_record(c, &json, step->value, t->p->in_schema, false);
+        put_record(c, &json, step->value, schema, false);
     }
     if (buf_status(&text))
         diag_error(c->diags, DIAG_T018, step->span, "this record is too long");

@@ -317,6 +317,24 @@ typedef struct RtMemInfo {
     u64 count;   /* THROTTLE */
     u32 node;
 } RtMemInfo;
+/* `join last`: the last row of each key of another stream. */
+typedef struct RtJoinInfo {
+    const char *name; /* stable between versions: state moves by name and layout */
+    u64 layout;
+    const RtSchema *schema; /* of the row */
+    u32 key_count, node;
+    const u8 *key_types;
+    const u32 *key_bytes_max;
+    i64 within_ns; /* 0 = for ever */
+} RtJoinInfo;
+
+/* A file of reference data, read when an instance starts. */
+typedef struct RtTableInfo {
+    const char *name, *path;
+    const RtSchema *schema; /* of a row, all of it needed */
+    u32 key;                /* leaf */
+    u8 reload;              /* when the file changes */
+} RtTableInfo;
 
 struct RtPipe;
 struct RtApi;
@@ -337,7 +355,10 @@ typedef struct RtPipelineInfo {
     const RtWireInfo *wires;
     const RtWindowInfo *windows;
     const RtMemInfo *mems;
+    const RtJoinInfo *joins;
+    const u32 *tables; /* into RtProgram.tables: those it looks into */
     u32 source_count, sink_count, node_count, wire_count, window_count, mem_count;
+    u32 join_count, table_count;
     const u32 *error_sinks; /* none and not error_drop: the dead-letter table */
     u32 error_sink_count;
     u8 error_drop, bounded, has_time;
@@ -418,7 +439,8 @@ typedef struct RtProgram {
     const char *hash; /* of the generated text */
     const RtPipelineInfo *pipelines;
     const RtConnectionInfo *connections;
-    u32 connection_count;
+    const RtTableInfo *tables;
+    u32 connection_count, table_count;
     void (*bind)(const struct RtApi *api); /* called once after dlopen */
 } RtProgram;
 
@@ -446,6 +468,8 @@ typedef struct RtWire {
 
 struct RtWindow; /* window.h */
 struct RtMem;    /* mem.h */
+struct RtTable;  /* table.h */
+struct RtJoin;   /* join.h */
 
 /* One running instance of a pipeline. Generated code reads and writes the first part directly. */
 typedef struct RtPipe {
@@ -455,6 +479,8 @@ typedef struct RtPipe {
     struct RtWindow **windows;
     RtSeenTable *seen; /* per window */
     struct RtMem **mems;
+    struct RtTable **tables; /* by index of the program; NULL where it does not look */
+    struct RtJoin **joins;
     u64 watch;    /* bit (wire & 63) set: somebody looks at that wire */
     i64 event_ns; /* event time of the record at hand */
     i64 watermark_ns, highest_ns;
@@ -572,6 +598,12 @@ typedef struct RtApi {
                              const char *p, const char *end, RtValue *ret);
     char *(*put_list)(char *w, const RtSchema *item, const RtValue *list);
     u64 (*list_bytes)(const RtSchema *item, const RtValue *list); /* room put_list needs */
+    /* Row of a table with that key. Without one the item is all missing, *ret_has 0. */
+    void (*lookup)(RtPipe *, u32 table, const RtValue *key, RtValue *ret, u8 *ret_has);
+    /* The row is the last one of these keys; a reason. `ns`: when the record at hand arrived. */
+    u32 (*remember)(RtPipe *, u32 join, i64 ns, const RtValue *keys, const RtValue *v, const u8 *h);
+    /* The last row of these keys, not older than `within`, as lookup gives it. */
+    void (*recall)(RtPipe *, u32 join, i64 ns, const RtValue *keys, RtValue *ret, u8 *ret_has);
     /* Runs every item of a list through `stage`: v[0 .. row) and h are there, the item's leaves
      * come behind them. Returns how many items. */
     u64 (*each)(RtPipe *, u32 stage, const RtSchema *item, RtValue list, RtValue *v, u8 *h,

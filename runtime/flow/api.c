@@ -6,7 +6,9 @@
 #include "base/rfc3339.h"
 #include "base/str.h"
 #include "flow/list.h"
+#include "flow/join.h"
 #include "flow/scan.h"
+#include "flow/table.h"
 
 #include <math.h>
 #include <string.h>
@@ -89,6 +91,9 @@ const RtApi rt_api = {
     .scan_list = rt_scan_list,
     .put_list = rt_put_list,
     .list_bytes = rt_list_bytes,
+    .lookup = rt_lookup,
+    .remember = rt_remember,
+    .recall = rt_recall,
     .each = rt_each,
     .mem = rt_mem,
     .cell = rt_mem_cell,

@@ -47,9 +47,8 @@ static int cell(RtPipe *pipe, const char **p, const char *end, RtValue *ret)
 }
 
 /* True when the line names fields only: then it is the header. */
-static int header(RtPipe *pipe, const RtSchema *schema, const char *p, const char *end)
+static int header(RtPipe *pipe, RtCsv *csv, const RtSchema *schema, const char *p, const char *end)
 {
-    FlowInstance *host = rt_host(pipe);
     u32 count = 0;
     while (p && count < RT_LEAVES_MAX) {
         RtValue text;
@@ -59,14 +58,14 @@ static int header(RtPipe *pipe, const RtSchema *schema, const char *p, const cha
                                      memcmp(schema->fields[f].name, text.s.p, text.s.n) != 0))
             f++;
         if (f == schema->count) break;
-        host->csv_columns[count++] = (u16)f;
+        csv->columns[count++] = (u16)f;
     }
     if (!p && count) {
-        host->csv_column_count = count;
+        csv->count = count;
         return 1;
     }
-    host->csv_column_count = schema->count < RT_LEAVES_MAX ? schema->count : RT_LEAVES_MAX;
-    for (u32 i = 0; i < host->csv_column_count; i++) host->csv_columns[i] = (u16)i;
+    csv->count = schema->count < RT_LEAVES_MAX ? schema->count : RT_LEAVES_MAX;
+    for (u32 i = 0; i < csv->count; i++) csv->columns[i] = (u16)i;
     return 0;
 }
 
@@ -120,23 +119,23 @@ static void fail(RtScan *scan, const RtField *field, u32 reason)
     scan->path = field ? field->path : NULL;
 }
 
-int rt_scan_csv(RtPipe *pipe, const RtSchema *schema, const char *p, const char *end, RtScan *scan)
+int rt_csv_line(RtPipe *pipe, RtCsv *csv, const RtSchema *schema, const char *p, const char *end,
+                RtScan *scan)
 {
-    FlowInstance *host = rt_host(pipe);
     memset(scan->has, 0, schema->leaf_count);
     scan->reason = RT_FINE;
     scan->field = NULL;
     scan->path = NULL;
     if (end > p && end[-1] == '\r') end--;
-    if (!host->csv_column_count && header(pipe, schema, p, end)) return -1;
+    if (!csv->count && header(pipe, csv, schema, p, end)) return -1;
     for (u32 column = 0; p; column++) {
         RtValue text, v = {.i = 0};
-        if (!cell(pipe, &p, end, &text) || column >= host->csv_column_count) {
+        if (!cell(pipe, &p, end, &text) || column >= csv->count) {
             scan->field = NULL;
             scan->path = NULL;
             return (int)(scan->reason = RT_BAD_JSON);
         }
-        const RtField *field = &schema->fields[host->csv_columns[column]];
+        const RtField *field = &schema->fields[csv->columns[column]];
         if (!(field->flags & RT_NEEDED) || field->type == RT_RECORD) continue;
         if (!text.s.n && (field->type != RT_STR || (field->flags & RT_OPTIONAL))) continue;
         u32 reason = value(pipe, field, text, &v);
@@ -150,4 +149,14 @@ int rt_scan_csv(RtPipe *pipe, const RtSchema *schema, const char *p, const char 
             fail(scan, field, RT_MISSING_FIELD);
     }
     return (int)scan->reason;
+}
+
+/* Each stream of a pipeline has its own header. */
+int rt_scan_csv(RtPipe *pipe, const RtSchema *schema, const char *p, const char *end, RtScan *scan)
+{
+    FlowInstance *host = rt_host(pipe);
+    u32 i = 0;
+    while (i + 1 < FLOW_CSV_MAX && host->csv[i].schema && host->csv[i].schema != schema) i++;
+    host->csv[i].schema = schema;
+    return rt_csv_line(pipe, &host->csv[i], schema, p, end, scan);
 }

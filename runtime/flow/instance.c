@@ -5,8 +5,10 @@
 #include "flow/instance.h"
 
 #include "base/mem.h"
+#include "flow/join.h"
 #include "flow/keys.h"
 #include "flow/pipe.h"
+#include "flow/table.h"
 
 #include "base/str.h"
 
@@ -73,6 +75,38 @@ int flow_program_find(const FlowProgram *program, Str name)
     return -1;
 }
 
+/* The files this pipeline looks into. */
+MUST static Status tables_open(FlowInstance *instance, Diag *diag)
+{
+    RtPipe *pipe = &instance->pipe;
+    const RtProgram *program = instance->program->table;
+    Status st = ST_OK;
+    for (u32 i = 0; !st && i < pipe->info->table_count; i++) {
+        u32 at = pipe->info->tables[i];
+        st = rt_table_new(pipe, &program->tables[at], &pipe->tables[at], diag);
+    }
+    return st;
+}
+
+/* A file that cannot be read, or is wrong, leaves the rows as they are; somebody is told. */
+static void tables_look(FlowInstance *instance, int64_t wall_ns)
+{
+    RtPipe *pipe = &instance->pipe;
+    if (wall_ns - instance->tables_seen_ns < TABLE_LOOK_NS) return;
+    instance->tables_seen_ns = wall_ns;
+    instance->problem[0] = 0;
+    for (u32 i = 0; i < pipe->info->table_count; i++) {
+        Diag diag = {0};
+        if (rt_table_look(pipe, pipe->tables[pipe->info->tables[i]], &diag))
+            (void)snprintf(instance->problem, sizeof instance->problem, "%s", diag.text);
+    }
+}
+
+const char *flow_problem(const FlowInstance *instance)
+{
+    return instance->problem;
+}
+
 Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimits *limits,
                          const FlowHost *host, FlowInstance **ret_instance, Diag *diag)
 {
@@ -99,7 +133,10 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
     pipe->windows = mem_zalloc(info->window_count + 1, sizeof(RtWindow *));
     pipe->seen = mem_zalloc(info->window_count + 1, sizeof *pipe->seen);
     pipe->mems = mem_zalloc(info->mem_count + 1, sizeof(RtMem *));
-    int complete = pipe->wires && pipe->out && pipe->windows && pipe->seen && pipe->mems;
+    pipe->joins = mem_zalloc(info->join_count + 1, sizeof(RtJoin *));
+    pipe->tables = mem_zalloc(program->table->table_count + 1, sizeof(RtTable *));
+    int complete = pipe->joins && pipe->tables && pipe->wires && pipe->out && pipe->windows &&
+                   pipe->seen && pipe->mems;
     for (u32 i = 0; complete && i < info->window_count; i++) {
         pipe->windows[i] = rt_window_new(pipe, i, instance->limits.keys);
         complete = pipe->windows[i] != NULL;
@@ -108,6 +145,10 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
         pipe->mems[i] = rt_mem_new(pipe, i, instance->limits.keys);
         complete = pipe->mems[i] != NULL;
     }
+    for (u32 i = 0; complete && i < info->join_count; i++) {
+        pipe->joins[i] = rt_join_new(pipe, i, instance->limits.keys);
+        complete = pipe->joins[i] != NULL;
+    }
     if (complete && info->open) complete = (pipe->engine = info->open(pipe)) != NULL;
     if (!complete) {
         program->instances++;
@@ -115,6 +156,11 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
         return diag_set(diag, ST_NO_MEMORY, "a pipeline instance");
     }
     program->instances++;
+    Status st = tables_open(instance, diag);
+    if (st) {
+        flow_instance_free(instance);
+        return st;
+    }
     *ret_instance = instance;
     return ST_OK;
 }
@@ -134,6 +180,9 @@ void flow_instance_free(FlowInstance *instance)
     for (u32 i = 0; pipe->windows && i < pipe->info->window_count; i++)
         rt_window_free(pipe->windows[i]);
     for (u32 i = 0; pipe->mems && i < pipe->info->mem_count; i++) rt_mem_free(pipe->mems[i]);
+    for (u32 i = 0; pipe->joins && i < pipe->info->join_count; i++) rt_join_free(pipe->joins[i]);
+    for (u32 i = 0; pipe->tables && i < instance->program->table->table_count; i++)
+        rt_table_free(pipe->tables[i]);
     for (u32 i = 0; pipe->out && i < pipe->info->sink_count; i++) out_free(&pipe->out[i]);
     for (u32 i = 0; pipe->wires && i < pipe->info->wire_count; i++) mem_free(pipe->wires[i].tap);
     for (u32 i = 0; i < instance->retired_count; i++) mem_free(instance->retired[i]);
@@ -144,6 +193,8 @@ void flow_instance_free(FlowInstance *instance)
     mem_free((void *)pipe->windows);
     mem_free(pipe->seen);
     mem_free((void *)pipe->mems);
+    mem_free((void *)pipe->joins);
+    mem_free((void *)pipe->tables);
     mem_free(pipe->out);
     mem_free(pipe->wires);
     instance->program->instances--;
@@ -216,6 +267,7 @@ void flow_idle(FlowInstance *instance, int64_t wall_ns)
     RtPipe *pipe = &instance->pipe;
     const RtPipelineInfo *info = pipe->info;
     pipe->received_ns = wall_ns;
+    if (info->table_count) tables_look(instance, wall_ns);
     if (instance->last_input_ns && info->stop_in_ns &&
         wall_ns - instance->span_start_ns >= info->stop_in_ns)
         rt_stop_check(pipe, 1);

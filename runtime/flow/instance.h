@@ -77,6 +77,8 @@ void flow_watch(FlowInstance *instance, uint32_t wire, bool on);
 Str flow_tap(const FlowInstance *instance, uint32_t wire, uint64_t *ret_count);
 /* The latest event time seen, or INT64_MIN. */
 int64_t flow_event_time(const FlowInstance *instance);
+/* What went wrong without stopping anything (a table's file that cannot be read again), or "". */
+const char *flow_problem(const FlowInstance *instance);
 uint64_t flow_state_bytes(const FlowInstance *instance);
 
 /* Appends the last 32 to 64 KiB of records that fitted no learnt layout, as lines: what the next
@@ -85,6 +87,8 @@ void flow_sample_take(FlowInstance *instance, Buf *out);
 
 /* Windows, keys and event time as bytes; between batches only. Layout in README.md. */
 MUST Status flow_save(const FlowInstance *instance, Buf *out, Diag *diag);
+/* True when it remembers anything: windows, memories, joins. */
+bool flow_has_state(const FlowInstance *instance);
 /* Into a fresh instance, of the same or of another version: windows move by name and layout, others
  * start empty; `*ret_dropped` counts them (may be NULL). ST_CORRUPT when damaged (throw the
  * instance away then). */

@@ -4,6 +4,7 @@
 
 #include "flow/abi.h"
 #include "flow/instance.h"
+#include "flow/scan.h"
 #include "flow/mem.h"
 #include "flow/window.h"
 
@@ -11,7 +12,8 @@ enum {
     FLOW_RETIRED_MAX = 32,
     FLOW_SCRATCH_MAX = 64 << 20,
     FLOW_SAMPLE_BYTES = 32 << 10,
-    FLOW_KEYS_MAX = 256 /* schemas whose keys are hashed at a time */
+    FLOW_KEYS_MAX = 256, /* schemas whose keys are hashed at a time */
+    FLOW_CSV_MAX = 17
 };
 
 struct FlowInstance {
@@ -30,10 +32,11 @@ struct FlowInstance {
     char *sample[2]; /* records that fitted no layout, as lines: the half at hand and the one before
                       */
     uint32_t sample_len[2], sample_at;
-    uint32_t sample_every;               /* 0: each; 15: one of 16 */
-    struct RtKeys *keys[FLOW_KEYS_MAX];  /* keys.h */
-    uint16_t csv_columns[RT_LEAVES_MAX]; /* field of each column */
-    uint32_t csv_column_count;           /* 0 = the first line was not seen yet */
+    uint32_t sample_every;              /* 0: each; 15: one of 16 */
+    struct RtKeys *keys[FLOW_KEYS_MAX]; /* keys.h */
+    RtCsv csv[FLOW_CSV_MAX];            /* one a stream, found by its schema */
+    int64_t tables_seen_ns;             /* when the files of tables were last looked at */
+    char problem[DIAG_TEXT_BYTES];      /* of a table that could not be read again; empty = fine */
 };
 
 static inline FlowInstance *rt_host(RtPipe *pipe)

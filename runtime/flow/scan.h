@@ -26,6 +26,14 @@ int rt_time_text(struct RtDay *day, const char *p, u64 len, i64 *ret);
 
 int rt_scan_json(RtPipe *, const RtSchema *, u32 check, u32 unknown, const char *p, const char *end,
                  RtScan *scan);
+/* Which field each column is; all zero: the first line was not seen yet. */
+typedef struct RtCsv {
+    const RtSchema *schema; /* whose lines these are */
+    u16 columns[RT_LEAVES_MAX];
+    u32 count;
+} RtCsv;
+int rt_csv_line(RtPipe *pipe, RtCsv *csv, const RtSchema *schema, const char *p, const char *end,
+                RtScan *scan);
 int rt_scan_csv(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
 /* One field is the whole line or message: as text without its line end, or every byte of it. */
 int rt_scan_text(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);

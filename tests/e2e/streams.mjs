@@ -24,4 +24,75 @@ test('a program and the files it uses are one text in a server', async () => {
   await tutti.kill('SIGTERM');
 });
 
+async function publish(tutti, topic, body) {
+  const pub = start('mosquitto_pub', ['-p', String(tutti.mqtt), '-q', '1', '-t', topic, '-m', JSON.stringify(body)]);
+  check((await pub.exited) === 0, `mosquitto_pub ${topic}`);
+}
+
+function lines(tutti, file) {
+  try {
+    return readFileSync(path.join(tutti.cwd, file), 'utf8').split('\n').filter(Boolean);
+  } catch {
+    return [];
+  }
+}
+
+test('a table is read again when its file changes, and only when it is whole', async () => {
+  const tutti = await Tutti.new();
+  const csv = path.join(tutti.cwd, 'm.csv');
+  const program = `
+table machines from csv "m.csv" key id reload on change : { id: string(8), site: string(8) }
+pipeline where_is {
+  from mqtt "in/m" qos 1 as json { m: string(8) }
+  join machines on machines.id == m else error unknown
+  keep m, machines.site as site
+  into file "out.ndjson"
+  on error drop
+}`;
+  const missing = await tutti.call('POST', 'pipelines', { file: 'w.tutti', text: program });
+  check(missing.status >= 400 && /table machines: m.csv/.test(JSON.stringify(missing.body)), `without its file it does not start: ${JSON.stringify(missing)}`);
+  writeFileSync(csv, 'id,site\na,north\n');
+  await tutti.deploy('w.tutti', program);
+  const site = async (want) =>
+    until(`site ${want}`, async () => {
+      await publish(tutti, 'in/m', { m: 'a' });
+      return lines(tutti, 'out.ndjson').at(-1) === `{"m":"a","site":"${want}"}`;
+    });
+  await site('north');
+  writeFileSync(csv, 'id,site\na,south\nb\n'); // line 3 has no site: refused as a whole
+  await until('the problem is shown', async () =>
+    /line 3: missing_field in site/.test((await tutti.get('pipelines/where_is')).error ?? ''));
+  await site('north');
+  writeFileSync(csv, 'id,site\na,south\nb,east\n');
+  await site('south');
+  await until('and gone', async () => !(await tutti.get('pipelines/where_is')).error);
+  await tutti.kill('SIGTERM');
+});
+
+test('join last: records of two topics, kept over a stop', async () => {
+  const tutti = await Tutti.new();
+  const program = `
+type Order = { m: string(8), number: string(8) }
+pipeline joined {
+  from mqtt "in/m" qos 1 as json { m: string(8), n: i32 }
+  join last mqtt "in/order" qos 1 as json Order on order.m == m within 1h else null
+  keep n, order.number as number
+  into file "out.ndjson" append
+  on error into dead
+}`;
+  await tutti.deploy('j.tutti', program);
+  await publish(tutti, 'in/m', { m: 'a', n: 1 });
+  await publish(tutti, 'in/order', { m: 'a', number: 'x' });
+  await publish(tutti, 'in/m', { m: 'a', n: 2 });
+  const want = ['{"n":1}', '{"n":2,"number":"x"}'];
+  await until('two rows', () => lines(tutti, 'out.ndjson').join() === want.join());
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+  await tutti.up();
+  await until('it runs again', async () => (await tutti.get('pipelines/joined')).state === 'running');
+  await publish(tutti, 'in/m', { m: 'a', n: 3 });
+  want.push('{"n":3,"number":"x"}');
+  await until('what was remembered is there', () => lines(tutti, 'out.ndjson').join() === want.join());
+  await tutti.kill('SIGTERM');
+});
+
 await run();

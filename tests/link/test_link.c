@@ -159,8 +159,29 @@ static void memory(const RtMemInfo *got, const RtMemInfo *want)
     }
 }
 
+_Static_assert(sizeof(RtJoinInfo) == 56 && sizeof(RtTableInfo) == 32, "compare the new member");
+static void joins(const RtPipelineInfo *got, const RtPipelineInfo *want)
+{
+    CHECK_INT(got->table_count, want->table_count);
+    for (u32 i = 0; i < want->table_count; i++) CHECK_INT(got->tables[i], want->tables[i]);
+    CHECK_INT(got->join_count, want->join_count);
+    for (u32 i = 0; i < want->join_count; i++) {
+        const RtJoinInfo *a = &got->joins[i], *b = &want->joins[i];
+        text(a->name, b->name);
+        CHECK_INT(a->layout, b->layout);
+        schema(a->schema, b->schema);
+        CHECK_INT(a->node, b->node);
+        CHECK_INT(a->within_ns, b->within_ns);
+        CHECK_INT(a->key_count, b->key_count);
+        for (u32 k = 0; k < b->key_count; k++) {
+            CHECK_INT(a->key_types[k], b->key_types[k]);
+            CHECK_INT(a->key_bytes_max[k], b->key_bytes_max[k]);
+        }
+    }
+}
+
 /* Not compared: layout_count, which says what an engine learnt, not what the program is. */
-_Static_assert(sizeof(RtPipelineInfo) == 200, "compare the new member");
+_Static_assert(sizeof(RtPipelineInfo) == 224, "compare the new member");
 static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
 {
     text(got->name, want->name);
@@ -181,10 +202,11 @@ static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
     CHECK_INT(got->ahead_ns, want->ahead_ns);
     CHECK(got->stop_above == want->stop_above);
     CHECK_INT(got->stop_in_ns, want->stop_in_ns);
+    joins(got, want);
     schema(got->in, want->in);
 }
 
-_Static_assert(sizeof(RtProgram) == 56 && sizeof(RtConnectionInfo) == 32, "compare the new member");
+_Static_assert(sizeof(RtProgram) == 64 && sizeof(RtConnectionInfo) == 32, "compare the new member");
 static void program(const RtProgram *got, const RtProgram *want)
 {
     CHECK_INT(got->abi, want->abi);
@@ -196,6 +218,14 @@ static void program(const RtProgram *got, const RtProgram *want)
         text(got->connections[i].kind, want->connections[i].kind);
         text(got->connections[i].url, want->connections[i].url);
         text(got->connections[i].options, want->connections[i].options);
+    }
+    CHECK_INT(got->table_count, want->table_count);
+    for (u32 i = 0; i < want->table_count; i++) {
+        text(got->tables[i].name, want->tables[i].name);
+        text(got->tables[i].path, want->tables[i].path);
+        schema(got->tables[i].schema, want->tables[i].schema);
+        CHECK_INT(got->tables[i].key, want->tables[i].key);
+        CHECK_INT(got->tables[i].reload, want->tables[i].reload);
     }
     CHECK_INT(got->pipeline_count, want->pipeline_count);
     for (u32 i = 0; i < want->pipeline_count; i++)

@@ -21,6 +21,7 @@ check() { # check NAME GOT WANT
     fi
 }
 cd "$dir" || exit 1
+ln -s "$top/tests" tests # programs name files as seen from the top
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do
 for program in "$top"/tests/lang/batch/*.tutti; do
     name=$(basename "$program" .tutti)

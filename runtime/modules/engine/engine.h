@@ -204,7 +204,8 @@ typedef enum EngProblem {                      /* things that can be wrong at on
                           ENGINE_PROBLEM_FILE, /* a file or standard output cannot be written */
                           ENGINE_PROBLEM_SINK, /* another sink does not take rows */
                           ENGINE_PROBLEM_SOURCE,
-                          ENGINE_PROBLEM_ROWS, /* rows were lost, for want of memory; stays */
+                          ENGINE_PROBLEM_TABLE, /* reference data cannot be read again */
+                          ENGINE_PROBLEM_ROWS,  /* rows were lost, for want of memory; stays */
                           ENGINE_PROBLEM__COUNT
 } EngProblem;
 

@@ -529,6 +529,17 @@ static void publish_numbers(EngPipe *pipe, int64_t now_ns)
     }
 }
 
+/* A table's file that cannot be read again stops nothing, but somebody should know. */
+static void note_problem(EngPipe *pipe)
+{
+    const char *problem = flow_problem(pipe->run->instance);
+    if (problem[0]) {
+        engine__problem(pipe, ENGINE_PROBLEM_TABLE, "%s", problem);
+    } else {
+        engine__problem_over(pipe, ENGINE_PROBLEM_TABLE);
+    }
+}
+
 /* Time goes on without records: idle sources, windows by arrival. */
 static void on_tick(void *ctx)
 {
@@ -543,6 +554,7 @@ static void on_tick(void *ctx)
         if (!flow_stopped(pipe->run->instance) && !pipe->held_first && has_out(pipe->run) &&
             atomic_load(&pipe->flight) < ENGINE_FLIGHT_MAX) {
             flow_idle(pipe->run->instance, now);
+            note_problem(pipe);
             commit(pipe->run, NULL);
         }
         publish_numbers(pipe, now);
@@ -607,7 +619,7 @@ static void save_state(EngPipe *pipe, EngRun *run)
     AUTO_BUF Buf path, state;
     state_path(pipe, &path);
     buf_init(&state, (size_t)256 << 20);
-    if (!run->info->window_count) {
+    if (!flow_has_state(run->instance)) {
         return;
     }
     int error = path.failed || flow_save(run->instance, &state, NULL)
