@@ -247,6 +247,8 @@ Val check__unary(Check *c, const AstExpr *e, const Type *want);
 Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span);
 Val check__compare(Check *c, IrOp op, Val a, Val b, Span span, Span op_span);
 Val check__convert(Check *c, const AstExpr *e);
+/* As JSON out would print it, unquoted; false: such a constant has no text. */
+bool check__constant_text(Check *c, const Val *v, Str *ret_text);
 Val check__call(Check *c, const AstExpr *e, const Type *want);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
 /* The type that + gives, or *: decimals add their digits there. */

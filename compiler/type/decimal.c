@@ -142,13 +142,17 @@ Val check__to_decimal(Check *c, const AstExpr *e, Val v)
                    TYPE_SCALE_MAX);
         return check__error_val(e->span);
     }
+    if (v.type.kind == IR_STR) {
+        Type type = {.kind = IR_DECIMAL, .scale = (uint8_t)size.value};
+        Val scale = check__constant(IR_I64, (IrImm){.integer = size.value}, e->span);
+        uint32_t args[2] = {check__reg(c, &v), check__reg(c, &scale)},
+                 dst = build_reg(c->b, check__reg_of(&type, STR_NONE));
+        build_list(c->b, IR_CALL, dst, args, 2)->imm.builtin = BUILTIN_PARSE_DECIMAL;
+        return (Val){.type = type, .reg = dst, .has = NO_REG, .span = e->span};
+    }
     if (!type_is_number(v.type.kind)) {
-        Diagnostic *d = diag_error(c->diags, DIAG_T003, v.span, "%.*s is not a number",
-                                   STR_ARG(type_text(c->arena, &v.type)));
-        if (v.type.kind == IR_STR)
-            diag_fix_str(
-                c->diags, d, STR_NONE, v.span,
-                check__text(c, "parse_float(%.*s)", STR_ARG(source_text(c->file->source, v.span))));
+        diag_error(c->diags, DIAG_T003, v.span, "%.*s is not a number",
+                   STR_ARG(type_text(c->arena, &v.type)));
         return check__error_val(e->span);
     }
     Type want = {.kind = IR_DECIMAL, .scale = (uint8_t)size.value};

@@ -46,6 +46,55 @@ static Val number(Check *c, const AstExpr *e)
     return v;
 }
 
+/* What stands in braces. */
+static Val text_part(Check *c, const AstExpr *e)
+{
+    Val v = check__expr(c, e, NULL);
+    if (check__bad(&v) || !check__present(c, &v, "text needs a value"))
+        return check__error_val(e->span);
+    if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST) {
+        Diagnostic *d = diag_error(c->diags, DIAG_T017, v.span,
+                                   v.type.kind == IR_LIST ? "a list has no text, name one item"
+                                                          : "a %s has no text, name one field",
+                                   type_word(&v.type));
+        check__value_fix(c, d, &v);
+        return check__error_val(e->span);
+    }
+    return check__finite(c, v);
+}
+
+static Val constant_text(Check *c, const Val *parts, uint32_t count, Span span)
+{
+    Str all = STR(""), text;
+    for (uint32_t i = 0; i < count; i++)
+        if (check__constant_text(c, &parts[i], &text))
+            all = check__text(c, "%.*s%.*s", STR_ARG(all), STR_ARG(text));
+    Val v = check__constant(IR_STR, (IrImm){.text = all}, span);
+    v.type.bytes_max = (uint32_t)all.len;
+    return v;
+}
+
+static Val joined(Check *c, const Val *parts, uint32_t count, Span span)
+{
+    uint32_t *regs = NEW(c, uint32_t, count + 1);
+    uint64_t most = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        Val v = parts[i];
+        uint32_t max = type_text_max(&v.type);
+        most += max;
+        if (v.type.kind != IR_STR) {
+            Type type = {.kind = IR_STR, .bytes_max = max};
+            v = check__emit1(c, IR_TEXT, type, check__reg(c, &v), v.span);
+        }
+        regs[i] = check__reg(c, &v);
+    }
+    if (most > TYPE_STRING_MAX) most = TYPE_STRING_MAX;
+    Type type = {.kind = IR_STR, .bytes_max = (uint32_t)most};
+    uint32_t dst = build_reg(c->b, check__reg_of(&type, STR_NONE));
+    build_list(c->b, IR_CONCAT, dst, regs, count)->span = span;
+    return (Val){.type = type, .reg = dst, .has = NO_REG, .span = span};
+}
+
 static Val text(Check *c, const AstExpr *e)
 {
     Str plain;
@@ -54,48 +103,20 @@ static Val text(Check *c, const AstExpr *e)
         v.type.bytes_max = (uint32_t)plain.len;
         return v;
     }
-    uint32_t *parts = NULL, count = 0, cap = 0;
-    uint64_t most = 0;
-    bool bad = false;
+    Val *parts = NULL, v;
+    uint32_t count = 0, cap = 0;
+    bool bad = false, constant = true;
     for (const AstPart *part = e->as.string.parts; part; part = part->next) {
-        Val v;
-        if (part->expr) {
-            v = check__expr(c, part->expr, NULL);
-            if (check__bad(&v) || !check__present(c, &v, "text needs a value")) {
-                bad = true;
-                continue;
-            }
-            if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST) {
-                Diagnostic *d =
-                    diag_error(c->diags, DIAG_T017, v.span,
-                               v.type.kind == IR_LIST ? "a list has no text, name one item"
-                                                      : "a %s has no text, name one field",
-                               type_word(&v.type));
-                check__value_fix(c, d, &v);
-                bad = true;
-                continue;
-            }
-            v = check__finite(c, v);
-            most += type_text_max(&v.type);
-            if (v.type.kind != IR_STR) {
-                Type type = {.kind = IR_STR, .bytes_max = type_text_max(&v.type)};
-                v = check__emit1(c, IR_TEXT, type, check__reg(c, &v), v.span);
-            }
-        } else {
-            if (part->text.len == 0) continue;
-            v = check__constant(IR_STR, (IrImm){.text = part->text}, part->span);
-            v.type.bytes_max = (uint32_t)part->text.len;
-            most += part->text.len;
-        }
-        uint32_t reg = check__reg(c, &v);
-        *PUSH(c, parts, count, cap) = reg;
+        if (!part->expr && part->text.len == 0) continue;
+        v = part->expr ? text_part(c, part->expr)
+                       : check__constant(IR_STR, (IrImm){.text = part->text}, part->span);
+        if (!part->expr) v.type.bytes_max = (uint32_t)part->text.len;
+        bad = bad || check__bad(&v);
+        constant = constant && v.constant;
+        *PUSH(c, parts, count, cap) = v;
     }
     if (bad) return check__error_val(e->span);
-    if (most > TYPE_STRING_MAX) most = TYPE_STRING_MAX;
-    Type type = {.kind = IR_STR, .bytes_max = (uint32_t)most};
-    uint32_t dst = build_reg(c->b, check__reg_of(&type, STR_NONE));
-    build_list(c->b, IR_CONCAT, dst, parts, count)->span = e->span;
-    return (Val){.type = type, .reg = dst, .has = NO_REG, .span = e->span};
+    return constant ? constant_text(c, parts, count, e->span) : joined(c, parts, count, e->span);
 }
 
 static bool enum_value(Check *c, const Type *want, Str name, Span span, Val *ret_val)

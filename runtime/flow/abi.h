@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 7,
+    RT_ABI = 8,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
@@ -410,6 +410,8 @@ typedef enum RtBuiltin {
     RT_FN_SPLIT_PART,
     RT_FN_PARSE_INT,
     RT_FN_PARSE_FLOAT,
+    RT_FN_PARSE_DURATION,
+    RT_FN_PARSE_DECIMAL,
     RT_FN_PARSE_TIME,
     RT_FN_HEX,
     RT_FN_FROM_HEX,

@@ -1,6 +1,7 @@
 /* runtime/flow/builtin.c: the functions a program may call (stdlib/builtins.def says what
  * each promises). One entry, because a call costs more than the switch. */
 #include "flow/pipe.h"
+#include "flow/scan.h"
 
 #include "base/num.h"
 #include "base/rfc3339.h"
@@ -75,6 +76,14 @@ static void split_part(const RtValue *args, RtValue *ret)
     }
 }
 
+static u32 decimal(Str text, i64 scale, i64 *ret)
+{
+    u32 reason = RT_BAD_NUMBER;
+    const char *end = text.ptr + text.len;
+    if (!text.len || scale < 0 || scale > 18) return RT_BAD_NUMBER;
+    return rt_decimal(text.ptr, end, (u32)scale, 0, ret, &reason) == end ? reason : RT_BAD_NUMBER;
+}
+
 static u32 text_call(RtPipe *pipe, u32 which, const RtValue *args, RtValue *ret)
 {
     Str text = {args[0].s.p, args[0].s.n};
@@ -109,6 +118,11 @@ static u32 text_call(RtPipe *pipe, u32 which, const RtValue *args, RtValue *ret)
         if (num_get_f64(text.ptr, text.ptr + text.len, &ret->d) != text.ptr + text.len || !text.len)
             return RT_BAD_NUMBER;
         return isfinite(ret->d) ? RT_FINE : RT_BAD_NUMBER;
+    case RT_FN_PARSE_DURATION:
+        if (!duration_get(text, &whole)) return RT_BAD_VALUE;
+        ret->i = whole;
+        return RT_FINE;
+    case RT_FN_PARSE_DECIMAL: return decimal(text, args[1].i, &ret->i);
     default: return rfc3339_get(text, &ret->i) ? RT_FINE : RT_BAD_TIME;
     }
 }
