@@ -105,7 +105,7 @@ static Diagnostic *sink(DiagList *list)
 {
     list->sink = (Diagnostic){0};
     list->sink.note_count = DIAG_NOTES_MAX;
-    list->sink.fix_count = DIAG_FIXES_MAX;
+    list->sink.fix_count = list->sink.hint_count = DIAG_FIXES_MAX;
     return &list->sink;
 }
 
@@ -198,6 +198,20 @@ void diag_fix_str(DiagList *list, Diagnostic *d, Str label, Span span, Str text)
 void diag_fix(DiagList *list, Diagnostic *d, const char *label, Span span, const char *text)
 {
     diag_fix_str(list, d, str_from(label), span, str_from(text));
+}
+
+void diag_hint(DiagList *list, Diagnostic *d, const char *text)
+{
+    if (d->hint_count >= DIAG_FIXES_MAX) return;
+    DiagHint *hint = arena_one(list->arena, DiagHint);
+    if (!hint) return;
+    *hint = (DiagHint){.text = arena_str(list->arena, str_from(text))};
+    if (d->last_hint)
+        d->last_hint->next = hint;
+    else
+        d->hints = hint;
+    d->last_hint = hint;
+    d->hint_count++;
 }
 
 /* ---- order ------------------------------------------------------------------------------- */

@@ -1,9 +1,10 @@
 /* compiler/diag/diag.h: what the compiler has to say about a program.
  *
- * A Diagnostic has a code (codes.def), one sentence, the place, notes (where a fact came from) and
- * fixes (what to write instead, applicable by a machine). Phases report into one DiagList; it keeps
- * at most DIAG_ERRORS_MAX of them and, per `stage`, only the first error, because the second one in
- * a stage is mostly an echo of the first. Texts and lists live in the unit's arena.
+ * A Diagnostic has a code (codes.def), one sentence, the place, notes (where a fact came from),
+ * fixes (what to write instead, applicable by a machine) and hints (the same, for people). Phases
+ * report into one DiagList; it keeps at most DIAG_ERRORS_MAX of them and, per `stage`, only the
+ * first error, because the second one in a stage is mostly an echo of the first. Texts and lists
+ * live in the unit's arena.
  *
  *   Diagnostic *d = diag_error(list, DIAG_T014, span, "`%.*s` can be missing here", STR_ARG(name));
  *   diag_note(list, d, decl, "f64? since line %u", line);
@@ -34,13 +35,19 @@ typedef struct DiagNote {
     struct DiagNote *next;
 } DiagNote;
 
-/* Replaces `span` by `text` (an empty span inserts). `label` is what the `write` line shows; when
- * it is empty, the text is shown. */
+/* Replaces `span` by `text` (an empty span inserts); with it applied, this error is gone. `label`
+ * is what the `write` line shows; when it is empty, the text is shown. */
 typedef struct DiagFix {
     Span span;
     Str label, text;
     struct DiagFix *next;
 } DiagFix;
+
+/* What to write instead, for people only: where it goes, or what it says, is theirs to know. */
+typedef struct DiagHint {
+    Str text;
+    struct DiagHint *next;
+} DiagHint;
 
 typedef struct Diagnostic {
     DiagCode code;
@@ -50,7 +57,8 @@ typedef struct Diagnostic {
     Str under;   /* short fact shown beside the carets; may be empty */
     DiagNote *notes, *last_note;
     DiagFix *fixes, *last_fix;
-    uint32_t note_count, fix_count;
+    DiagHint *hints, *last_hint;
+    uint32_t note_count, fix_count, hint_count;
     struct Diagnostic *next;
 } Diagnostic;
 
@@ -84,6 +92,8 @@ void diag_note(DiagList *list, Diagnostic *d, Span span, const char *format, ...
 /* A fix whose label is the text it writes, or a label of its own. */
 void diag_fix(DiagList *list, Diagnostic *d, const char *label, Span span, const char *text);
 void diag_fix_str(DiagList *list, Diagnostic *d, Str label, Span span, Str text);
+/* Shown behind `write` like a fix, but no machine can apply it. */
+void diag_hint(DiagList *list, Diagnostic *d, const char *text);
 
 /* Sorts by file and place (stable); call before printing. */
 void diag_sort(DiagList *list);

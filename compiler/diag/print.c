@@ -83,20 +83,28 @@ static void put_place(const DiagList *list, Buf *out, Span span, Str fact)
     put_line(out, fact);
 }
 
+static void put_write(Buf *out, Str text)
+{
+    Str shown = text;
+    if (shown.len > WRITE_BYTES_MAX) shown.len = WRITE_BYTES_MAX;
+    while (shown.len && shown.len < text.len && continues(shown.ptr[shown.len])) shown.len--;
+    for (size_t i = 0; i < shown.len; i++) {
+        buf_char(out, shown.ptr[i] == '\n' ? ' ' : shown.ptr[i]);
+    }
+}
+
 static void put_fixes(const Diagnostic *d, Buf *out)
 {
-    if (!d->fixes) return;
-    buf_text(out, "  write  ");
-    for (const DiagFix *fix = d->fixes; fix; fix = fix->next) {
-        Str text = fix->label.len ? fix->label : str_trim(fix->text);
-        if (text.len > WRITE_BYTES_MAX) text.len = WRITE_BYTES_MAX;
-        while (text.len && text.len < fix->label.len && continues(text.ptr[text.len])) text.len--;
-        for (size_t i = 0; i < text.len; i++) {
-            buf_char(out, text.ptr[i] == '\n' ? ' ' : text.ptr[i]);
-        }
-        if (fix->next) buf_text(out, "   |  ");
+    const char *between = "  write  ";
+    for (const DiagFix *fix = d->fixes; fix; fix = fix->next, between = "   |  ") {
+        buf_text(out, between);
+        put_write(out, fix->label.len ? fix->label : str_trim(fix->text));
     }
-    buf_char(out, '\n');
+    for (const DiagHint *hint = d->hints; hint; hint = hint->next, between = "   |  ") {
+        buf_text(out, between);
+        put_write(out, hint->text);
+    }
+    if (d->fixes || d->hints) buf_char(out, '\n');
 }
 
 void diag_print(const DiagList *list, Buf *out)
@@ -159,6 +167,10 @@ static void json_one(const DiagList *list, JsonOut *out, const Diagnostic *d)
         json_field_str(out, "text", fix->text);
         json_end(out);
     }
+    json_end(out);
+    json_key(out, "hints");
+    json_begin_array(out);
+    for (const DiagHint *hint = d->hints; hint; hint = hint->next) json_put_str(out, hint->text);
     json_end(out);
     json_end(out);
 }

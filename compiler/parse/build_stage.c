@@ -93,8 +93,19 @@ static void add_option(Parser *p, AstConnector *c, AstName name, AstExpr *value)
     *end = option;
 }
 
+/* A value without a name: either that or the value of the word before is missing, so all of it is
+ * shown, from the last name that may have none. */
+static void nameless_value(Parser *p, const AstConnector *c, const ParseAtom *atom, Span from)
+{
+    Diagnostic *d = diag_error(p->diags, DIAG_P061, span_join(from, atom->span),
+                               "a word or a value is missing here: options are written NAME value");
+    if (c->kind.text.len)
+        diag_note(p->diags, d, c->kind.span, "options of `%.*s`", STR_ARG(c->kind.text));
+}
+
 void parse__options(Parser *p, AstConnector *c, ParseAtom *atom)
 {
+    Span last = atom ? atom->span : c->span; /* of the name before */
     while (atom) {
         c->span = span_join(c->span, atom->span);
         if (atom->value && atom->value->kind == AST_RECORD && !atom->next) {
@@ -102,13 +113,11 @@ void parse__options(Parser *p, AstConnector *c, ParseAtom *atom)
             return;
         }
         if (!is_word(atom)) {
-            Diagnostic *d = diag_error(p->diags, DIAG_P061, atom->span,
-                                       "this value has no option name before it");
-            diag_note(p->diags, d, c->kind.span, "options of `%.*s` are written NAME value",
-                      STR_ARG(c->kind.text));
+            nameless_value(p, c, atom, last);
             return;
         }
         AstName name = atom->word;
+        last = atom->span;
         ParseAtom *value = atom->next;
         if (one_of(name.text, flags) || !value) {
             add_option(p, c, name, NULL);
@@ -259,6 +268,13 @@ AstStage *parse__time(Parser *p, ParseToken word, AstExpr *field, AtomList atoms
     static const char *const known[] = {"order", "idle", "max", "ahead", "clock", NULL};
     AstStage *stage = parse__stage(p, AST_TIME, word);
     stage->as.time.field = (AstName){source_text(p->source, field->span), field->span};
+    if (atoms.first && atoms.first->value && one_of(stage->as.time.field.text, known)) {
+        Span both = span_join(word.span, field->span);
+        (void)diag_error(p->diags, DIAG_P005, both,
+                         "the field that holds the time is missing before `%.*s`",
+                         STR_ARG(stage->as.time.field.text));
+        return stage;
+    }
     for (ParseAtom *at = atoms.first; at;) {
         ParseAtom *next = at->next;
         if (at_word(at, "order")) {
@@ -575,6 +591,10 @@ AstMapField *parse__map_field(Parser *p, ParseToken name, ParseToken type, AtomL
             field->area = next->word;
             field->address = parse__integer(p, number, 465536);
             at = next->next->next;
+        } else if (at_word(at, "at")) {
+            (void)diag_error(p->diags, DIAG_P005, next ? span_join(at->span, next->span) : at->span,
+                             "`at` is followed by an area and a number: at holding 40001");
+            break;
         } else if (at_word(at, "scale") && next && next->value) {
             field->scale = next->value;
             at = next->next;

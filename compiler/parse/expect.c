@@ -100,11 +100,6 @@ static Diagnostic *say(Parser *p, DiagCode code, Span span, const char *format, 
     return diag_error(p->diags, code, span, "%.*s", STR_ARG(text));
 }
 
-static void suggest_list(Parser *p, Diagnostic *d, const char *text)
-{
-    diag_fix(p->diags, d, text, (Span){p->now.span.file, p->now.span.start, p->now.span.start}, "");
-}
-
 static bool at_item(Parser *p, int kind, const Wanted *wanted)
 {
     if (!wanted->item || p->block_count) return false;
@@ -117,8 +112,9 @@ static bool at_item(Parser *p, int kind, const Wanted *wanted)
         return true;
     }
     if (kind == T_RBRACE || kind == T_RPAREN || kind == T_RBRACKET) {
-        (void)say(p, DIAG_P007, p->now.span, "this `%.*s` closes nothing%.*s", p->now.text,
-                  STR_NONE);
+        Diagnostic *d =
+            say(p, DIAG_P007, p->now.span, "this `%.*s` closes nothing%.*s", p->now.text, STR_NONE);
+        diag_fix(p->diags, d, "the line without it", p->now.span, "");
         return true;
     }
     const char *like =
@@ -128,7 +124,7 @@ static bool at_item(Parser *p, int kind, const Wanted *wanted)
     if (like)
         diag_fix(p->diags, d, NULL, p->now.span, like);
     else
-        suggest_list(p, d, "pipeline, type, const, fn, unit, connection, test ...");
+        diag_hint(p->diags, d, "pipeline, type, const, fn, unit, connection, test ...");
     return true;
 }
 
@@ -161,7 +157,7 @@ static bool at_stage(Parser *p, int kind, const Wanted *wanted)
     if (like)
         diag_fix(p->diags, d, NULL, p->now.span, like);
     else
-        suggest_list(p, d, "from, where, let, keep, window, into, on error ...");
+        diag_hint(p->diags, d, "from, where, let, keep, window, into, on error ...");
     return true;
 }
 
@@ -171,7 +167,7 @@ static bool at_step(Parser *p, int kind, const Wanted *wanted)
     diag_stage_begin(p->diags, p->now.span);
     Diagnostic *d =
         say(p, DIAG_P001, p->now.span, "`%.*s` leads no step of a test%.*s", p->now.text, STR_NONE);
-    suggest_list(p, d, "in { ... }, clock INSTANT, expect KIND { ... }, expect nothing else");
+    diag_hint(p->diags, d, "in { ... }, clock INSTANT, expect KIND { ... }, expect nothing else");
     return true;
 }
 
@@ -218,8 +214,8 @@ static bool question(Parser *p, int kind)
     if (kind != T_QMARK || !parse__ends_operand(p->prev_kind)) return false;
     Diagnostic *d = say(p, DIAG_P047, p->now.span,
                         "a choice is written `if c then a else b`%.*s%.*s", STR_NONE, STR_NONE);
-    suggest_list(p, d, "if c then a else b");
-    suggest_list(p, d, "x ?? a for a missing x");
+    diag_hint(p->diags, d, "if c then a else b");
+    diag_hint(p->diags, d, "x ?? a for a missing x");
     return true;
 }
 
@@ -230,7 +226,7 @@ static bool if_parts(Parser *p, int kind, const Wanted *wanted)
         Diagnostic *d =
             say(p, DIAG_P043, p->now.span, "the condition of `if` is followed by `then`%.*s%.*s",
                 STR_NONE, STR_NONE);
-        suggest_list(p, d, "if c then a else b");
+        diag_hint(p->diags, d, "if c then a else b");
         return true;
     }
     if (wanted->set[T_ELSE] && !wanted->set[T_ERROR] && !wanted->stage) {
@@ -253,6 +249,12 @@ static bool wrong_closer(Parser *p, int kind, const Wanted *wanted)
                                             : T_RBRACE;
     if (own == kind || block->opener == T_STR_HEAD) return false;
     (void)wanted;
+    if (block->kind == BLOCK_STAGES || block->kind == BLOCK_STEPS) {
+        Diagnostic *d =
+            say(p, DIAG_P007, p->now.span, "this `%.*s` closes nothing%.*s", p->now.text, STR_NONE);
+        diag_fix(p->diags, d, "the line without it", p->now.span, "");
+        return true;
+    }
     Diagnostic *d = say(p, DIAG_P007, p->now.span, "this `%.*s` does not fit the open `%.*s`",
                         p->now.text, source_text(p->source, block->span));
     diag_note(p->diags, d, block->span, "opened here");

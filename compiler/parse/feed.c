@@ -28,6 +28,12 @@ ParseToken parse__peek(const Parser *p, uint32_t ahead, int *ret_kind)
     return (ParseToken){source_text(p->source, span), span, at};
 }
 
+bool parse__peek_first(const Parser *p, uint32_t ahead)
+{
+    uint32_t at = p->at + ahead < p->token_count ? p->at + ahead : p->token_count - 1;
+    return p->tokens[at].first;
+}
+
 static int peek_kind(const Parser *p, uint32_t ahead)
 {
     int kind;
@@ -268,18 +274,33 @@ static const char *bracket_text(int kind)
     }
 }
 
+/* On one line the whole open group is shown; else the word behind which the bracket is missing,
+ * because the group may be a page long. */
+static Diagnostic *never_closed(Parser *p, const Block *block, bool same_line, const char *why)
+{
+    const char *opener = bracket_text(block->opener);
+    if (same_line) {
+        Diagnostic *d = diag_error(p->diags, DIAG_P006, span_join(block->span, p->prev.span),
+                                   "this `%s` is never closed", opener);
+        diag_note(p->diags, d, p->now.span, "%s, and the `%s` is still open", why, opener);
+        return d;
+    }
+    Diagnostic *d = diag_error(p->diags, DIAG_P006, p->prev.span, "`%s` is missing behind this",
+                               bracket_text(closer_of(block->opener)));
+    diag_note(p->diags, d, block->span, "this `%s` is still open", opener);
+    diag_note(p->diags, d, p->now.span, "%s", why);
+    return d;
+}
+
 /* Reports the innermost open bracket and gives the grammar its end, if that fits. */
 static void close_missing(Parser *p, const char *why)
 {
     const Block block = *top_block(p);
     int closer = closer_of(block.opener);
-    SourcePlace place = source_place(p->source, block.span.start);
-    Diagnostic *d = diag_error(p->diags, DIAG_P006, block.span, "this `%s` is never closed",
-                               bracket_text(block.opener));
-    diag_note(p->diags, d, p->now.span, "%s, and the `%s` of line %u is still open", why,
-              bracket_text(block.opener), place.line);
+    uint32_t line = source_place(p->source, block.span.start).line;
     Span after = {p->prev.span.file, p->prev.span.end, p->prev.span.end};
-    bool same_line = source_place(p->source, p->prev.span.end).line == place.line;
+    bool same_line = source_place(p->source, p->prev.span.end).line == line;
+    Diagnostic *d = never_closed(p, &block, same_line, why);
     diag_fix(p->diags, d, bracket_text(closer), after,
              block.opener != T_LBRACE ? bracket_text(closer)
              : same_line              ? " }"
@@ -444,9 +465,33 @@ static void close_rest(Parser *p)
     }
 }
 
+/* `name =` inside round or square brackets, behind a whole value: the next one of a `let`. */
+static bool leads_value(const Parser *p, int kind)
+{
+    const Block *block = top_block(p);
+    bool round = block && (block->opener == T_LPAREN || block->opener == T_LBRACKET);
+    bool lets = p->stage_kind == T_LET || p->stage_kind == T_WINDOW;
+    return round && lets && kind == T_ID && peek_kind(p, 1) == T_ASSIGN &&
+           p->prev_kind != T_COMMA && parse__accepts(p, closer_of(block->opener));
+}
+
+/* A step of a test at the start of a line, inside the record of the step before. */
+static bool surely_step(const Parser *p, int kind)
+{
+    int next = peek_kind(p, 1);
+    if (p->item_kind != T_TEST || p->block_count < 2 || !p->now_lex.first) return false;
+    if (kind == T_CLOCK) return next == T_INSTANT;
+    return (kind == T_IN || kind == T_EXPECT) &&
+           (next == T_LBRACE || next == T_ID || next == T_STR);
+}
+
 /* Brackets that must have been forgotten before this token. */
 static void close_forgotten(Parser *p, int kind)
 {
+    while (leads_value(p, kind) && !p->stop) close_missing(p, "the next value starts here");
+    while (p->block_count > 1 && surely_step(p, kind) && !p->stop) {
+        close_missing(p, "the next step starts here");
+    }
     while (p->block_count && surely_item(p, kind) && !p->stop) {
         close_missing(p, "a new declaration starts here");
     }
@@ -492,6 +537,16 @@ static bool steals(const Parser *p, int kind)
            p->prev_kind != T_BY && p->prev_kind != T_COMMA;
 }
 
+/* The token fits behind the round or square bracket that is open. */
+static bool fits_outside(const Parser *p, int kind)
+{
+    const Block *block = top_block(p);
+    if (!block || (block->opener != T_LPAREN && block->opener != T_LBRACKET)) return false;
+    if (is_closer(kind) || kind == T_COMMA || kind == 0 || !parse__ends_operand(p->prev_kind))
+        return false;
+    return parse__accepts_both(p, closer_of(block->opener), kind);
+}
+
 static void step(Parser *p)
 {
     p->now_lex = p->tokens[p->at];
@@ -510,7 +565,7 @@ static void step(Parser *p)
     close_forgotten(p, kind);
     if (p->stop || p->failed) return;
     comma_at_line_end(p, kind);
-    if (parse__problem(p, &kind) || parse__slip(p, &kind)) {
+    if (parse__problem(p, &kind) || parse__slip(p, &kind) || parse__lost(p, &kind)) {
         if (kind == 0) {
             p->at++;
             return;
@@ -520,6 +575,10 @@ static void step(Parser *p)
     if (parse__fits(p, kind) && !stolen) {
         parse__feed(p, kind, p->now);
         p->at++;
+        return;
+    }
+    if (!stolen && fits_outside(p, kind)) {
+        close_missing(p, "this stands outside of it");
         return;
     }
     bool again = p->stuck_at == p->at + 1;

@@ -893,44 +893,70 @@ typedef struct Probe {
     int depth, base; /* symbols; those below `base` are the parser's own */
 } Probe;
 
+static bool probe_push(Probe *probe, YYACTIONTYPE state)
+{
+    if (probe->depth - probe->base >= (int)(sizeof probe->states / sizeof *probe->states))
+        return false;
+    probe->states[probe->depth - probe->base] = state;
+    probe->depth++;
+    return true;
+}
+
 static YYACTIONTYPE probe_state(const Probe *probe)
 {
     if (probe->depth > probe->base) return probe->states[probe->depth - probe->base - 1];
     return probe->parser->yystack[probe->depth].stateno;
 }
 
-/* Whether `kind` can be shifted after the reductions it causes. */
-static bool probe_accepts(const yyParser *parser, int kind)
+/* Whether `kind` can be shifted after the reductions it causes; then the probe stands behind it. */
+static bool probe_shift(Probe *probe, int kind)
 {
-    Probe probe = {.parser = parser, .depth = (int)(parser->yytos - parser->yystack)};
-    probe.base = probe.depth;
-    YYACTIONTYPE act = probe_state(&probe);
+    YYACTIONTYPE act = probe_state(probe);
     for (int steps = 0; steps < 10000; steps++) {
         if (act < YY_MIN_REDUCE) {
             int at = yy_shift_ofst[act] + kind;
             act = yy_lookahead[at] == kind ? yy_action[at] : yy_default[act];
-            if (act <= YY_MAX_SHIFTREDUCE || act == YY_ACCEPT_ACTION) return true;
+            if (act == YY_ACCEPT_ACTION) return true;
+            if (act <= YY_MAX_SHIFTREDUCE) {
+                /* A state, or a rule that the next token will reduce by. */
+                if (act > YY_MAX_SHIFT) act = (YYACTIONTYPE)(act + YY_MIN_REDUCE - YY_MIN_SHIFTREDUCE);
+                return probe_push(probe, act);
+            }
             if (act == YY_ERROR_ACTION || act == YY_NO_ACTION) return false;
         }
         unsigned rule = (unsigned)(act - YY_MIN_REDUCE);
         int size = -yyRuleInfoNRhs[rule];
-        probe.depth -= size;
-        if (probe.depth < probe.base) probe.base = probe.depth;
-        YYACTIONTYPE state = probe_state(&probe);
+        probe->depth -= size;
+        if (probe->depth < probe->base) probe->base = probe->depth;
+        YYACTIONTYPE state = probe_state(probe);
         act = yy_find_reduce_action(state, (YYCODETYPE)yyRuleInfoLhs[rule]);
         if (act == YY_ACCEPT_ACTION) return true;
-        if (probe.depth - probe.base >= (int)(sizeof probe.states / sizeof *probe.states)) {
-            return false;
-        }
-        probe.states[probe.depth - probe.base] = act;
-        probe.depth++;
+        if (!probe_push(probe, act)) return false;
     }
     return false;
+}
+
+static Probe probe_of(const yyParser *parser)
+{
+    int depth = (int)(parser->yytos - parser->yystack);
+    return (Probe){.parser = parser, .depth = depth, .base = depth};
+}
+
+static bool probe_accepts(const yyParser *parser, int kind)
+{
+    Probe probe = probe_of(parser);
+    return probe_shift(&probe, kind);
 }
 
 bool parse__accepts(const Parser *p, int kind)
 {
     return probe_accepts(p->grammar, kind);
+}
+
+bool parse__accepts_both(const Parser *p, int kind, int next)
+{
+    Probe probe = probe_of(p->grammar);
+    return probe_shift(&probe, kind) && probe_shift(&probe, next);
 }
 
 void parse__expected(const Parser *p, bool *ret_set)

@@ -189,8 +189,9 @@ AstMapField *parse__map_field(Parser *p, ParseToken name, ParseToken type, AtomL
 OptionList parse__plain_options(Parser *p, ParseAtom *atoms);
 
 /* grammar.y */
-bool parse__accepts(const Parser *p, int kind);       /* this very token, not as a name */
-void parse__expected(const Parser *p, bool *ret_set); /* one bool a token kind */
+bool parse__accepts(const Parser *p, int kind);                /* this very token, not as a name */
+bool parse__accepts_both(const Parser *p, int kind, int next); /* and then that one */
+void parse__expected(const Parser *p, bool *ret_set);          /* one bool a token kind */
 uint32_t parse__height(const Parser *p);
 uint32_t parse__error_height(const Parser *p); /* of the entry the error rule keeps */
 
@@ -213,11 +214,15 @@ const char *parse__item_like(Str word);
 bool parse__problem(Parser *p, int *kind);
 bool parse__slip(Parser *p, int *kind);
 
+/* lost.c: a word left out before this one. As parse__slip. */
+bool parse__lost(Parser *p, int *kind);
+
 /* expect.c: what fits here, in words. */
 void parse__syntax_error(Parser *p, int kind);
 
 /* feed.c, for slips.c and expect.c */
 ParseToken parse__peek(const Parser *p, uint32_t ahead, int *ret_kind); /* 0: the current one */
+bool parse__peek_first(const Parser *p, uint32_t ahead); /* it stands first on its line */
 bool parse__ends_operand(int kind);
 bool parse__starts_operand(int kind);
 void parse__feed(Parser *p, int kind, ParseToken token);

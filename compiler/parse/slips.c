@@ -120,6 +120,15 @@ static void back_quotes(Parser *p)
                  str_slice(p->now.text.ptr + 1, p->now.text.len - 2));
 }
 
+/* From the quote to the last word of a text whose brace is open. */
+static Span open_text(const Parser *p)
+{
+    Span span = p->prev.span;
+    uint32_t at = p->block_count;
+    while (at && p->blocks[at - 1].opener != T_STR_HEAD) at--;
+    return at ? span_join(p->blocks[at - 1].span, span) : span;
+}
+
 /* Reports what is wrong with the token itself. True: go on with *kind (0: without the token). */
 bool parse__problem(Parser *p, int *kind)
 {
@@ -127,7 +136,7 @@ bool parse__problem(Parser *p, int *kind)
     case LEX_FINE: return false;
     case LEX_UNCLOSED_STRING: unclosed_string(p); return true;
     case LEX_UNCLOSED_BRACE:
-        (void)report(p, DIAG_P011, p->prev.span,
+        (void)report(p, DIAG_P011, open_text(p),
                      "the `{` of this text is not closed: write `}`, or `\\{` for a brace");
         return true;
     case LEX_SINGLE_QUOTES: single_quotes(p); return true;
@@ -244,7 +253,11 @@ static bool equal_for_colon(Parser *p, int *kind)
 
 static bool semicolon(Parser *p, int *kind)
 {
+    int next, after;
+    (void)parse__peek(p, 1, &next);
+    (void)parse__peek(p, 2, &after);
     if (*kind != T_SEMI || parse__accepts(p, T_SEMI)) return false;
+    if (next == T_NUM && after == T_RBRACKET) return false; /* T; 3]: see lost.c */
     Diagnostic *d = report(p, DIAG_P020, p->now.span, "nothing ends with `;` here");
     diag_fix(p->diags, d, "the line without it", p->now.span, "");
     *kind = 0;
