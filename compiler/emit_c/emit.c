@@ -56,36 +56,6 @@ void emit_literal(Emit *e, Str text)
     buf_char(e->out, '"');
 }
 
-static void slots(Emit *e)
-{
-    static const char *const types[] = {"RtCount", "RtCount", "RtSum",  "RtSum",      "RtPick",
-                                        "RtPick",  "RtPick",  "RtPick", "RtVariance", "RtSketch"};
-    for (uint32_t i = 0; i < e->pipeline->window_count; i++) {
-        const IrWindow *w = &e->pipeline->windows[i];
-        IrLeaf *leaves;
-        uint32_t count;
-        if (w->early_ns) emit_fail(e, ST_UNSUPPORTED, "`early` on a window is not available");
-        if (w->key_count > EMIT_KEYS_MAX)
-            emit_fail(e, ST_UNSUPPORTED, "more than %d keys", EMIT_KEYS_MAX);
-        if (ir_leaves(e->ir, w->out_schema, e->arena, &leaves, &count) != ST_OK) {
-            emit_fail(e, ST_NO_MEMORY, "compiling");
-            return;
-        }
-        emit_f(e, "struct Slot_%" PRIu32 "_%" PRIu32 " {\n", e->index, i);
-        for (uint32_t a = 0; a < w->agg_count; a++) {
-            emit_f(e, "    %s a%" PRIu32 ";", types[w->aggs[a].kind], a);
-            if (w->aggs[a].out < count)
-                emit_f(e, " /* %.*s */", STR_ARG(leaves[w->aggs[a].out].name));
-            if (emit_is_text(w->aggs[a].type)) {
-                uint32_t max = w->aggs[a].out < count ? leaves[w->aggs[a].out].field->bytes_max : 0;
-                emit_f(e, " char t%" PRIu32 "[%" PRIu32 "];", a, (max / 8 + 1) * 8);
-            }
-            emit_f(e, "\n");
-        }
-        emit_f(e, "    u64 end;\n};\n");
-    }
-}
-
 /* Which feed a batch takes; those of joins are written here. */
 static void other_groups(Emit *e)
 {
@@ -141,7 +111,7 @@ static void pipeline(Emit *e, Str sample)
     const IrPipeline *p = e->pipeline;
     if (!emit_group(e, 0)) return;
     emit_f(e, "\n/* ==== pipeline %.*s ==== */\n", STR_ARG(p->name));
-    slots(e);
+    emit_slots(e);
     emit_in_schema(e, 0, p->in_schema);
     emit_tables(e);
     for (uint32_t i = 1; i < p->stage_count; i++)
@@ -203,6 +173,14 @@ static void program_table(Emit *e)
                "     .error_sinks = error_sinks_%" PRIu32 ", .error_sink_count = %" PRIu32
                ", .error_drop = %d, .bounded = %d, .has_time = %d,\n",
                i, p->error_sink_count, p->error_drop, p->bounded, p->time.present);
+        emit_f(e, "     .clock_keys = %" PRIu32 ", .clock_types = (const u8[]){",
+               p->time.key_count);
+        for (uint32_t k = 0; k < p->time.key_count; k++)
+            emit_f(e, "%d, ", (int)p->time.keys[k].type);
+        emit_f(e, "0}, .clock_bytes_max = (const u32[]){");
+        for (uint32_t k = 0; k < p->time.key_count; k++)
+            emit_f(e, "%" PRIu32 ", ", p->time.keys[k].bytes_max);
+        emit_f(e, "0},\n");
         emit_f(e,
                "     .order_ns = %" PRId64 "ll, .idle_ns = %" PRId64 "ll, .ahead_ns = %" PRId64
                "ll, .stop_above = %a, .stop_in_ns = %" PRId64 "ll,\n",

@@ -54,6 +54,15 @@ void emit_row(Emit *e, const IrIns *ins);
 void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count);
 /* list.c: operations on lists and items. */
 void emit_list(Emit *e, const IrIns *ins);
+/* The same for a failure of `ins` without field or name, and a line end. */
+void emit_leave_ins(Emit *e, const IrIns *ins, const char *reason);
+bool emit_is_float(IrType type);
+void emit_names(Emit *e, const IrEnum *names); /* `(const char *const[]){...}` or 0 */
+/* window.c: slots, tables of windows, WINDOW and CLOCK. */
+void emit_slots(Emit *e);
+void emit_windows(Emit *e);
+void emit_window(Emit *e, const IrIns *ins);
+void emit_clock(Emit *e, const IrIns *ins);
 /* state.c: tables and calls of memories. */
 void emit_mems(Emit *e);
 void emit_mem(Emit *e, const IrIns *ins);

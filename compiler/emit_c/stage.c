@@ -99,7 +99,7 @@ void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name)
     emit_f(e, "); return; }");
 }
 
-static void leave(Emit *e, const IrIns *ins, const char *reason)
+void emit_leave_ins(Emit *e, const IrIns *ins, const char *reason)
 {
     emit_leave(e, ins->node, reason, STR_NONE, STR_NONE);
     emit_f(e, "\n");
@@ -153,7 +153,7 @@ static void constant(Emit *e, const IrIns *ins)
 
 /* ---- arithmetic ---- */
 
-static bool is_float(IrType type)
+bool emit_is_float(IrType type)
 {
     return type == IR_F32 || type == IR_F64;
 }
@@ -172,12 +172,12 @@ static void arithmetic(Emit *e, const IrIns *ins)
     static const char *const names[] = {"add", "sub", "mul"};
     static const char signs[] = "+-*";
     int which = ins->op == IR_ADD ? 0 : ins->op == IR_SUB ? 1 : 2;
-    if (is_float(dst->type)) {
+    if (emit_is_float(dst->type)) {
         emit_f(e, "    %s = %s %c %s;\n", d, a, signs[which], b);
         return;
     }
     emit_f(e, "    if (RT_RARE(__builtin_%s_overflow(%s, %s, &%s))) ", names[which], a, b, d);
-    leave(e, ins, "RT_OVERFLOW");
+    emit_leave_ins(e, ins, "RT_OVERFLOW");
 }
 
 static void divide(Emit *e, const IrIns *ins)
@@ -185,14 +185,14 @@ static void divide(Emit *e, const IrIns *ins)
     const char *d = emit_reg(e, ins->dst), *a = emit_reg(e, ins->a), *b = emit_reg(e, ins->b);
     IrType type = reg_of(e, ins->dst)->type;
     emit_f(e, "    if (RT_RARE(%s == 0)) ", b);
-    leave(e, ins, "RT_DIV_ZERO");
-    bool is_signed = type != IR_U32 && type != IR_U64 && !is_float(type);
+    emit_leave_ins(e, ins, "RT_DIV_ZERO");
+    bool is_signed = type != IR_U32 && type != IR_U64 && !emit_is_float(type);
     if (ins->op == IR_IDIV && is_signed) { /* the least number by -1 does not fit */
         emit_f(e, "    if (RT_RARE(%s == -1 && __builtin_sub_overflow((%s)0, %s, &%s))) ", b,
                emit_ctype(type), a, d);
-        leave(e, ins, "RT_OVERFLOW");
+        emit_leave_ins(e, ins, "RT_OVERFLOW");
     }
-    if (ins->op == IR_MOD && is_float(type))
+    if (ins->op == IR_MOD && emit_is_float(type))
         emit_f(e, "    %s = (%s)rt->fmod(%s, %s);\n", d, emit_ctype(type), a, b);
     else if (ins->op == IR_MOD && is_signed)
         emit_f(e, "    %s = %s == -1 ? 0 : %s %% %s;\n", d, b, a, b);
@@ -204,12 +204,12 @@ static void negate(Emit *e, const IrIns *ins)
 {
     const char *d = emit_reg(e, ins->dst), *a = emit_reg(e, ins->a);
     IrType type = reg_of(e, ins->dst)->type;
-    if (is_float(type)) {
+    if (emit_is_float(type)) {
         emit_f(e, "    %s = -%s;\n", d, a);
         return;
     }
     emit_f(e, "    if (RT_RARE(__builtin_sub_overflow((%s)0, %s, &%s))) ", emit_ctype(type), a, d);
-    leave(e, ins, "RT_OVERFLOW");
+    emit_leave_ins(e, ins, "RT_OVERFLOW");
 }
 
 static void convert(Emit *e, const IrIns *ins)
@@ -218,16 +218,16 @@ static void convert(Emit *e, const IrIns *ins)
     const char *d = emit_reg(e, ins->dst), *a = emit_reg(e, ins->a);
     unsigned fs = from->type == IR_DECIMAL ? from->scale : 0,
              ts = to->type == IR_DECIMAL ? to->scale : 0;
-    if (is_float(to->type)) {
+    if (emit_is_float(to->type)) {
         if (fs)
             emit_f(e, "    %s = (%s)((f64)%s / 1e%u);\n", d, emit_ctype(to->type), a, fs);
         else
             emit_f(e, "    %s = (%s)%s;\n", d, emit_ctype(to->type), a);
         return;
     }
-    if (is_float(from->type) && to->type == IR_DECIMAL) {
+    if (emit_is_float(from->type) && to->type == IR_DECIMAL) {
         emit_f(e, "    if (RT_RARE(rt->to_decimal((f64)%s, %u, &%s))) ", a, ts, d);
-        leave(e, ins, "RT_OVERFLOW");
+        emit_leave_ins(e, ins, "RT_OVERFLOW");
         return;
     }
     if (from->type == IR_DECIMAL && to->type == IR_DECIMAL && ts < fs) {
@@ -235,7 +235,7 @@ static void convert(Emit *e, const IrIns *ins)
                ins->imm.index);
         return;
     }
-    if (is_float(from->type)) { /* exact, or overflow */
+    if (emit_is_float(from->type)) { /* exact, or overflow */
         static const struct {
             IrType type;
             const char *lo, *hi;
@@ -247,21 +247,21 @@ static void convert(Emit *e, const IrIns *ins)
             if (bounds[i].type == to->type) lo = bounds[i].lo, hi = bounds[i].hi;
         emit_f(e, "    { f64 x = (f64)%s; if (RT_RARE(!(x >= %s && x < %s && x == (f64)(%s)x))) ",
                a, lo, hi, emit_ctype(to->type));
-        leave(e, ins, "RT_OVERFLOW");
+        emit_leave_ins(e, ins, "RT_OVERFLOW");
         emit_f(e, "    %s = (%s)x; }\n", d, emit_ctype(to->type));
         return;
     }
     if (ts >= fs) {
         emit_f(e, "    if (RT_RARE(__builtin_mul_overflow(%s, %" PRIu64 "ll, &%s))) ", a,
                power10(ts - fs), d);
-        leave(e, ins, "RT_OVERFLOW");
+        emit_leave_ins(e, ins, "RT_OVERFLOW");
         return;
     }
     emit_f(e,
            "    if (RT_RARE(%s %% %" PRIu64 "ll || __builtin_add_overflow(%s / %" PRIu64
            "ll, 0, &%s))) ",
            a, power10(fs - ts), a, power10(fs - ts), d);
-    leave(e, ins, "RT_OVERFLOW");
+    emit_leave_ins(e, ins, "RT_OVERFLOW");
 }
 
 /* ---- comparison, text, calls ---- */
@@ -301,7 +301,7 @@ static void bound(Emit *e, const IrIns *ins)
     uint32_t max = reg_of(e, ins->dst)->bytes_max;
     if (!max) return;
     emit_f(e, "    if (RT_RARE(%s.n > %" PRIu32 "u)) ", emit_reg(e, ins->dst), max);
-    leave(e, ins, "RT_TOO_LONG");
+    emit_leave_ins(e, ins, "RT_TOO_LONG");
 }
 
 static void to_text(Emit *e, const IrIns *ins)
@@ -333,14 +333,14 @@ static void to_text(Emit *e, const IrIns *ins)
     case IR_DURATION: call = "put_duration(w, "; break;
     case IR_BYTES:
         emit_f(e, "    { char *w = rt->scratch(pipe, %s.n * 2 + 8); if (RT_RARE(!w)) ", a);
-        leave(e, ins, "RT_TOO_LONG");
+        emit_leave_ins(e, ins, "RT_TOO_LONG");
         emit_f(e, "    %s.p = w; %s.n = (u64)(rt->put_base64(w, %s.p, %s.n) - w); }\n", d, d, a, a);
         break;
     default: call = "put_f64(w, "; break;
     }
     if (call) {
         emit_f(e, "    { char *w = rt->scratch(pipe, 64); if (RT_RARE(!w)) ");
-        leave(e, ins, "RT_TOO_LONG");
+        emit_leave_ins(e, ins, "RT_TOO_LONG");
         if (from->type == IR_DECIMAL)
             emit_f(e, "    %s.p = w; %s.n = (u64)(rt->put_decimal(w, %s, %u) - w); }\n", d, d, a,
                    from->scale);
@@ -359,10 +359,10 @@ static void concat(Emit *e, const IrIns *ins)
     uint32_t max = reg_of(e, ins->dst)->bytes_max;
     if (max) {
         emit_f(e, "    if (RT_RARE(text.n > %" PRIu32 "u)) ", max);
-        leave(e, ins, "RT_TOO_LONG");
+        emit_leave_ins(e, ins, "RT_TOO_LONG");
     }
     emit_f(e, "    char *w = rt->scratch(pipe, text.n + 1); if (RT_RARE(!w)) ");
-    leave(e, ins, "RT_TOO_LONG");
+    emit_leave_ins(e, ins, "RT_TOO_LONG");
     emit_f(e, "    text.p = w;\n");
     for (uint32_t i = 0; i < ins->arg_count; i++) {
         const char *a = emit_reg(e, args[i]);
@@ -386,7 +386,7 @@ static void call(Emit *e, const IrIns *ins)
     emit_f(e, "    why = rt->builtin(pipe, RT_FN_%s, args, %" PRIu32 ", &ret);\n",
            builtin_ids[ins->imm.builtin], ins->arg_count);
     emit_f(e, "    if (RT_RARE(why)) ");
-    leave(e, ins, "why");
+    emit_leave_ins(e, ins, "why");
     IrType type = reg_of(e, ins->dst)->type;
     emit_f(e, "    %s = (%s)ret.%s; }\n", emit_reg(e, ins->dst),
            emit_is_text(type) ? "RtText" : emit_ctype(type), emit_member(type));
@@ -411,115 +411,6 @@ static void meta(Emit *e, const IrIns *ins)
 }
 
 /* ---- the stream ---- */
-
-static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, uint32_t value,
-                uint32_t has)
-{
-    const IrAgg *agg = &window->aggs[at];
-    static const char *const picks[] = {"min", "max", "first", "last"};
-    const char *v = value == NO_REG ? "0" : emit_reg(e, value);
-    emit_f(e, "    ");
-    if (has != NO_REG) emit_f(e, "if (%s) ", emit_reg(e, has));
-    switch (agg->kind) {
-    case AGG_COUNT: emit_f(e, "slot->a%" PRIu32 ".n++;\n", at); break;
-    case AGG_COUNT_IF: emit_f(e, "slot->a%" PRIu32 ".n += (%s) != 0;\n", at, v); break;
-    case AGG_MEAN:
-        if (agg->type == IR_DECIMAL)
-            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s / 1e%u);\n", at, v,
-                   value == NO_REG ? 0u : reg_of(e, value)->scale);
-        else
-            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s);\n", at, v);
-        break;
-    case AGG_SUM:
-        if (is_float(agg->type)) {
-            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", %s);\n", at, v);
-        } else {
-            const char *kind = agg->type == IR_U32 || agg->type == IR_U64 ? "u64" : "i64";
-            emit_f(e, "if (RT_RARE(!rt_add_%s(&slot->a%" PRIu32 ", %s))) ", kind, at, v);
-            leave(e, ins, "RT_OVERFLOW");
-        }
-        break;
-    case AGG_MIN:
-    case AGG_MAX:
-    case AGG_FIRST:
-    case AGG_LAST:
-        if (emit_is_text(agg->type)) {
-            if (agg->kind == AGG_MIN || agg->kind == AGG_MAX)
-                emit_fail(e, ST_UNSUPPORTED, "min and max of text");
-            emit_f(e,
-                   "rt_keep_text(&slot->a%" PRIu32 ", slot->t%" PRIu32
-                   ", (RtValue){.s = %s}, %d);\n",
-                   at, at, v, agg->kind == AGG_LAST);
-        } else {
-            emit_f(e, "rt_%s_%s(&slot->a%" PRIu32 ", %s);\n", picks[agg->kind - AGG_MIN],
-                   is_float(agg->type)                          ? "f64"
-                   : agg->type == IR_U32 || agg->type == IR_U64 ? "u64"
-                                                                : "i64",
-                   at, v);
-        }
-        break;
-    case AGG_STDDEV: emit_f(e, "rt_add_variance(&slot->a%" PRIu32 ", (f64)%s);\n", at, v); break;
-    case AGG_QUANTILE:
-        emit_f(e,
-               "if (RT_RARE(!rt_add_sketch(pipe, rt, %" PRIu32 ", &slot->a%" PRIu32
-               ", (f64)%s, %u))) ",
-               ins->imm.index, at, v, ir_sketch_bits(agg->within));
-        leave(e, ins, "RT_OVERFLOW");
-        break;
-    }
-}
-
-static void late(Emit *e, const IrWindow *window, const uint32_t *row, uint32_t count)
-{
-    if (window->late_stage != NO_INDEX && count) {
-        emit_f(e, "    {\n");
-        emit_arrays(e, row, count);
-        emit_f(e, "    u8 before = pipe->in_row; pipe->in_row = 1; pipe->n.rows++;\n");
-        emit_f(e, "    stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h); pipe->in_row = before; }\n",
-               e->index, window->late_stage);
-    }
-    emit_f(e, "    if (done != 2) done = 3;\n");
-}
-
-/* `slot = seen ? : called`: the inlined look-up where the window and its key allow it. */
-static void find_slot(Emit *e, const IrIns *ins, const IrWindow *window)
-{
-    char when[96];
-    if (ins->a != NO_REG)
-        snprintf(when, sizeof when, "%s", emit_reg(e, ins->a));
-    else
-        snprintf(when, sizeof when, window->event_time ? "pipe->event_ns" : "pipe->received_ns");
-    emit_f(e, "    struct Slot_%" PRIu32 "_%" PRIu32 " *slot = 0;\n", e->index, ins->imm.index);
-    if (window->kind == WINDOW_TUMBLE && window->key_count <= 1) {
-        bool text = window->key_count && emit_is_text(window->keys[0].type);
-        emit_f(e, "    slot = rt_seen_%s(pipe, %" PRIu32 ", %s, %" PRId64 "ll, %d, ",
-               text ? "text" : "words", ins->imm.index, when, window->size_ns, window->event_time);
-        emit_f(e, text ? "keys[0].s" : window->key_count ? "keys[0].u, 0, 0" : "0, 0, 0");
-        emit_f(e, ");\n    if (RT_RARE(!slot)) ");
-    }
-    emit_f(e, "slot = rt->slot(pipe, %" PRIu32 ", %s, keys, &why);\n", ins->imm.index, when);
-}
-
-static void window_add(Emit *e, const IrIns *ins)
-{
-    const IrWindow *window = &e->pipeline->windows[ins->imm.index];
-    const uint32_t *args = e->stage->pool + ins->args;
-    uint32_t keys = window->key_count, used = keys + 2 * window->agg_count;
-    emit_f(e, "    { u32 why = 0; RtValue keys[%" PRIu32 "];\n", keys ? keys : 1);
-    for (uint32_t k = 0; k < keys; k++)
-        emit_f(e, "    keys[%" PRIu32 "].u = 0; keys[%" PRIu32 "].%s = %s;\n", k, k,
-               emit_member(window->keys[k].type), emit_reg(e, args[k]));
-    find_slot(e, ins, window);
-    emit_f(e, "    if (RT_RARE(!slot)) {\n    if (why) ");
-    leave(e, ins, "why");
-    late(e, window, args + used, ins->arg_count > used ? (ins->arg_count - used) / 2 : 0);
-    emit_f(e, "    } else {\n");
-    for (uint32_t a = 0; a < window->agg_count; a++)
-        add(e, ins, window, a, args[keys + 2 * a], args[keys + 2 * a + 1]);
-    if (window->kind == WINDOW_COUNT)
-        emit_f(e, "    rt->slot_full(pipe, %" PRIu32 ", slot);\n", ins->imm.index);
-    emit_f(e, "    if (done < 2) done = 2;\n    } }\n");
-}
 
 static void pass(Emit *e, const IrIns *ins)
 {
@@ -552,7 +443,7 @@ static void watermark(Emit *e, const IrIns *ins)
                "    if (RT_RARE(!rt_watermark(pipe, rt, %s, %" PRId64
                "ll, 0x7fffffffffffffffll))) ",
                emit_reg(e, ins->a), time->order_ns);
-    leave(e, ins, "RT_FUTURE_TIME");
+    emit_leave_ins(e, ins, "RT_FUTURE_TIME");
 }
 
 static void field(Emit *e, const IrIns *ins)
@@ -678,7 +569,7 @@ static void instruction(Emit *e, const IrIns *ins)
         emit_f(e, "    %s = %s; if (RT_RARE(!(__builtin_fabs(%s) <= %s))) ", emit_reg(e, ins->dst),
                emit_reg(e, ins->a), emit_reg(e, ins->a),
                reg_of(e, ins->dst)->type == IR_F32 ? "0x1.fffffep+127" : "0x1.fffffffffffffp+1023");
-        leave(e, ins, "RT_OVERFLOW");
+        emit_leave_ins(e, ins, "RT_OVERFLOW");
         break;
     case IR_EQ:
     case IR_NE:
@@ -710,7 +601,8 @@ static void instruction(Emit *e, const IrIns *ins)
     case IR_DROP: drop(e); break;
     case IR_PASS: pass(e, ins); break;
     case IR_WATERMARK: watermark(e, ins); break;
-    case IR_WINDOW: window_add(e, ins); break;
+    case IR_CLOCK: emit_clock(e, ins); break;
+    case IR_WINDOW: emit_window(e, ins); break;
     case IR_EACH: emit_each(e, ins); break;
     case IR_LOOKUP:
     case IR_REMEMBER:

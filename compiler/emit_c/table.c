@@ -14,7 +14,7 @@ static uint64_t name_word(Str name)
     return v;
 }
 
-static void enum_names(Emit *e, const IrEnum *names)
+void emit_names(Emit *e, const IrEnum *names)
 {
     if (!names) {
         emit_f(e, "0");
@@ -43,7 +43,7 @@ static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str
     if (f->bytes_max) emit_f(e, ", .bytes_max = %" PRIu32, f->bytes_max);
     if (f->type == IR_ENUM && f->names) {
         emit_f(e, ", .name_count = %" PRIu32 ", .names = ", f->names->count);
-        enum_names(e, f->names);
+        emit_names(e, f->names);
     }
     if (f->has_range) emit_f(e, ", .lo = %a, .hi = %a", f->lo, f->hi);
     if (f->type == IR_LIST) {
@@ -249,66 +249,6 @@ static void graph(Emit *e)
     emit_f(e, "    {0}};\n");
 }
 
-static const IrField *agg_field(Emit *e, const IrWindow *w, uint32_t agg)
-{
-    IrLeaf *leaves;
-    uint32_t count;
-    if (ir_leaves(e->ir, w->out_schema, e->arena, &leaves, &count) != ST_OK) return NULL;
-    return w->aggs[agg].out < count ? leaves[w->aggs[agg].out].field : NULL;
-}
-
-static void windows(Emit *e)
-{
-    const IrPipeline *p = e->pipeline;
-    for (uint32_t i = 0; i < p->window_count; i++) {
-        const IrWindow *w = &p->windows[i];
-        emit_f(e, "static const RtAggInfo aggs_%" PRIu32 "_%" PRIu32 "[] = {\n", e->index, i);
-        for (uint32_t a = 0; a < w->agg_count; a++) {
-            const IrAgg *agg = &w->aggs[a];
-            const IrField *f = agg_field(e, w, a);
-            unsigned bits = agg->kind == AGG_QUANTILE ? ir_sketch_bits(agg->within) : 0;
-            emit_f(e,
-                   "    {.kind = %d, .type = %d, .bits = %u, .offset = __builtin_offsetof(struct "
-                   "Slot_%" PRIu32 "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32
-                   ", .p = %a, .name = ",
-                   (int)agg->kind, (int)agg->type, bits, e->index, i, a, f ? f->bytes_max : 0,
-                   agg->p);
-            emit_literal(e, f ? f->name : STR(""));
-            emit_f(e, "},\n");
-        }
-        emit_f(e, "    {0}};\n");
-    }
-    emit_f(e, "static const RtWindowInfo windows_%" PRIu32 "[] = {\n", e->index);
-    for (uint32_t i = 0; i < p->window_count; i++) {
-        const IrWindow *w = &p->windows[i];
-        emit_f(e,
-               "    {.name = \"%.*s.%" PRIu32 "\", .layout = 0x%" PRIx64
-               "ull, .kind = %d, .event_time = %d, .late_dead = %d, .size_ns = %" PRId64
-               "ll, .size_count = %" PRIu64 "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32
-               ",\n",
-               STR_ARG(p->name), i, ir_window_layout(w), (int)w->kind, w->event_time, w->late_dead,
-               w->size_ns ? w->size_ns : 1, w->size_count, w->key_count, w->agg_count);
-        emit_f(e, "     .key_types = (const u8[]){");
-        for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%d, ", (int)w->keys[k].type);
-        emit_f(e, "0}, .key_bytes_max = (const u32[]){");
-        for (uint32_t k = 0; k < w->key_count; k++)
-            emit_f(e, "%" PRIu32 ", ", w->keys[k].bytes_max);
-        emit_f(e, "0}, .key_scales = (const u8[]){");
-        for (uint32_t k = 0; k < w->key_count; k++) emit_f(e, "%u, ", w->keys[k].scale);
-        emit_f(e, "0}, .key_names = (const char *const *const[]){");
-        for (uint32_t k = 0; k < w->key_count; k++) {
-            enum_names(e, w->keys[k].type == IR_ENUM ? w->keys[k].names : NULL);
-            emit_f(e, ", ");
-        }
-        emit_f(e,
-               "0},\n     .aggs = aggs_%" PRIu32 "_%" PRIu32
-               ", .slot_bytes = sizeof(struct Slot_%" PRIu32 "_%" PRIu32 "), .node = %" PRIu32
-               "},\n",
-               e->index, i, e->index, i, w->node);
-    }
-    emit_f(e, "    {0}};\n");
-}
-
 /* Schemas of groups keep apart by their depth, which is never that large. */
 void emit_in_schema(Emit *e, uint32_t group, uint32_t schema)
 {
@@ -320,7 +260,7 @@ void emit_tables(Emit *e)
     sources(e);
     sinks(e);
     graph(e);
-    windows(e);
+    emit_windows(e);
     emit_mems(e);
     emit_joins(e);
     emit_f(e, "static const u32 error_sinks_%" PRIu32 "[] = {", e->index);

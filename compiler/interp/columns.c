@@ -50,8 +50,8 @@ void interp__column_give(Translate *t, uint32_t column, uint32_t value_bytes)
 
 static bool is_effect(IrOp op)
 {
-    return op == IR_PASS || op == IR_WATERMARK || op == IR_WINDOW || op == IR_EACH ||
-           op == IR_REMEMBER || op == IR_EMIT;
+    return op == IR_PASS || op == IR_WATERMARK || op == IR_CLOCK || op == IR_WINDOW ||
+           op == IR_EACH || op == IR_REMEMBER || op == IR_EMIT;
 }
 
 /* Calls fn for every register an instruction reads. */

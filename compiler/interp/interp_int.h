@@ -313,7 +313,9 @@ void interp__run(Frame *f, uint32_t n);
 
 /* window.c */
 uint32_t interp__watermark(Frame *f, const Effect *e, uint32_t lane);
+uint32_t interp__clock(Frame *f, const Effect *e, uint32_t lane);
 uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane);
+uint32_t interp__window_any(Frame *f, const Effect *e, uint32_t lane);
 void interp__adds_begin(Frame *f);
 void interp__adds_end(Frame *f);
 

@@ -4,6 +4,8 @@
  * again behind the effect (by another arm) is copied where the effect stands. */
 #include "compiler/interp/translate.h"
 
+#include "compiler/ir/facts.h"
+
 /* The operand as it is here, also when the steps are done. */
 static Place kept(Translate *t, const IrIns *ins, uint32_t reg)
 {
@@ -56,20 +58,42 @@ static void pass(Translate *t, const IrIns *ins)
         t->stage == &t->pipeline->stages[0] && ins->imm.index < ir_main_sources(t->pipeline);
 }
 
-static void watermark(Translate *t, const IrIns *ins)
+/* The part of event time that may fail is a step: what fails there has no effects. */
+static void ahead(Translate *t, const IrIns *ins)
 {
     const IrTime *time = &t->pipeline->time;
-    if (time->ahead_ns) {
-        Step *s = interp__step(t, interp__ahead, ins);
-        s->a = interp__column(t, ins->a);
-        s->number = (uint64_t)time->ahead_ns;
+    if (!time->ahead_ns) return;
+    Step *s = interp__step(t, interp__ahead, ins);
+    s->a = interp__column(t, ins->a);
+    s->number = (uint64_t)time->ahead_ns;
+}
+
+static const Place *keys_of(Translate *t, const IrIns *ins, uint32_t count)
+{
+    const uint32_t *args = t->stage->pool + ins->args;
+    Place *keys = interp__alloc(t, count + 1, sizeof *keys);
+    if (count > INTERP_KEYS_MAX) {
+        interp__refuse(t, ST_UNSUPPORTED, "more than %d keys", INTERP_KEYS_MAX);
+        return NULL;
     }
+    for (uint32_t k = 0; keys && k < count; k++) keys[k] = kept(t, ins, args[k]);
+    return keys;
+}
+
+static void watermark(Translate *t, const IrIns *ins)
+{
+    bool by_key = ins->op == IR_CLOCK;
+    ahead(t, ins);
     Place at = kept(t, ins, ins->a);
+    const Place *keys = by_key ? keys_of(t, ins, ins->arg_count) : NULL;
     Effect *e = note(t, ins, &t->effects[t->effect_count++]);
-    e->run = interp__watermark;
+    e->run = by_key ? interp__clock : interp__watermark;
     e->at = at;
-    e->order_ns = time->order_ns;
+    e->keys = keys;
+    e->key_count = by_key ? ins->arg_count : 0;
+    e->order_ns = t->pipeline->time.order_ns;
     t->time = at;
+    t->may_end |= by_key; /* too many clocks */
 }
 
 static AddKind pick_kind(const IrAgg *agg)
@@ -85,7 +109,8 @@ static AddKind pick_kind(const IrAgg *agg)
     return kinds[agg->kind - AGG_MIN][is_float ? 0 : natural ? 1 : text ? 3 : 2];
 }
 
-static AddKind add_kind(Translate *t, const IrAgg *agg)
+/* Of the classical ones: all others go through the runtime. */
+static AddKind add_kind(const IrAgg *agg)
 {
     switch (agg->kind) {
     case AGG_COUNT: return ADD_COUNT;
@@ -95,16 +120,13 @@ static AddKind add_kind(Translate *t, const IrAgg *agg)
         if (agg->type == IR_F32 || agg->type == IR_F64) return ADD_F64;
         return agg->type == IR_U32 || agg->type == IR_U64 ? ADD_U64 : ADD_I64;
     case AGG_MIN:
-    case AGG_MAX:
-        if (interp__cell(agg->type) == CELL_TEXT)
-            interp__refuse(t, ST_UNSUPPORTED, "min and max of text");
-        return pick_kind(agg);
+    case AGG_MAX: return pick_kind(agg);
     case AGG_FIRST:
     case AGG_LAST: return pick_kind(agg);
     case AGG_STDDEV: return ADD_VARIANCE;
     case AGG_QUANTILE: return ADD_SKETCH;
+    default: return ADD_COUNT;
     }
-    return ADD_COUNT;
 }
 
 static const Add *adds(Translate *t, const IrIns *ins, const IrWindow *window,
@@ -115,7 +137,7 @@ static const Add *adds(Translate *t, const IrIns *ins, const IrWindow *window,
     for (uint32_t a = 0; list && a < window->agg_count; a++) {
         const IrAgg *agg = &window->aggs[a];
         Add *add = &list[a];
-        add->kind = add_kind(t, agg);
+        add->kind = add_kind(agg);
         add->value = kept(t, ins, pairs[2 * a]);
         add->has = kept(t, ins, pairs[2 * a + 1]).column;
         add->offset = info->aggs[a].offset;
@@ -141,15 +163,9 @@ static void window(Translate *t, const IrIns *ins)
     const IrWindow *w = &t->pipeline->windows[ins->imm.index];
     const uint32_t *args = t->stage->pool + ins->args;
     uint32_t used = w->key_count + 2 * w->agg_count;
-    if (w->early_ns) interp__refuse(t, ST_UNSUPPORTED, "`early` on a window is not available");
-    if (w->key_count > INTERP_KEYS_MAX) {
-        interp__refuse(t, ST_UNSUPPORTED, "more than %d keys", INTERP_KEYS_MAX);
-        return;
-    }
-    Effect made = {.run = interp__window, .at = kept(t, ins, ins->a)};
-    Place *keys = interp__alloc(t, w->key_count + 1, sizeof *keys);
-    for (uint32_t k = 0; keys && k < w->key_count; k++) keys[k] = kept(t, ins, args[k]);
-    made.keys = keys;
+    bool plain = ir_window_plain(w);
+    Effect made = {.run = plain ? interp__window : interp__window_any, .at = kept(t, ins, ins->a)};
+    made.keys = keys_of(t, ins, w->key_count);
     made.key_count = w->key_count;
     made.adds = adds(t, ins, w, args + w->key_count);
     made.add_count = w->agg_count;
@@ -163,13 +179,13 @@ static void window(Translate *t, const IrIns *ins)
     made.order = e->order;
     made.index = e->index;
     made.late_stage = w->late_stage;
-    made.event_time = w->event_time;
+    made.event_time = w->event_time || w->behind;
     made.counts = w->kind == WINDOW_COUNT;
-    made.size_ns = w->kind == WINDOW_TUMBLE && w->key_count <= 1 ? w->size_ns : 0;
+    made.size_ns = plain && w->kind == WINDOW_TUMBLE && w->key_count <= 1 ? w->size_ns : 0;
     made.may_wait =
         t->stage->from == IR_FROM_SOURCE && made.size_ns && can_wait(made.adds, made.add_count);
     for (uint32_t a = 0; a < made.add_count; a++)
-        if (made.adds[a].kind == ADD_SKETCH)
+        if (plain && made.adds[a].kind == ADD_SKETCH)
             t->code->add_bytes += (uint32_t)sizeof(RtChunk) + (4u << made.adds[a].bits);
     t->may_end = true;
     *e = made;
@@ -234,7 +250,7 @@ static void emit(Translate *t, const IrIns *ins)
 void interp__stream(Translate *t, const IrIns *ins)
 {
     if (ins->op == IR_PASS) pass(t, ins);
-    if (ins->op == IR_WATERMARK) watermark(t, ins);
+    if (ins->op == IR_WATERMARK || ins->op == IR_CLOCK) watermark(t, ins);
     if (ins->op == IR_WINDOW) window(t, ins);
     if (ins->op == IR_EACH) each(t, ins);
     if (ins->op == IR_REMEMBER) remember(t, ins);

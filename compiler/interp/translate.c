@@ -430,6 +430,7 @@ static void instruction(Translate *t, const IrIns *ins)
     case IR_DROP: (void)dropping(t, interp__drop, ins); break;
     case IR_PASS:
     case IR_WATERMARK:
+    case IR_CLOCK:
     case IR_WINDOW:
     case IR_EACH:
     case IR_REMEMBER:

@@ -74,7 +74,7 @@ static uint32_t add_one(Frame *f, const Effect *e, const Add *add, uint32_t lane
     case ADD_SKETCH:
         return rt_add_sketch(f->pipe, f->rt, e->index, state, number_of(f, add, lane), add->bits)
                    ? RT_FINE
-                   : RT_OVERFLOW;
+                   : RT_STATE_FULL;
     default: return add_pick(f, add, lane, state);
     }
 }
@@ -187,13 +187,50 @@ static void *search(Frame *f, const Effect *e, int64_t ns, uint32_t lane, u32 *r
     return f->rt->slot(f->pipe, e->index, ns, keys, ret_why);
 }
 
+RT_INLINE int64_t time_of(const Frame *f, const Effect *e, uint32_t lane)
+{
+    return e->at.column != NO_COLUMN ? COLUMN(f, int64_t, e->at.column)[lane]
+           : e->event_time           ? f->pipe->event_ns
+                                     : f->pipe->received_ns;
+}
+
+/* `clock by`: whatever its clock closes is closed. */
+uint32_t interp__clock(Frame *f, const Effect *e, uint32_t lane)
+{
+    RtValue keys[INTERP_KEYS_MAX];
+    for (uint32_t k = 0; k < e->key_count; k++) keys[k] = interp__value(f, &e->keys[k], lane);
+    flush(f);
+    interp__lane_meta(f, lane); /* its arrival is when the clock was heard */
+    return f->rt->clock(f->pipe, COLUMN(f, int64_t, e->at.column)[lane], keys);
+}
+
+/* Any window that is not plain: the runtime adds. */
+uint32_t interp__window_any(Frame *f, const Effect *e, uint32_t lane)
+{
+    RtValue keys[INTERP_KEYS_MAX], in[RT_LEAVES_MAX];
+    u8 has[RT_LEAVES_MAX];
+    u32 why = RT_FINE;
+    for (uint32_t k = 0; k < e->key_count; k++) keys[k] = interp__value(f, &e->keys[k], lane);
+    for (uint32_t a = 0; a < e->add_count; a++) {
+        const Add *add = &e->adds[a];
+        has[a] = add->has == NO_COLUMN || COLUMN(f, uint8_t, add->has)[lane];
+        if (add->value.column != NO_COLUMN) in[a] = interp__value(f, &add->value, lane);
+    }
+    flush(f);
+    interp__lane_meta(f, lane);
+    if (f->rt->window_add(f->pipe, e->index, time_of(f, e, lane), keys, in, has, &why)) {
+        if (!why) late(f, e, lane);
+        return why;
+    }
+    if (f->done < 2) f->done = 2;
+    return RT_FINE;
+}
+
 uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane)
 {
     Adds *w = &f->in->adds;
     u32 why = RT_FINE;
-    int64_t ns = e->at.column != NO_COLUMN ? COLUMN(f, int64_t, e->at.column)[lane]
-                 : e->event_time           ? f->pipe->event_ns
-                                           : f->pipe->received_ns;
+    int64_t ns = time_of(f, e, lane);
     char *slot = e->size_ns ? seen(f, e, ns, lane) : NULL;
     if (RT_RARE(!slot)) slot = search(f, e, ns, lane, &why);
     if (RT_RARE(!slot)) {

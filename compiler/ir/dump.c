@@ -1,8 +1,9 @@
 /* compiler/ir/dump.c: the IR as text, for people and for golden tests. */
 #include "compiler/ir/ir.h"
 
-static const char *const aggs[] = {"count", "count_if", "sum",  "mean",   "min",
-                                   "max",   "first",    "last", "stddev", "quantile"};
+static const char *const aggs[AGG__COUNT] = {
+    "count",  "count_if", "sum",      "mean",  "min",  "max",           "first", "last",
+    "stddev", "quantile", "distinct", "delta", "rate", "time_weighted", "list",  "revision"};
 
 static void reg(Buf *out, const IrStage *s, uint32_t r)
 {
@@ -153,11 +154,16 @@ static void schema(Buf *out, const IrProgram *program, uint32_t index)
 
 static void window(Buf *out, const IrPipeline *p, uint32_t index)
 {
+    static const char *const kinds[] = {"tumble", "count", "hop", "session", "delay"};
     const IrWindow *w = &p->windows[index];
-    buf_printf(out, "  window %u %s %lld %s time keys", index,
-               w->kind == WINDOW_TUMBLE ? "tumble" : "count",
-               w->kind == WINDOW_TUMBLE ? (long long)w->size_ns : (long long)w->size_count,
-               w->event_time ? "event" : "arrival");
+    buf_printf(out, "  window %u %s %lld", index, kinds[w->kind],
+               w->kind == WINDOW_COUNT ? (long long)w->size_count : (long long)w->size_ns);
+    if (w->every_ns) buf_printf(out, " every %lld", (long long)w->every_ns);
+    if (w->max_ns) buf_printf(out, " max %lld", (long long)w->max_ns);
+    if (w->early_ns) buf_printf(out, " early %lld", (long long)w->early_ns);
+    if (w->keep_ns) buf_printf(out, " keep %lld", (long long)w->keep_ns);
+    buf_printf(out, " %s time%s%s keys", w->event_time ? "event" : "arrival",
+               w->own_clock ? " own clock" : "", w->behind ? " behind" : "");
     for (uint32_t i = 0; i < w->key_count; i++)
         buf_printf(out, " %.*s:%s", STR_ARG(w->keys[i].name), ir_type_name(w->keys[i].type));
     buf_text(out, " aggregates");
@@ -165,6 +171,8 @@ static void window(Buf *out, const IrPipeline *p, uint32_t index)
         buf_printf(out, " %s:%s", aggs[w->aggs[i].kind], ir_type_name(w->aggs[i].type));
         if (w->aggs[i].kind == AGG_QUANTILE)
             buf_printf(out, "(%g within %g)", w->aggs[i].p, w->aggs[i].within);
+        if (w->aggs[i].kind == AGG_DISTINCT) buf_printf(out, "(within %g)", w->aggs[i].within);
+        if (w->aggs[i].kind == AGG_LIST) buf_printf(out, "(%u)", w->aggs[i].count);
     }
     buf_printf(out, " in %u out %u stage %u", w->in_schema, w->out_schema, w->out_stage);
     if (w->late_stage != NO_INDEX) buf_printf(out, " late %u", w->late_stage);
@@ -202,9 +210,13 @@ static void pipeline(Buf *out, const IrPipeline *p)
     for (uint32_t i = 0; i < p->source_count; i++)
         buf_printf(out, "  source %u %.*s \"%.*s\"\n", i, STR_ARG(p->sources[i].kind),
                    STR_ARG(p->sources[i].address));
-    if (p->time.present)
+    if (p->time.present) {
         buf_printf(out, "  time order %lld idle %lld ahead %lld\n", (long long)p->time.order_ns,
                    (long long)p->time.idle_ns, (long long)p->time.ahead_ns);
+        for (uint32_t i = 0; i < p->time.key_count; i++)
+            buf_printf(out, "    clock %.*s:%s\n", STR_ARG(p->time.keys[i].name),
+                       ir_type_name(p->time.keys[i].type));
+    }
     for (uint32_t i = 0; i < p->window_count; i++) window(out, p, i);
     for (uint32_t i = 0; i < p->mem_count; i++) memory(out, &p->mems[i], i);
     for (uint32_t i = 0; i < p->join_count; i++) {

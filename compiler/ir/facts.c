@@ -2,6 +2,7 @@
 #include "compiler/ir/facts.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 uint32_t ir_leaf_count(const IrProgram *program, uint32_t schema)
 {
@@ -67,6 +68,43 @@ unsigned ir_sketch_bits(double within)
     return bits;
 }
 
+unsigned ir_distinct_bits(double within)
+{
+    unsigned bits = 7;
+    while (bits < 20 && 3 * 1.04 / sqrt((double)(1u << bits)) > within) bits++;
+    return bits;
+}
+
+unsigned ir_agg_bits(const IrAgg *agg)
+{
+    return agg->kind == AGG_QUANTILE   ? ir_sketch_bits(agg->within)
+           : agg->kind == AGG_DISTINCT ? ir_distinct_bits(agg->within)
+                                       : 0;
+}
+
+bool ir_agg_holds_text(const IrAgg *agg)
+{
+    bool text = agg->type == IR_STR || agg->type == IR_BYTES || agg->type == IR_JSON;
+    return text && agg->kind >= AGG_MIN && agg->kind <= AGG_LAST;
+}
+
+uint32_t ir_agg_text_max(const IrAgg *agg, const IrField *out)
+{
+    return ir_agg_holds_text(agg) && out ? out->bytes_max : 0;
+}
+
+bool ir_window_plain(const IrWindow *w)
+{
+    bool classical = true;
+    for (uint32_t i = 0; i < w->agg_count; i++) {
+        bool text = w->aggs[i].type == IR_STR || w->aggs[i].type == IR_BYTES;
+        bool ordered = w->aggs[i].kind == AGG_MIN || w->aggs[i].kind == AGG_MAX;
+        classical = classical && w->aggs[i].kind <= AGG_QUANTILE && !(text && ordered);
+    }
+    return classical && (w->kind == WINDOW_TUMBLE || w->kind == WINDOW_COUNT) && !w->early_ns &&
+           !w->keep_ns && !w->own_clock && !w->behind;
+}
+
 static uint64_t mix(uint64_t h, uint64_t v)
 {
     h = (h ^ v) * 0x9e3779b97f4a7c15ull;
@@ -89,12 +127,15 @@ uint64_t ir_window_layout(const IrWindow *w)
     h = mix(h, (uint64_t)w->size_ns);
     h = mix(h, w->size_count);
     h = mix(h, w->event_time);
+    h = mix(mix(h, (uint64_t)w->every_ns), (uint64_t)w->max_ns);
+    h = mix(mix(h, (uint64_t)w->keep_ns), (uint64_t)w->early_ns);
+    h = mix(h, w->own_clock);
     for (uint32_t i = 0; i < w->key_count; i++) h = mix_reg(h, &w->keys[i]);
     for (uint32_t i = 0; i < w->agg_count; i++) {
         uint64_t within;
         memcpy(&within, &w->aggs[i].within, 8);
         h = mix(mix(h, (uint64_t)w->aggs[i].kind), (uint64_t)w->aggs[i].type);
-        h = mix(mix(h, within), w->aggs[i].scale);
+        h = mix(mix(mix(h, within), w->aggs[i].scale), w->aggs[i].count);
     }
     return h;
 }

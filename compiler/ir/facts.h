@@ -23,6 +23,17 @@ const char *ir_format_name(IrFormat format);
 /* Buckets of a sketch: each power of two is cut into 1 << bits parts, so that a bucket's middle is
  * within `within` of every value in it. */
 unsigned ir_sketch_bits(double within);
+/* Registers of a DISTINCT: 1 << bits, so that three standard errors are within `within`. */
+unsigned ir_distinct_bits(double within);
+/* Of the two above, the one of this aggregate; else 0. */
+unsigned ir_agg_bits(const IrAgg *agg);
+/* Keeps text behind its state: min, max, first and last of text. */
+bool ir_agg_holds_text(const IrAgg *agg);
+/* How much of it; `out` is the aggregate's leaf. */
+uint32_t ir_agg_text_max(const IrAgg *agg, const IrField *out);
+/* Records may be added by the inlined code of the classical aggregates; all others go through
+ * RtApi.window_add. */
+bool ir_window_plain(const IrWindow *window);
 /* Hash of whatever must be equal for a window's saved state to fit. */
 uint64_t ir_window_layout(const IrWindow *window);
 /* The same of a memory. */

@@ -112,6 +112,8 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
         return ins->imm.index != AGG_SUM || (stage->regs[ins->dst].type != IR_F64);
     case IR_FAIL:
     case IR_MEM:
+    case IR_CLOCK:
+    case IR_WINDOW:
     case IR_WATERMARK: return true;
     default: return infos[ins->op].effect == EFFECT_FAIL;
     }

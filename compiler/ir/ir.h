@@ -203,15 +203,23 @@ typedef enum IrAggKind {
     AGG_FIRST,
     AGG_LAST,
     AGG_STDDEV,
-    AGG_QUANTILE
+    AGG_QUANTILE,
+    AGG_DISTINCT,
+    AGG_DELTA,
+    AGG_RATE,
+    AGG_TIME_WEIGHTED,
+    AGG_LIST,
+    AGG_REVISION, /* rows made of this window and key before; no input */
+    AGG__COUNT
 } IrAggKind;
 
 typedef struct IrAgg {
     IrAggKind kind;
     IrType type;      /* of the input */
-    double p, within; /* QUANTILE: probability and relative error */
+    double p, within; /* QUANTILE: probability and relative error; DISTINCT: relative error */
     uint32_t out;     /* leaf of the window's output schema */
     uint8_t scale;    /* DECIMAL */
+    uint32_t count;   /* LIST: most items */
 } IrAgg;
 
 /* The order is the one of RtMemKind in flow/abi.h. */
@@ -250,12 +258,24 @@ typedef struct IrMem {
     uint32_t node;
 } IrMem;
 
-typedef enum IrWindowKind { WINDOW_TUMBLE, WINDOW_COUNT } IrWindowKind;
+/* The order is the one of RtWindowKind in flow/abi.h. */
+typedef enum IrWindowKind {
+    WINDOW_TUMBLE,
+    WINDOW_COUNT,
+    WINDOW_HOP,
+    WINDOW_SESSION,
+    WINDOW_DELAY /* `delay D`: each record by itself; AGG_FIRST of each leaf */
+} IrWindowKind;
 
 typedef struct IrWindow {
     IrWindowKind kind;
     bool event_time;     /* false: arrival time */
-    int64_t size_ns;     /* TUMBLE */
+    bool own_clock;      /* the keys hold those of `clock by` */
+    bool behind;         /* its records are rows of another window */
+    int64_t size_ns;     /* TUMBLE HOP; SESSION: gap; DELAY */
+    int64_t every_ns;    /* HOP */
+    int64_t max_ns;      /* SESSION; 0 = no limit */
+    int64_t keep_ns;     /* `on late update`: how long closed ones are kept; 0 = not */
     uint64_t size_count; /* COUNT */
     int64_t early_ns;    /* 0 = none */
     IrReg *keys;         /* type and bound of each key */
@@ -285,6 +305,8 @@ typedef struct IrJoin {
 typedef struct IrTime {
     bool present;
     int64_t order_ns, idle_ns, ahead_ns; /* ahead 0 = no limit */
+    IrReg *keys;                         /* `clock by` */
+    uint32_t key_count;
     uint32_t node;
 } IrTime;
 

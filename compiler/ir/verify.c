@@ -118,6 +118,21 @@ static Status list_args(const Verify *v, const IrIns *ins)
     return ST_OK;
 }
 
+static Status clock_args(const Verify *v, const IrIns *ins)
+{
+    const IrTime *time = &v->pipeline->time;
+    if (ins->arg_count != time->key_count) return broken(v, "keys of another number");
+    Status status = read_reg(v, ins->a);
+    if (!status && v->stage->regs[ins->a].type != IR_TIME) return broken(v, "needs a time");
+    for (uint32_t i = 0; i < ins->arg_count && !status; i++) {
+        uint32_t reg = v->stage->pool[ins->args + i];
+        status = read_reg(v, reg);
+        if (!status && v->stage->regs[reg].type != time->keys[i].type)
+            return broken(v, "a key of another type");
+    }
+    return status;
+}
+
 static Status mem_args(const Verify *v, const IrIns *ins)
 {
     if (ins->imm.index >= v->pipeline->mem_count) return broken(v, "no such memory");
@@ -253,6 +268,7 @@ static Status arguments(const Verify *v, const IrIns *ins)
         return row_args(v, ins, 0, v->pipeline->sinks[ins->imm.index].schema, false);
     }
     case IR_WINDOW: return window_args(v, ins);
+    case IR_CLOCK: return clock_args(v, ins);
     case IR_LIST_OF: return list_args(v, ins);
     case IR_EACH: return each_args(v, ins);
     case IR_MEM: return mem_args(v, ins);

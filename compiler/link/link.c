@@ -126,9 +126,13 @@ uint32_t link_agg_bytes(const RtAggInfo *agg)
         [RT_AGG_SUM] = sizeof(RtSum),         [RT_AGG_MEAN] = sizeof(RtSum),
         [RT_AGG_MIN] = sizeof(RtPick),        [RT_AGG_MAX] = sizeof(RtPick),
         [RT_AGG_FIRST] = sizeof(RtPick),      [RT_AGG_LAST] = sizeof(RtPick),
-        [RT_AGG_STDDEV] = sizeof(RtVariance), [RT_AGG_QUANTILE] = sizeof(RtSketch)};
+        [RT_AGG_STDDEV] = sizeof(RtVariance), [RT_AGG_QUANTILE] = sizeof(RtSketch),
+        [RT_AGG_DISTINCT] = sizeof(RtSet),    [RT_AGG_DELTA] = sizeof(RtEnds),
+        [RT_AGG_RATE] = sizeof(RtEnds),       [RT_AGG_TIME_WEIGHTED] = sizeof(RtArea),
+        [RT_AGG_LIST] = sizeof(RtItems),      [RT_AGG_REVISION] = sizeof(RtCount)};
+    bool picks = agg->kind >= RT_AGG_MIN && agg->kind <= RT_AGG_LAST;
     bool text = agg->type == RT_STR || agg->type == RT_BYTES || agg->type == RT_JSON;
-    return bytes[agg->kind] + (text ? (agg->bytes_max / 8 + 1) * 8 : 0);
+    return bytes[agg->kind] + (picks && text ? (agg->bytes_max / 8 + 1) * 8 : 0);
 }
 
 /* The aggregates of a slot lie behind each other, each on 8 bytes; one word ends it. */
@@ -146,9 +150,10 @@ static void aggregates(Link *link, const IrWindow *w, RtWindowInfo *info)
         list[a] = (RtAggInfo){
             .kind = (u8)agg->kind,
             .type = (u8)agg->type,
-            .bits = (u8)(agg->kind == AGG_QUANTILE ? ir_sketch_bits(agg->within) : 0),
+            .bits = (u8)ir_agg_bits(agg),
             .offset = offset,
-            .bytes_max = f ? f->bytes_max : 0,
+            .bytes_max = ir_agg_text_max(agg, f),
+            .count = agg->count,
             .p = agg->p,
             .name = f ? link__text(link, f->name) : "",
         };
@@ -190,6 +195,11 @@ static void windows(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .kind = (u8)w->kind,
             .event_time = w->event_time,
             .late_dead = w->late_dead,
+            .own_clock = w->own_clock,
+            .every_ns = w->every_ns,
+            .max_ns = w->max_ns,
+            .early_ns = w->early_ns,
+            .keep_ns = w->keep_ns,
             .size_ns = w->size_ns ? w->size_ns : 1,
             .size_count = w->size_count,
             .node = w->node,
@@ -292,6 +302,15 @@ static void pipeline(Link *link, const IrPipeline *p, RtPipelineInfo *info)
         .stop_above = p->stop_above,
         .stop_in_ns = p->stop_in_ns,
     };
+    u8 *types = link__alloc(link, p->time.key_count + 1, sizeof *types);
+    u32 *bytes_max = link__alloc(link, p->time.key_count + 1, sizeof *bytes_max);
+    for (uint32_t i = 0; types && bytes_max && i < p->time.key_count; i++) {
+        types[i] = (u8)p->time.keys[i].type;
+        bytes_max[i] = p->time.keys[i].bytes_max;
+    }
+    info->clock_keys = p->time.key_count;
+    info->clock_types = types;
+    info->clock_bytes_max = bytes_max;
     for (uint32_t i = 0; errors && i < p->error_sink_count; i++) errors[i] = p->error_sinks[i];
     sources(link, p, info);
     sinks(link, p, info);

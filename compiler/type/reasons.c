@@ -38,6 +38,14 @@ static void decode(Reasons *r, const Record *record)
     }
 }
 
+static void window(Reasons *r, const IrWindow *w)
+{
+    add_known(r, REASON_STATE_FULL);
+    for (uint32_t a = 0; a < w->agg_count; a++)
+        if (w->aggs[a].kind == AGG_SUM && !type_is_float(w->aggs[a].type))
+            add_known(r, REASON_OVERFLOW);
+}
+
 static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const IrIns *ins)
 {
     IrType type = ins->a < s->reg_count ? s->regs[ins->a].type : IR_NONE;
@@ -69,8 +77,11 @@ static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const
             add_known(r, REASON_OVERFLOW);
         break;
     }
+    case IR_WINDOW: window(r, &p->windows[ins->imm.index]); break;
     case IR_FAIL: add(r, ins->imm.fail.reason); break;
+    case IR_CLOCK:
     case IR_WATERMARK:
+        if (ins->op == IR_CLOCK) add_known(r, REASON_STATE_FULL);
         if (p->time.ahead_ns) add_known(r, REASON_FUTURE_TIME);
         break;
     default: add_known(r, REASON_OVERFLOW); break;

@@ -200,7 +200,13 @@ typedef enum RtAggKind {
     RT_AGG_FIRST,
     RT_AGG_LAST,
     RT_AGG_STDDEV,
-    RT_AGG_QUANTILE
+    RT_AGG_QUANTILE,
+    RT_AGG_DISTINCT,
+    RT_AGG_DELTA, /* the latest value minus the earliest */
+    RT_AGG_RATE,  /* DELTA per second between the two */
+    RT_AGG_TIME_WEIGHTED,
+    RT_AGG_LIST,
+    RT_AGG_REVISION /* rows made of this slot before: `on late update` */
 } RtAggKind;
 
 /* State of one aggregate of one key in one window; generated code lays them out in a struct. All
@@ -216,6 +222,26 @@ typedef struct RtPick { /* MIN MAX FIRST LAST */
     RtValue value;      /* of texts: n bytes at `text` of the RtPickText */
     u64 n;              /* values seen */
 } RtPick;
+typedef struct RtEnds { /* DELTA RATE */
+    RtValue first, last;
+    i64 first_ns, last_ns;
+    u64 n;
+} RtEnds;
+typedef struct RtArea { /* TIME_WEIGHTED: value times ns up to the last one, which holds on */
+    f64 area, last;
+    i64 first_ns, last_ns;
+    u64 n;
+} RtArea;
+typedef struct RtSet { /* DISTINCT: hashes, open addressed, until there are too many for its bits;
+                          then one byte each of 1 << bits registers */
+    u64 *hashes;
+    u8 *registers;
+    u64 used, cap;
+} RtSet;
+typedef struct RtItems { /* LIST: items as RT_ITEM_BYTES(1) lays them out, texts owned */
+    char *items;
+    u64 n, cap;
+} RtItems;
 typedef struct RtVariance { /* Welford */
     u64 n;
     f64 mean, m2;
@@ -255,20 +281,34 @@ typedef struct RtSeenTable {
 
 typedef struct RtAggInfo {
     u8 kind, type; /* RtAggKind; RtType of the input */
-    u8 bits;       /* QUANTILE: buckets per power of two = 1 << bits */
+    u8 bits;       /* QUANTILE: buckets per power of two, DISTINCT: registers; both 1 << bits */
     u32 offset;    /* of its state in the slot; sizes by rt_agg_bytes in window.h */
     u32 bytes_max; /* FIRST, LAST, MIN, MAX of text */
+    u32 count;     /* LIST: most items */
     f64 p;         /* QUANTILE */
     const char *name;
 } RtAggInfo;
 
+typedef enum RtWindowKind {
+    RT_WINDOW_TUMBLE,
+    RT_WINDOW_COUNT,
+    RT_WINDOW_HOP,
+    RT_WINDOW_SESSION,
+    RT_WINDOW_DELAY /* each record by itself, until its time plus size_ns */
+} RtWindowKind;
+
 typedef struct RtWindowInfo {
     const char *name; /* stable between versions: state moves by name and layout */
     u64 layout;       /* hash of everything that must be equal for state to move */
-    u8 kind;          /* 0 tumble, 1 count */
+    u8 kind;          /* RtWindowKind */
     u8 event_time;
     u8 late_dead; /* a late record goes to the dead-letter table */
-    i64 size_ns, early_ns;
+    u8 own_clock; /* its keys hold those of `clock by`: each key has its own watermark */
+    i64 size_ns;  /* TUMBLE HOP; SESSION: the gap; DELAY */
+    i64 every_ns; /* HOP: from start to start */
+    i64 max_ns;   /* SESSION: longest; 0 = no limit */
+    i64 early_ns; /* rows of open windows this often; 0 = none */
+    i64 keep_ns;  /* `on late update`: closed ones are kept so long; 0 = not */
     u64 size_count;
     u32 key_count, agg_count;
     const u8 *key_types;
@@ -362,6 +402,9 @@ typedef struct RtPipelineInfo {
     const u32 *error_sinks; /* none and not error_drop: the dead-letter table */
     u32 error_sink_count;
     u8 error_drop, bounded, has_time;
+    u32 clock_keys; /* `clock by`: a watermark for each key; 0 = one for all */
+    const u8 *clock_types;
+    const u32 *clock_bytes_max;
     i64 order_ns, idle_ns, ahead_ns; /* ahead 0 = no limit */
     f64 stop_above;                  /* 0 = never */
     i64 stop_in_ns;
@@ -472,6 +515,7 @@ struct RtWindow; /* window.h */
 struct RtMem;    /* mem.h */
 struct RtTable;  /* table.h */
 struct RtJoin;   /* join.h */
+struct RtClock;  /* clock.h */
 
 /* One running instance of a pipeline. Generated code reads and writes the first part directly. */
 typedef struct RtPipe {
@@ -483,11 +527,13 @@ typedef struct RtPipe {
     struct RtMem **mems;
     struct RtTable **tables; /* by index of the program; NULL where it does not look */
     struct RtJoin **joins;
-    u64 watch;    /* bit (wire & 63) set: somebody looks at that wire */
-    i64 event_ns; /* event time of the record at hand */
+    struct RtClock *clock; /* NULL without `clock by` */
+    u64 watch;             /* bit (wire & 63) set: somebody looks at that wire */
+    i64 event_ns;          /* event time of the record at hand */
     i64 watermark_ns, highest_ns;
     i64 close_ns;          /* the earliest end of an open window: one compare per record */
     i64 received_ns;       /* of the record at hand */
+    u32 lane;              /* of the clock of the record at hand; 0 = the pipeline's */
     u8 layout[RT_LAYOUTS]; /* numbers of the learnt layouts, the one that fitted last first */
     u64 ack;               /* of the record at hand */
     const char *raw;       /* the record at hand, for error records and meta.raw */
@@ -499,6 +545,7 @@ typedef struct RtPipe {
     u8 stopped; /* `stop above` fired */
     u8 in_row;  /* working on a row, not on an input record: 1 of a window, 2 of that record */
     u8 out_of_memory;
+    u8 closing; /* windows are being advanced to the watermark, one after the other */
     struct RtDay {
         u64 a;
         u32 b;
@@ -610,6 +657,10 @@ typedef struct RtApi {
      * come behind them. Returns how many items. */
     u64 (*each)(RtPipe *, u32 stage, const RtSchema *item, RtValue list, RtValue *v, u8 *h,
                 u32 row);
+    /* Any record into any window: a value and has for each aggregate. 1: late when *reason is 0. */
+    u32 (*window_add)(RtPipe *, u32 window, i64 ns, const RtValue *keys, const RtValue *values,
+                      const u8 *has, u32 *reason);
+    u32 (*clock)(RtPipe *, i64 ns, const RtValue *keys); /* CLOCK: a reason */
     /* MEM: args are the keys, then the inputs; has[i] = 0: missing. Result and a reason. */
     u32 (*mem)(RtPipe *, u32 mem, i64 ns, const RtValue *args, const u8 *has, RtValue *ret,
                u8 *ret_has);

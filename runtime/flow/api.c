@@ -95,6 +95,8 @@ const RtApi rt_api = {
     .remember = rt_remember,
     .recall = rt_recall,
     .each = rt_each,
+    .window_add = rt_window_add,
+    .clock = rt_clock,
     .mem = rt_mem,
     .cell = rt_mem_cell,
 };

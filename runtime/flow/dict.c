@@ -39,7 +39,8 @@ int rt_dict_init(RtDict *dict, RtPipe *pipe, const u8 *types, const u32 *bytes_m
                      .types = types,
                      .bytes_max = bytes_max,
                      .count_max = count_max,
-                     .table_cap = 256};
+                     .table_cap = 256,
+                     .far = {.pipe = pipe}};
     dict->seed = hash_bytes("window", 6);
     dict->stride = (sizeof(RtEntry) + payload_bytes + 15) / 16 * 16;
     for (u32 i = 0; i < key_count; i++) space += 12 + (u64)bytes_max[i];
@@ -51,12 +52,7 @@ int rt_dict_init(RtDict *dict, RtPipe *pipe, const u8 *types, const u32 *bytes_m
 void rt_dict_done(RtDict *dict)
 {
     for (u32 i = 0; i < dict->block_count; i++) mem_free(dict->block[i]);
-    while (dict->chunks) {
-        void *next;
-        memcpy(&next, dict->chunks, sizeof next);
-        mem_free(dict->chunks);
-        dict->chunks = next;
-    }
+    rt_pool_done(&dict->far);
     mem_free(dict->space);
     mem_free((void *)dict->table);
     *dict = (RtDict){0};
@@ -168,45 +164,6 @@ static int same_bytes(const char *a, const char *b, u64 n)
     return load(a, 8) == load(b, 8) && load(a + n - 8, 8) == load(b + n - 8, 8);
 }
 
-/* ---- bytes of long keys ---- */
-
-static u32 class_of(u64 n)
-{
-    u32 class = 0;
-    while (class + 1 < DICT_CLASSES && (16ull << class) < n) class ++;
-    return class;
-}
-
-static char *far_new(RtDict *dict, u64 n)
-{
-    u32 class = class_of(n);
-    u64 bytes = 16ull << class, count = bytes < 4096 ? 4096 / bytes : 1;
-    if (bytes < n) return NULL;
-    if (!dict->spare[class]) {
-        if (!rt_afford(dict->pipe, 16 + count * bytes)) return NULL;
-        char *chunk = mem_alloc(16 + count * bytes);
-        if (!chunk) return NULL;
-        memcpy(chunk, &dict->chunks, sizeof dict->chunks);
-        dict->chunks = chunk;
-        for (u64 i = 0; i < count; i++) {
-            char *piece = chunk + 16 + i * bytes;
-            memcpy(piece, &dict->spare[class], sizeof(void *));
-            dict->spare[class] = piece;
-        }
-    }
-    char *piece = dict->spare[class];
-    memcpy(&dict->spare[class], piece, sizeof(void *));
-    return piece;
-}
-
-static void far_release(RtDict *dict, RtEntry *entry)
-{
-    if (entry->len <= DICT_NEAR_BYTES) return;
-    u32 class = class_of(entry->len);
-    memcpy(entry->bytes.far, &dict->spare[class], sizeof(void *));
-    dict->spare[class] = entry->bytes.far;
-}
-
 /* ---- the order ---- */
 
 void rt_dict_keep(RtDict *dict, RtEntry *entry)
@@ -278,7 +235,7 @@ void rt_dict_remove(RtDict *dict, RtEntry *entry)
 {
     table_take(dict, entry);
     rt_dict_keep(dict, entry);
-    far_release(dict, entry);
+    if (entry->len > DICT_NEAR_BYTES) rt_pool_put(&dict->far, entry->bytes.far, entry->len);
     entry->used = 0;
     entry->newer = dict->unused;
     dict->unused = entry;
@@ -289,6 +246,7 @@ static int forget_oldest(RtDict *dict)
 {
     if (!dict->oldest) return 0;
     dict->forgotten++;
+    if (dict->forget) dict->forget(dict->forget_ctx, dict->oldest);
     rt_dict_remove(dict, dict->oldest);
     return 1;
 }
@@ -316,7 +274,7 @@ static RtEntry *add(RtDict *dict, u64 hash, const char *p, u64 n)
     if ((dict->count + 1) * 2 > dict->table_cap && !table_double(dict) && !forget_oldest(dict))
         return NULL;
     if (!dict->unused && !block_add(dict) && !forget_oldest(dict)) return NULL;
-    while (n > DICT_NEAR_BYTES && !(far = far_new(dict, n)))
+    while (n > DICT_NEAR_BYTES && !(far = rt_pool_get(&dict->far, n)))
         if (!forget_oldest(dict)) return NULL;
     RtEntry *entry = dict->unused;
     dict->unused = entry->newer;
@@ -351,4 +309,21 @@ RtEntry *rt_dict_get(RtDict *dict, const char *p, u64 n)
             return entry;
     }
     return add(dict, hash, p, n);
+}
+
+RtEntry *rt_dict_next(const RtDict *dict, u64 *at)
+{
+    u64 first = 0;
+    for (u32 b = 0; b < dict->block_count; b++) {
+        u64 count = 16ull << (b < 16 ? b : 16);
+        for (; *at < first + count; ++*at) {
+            char *place = (char *)dict->block[b] + (*at - first) * dict->stride;
+            RtEntry *entry = (RtEntry *)(void *)place;
+            if (!entry->used) continue;
+            ++*at;
+            return entry;
+        }
+        first += count;
+    }
+    return NULL;
 }

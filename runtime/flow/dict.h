@@ -8,9 +8,9 @@
 #ifndef TUTTI_FLOW_DICT_H
 #define TUTTI_FLOW_DICT_H
 
-#include "flow/abi.h"
+#include "flow/pool.h"
 
-enum { DICT_NEAR_BYTES = 16, DICT_BLOCKS_MAX = 40, DICT_CLASSES = 24 };
+enum { DICT_NEAR_BYTES = 16, DICT_BLOCKS_MAX = 40 };
 
 typedef struct RtEntry {
     u64 hash;
@@ -35,10 +35,11 @@ typedef struct RtDict {
     u32 block_count;
     RtEntry *unused;
     RtEntry *oldest, *newest;
-    char *space;               /* a key being encoded */
-    void *spare[DICT_CLASSES]; /* free key bytes of 16 << class */
-    void *chunks;              /* where they came from, linked by their first word */
+    char *space; /* a key being encoded */
+    RtPool far;  /* bytes of long keys */
     u64 forgotten;
+    void (*forget)(void *ctx, RtEntry *entry); /* before one is forgotten; or NULL */
+    void *forget_ctx;
 } RtDict;
 
 static inline int rt_is_text(u8 type)
@@ -72,6 +73,8 @@ void rt_dict_touch(RtDict *dict, RtEntry *entry);
 /* Out of the order: is kept. */
 void rt_dict_keep(RtDict *dict, RtEntry *entry);
 void rt_dict_remove(RtDict *dict, RtEntry *entry);
+/* All entries, in no order: *at starts at 0; NULL behind the last. */
+RtEntry *rt_dict_next(const RtDict *dict, u64 *at);
 
 /* Counts bytes against the instance's limit; 0: it is reached. */
 int rt_afford(RtPipe *pipe, u64 bytes);

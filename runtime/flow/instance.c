@@ -141,6 +141,10 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
         pipe->windows[i] = rt_window_new(pipe, i, instance->limits.keys);
         complete = pipe->windows[i] != NULL;
     }
+    if (complete && info->clock_keys) {
+        pipe->clock = rt_clock_new(pipe, instance->limits.keys);
+        complete = pipe->clock != NULL;
+    }
     for (u32 i = 0; complete && i < info->mem_count; i++) {
         pipe->mems[i] = rt_mem_new(pipe, i, instance->limits.keys);
         complete = pipe->mems[i] != NULL;
@@ -183,6 +187,7 @@ void flow_instance_free(FlowInstance *instance)
     for (u32 i = 0; pipe->joins && i < pipe->info->join_count; i++) rt_join_free(pipe->joins[i]);
     for (u32 i = 0; pipe->tables && i < instance->program->table->table_count; i++)
         rt_table_free(pipe->tables[i]);
+    rt_clock_free(pipe->clock);
     for (u32 i = 0; pipe->out && i < pipe->info->sink_count; i++) out_free(&pipe->out[i]);
     for (u32 i = 0; pipe->wires && i < pipe->info->wire_count; i++) mem_free(pipe->wires[i].tap);
     for (u32 i = 0; i < instance->retired_count; i++) mem_free(instance->retired[i]);
@@ -249,17 +254,42 @@ void flow_source_failed(FlowInstance *instance, uint32_t source, Str why, int64_
     input_done(instance, received_ns);
 }
 
+static i64 minus_order(const RtPipe *pipe, i64 ns)
+{
+    i64 mark;
+    return __builtin_sub_overflow(ns, pipe->info->order_ns, &mark) ? INT64_MIN : mark;
+}
+
 void flow_clock(FlowInstance *instance, int64_t event_ns)
 {
     RtPipe *pipe = &instance->pipe;
     pipe->received_ns = event_ns;
     if (event_ns > pipe->highest_ns) pipe->highest_ns = event_ns;
-    i64 mark;
-    if (__builtin_sub_overflow(event_ns, pipe->info->order_ns, &mark)) mark = INT64_MIN;
-    if (mark > pipe->watermark_ns) pipe->watermark_ns = mark;
-    if (pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
-    rt_close_until(pipe, event_ns, 0);
+    i64 mark = minus_order(pipe, event_ns);
+    if (pipe->clock) {
+        rt_clock_set(pipe, event_ns);
+    } else {
+        if (mark > pipe->watermark_ns) pipe->watermark_ns = mark;
+        if (pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
+    }
+    rt_close_arrived(pipe, event_ns);
     batch_done(instance);
+}
+
+/* A source that has been silent for `idle` lets event time go on. */
+static void idle_clock(FlowInstance *instance, i64 wall_ns)
+{
+    RtPipe *pipe = &instance->pipe;
+    const RtPipelineInfo *info = pipe->info;
+    i64 silent = wall_ns - instance->last_input_ns;
+    if (!info->has_time || !info->idle_ns || pipe->highest_ns == INT64_MIN) return;
+    if (pipe->clock) {
+        rt_clock_idle(pipe, wall_ns);
+    } else if (instance->last_input_ns && silent >= info->idle_ns) {
+        i64 mark = minus_order(pipe, pipe->highest_ns + silent);
+        if (mark > pipe->watermark_ns) pipe->watermark_ns = mark;
+        if (pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
+    }
 }
 
 void flow_idle(FlowInstance *instance, int64_t wall_ns)
@@ -271,24 +301,15 @@ void flow_idle(FlowInstance *instance, int64_t wall_ns)
     if (instance->last_input_ns && info->stop_in_ns &&
         wall_ns - instance->span_start_ns >= info->stop_in_ns)
         rt_stop_check(pipe, 1);
-    i64 silent = wall_ns - instance->last_input_ns;
-    if (info->has_time && instance->last_input_ns && info->idle_ns && silent >= info->idle_ns &&
-        pipe->highest_ns != INT64_MIN) {
-        i64 mark = pipe->highest_ns + silent - info->order_ns;
-        if (mark > pipe->watermark_ns) pipe->watermark_ns = mark;
-        if (pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
-    }
-    rt_close_until(pipe, wall_ns, 0);
+    idle_clock(instance, wall_ns);
+    rt_close_arrived(pipe, wall_ns);
     batch_done(instance);
 }
 
 void flow_finish(FlowInstance *instance)
 {
     RtPipe *pipe = &instance->pipe;
-    for (u32 i = 0; i < pipe->info->window_count; i++) { /* one may feed the next */
-        rt_close_until(pipe, INT64_MAX, 1);
-        rt_close_until(pipe, INT64_MAX, 0);
-    }
+    rt_close_all(pipe);
     rt_stop_check(pipe, 1);
     batch_done(instance);
 }

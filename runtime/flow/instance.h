@@ -85,12 +85,13 @@ uint64_t flow_state_bytes(const FlowInstance *instance);
  * version may learn from. Clears what it gave. */
 void flow_sample_take(FlowInstance *instance, Buf *out);
 
-/* Windows, keys and event time as bytes; between batches only. Layout in README.md. */
+/* Everything that is remembered (windows, memories, clocks) as bytes; between batches only. Layout
+ * in state.c. */
 MUST Status flow_save(const FlowInstance *instance, Buf *out, Diag *diag);
 /* True when it remembers anything: windows, memories, joins. */
 bool flow_has_state(const FlowInstance *instance);
-/* Into a fresh instance, of the same or of another version: windows move by name and layout, others
- * start empty; `*ret_dropped` counts them (may be NULL). ST_CORRUPT when damaged (throw the
+/* Into a fresh instance, of the same or of another version: state moves by name and layout, the
+ * rest starts empty; `*ret_dropped` counts them (may be NULL). ST_CORRUPT when damaged (throw the
  * instance away then). */
 MUST Status flow_load(FlowInstance *instance, Str bytes, uint32_t *ret_dropped, Diag *diag);
 

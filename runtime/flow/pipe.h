@@ -5,6 +5,7 @@
 #include "flow/abi.h"
 #include "flow/instance.h"
 #include "flow/scan.h"
+#include "flow/clock.h"
 #include "flow/mem.h"
 #include "flow/window.h"
 

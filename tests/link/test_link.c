@@ -106,7 +106,7 @@ static void graph(const RtPipelineInfo *got, const RtPipelineInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtAggInfo) == 32 && sizeof(RtWindowInfo) == 104, "compare the new member");
+_Static_assert(sizeof(RtAggInfo) == 32 && sizeof(RtWindowInfo) == 128, "compare the new member");
 static void window(const RtWindowInfo *got, const RtWindowInfo *want)
 {
     text(got->name, want->name);
@@ -114,6 +114,11 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     CHECK_INT(got->kind, want->kind);
     CHECK_INT(got->event_time, want->event_time);
     CHECK_INT(got->size_ns, want->size_ns);
+    CHECK_INT(got->late_dead, want->late_dead);
+    CHECK_INT(got->own_clock, want->own_clock);
+    CHECK_INT(got->every_ns, want->every_ns);
+    CHECK_INT(got->max_ns, want->max_ns);
+    CHECK_INT(got->keep_ns, want->keep_ns);
     CHECK_INT(got->early_ns, want->early_ns);
     CHECK_INT(got->size_count, want->size_count);
     CHECK_INT(got->slot_bytes, want->slot_bytes);
@@ -134,6 +139,7 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
         CHECK_INT(a->bits, b->bits);
         CHECK_INT(a->offset, b->offset);
         CHECK_INT(a->bytes_max, b->bytes_max);
+        CHECK_INT(a->count, b->count);
         CHECK(a->p == b->p);
         text(a->name, b->name);
     }
@@ -181,7 +187,7 @@ static void joins(const RtPipelineInfo *got, const RtPipelineInfo *want)
 }
 
 /* Not compared: layout_count, which says what an engine learnt, not what the program is. */
-_Static_assert(sizeof(RtPipelineInfo) == 224, "compare the new member");
+_Static_assert(sizeof(RtPipelineInfo) == 248, "compare the new member");
 static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
 {
     text(got->name, want->name);
@@ -198,6 +204,11 @@ static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
     CHECK_INT(got->bounded, want->bounded);
     CHECK_INT(got->has_time, want->has_time);
     CHECK_INT(got->order_ns, want->order_ns);
+    CHECK_INT(got->clock_keys, want->clock_keys);
+    for (u32 i = 0; i < want->clock_keys; i++) {
+        CHECK_INT(got->clock_types[i], want->clock_types[i]);
+        CHECK_INT(got->clock_bytes_max[i], want->clock_bytes_max[i]);
+    }
     CHECK_INT(got->idle_ns, want->idle_ns);
     CHECK_INT(got->ahead_ns, want->ahead_ns);
     CHECK(got->stop_above == want->stop_above);

@@ -1,0 +1,61 @@
+/* runtime/flow/agg.h: aggregates: values into a state, a state to its result, two states to one.
+ *
+ * The states of the classical ones (abi.h) are also written by generated code, with the inline
+ * functions of hot.h that agg.c uses too: the bytes are the same either way. */
+#ifndef TUTTI_FLOW_AGG_H
+#define TUTTI_FLOW_AGG_H
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "flow/pool.h"
+
+/* Memory of the aggregates of one window. */
+typedef struct RtAggMemory {
+    RtPipe *pipe;
+    u32 window;
+    RtPool pool;              /* sets, lists and their texts */
+    RtChunk *free_chunks[16]; /* of sketches, by bits */
+} RtAggMemory;
+
+void rt_agg_memory_done(RtAggMemory *memory);
+
+/* One value of a record of `ns`. RT_FINE, or why the record fails. */
+u32 rt_agg_add(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue value, i64 ns);
+/* The result of a window that ends at `end_ns`; *ret_has = 0: none. Slices live in the state. */
+void rt_agg_value(const RtAggInfo *agg, void *state, i64 end_ns, RtValue *ret, u8 *ret_has);
+/* `from`, of later records, into `into`; `from` is empty then. */
+u32 rt_agg_merge(RtAggMemory *memory, const RtAggInfo *agg, void *into, void *from);
+/* Gives back what the state holds beside its own bytes. */
+void rt_agg_release(RtAggMemory *memory, const RtAggInfo *agg, void *state);
+/* True when it counts towards any value and needs no input (count(), the revision). */
+static inline int rt_agg_counts(const RtAggInfo *agg)
+{
+    return agg->kind == RT_AGG_COUNT || agg->kind == RT_AGG_REVISION;
+}
+
+/* `bytes` of state lie in the slot. Loading fills an empty state; 0: damaged, or it does not fit.
+ */
+void rt_agg_save(const RtAggInfo *agg, const void *state, u32 bytes, Buf *out);
+int rt_agg_load(RtAggMemory *memory, const RtAggInfo *agg, void *state, u32 bytes, Str *from);
+
+/* sketch.c. NULL: no room. */
+RtChunk *rt_sketch_chunk(RtAggMemory *memory, RtSketch *sketch, u32 octave, u32 bits);
+void rt_sketch_release(RtAggMemory *memory, RtSketch *sketch, u32 bits);
+int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, const RtSketch *from, u32 bits);
+/* Value at rank ceil(p * n), within 1 / (2 << bits); the caller has n > 0. */
+f64 rt_sketch_quantile(const RtSketch *sketch, f64 p, u32 bits);
+void rt_sketch_save(const RtSketch *sketch, u32 bits, Buf *out);
+int rt_sketch_load(RtAggMemory *memory, RtSketch *sketch, u32 bits, Str *from);
+
+/* distinct.c: 0: no room. */
+int rt_set_add(RtAggMemory *memory, RtSet *set, u8 type, RtValue value, u32 bits);
+int rt_set_merge(RtAggMemory *memory, RtSet *into, const RtSet *from, u32 bits);
+u64 rt_set_count(const RtSet *set, u32 bits);
+void rt_set_release(RtAggMemory *memory, RtSet *set, u32 bits);
+void rt_set_save(const RtSet *set, u32 bits, Buf *out);
+int rt_set_load(RtAggMemory *memory, RtSet *set, u32 bits, Str *from);
+
+/* Takes n bytes off the front; 0: there are less. */
+int rt_take(Str *bytes, void *to, u64 n);
+
+#endif
