@@ -15,7 +15,7 @@ add_custom_command(
 
 tutti_library(tutti_compiler FOLDERS compiler compiler/diag compiler/lex compiler/ast compiler/parse
     compiler/type compiler/ir compiler/pass compiler/layout compiler/link compiler/emit_c
-    compiler/fmt compiler/words compiler/lsp
+    compiler/fmt compiler/words compiler/lsp compiler/library
     DEPENDS base ${LIB_SODIUM})
 target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h
     ${PARSE_GEN}/lexer.c)
@@ -34,6 +34,10 @@ add_executable(tutti ${driver_sources})
 target_compile_options(tutti PRIVATE ${STRICT_WARNINGS})
 target_compile_definitions(tutti PRIVATE TUTTI_VERSION="0.1.0")
 target_link_libraries(tutti PRIVATE interp tutti_compiler package modules)
+# The standard library is carried as text.
+file(GLOB stdlib_texts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/stdlib/*.tutti)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/library/library.c PROPERTIES
+    OBJECT_DEPENDS "${stdlib_texts}" COMPILE_DEFINITIONS "STDLIB_DIR=\"${CMAKE_SOURCE_DIR}/stdlib\"")
 # Generated code starts with the texts of these two headers.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/emit_c/emit.c PROPERTIES
     OBJECT_DEPENDS "${CMAKE_SOURCE_DIR}/runtime/flow/abi.h;${CMAKE_SOURCE_DIR}/runtime/flow/hot.h"

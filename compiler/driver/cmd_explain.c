@@ -2,6 +2,7 @@
 #include "compiler/driver/driver.h"
 
 #include "compiler/ir/explain.h"
+#include "compiler/library/library.h"
 #include "compiler/words/words.h"
 
 #include <stdio.h>
@@ -28,6 +29,16 @@ static int explain_name(const Command *self, const char *name)
         return driver_usage(self, "there is no code and no word `%s`; did you mean `%.*s`?", name,
                             STR_ARG(best));
     return driver_usage(self, "there is no code and no word `%s`", name);
+}
+
+static int explain_library(void)
+{
+    AUTO_BUF Buf out;
+    buf_init(&out, 1 << 20);
+    library_reference(&out);
+    if (buf_status(&out)) return EXIT_OURS;
+    (void)fwrite(out.ptr, 1, out.len, stdout);
+    return EXIT_FINE;
 }
 
 static int explain_file(const Command *self, const char *path, Str pipeline, const char *dump)
@@ -66,6 +77,8 @@ int cmd_explain(const Command *self, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--dump=", 7) == 0)
             dump = argv[i] + 7;
+        else if (strcmp(argv[i], "--stdlib") == 0)
+            return explain_library();
         else if (argv[i][0] == '-' && argv[i][1])
             return driver_usage(self, "unknown option `%s`", argv[i]);
         else if (!what)

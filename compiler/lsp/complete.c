@@ -1,6 +1,7 @@
 /* compiler/lsp/complete.c: what may stand at a place, best first. */
 #include "compiler/lsp/context.h"
 
+#include "compiler/library/library.h"
 #include "compiler/type/builtins.h"
 #include "parse/grammar.h"
 
@@ -244,6 +245,13 @@ static void functions(List *l)
         buf_text(&text, ") -> ");
         word_arguments(info->result, &text);
         item(l, str_from(info->name), KIND_FUNCTION, buf_view(&text), str_from(info->doc), '4');
+    }
+    for (LibraryFn fn = {0}; library_next(&fn);) {
+        AUTO_BUF Buf text;
+        buf_init(&text, 8192);
+        library_explain(&fn, &text);
+        item(l, fn.name, KIND_FUNCTION, fn.signature,
+             str_skip(buf_view(&text), fn.signature.len + 2), '4');
     }
     word_items(l, WORD_KIND_FUNCTION, KIND_FUNCTION, '4');
     word_items(l, WORD_KIND_MEMORY, KIND_FUNCTION, '4');

@@ -1,6 +1,7 @@
 /* compiler/lsp/hover.c: what a name, a word or a value is, in Markdown. */
 #include "compiler/lsp/lsp_int.h"
 
+#include "compiler/library/library.h"
 #include "compiler/type/builtins.h"
 #include "parse/grammar.h"
 
@@ -188,7 +189,14 @@ static void function(Str name, Buf *out)
     if (which == BUILTIN__COUNT) {
         bool found = word_of(WORD_KIND_AGGREGATE, name, out) ||
                      word_of(WORD_KIND_FUNCTION, name, out) || word_of(WORD_KIND_MEMORY, name, out);
-        (void)found;
+        LibraryFn fn;
+        if (!found && library_find(name, &fn)) {
+            buf_printf(out, "```tutti\n%.*s\n```\n", STR_ARG(fn.signature));
+            AUTO_BUF Buf text;
+            buf_init(&text, 8192);
+            library_explain(&fn, &text);
+            buf_str(out, str_skip(buf_view(&text), fn.signature.len + 2));
+        }
         return;
     }
     const BuiltinInfo *info = builtin_info(which);

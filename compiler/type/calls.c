@@ -227,9 +227,9 @@ static Val body_of(Check *c, Fn *fn, Local *locals)
     Row *call_row = c->call_row;
     bool in_fn = c->in_fn;
     Str target = c->target;
-    if (c->row) c->call_row = c->row;
+    if (c->row && !in_fn) c->call_row = c->row;
     c->locals = locals;
-    c->row = NULL;
+    c->row = NEW(c, Row, 1); /* no fields: only what is known about the parameters */
     c->agg = NULL;
     c->in_fn = true;
     c->target = STR_NONE;
@@ -366,6 +366,7 @@ static void unknown_function(Check *c, const AstExpr *e)
     for (uint32_t i = 0; check__memory_name(i); i++)
         diag_suggest(name, str_from(check__memory_name(i)), &best, &distance);
     check__suggest_map(&c->scope->fns, name, &best, &distance);
+    check__suggest_library(name, &best, &distance);
     Diagnostic *d = diag_error(c->diags, DIAG_N005, e->as.call.name.span,
                                "there is no function `%.*s`", STR_ARG(name));
     check__did_you_mean(c, d, e->as.call.name.span, best);
@@ -394,6 +395,8 @@ Val check__call(Check *c, const AstExpr *e, const Type *want)
     if (str_is(name, "missing")) return missing(c, e);
     Builtin which = builtin_find(name);
     if (which != BUILTIN__COUNT) return builtin(c, e, which);
+    fn = check__library_fn(c, name);
+    if (fn) return call_fn(c, e, fn);
     unknown_function(c, e);
     return check__error_val(e->span);
 }

@@ -169,6 +169,8 @@ uint32_t check__line(const Check *c, Span span);
 bool check__scopes(Check *c, const AstFile *file);
 void check__scopes_done(Check *c);
 /* Names are looked up in `scope` from here on; returns the scope before. */
+/* Of a file that uses no other: its names, declared at the first call. */
+Scope *check__scope_of(Check *c, const AstFile *file);
 Scope *check__enter(Check *c, Scope *scope);
 
 /* ---- names: names.c ---- */
@@ -253,6 +255,9 @@ Val check__call(Check *c, const AstExpr *e, const Type *want);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
 /* The type that + gives, or *: decimals add their digits there. */
 Type check__number_type(IrOp op, const Val *a, const Val *b);
+/* library.c: a function of the standard library, or NULL */
+Fn *check__library_fn(Check *c, Str name);
+void check__suggest_library(Str word, Str *best, uint32_t *distance);
 /* patterns.c */
 Val check__matches(Check *c, const AstExpr *e);
 /* decimal.c */

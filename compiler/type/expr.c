@@ -178,7 +178,7 @@ static Val name(Check *c, const AstExpr *e, const Type *want)
         v = l->val;
         v.span = e->span;
         if (c->facts) facts__name(c, FACT_PARAM, e->span, l->name, &v.type);
-        return v;
+        return narrowed(c, v);
     }
     const RowField *field = c->row ? check__row_find(c->row, e->as.name) : NULL;
     if (field) {
@@ -314,19 +314,32 @@ uint32_t check__condition(Check *c, const AstExpr *e, const char *what)
     return check__reg(c, &v);
 }
 
+/* A literal in an arm takes the number type that is wanted, where it fits exactly. */
+static Val adapted(Val v, const Type *want)
+{
+    IrImm imm;
+    if (!want || !v.constant || !v.naked || !type_is_number(want->kind) ||
+        !type_is_number(v.type.kind) || !check__imm_convert(&v.type, v.imm, want, &imm))
+        return v;
+    v.imm = imm;
+    v.type.kind = want->kind;
+    v.type.scale = want->scale;
+    return v;
+}
+
 static Val branch(Check *c, const AstExpr *e, const Type *want)
 {
     uint32_t cond = check__condition(c, e->as.branch.cond, "`if`");
     uint32_t facts = c->row ? c->row->fact_count : 0;
     build_ins(c->b, IR_IF, NO_REG, cond, NO_REG);
     check__learn(c, e->as.branch.cond, true, c->row);
-    Val yes = check__expr(c, e->as.branch.yes, want);
+    Val yes = adapted(check__expr(c, e->as.branch.yes, want), want);
     uint32_t mark = c->b->stage->code_count;
     if (c->row) c->row->fact_count = facts;
     build_ins(c->b, IR_ELSE, NO_REG, NO_REG, NO_REG);
     check__learn(c, e->as.branch.cond, false, c->row);
     Type hint = want ? *want : yes.type;
-    Val no = check__expr(c, e->as.branch.no, &hint);
+    Val no = adapted(check__expr(c, e->as.branch.no, &hint), want);
     if (c->row) c->row->fact_count = facts;
     if (cond == NO_REG) return check__error_val(e->span);
     return check__merge(c, yes, mark, no, IR_END, e->span);
@@ -354,7 +367,7 @@ static Val arms(Check *c, const Val *value, const AstCase *at, const AstExpr *e,
                 uint64_t *covered)
 {
     if (!at || !at->patterns) {
-        if (at) return check__expr(c, at->value, want);
+        if (at) return adapted(check__expr(c, at->value, want), want);
         build_ins(c->b, IR_FAIL, NO_REG, NO_REG, NO_REG)->imm.fail.reason = STR("no_match");
         return (Val){
             .type = {.kind = IR_NONE, .null = true}, .reg = NO_REG, .has = NO_REG, .span = e->span};
@@ -376,7 +389,7 @@ static Val arms(Check *c, const Val *value, const AstCase *at, const AstExpr *e,
                        : 0;
     if (!at->next && all && *covered == all) return check__expr(c, at->value, want);
     build_ins(c->b, IR_IF, NO_REG, cond, NO_REG);
-    Val yes = check__expr(c, at->value, want);
+    Val yes = adapted(check__expr(c, at->value, want), want);
     uint32_t mark = c->b->stage->code_count;
     build_ins(c->b, IR_ELSE, NO_REG, NO_REG, NO_REG);
     Type hint = want ? *want : yes.type;

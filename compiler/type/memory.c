@@ -95,7 +95,7 @@ static void add_windows(Check *c, const Row *row, Keys *keys, const AstStage *st
 static bool keys_here(Check *c, Span span, const char *what, Keys *keys)
 {
     const Place *place = &c->flow->place;
-    const Row *row = c->row ? c->row : c->call_row;
+    const Row *row = c->in_fn ? c->call_row : c->row;
     *keys = (Keys){.missing = STR_NONE};
     if (!row) return true;
     add_picks(c, row, keys, place->clock_by);

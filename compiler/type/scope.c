@@ -121,6 +121,17 @@ static Scope *scope_of(Check *c, const AstFile *file)
     return NULL;
 }
 
+Scope *check__scope_of(Check *c, const AstFile *file)
+{
+    Scope *scope = scope_of(c, file);
+    if (scope) return scope;
+    scope = scope_new(c, file);
+    Scope *outer = check__enter(c, scope);
+    check__declare(c);
+    check__enter(c, outer);
+    return scope;
+}
+
 /* The scope of the file that `use` names, or NULL after an error. */
 static Scope *used_scope(Check *c, const AstItem *use, uint32_t depth, bool *fine)
 {

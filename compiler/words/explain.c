@@ -1,4 +1,5 @@
 /* compiler/words/explain.c: `tutti explain NAME`: a stage, function, connector, unit or reason. */
+#include "compiler/library/library.h"
 #include "compiler/words/words.h"
 
 #include "compiler/diag/diag.h"
@@ -147,6 +148,11 @@ bool word_explain(Str name, Buf *out)
         next(&any, out);
         reason((Reason)r, out);
     }
+    LibraryFn fn;
+    if (library_find(name, &fn)) {
+        next(&any, out);
+        library_explain(&fn, out);
+    }
     Unit space;
     if (unit_find(name, &space)) {
         next(&any, out);
@@ -165,6 +171,7 @@ Str word_suggest(Str name)
         diag_suggest(name, str_from(builtin_info((Builtin)i)->name), &best, &distance);
     for (uint32_t i = 0; i < word_connector_count; i++)
         diag_suggest(name, str_from(word_connectors[i].name), &best, &distance);
+    for (LibraryFn fn = {0}; library_next(&fn);) diag_suggest(name, fn.name, &best, &distance);
     for (uint32_t r = 1; r < REASON__COUNT; r++)
         diag_suggest(name, str_from(reason_text((Reason)r)), &best, &distance);
     if (!best.len) best = unit_suggest(name);
