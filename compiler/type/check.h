@@ -144,7 +144,8 @@ typedef struct Check {
     AggScope *agg;
     bool in_agg; /* inside an aggregate's argument */
     bool in_fn, quiet;
-    Str target; /* the name a `let` computes, for messages */
+    Str target;            /* the name a `let` computes, for messages */
+    const Unit *unit_like; /* while `x to [unit]` is read: the unit of x, for suggestions */
     const AstStage *stage;
     struct Flow *flow; /* the pipeline at hand, or NULL */
     Row *call_row;     /* inside a fn: the row where it is called */
@@ -227,6 +228,7 @@ bool check__coerce_to(Check *c, Val *v, const Type *want);
 bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name);
 /* Reports T014 when v may be missing; what needs it is the let at hand or `needs`. */
 bool check__present(Check *c, const Val *v, const char *needs);
+extern const char check__key_needs[]; /* as `needs` of keys that stand in a list `by a, b` */
 IrReg check__reg_of(const Type *type, Str name);
 /* IF/TRY arms: a holds code up to `mark`; the value of both in one place. */
 /* Registers for a value of that type; every leaf has a `has` when anything around is optional. */

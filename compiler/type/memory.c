@@ -183,7 +183,7 @@ Val check__memory_call(Check *c, IrMem mem, const AstPick *by, const Val *inputs
 bool check__key(Check *c, Val *v, Span span)
 {
     if (check__bad(v)) return false;
-    if (!check__present(c, v, "a key is always there")) return false;
+    if (!check__present(c, v, check__key_needs)) return false;
     if (v->type.kind == IR_RECORD || v->type.kind == IR_JSON || v->type.kind >= IR_LIST) {
         diag_error(c->diags, DIAG_S013, span, "a key is a single value, this is %.*s",
                    STR_ARG(type_text(c->arena, &v->type)));

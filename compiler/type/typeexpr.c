@@ -18,7 +18,7 @@ const Unit *check__unit(Check *c, const AstUnit *ast)
         Unit space;
         const Unit *one = unit_named(c, f->name.text, &space);
         if (!one) {
-            Str best = unit_suggest(f->name.text);
+            Str best = unit_suggest(f->name.text, ast->factors->next ? NULL : c->unit_like);
             uint32_t distance = best.len ? diag_distance(f->name.text, best, 2) : UINT32_MAX;
             check__suggest_map(&c->scope->units, f->name.text, &best, &distance);
             Diagnostic *d = diag_error(c->diags, DIAG_U001, f->name.span, "there is no unit `%.*s`",
