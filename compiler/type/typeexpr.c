@@ -319,7 +319,8 @@ Type check__type(Check *c, const AstType *ast, uint32_t depth)
     case AST_TYPE_ARRAY: type = array(c, ast, depth); break;
     case AST_TYPE_TAG: return tag(c, ast, depth);
     case AST_TYPE_STATE:
-        diag_error(c->diags, DIAG_A002, ast->span, "`state` is only for extern c");
+        diag_error(c->diags, DIAG_C003, ast->span,
+                   "`state` is the first parameter of a step function of `extern c`");
         return type;
     }
     if (record_depth(&type) + depth > TYPE_NESTING_MAX) {
