@@ -52,6 +52,21 @@ if(TARGET test_connectors AND TARGET plant_meter)
   add_dependencies(test_connectors plant_meter)
 endif()
 
+# A program compiled with the shapes of a sample, linked into what compares its ways of reading.
+add_executable(emit_program tests/layout/emit_program.c)
+target_compile_options(emit_program PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(emit_program PRIVATE tutti_compiler)
+if(TUTTI_FUZZ)
+  target_link_options(emit_program PRIVATE -fsanitize=fuzzer-no-link)
+endif()
+set(LEARNT ${CMAKE_SOURCE_DIR}/tests/layout/learnt)
+add_custom_command(
+  OUTPUT ${GEN}/learnt.c
+  COMMAND emit_program ${LEARNT}.tutti ${LEARNT}.ndjson ${GEN}/learnt.c
+  DEPENDS emit_program ${LEARNT}.tutti ${LEARNT}.ndjson VERBATIM)
+add_library(learnt_program STATIC ${GEN}/learnt.c)
+target_compile_options(learnt_program PRIVATE -std=gnu17 -w)
+
 # Fuzz targets: with TUTTI_FUZZ each is a libFuzzer program; else it runs its corpus as a test.
 function(tutti_fuzz_targets)
   get_property(libraries GLOBAL PROPERTY TUTTI_LIBRARIES)
@@ -72,9 +87,13 @@ function(tutti_fuzz_targets)
     endif()
     target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/runtime ${GEN})
     target_link_libraries(${name} PRIVATE ${libraries})
+    if(subject STREQUAL learnt)
+      target_link_libraries(${name} PRIVATE learnt_program)
+    endif()
   endforeach()
 endfunction()
 tutti_fuzz_targets()
+tutti_tests(layout flow learnt_program)
 tutti_tests(type tutti_compiler)
 tutti_tests(lang tutti_compiler)
 tutti_tests(engine modules)

@@ -64,45 +64,30 @@ static void any_order(Emit *e, IrFormat format)
                    i, i, i, i);
 }
 
-/* A layout's decoder came to the record's end; with `check lazy` that is not known yet. */
-static const char *fits(bool lazy)
-{
-    return lazy ? "next"
-                : "next && (next == end || (lines && (*next == '\\n' || (*next == '\\r' && "
-                  "(next + 1 == end || next[1] == '\\n')))))";
-}
-
 /* Where all records of a batch miss, not each one is tried. Leaves `next` behind the record's last
  * byte looked at, or NULL. */
-static const char worth[] = "RT_LIKELY(misses < 32 || misses % 16 == 0)";
-
-static void try_layouts(Emit *e, uint32_t count, bool lazy)
+static void try_layouts(Emit *e, uint32_t count)
 {
+    static const char worth[] = "RT_LIKELY(misses < 32 || misses % 16 == 0)";
     emit_f(e, "        next = 0;\n");
     if (count == 1) {
-        emit_f(e, "        if (%s) next = learnt_%" PRIu32 "_0(pipe, p, end, v, h, bet);\n", worth,
-               e->index);
-        emit_f(e, "        if (%s) {\n            misses = 0;\n            pipe->n.layout[0]++;\n",
-               fits(lazy));
+        emit_f(e,
+               "        if (%s) next = learnt_%" PRIu32 "_0(pipe, p, end, lines, v, h, bet);\n"
+               "        if (next) {\n            pipe->n.layout[0]++;\n",
+               worth, e->index);
         return;
     }
-    emit_f(
-        e,
-        "        u32 turn = 0;\n        if (%s) do {\n            switch (pipe->layout[turn]) {\n",
-        worth);
+    emit_f(e, "        u32 turn = 0;\n        if (%s) do {\n", worth);
+    emit_f(e, "            switch (pipe->layout[turn]) {\n");
     for (uint32_t i = 0; i < count; i++)
         emit_f(e,
                "            case %" PRIu32 ": next = learnt_%" PRIu32 "_%" PRIu32
-               "(pipe, p, end, v, h, bet); break;\n",
+               "(pipe, p, end, lines, v, h, bet); break;\n",
                i, e->index, i);
     emit_f(e,
-           "            default: next = 0;\n            }\n"
-           "            if (%s) break;\n            next = 0;\n"
-           "        } while (++turn < %" PRIu32 ");\n",
-           fits(lazy), count);
-    emit_f(
-        e,
-        "        if (next) {\n            misses = 0;\n            rt_layout_hit(pipe, turn);\n");
+           "            }\n        } while (!next && ++turn < %" PRIu32 ");\n"
+           "        if (next) {\n            rt_layout_hit(pipe, turn);\n",
+           count);
 }
 
 static void begin(Emit *e)
@@ -110,8 +95,9 @@ static void begin(Emit *e)
     uint32_t leaves = e->leaf_count ? e->leaf_count : 1;
     emit_f(e,
            "static void feed_%" PRIu32 "_%" PRIu32 "(RtPipe *pipe, const RtBatch *batch)\n{\n"
-           "    const char *p = batch->bytes, *end = p + batch->len;\n"
-           "    const RtRecord *record = batch->records, *const last = record + batch->count;\n"
+           "    const char *p = batch->bytes, *end = p ? p + batch->len : p;\n"
+           "    const RtRecord *record = batch->records, *const last = record ? record + "
+           "batch->count : record;\n"
            "    const u32 lines = p != 0, source = batch->source;\n"
            "    u32 misses = 0;\n"
            "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32
@@ -147,7 +133,7 @@ void emit_feed(Emit *e, uint32_t stage, Str sample)
     if (!e->group) emit_f(e, "enum { layouts_%" PRIu32 " = %" PRIu32 " };\n", e->index, layouts);
     begin(e);
     if (layouts) {
-        try_layouts(e, layouts, lazy);
+        try_layouts(e, layouts);
         if (lazy)
             emit_f(e,
                    "            if (lines) next = rt_steady(next, rt_line_end(next, end), "
@@ -159,8 +145,9 @@ void emit_feed(Emit *e, uint32_t stage, Str sample)
         else
             emit_f(e, "            pipe->raw_len = (u64)(next - p);\n"
                       "            next += 1 + (RT_RARE(*next == '\\r') ? 1 : 0);\n");
-        emit_f(e, "            pipe->n.in++;\n            pipe->n.learnt++;\n"
-                  "        } else {\n");
+        emit_f(e,
+               "            misses = 0;\n            pipe->n.in++;\n            pipe->n.learnt++;\n"
+               "        } else {\n");
     } else {
         emit_f(e, "        {\n");
     }

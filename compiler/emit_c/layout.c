@@ -5,6 +5,7 @@
  * record is then read again in any order. So a layout can be wrong, never unsafe: every value it
  * accepts is checked as strictly as there. */
 #include "compiler/emit_c/emit_int.h"
+#include "compiler/ir/facts.h"
 #include "compiler/layout/layout.h"
 
 #include <inttypes.h>
@@ -103,6 +104,34 @@ static void enum_value(Emit *e, const IrField *field, uint32_t leaf)
     emit_f(e, "    else return 0;\n    h[%" PRIu32 "] = 1;\n", leaf);
 }
 
+/* The table row of a leaf's field: `fields_in_PIPELINE_DEPTH_LEAF[n]`, see table.c. */
+static void field_row(Emit *e, uint32_t leaf)
+{
+    const IrLeaf *l = &e->leaves[leaf];
+    uint32_t schema = e->pipeline->in_schema, first = 0, at = 0;
+    for (uint32_t i = 0; i < l->path_len; i++) {
+        const IrSchema *s = &e->ir->schemas[schema];
+        if (i) first = at;
+        for (uint32_t n = 0; n < l->path[i]; n++)
+            at += s->fields[n].type == IR_RECORD ? ir_leaf_count(e->ir, s->fields[n].record) : 1;
+        schema = s->fields[l->path[i]].record;
+    }
+    emit_f(e, "&fields_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "[%" PRIu32 "]", e->index,
+           l->path_len - 1, first, l->path[l->path_len - 1]);
+}
+
+/* What no inlined reader knows: bytes, durations, json. A text's p is behind its quote. */
+static void called_value(Emit *e, const LayoutItem *it)
+{
+    bool text = it->kind == LAYOUT_TEXT;
+    emit_f(e, "    { const char *q = rt->value(pipe, ");
+    field_row(e, it->leaf);
+    emit_f(e,
+           ", p%s, end, %" PRIu32 ", &v[%" PRIu32
+           "]); if (RT_RARE(!q)) return 0;\n    p = q%s; h[%" PRIu32 "] = 1; }\n",
+           text ? " - 1" : "", it->depth, it->leaf, text ? " - 1" : "", it->leaf);
+}
+
 static void range(Emit *e, const IrField *field, uint32_t leaf)
 {
     if (!field->has_range) return;
@@ -132,15 +161,7 @@ static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
                    field->bytes_max);
         return;
     case IR_ENUM: enum_value(e, field, leaf); return;
-    case IR_BYTES:
-        emit_f(e,
-               "    { const char *q = rt->pass_text(p, end); if (RT_RARE(!q || rt->base64(pipe, p, "
-               "(u64)(q - p), &v[%" PRIu32 "]) || v[%" PRIu32 "].s.n > %" PRIu32
-               "u)) return 0; p = q; h[%" PRIu32 "] = 1; }\n",
-               leaf, leaf, field->bytes_max, leaf);
-        return;
     case IR_TIME:
-        if (field->time_read != IR_TIME_TEXT) break;
         emit_f(e, "    h[%" PRIu32 "] = 1;\n    ", leaf);
         if (it->len == 24)
             emit_f(e, "if (rt_time24(&pipe->day, p, &v[%" PRIu32 "].i)) p += 24;\n    else ", leaf);
@@ -150,9 +171,8 @@ static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
                leaf);
         range(e, field, leaf);
         return;
-    default: break;
+    default: called_value(e, it); return;
     }
-    emit_f(e, "    return 0;\n"); /* durations, or another type: any order knows */
 }
 
 static void number_value(Emit *e, const LayoutItem *it, const IrField *field)
@@ -189,10 +209,6 @@ static void number_value(Emit *e, const LayoutItem *it, const IrField *field)
     case IR_DECIMAL:
     case IR_TIME: {
         static const unsigned scale[] = {0, 9, 6, 3, 0};
-        if (field->type == IR_TIME && field->time_read == IR_TIME_TEXT) {
-            emit_f(e, "    return 0;\n");
-            return;
-        }
         emit_f(e,
                "    { u32 why; p = rt->decimal(p, end, %u, %d, &v[%" PRIu32
                "].i, &why); if (RT_RARE(!p || why)) return 0; }\n",
@@ -200,100 +216,75 @@ static void number_value(Emit *e, const LayoutItem *it, const IrField *field)
                field->type == IR_TIME, leaf);
         break;
     }
-    default: emit_f(e, "    return 0;\n"); return;
+    default: called_value(e, it); return;
     }
     emit_f(e, "    h[%" PRIu32 "] = 1;\n", leaf);
     range(e, field, leaf);
 }
 
-static void opaque_value(Emit *e)
+static void opaque_value(Emit *e, const LayoutItem *it)
 {
-    emit_f(e, "    p = rt->skip(p, rt_line_end(p, end)); if (!p) return 0;\n");
+    emit_f(e, "    p = rt->skip(p, rt_line_end(p, end), %" PRIu32 "); if (!p) return 0;\n",
+           it->depth);
 }
 
 /* A list takes what the any-order scanner takes. */
-static void opaque_needed(Emit *e, const IrField *field, uint32_t leaf)
+static void list_value(Emit *e, const LayoutItem *it, const IrField *field)
 {
     const IrSource *s = &e->pipeline->sources[0];
-    if (field->type == IR_LIST) {
-        emit_f(e,
-               "    p = rt->scan_list(pipe, &schema_%" PRIu32 ", %" PRIu32
-               ", %d, %d, p, rt_line_end(p, end), &v[%" PRIu32
-               "]); if (!p) return 0;\n    h[%" PRIu32 "] = 1;\n",
-               field->record, field->bytes_max, (int)s->check, s->unknown == UNKNOWN_REJECT, leaf,
-               leaf);
-    } else {
-        emit_f(e, "    return 0;\n");
-    }
+    emit_f(e,
+           "    p = rt->scan_list(pipe, &schema_%" PRIu32 ", %" PRIu32
+           ", %d, %d, p, rt_line_end(p, end), %" PRIu32 ", &v[%" PRIu32
+           "]); if (!p) return 0;\n    h[%" PRIu32 "] = 1;\n",
+           field->record, field->bytes_max, (int)s->check, s->unknown == UNKNOWN_REJECT, it->depth,
+           it->leaf, it->leaf);
 }
 
-static void item_code(Emit *e, const LayoutItem *it);
-
-/* What is passed over, quotes and all. */
-static void json_value(Emit *e, const LayoutItem *it, const IrField *field)
+static void bool_value(Emit *e, const LayoutItem *it, bool needed)
 {
-    LayoutItem other = *it;
-    bool text = it->kind == LAYOUT_TEXT;
-    other.before = STR_NONE;
-    other.leaf = NO_INDEX;
-    emit_f(e, "    { const char *from = p%s;\n", text ? " - 1" : "");
-    item_code(e, &other);
-    emit_f(e,
-           "    v[%" PRIu32 "].s = (RtText){from, (u64)(p - from)%s}; h[%" PRIu32
-           "] = 1;\n    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0; }\n",
-           it->leaf, text ? " + 1" : "", it->leaf, it->leaf, field->bytes_max);
+    emit_f(e, "    { u32 yes = RT_4(p) == 0x65757274u; if (!yes && ((RT_8(p) & "
+              "0xffffffffffull) != 0x65736c6166ull)) return 0;\n");
+    if (needed) emit_f(e, "    v[%" PRIu32 "].i = yes; h[%" PRIu32 "] = 1;\n", it->leaf, it->leaf);
+    emit_f(e, "    p += yes ? 4 : 5; }\n");
 }
 
 static void item_code(Emit *e, const LayoutItem *it)
 {
-    bool needed = it->leaf != NO_INDEX && e->needed[it->leaf];
-    const IrField *field = needed ? e->leaves[it->leaf].field : NULL;
+    const IrField *field =
+        it->leaf != NO_INDEX && e->needed[it->leaf] ? e->leaves[it->leaf].field : NULL;
     expect(e, it->before);
-    if (needed && field->type == IR_JSON && it->kind != LAYOUT_NULL) {
-        json_value(e, it, field);
+    if (field && field->type == IR_JSON && it->kind != LAYOUT_NULL) {
+        called_value(e, it);
         return;
     }
     switch (it->kind) {
-    case LAYOUT_TEXT:
-        if (needed)
-            string_value(e, it, field);
-        else
-            text_end(e, it);
-        return;
-    case LAYOUT_NUMBER:
-        if (needed)
-            number_value(e, it, field);
-        else
-            number_end(e, it);
-        return;
-    case LAYOUT_BOOL:
-        emit_f(e, "    { u32 yes = RT_4(p) == 0x65757274u; if (!yes && ((RT_8(p) & "
-                  "0xffffffffffull) != 0x65736c6166ull)) return 0;\n");
-        if (needed && field->type == IR_BOOL)
-            emit_f(e, "    v[%" PRIu32 "].i = yes; h[%" PRIu32 "] = 1;\n", it->leaf, it->leaf);
-        else if (needed)
-            emit_f(e, "    return 0;\n");
-        emit_f(e, "    p += yes ? 4 : 5; }\n");
-        return;
-    case LAYOUT_NULL:
-        expect(e, STR("null"));
-        if (needed && !e->leaves[it->leaf].optional) emit_f(e, "    return 0;\n");
-        return;
-    default:
-        if (needed)
-            opaque_needed(e, field, it->leaf);
-        else
-            opaque_value(e);
+    case LAYOUT_TEXT: field ? string_value(e, it, field) : text_end(e, it); return;
+    case LAYOUT_NUMBER: field ? number_value(e, it, field) : number_end(e, it); return;
+    case LAYOUT_BOOL: bool_value(e, it, field != NULL); return;
+    case LAYOUT_NULL: expect(e, STR("null")); return;
+    case LAYOUT_OPAQUE: field ? list_value(e, it, field) : opaque_value(e, it); return;
     }
+}
+
+/* Up to which value the layout is looked at. With `check lazy` that is the last needed one, unless
+ * a needed leaf is not in the layout: such a record is looked at to its end, where the leaf might
+ * be. */
+static uint32_t looked_at(const Emit *e, const Layout *layout, bool *ret_whole)
+{
+    uint32_t last = 0, found = 0, needed = 0;
+    for (uint32_t i = 0; i < e->leaf_count; i++) needed += e->needed[i];
+    for (uint32_t i = 0; i < layout->count; i++)
+        if (layout->items[i].leaf != NO_INDEX && e->needed[layout->items[i].leaf])
+            last = i + 1, found++;
+    *ret_whole = e->pipeline->sources[0].check != CHECK_LAZY || found < needed || !needed;
+    return *ret_whole ? layout->count : last;
 }
 
 /* One layout's decoder: behind the record's '}', with `check lazy` behind the last needed value. */
 static void decoder(Emit *e, const Layout *layout, uint32_t number)
 {
-    bool lazy = e->pipeline->sources[0].check == CHECK_LAZY;
-    uint32_t last = 0;
-    for (uint32_t i = 0; i < layout->count; i++)
-        if (layout->items[i].leaf != NO_INDEX && e->needed[layout->items[i].leaf]) last = i + 1;
+    bool whole;
+    uint32_t count = looked_at(e, layout, &whole);
     if (layout->votes)
         emit_f(e, "/* %" PRIu32 " sample records looked like this; 0 = another layout */\n",
                layout->votes);
@@ -301,15 +292,18 @@ static void decoder(Emit *e, const Layout *layout, uint32_t number)
         emit_f(e, "/* the order of the declaration; 0 = another layout */\n");
     emit_f(e,
            "RT_INLINE const char *learnt_%" PRIu32 "_%" PRIu32
-           "(RtPipe *pipe, const char *p, const char *end, RtValue *v, u8 *h, u64 *bet)\n{\n",
+           "(RtPipe *pipe, const char *p, const char *end, u32 lines, RtValue *v, u8 *h, u64 "
+           "*bet)\n{\n",
            e->index, number);
     for (uint32_t i = 0; i < e->leaf_count; i++)
         if (e->needed[i] && e->leaves[i].optional) emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
-    for (uint32_t i = 0; i < (lazy ? last : layout->count); i++) item_code(e, &layout->items[i]);
-    if (!lazy)
+    for (uint32_t i = 0; i < count; i++) item_code(e, &layout->items[i]);
+    if (whole) {
         expect(e, layout->after);
-    else if (last && layout->items[last - 1].kind == LAYOUT_NUMBER) /* nothing behind is compared */
-        emit_f(e, "    if (RT_RARE(*p != ',' && *p != '}')) return 0;\n");
+        emit_f(e, "    if (RT_RARE(!rt_at_end(p, end, lines))) return 0;\n");
+    } else if (layout->items[count - 1].kind == LAYOUT_NUMBER) { /* nothing behind is compared */
+        emit_f(e, "    if (RT_RARE(*p != ',' && *p != '}' && *p != ' ')) return 0;\n");
+    }
     emit_f(e, "    return p;\n}\n");
 }
 

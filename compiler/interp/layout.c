@@ -27,6 +27,7 @@ struct Item {
     uint32_t has;
     uint32_t scale;
     uint32_t text_len;  /* of a text in the sample */
+    uint32_t depth;     /* records around the value */
     uint32_t run_count; /* skip_run: items it passes over */
     bool is_text;       /* skip_run */
 };
@@ -353,7 +354,7 @@ static void null_value(const Item *item, Lanes *l)
 static void skip_value(const Item *item, Lanes *l)
 {
     ITEM_LOOP
-    if (!(p = f->rt->skip(p, STOP))) GIVE_UP;
+    if (!(p = f->rt->skip(p, STOP, item->depth))) GIVE_UP;
     ITEM_END
 }
 
@@ -365,7 +366,7 @@ static void list_value(const Item *item, Lanes *l)
     ITEM_LOOP
     RtValue v;
     p = f->rt->scan_list(f->pipe, item->check->child, item->field->bytes_max, (u32)source->check,
-                         source->unknown == UNKNOWN_REJECT, p, STOP, &v);
+                         source->unknown == UNKNOWN_REJECT, p, STOP, item->depth, &v);
     if (RT_RARE(!p)) GIVE_UP;
     PUT(v.s);
     ITEM_END
@@ -381,7 +382,7 @@ static void json_value(const Item *item, Lanes *l)
     ITEM_LOOP
     const char *from = p - quote;
     if (RT_RARE(*from == 'n')) GIVE_UP; /* null is a missing value */
-    const char *q = f->rt->skip(from, STOP);
+    const char *q = f->rt->skip(from, STOP, item->depth);
     if (RT_RARE(!q || (u64)(q - from) > max)) GIVE_UP;
     if (RT_RARE(memchr(from, '\n', (u64)(q - from)) || memchr(from, '\r', (u64)(q - from))))
         GIVE_UP; /* a row is one line: the scanner makes it so */
@@ -504,6 +505,7 @@ static bool make_item(const PipeCode *code, const LayoutItem *from, Item *item, 
     constant(item, from->before, room);
     item->run = loop_of(from, leaf ? leaf->field : NULL, leaf && leaf->optional);
     item->text_len = from->len;
+    item->depth = from->depth;
     item->is_text = from->kind == LAYOUT_TEXT;
     if (!leaf) return item->run;
     item->field = leaf->field;

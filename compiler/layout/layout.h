@@ -24,11 +24,12 @@ typedef enum LayoutKind {
 typedef struct LayoutItem {
     Str before; /* constant bytes in front of the value */
     LayoutKind kind;
-    uint32_t leaf; /* of the schema; NO_INDEX: not in it */
-    uint32_t len;  /* bytes of the value, as most had it */
-    bool steady;   /* nine of ten had exactly `len` bytes: worth betting on */
-    bool minus;    /* NUMBER: one began with '-' */
-    int32_t lead;  /* while learning: how far `len` leads over other lengths */
+    uint32_t leaf;  /* of the schema; NO_INDEX: not in it */
+    uint32_t len;   /* bytes of the value, as most had it */
+    uint32_t depth; /* records around the value, the whole one included */
+    bool steady;    /* nine of ten had exactly `len` bytes: worth betting on */
+    bool minus;     /* NUMBER: one began with '-' */
+    int32_t lead;   /* while learning: how far `len` leads over other lengths */
 } LayoutItem;
 
 typedef struct Layout {

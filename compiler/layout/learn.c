@@ -77,6 +77,7 @@ static void item(Learn *l, LayoutKind kind, uint32_t leaf, const char *value, si
                                                         .kind = kind,
                                                         .leaf = leaf,
                                                         .len = (uint32_t)len,
+                                                        .depth = l->depth,
                                                         .minus = *value == '-',
                                                         .lead = 1};
 }
@@ -104,23 +105,49 @@ static bool wanted(const Learn *l, const IrField *field, uint32_t leaf)
     return false;
 }
 
-/* A value that is not an object to look into. */
-static void plain_value(Learn *l, uint32_t leaf)
+/* What the values of a field look like. */
+static LayoutKind kind_of(const IrField *field)
+{
+    switch (field->type) {
+    case IR_STR:
+    case IR_BYTES:
+    case IR_DURATION:
+    case IR_ENUM: return LAYOUT_TEXT;
+    case IR_TIME: return field->time_read == IR_TIME_TEXT ? LAYOUT_TEXT : LAYOUT_NUMBER;
+    case IR_BOOL: return LAYOUT_BOOL;
+    case IR_LIST: return LAYOUT_OPAQUE;
+    default: return LAYOUT_NUMBER;
+    }
+}
+
+/* A record whose needed field has a value of another kind is an error, whatever else it looks like:
+ * no decoder for it. */
+static bool fits(const IrField *field, LayoutKind kind, char first)
+{
+    if (kind == LAYOUT_NULL) return field->optional;
+    if (field->type == IR_JSON) return true;
+    return kind == kind_of(field) && (kind != LAYOUT_OPAQUE || first == '[');
+}
+
+/* A value that is not an object to look into; `field` is NULL where there is no leaf. */
+static void plain_value(Learn *l, const IrField *field, uint32_t leaf)
 {
     const char *start = l->p;
+    LayoutKind kind = LAYOUT_OPAQUE;
     if (*start == '"') {
+        kind = LAYOUT_TEXT;
         Str text = string(l, false);
         item(l, LAYOUT_TEXT, leaf, start + 1, text.len);
         l->mark = l->p - 1; /* the closing quote belongs to the next constant */
-        return;
+    } else {
+        if (*start == '{' || *start == '[')
+            opaque(l);
+        else
+            kind = scalar(l);
+        item(l, kind, leaf, start, (size_t)(l->p - start));
+        l->mark = l->p;
     }
-    LayoutKind kind = LAYOUT_OPAQUE;
-    if (*start == '{' || *start == '[')
-        opaque(l);
-    else
-        kind = scalar(l);
-    item(l, kind, leaf, start, (size_t)(l->p - start));
-    l->mark = l->p;
+    if (field && wanted(l, field, leaf) && !fits(field, kind, *start)) l->bad = true;
 }
 
 static void value(Learn *l, const IrField *field, uint32_t leaf)
@@ -132,10 +159,10 @@ static void value(Learn *l, const IrField *field, uint32_t leaf)
     } else if (field && field->type == IR_RECORD) {
         /* null, or what no decoder takes; there is no leaf to give it to */
         if (wanted(l, field, leaf) && !(field->optional && *l->p == 'n')) l->bad = true;
-        plain_value(l, NO_INDEX);
+        plain_value(l, NULL, NO_INDEX);
     } else {
         if (!field && l->refuse_unknown) l->bad = true;
-        plain_value(l, leaf);
+        plain_value(l, field, leaf);
     }
 }
 

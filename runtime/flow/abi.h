@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 8,
+    RT_ABI = 9,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
@@ -334,7 +334,7 @@ typedef enum RtMemKind {
     RT_MEM_DEADBAND,
     RT_MEM_THROTTLE,
     RT_MEM_SAMPLE,
-    RT_MEM_CELL, /* a function in C and, when it steps, its state: plain bytes */
+    RT_MEM_CELL, /* plain bytes, for step functions in C */
     RT_MEM__COUNT
 } RtMemKind;
 
@@ -353,9 +353,8 @@ typedef struct RtMemInfo {
     u32 key_count;
     const u8 *key_types;
     const u32 *key_bytes_max;
-    u32 external; /* CELL: into RtProgram.externs */
-    i64 span_ns;  /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: longest silence, 0 = any */
-    u64 count;    /* THROTTLE */
+    i64 span_ns; /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: longest silence, 0 = any */
+    u64 count;   /* THROTTLE */
     u32 node;
 } RtMemInfo;
 /* `join last`: the last row of each key of another stream. */
@@ -477,10 +476,6 @@ typedef enum RtBuiltin {
     RT_FN_FROM_UNIX_MS
 } RtBuiltin;
 
-/* A function of an `extern c` block behind its wrapper: its state (8-aligned), the arguments, the
- * result. Other than 0: the result is not finite. */
-typedef u32 (*RtExtern)(void *state, const RtValue *args, RtValue *ret);
-
 /* The one symbol a .so exports: `const RtProgram tutti_program`. */
 typedef struct RtProgram {
     u32 abi; /* RT_ABI, checked before anything else is read */
@@ -490,7 +485,6 @@ typedef struct RtProgram {
     const RtPipelineInfo *pipelines;
     const RtConnectionInfo *connections;
     const RtTableInfo *tables;
-    const RtExtern *externs; /* C functions of the program, by RtMemInfo.external */
     u32 connection_count, table_count;
     void (*bind)(const struct RtApi *api); /* called once after dlopen */
 } RtProgram;
@@ -589,8 +583,13 @@ typedef struct RtApi {
     const char *(*pass_number)(const char *p, const char *end);
     const char *(*pass_text)(const char *p, const char *end); /* behind '"' -> at the closing '"' */
     const char *(*text)(RtPipe *, const char *p, const char *end, RtValue *ret); /* and unescapes */
-    const char *(*skip)(const char *p, const char *end); /* one whole value, checked */
+    /* One whole value, checked. `depth`, here and below: records around it, at least 1. */
+    const char *(*skip)(const char *p, const char *end, u32 depth);
     int (*time)(struct RtDay *day, const char *p, u64 len, i64 *ret);
+    /* Any value of a field of the record (but of records and lists), quotes and all, range and
+     * length checked. NULL: look again in any order. */
+    const char *(*value)(RtPipe *, const RtField *, const char *p, const char *end, u32 depth,
+                         RtValue *ret);
     /* Any order: a whole record. 0 = fine, else a RtReason (also in scan, with the field). */
     int (*scan)(RtPipe *, const RtSchema *, u32 check, u32 unknown, const char *p, const char *end,
                 RtScan *scan);
@@ -650,7 +649,7 @@ typedef struct RtApi {
     u32 (*list_agg)(RtPipe *, const RtSchema *item, u32 kind, const RtValue *list, RtValue *ret);
     /* A JSON array at p, for the learnt layout: NULL: look again in any order. */
     const char *(*scan_list)(RtPipe *, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
-                             const char *p, const char *end, RtValue *ret);
+                             const char *p, const char *end, u32 depth, RtValue *ret);
     char *(*put_list)(char *w, const RtSchema *item, const RtValue *list);
     u64 (*list_bytes)(const RtSchema *item, const RtValue *list); /* room put_list needs */
     /* Row of a table with that key. Without one the item is all missing, *ret_has 0. */

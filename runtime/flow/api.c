@@ -19,6 +19,20 @@ static const char *api_pass_text(const char *p, const char *end)
     return rt_string_end(p, end, &escapes);
 }
 
+static const char *api_skip(const char *p, const char *end, u32 depth)
+{
+    return rt_skip_levels(p, end, RT_DEPTH_MAX - depth);
+}
+
+static const char *api_value(RtPipe *pipe, const RtField *field, const char *p, const char *end,
+                             u32 depth, RtValue *ret)
+{
+    u32 reason;
+    if (*p == 'n') return NULL; /* null is a missing value, or an error */
+    p = rt_value(pipe, field, p, end, RT_DEPTH_MAX - depth, ret, &reason);
+    return p && !reason ? p : NULL;
+}
+
 static char *put_f64(char *w, f64 v)
 {
     return num_put_f64(w, v);
@@ -48,8 +62,9 @@ const RtApi rt_api = {
     .pass_number = rt_number_end,
     .pass_text = api_pass_text,
     .text = rt_text,
-    .skip = rt_skip_value,
+    .skip = api_skip,
     .time = rt_time_text,
+    .value = api_value,
     .scan = rt_scan_json,
     .scan_csv = rt_scan_csv,
     .scan_text = rt_scan_text,
@@ -98,4 +113,5 @@ const RtApi rt_api = {
     .window_add = rt_window_add,
     .clock = rt_clock,
     .mem = rt_mem,
+    .cell = rt_mem_cell,
 };

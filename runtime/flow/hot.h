@@ -85,6 +85,12 @@ RT_INLINE const char *rt_line_end(const char *p, const char *end)
 #endif
 }
 
+/* p is behind the record; in lines a CR may stand before the line end. */
+RT_INLINE u32 rt_at_end(const char *p, const char *end, u32 lines)
+{
+    return p == end || (lines && (*p == '\n' || (*p == '\r' && (p + 1 == end || p[1] == '\n'))));
+}
+
 /* Digits and at most one point in v, less than 8 bytes together: their number of bytes, else 0. */
 RT_INLINE u32 rt_digits(u64 v, u32 *point)
 {

@@ -221,7 +221,7 @@ static inline __attribute__((always_inline)) const char *members(Scan *s, RtKeys
         } else {
             s->wanted -= key->counts;
             p = value(s, key, p, depth);
-            if (__builtin_expect(!s->wanted, 0) && depth == 1) return p ? end : NULL;
+            if (__builtin_expect(!s->wanted, 0)) return p ? end : NULL; /* in outer ones too */
         }
         if (!p) return NULL;
         if (slot) last = slot;
@@ -374,13 +374,13 @@ int rt_scan_json(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, c
 }
 
 const char *rt_scan_list(RtPipe *pipe, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
-                         const char *p, const char *end, RtValue *ret)
+                         const char *p, const char *end, u32 depth, RtValue *ret)
 {
     u8 has = 0;
     RtScan scan = {.value = ret, .has = &has};
     Scan s = {pipe, end, &scan, check, unknown, UINT32_MAX};
     RtField field = {.type = RT_LIST, .bytes_max = items_max, .child = item, .path = ""};
-    p = p < end && *p == '[' ? list(&s, &field, p + 1, 2) : NULL;
+    p = p < end && *p == '[' ? list(&s, &field, p + 1, depth + 1) : NULL;
     return scan.reason ? NULL : p;
 }
 

@@ -40,7 +40,7 @@ int rt_scan_text(RtPipe *, const RtSchema *, const char *p, const char *end, RtS
 int rt_scan_raw(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
 
 const char *rt_scan_list(RtPipe *, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
-                         const char *p, const char *end, RtValue *ret);
+                         const char *p, const char *end, u32 depth, RtValue *ret);
 
 /* The value at p, neither null nor the record or list of a field that is one; *ret_reason: a
  * RtReason. NULL: not JSON. */

@@ -120,7 +120,7 @@ static void again(RtPipe *pipe, const RtValue *list)
     const char *end = rt_put_list(first, &lines_schema, list);
     assert((u64)(end - first) <= room && list->s.n <= 10);
     RtValue back;
-    assert(rt_scan_list(pipe, &lines_schema, 10, RT_CHECK_RECORD, 0, first, end, &back) == end);
+    assert(rt_scan_list(pipe, &lines_schema, 10, RT_CHECK_RECORD, 0, first, end, 1, &back) == end);
     const char *end2 = rt_put_list(second, &lines_schema, &back);
     assert(end2 - second == end - first && memcmp(first, second, (size_t)(end - first)) == 0);
     mem_free(first);
