@@ -47,8 +47,10 @@ Status bundle_text(Arena *arena, const IrProgram *program, Str *ret_text, Diag *
     AUTO_BUF Buf out;
     buf_init(&out, SOURCE_BYTES_MAX);
     buf_str(&out, own->text);
-    for (uint32_t i = 0; i < program->used_count; i++) {
-        const Source *used = program->used[i];
+    for (uint32_t i = 0; i < program->used_count + program->extern_file_count; i++) {
+        const Source *used = i < program->used_count
+                                 ? program->used[i]
+                                 : program->extern_files[i - program->used_count];
         if (next_mark(used->text, 0) != used->text.len)
             return diag_set(diag, ST_INVALID, "%.*s has a line that starts with `%s`",
                             STR_ARG(used->path), MARK);

@@ -62,8 +62,7 @@ static Source *find(Arena *arena, const SourceSet *set, Str full)
     return NULL;
 }
 
-Status use_open(Arena *arena, const Source *from, Str path, DiagList *diags,
-                const AstFile **ret_file, Diag *why)
+Status use_text(Arena *arena, const Source *from, Str path, Source **ret_source, Diag *why)
 {
     Str full = use_path(arena, from->path, path);
     if (!full.ptr) return diag_set(why, ST_LIMIT, "the path is too long");
@@ -76,5 +75,14 @@ Status use_open(Arena *arena, const Source *from, Str path, DiagList *diags,
         Status st = source_load(from->set, zero.ptr, &source, why);
         if (st) return st;
     }
-    return parsed(arena, source, diags, ret_file);
+    *ret_source = source;
+    return ST_OK;
+}
+
+Status use_open(Arena *arena, const Source *from, Str path, DiagList *diags,
+                const AstFile **ret_file, Diag *why)
+{
+    Source *source;
+    Status st = use_text(arena, from, path, &source, why);
+    return st ? st : parsed(arena, source, diags, ret_file);
 }

@@ -23,4 +23,7 @@ Str use_path(Arena *arena, Str from, Str path);
 MUST Status use_open(Arena *arena, const Source *from, Str path, DiagList *diags,
                      const AstFile **ret_file, Diag *why);
 
+/* The same for a file of another language, which is not parsed: the C of an `extern c` block. */
+MUST Status use_text(Arena *arena, const Source *from, Str path, Source **ret_source, Diag *why);
+
 #endif

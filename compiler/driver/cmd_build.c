@@ -125,6 +125,7 @@ static int build(Build *b)
     b->artifact.name = base_name(str_from(b->out));
     b->artifact.programs = arena_many(b->front.arena, ArtifactProgram, b->front.count);
     if (!b->artifact.programs) return driver_failed(b->self, ST_NO_MEMORY, NULL);
+    port_trust_c(NULL, 0, true); /* its own files */
     const ProgramCompiler *compiler = port_compiler(NULL, ENGINE_CC);
     for (uint32_t i = 0; i < b->front.count; i++) {
         code = add_program(b, compiler, b->front.programs[i], texts[i]);

@@ -1,14 +1,22 @@
 /* compiler/driver/cmd_explain.c: `tutti explain CODE|NAME` and `tutti explain FILE [PIPELINE]`. */
 #include "compiler/driver/driver.h"
 
-#include "compiler/ir/explain.h"
+#include "compiler/emit_c/emit.h"
 #include "compiler/library/library.h"
+#include "compiler/report/report.h"
 #include "compiler/words/words.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { EXPLAIN_BYTES_MAX = 64 << 20 };
+
+typedef struct Explain {
+    const char *what, *pipeline, *dump, *samples;
+    Buf *out;
+    Buf known; /* names that --dump could have been */
+    bool dumped;
+} Explain;
 
 static int explain_code(const DiagCodeInfo *info)
 {
@@ -41,59 +49,115 @@ static int explain_library(void)
     return EXIT_FINE;
 }
 
-static int explain_file(const Command *self, const char *path, Str pipeline, const char *dump)
+/* ---- dumps -------------------------------------------------------------------------------- */
+
+/* Behind lowering and each pass. */
+static void after_pass(void *ctx, const char *pass, const IrProgram *program)
+{
+    Explain *e = ctx;
+    buf_printf(&e->known, "%s, ", pass);
+    if (strcmp(pass, e->dump) != 0) return;
+    ir_dump(program, e->out);
+    e->dumped = true;
+}
+
+static Status dump(Explain *e, const IrProgram *program, Diag *diag)
+{
+    if (e->dumped) return ST_OK;
+    e->dumped = true;
+    if (strcmp(e->dump, "ir") == 0)
+        ir_dump(program, e->out);
+    else if (strcmp(e->dump, "graph") == 0)
+        report_graph(program, str_from(e->pipeline), e->out);
+    else if (strcmp(e->dump, "c") == 0)
+        return emit_c(program, NULL, e->out, diag);
+    else
+        e->dumped = false;
+    return ST_OK;
+}
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+/* The first lines of a recording. */
+static Status read_sample(const char *path, Buf *out, Diag *diag)
+{
+    FILE *file = fopen(path, "rb");
+    char *room = file ? buf_reserve(out, EMIT_SAMPLE_BYTES) : NULL;
+    if (room) out->len += fread(room, 1, EMIT_SAMPLE_BYTES, file);
+    if (file) (void)fclose(file);
+    if (!file) return diag_set(diag, ST_IO, "%s cannot be read", path);
+    return room ? ST_OK : diag_set(diag, ST_NO_MEMORY, "out of memory");
+}
+
+static Status explain_all(Explain *e, Front *front, Str sample, Diag *diag)
+{
+    Status st = ST_OK;
+    for (uint32_t i = 0; i < front->count && !st; i++) {
+        IrProgram *program = NULL;
+        e->dumped = false;
+        st = front_compile(front, i, &program, diag);
+        if (st || !program) continue;
+        st = e->dump ? dump(e, program, diag)
+                     : report_explain(program, str_from(e->pipeline), sample, e->out, diag);
+        if (!st && e->dump && !e->dumped)
+            return diag_set(diag, ST_NOT_FOUND, "there is no dump `%s`; %.*sir, graph and c are",
+                            e->dump, STR_ARG(buf_view(&e->known)));
+    }
+    return st;
+}
+
+static int explain_file(const Command *self, Explain *e)
 {
     Front front;
     Diag diag = {0};
-    IrProgram *program = NULL;
-    AUTO_BUF Buf out;
-    buf_init(&out, EXPLAIN_BYTES_MAX);
+    AUTO_BUF Buf sample;
+    buf_init(&sample, EMIT_SAMPLE_BYTES);
     Status st = front_open(&front, &diag);
-    if (!st) st = front_add(&front, path, &diag);
-    for (uint32_t i = 0; i < front.count && !st; i++) {
-        st = front_compile(&front, i, &program, &diag);
-        if (st || !program) continue;
-        if (dump && strcmp(dump, "ir") == 0)
-            ir_dump(program, &out);
-        else if (dump)
-            ir_graph_text(program, pipeline, &out);
-        else
-            ir_explain(program, pipeline, &out);
-        program = NULL;
+    if (e->dump) {
+        front.after = after_pass;
+        front.after_ctx = e;
     }
+    if (!st) st = front_add(&front, e->what, &diag);
+    if (!st && e->samples) st = read_sample(e->samples, &sample, &diag);
+    if (!st) st = explain_all(e, &front, buf_view(&sample), &diag);
     int code = st ? driver_failed(self, st, &diag) : front_report(&front);
     front_close(&front);
     if (code) return code;
-    if (buf_status(&out)) return EXIT_OURS;
-    if (!out.len && pipeline.len)
-        return driver_usage(self, "there is no pipeline `%.*s`", STR_ARG(pipeline));
-    (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout);
+    if (buf_status(e->out)) return EXIT_OURS;
+    if (!e->out->len && e->pipeline)
+        return driver_usage(self, "there is no pipeline `%s`", e->pipeline);
+    (void)fwrite(e->out->ptr ? e->out->ptr : "", 1, e->out->len, stdout);
     return EXIT_FINE;
 }
 
 int cmd_explain(const Command *self, int argc, char **argv)
 {
-    const char *dump = NULL, *what = NULL, *pipeline = NULL;
+    AUTO_BUF Buf out;
+    buf_init(&out, EXPLAIN_BYTES_MAX);
+    Explain e = {.out = &out};
+    buf_init(&e.known, 1 << 16);
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--dump=", 7) == 0)
-            dump = argv[i] + 7;
+            e.dump = argv[i] + 7;
         else if (strcmp(argv[i], "--stdlib") == 0)
             return explain_library();
+        else if (strcmp(argv[i], "--samples") == 0 && i + 1 < argc)
+            e.samples = argv[++i];
         else if (argv[i][0] == '-' && argv[i][1])
             return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (!what)
-            what = argv[i];
-        else if (!pipeline)
-            pipeline = argv[i];
+        else if (!e.what)
+            e.what = argv[i];
+        else if (!e.pipeline)
+            e.pipeline = argv[i];
         else
             return driver_usage(self, "one file and one pipeline at a time");
     }
-    if (dump && strcmp(dump, "ir") != 0 && strcmp(dump, "graph") != 0)
-        return driver_usage(self, "there is no dump `%s`; graph and ir are", dump);
-    if (!what) return driver_usage(self, "name a code such as P018, a word, or a file");
-    const DiagCodeInfo *info = diag_code_find(str_from(what));
-    if (info) return explain_code(info);
-    bool file = strchr(what, '.') || strchr(what, '/');
-    if (!file) return explain_name(self, what);
-    return explain_file(self, what, str_from(pipeline), dump);
+    if (!e.what) return driver_usage(self, "name a code such as P018, a word, or a file");
+    const DiagCodeInfo *info = diag_code_find(str_from(e.what));
+    bool file = strchr(e.what, '.') || strchr(e.what, '/');
+    int code = info    ? explain_code(info)
+               : !file ? explain_name(self, e.what)
+                       : explain_file(self, &e);
+    buf_done(&e.known);
+    return code;
 }

@@ -1,7 +1,7 @@
 /* compiler/driver/cmd_graph.c: `tutti graph`: what the dashboard draws. */
 #include "compiler/driver/driver.h"
 
-#include "compiler/ir/explain.h"
+#include "compiler/report/report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +39,7 @@ int cmd_graph(const Command *self, int argc, char **argv)
         ir_graph_json(program, &out);
         buf_char(&out, '\n');
     } else if (program) {
-        ir_graph_text(program, STR_NONE, &out);
+        report_graph(program, STR_NONE, &out);
     }
     int code = st ? driver_failed(self, st, &diag) : front_report(&front);
     front_close(&front);

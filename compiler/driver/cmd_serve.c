@@ -15,6 +15,7 @@
 enum { PROGRAMS_MAX = 256 };
 
 static EngineKind engine; /* of this process */
+static bool extern_c;     /* deployments may bring functions in C */
 
 /* Reads Lite options; anything else goes to `files` (at most PROGRAMS_MAX). -1, or an exit code. */
 static int read_options(const Command *self, int argc, char **argv, LiteOptions *options,
@@ -28,6 +29,11 @@ static int read_options(const Command *self, int argc, char **argv, LiteOptions 
                 return code;
             }
             at += 2;
+            continue;
+        }
+        if (strcmp(argv[at], "--extern-c") == 0) {
+            extern_c = true;
+            at++;
             continue;
         }
         if (lite_option(options, argc, argv, &at, &diag)) {
@@ -54,6 +60,7 @@ static int run_lite(LiteOptions *options)
 {
     options->modules = modules_all();
     options->version = TUTTI_VERSION;
+    port_trust_c(options->programs, options->program_count, extern_c);
     program_compiler_set(
         port_compiler(options->data_dir ? options->data_dir : "./tutti-data", engine));
     return lite_main(options);

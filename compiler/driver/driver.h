@@ -40,6 +40,9 @@ typedef struct Front {
     AstFile **files;   /* their trees, same index */
     uint32_t count;
     bool json; /* print diagnostics as JSON */
+    /* Sees programs after lowering and after each pass (pass.h); NULL: nobody looks. */
+    void (*after)(void *ctx, const char *pass, const IrProgram *program);
+    void *after_ctx;
 } Front;
 
 MUST Status front_open(Front *front, Diag *diag);

@@ -95,7 +95,7 @@ Status front_compile(Front *front, uint32_t file, IrProgram **ret_program, Diag 
         errors += d->severity == DIAG_ERROR && d->span.file == front->programs[file]->id;
     if (st) return diag_set(diag, st, "%s", status_text(st));
     if (errors || front->diags.count >= DIAG_ERRORS_MAX) return ST_OK;
-    st = pass_all(program, NULL, NULL, diag);
+    st = pass_all(program, front->after, front->after_ctx, diag);
     if (!st) *ret_program = program;
     return st;
 }

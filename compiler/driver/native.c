@@ -3,6 +3,7 @@
 
 #include "compiler/bundle.h"
 #include "compiler/compile.h"
+#include "compiler/driver/external.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
 #include "compiler/interp/interp.h"
@@ -76,7 +77,9 @@ MUST static Status load_compiled(NativeSet *set, Native *native, const Str *samp
     Status st = emit_c(native->ir, samples, &text, diag);
     if (!st && !set->cache_dir) st = cc_default_cache(&cache, diag);
     const char *folder = set->cache_dir ? set->cache_dir : cache.ptr;
-    if (!st) st = cc_shared_object(buf_view(&text), folder, &path, NULL, diag);
+    EmitUnits units = {.main = buf_view(&text)};
+    if (!st) st = emit_externs(native->ir, set->front.arena, &units, diag);
+    if (!st) st = cc_shared_object(&units, folder, &path, NULL, diag);
     if (!st) st = flow_program_load(path.ptr, &native->program, diag);
     return st;
 }
@@ -84,7 +87,8 @@ MUST static Status load_compiled(NativeSet *set, Native *native, const Str *samp
 MUST static Status load_interpreted(NativeSet *set, Native *native, Diag *diag)
 {
     const RtProgram *table;
-    Status st = interp_program(native->ir, set->front.arena, &table, diag);
+    Status st = external_load(native->ir, set->cache_dir, diag);
+    if (!st) st = interp_program(native->ir, set->front.arena, &table, diag);
     return st ? st : flow_program_static(table, &native->program, diag);
 }
 

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "compiler/bundle.h"
 #include "compiler/compile.h"
+#include "compiler/driver/external.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
 #include "compiler/interp/interp.h"
@@ -19,6 +20,9 @@ enum { PORT_JSON_BYTES = 16 << 20 };
 
 static const char *folder; /* NULL: the user's cache folder */
 static EngineKind engine;
+static const LiteProgram *trusted; /* whose C may run */
+static size_t trusted_count;
+static bool trust_any;
 
 /* Where it is in the text that was sent: carried files lie behind the program's own (bundle.h). */
 static SourcePlace place_of(const Source *source, const Source *at, uint32_t offset)
@@ -70,6 +74,26 @@ static Str graph_of(Arena *arena, const IrProgram *program)
     return buf.failed ? STR_NONE : arena_str(arena, str_trim(buf_view(&buf)));
 }
 
+/* The folder for compiled things, made when it is not there. */
+MUST static Status cache_folder(Buf *out, Diag *diag)
+{
+    if (!folder) return cc_default_cache(out, diag);
+    buf_printf(out, "%s/cache", folder);
+    if (out->failed || (mkdir(out->ptr, 0700) && errno != EEXIST))
+        return diag_errno(diag, errno, "cannot create %s/cache", folder);
+    return ST_OK;
+}
+
+/* The program's functions in C, for an engine of this process. */
+MUST static Status load_externs(IrProgram *program, Diag *diag)
+{
+    AUTO_BUF Buf cache;
+    buf_init(&cache, 4096);
+    if (!program->extern_count) return ST_OK;
+    Status st = cache_folder(&cache, diag);
+    return st ? st : external_load(program, cache.ptr, diag);
+}
+
 static Status compile_object(Arena *arena, const IrProgram *program, ProgramLink link,
                              ProgramCompiled *compiled, Diag *diag)
 {
@@ -77,16 +101,15 @@ static Status compile_object(Arena *arena, const IrProgram *program, ProgramLink
     buf_init(&text, EMIT_BYTES_MAX);
     buf_init(&path, 8192);
     buf_init(&cache, 4096);
-    Status st = folder ? ST_OK : cc_default_cache(&cache, diag);
-    if (folder) buf_printf(&cache, "%s/cache", folder);
-    if (folder && (cache.failed || (mkdir(cache.ptr, 0700) && errno != EEXIST))) {
-        return diag_errno(diag, errno, "cannot create %s/cache", folder);
-    }
+    Status st = cache_folder(&cache, diag);
+    EmitUnits units = {0};
     if (!st) st = emit_c(program, NULL, &text, diag);
+    if (!st) st = emit_externs(program, arena, &units, diag);
+    units.main = buf_view(&text);
     if (!st && link == PROGRAM_QUICK) {
-        st = cc_shared_object_quick(buf_view(&text), cache.ptr, &path, &compiled->quick, diag);
+        st = cc_shared_object_quick(&units, cache.ptr, &path, &compiled->quick, diag);
     } else if (!st) {
-        st = cc_shared_object(buf_view(&text), cache.ptr, &path, NULL, diag);
+        st = cc_shared_object(&units, cache.ptr, &path, NULL, diag);
     }
     if (!st) {
         compiled->so_path = arena_str(arena, str_from(path.ptr));
@@ -95,12 +118,25 @@ static Status compile_object(Arena *arena, const IrProgram *program, ProgramLink
     return st;
 }
 
-static Status make(Arena *arena, const IrProgram *program, ProgramLink link,
-                   ProgramCompiled *compiled, Diag *diag)
+static Status make(Arena *arena, IrProgram *program, ProgramLink link, ProgramCompiled *compiled,
+                   Diag *diag)
 {
     if (link == PROGRAM_CHECK) return ST_OK;
-    if (engine == ENGINE_INTERP) return interp_program(program, arena, &compiled->table, diag);
+    if (engine == ENGINE_INTERP) {
+        Status st = load_externs(program, diag);
+        return st ? st : interp_program(program, arena, &compiled->table, diag);
+    }
     return compile_object(arena, program, link, compiled, diag);
+}
+
+/* C is native code with all rights of this process. */
+static void check_trust(const IrProgram *program, Str text, DiagList *diags)
+{
+    bool fine = trust_any || !program->extern_count;
+    for (size_t i = 0; i < trusted_count && !fine; i++) fine = str_eq(trusted[i].text, text);
+    if (!fine)
+        diag_error(diags, DIAG_C004, program->externs[0].span,
+                   "this server takes no functions in C; `tutti serve --extern-c` would");
 }
 
 static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
@@ -126,6 +162,7 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
     if (st) {
         return st;
     }
+    if (program) check_trust(program, text, &diags);
     ProgramCompiled compiled = {.ok = diags.error_count == 0 && program};
     compiled.problems = problems(arena, source, &diags);
     if (compiled.ok) {
@@ -136,6 +173,13 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
         *ret_compiled = compiled;
     }
     return st;
+}
+
+void port_trust_c(const LiteProgram *programs, size_t count, bool any)
+{
+    trusted = programs;
+    trusted_count = programs ? count : 0;
+    trust_any = any;
 }
 
 const ProgramCompiler *port_compiler(const char *data_dir, EngineKind wanted)

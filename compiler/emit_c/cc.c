@@ -34,6 +34,7 @@ enum {
     PATH_BYTES = 1024,
     SEAL_BYTES = 32,
     OBJECT_BYTES_MAX = 64 << 20,
+    UNITS_MAX = 34, /* files of one object: the program's, its users' C, their list */
     VARIABLES_MAX = 1000
 };
 
@@ -87,14 +88,19 @@ bool cc_installed(void)
     return find_compiler(path, &st, NULL) == ST_OK;
 }
 
-static void name_of(Str text, const char *compiler, const struct stat *st, char *out)
+static void name_of(const EmitUnits *units, const char *compiler, const struct stat *st, char *out)
 {
     unsigned char hash[20];
     crypto_generichash_state state;
     long long identity[3] = {(long long)st->st_size, (long long)st->st_mtim.tv_sec,
                              (long long)st->st_mtim.tv_nsec};
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
-    crypto_generichash_update(&state, (const unsigned char *)text.ptr, text.len);
+    crypto_generichash_update(&state, (const unsigned char *)units->main.ptr, units->main.len);
+    for (uint32_t i = 0; i < units->more_count; i++) {
+        crypto_generichash_update(&state, (const unsigned char *)units->more[i].ptr,
+                                  units->more[i].len);
+        crypto_generichash_update(&state, (const unsigned char *)"", 1);
+    }
     for (int i = 0; i < FLAG_COUNT; i++)
         crypto_generichash_update(&state, (const unsigned char *)flags[i], strlen(flags[i]) + 1);
     crypto_generichash_update(&state, (const unsigned char *)compiler, strlen(compiler) + 1);
@@ -121,10 +127,10 @@ MUST static Status write_file(const char *path, Str text, Diag *diag)
     return close(fd) ? diag_errno(diag, errno, "writing %s", path) : ST_OK;
 }
 
-/* The first lines of what the compiler said. */
-static Status refused(const char *log, Diag *diag)
+/* The first lines of what the compiler said. `users`: there is C of the user's in it. */
+static Status refused(const char *log, bool users, Diag *diag)
 {
-    char text[300];
+    char text[400];
     FILE *file = fopen(log, "re");
     size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
     if (file) fclose(file);
@@ -132,6 +138,8 @@ static Status refused(const char *log, Diag *diag)
     if (!n || strstr(text, strerror(ENOSPC)) || strstr(text, strerror(EIO)))
         return diag_set(diag, ST_IO, "the C compiler could not write its files: %s",
                         n ? text : "it says nothing");
+    if (users)
+        return diag_set(diag, ST_INVALID, "the C compiler refused the program's C: %s", text);
     return diag_set(diag, ST_INTERNAL, "the C compiler refused the generated code: %s", text);
 }
 
@@ -196,10 +204,11 @@ static void environment(const char *folder, char *variable, const char **out)
     out[n] = NULL;
 }
 
-MUST static Status run(const char *compiler, bool quick, const char *folder, const char *source,
-                       const char *object, const char *log, Diag *diag)
+MUST static Status run(const char *compiler, bool quick, const char *folder,
+                       const char *const *sources, uint32_t source_count, const char *object,
+                       const char *log, Diag *diag)
 {
-    const char *argv[FLAG_COUNT + 7], *variables[VARIABLES_MAX + 2];
+    const char *argv[FLAG_COUNT + UNITS_MAX + 7], *variables[VARIABLES_MAX + 2];
     char temporary[PATH_BYTES + 8];
     int n = 0, status;
     argv[n++] = compiler;
@@ -207,7 +216,7 @@ MUST static Status run(const char *compiler, bool quick, const char *folder, con
     for (int i = 0; i < FLAG_COUNT; i++) argv[n++] = flags[i];
     argv[n++] = "-o";
     argv[n++] = object;
-    argv[n++] = source;
+    for (uint32_t i = 0; i < source_count; i++) argv[n++] = sources[i];
     argv[n] = NULL;
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions))
@@ -227,26 +236,49 @@ MUST static Status run(const char *compiler, bool quick, const char *folder, con
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR) return diag_errno(diag, errno, "waiting for %s", compiler);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return ST_OK;
-    return refused(log, diag);
+    return refused(log, source_count > 1, diag);
+}
+
+/* Writes the units as files in `folder`; their names in `paths`. */
+MUST static Status write_units(const EmitUnits *units, const char *stem, char (*paths)[PATH_BYTES],
+                               uint32_t *ret_count, Diag *diag)
+{
+    *ret_count = 0;
+    if (units->more_count >= UNITS_MAX)
+        return diag_set(diag, ST_LIMIT, "a program has at most %d files of C", UNITS_MAX - 2);
+    for (uint32_t i = 0; i <= units->more_count; i++) {
+        Str text = i ? units->more[i - 1] : units->main;
+        if (!text.len) continue;
+        char *path = paths[*ret_count];
+        snprintf(path, PATH_BYTES, i ? "%s.%u.c" : "%s.c", stem, i);
+        Status status = write_file(path, text, diag);
+        ++*ret_count;
+        if (status) return status;
+    }
+    return ST_OK;
 }
 
 /* `object` does not exist: makes it, and leaves nothing behind when it cannot. */
-MUST static Status make(Str text, const char *compiler, bool quick, const char *folder,
-                        const char *name, const char *object, Diag *diag)
+MUST static Status make(const EmitUnits *units, const char *compiler, bool quick,
+                        const char *folder, const char *name, const char *object, Diag *diag)
 {
-    char source[PATH_BYTES], made[PATH_BYTES], log[PATH_BYTES], kept[PATH_BYTES];
-    snprintf(source, sizeof source, "%s/%s.%ld.c", folder, name, (long)getpid());
-    snprintf(made, sizeof made, "%s/%s.%ld.so", folder, name, (long)getpid());
-    snprintf(log, sizeof log, "%s/%s.%ld.log", folder, name, (long)getpid());
+    char paths[UNITS_MAX][PATH_BYTES], made[PATH_BYTES], log[PATH_BYTES], kept[PATH_BYTES],
+        stem[PATH_BYTES - 20];
+    const char *sources[UNITS_MAX];
+    uint32_t count;
+    snprintf(stem, sizeof stem, "%s/%s.%ld", folder, name, (long)getpid());
+    snprintf(made, sizeof made, "%s.so", stem);
+    snprintf(log, sizeof log, "%s.log", stem);
     snprintf(kept, sizeof kept, "%s/%s.c", folder, name);
-    Status status = write_file(source, text, diag);
-    if (!status) status = run(compiler, quick, folder, source, made, log, diag);
+    Status status = write_units(units, stem, paths, &count, diag);
+    for (uint32_t i = 0; i < count; i++) sources[i] = paths[i];
+    if (!status) status = run(compiler, quick, folder, sources, count, made, log, diag);
     if (!status) status = seal_object(made, diag);
     if (!status && rename(made, object)) status = diag_errno(diag, errno, "writing %s", object);
     unlink(log);
     if (status) unlink(made);
-    if (status || rename(source, kept)) /* kept for readers; nothing depends on it */
-        unlink(source);
+    for (uint32_t i = 0; i < count; i++) /* the first is kept for readers; nothing depends on it */
+        if (status || i || rename(paths[i], kept)) unlink(paths[i]);
     return status;
 }
 
@@ -263,15 +295,16 @@ static bool spare_folder(char *path)
            (st.st_mode & 077) == 0;
 }
 
-MUST static Status object_in(const char *folder, Str text, const char *compiler, bool quick,
-                             const char *name, Buf *ret_path, bool *ret_cached, Diag *diag)
+MUST static Status object_in(const char *folder, const EmitUnits *units, const char *compiler,
+                             bool quick, const char *name, Buf *ret_path, bool *ret_cached,
+                             Diag *diag)
 {
     char object[PATH_BYTES];
     if (strlen(folder) > PATH_BYTES - 80)
         return diag_set(diag, ST_LIMIT, "the cache folder's path is too long");
     snprintf(object, sizeof object, "%s/%s.so", folder, name);
     bool cached = is_sealed(object);
-    Status status = cached ? ST_OK : make(text, compiler, quick, folder, name, object, diag);
+    Status status = cached ? ST_OK : make(units, compiler, quick, folder, name, object, diag);
     if (status) return status;
     buf_text(ret_path, object);
     if (ret_cached) *ret_cached = cached;
@@ -279,37 +312,37 @@ MUST static Status object_in(const char *folder, Str text, const char *compiler,
 }
 
 /* Objects of the quick kind have a name of their own beside the full one. */
-MUST static Status shared_object(Str text, const char *cache_dir, bool quick, Buf *ret_path,
-                                 bool *ret_cached, Diag *diag)
+MUST static Status shared_object(const EmitUnits *units, const char *cache_dir, bool quick,
+                                 Buf *ret_path, bool *ret_cached, Diag *diag)
 {
     char compiler[PATH_BYTES], name[41], spare[PATH_BYTES];
     struct stat st;
     Status status = find_compiler(compiler, &st, diag);
     if (status) return status;
-    name_of(text, compiler, &st, name);
+    name_of(units, compiler, &st, name);
     if (quick) name[32] = 'q', name[33] = 0;
-    status = object_in(cache_dir, text, compiler, quick, name, ret_path, ret_cached, diag);
+    status = object_in(cache_dir, units, compiler, quick, name, ret_path, ret_cached, diag);
     if (status != ST_IO || !spare_folder(spare)) return status;
     Diag second = {0}; /* what the first said is what counts */
-    Status again = object_in(spare, text, compiler, quick, name, ret_path, ret_cached, &second);
+    Status again = object_in(spare, units, compiler, quick, name, ret_path, ret_cached, &second);
     return again ? status : ST_OK;
 }
 
-Status cc_shared_object(Str text, const char *cache_dir, Buf *ret_path, bool *ret_cached,
-                        Diag *diag)
+Status cc_shared_object(const EmitUnits *units, const char *cache_dir, Buf *ret_path,
+                        bool *ret_cached, Diag *diag)
 {
-    return shared_object(text, cache_dir, false, ret_path, ret_cached, diag);
+    return shared_object(units, cache_dir, false, ret_path, ret_cached, diag);
 }
 
-Status cc_shared_object_quick(Str text, const char *cache_dir, Buf *ret_path, bool *ret_quick,
-                              Diag *diag)
+Status cc_shared_object_quick(const EmitUnits *units, const char *cache_dir, Buf *ret_path,
+                              bool *ret_quick, Diag *diag)
 {
     char compiler[PATH_BYTES], name[41], object[PATH_BYTES];
     struct stat st;
     Status status = find_compiler(compiler, &st, diag);
     if (status) return status;
-    name_of(text, compiler, &st, name);
+    name_of(units, compiler, &st, name);
     int len = snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
     *ret_quick = len >= (int)sizeof object || !is_sealed(object);
-    return shared_object(text, cache_dir, *ret_quick, ret_path, NULL, diag);
+    return shared_object(units, cache_dir, *ret_quick, ret_path, NULL, diag);
 }

@@ -210,8 +210,9 @@ static void program_table(Emit *e)
     emit_f(e,
            ", .hash = \"%016" PRIx64
            "\", .pipelines = pipelines, .connections = connections, .connection_count = %" PRIu32
-           ", .tables = tables, .table_count = %" PRIu32 ", .bind = bind};\n",
-           emit_hash(buf_view(e->out)), ir->connection_count, ir->table_count);
+           ", .tables = tables, .table_count = %" PRIu32 ", .externs = %s, .bind = bind};\n",
+           emit_hash(buf_view(e->out)), ir->connection_count, ir->table_count,
+           ir->extern_count ? "tutti_externs" : "0");
 }
 
 Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag)
@@ -224,6 +225,7 @@ Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag
     buf_text(out, emit_text_abi);
     buf_text(out, emit_text_hot);
     emit_f(&e, "static const RtApi *rt;\n");
+    if (program->extern_count) emit_f(&e, "extern const RtExtern tutti_externs[];\n");
     emit_schemas(&e);
     for (uint32_t i = 0; i < program->pipeline_count && !e.failed; i++) {
         e.pipeline = &program->pipelines[i];

@@ -17,4 +17,18 @@ enum { EMIT_BYTES_MAX = 32 << 20, EMIT_SAMPLE_BYTES = 64 << 10 };
  * with a text for what this back end cannot do. */
 MUST Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag);
 
+/* A program's C text, and the C of its `extern c` files with their wrappers: translation units of
+ * one shared object. `main` may be empty: then only the functions, exported as `tutti_externs`. */
+typedef struct EmitUnits {
+    Str main;
+    const Str *more;
+    uint32_t more_count;
+} EmitUnits;
+
+/* external.c: fills in `more`; none without `extern c`. Texts live in `arena`. */
+MUST Status emit_externs(const IrProgram *program, Arena *arena, EmitUnits *units, Diag *diag);
+/* What C must look like for a function of an `extern c` block: "double rms(const float *x, ...)".
+ */
+void emit_prototype(const IrExtern *fn, Buf *out);
+
 #endif

@@ -18,10 +18,11 @@ void emit_mems(Emit *e)
         emit_literal(e, m->name);
         emit_f(e,
                ", .layout = 0x%" PRIx64 "ull, .kind = %d, .type = %d, .flags = %u, .bytes_max = "
-               "%" PRIu32 ", .inputs = %" PRIu32 ", .key_count = %" PRIu32 ",\n",
+               "%" PRIu32 ", .external = %" PRIu32 ", .inputs = %" PRIu32 ", .key_count = %" PRIu32
+               ",\n",
                ir_mem_layout(m), (int)m->kind,
                m->input_count ? (int)m->inputs[0].type : (int)IR_NONE, ir_mem_flags(m),
-               ir_mem_bytes_max(m), m->input_count, m->key_count);
+               ir_mem_bytes_max(m), m->external, m->input_count, m->key_count);
         emit_f(e, "     .key_types = (const u8[]){");
         for (uint32_t k = 0; k < m->key_count; k++) emit_f(e, "%d, ", (int)m->keys[k].type);
         emit_f(e, "0}, .key_bytes_max = (const u32[]){");
@@ -56,7 +57,7 @@ void emit_mem(Emit *e, const IrIns *ins)
     emit_f(e, "    if (RT_RARE(why)) ");
     emit_leave(e, ins->node, "why", STR_NONE, STR_NONE);
     const char *dst = emit_reg(e, ins->dst);
-    if (emit_is_text(type))
+    if (emit_is_slice(type))
         emit_f(e, "\n    %s = ret.s;", dst);
     else
         emit_f(e, "\n    %s = (%s)ret.%s;", dst, emit_ctype(type), emit_member(type));

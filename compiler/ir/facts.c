@@ -157,7 +157,8 @@ uint64_t ir_mem_layout(const IrMem *m)
     h = mix(mix(h, ir_mem_flags(m)), m->count);
     h = mix(mix(h, ir_mem_bytes_max(m)), (uint64_t)m->span_ns);
     for (uint32_t i = 0; i < m->key_count; i++) h = mix_reg(h, &m->keys[i]);
-    for (uint32_t i = 0; i < m->input_count; i++) h = mix_reg(h, &m->inputs[i]);
+    for (uint32_t i = 0; i < m->input_count && m->kind != MEM_CELL; i++)
+        h = mix_reg(h, &m->inputs[i]);
     return h;
 }
 

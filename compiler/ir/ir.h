@@ -236,7 +236,7 @@ typedef enum IrMemKind {
     MEM_DEADBAND,
     MEM_THROTTLE,
     MEM_SAMPLE,
-    MEM_CELL, /* plain bytes of step functions: EXTERN uses it, MEM does not */
+    MEM_CELL, /* a C function; a step function works on the plain bytes of the cell */
     MEM__COUNT
 } IrMemKind;
 
@@ -248,13 +248,15 @@ typedef struct IrMem {
     uint32_t key_count;
     IrReg *inputs; /* of each value behind the keys */
     uint32_t input_count;
-    bool event_time; /* no time register: the time at hand is the record's, else its arrival */
-    bool resets;     /* DELTA, RATE: the last input is where the counter starts again */
-    bool share;      /* DEADBAND: the distance is a share of the value */
-    bool starts;     /* EDGE: true before the first record */
-    int64_t span_ns; /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: silence, 0 = any */
-    uint64_t count;  /* THROTTLE */
-    uint32_t bytes;  /* CELL: size */
+    bool event_time;   /* no time register: the time at hand is the record's, else its arrival */
+    bool resets;       /* DELTA, RATE: the last input is where the counter starts again */
+    bool share;        /* DEADBAND: the distance is a share of the value */
+    bool starts;       /* EDGE: true before the first record */
+    int64_t span_ns;   /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: silence, 0 = any */
+    uint64_t count;    /* THROTTLE */
+    uint32_t bytes;    /* CELL: size */
+    uint32_t external; /* CELL: into IrProgram.externs */
+    bool alone;        /* one cell, whatever the pipeline is keyed by */
     uint32_t node;
 } IrMem;
 
@@ -429,11 +431,35 @@ typedef struct IrTest {
     Span span;
 } IrTest;
 
+/* A function of an `extern c` block. */
+typedef struct IrExternParam {
+    Str name;
+    IrType type, item;  /* item: of a LIST of single values */
+    uint32_t bytes_max; /* STR, BYTES; LIST: most items */
+} IrExternParam;
+
+typedef struct IrExtern {
+    Str name;
+    uint32_t file; /* into IrProgram.extern_files */
+    bool steps;    /* the first argument is its state */
+    Str state;     /* name of the state's type in C */
+    uint32_t state_bytes;
+    IrExternParam *params; /* without the state */
+    uint32_t param_count;
+    IrType result;
+    Span span;
+} IrExtern;
+
 typedef struct IrProgram {
     Arena *arena;
     const Source *source;
     const Source **used; /* files it uses, without those of the standard library */
     uint32_t used_count;
+    const Source **extern_files; /* C, compiled with the program */
+    uint32_t extern_file_count;
+    IrExtern *externs;
+    uint32_t extern_count;
+    const void *extern_code; /* their RtExtern functions, for engines of this process; or NULL */
     IrSchema *schemas;
     uint32_t schema_count;
     IrConnection *connections;

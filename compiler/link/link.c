@@ -229,6 +229,7 @@ static void mems(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .type = (u8)(m->input_count ? m->inputs[0].type : IR_NONE),
             .flags = (u8)ir_mem_flags(m),
             .bytes_max = ir_mem_bytes_max(m),
+            .external = m->external,
             .inputs = m->input_count,
             .key_count = m->key_count,
             .key_types = types,
@@ -375,6 +376,7 @@ static void program(Link *link)
     out->name = link__text(link, name);
     out->hash = hash(link);
     out->bind = bind_nothing;
+    out->externs = ir->extern_code;
     connections(link);
     link->out->schemas = link__alloc(link, ir->schema_count + 1, sizeof *link->out->schemas);
     for (uint32_t i = 0; !link->failed && i < ir->schema_count; i++)

@@ -310,8 +310,10 @@ static void window_kind(Parser *p, AstStage *stage, ParseToken kind)
                                "a window is `tumble`, `hop`, `session` or `count`, not `%.*s`",
                                STR_ARG(kind.text));
     if (str_is(kind.text, "tumbling")) best = STR("tumble");
-    if (str_is(kind.text, "hopping") || str_is(kind.text, "sliding")) best = STR("hop");
-    if (best.len) diag_fix_str(p->diags, d, STR_NONE, kind.span, best);
+    if (str_is(kind.text, "hopping") || str_is(kind.text, "sliding"))
+        diag_hint(p->diags, d, "hop 10s every 1s");
+    else if (best.len)
+        diag_fix_str(p->diags, d, STR_NONE, kind.span, best);
 }
 
 /* One option of a window; gives what follows it, or NULL when it was wrong. */
@@ -506,9 +508,8 @@ AstStage *parse__on_word(Parser *p, ParseToken word, ParseToken port, ParseToken
         Diagnostic *d = diag_error(
             p->diags, DIAG_P042, action.span, "`into`, `drop`, `%s` belongs here, not `%.*s`",
             str_is(port.text, "late") ? "update" : "dead", STR_ARG(action.text));
-        Span before = {action.span.file, action.span.start, action.span.start};
-        diag_fix_str(p->diags, d, arena_printf(p->arena, "into %.*s", STR_ARG(action.text)), before,
-                     STR("into "));
+        diag_fix(p->diags, d, NULL, action.span, "into dead");
+        diag_fix(p->diags, d, NULL, action.span, "drop");
         p->broken = p->item_broken = true;
     }
     return parse__on(p, word, port, update ? AST_ON_UPDATE : AST_ON_DEAD, stop);

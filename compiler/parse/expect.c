@@ -121,7 +121,13 @@ static bool at_item(Parser *p, int kind, const Wanted *wanted)
         kind == T_ID || kind == T_BAD || kind == T_LABEL ? parse__item_like(p->now.text) : NULL;
     Diagnostic *d =
         say(p, DIAG_P002, p->now.span, "`%.*s` leads no declaration%.*s", p->now.text, STR_NONE);
-    if (like)
+    int name, open;
+    ParseToken what = parse__peek(p, 1, &name);
+    (void)parse__peek(p, 2, &open);
+    if (like && str_is(str_from(like), "type") && name == T_ID && open == T_LBRACE)
+        diag_fix_str(p->diags, d, STR_NONE, span_join(p->now.span, what.span),
+                     arena_printf(p->arena, "type %.*s =", STR_ARG(what.text)));
+    else if (like)
         diag_fix(p->diags, d, NULL, p->now.span, like);
     else
         diag_hint(p->diags, d, "pipeline, type, const, fn, unit, connection, test ...");
@@ -137,8 +143,7 @@ static bool group_by(Parser *p)
     Diagnostic *d = say(p, DIAG_P027, span_join(p->now.span, by.span),
                         "keys belong to a window: `window tumble 10s by KEY { ... }`%.*s%.*s",
                         STR_NONE, STR_NONE);
-    diag_fix(p->diags, d, "window tumble 10s by", span_join(p->now.span, by.span),
-             "window tumble 10s by");
+    diag_hint(p->diags, d, "window tumble 10s by KEY { n = count() }");
     return true;
 }
 
@@ -288,7 +293,7 @@ void parse__syntax_error(Parser *p, int kind)
                         kind_text(p->now.text), p->prev.text);
     if (text[0]) diag_note(p->diags, d, (Span){UINT32_MAX, 0, 0}, "here fits: %s", text);
     size_t len = strlen(text);
-    if (len >= 3 && len <= 4 && text[0] == '`' && text[1] < 'a') { /* one sign and nothing else */
+    if (len == 3 && text[0] == '`' && text[1] < 'a') { /* one sign and nothing else */
         Span before = {p->now.span.file, p->now.span.start, p->now.span.start};
         Str sign = str_slice(text + 1, len - 2);
         diag_fix_str(p->diags, d, sign, before, arena_printf(p->arena, "%.*s ", STR_ARG(sign)));

@@ -35,7 +35,15 @@ static void unclosed_string(Parser *p)
     Span end = {p->now.span.file, p->now.span.end, p->now.span.end};
     Span quote = {p->now.span.file, p->now.span.start, p->now.span.start + 1};
     Diagnostic *d = report(p, DIAG_P009, quote, "this text is not closed on its line");
-    diag_fix(p->diags, d, "\"", end, "\"");
+    Str text = p->now.text;
+    bool other = text.ptr[0] == '\'';
+    if (other && text.ptr[text.len - 1] == '"')
+        diag_fix(p->diags, d, NULL, quote, "\"");
+    else if (other)
+        diag_fix_str(p->diags, d, STR_NONE, p->now.span,
+                     arena_printf(p->arena, "\"%.*s\"", (int)text.len - 1, text.ptr + 1));
+    else
+        diag_fix(p->diags, d, "\"", end, "\"");
 }
 
 static void bad_suffix(Parser *p)
@@ -308,6 +316,38 @@ static bool upper_case(Parser *p, int *kind)
     return true;
 }
 
+/* `x is null`, `x is not null`: only a plain name can be turned round. */
+static void is_null_fix(Parser *p, Diagnostic *d, bool there)
+{
+    int null;
+    Str word = lower(p, parse__peek(p, there ? 2 : 1, NULL).text);
+    ParseToken last = parse__peek(p, there ? 2 : 1, &null);
+    bool path = p->prev_kind != T_ID ||
+                (p->prev.span.start > 0 && p->source->text.ptr[p->prev.span.start - 1] == '.');
+    if (!str_is(word, "null") || path) {
+        diag_hint(p->diags, d, there ? "x exists" : "not (x exists)");
+        return;
+    }
+    Span span = span_join(p->prev.span, last.span);
+    diag_fix_str(
+        p->diags, d, STR_NONE, span,
+        arena_printf(p->arena, there ? "%.*s exists" : "not (%.*s exists)", STR_ARG(p->prev.text)));
+}
+
+/* `x between 1 and 5`. */
+static void between_fix(Parser *p, Diagnostic *d)
+{
+    int low, high;
+    ParseToken from = parse__peek(p, 1, &low), to = parse__peek(p, 3, &high);
+    bool plain =
+        low == T_NUM && high == T_NUM && str_is(lower(p, parse__peek(p, 2, NULL).text), "and");
+    if (plain)
+        diag_fix_str(p->diags, d, STR_NONE, span_join(p->now.span, to.span),
+                     arena_printf(p->arena, "in %.*s..%.*s", STR_ARG(from.text), STR_ARG(to.text)));
+    else
+        diag_hint(p->diags, d, "in lo..hi");
+}
+
 /* Words of other languages where an operator is wanted: those with a plain counterpart go on. */
 static bool operator_like(Parser *p, int *kind)
 {
@@ -340,8 +380,10 @@ static bool operator_like(Parser *p, int *kind)
         if (str_is(word, "is") && (str_is(after, "null") || str_is(after, "not"))) {
             d = report(p, DIAG_P050, p->now.span,
                        "whether a value is there is asked with `exists`");
-            diag_fix(p->diags, d, "x exists", p->now.span, "exists");
-            diag_fix(p->diags, d, "not x exists", p->now.span, "exists");
+            is_null_fix(p, d, str_is(after, "not"));
+        } else if (str_is(word, "between")) {
+            d = report(p, DIAG_P050, p->now.span, others[i].message);
+            between_fix(p, d);
         } else {
             d = report(p, DIAG_P050, p->now.span, others[i].message);
             diag_fix(p->diags, d, NULL, p->now.span, others[i].ours);

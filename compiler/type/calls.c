@@ -367,6 +367,7 @@ static void unknown_function(Check *c, const AstExpr *e)
         diag_suggest(name, str_from(check__memory_name(i)), &best, &distance);
     check__suggest_map(&c->scope->fns, name, &best, &distance);
     check__suggest_library(name, &best, &distance);
+    check__suggest_map(&c->scope->externs, name, &best, &distance);
     Diagnostic *d = diag_error(c->diags, DIAG_N005, e->as.call.name.span,
                                "there is no function `%.*s`", STR_ARG(name));
     check__did_you_mean(c, d, e->as.call.name.span, best);
@@ -377,7 +378,7 @@ Val check__call(Check *c, const AstExpr *e, const Type *want)
     Str name = e->as.call.name.text;
     Fn *fn = check__fn(c, name);
     bool known;
-    if (!fn) {
+    if (!fn && !map_get(&c->scope->externs, name)) {
         Val v = check__aggregate(c, e, &known);
         if (known) return v;
         v = check__memory(c, e, &known);
@@ -390,6 +391,8 @@ Val check__call(Check *c, const AstExpr *e, const Type *want)
         return check__error_val(e->span);
     }
     if (fn) return call_fn(c, e, fn);
+    const Extern *external = map_get(&c->scope->externs, name);
+    if (external) return check__extern_call(c, e, external);
     Val v = special(c, e, want, &known);
     if (known) return v;
     if (str_is(name, "missing")) return missing(c, e);

@@ -83,6 +83,7 @@ static Status walk(Check *c)
         check__enter(c, c->scopes[i]);
         check__resolve(c);
         check__tables(c);
+        check__externs(c);
         check__fns(c);
     }
     check__connections(c);

@@ -24,6 +24,7 @@
 enum {
     CHECK_DEPTH_MAX = 1000,  /* of expressions, calls of fn included */
     CHECK_INLINE_MAX = 32,   /* calls of fn inside fn */
+    CHECK_PARAMS_MAX = 16,   /* inputs of a memory, parameters of a C function */
     CHECK_CASES_MAX = 200,   /* arms of a match, items of a list */
     CHECK_NODES_MAX = 2000,  /* stages of a pipeline */
     CHECK_ITEMS_MAX = 20000, /* declarations of a kind */
@@ -72,6 +73,7 @@ typedef struct Scope {
     Map types, consts, fns, units;    /* NamedType, Const, Fn, Unit */
     Map connections, maps, pipelines; /* Named */
     Map tables;                       /* Table */
+    Map externs;                      /* Extern */
     ScopeUse *used;                   /* in their order */
     uint32_t used_count, used_cap;
     bool active; /* its `use`s are being followed */
@@ -89,6 +91,16 @@ typedef struct Table {
     uint32_t index;       /* into IrProgram.tables, or NO_INDEX */
     bool checked;
 } Table;
+
+/* A function of an `extern c` block. */
+typedef struct Extern {
+    const AstItem *item;
+    Scope *home;
+    const AstCFn *fn;
+    Type *params, result; /* without the state */
+    uint32_t index;       /* into IrProgram.externs */
+    bool good;            /* false: not checked yet, or wrong */
+} Extern;
 
 typedef struct Fn {
     const AstItem *item;
@@ -137,6 +149,7 @@ typedef struct Check {
     Scope *scope, **scopes; /* at hand; all, the program's own first */
     uint32_t scope_count, scope_cap;
     uint32_t schema_cap, connection_cap, map_cap, table_cap, pipeline_cap, test_cap;
+    uint32_t extern_cap, extern_file_cap;
     /* the expression at hand */
     IrBuilder *b;
     Row *row;
@@ -144,7 +157,8 @@ typedef struct Check {
     AggScope *agg;
     bool in_agg; /* inside an aggregate's argument */
     bool in_fn, quiet;
-    Str target; /* the name a `let` computes, for messages */
+    Str target;            /* the name a `let` computes, for messages */
+    const Unit *unit_like; /* while `x to [unit]` is read: the unit of x, for suggestions */
     const AstStage *stage;
     struct Flow *flow; /* the pipeline at hand, or NULL */
     Row *call_row;     /* inside a fn: the row where it is called */
@@ -227,6 +241,7 @@ bool check__coerce_to(Check *c, Val *v, const Type *want);
 bool check__fit(Check *c, Val *v, const Type *want, const char *what, Str name);
 /* Reports T014 when v may be missing; what needs it is the let at hand or `needs`. */
 bool check__present(Check *c, const Val *v, const char *needs);
+extern const char check__key_needs[]; /* as `needs` of keys that stand in a list `by a, b` */
 IrReg check__reg_of(const Type *type, Str name);
 /* IF/TRY arms: a holds code up to `mark`; the value of both in one place. */
 /* Registers for a value of that type; every leaf has a `has` when anything around is optional. */
@@ -323,6 +338,10 @@ bool check__constant_expr(Check *c, const AstExpr *e, const Type *want, const ch
 void check__fns(Check *c);
 void check__connections(Check *c);
 void check__tables(Check *c); /* of the scope at hand */
+/* external.c */
+void check__externs(Check *c); /* of the scope at hand */
+void check__declare_extern(Check *c, const AstItem *item);
+Val check__extern_call(Check *c, const AstExpr *e, const Extern *fn);
 Table *check__table(Check *c, Str name);
 void check__pipelines(Check *c);
 void check__tests(Check *c);

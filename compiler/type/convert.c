@@ -73,7 +73,9 @@ static const Unit *second(Check *c)
 
 static Val to_unit(Check *c, const AstExpr *e, Val v)
 {
+    c->unit_like = v.type.unit;
     const Unit *to = check__unit(c, e->as.convert.unit);
+    c->unit_like = NULL;
     if (!to) return check__error_val(e->span);
     if (v.type.kind == IR_DURATION) { /* a duration is a number of seconds */
         v = call(c, BUILTIN_SECONDS, (Type){.kind = IR_F64, .unit = second(c)}, &v, 1, e->span);

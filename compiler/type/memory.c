@@ -7,7 +7,7 @@
  * at this place; the finest of them is what a person means by "the record before". */
 #include "compiler/type/flow.h"
 
-enum { KEYS_MAX = 16, INPUTS_MAX = 3 };
+enum { KEYS_MAX = 16, INPUTS_MAX = CHECK_PARAMS_MAX };
 
 typedef struct Keys {
     uint32_t regs[KEYS_MAX], count;
@@ -133,9 +133,10 @@ Val check__memory_call(Check *c, IrMem mem, const AstPick *by, const Val *inputs
         if (optional) build_ins(c->b, IR_CONST, v.has, NO_REG, NO_REG);
         return v;
     }
-    const char *word = ir_mem_kind(mem.kind);
+    const char *word =
+        mem.name.len ? check__text(c, "%.*s", STR_ARG(mem.name)).ptr : ir_mem_kind(mem.kind);
     Keys keys;
-    if (by) {
+    if (by || mem.alone) {
         keys = (Keys){.missing = STR_NONE};
         for (const AstPick *pick = by; pick; pick = pick->next) {
             Val key = check__expr(c, pick->path, NULL);
@@ -183,7 +184,7 @@ Val check__memory_call(Check *c, IrMem mem, const AstPick *by, const Val *inputs
 bool check__key(Check *c, Val *v, Span span)
 {
     if (check__bad(v)) return false;
-    if (!check__present(c, v, "a key is always there")) return false;
+    if (!check__present(c, v, check__key_needs)) return false;
     if (v->type.kind == IR_RECORD || v->type.kind == IR_JSON || v->type.kind >= IR_LIST) {
         diag_error(c->diags, DIAG_S013, span, "a key is a single value, this is %.*s",
                    STR_ARG(type_text(c->arena, &v->type)));

@@ -174,6 +174,24 @@ static Val time_arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
     return v;
 }
 
+/* What stands for a value inside a text: a literal's own letters, else {value}. */
+static Str text_piece(Check *c, const Val *v)
+{
+    Str text = source_text(c->file->source, v->span);
+    bool literal = text.len >= 2 && text.ptr[0] == '"' && text.ptr[text.len - 1] == '"' &&
+                   v->constant && str_find_char(str_slice(text.ptr + 1, text.len - 2), '"') < 0;
+    return literal ? str_slice(text.ptr + 1, text.len - 2)
+                   : check__text(c, "{%.*s}", STR_ARG(text));
+}
+
+/* a + "b" is written "{a}b". */
+static void join_fix(Check *c, Diagnostic *d, const Val *a, const Val *b, Span span)
+{
+    Str left = text_piece(c, a), right = text_piece(c, b);
+    diag_fix_str(c->diags, d, STR_NONE, span,
+                 check__text(c, "\"%.*s%.*s\"", STR_ARG(left), STR_ARG(right)));
+}
+
 Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
 {
     if (check__bad(&a) || check__bad(&b)) return check__error_val(span);
@@ -194,9 +212,7 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
             diag_error(c->diags, DIAG_T003, op_span, "`%s` needs numbers, not %.*s and %.*s",
                        ir_op_info(op)->text, STR_ARG(type_text(c->arena, &a.type)),
                        STR_ARG(type_text(c->arena, &b.type)));
-        if (op == IR_ADD && (x == IR_STR || y == IR_STR))
-            diag_fix(c->diags, d, "join text by \"{a}{b}\"", (Span){span.file, span.end, span.end},
-                     "");
+        if (op == IR_ADD && (x == IR_STR || y == IR_STR)) join_fix(c, d, &a, &b, span);
         return check__error_val(span);
     }
     Type type = check__number_type(op, &a, &b);

@@ -72,6 +72,8 @@ static void instruction(Reasons *r, const IrPipeline *p, const IrStage *s, const
         if (ins->imm.index >= p->mem_count) break; /* after an error */
         const IrMem *m = &p->mems[ins->imm.index];
         if (m->key_count) add_known(r, REASON_STATE_FULL);
+        if (m->kind == MEM_CELL && type_is_float(s->regs[ins->dst].type))
+            add_known(r, REASON_OVERFLOW);
         if (m->resets) add_known(r, REASON_RANGE);
         if (m->kind == MEM_DELTA && !type_is_float(m->inputs[0].type))
             add_known(r, REASON_OVERFLOW);

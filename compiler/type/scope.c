@@ -23,8 +23,9 @@ static Scope *scope_new(Check *c, const AstFile *file)
 {
     Scope *scope = NEW(c, Scope, 1);
     scope->file = file;
-    Map *maps[] = {&scope->types, &scope->consts,      &scope->fns,       &scope->units,
-                   &scope->maps,  &scope->connections, &scope->pipelines, &scope->tables};
+    Map *maps[] = {&scope->types,     &scope->consts, &scope->fns,
+                   &scope->units,     &scope->maps,   &scope->connections,
+                   &scope->pipelines, &scope->tables, &scope->externs};
     for (size_t i = 0; i < COUNT_OF(maps); i++) map_init(maps[i], CHECK_ITEMS_MAX);
     *PUSH(c, c->scopes, c->scope_count, c->scope_cap) = scope;
     return scope;
@@ -34,8 +35,9 @@ void check__scopes_done(Check *c)
 {
     for (uint32_t i = 0; i < c->scope_count; i++) {
         Scope *scope = c->scopes[i];
-        Map *maps[] = {&scope->types, &scope->consts,      &scope->fns,       &scope->units,
-                       &scope->maps,  &scope->connections, &scope->pipelines, &scope->tables};
+        Map *maps[] = {&scope->types,     &scope->consts, &scope->fns,
+                       &scope->units,     &scope->maps,   &scope->connections,
+                       &scope->pipelines, &scope->tables, &scope->externs};
         for (size_t m = 0; m < COUNT_OF(maps); m++) map_done(maps[m]);
     }
 }
@@ -57,7 +59,8 @@ _Static_assert(offsetof(Fn, home) == offsetof(Home, home) &&
                    offsetof(Const, home) == offsetof(Home, home) &&
                    offsetof(NamedType, home) == offsetof(Home, home) &&
                    offsetof(Named, home) == offsetof(Home, home) &&
-                   offsetof(Table, home) == offsetof(Home, home),
+                   offsetof(Table, home) == offsetof(Home, home) &&
+                   offsetof(Extern, home) == offsetof(Home, home),
                "every declared thing begins alike");
 
 static Str visible(Check *c, Str as, Str name)
@@ -100,6 +103,12 @@ static void import_file(Check *c, const AstItem *use, Scope *to, const Scope *fr
         case AST_ITEM_MAP: source = &from->maps, target = &to->maps; break;
         case AST_ITEM_TABLE: source = &from->tables, target = &to->tables; break;
         default: break;
+        }
+        for (const AstCFn *fn = item->kind == AST_ITEM_EXTERN ? item->as.external.fns : NULL; fn;
+             fn = fn->next) {
+            Extern *external = map_get(&from->externs, fn->name.text);
+            if (external && external->fn == fn)
+                import_one(c, use, &to->externs, visible(c, as, fn->name.text), external);
         }
         Home *found = source ? map_get(source, item->name.text) : NULL;
         if (found && found->item == item)

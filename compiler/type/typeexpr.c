@@ -18,7 +18,7 @@ const Unit *check__unit(Check *c, const AstUnit *ast)
         Unit space;
         const Unit *one = unit_named(c, f->name.text, &space);
         if (!one) {
-            Str best = unit_suggest(f->name.text);
+            Str best = unit_suggest(f->name.text, ast->factors->next ? NULL : c->unit_like);
             uint32_t distance = best.len ? diag_distance(f->name.text, best, 2) : UINT32_MAX;
             check__suggest_map(&c->scope->units, f->name.text, &best, &distance);
             Diagnostic *d = diag_error(c->diags, DIAG_U001, f->name.span, "there is no unit `%.*s`",
@@ -319,7 +319,8 @@ Type check__type(Check *c, const AstType *ast, uint32_t depth)
     case AST_TYPE_ARRAY: type = array(c, ast, depth); break;
     case AST_TYPE_TAG: return tag(c, ast, depth);
     case AST_TYPE_STATE:
-        diag_error(c->diags, DIAG_A002, ast->span, "`state` is only for extern c");
+        diag_error(c->diags, DIAG_C003, ast->span,
+                   "`state` is the first parameter of a step function of `extern c`");
         return type;
     }
     if (record_depth(&type) + depth > TYPE_NESTING_MAX) {

@@ -143,7 +143,16 @@ bool unit_find(Str name, Unit *ret_unit)
     return true;
 }
 
-Str unit_suggest(Str name)
+/* With `like` only what converts to it. */
+static void suggest(Str name, const char *candidate, const Unit *like, Str *best,
+                    uint32_t *distance)
+{
+    Unit space;
+    if (like && !(unit_find(str_from(candidate), &space) && unit_convertible(&space, like))) return;
+    diag_suggest(name, str_from(candidate), best, distance);
+}
+
+Str unit_suggest(Str name, const Unit *like)
 {
     static const char *const common[] = {
         "kPa", "MPa", "mbar", "kW", "MW", "kWh", "MWh", "MJ", "kJ", "mV", "mA", "kV", "kHz",
@@ -151,10 +160,9 @@ Str unit_suggest(Str name)
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (strlen(rows[i].name) > 1) diag_suggest(name, str_from(rows[i].name), &best, &distance);
+        if (strlen(rows[i].name) > 1) suggest(name, rows[i].name, like, &best, &distance);
     }
-    for (size_t i = 0; i < COUNT_OF(common); i++)
-        diag_suggest(name, str_from(common[i]), &best, &distance);
+    for (size_t i = 0; i < COUNT_OF(common); i++) suggest(name, common[i], like, &best, &distance);
     return best;
 }
 

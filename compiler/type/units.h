@@ -39,7 +39,7 @@ typedef struct Unit {
 /* A unit by its name, with an SI prefix (kW) or a power (m3) where it has them. */
 bool unit_find(Str name, Unit *ret_unit);
 /* The nearest known name within edit distance 2, or empty. */
-Str unit_suggest(Str name);
+Str unit_suggest(Str name, const Unit *like);
 
 /* Same dimension; and same dimension, scale and offset. NULL means a plain number. */
 bool unit_convertible(const Unit *a, const Unit *b);

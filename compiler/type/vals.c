@@ -152,6 +152,8 @@ static Str since(Check *c, const Type *type)
     return check__text(c, "%.*s since line %u", STR_ARG(text), check__line(c, type->span));
 }
 
+const char check__key_needs[] = "a key is always there";
+
 bool check__present(Check *c, const Val *v, const char *needs)
 {
     if (!v->type.optional && !v->type.null) return true;
@@ -173,7 +175,10 @@ bool check__present(Check *c, const Val *v, const char *needs)
     if (zero) {
         Str unit = v->type.unit ? check__text(c, " [%.*s]", STR_ARG(v->type.unit->text)) : STR_NONE;
         Str label = check__text(c, "%.*s ?? %s%.*s", STR_ARG(name), zero, STR_ARG(unit));
-        diag_fix_str(c->diags, d, label, v->span, check__text(c, "(%.*s)", STR_ARG(label)));
+        bool key = needs == check__key_needs && v->path.len; /* it needs a name then */
+        diag_fix_str(c->diags, d, label, v->span,
+                     key ? check__text(c, "(%.*s) as %.*s", STR_ARG(label), STR_ARG(v->path))
+                         : check__text(c, "(%.*s)", STR_ARG(label)));
     }
     if (v->path.len && c->stage) {
         Span before = {c->stage->span.file, c->stage->span.start, c->stage->span.start};

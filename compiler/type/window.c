@@ -19,7 +19,7 @@ static void key(Flow *f, Keys *keys, const AstPick *pick)
         diag_error(c->diags, DIAG_S013, pick->span, "a computed key needs a name: `by ... as x`");
         return;
     }
-    if (!check__present(c, &v, "a key is always there")) return;
+    if (!check__present(c, &v, check__key_needs)) return;
     if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST || v.type.kind == IR_JSON) {
         Diagnostic *d =
             diag_error(c->diags, DIAG_S013, v.span, "a key is a single value, this is %.*s",

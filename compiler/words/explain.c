@@ -174,6 +174,6 @@ Str word_suggest(Str name)
     for (LibraryFn fn = {0}; library_next(&fn);) diag_suggest(name, fn.name, &best, &distance);
     for (uint32_t r = 1; r < REASON__COUNT; r++)
         diag_suggest(name, str_from(reason_text((Reason)r)), &best, &distance);
-    if (!best.len) best = unit_suggest(name);
+    if (!best.len) best = unit_suggest(name, NULL);
     return best;
 }

@@ -97,6 +97,8 @@ void word_program(const Word *word, Buf *out)
                   "  pressure: f64 [bar]?, n: i32, state: enum { RUN, IDLE }, note: string(64)\n");
     if (str_is(str_from(word->name), "each")) buf_text(out, ", values: [f64; 8]\n");
     buf_text(out, "}\n");
+    if (str_is(str_from(word->name), "join"))
+        buf_text(out, "table machines from csv \"machines.csv\" key id : { id: string(16) }\n");
     if (f == FRAME_TYPE) buf_printf(out, "type Value = { value: %s }\n", example);
     if (f == FRAME_DECL) buf_printf(out, "%s\n", example);
     buf_text(out, "pipeline hot {\n  ");

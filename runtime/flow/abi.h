@@ -334,7 +334,7 @@ typedef enum RtMemKind {
     RT_MEM_DEADBAND,
     RT_MEM_THROTTLE,
     RT_MEM_SAMPLE,
-    RT_MEM_CELL, /* plain bytes, for step functions in C */
+    RT_MEM_CELL, /* a function in C and, when it steps, its state: plain bytes */
     RT_MEM__COUNT
 } RtMemKind;
 
@@ -353,8 +353,9 @@ typedef struct RtMemInfo {
     u32 key_count;
     const u8 *key_types;
     const u32 *key_bytes_max;
-    i64 span_ns; /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: longest silence, 0 = any */
-    u64 count;   /* THROTTLE */
+    u32 external; /* CELL: into RtProgram.externs */
+    i64 span_ns;  /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: longest silence, 0 = any */
+    u64 count;    /* THROTTLE */
     u32 node;
 } RtMemInfo;
 /* `join last`: the last row of each key of another stream. */
@@ -476,6 +477,10 @@ typedef enum RtBuiltin {
     RT_FN_FROM_UNIX_MS
 } RtBuiltin;
 
+/* A function of an `extern c` block behind its wrapper: its state (8-aligned), the arguments, the
+ * result. Other than 0: the result is not finite. */
+typedef u32 (*RtExtern)(void *state, const RtValue *args, RtValue *ret);
+
 /* The one symbol a .so exports: `const RtProgram tutti_program`. */
 typedef struct RtProgram {
     u32 abi; /* RT_ABI, checked before anything else is read */
@@ -485,6 +490,7 @@ typedef struct RtProgram {
     const RtPipelineInfo *pipelines;
     const RtConnectionInfo *connections;
     const RtTableInfo *tables;
+    const RtExtern *externs; /* C functions of the program, by RtMemInfo.external */
     u32 connection_count, table_count;
     void (*bind)(const struct RtApi *api); /* called once after dlopen */
 } RtProgram;

@@ -113,5 +113,4 @@ const RtApi rt_api = {
     .window_add = rt_window_add,
     .clock = rt_clock,
     .mem = rt_mem,
-    .cell = rt_mem_cell,
 };

@@ -335,6 +335,13 @@ static u32 sample(const Call *call, void *cell)
     return RT_FINE;
 }
 
+/* A C function of the program; it sees and changes its state in place. */
+static u32 external(const Call *call, void *cell)
+{
+    const RtProgram *program = flow_program_table(rt_host(call->pipe)->program);
+    return program->externs[call->info->external](cell, call->v, call->ret) ? RT_OVERFLOW : RT_FINE;
+}
+
 static const struct {
     u32 (*run)(const Call *call, void *cell);
     u64 cell_bytes;
@@ -350,7 +357,7 @@ static const struct {
                           [RT_MEM_DEADBAND] = {deadband, sizeof(Last)},
                           [RT_MEM_THROTTLE] = {throttle, sizeof(Throttle)},
                           [RT_MEM_SAMPLE] = {sample, sizeof(Flag)},
-                          [RT_MEM_CELL] = {NULL, 0}};
+                          [RT_MEM_CELL] = {external, 0}};
 
 /* ---- cells ---- */
 
@@ -417,15 +424,6 @@ u32 rt_mem(RtPipe *pipe, u32 index, i64 ns, const RtValue *args, const u8 *has, 
     u32 why = kinds[info->kind].run(&call, entry->payload);
     if (info->kind != RT_MEM_DEDUPE || ret->i) rt_dict_touch(&mem->dict, entry);
     return why;
-}
-
-void *rt_mem_cell(RtPipe *pipe, u32 index, const RtValue *keys)
-{
-    RtMem *mem = pipe->mems[index];
-    if (!mem->info->key_count) return mem->single;
-    RtEntry *entry = entry_of(mem, keys);
-    if (entry) rt_dict_touch(&mem->dict, entry);
-    return entry ? entry->payload : NULL;
 }
 
 u64 rt_mem_forgotten(const RtPipe *pipe)

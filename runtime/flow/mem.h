@@ -20,8 +20,6 @@ void rt_mem_free(RtMem *mem);
  * record's time. The result in *ret and *ret_has; a reason, RT_FINE = none. */
 u32 rt_mem(RtPipe *pipe, u32 mem, i64 ns, const RtValue *args, const u8 *has, RtValue *ret,
            u8 *ret_has);
-/* The bytes of a RT_MEM_CELL for these keys, zeroed when new; NULL: no room for more state. */
-void *rt_mem_cell(RtPipe *pipe, u32 mem, const RtValue *keys);
 /* Keys forgotten because the memory was full, of all memories. */
 u64 rt_mem_forgotten(const RtPipe *pipe);
 

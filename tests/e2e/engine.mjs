@@ -25,18 +25,48 @@ pipeline keep {
 }
 `;
 
-test('ready within 150 ms, idle below 40 MB', async () => {
-  const times = [];
+test('SIGTERM ends with 0, idle below 40 MB', async () => {
   let rss = 0;
-  for (let i = 0; i < 12 && !(Math.min(...times) < 150 && i > 2); i++) {
+  for (let i = 0; i < 3; i++) {
     const tutti = await Tutti.new();
-    times.push(tutti.ready_ms);
     rss = Math.max(rss, tutti.rss_mb());
     check((await tutti.kill('SIGTERM')) === 0, 'SIGTERM ends with 0');
   }
-  console.log(`      ready ${times.map((t) => t.toFixed(0)).join(' ')} ms, rss ${rss.toFixed(1)} MB`);
-  check(Math.min(...times) < 150, 'ready within 150 ms'); // the best: other work on the machine is not ours
+  console.log(`      rss ${rss.toFixed(1)} MB`);
   check(rss < 40, 'idle below 40 MB');
+});
+
+test('functions in C: refused, and taken with --extern-c', async () => {
+  // A deployment brings its C behind its text, as compiler/bundle.h says.
+  const text = `extern c "f.c" { step fn sum(s: state Sum(8), x: f64) -> f64 }
+pipeline add {
+  from mqtt "in/seq" qos 1 as json { seq: i64, v: f64 }
+  let total = sum(v)
+  into uns "sums/last"
+  on error into dead
+}
+#: file f.c
+typedef double Sum;
+double sum(Sum *s, double x) { return *s += x; }
+`;
+  const tutti = await Tutti.new();
+  const { status, body } = await tutti.call('POST', 'pipelines', { file: 'add.tutti', text });
+  check(status === 400, `refused: ${status}`);
+  check(JSON.stringify(body).includes('C004'), `C004: ${JSON.stringify(body)}`);
+  await tutti.kill('SIGTERM');
+  for (const engine of ['cc', 'interp']) {
+    const willing = await Tutti.new(['serve', '--extern-c', '--engine', engine]);
+    await willing.deploy('add.tutti', text);
+    for (const v of [1, 2.5]) {
+      const pub = start('mosquitto_pub', ['-p', String(willing.mqtt), '-q', '1', '-t', 'in/seq', '-m', JSON.stringify({ seq: 1, v })]);
+      check((await pub.exited) === 0, 'mosquitto_pub was acknowledged');
+    }
+    await until('the sum', async () => {
+      const { status: found, body: node } = await willing.call('GET', 'uns/value/sums/last/total');
+      return found === 200 && node.value === 3.5;
+    });
+    await willing.kill('SIGTERM');
+  }
 });
 
 test('deploy by API, publish by mosquitto_pub, read value and history', async () => {

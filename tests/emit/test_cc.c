@@ -42,7 +42,7 @@ static Status compile(const char *text, const char *cache, Buf *path, bool *cach
 {
     Diag diag = {0};
     buf_clear(path);
-    return cc_shared_object(str_from(text), cache, path, cached, &diag);
+    return cc_shared_object(&(EmitUnits){.main = str_from(text)}, cache, path, cached, &diag);
 }
 
 static int answer(const char *path)

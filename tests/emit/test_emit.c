@@ -37,12 +37,13 @@ static FlowProgram *program(void)
     bool cached = true;
     char full[4096];
     CHECK(realpath(folder, full));
-    Status st = cc_shared_object(buf_view(&text), full, &path, &cached, &diag);
+    Status st =
+        cc_shared_object(&(EmitUnits){.main = buf_view(&text)}, full, &path, &cached, &diag);
     if (st) printf("%s\n", diag.text);
     CHECK_OK(st);
     CHECK(!cached);
     buf_clear(&path);
-    CHECK_OK(cc_shared_object(buf_view(&text), full, &path, &cached, &diag));
+    CHECK_OK(cc_shared_object(&(EmitUnits){.main = buf_view(&text)}, full, &path, &cached, &diag));
     CHECK(cached);
     CHECK_OK(flow_program_load(path.ptr, &press, &diag));
     CHECK(unlink(path.ptr) == 0); /* the object stays mapped */

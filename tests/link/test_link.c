@@ -145,10 +145,11 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtMemInfo) == 72, "compare the new member");
+_Static_assert(sizeof(RtMemInfo) == 80, "compare the new member");
 static void memory(const RtMemInfo *got, const RtMemInfo *want)
 {
     text(got->name, want->name);
+    CHECK_INT(got->external, want->external);
     CHECK_INT(got->layout, want->layout);
     CHECK_INT(got->kind, want->kind);
     CHECK_INT(got->type, want->type);
@@ -217,7 +218,7 @@ static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
     schema(got->in, want->in);
 }
 
-_Static_assert(sizeof(RtProgram) == 64 && sizeof(RtConnectionInfo) == 32, "compare the new member");
+_Static_assert(sizeof(RtProgram) == 72 && sizeof(RtConnectionInfo) == 32, "compare the new member");
 static void program(const RtProgram *got, const RtProgram *want)
 {
     CHECK_INT(got->abi, want->abi);
@@ -265,7 +266,9 @@ static void both_ways(const char *path, const char *cache)
     CHECK(ir);
     CHECK_OK(link_program(ir, arena, &linked, &diag));
     CHECK_OK(emit_c(ir, NULL, &c, &diag));
-    CHECK_OK(cc_shared_object_quick(buf_view(&c), cache, &so, &quick, &diag));
+    EmitUnits units = {.main = buf_view(&c)};
+    CHECK_OK(emit_externs(ir, arena, &units, &diag));
+    CHECK_OK(cc_shared_object_quick(&units, cache, &so, &quick, &diag));
     CHECK_OK(flow_program_load(so.ptr, &loaded, &diag));
     program(&linked->program, flow_program_table(loaded));
     flow_program_free(loaded);

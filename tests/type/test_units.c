@@ -96,7 +96,7 @@ TEST(unknown_and_different_units_are_told_apart)
     CHECK(!unit_find(STR("kpsi"), &unit)); /* no SI prefix on psi */
     CHECK(!unit_find(STR("degC2"), &unit));
     CHECK(!unit_find(STR(""), &unit));
-    CHECK_STR(unit_suggest(STR("barr")), "bar");
+    CHECK_STR(unit_suggest(STR("barr"), NULL), "bar");
 }
 
 TEST(a_difference_of_celsius_converts_without_offset)

@@ -1,0 +1,262 @@
+/* compiler/report/explain.c: `tutti explain FILE`: what happens to a record, and how it runs. */
+#include "compiler/report/report_int.h"
+
+#include "base/rfc3339.h"
+#include "compiler/ir/facts.h"
+#include "compiler/layout/layout.h"
+
+void report__duration(Buf *out, int64_t ns)
+{
+    char text[DURATION_BYTES];
+    buf_str(out, str_slice(text, (size_t)(duration_put(text, ns) - text)));
+}
+
+void report__bytes(Buf *out, uint64_t bytes)
+{
+    if (bytes < 10000)
+        buf_printf(out, "%llu bytes", (unsigned long long)bytes);
+    else if (bytes < UINT64_C(10) << 20)
+        buf_printf(out, "%.1f KiB", (double)bytes / 1024);
+    else
+        buf_printf(out, "%.0f MiB", (double)bytes / (1 << 20));
+}
+
+uint32_t report__line(const Report *r, Span span)
+{
+    return source_place(r->program->source, span.start).line;
+}
+
+/* ---- what a source reads ------------------------------------------------------------------ */
+
+static const IrStage *stage_of_group(const IrPipeline *p, uint32_t group)
+{
+    for (uint32_t i = 0; i < p->stage_count; i++)
+        if (p->stages[i].from == IR_FROM_SOURCE && p->stages[i].from_index == group)
+            return &p->stages[i];
+    return NULL;
+}
+
+static void reads(const Report *r, const IrSource *s)
+{
+    static const char *const checks[] = {
+        "; the whole record must be well-formed",
+        "; what stands behind the last of them is not looked at (check lazy)",
+        "; every field is checked against its type (check strict)"};
+    const IrStage *stage = stage_of_group(r->p, s->group);
+    uint32_t needed = 0;
+    if (!stage) return;
+    for (uint32_t i = 0; i < stage->leaf_count; i++) needed += stage->leaves[i].needed;
+    buf_printf(r->out, "    decodes %u of %u fields", needed, stage->leaf_count);
+    const char *before = ": ";
+    for (uint32_t i = 0; i < stage->leaf_count; i++) {
+        if (!stage->leaves[i].needed) continue;
+        buf_printf(r->out, "%s%.*s", before, STR_ARG(stage->leaves[i].name));
+        before = ", ";
+    }
+    if (s->format == FORMAT_JSON && (size_t)s->check < COUNT_OF(checks))
+        buf_text(r->out, checks[s->check]);
+    buf_char(r->out, '\n');
+}
+
+/* ---- layouts ------------------------------------------------------------------------------ */
+
+static void layout(const Report *r, const Layout *l)
+{
+    Buf *out = r->out;
+    buf_text(out, "      ");
+    for (uint32_t i = 0; i < l->count; i++) {
+        const LayoutItem *item = &l->items[i];
+        Str before = item->before;
+        for (size_t n = 0; n < before.len && n < 200; n++)
+            buf_char(out, before.ptr[n] < ' ' ? ' ' : before.ptr[n]);
+        static const char *const kinds[] = {"~", "~", "~", "null", "{..}"};
+        buf_text(out, kinds[item->kind]);
+    }
+    buf_str(out, l->after);
+    buf_char(out, '\n');
+}
+
+static Status layouts(const Report *r, Str sample, Diag *diag)
+{
+    const IrSource *s = &r->p->sources[0];
+    const IrStage *stage = stage_of_group(r->p, 0);
+    if (s->format != FORMAT_JSON || !stage) return ST_OK;
+    LayoutList list;
+    bool *needed = arena_many(r->arena, bool, stage->leaf_count + 1);
+    if (!needed) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    layout_needed(stage, s->check, needed, stage->leaf_count);
+    Status st = layout_learn(r->program, stage->schema, s, needed, sample, r->arena, &list);
+    if (st) return diag_set(diag, st, "%s", status_text(st));
+    uint32_t votes = 0;
+    for (uint32_t i = 0; i < list.count; i++) votes += list.list[i].votes;
+    if (!list.count) {
+        buf_text(r->out, "  layouts: none, keys are read in any order\n");
+        return ST_OK;
+    }
+    if (votes)
+        buf_printf(r->out,
+                   "  layouts: %u learnt from the sample; a record of another shape is "
+                   "read in any order\n",
+                   list.count);
+    else
+        buf_printf(r->out,
+                   "  layouts: the declared order is expected first; up to %d orders are "
+                   "learnt from the\n    first records; others are read in any order\n",
+                   LAYOUTS_MAX);
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (votes) buf_printf(r->out, "    %u of %u sample lines\n", list.list[i].votes, votes);
+        layout(r, &list.list[i]);
+    }
+    return ST_OK;
+}
+
+/* ---- how it runs -------------------------------------------------------------------------- */
+
+/* The steps whose code is in one stage, in their order. */
+static void steps(const Report *r, const IrStage *s)
+{
+    bool *seen = arena_many(r->arena, bool, r->p->node_count + 1);
+    const char *before = "";
+    for (uint32_t i = 0; seen && i < s->code_count; i++) {
+        uint32_t node = s->code[i].node; /* code of arms goes back and forth */
+        if (node >= r->p->node_count || seen[node]) continue;
+        seen[node] = true;
+        buf_printf(r->out, "%s%.*s", before, STR_ARG(r->p->nodes[node].kind));
+        before = ", ";
+    }
+    if (!before[0]) buf_text(r->out, "nothing to do");
+    buf_char(r->out, '\n');
+}
+
+static const IrWindow *window_at(const IrPipeline *p, uint32_t index)
+{
+    return index < p->window_count ? &p->windows[index] : NULL;
+}
+
+static void fusion(const Report *r)
+{
+    const IrPipeline *p = r->p;
+    buf_printf(r->out,
+               "  runs as %u function%s; the steps of each are one piece of code, a record is "
+               "not copied between them\n",
+               p->stage_count, p->stage_count == 1 ? "" : "s");
+    for (uint32_t i = 0; i < p->stage_count; i++) {
+        const IrStage *s = &p->stages[i];
+        const IrWindow *w = window_at(p, s->from_index);
+        buf_printf(r->out, "    %u  ", i + 1);
+        switch (s->from) {
+        case IR_FROM_SOURCE:
+            buf_text(r->out, s->from_index ? "for each record of the other stream, which comes at "
+                                             "its own time: "
+                                           : "for each record: ");
+            break;
+        case IR_FROM_WINDOW:
+            buf_printf(r->out,
+                       "for each row of the window in line %u; a row has to wait until its "
+                       "window closes: ",
+                       w ? report__line(r, w->span) : 0);
+            break;
+        case IR_FROM_LATE:
+            buf_printf(r->out, "for each record that is late for the window in line %u: ",
+                       w ? report__line(r, w->span) : 0);
+            break;
+        case IR_FROM_EACH: buf_text(r->out, "for each item, as often as the list is long: "); break;
+        default: buf_text(r->out, "for each record that comes back from waiting: "); break;
+        }
+        steps(r, s);
+    }
+}
+
+/* ---- steps -------------------------------------------------------------------------------- */
+
+static void time_of(const Report *r)
+{
+    const IrTime *t = &r->p->time;
+    buf_text(r->out, "    the watermark is the highest time seen minus ");
+    report__duration(r->out, t->order_ns);
+    buf_text(r->out, "; a source silent for ");
+    report__duration(r->out, t->idle_ns);
+    buf_text(r->out, " lets it advance");
+    if (t->ahead_ns) {
+        buf_text(r->out, "; more than ");
+        report__duration(r->out, t->ahead_ns);
+        buf_text(r->out, " ahead of the clock is an error");
+    }
+    buf_char(r->out, '\n');
+}
+
+static void node(const Report *r, uint32_t index)
+{
+    const IrPipeline *p = r->p;
+    const IrNode *n = &p->nodes[index];
+    buf_printf(r->out, "  line %u  %.*s\n", report__line(r, n->span), STR_ARG(n->label));
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (p->sources[i].node == index) reads(r, &p->sources[i]);
+    if (p->time.present && p->time.node == index) time_of(r);
+    report__state_of(r, index);
+    for (uint32_t i = 0; i < p->sink_count; i++)
+        if (p->sinks[i].node == index) report__delivery(r, i);
+    if (!n->reason_count) return;
+    buf_text(r->out, "    may fail: ");
+    for (uint32_t i = 0; i < n->reason_count; i++)
+        buf_printf(r->out, "%s%.*s", i ? ", " : "", STR_ARG(n->reasons[i]));
+    buf_char(r->out, '\n');
+}
+
+static void errors(const Report *r)
+{
+    const IrPipeline *p = r->p;
+    if (p->error_sink_count)
+        buf_text(r->out, "  records that fail go where `on error` says");
+    else
+        buf_text(r->out, p->error_drop ? "  records that fail are counted and dropped"
+                                       : "  records that fail go to the dead-letter table, "
+                                         "from where they can be replayed");
+    if (p->stop_above > 0) {
+        buf_printf(r->out, "; the pipeline stops above %g%% in ", p->stop_above * 100);
+        report__duration(r->out, p->stop_in_ns);
+    }
+    buf_char(r->out, '\n');
+}
+
+static Status pipeline(const Report *r, Str sample, Diag *diag)
+{
+    buf_printf(r->out, "pipeline %.*s%s\n", STR_ARG(r->p->name),
+               r->p->bounded ? " (ends with its input)" : "");
+    for (uint32_t n = 0; n < r->p->node_count; n++) node(r, n);
+    errors(r);
+    report__state_all(r);
+    fusion(r);
+    return layouts(r, sample, diag);
+}
+
+Status report_explain(const IrProgram *program, Str name, Str sample, Buf *out, Diag *diag)
+{
+    Linked *linked;
+    Arena *arena = arena_new(0, (size_t)256 << 20);
+    if (!arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    Status st = link_program(program, arena, &linked, diag);
+    for (uint32_t i = 0; i < program->pipeline_count && !st; i++) {
+        Report r = {program, linked, &program->pipelines[i], &linked->pipelines[i], arena, out};
+        if (name.len && !str_eq(name, r.p->name)) continue;
+        if (i && !name.len) buf_char(out, '\n');
+        st = pipeline(&r, sample, diag);
+    }
+    arena_free(arena);
+    return st;
+}
+
+void report_graph(const IrProgram *program, Str name, Buf *out)
+{
+    static const char *const ports[] = {"", " error", " late"};
+    for (uint32_t i = 0; i < program->pipeline_count; i++) {
+        const IrPipeline *p = &program->pipelines[i];
+        if (name.len && !str_eq(name, p->name)) continue;
+        buf_printf(out, "pipeline %.*s\n", STR_ARG(p->name));
+        for (uint32_t n = 0; n < p->node_count; n++)
+            buf_printf(out, "  %u %.*s\n", n, STR_ARG(p->nodes[n].label));
+        for (uint32_t w = 0; w < p->wire_count; w++)
+            buf_printf(out, "  %u -> %u%s\n", p->wires[w].from, p->wires[w].to,
+                       ports[p->wires[w].port]);
+    }
+}

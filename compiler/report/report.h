@@ -1,0 +1,17 @@
+/* compiler/report/report.h: programs in sentences, for people; see README.md.
+ *
+ * `pipeline` empty: all of the program. Nothing is written when there is none of that name. Texts
+ * go to `out`, which the caller checks at the end. */
+#ifndef TUTTI_COMPILER_REPORT_REPORT_H
+#define TUTTI_COMPILER_REPORT_REPORT_H
+
+#include "compiler/ir/ir.h"
+
+/* What a pipeline does with a record, how it runs, what it keeps, where rows go. `sample`: some
+ * lines of its input, from which layouts are learnt; empty: the declared order. */
+MUST Status report_explain(const IrProgram *program, Str pipeline, Str sample, Buf *out,
+                           Diag *diag);
+/* Nodes and wires as text. */
+void report_graph(const IrProgram *program, Str pipeline, Buf *out);
+
+#endif

@@ -1,0 +1,27 @@
+/* compiler/report/report_int.h: what the files of this folder share. */
+#ifndef TUTTI_COMPILER_REPORT_REPORT_INT_H
+#define TUTTI_COMPILER_REPORT_REPORT_INT_H
+
+#include "compiler/link/link.h"
+#include "compiler/report/report.h"
+
+typedef struct Report {
+    const IrProgram *program;
+    const Linked *linked;
+    const IrPipeline *p;
+    const RtPipelineInfo *info; /* of p */
+    Arena *arena;
+    Buf *out;
+} Report;
+
+void report__duration(Buf *out, int64_t ns);
+void report__bytes(Buf *out, uint64_t bytes); /* 312 bytes, 4.5 KiB */
+uint32_t report__line(const Report *r, Span span);
+
+/* state.c: what node `index` keeps, a line each; and all of the pipeline. */
+void report__state_of(const Report *r, uint32_t index);
+void report__state_all(const Report *r);
+/* delivery.c */
+void report__delivery(const Report *r, uint32_t sink);
+
+#endif

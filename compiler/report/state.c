@@ -1,0 +1,181 @@
+/* compiler/report/state.c: what a pipeline keeps between records, and how much that can become.
+ *
+ * Sizes are those of the tables the runtime works with. Entries and slots come in blocks that
+ * double, so up to twice of what is used is held; around each stands what dict.h and window.c need.
+ */
+#include "compiler/report/report_int.h"
+
+#include "compiler/ir/facts.h"
+
+enum {
+    ENTRY_ROOM = 64 + 16, /* of a key in a dictionary, besides its bytes and its cell */
+    KEY_ROOM = 96,        /* of a key of windows, besides its bytes */
+    SLOT_ROOM = 96,       /* of a key in one window, besides its aggregates */
+    STATE_MAX = 256 << 20 /* of an instance: FlowLimits.state_bytes when left out */
+};
+
+static uint64_t key_bytes(const IrReg *keys, uint32_t count)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        IrType type = keys[i].type;
+        bool text = type == IR_STR || type == IR_BYTES || type == IR_JSON;
+        bytes += text ? 4 + (uint64_t)keys[i].bytes_max : 8;
+    }
+    return bytes;
+}
+
+static void key_names(const Report *r, const IrReg *keys, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        Str name = keys[i].name.len ? keys[i].name : STR("a key");
+        buf_printf(r->out, "%s%.*s", i ? ", " : "", STR_ARG(name));
+    }
+}
+
+/* ---- windows ------------------------------------------------------------------------------ */
+
+static uint64_t window_key_bytes(const Report *r, uint32_t index)
+{
+    const IrWindow *w = &r->p->windows[index];
+    const RtWindowInfo *info = &r->info->windows[index];
+    return 2 * (SLOT_ROOM + (uint64_t)info->slot_bytes) + KEY_ROOM +
+           key_bytes(w->keys, w->key_count);
+}
+
+static void sketches(const Report *r, uint32_t index)
+{
+    const RtWindowInfo *info = &r->info->windows[index];
+    for (uint32_t i = 0; i < info->agg_count; i++) {
+        if (info->aggs[i].kind != RT_AGG_QUANTILE) continue;
+        uint64_t chunk = sizeof(RtChunk) + (sizeof(u32) << info->aggs[i].bits);
+        buf_text(r->out, "    and ");
+        report__bytes(r->out, chunk);
+        buf_text(r->out, " for each power of two that the values of a quantile span\n");
+        return;
+    }
+}
+
+static void window(const Report *r, uint32_t index)
+{
+    const IrWindow *w = &r->p->windows[index];
+    Buf *out = r->out;
+    buf_text(out, w->key_count ? "    one row for each " : "    one row for all");
+    key_names(r, w->keys, w->key_count);
+    if (w->size_count) {
+        buf_printf(out, ", every %llu records", (unsigned long long)w->size_count);
+    } else if (w->size_ns > 1) {
+        buf_text(out, ", every ");
+        report__duration(out, w->size_ns);
+        buf_text(out, w->event_time ? " of event time" : " of arrival time");
+    }
+    buf_text(out, "\n    keeps at most ");
+    report__bytes(out, window_key_bytes(r, index));
+    buf_text(out, " for a key in an open window");
+    if (w->event_time && !w->size_count && w->size_ns > 0)
+        buf_printf(out, "; %lld are open at once in a stream without gaps",
+                   (long long)(r->p->time.order_ns / w->size_ns + 2));
+    buf_char(out, '\n');
+    sketches(r, index);
+    buf_text(out, w->late_stage != NO_INDEX ? "    late records go where `on late` says\n"
+                  : w->late_dead            ? "    late records go to the dead-letter table\n"
+                                            : "    late records are counted and dropped\n");
+}
+
+/* ---- memories and joins ------------------------------------------------------------------- */
+
+/* A cell: see runtime/flow/mem.c. */
+static uint64_t cell_bytes(const IrMem *m)
+{
+    switch (m->kind) {
+    case MEM_BASELINE: return 16 + 60 * 16;
+    case MEM_THROTTLE: return 16 + 8 * m->count;
+    case MEM_CELL: return m->bytes;
+    default: return 32 + ir_mem_bytes_max(m);
+    }
+}
+
+static uint64_t entry_bytes(const IrReg *keys, uint32_t count, uint64_t payload)
+{
+    uint64_t key = key_bytes(keys, count);
+    return 2 * (ENTRY_ROOM + payload + (key > 20 ? key : 0)); /* 16 bytes and a length: inside */
+}
+
+static uint64_t mem_key_bytes(const IrMem *m)
+{
+    return m->key_count ? entry_bytes(m->keys, m->key_count, cell_bytes(m)) : cell_bytes(m);
+}
+
+static void mem(const Report *r, const IrMem *m)
+{
+    buf_printf(r->out, "    `%.*s` keeps at most ", STR_ARG(m->name));
+    report__bytes(r->out, mem_key_bytes(m));
+    if (m->key_count) {
+        buf_text(r->out, " for each ");
+        key_names(r, m->keys, m->key_count);
+        buf_text(r->out, "; when memory ends, the key not seen for longest is forgotten\n");
+    } else {
+        buf_text(r->out, " for the whole stream\n");
+    }
+}
+
+static uint64_t join_key_bytes(const Report *r, const IrJoin *j)
+{
+    return entry_bytes(j->keys, j->key_count,
+                       17 * (uint64_t)ir_leaf_count(r->program, j->schema) + 32);
+}
+
+static void join(const Report *r, const IrJoin *j)
+{
+    buf_printf(r->out, "    the last row of `%.*s` for each ", STR_ARG(j->name));
+    key_names(r, j->keys, j->key_count);
+    if (j->within_ns) {
+        buf_text(r->out, ", for ");
+        report__duration(r->out, j->within_ns);
+    }
+    buf_text(r->out, "; at most ");
+    report__bytes(r->out, join_key_bytes(r, j));
+    buf_text(r->out, " and its texts, each\n");
+}
+
+/* ---- all ---------------------------------------------------------------------------------- */
+
+void report__state_of(const Report *r, uint32_t index)
+{
+    const IrPipeline *p = r->p;
+    for (uint32_t i = 0; i < p->window_count; i++)
+        if (p->windows[i].node == index) window(r, i);
+    for (uint32_t i = 0; i < p->mem_count; i++)
+        if (p->mems[i].node == index) mem(r, &p->mems[i]);
+    for (uint32_t i = 0; i < p->join_count; i++)
+        if (p->joins[i].node == index) join(r, &p->joins[i]);
+}
+
+void report__state_all(const Report *r)
+{
+    const IrPipeline *p = r->p;
+    uint64_t keyed = 0, fixed = 0;
+    for (uint32_t i = 0; i < p->window_count; i++)
+        *(p->windows[i].key_count ? &keyed : &fixed) += window_key_bytes(r, i);
+    for (uint32_t i = 0; i < p->mem_count; i++)
+        *(p->mems[i].key_count ? &keyed : &fixed) += mem_key_bytes(&p->mems[i]);
+    for (uint32_t i = 0; i < p->join_count; i++) keyed += join_key_bytes(r, &p->joins[i]);
+    if (!keyed && !fixed) {
+        buf_text(r->out, "  keeps nothing between records\n");
+        return;
+    }
+    buf_text(r->out, "  keeps ");
+    if (keyed) {
+        buf_text(r->out, "at most ");
+        report__bytes(r->out, keyed);
+        buf_text(r->out, " for each key");
+        if (fixed) buf_text(r->out, " and ");
+    }
+    if (fixed) {
+        report__bytes(r->out, fixed);
+        buf_text(r->out, " once");
+    }
+    buf_text(r->out, "; never more than ");
+    report__bytes(r->out, STATE_MAX);
+    buf_text(r->out, " in all\n");
+}

@@ -1,0 +1,134 @@
+// tests/tools/explain.mjs: what explain says agrees with what runs do.
+import assert from "node:assert/strict";
+import { folder, programs, test, tutti } from "./lib.mjs";
+
+const press = `type Press = { ts: time, machine: string(16), line: string(4), temp: f64 [degC] in -60..400, n: i32, note: string(64) }
+pipeline stats {
+  from mqtt "plant/+/press" qos 1 as json Press
+  time ts order 2s idle 30s max ahead 5m
+  where temp > 80 [degC]
+  let f = temp to [degF]
+  window tumble 10s by machine { n = count()  avg = mean(f)  p95 = quantile(f, 0.95, within 1%) }
+  into uns "acme/{machine}/stats"
+  into historian press_10s key (machine, start)
+  on late into file "late.ndjson"
+  on error into dead stop above 5% in 1m
+}
+pipeline plain {
+  from stdin as json Press
+  into stdout
+  on error drop
+}
+`;
+
+function explain(text, ...args) {
+    const dir = folder();
+    const { code, out, err } = tutti(["explain", ...args.slice(1), dir.file("p.tutti", text), ...args.slice(0, 1)]);
+    assert.equal(code, 0, err);
+    return out;
+}
+
+test("a program in sentences: what is read, what waits, what is promised", () => {
+    const out = explain(press, "stats");
+    assert.match(out, /decodes 6 of 6 fields:/); // late records are written whole
+    const narrow = explain(press.replace("into file \"late.ndjson\"", "drop"), "stats");
+    assert.match(narrow, /decodes 3 of 6 fields: ts, machine, temp;/); // n and note are read by nobody
+    assert.match(out, /watermark is the highest time seen minus 2s; a source silent for 30s/);
+    assert.match(out, /one row for each machine, every 10s of event time/);
+    assert.match(out, /2 are open at once/); // 10s of it, and up to 2s behind
+    assert.match(out, /for each record: from, time, where, let, window/);
+    assert.match(out, /for each row of the window in line 7; .*: window, into, into/);
+    assert.match(out, /stops above 5% in 1m/);
+    const [uns, historian] = out.split("\n").filter((l) => /at least once/.test(l));
+    assert.match(uns, /the last value of a path holds/);
+    assert.match(historian, /replaces itself by its key/);
+    assert.doesNotMatch(out, /pipeline plain/);
+    assert.match(explain(press, "plain"), /keeps nothing between records/);
+    assert.match(explain(press, "plain"), /each row once and in order/);
+    assert.match(explain(press.replace("qos 1", "qos 0"), "stats"), /at most once/);
+    assert.equal(tutti(["explain", folder().file("p.tutti", press), "other"]).code, 2);
+});
+
+test("layouts are learnt from a sample", () => {
+    const dir = folder();
+    const line = '{"machine": "a", "ts": "2026-11-23T10:00:00Z", "line": "1", "n": 1, "temp": 90.5, "note": "x"}\n';
+    const out = explain(press, "plain", "--samples", dir.file("s.ndjson", line.repeat(50)));
+    assert.match(out, /1 learnt from the sample/);
+    assert.ok(out.includes('{"machine": "~", "ts": "~", "line": "~", "n": ~, "temp": ~, "note": "~"}'), out);
+    assert.match(explain(press, "plain"), /the declared order is expected first/);
+});
+
+test("--dump shows the program before and behind each pass", () => {
+    const dir = folder();
+    const file = dir.file("p.tutti", "type R = { a: f64 }\npipeline p {\n  from stdin as json R\n  let b = a * (2 + 3)\n  into stdout\n  on error drop\n}\n");
+    const dump = (what) => tutti(["explain", `--dump=${what}`, file]).out;
+    assert.match(dump("lower"), /needs\n/); // what is read is found by the last pass
+    assert.match(dump("dead"), /needs a\n/);
+    for (const pass of ["fold", "cse", "dead", "graph"]) assert.ok(dump(pass).length > 0, pass);
+    assert.match(dump("c"), /tutti_program/);
+    const wrong = tutti(["explain", "--dump=nonsense", file]);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /lower, fold, .*ir, graph and c are/);
+});
+
+test("words: stages, functions, connectors, reasons, units, codes", () => {
+    const said = (name) => tutti(["explain", name]).out;
+    assert.match(said("where"), /^where: stage\n/);
+    assert.match(said("sqrt"), /sqrt\(f64\) -> f64[\s\S]*`range`/);
+    assert.match(said("mqtt"), /behind `from`:\n[\s\S]*qos/);
+    assert.match(said("div_zero"), /^div_zero: reason\n/);
+    assert.match(said("kW"), /dimension: power/);
+    assert.match(said("T014"), /^T014: /);
+    const wrong = tutti(["explain", "wehre"]);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /did you mean `where`/);
+});
+
+test("every program can be explained and dumped", () => {
+    for (const { path } of programs("examples", "tests/lang/good", "tests/lang/state", "tests/lang/use")) {
+        if (path.includes("/lib/")) continue;
+        const cwd = new URL("../..", import.meta.url).pathname;
+        const { code, out, err } = tutti(["explain", path], { cwd });
+        assert.equal(code, 0, `${path}\n${err}`);
+        if (/^pipeline/m.test(out)) assert.match(out, /keeps |runs as/, path);
+        assert.equal(tutti(["explain", "--dump=ir", path], { cwd }).code, 0, path);
+    }
+});
+
+// The bound of state, against what a run with many keys really takes.
+const bounded = [
+    ["a window", "window tumble 10s by machine { n = count()  avg = mean(temp)  hi = max(temp)  l = last(note)  s = stddev(temp) }"],
+    ["dedupe", "dedupe by machine within 1h"],
+    ["a memory", "let before = prev(note)  d = delta(temp)"],
+];
+
+for (const [name, stage] of bounded) {
+    test(`state of ${name} stays within what explain says`, () => {
+        const dir = folder();
+        const program = `type R = { ts: time, machine: string(16), temp: f64, note: string(64) }
+pipeline p {
+  from stdin as json R
+  time ts order 1s
+  ${stage}
+  into stdout
+  on error into dead
+}
+`;
+        const file = dir.file("p.tutti", program);
+        const said = tutti(["explain", file]).out;
+        const perKey = /keeps at most ([\d.]+) bytes for each key/.exec(said);
+        const once = /keeps ([\d.]+) bytes once/.exec(said);
+        assert.ok(perKey || once, said);
+        const keys = 4000;
+        const lines = [];
+        for (let i = 0; i < keys * 2; i++)
+            lines.push(JSON.stringify({ ts: "2026-11-23T10:00:00Z", machine: `machine-${String(i % keys).padStart(8, "0")}`, temp: i, note: "n".repeat(64) }));
+        const run = tutti(["run", "--batch", "--stats", "--cache", dir.path, file], { input: lines.join("\n") + "\n", native: true });
+        assert.equal(run.code, 0, run.err);
+        const stats = JSON.parse(run.err.trim().split("\n").pop());
+        assert.equal(stats.errors, 0, run.err.slice(0, 500));
+        const bound = keys * Number(perKey?.[1] ?? 0) + Number(once?.[1] ?? 0) + 65536; // what it begins with
+        assert.ok(stats.state_bytes <= bound, `${stats.state_bytes} bytes, said ${bound}`);
+        if (perKey) assert.ok(stats.state_bytes * 4 > bound, `the bound ${bound} is far above ${stats.state_bytes}`);
+    });
+}
