@@ -57,10 +57,10 @@ void emit_windows(Emit *e)
             const IrAgg *agg = &w->aggs[a];
             const IrField *f = agg_field(e, w, a);
             emit_f(e,
-                   "    {.kind = %d, .type = %d, .bits = %u, .offset = __builtin_offsetof(struct "
+                   "    {.kind = %d, .type = %d, .scale = %u, .bits = %u, .offset = __builtin_offsetof(struct "
                    "Slot_%" PRIu32 "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32
                    ", .count = %" PRIu32 ", .p = %a, .name = ",
-                   (int)agg->kind, (int)agg->type, ir_agg_bits(agg), e->index, i, a,
+                   (int)agg->kind, (int)agg->type, agg->scale, ir_agg_bits(agg), e->index, i, a,
                    ir_agg_text_max(agg, f), agg->count, agg->p);
             emit_literal(e, f ? f->name : STR(""));
             emit_f(e, "},\n");
@@ -115,11 +115,12 @@ static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, 
     case AGG_COUNT: emit_f(e, "slot->a%" PRIu32 ".n++;\n", at); break;
     case AGG_COUNT_IF: emit_f(e, "slot->a%" PRIu32 ".n += (%s) != 0;\n", at, v); break;
     case AGG_MEAN:
-        if (agg->type == IR_DECIMAL)
-            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s / 1e%u);\n", at, v,
-                   value == NO_REG ? 0u : e->stage->regs[value].scale);
-        else
+        if (agg->type == IR_DECIMAL) {
+            emit_f(e, "if (RT_RARE(!rt_add_i64(&slot->a%" PRIu32 ", %s))) ", at, v);
+            emit_leave_ins(e, ins, "RT_OVERFLOW");
+        } else {
             emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s);\n", at, v);
+        }
         break;
     case AGG_SUM:
         if (emit_is_float(agg->type)) {

@@ -120,7 +120,6 @@ typedef struct Add {
     AddKind kind;
     Place value;
     uint32_t has, offset, bits;
-    double tens; /* MEAN of a decimal: divided by this; else 0 */
 } Add;
 
 typedef enum PieceKind {

@@ -115,7 +115,7 @@ static AddKind add_kind(const IrAgg *agg)
     switch (agg->kind) {
     case AGG_COUNT: return ADD_COUNT;
     case AGG_COUNT_IF: return ADD_COUNT_IF;
-    case AGG_MEAN: return ADD_F64;
+    case AGG_MEAN: return agg->type == IR_DECIMAL ? ADD_I64 : ADD_F64;
     case AGG_SUM:
         if (agg->type == IR_F32 || agg->type == IR_F64) return ADD_F64;
         return agg->type == IR_U32 || agg->type == IR_U64 ? ADD_U64 : ADD_I64;
@@ -142,10 +142,6 @@ static const Add *adds(Translate *t, const IrIns *ins, const IrWindow *window,
         add->has = kept(t, ins, pairs[2 * a + 1]).column;
         add->offset = info->aggs[a].offset;
         add->bits = info->aggs[a].bits;
-        if (agg->kind == AGG_MEAN && agg->type == IR_DECIMAL) {
-            add->tens = 1;
-            for (unsigned k = 0; k < add->value.scale; k++) add->tens *= 10;
-        }
     }
     return list;
 }

@@ -29,10 +29,7 @@ static double number_of(const Frame *f, const Add *add, uint32_t lane)
     case CELL_U64: return (double)COLUMN(f, uint64_t, add->value.column)[lane];
     case CELL_U8: return (double)COLUMN(f, uint8_t, add->value.column)[lane];
     case CELL_I32: return (double)COLUMN(f, int32_t, add->value.column)[lane];
-    default: {
-        double v = (double)COLUMN(f, int64_t, add->value.column)[lane];
-        return add->tens != 0 ? v / add->tens : v;
-    }
+    default: return (double)COLUMN(f, int64_t, add->value.column)[lane];
     }
 }
 

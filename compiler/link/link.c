@@ -150,6 +150,7 @@ static void aggregates(Link *link, const IrWindow *w, RtWindowInfo *info)
         list[a] = (RtAggInfo){
             .kind = (u8)agg->kind,
             .type = (u8)agg->type,
+            .scale = agg->scale,
             .bits = (u8)ir_agg_bits(agg),
             .offset = offset,
             .bytes_max = ir_agg_text_max(agg, f),

@@ -128,6 +128,7 @@ typedef struct NamedType {
 typedef struct AggScope {
     IrBuilder *in; /* where inputs are computed */
     Row *in_row;
+    Str use; /* `using good|any`, or empty */
     uint32_t in_time; /* Flow.time_reg of the inputs */
     IrAgg *aggs;
     uint32_t *inputs; /* value and has of each */
@@ -217,6 +218,8 @@ Val check__item(Check *c, const Record *record, uint32_t item, Span span);
 Val check__item_if(Check *c, const Record *record, uint32_t item, uint32_t has, Span span);
 /* Loads the leaves of a record from the stage's input as a row. */
 Row *check__load(Check *c, const Record *record);
+/* BOOL register: a record that may be missing is there; NO_REG: always. */
+uint32_t check__record_has(Check *c, const Val *v);
 Row *check__row_copy(Check *c, const Row *row);
 RowField *check__row_find(const Row *row, Str name);
 void check__row_set(Check *c, Row *row, Str name, Val val, Span span);
@@ -267,6 +270,7 @@ Val check__convert(Check *c, const AstExpr *e);
 /* As JSON out would print it, unquoted; false: such a constant has no text. */
 bool check__constant_text(Check *c, const Val *v, Str *ret_text);
 Val check__call(Check *c, const AstExpr *e, const Type *want);
+uint32_t check__agg_leaf(Check *c, IrAgg agg, uint32_t value, uint32_t has, const Type *type);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
 /* The type that + gives, or *: decimals add their digits there. */
 Type check__number_type(IrOp op, const Val *a, const Val *b);
@@ -302,6 +306,10 @@ uint32_t check__tag_quality(const Val *v); /* ENUM register: 0 good, 1 uncertain
 Val check__untag(Check *c, Val v, Tagged *t);
 /* The result of what was computed from them: a tag when any of them was. */
 Val check__retag(Check *c, Val v, const Tagged *t);
+Type check__quality_type(void);
+uint32_t check__tag_good(Check *c, const Val *v, Span span); /* BOOL register: is it good */
+/* As check__retag, of a value that may be missing. */
+Val check__retag_optional(Check *c, Val v, const Tagged *t);
 Val check__as_tag(Check *c, Val v); /* a plain value: good, without time */
 void check__value_fix(Check *c, Diagnostic *d, const Val *v); /* "x.value" where v is a tag */
 /* lists.c */
@@ -315,12 +323,15 @@ Val check__list_agg(Check *c, const AstExpr *e, IrAggKind kind, bool *ret_is_lis
 Val check__memory(Check *c, const AstExpr *e, bool *ret_known);
 Val check__becomes(Check *c, const AstExpr *e);
 Val check__reset(Check *c, const AstExpr *e, const AstExpr *reset);
+/* x per second; a plain number stays plain. False (reported): too long. */
+bool check__rate_unit(Check *c, const Val *v, const Unit **ret_unit);
 const char *check__memory_name(uint32_t index); /* NULL past the last */
 /* A MEM of the pipeline at hand; inputs are settled, `by` NULL takes the keys of the place. */
 Val check__memory_call(Check *c, IrMem mem, const AstPick *by, const Val *inputs, uint32_t count,
                        Type result, bool optional, Span span);
 /* A value that a memory takes: single, finite, in a register; missing ones are not looked at. */
-bool check__input(Check *c, const AstExpr *e, Val *v);
+/* With `t` a tag's value is taken out of it. */
+bool check__input(Check *c, const AstExpr *e, Val *v, Tagged *t);
 /* Brings both into the type in which they compare; x may be missing. `unit`: of x, or of a
  * difference. */
 bool check__unify(Check *c, Val *x, Val *limit, const Unit *unit, Span span);

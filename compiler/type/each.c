@@ -102,6 +102,8 @@ void flow__each(Flow *f, const AstStage *stage)
     IrStage *next = flow__stage(f, IR_FROM_EACH, index, check__schema(c, input));
     flow__leave(f);
     flow__stage_begin(f, next, node);
-    f->row = c->row = in_order(c, f->row, check__load(c, input), e);
+    Row *row = in_order(c, f->row, check__load(c, input), e);
+    flow__move_clock(f, f->row, row);
+    f->row = c->row = row;
     f->time_reg = NO_REG; /* of the stage before; the runtime knows the time at hand */
 }

@@ -60,7 +60,7 @@ static Val deadband(Check *c, const AstStage *stage)
     if (AST_HAS(stage->as.deadband.silence) &&
         !positive(c, &stage->as.deadband.silence, "`max silence`"))
         return check__error_val(stage->span);
-    if (!check__input(c, x->value, &in[0])) return check__error_val(stage->span);
+    if (!check__input(c, x->value, &in[0], NULL)) return check__error_val(stage->span);
     IrType kind = in[0].type.kind;
     if (!type_is_number(kind) && kind != IR_DURATION) {
         diag_error(c->diags, DIAG_T005, in[0].span, "`deadband` works on numbers, this is %.*s",

@@ -29,6 +29,9 @@ typedef struct Place {
     const AstPick *clock_by; /* of the time stage before */
     Str *keys;               /* names of keys that the rows here have: of the window before */
     uint32_t key_count;
+    uint32_t *clock_regs; /* where the keys of `clock by` are, or NO_REG */
+    uint32_t clock_count;
+    bool updates; /* rows may come again: `on late update` */
 } Place;
 
 /* A pipeline at hand. Lists grow in the arena; `p` is filled at the end.
@@ -102,6 +105,9 @@ void flow__back(Flow *f, IrStage *stage); /* to one that was left */
 Str flow__label(Flow *f, Span span);      /* the text, shortened to a line */
 
 /* stages.c, filters.c, each.c, join.c, split.c, window.c */
+void flow__delay(Flow *f, const AstStage *stage);
+/* Another stage begins with `after`: where the clock's keys are in it. */
+void flow__move_clock(Flow *f, const Row *before, const Row *after);
 void flow__drop_unless(Flow *f, uint32_t cond, uint32_t node, Str reason);
 void flow__filter(Flow *f, const AstStage *stage, uint32_t node);
 void flow__transform(Flow *f, const AstStage *stage);

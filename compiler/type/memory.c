@@ -116,6 +116,19 @@ static bool keys_here(Check *c, Span span, const char *what, Keys *keys)
 
 /* ---- one memory ---- */
 
+/* By what state finds its place in the next version: what it is and for which name; places of one
+ * name are numbered. */
+static Str place_name(Check *c, const char *word)
+{
+    const Flow *f = c->flow;
+    Str name = check__text(c, "%.*s.%s.%.*s", STR_ARG(f->p.name), word, STR_ARG(c->target));
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < f->p.mem_count; i++)
+        same += str_eq(f->p.mems[i].name, name) || (str_starts(f->p.mems[i].name, name) &&
+                                                    f->p.mems[i].name.ptr[name.len] == '#');
+    return same ? check__text(c, "%.*s#%u", STR_ARG(name), same) : name;
+}
+
 Val check__memory_call(Check *c, IrMem mem, const AstPick *by, const Val *inputs, uint32_t count,
                        Type result, bool optional, Span span)
 {
@@ -152,8 +165,7 @@ Val check__memory_call(Check *c, IrMem mem, const AstPick *by, const Val *inputs
         return check__error_val(span);
     }
     uint32_t args[KEYS_MAX + 2 * INPUTS_MAX], total = 0;
-    mem.name = check__text(c, "%.*s.%s%s%.*s.%u", STR_ARG(f->p.name), word,
-                           c->target.len ? "." : "", STR_ARG(c->target), f->p.mem_count);
+    mem.name = place_name(c, word);
     mem.keys = NEW(c, IrReg, keys.count + 1);
     mem.key_count = keys.count;
     if (keys.count) memcpy(mem.keys, keys.types, keys.count * sizeof(IrReg));
@@ -186,8 +198,9 @@ bool check__key(Check *c, Val *v, Span span)
     if (check__bad(v)) return false;
     if (!check__present(c, v, check__key_needs)) return false;
     if (v->type.kind == IR_RECORD || v->type.kind == IR_JSON || v->type.kind >= IR_LIST) {
-        diag_error(c->diags, DIAG_S013, span, "a key is a single value, this is %.*s",
-                   STR_ARG(type_text(c->arena, &v->type)));
+        Diagnostic *d = diag_error(c->diags, DIAG_S013, span, "a key is a single value, this is %.*s",
+                                   STR_ARG(type_text(c->arena, &v->type)));
+        check__value_fix(c, d, v);
         return false;
     }
     *v = check__settle(c, *v, STR_NONE);
@@ -226,10 +239,11 @@ static Val misused(Check *c, const AstExpr *e, const Function *fn)
     return check__error_val(e->span);
 }
 
-bool check__input(Check *c, const AstExpr *e, Val *v)
+bool check__input(Check *c, const AstExpr *e, Val *v, Tagged *t)
 {
     *v = check__expr(c, e, NULL);
     if (check__bad(v)) return false;
+    if (t) *v = check__untag(c, *v, t);
     if (v->type.null) {
         diag_error(c->diags, DIAG_T009, e->span, "null alone has no type");
         return false;
@@ -273,8 +287,7 @@ static const Unit *difference_unit(Check *c, const Unit *unit)
     return out;
 }
 
-/* x per second; a plain number stays plain. */
-static bool rate_unit(Check *c, const Val *v, const Unit **ret_unit)
+bool check__rate_unit(Check *c, const Val *v, const Unit **ret_unit)
 {
     Unit second, *out = NEW(c, Unit, 1);
     *ret_unit = NULL;
@@ -288,10 +301,52 @@ static bool rate_unit(Check *c, const Val *v, const Unit **ret_unit)
     return true;
 }
 
+static Val quality_before(Check *c, const Tagged *t, uint32_t has, Span span)
+{
+    Val q = {.type = check__quality_type(), .reg = t->quality, .has = has, .span = span};
+    IrMem mem = {.kind = MEM_PREV};
+    q.type.optional = has != NO_REG;
+    return check__memory_call(c, mem, NULL, &q, 1, check__quality_type(), true, span);
+}
+
+/* The worst of this record and the one before. */
+static void both_qualities(Check *c, Tagged *t, uint32_t has, Span span)
+{
+    Val q = quality_before(c, t, has, span);
+    Type type = check__quality_type();
+    uint32_t worst = build_reg(c->b, check__reg_of(&type, STR_NONE));
+    build_ins(c->b, IR_MOVE, worst, t->quality, NO_REG);
+    build_ins(c->b, IR_IF, NO_REG, q.has, NO_REG);
+    Val above = check__emit2(c, IR_GT, (Type){.kind = IR_BOOL}, q.reg, t->quality, span);
+    build_ins(c->b, IR_IF, NO_REG, above.reg, NO_REG);
+    build_ins(c->b, IR_MOVE, worst, q.reg, NO_REG);
+    build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
+    build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
+    t->quality = worst;
+}
+
+/* A tag's prev is what the tag was: value, quality and time. */
+static Val prev(Check *c, const AstExpr *e)
+{
+    Val v;
+    IrMem mem = {.kind = MEM_PREV};
+    Tagged t = {0};
+    if (!check__input(c, e->as.call.args->value, &v, &t)) return check__error_val(e->span);
+    uint32_t has = v.has;
+    Val out = check__memory_call(c, mem, NULL, &v, 1, v.type, true, e->span);
+    if (!t.any || check__bad(&out)) return out;
+    Type time_type = {.kind = IR_TIME, .optional = true};
+    Val time = {.type = time_type, .reg = t.time, .has = t.time_has, .span = e->span};
+    time = check__memory_call(c, mem, NULL, &time, 1, time_type, true, e->span);
+    Tagged before = {true, quality_before(c, &t, has, e->span).reg, time.reg, time.has};
+    return check__retag_optional(c, out, &before);
+}
+
 static Val delta_or_rate(Check *c, const Function *fn, const AstExpr *e, const AstExpr *reset)
 {
     Val in[2];
-    if (!check__input(c, e->as.call.args->value, &in[0]) ||
+    Tagged tags = {0};
+    if (!check__input(c, e->as.call.args->value, &in[0], &tags) ||
         !want_number(c, &in[0], fn, fn->kind == MEM_DELTA))
         return check__error_val(e->span);
     Type type = in[0].type;
@@ -319,7 +374,7 @@ static Val delta_or_rate(Check *c, const Function *fn, const AstExpr *e, const A
         type.unit = difference_unit(c, type.unit);
     } else {
         const Unit *unit;
-        if (!rate_unit(c, &in[0], &unit)) return check__error_val(e->span);
+        if (!check__rate_unit(c, &in[0], &unit)) return check__error_val(e->span);
         if (type.kind == IR_DURATION) {
             diag_error(c->diags, DIAG_T005, in[0].span,
                        "`rate` takes a number; write rate(seconds(x))");
@@ -327,7 +382,9 @@ static Val delta_or_rate(Check *c, const Function *fn, const AstExpr *e, const A
         }
         type = (Type){.kind = IR_F64, .unit = unit};
     }
-    return check__memory_call(c, mem, NULL, in, reset ? 2 : 1, type, true, e->span);
+    Val v = check__memory_call(c, mem, NULL, in, reset ? 2 : 1, type, true, e->span);
+    if (tags.any) both_qualities(c, &tags, has, e->span);
+    return check__retag_optional(c, v, &tags);
 }
 
 static bool span_of(Check *c, const AstExpr *e, const Function *fn, int64_t *ret_ns)
@@ -349,7 +406,8 @@ static Val smoothed(Check *c, const Function *fn, const AstExpr *e)
     Val v;
     IrMem mem = {.kind = fn->kind};
     const AstArg *args = e->as.call.args;
-    if (!check__input(c, args->value, &v) || !want_number(c, &v, fn, false) ||
+    Tagged tags = {0};
+    if (!check__input(c, args->value, &v, &tags) || !want_number(c, &v, fn, false) ||
         !span_of(c, args->next->value, fn, &mem.span_ns))
         return check__error_val(e->span);
     if (v.type.kind == IR_DURATION) {
@@ -361,7 +419,8 @@ static Val smoothed(Check *c, const Function *fn, const AstExpr *e)
     if (!check__coerce(c, &v, IR_F64)) return check__error_val(e->span);
     v.has = has;
     bool optional = fn->kind == MEM_BASELINE || has != NO_REG;
-    return check__memory_call(c, mem, NULL, &v, 1, v.type, optional, e->span);
+    v = check__memory_call(c, mem, NULL, &v, 1, v.type, optional, e->span);
+    return check__retag_optional(c, v, &tags);
 }
 
 static Val held(Check *c, const Function *fn, const AstExpr *e)
@@ -407,7 +466,8 @@ static Val hysteresis(Check *c, const Function *fn, const AstExpr *e)
     }
     if (!limits[0] || !limits[1]) return misused(c, e, fn);
     Val in[3];
-    if (!check__input(c, e->as.call.args->value, &in[0]) || !want_number(c, &in[0], fn, false))
+    if (!check__input(c, e->as.call.args->value, &in[0], NULL) ||
+        !want_number(c, &in[0], fn, false))
         return check__error_val(e->span);
     for (int i = 0; i < 2; i++) {
         in[i + 1] = check__expr(c, limits[i], &in[0].type);
@@ -459,12 +519,8 @@ static Val call(Check *c, const AstExpr *e, const AstExpr *reset, bool *ret_know
     case MEM_BASELINE: return smoothed(c, fn, e);
     case MEM_HELD: return held(c, fn, e);
     case MEM_HYSTERESIS: return hysteresis(c, fn, e);
-    default: break;
+    default: return prev(c, e);
     }
-    Val v;
-    IrMem mem = {.kind = MEM_PREV};
-    if (!check__input(c, e->as.call.args->value, &v)) return check__error_val(e->span);
-    return check__memory_call(c, mem, NULL, &v, 1, v.type, true, e->span);
 }
 
 Val check__memory(Check *c, const AstExpr *e, bool *ret_known)

@@ -170,6 +170,8 @@ static void one_stage(Flow *f, const AstStage *stage)
         flow__join(f, stage);
     else if (stage->kind == AST_SPLIT)
         flow__split(f, stage);
+    else if (stage->kind == AST_DELAY)
+        flow__delay(f, stage);
     else if (stage->kind == AST_WINDOW)
         flow__window(f, stage);
     else
@@ -228,6 +230,23 @@ static void error_wires(Flow *f)
     }
 }
 
+/* Rows that come again need sinks that know them by a key. */
+static void updated_sinks(Flow *f)
+{
+    for (uint32_t i = 0; i < f->p.window_count; i++) {
+        const IrWindow *w = &f->p.windows[i];
+        const IrStage *s = f->stages[w->out_stage];
+        for (uint32_t k = 0; w->keep_ns && k < s->code_count; k++) {
+            if (s->code[k].op != IR_EMIT) continue;
+            const IrSink *sink = &f->p.sinks[s->code[k].imm.index];
+            if (sink->key_count || str_is(sink->kind, "uns")) continue;
+            diag_error(f->c->diags, DIAG_S034, sink->span,
+                       "`on late update` writes rows again: `%.*s` does not know them by a key",
+                       STR_ARG(sink->kind));
+        }
+    }
+}
+
 static void finish(Flow *f)
 {
     Check *c = f->c;
@@ -262,6 +281,7 @@ static void pipeline(Check *c, const AstItem *item)
     c->row = NULL;
     c->flow = NULL;
     required_stages(f, from_count);
+    if (f->row && c->diags->error_count == 0) updated_sinks(f);
     if (f->row && c->diags->error_count == 0) finish(f);
 }
 

@@ -42,7 +42,8 @@ static void window(Reasons *r, const IrWindow *w)
 {
     add_known(r, REASON_STATE_FULL);
     for (uint32_t a = 0; a < w->agg_count; a++)
-        if (w->aggs[a].kind == AGG_SUM && !type_is_float(w->aggs[a].type))
+        if ((w->aggs[a].kind == AGG_SUM || w->aggs[a].kind == AGG_MEAN) &&
+            !type_is_float(w->aggs[a].type))
             add_known(r, REASON_OVERFLOW);
 }
 

@@ -99,7 +99,7 @@ uint32_t check__flatten(Check *c, const Row *row, uint32_t **ret_list)
 }
 
 /* has of a record: that of a leaf which is always there when the record is, else of any leaf. */
-static uint32_t record_has(Check *c, const Val *v)
+uint32_t check__record_has(Check *c, const Val *v)
 {
     uint32_t any = NO_REG;
     for (uint32_t i = 0; i < v->type.record->count; i++) {
@@ -135,7 +135,7 @@ static Val load(Check *c, const RecordField *f, bool optional, uint32_t *leaf, u
         v.fields = NEW(c, Val, f->type.record->count + 1);
         for (uint32_t i = 0; i < f->type.record->count; i++)
             v.fields[i] = load(c, &f->type.record->fields[i], optional, leaf, item);
-        if (optional) v.has = record_has(c, &v);
+        if (optional) v.has = check__record_has(c, &v);
         return v;
     }
     v.reg = build_reg(c->b, check__reg_of(&f->type, f->name));

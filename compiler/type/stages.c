@@ -63,7 +63,9 @@ static void let(Flow *f, const AstStage *stage)
 
 static Str last_name(const AstExpr *e)
 {
-    return e->kind == AST_FIELD ? e->as.field.name.text : e->as.name;
+    return e->kind == AST_FIELD ? e->as.field.name.text
+           : e->kind == AST_NAME ? e->as.name
+                                 : STR("");
 }
 
 void flow__keep(Flow *f, const AstPick *picks)
@@ -145,6 +147,32 @@ static void require(Flow *f, const AstStage *stage)
     }
 }
 
+/* A watermark for each key. Returns how many keys there are. */
+static uint32_t clock_by(Flow *f, const AstPick *picks, IrReg **ret_keys)
+{
+    enum { CLOCK_KEYS_MAX = 16 };
+    Check *c = f->c;
+    IrReg *keys = NEW(c, IrReg, CLOCK_KEYS_MAX);
+    uint32_t *regs = NEW(c, uint32_t, CLOCK_KEYS_MAX), count = 0;
+    for (const AstPick *pick = picks; pick; pick = pick->next) {
+        Val v = check__expr(c, pick->path, NULL);
+        if (!check__key(c, &v, pick->span)) continue;
+        if (count == CLOCK_KEYS_MAX) {
+            diag_error(c->diags, DIAG_T018, pick->span, "a clock has at most %d keys",
+                       CLOCK_KEYS_MAX);
+            break;
+        }
+        keys[count] = check__reg_of(&v.type, last_name(pick->path));
+        regs[count++] = v.reg;
+    }
+    build_list(c->b, IR_CLOCK, NO_REG, regs, count)->a = f->time_reg;
+    f->place.clock_by = picks;
+    f->place.clock_regs = regs;
+    f->place.clock_count = count;
+    *ret_keys = keys;
+    return count;
+}
+
 static void time_stage(Flow *f, const AstStage *stage, uint32_t node)
 {
     Check *c = f->c;
@@ -158,9 +186,6 @@ static void time_stage(Flow *f, const AstStage *stage, uint32_t node)
         return;
     }
     f->has_time = true;
-    if (stage->as.time.clock_by)
-        diag_error(c->diags, DIAG_A007, stage->as.time.clock_by->span,
-                   "`clock by` is not available yet");
     AstExpr name = {.kind = AST_NAME, .span = field->span, .as.name = field->text};
     Val v = check__expr(c, &name, NULL);
     if (check__bad(&v)) return;
@@ -174,12 +199,19 @@ static void time_stage(Flow *f, const AstStage *stage, uint32_t node)
     }
     if (!check__present(c, &v, "`time` needs it in every record")) return;
     f->time_reg = check__reg(c, &v);
-    build_ins(c->b, IR_WATERMARK, NO_REG, f->time_reg, NO_REG);
+    IrReg *keys = NULL;
+    uint32_t key_count = 0;
+    if (stage->as.time.clock_by)
+        key_count = clock_by(f, stage->as.time.clock_by, &keys);
+    else
+        build_ins(c->b, IR_WATERMARK, NO_REG, f->time_reg, NO_REG);
     f->p.time = (IrTime){.present = true,
                          .order_ns = stage->as.time.order.ns,
                          .idle_ns = AST_HAS(stage->as.time.idle) ? stage->as.time.idle.ns
                                                                  : INT64_C(30000000000),
                          .ahead_ns = stage->as.time.ahead.ns,
+                         .keys = keys,
+                         .key_count = key_count,
                          .node = node};
 }
 
@@ -271,9 +303,9 @@ static void on_late(Flow *f, const AstStage *stage)
         return;
     }
     AstOnAction action = stage->as.on.action;
-    if (action == AST_ON_UPDATE || action == AST_ON_REPLY) {
+    if (action == AST_ON_REPLY) {
         diag_error(c->diags, DIAG_A007, stage->span,
-                   "`on late` takes `into ...`, `dead` or `drop`; the rest is not available yet");
+                   "`on late` takes `into ...`, `dead`, `update` or `drop`");
         return;
     }
     bool dead = action == AST_ON_DEAD, rows = false;

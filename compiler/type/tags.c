@@ -121,6 +121,37 @@ Val check__retag(Check *c, Val v, const Tagged *t)
     return out;
 }
 
+Type check__quality_type(void)
+{
+    return (Type){.kind = IR_ENUM, .names = &qualities};
+}
+
+uint32_t check__tag_good(Check *c, const Val *v, Span span)
+{
+    Val good = {.type = {.kind = IR_ENUM, .names = &qualities}, .constant = true};
+    return check__emit2(c, IR_EQ, (Type){.kind = IR_BOOL}, check__tag_quality(v),
+                        check__reg(c, &good), span)
+        .reg;
+}
+
+Val check__retag_optional(Check *c, Val v, const Tagged *t)
+{
+    if (!t->any || check__bad(&v) || v.has == NO_REG) return check__retag(c, v, t);
+    uint32_t has = v.has;
+    if (v.wild) { /* what is missing is not looked at */
+        build_ins(c->b, IR_IF, NO_REG, has, NO_REG);
+        build_ins(c->b, IR_FINITE, v.reg, v.reg, NO_REG);
+        build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
+        v.wild = false;
+    }
+    Val out = check__retag(c, v, t);
+    out.type.optional = true;
+    out.has = out.fields[TAG_VALUE].has = out.fields[TAG_QUALITY].has = has;
+    out.fields[TAG_TIME].has =
+        t->time_has == NO_REG ? has : test(c, IR_AND, has, t->time_has, v.span);
+    return out;
+}
+
 Val check__as_tag(Check *c, Val v)
 {
     Type type = {.kind = IR_ENUM, .names = &qualities};

@@ -7,6 +7,10 @@ typedef struct Keys {
     uint32_t *regs, count, cap;
 } Keys;
 
+enum { WINDOW_KEYS_MAX = 16, HOP_OVERLAP_MAX = 1000 };
+
+#define HOUR_NS INT64_C(3600000000000)
+
 static void key(Flow *f, Keys *keys, const AstPick *pick)
 {
     Check *c = f->c;
@@ -19,21 +23,18 @@ static void key(Flow *f, Keys *keys, const AstPick *pick)
         diag_error(c->diags, DIAG_S013, pick->span, "a computed key needs a name: `by ... as x`");
         return;
     }
-    if (!check__present(c, &v, check__key_needs)) return;
-    if (v.type.kind == IR_RECORD || v.type.kind == IR_LIST || v.type.kind == IR_JSON) {
-        Diagnostic *d =
-            diag_error(c->diags, DIAG_S013, v.span, "a key is a single value, this is %.*s",
-                       STR_ARG(type_text(c->arena, &v.type)));
-        check__value_fix(c, d, &v);
-        return;
-    }
+    if (!check__key(c, &v, v.span)) return;
     for (uint32_t i = 0; i < keys->count; i++) {
         if (!str_eq(keys->fields[i].name, name)) continue;
         diag_error(c->diags, DIAG_S005, pick->span, "the key `%.*s` stands here twice",
                    STR_ARG(name));
         return;
     }
-    v = check__settle(c, v, STR_NONE);
+    if (keys->count == WINDOW_KEYS_MAX) {
+        diag_error(c->diags, DIAG_T018, pick->span, "a window has at most %d keys",
+                   WINDOW_KEYS_MAX);
+        return;
+    }
     Type type = v.type;
     type.has_range = false;
     uint32_t cap = keys->cap;
@@ -43,41 +44,126 @@ static void key(Flow *f, Keys *keys, const AstPick *pick)
     keys->fields[keys->count++] = (RecordField){name, type, pick->span};
 }
 
-static bool shape(Flow *f, const AstStage *stage, IrWindow *w)
+static bool wrong(Check *c, Span span, const char *what)
 {
-    Check *c = f->c;
-    const AstDuration *size = &stage->as.window.size;
-    bool fine = true;
-    if (stage->as.window.kind == AST_WINDOW_HOP || stage->as.window.kind == AST_WINDOW_SESSION) {
-        diag_error(c->diags, DIAG_A001, stage->keyword,
-                   "`hop` and `session` windows are not available yet, `tumble` and `count` are");
+    diag_error(c->diags, DIAG_S011, span, "%s", what);
+    return false;
+}
+
+static bool lengths(Check *c, const AstStage *stage, IrWindow *w)
+{
+    const AstDuration *size = &stage->as.window.size, *every = &stage->as.window.every,
+                      *max = &stage->as.window.max;
+    if (w->kind == WINDOW_COUNT) {
+        if (w->size_count < 1 || stage->as.window.count.value < 1)
+            return wrong(c, stage->as.window.count.span, "a count window has at least one record");
+        return true;
+    }
+    if (size->ns <= 0)
+        return wrong(c, size->span,
+                     w->kind == WINDOW_SESSION ? "the gap is longer than 0"
+                                               : "a window is longer than 0");
+    if (w->kind == WINDOW_HOP && (every->ns <= 0 || every->ns > size->ns))
+        return wrong(c, every->span, "`every` is longer than 0 and not longer than the window");
+    if (w->kind == WINDOW_HOP && size->ns / every->ns > HOP_OVERLAP_MAX) {
+        diag_error(c->diags, DIAG_S011, every->span, "a record is in at most %d windows at once",
+                   HOP_OVERLAP_MAX);
         return false;
     }
-    w->kind = stage->as.window.kind == AST_WINDOW_COUNT ? WINDOW_COUNT : WINDOW_TUMBLE;
-    w->size_ns = size->ns;
-    if (w->kind == WINDOW_TUMBLE && size->ns <= 0) {
-        diag_error(c->diags, DIAG_S011, size->span, "a window is longer than 0");
-        fine = false;
+    if (w->kind == WINDOW_SESSION && AST_HAS(*max) && max->ns < size->ns)
+        return wrong(c, max->span, "`max` is at least as long as the gap");
+    return true;
+}
+
+/* Options that go with some kinds only, and what is no kind of this language. */
+static bool options(Check *c, const AstStage *stage, IrWindow *w)
+{
+    const AstDuration *early = &stage->as.window.early;
+    const AstName *use = &stage->as.window.use;
+    if (AST_HAS(stage->as.window.every) && w->kind != WINDOW_HOP)
+        return wrong(c, stage->as.window.every.span, "`every` belongs to `hop`");
+    if (AST_HAS(stage->as.window.max) && w->kind != WINDOW_SESSION)
+        return wrong(c, stage->as.window.max.span, "`max` belongs to `session`");
+    if (AST_HAS(*early) && (early->ns <= 0 || w->kind == WINDOW_COUNT))
+        return wrong(c, early->span,
+                     w->kind == WINDOW_COUNT ? "`early` is for windows of time"
+                                             : "`early` is longer than 0");
+    if (use->text.len && !str_is(use->text, "good") && !str_is(use->text, "any"))
+        return wrong(c, use->span, "`using` takes `good` or `any`");
+    return true;
+}
+
+static void shape(Flow *f, const AstStage *stage, IrWindow *w)
+{
+    static const IrWindowKind kinds[] = {[AST_WINDOW_TUMBLE] = WINDOW_TUMBLE,
+                                         [AST_WINDOW_HOP] = WINDOW_HOP,
+                                         [AST_WINDOW_SESSION] = WINDOW_SESSION,
+                                         [AST_WINDOW_COUNT] = WINDOW_COUNT};
+    w->kind = kinds[stage->as.window.kind];
+    w->size_ns = w->kind == WINDOW_COUNT ? 0 : stage->as.window.size.ns;
+    w->every_ns = w->kind == WINDOW_HOP ? stage->as.window.every.ns : 0;
+    w->max_ns = w->kind == WINDOW_SESSION ? stage->as.window.max.ns : 0;
+    w->early_ns = stage->as.window.early.ns;
+    if (w->kind == WINDOW_COUNT) w->size_count = (uint64_t)stage->as.window.count.value;
+    if (lengths(f->c, stage, w)) (void)options(f->c, stage, w);
+}
+
+/* An `on late update` behind the window, before another `on late`. */
+static bool updates(const AstStage *stage)
+{
+    for (const AstStage *s = stage->next; s; s = s->next)
+        if (s->kind == AST_ON && str_is(s->as.on.port.text, "late"))
+            return s->as.on.action == AST_ON_UPDATE;
+    return false;
+}
+
+/* How long closed windows are kept for late records: ten lengths, an hour at least. */
+static int64_t keep_of(const IrWindow *w)
+{
+    int64_t keep, size = w->max_ns ? w->max_ns : w->size_ns;
+    if (__builtin_mul_overflow(size, INT64_C(10), &keep)) keep = INT64_MAX;
+    return keep > HOUR_NS ? keep : HOUR_NS;
+}
+
+/* True when the keys hold all those of `clock by`. */
+static bool holds_clock(const Flow *f, const Keys *keys)
+{
+    const Place *place = &f->place;
+    for (uint32_t i = 0; i < place->clock_count; i++) {
+        uint32_t k = 0;
+        while (k < keys->count && keys->regs[k] != place->clock_regs[i]) k++;
+        if (place->clock_regs[i] == NO_REG || k == keys->count) return false;
     }
-    if (w->kind == WINDOW_COUNT) {
-        w->size_ns = 0;
-        w->size_count = (uint64_t)stage->as.window.count.value;
-        if (stage->as.window.count.value < 1) {
-            diag_error(c->diags, DIAG_S011, stage->as.window.count.span,
-                       "a count window has at least one record");
-            fine = false;
+    return place->clock_count > 0;
+}
+
+void flow__move_clock(Flow *f, const Row *before, const Row *after)
+{
+    Place *place = &f->place;
+    uint32_t *regs = NEW(f->c, uint32_t, place->clock_count + 1);
+    for (uint32_t i = 0; i < place->clock_count; i++) {
+        regs[i] = NO_REG;
+        for (uint32_t k = 0; k < before->count; k++) {
+            if (before->fields[k].val.reg != place->clock_regs[i]) continue;
+            const RowField *field = check__row_find(after, before->fields[k].name);
+            if (field) regs[i] = field->val.reg;
         }
     }
-    if (stage->as.window.use.text.len) {
-        diag_error(c->diags, DIAG_A007, stage->as.window.use.span, "`using` is not available yet");
-        fine = false;
+    place->clock_regs = regs;
+}
+
+/* The same behind a window: its keys are in its rows, by the names they were given. */
+static void keys_clock(Flow *f, const Keys *keys, const Row *row)
+{
+    Place *place = &f->place;
+    uint32_t *regs = NEW(f->c, uint32_t, place->clock_count + 1);
+    for (uint32_t i = 0; i < place->clock_count; i++) {
+        regs[i] = NO_REG;
+        for (uint32_t k = 0; k < keys->count; k++)
+            if (keys->regs[k] == place->clock_regs[i])
+                regs[i] = check__row_find(row, keys->fields[k].name)->val.reg;
     }
-    if (AST_HAS(stage->as.window.early)) {
-        diag_error(c->diags, DIAG_A007, stage->as.window.early.span,
-                   "`early` is not available yet");
-        fine = false;
-    }
-    return fine;
+    place->clock_regs = regs;
 }
 
 /* The row a closed window hands over: keys, start, end, one leaf an aggregate. */
@@ -146,7 +232,6 @@ static uint32_t out_schema(Check *c, const Keys *keys, const AggScope *agg)
     fields[keys->count + 1] = (IrField){.name = STR("end"), .type = IR_TIME, .record = NO_INDEX};
     for (uint32_t i = 0; i < agg->count; i++) {
         fields[count + i] = agg->outs[i];
-        fields[count + i].record = NO_INDEX;
     }
     IrProgram *p = c->program;
     *PUSH(c, p->schemas, p->schema_count, c->schema_cap) =
@@ -168,64 +253,38 @@ static void window_ins(Flow *f, uint32_t index, const Keys *keys, const AggScope
     ins->a = agg->in_time;
 }
 
-void flow__window(Flow *f, const AstStage *stage)
+/* `revision`: how many rows were made of this window and key before. */
+static void add_revision(Flow *f, const AstStage *stage, Row *row)
 {
     Check *c = f->c;
-    uint32_t node = flow__node(f, "window", stage->span), index = f->p.window_count;
-    flow__enter(f, node);
-    f->has_window = true;
-    f->open = stage;
-    IrWindow w = {.event_time = f->has_time,
-                  .node = node,
-                  .span = stage->span,
-                  .out_stage = NO_INDEX,
-                  .late_stage = NO_INDEX};
-    bool fine = shape(f, stage, &w);
-    if (f->in_rows) {
-        diag_error(c->diags, DIAG_A001, stage->keyword,
-                   "a window behind another one is not available yet");
-        fine = false;
+    Type type = {.kind = IR_I64};
+    if (check__row_find(row, STR("revision"))) {
+        diag_error(c->diags, DIAG_S005, stage->keyword,
+                   "`on late update` adds `revision` to the rows, and there is one already");
+        return;
     }
-    Keys keys = {0};
-    for (const AstPick *pick = stage->as.window.by; pick; pick = pick->next) key(f, &keys, pick);
-    if (!stage->as.window.aggregates) {
-        diag_error(c->diags, DIAG_S018, stage->keyword,
-                   "a window needs aggregates: `{ n = count() }`");
-        fine = false;
-    }
-    AggScope agg = {.in = &f->builder,
-                    .in_row = f->row,
-                    .in_time = f->time_reg,
-                    .first_leaf = keys.count + 2,
-                    .node = node};
-    agg.aggs = NEW(c, IrAgg, TYPE_LEAVES_MAX);
-    agg.outs = NEW(c, IrField, TYPE_LEAVES_MAX);
-    agg.inputs = NEW(c, uint32_t, 2 * TYPE_LEAVES_MAX);
-    IrStage *out = NEW(c, IrStage, 1);
-    IrBuilder out_builder;
-    check__builder(c, &out_builder, out, node);
-    c->b = &out_builder;
-    Row *row = out_row(c, &keys);
-    c->row = row;
-    c->agg = &agg;
-    f->place.keys = NEW(c, Str, keys.count + 1);
-    f->place.key_count = keys.count;
-    for (uint32_t i = 0; i < keys.count; i++) f->place.keys[i] = keys.fields[i].name;
-    f->time_reg = check__row_find(row, STR("end"))->val.reg;
-    body(f, stage, row);
-    c->agg = NULL;
+    uint32_t leaf = check__agg_leaf(c, (IrAgg){.kind = AGG_REVISION}, NO_REG, NO_REG, &type);
+    Val v = {.type = type, .has = NO_REG, .span = stage->span};
+    v.reg = build_reg(c->b, check__reg_of(&type, STR("revision")));
+    build_ins(c->b, IR_FIELD, v.reg, leaf, NO_REG);
+    check__row_set(c, row, STR("revision"), v, stage->span);
+}
+
+static void begin_aggregates(Check *c, AggScope *agg)
+{
+    agg->aggs = NEW(c, IrAgg, TYPE_LEAVES_MAX);
+    agg->outs = NEW(c, IrField, TYPE_LEAVES_MAX);
+    agg->inputs = NEW(c, uint32_t, 2 * TYPE_LEAVES_MAX);
+}
+
+/* The stage of the window's rows takes over; `row` is what it begins with. */
+static void go_on(Flow *f, IrWindow *w, IrStage *out, IrBuilder out_builder, Row *row)
+{
+    Check *c = f->c;
+    uint32_t index = f->p.window_count;
     const Record *in_record = check__row_record(c, f->row);
-    w.in_schema = check__schema(c, in_record);
-    window_ins(f, index, &keys, &agg, f->row);
-    w.out_schema = out_schema(c, &keys, &agg);
-    w.keys = NEW(c, IrReg, keys.count + 1);
-    for (uint32_t i = 0; i < keys.count; i++)
-        w.keys[i] = check__reg_of(&keys.fields[i].type, keys.fields[i].name);
-    w.key_count = keys.count;
-    w.aggs = agg.aggs;
-    w.agg_count = agg.count;
-    w.out_stage = f->stage_count;
-    IrStage *slot = flow__stage(f, IR_FROM_WINDOW, index, w.out_schema);
+    w->out_stage = f->stage_count;
+    IrStage *slot = flow__stage(f, IR_FROM_WINDOW, index, w->out_schema);
     out->from = slot->from;
     out->from_index = index;
     out->schema = slot->schema;
@@ -233,14 +292,183 @@ void flow__window(Flow *f, const AstStage *stage)
     out->leaf_count = slot->leaf_count;
     f->stages[f->stage_count - 1] = out;
     flow__leave(f);
-    f->in_rows = true;
     f->builder = out_builder;
     c->b = &f->builder;
     f->row = c->row = row;
     f->windows = check__grow(c, f->windows, index, &f->flow_window_cap, sizeof(FlowWindow));
     f->windows[index] = (FlowWindow){.in = in_record};
-    *PUSH(c, f->p.windows, f->p.window_count, f->window_cap) = w;
-    f->last_node = node;
+    *PUSH(c, f->p.windows, f->p.window_count, f->window_cap) = *w;
+    f->last_node = w->node;
     f->last_port = PORT_OUT;
-    (void)fine;
+}
+
+static IrWindow window_new(Flow *f, const AstStage *stage, uint32_t node)
+{
+    return (IrWindow){.event_time = f->has_time,
+                      .behind = f->in_rows,
+                      .node = node,
+                      .span = stage->span,
+                      .out_stage = NO_INDEX,
+                      .late_stage = NO_INDEX};
+}
+
+static void place_keys(Flow *f, const Keys *keys)
+{
+    f->place.keys = NEW(f->c, Str, keys->count + 1);
+    f->place.key_count = keys->count;
+    for (uint32_t i = 0; i < keys->count; i++) f->place.keys[i] = keys->fields[i].name;
+}
+
+void flow__window(Flow *f, const AstStage *stage)
+{
+    Check *c = f->c;
+    uint32_t node = flow__node(f, "window", stage->span);
+    flow__enter(f, node);
+    f->has_window = true;
+    f->open = stage;
+    IrWindow w = window_new(f, stage, node);
+    shape(f, stage, &w);
+    bool update = updates(stage);
+    if (f->place.updates)
+        diag_error(c->diags, DIAG_S035, stage->keyword,
+                   "the window before writes rows again (`on late update`): they would count twice");
+    Keys keys = {0};
+    for (const AstPick *pick = stage->as.window.by; pick; pick = pick->next) key(f, &keys, pick);
+    if (!stage->as.window.aggregates)
+        diag_error(c->diags, DIAG_S018, stage->keyword,
+                   "a window needs aggregates: `{ n = count() }`");
+    w.own_clock = holds_clock(f, &keys);
+    if (update && w.kind != WINDOW_COUNT) w.keep_ns = keep_of(&w);
+    AggScope agg = {.in = &f->builder,
+                    .in_row = f->row,
+                    .in_time = f->time_reg,
+                    .use = stage->as.window.use.text,
+                    .first_leaf = keys.count + 2,
+                    .node = node};
+    begin_aggregates(c, &agg);
+    IrStage *out = NEW(c, IrStage, 1);
+    IrBuilder out_builder;
+    check__builder(c, &out_builder, out, node);
+    c->b = &out_builder;
+    Row *row = out_row(c, &keys);
+    c->row = row;
+    c->agg = &agg;
+    place_keys(f, &keys);
+    f->time_reg = check__row_find(row, STR("end"))->val.reg;
+    body(f, stage, row);
+    if (update) add_revision(f, stage, row);
+    c->agg = NULL;
+    w.in_schema = check__row_schema(c, f->row);
+    window_ins(f, f->p.window_count, &keys, &agg, f->row);
+    w.out_schema = out_schema(c, &keys, &agg);
+    w.keys = NEW(c, IrReg, keys.count + 1);
+    for (uint32_t i = 0; i < keys.count; i++)
+        w.keys[i] = check__reg_of(&keys.fields[i].type, keys.fields[i].name);
+    w.key_count = keys.count;
+    w.aggs = agg.aggs;
+    w.agg_count = agg.count;
+    keys_clock(f, &keys, row);
+    f->place.updates = f->place.updates || update;
+    go_on(f, &w, out, out_builder, row);
+    f->in_rows = true;
+}
+
+/* ---- delay ---- */
+
+/* A value of the row as it is behind the delay: its leaves are `first` of the one record. */
+static Val held(Flow *f, AggScope *agg, const Val *v, bool present, Span span)
+{
+    Check *c = f->c;
+    Val out = *v;
+    out.path = STR_NONE;
+    if (v->type.kind == IR_RECORD) {
+        out.fields = NEW(c, Val, v->type.record->count + 1);
+        for (uint32_t i = 0; i < v->type.record->count; i++) {
+            bool there = present && !v->type.record->fields[i].type.optional;
+            out.fields[i] = held(f, agg, &v->fields[i], there, span);
+        }
+        if (present)
+            out.has = NO_REG;
+        else
+            out.has = check__record_has(c, &out);
+        return out;
+    }
+    bool text = v->type.kind == IR_STR || v->type.kind == IR_BYTES || v->type.kind == IR_JSON;
+    if (v->type.kind >= IR_LIST || (text && !v->type.bytes_max)) {
+        diag_error(c->diags, DIAG_S036, span, "`delay` does not hold %.*s",
+                   STR_ARG(type_text(c->arena, &v->type)));
+        return check__error_val(span);
+    }
+    Type type = v->type;
+    type.optional = !present;
+    uint32_t leaf = agg->first_leaf + agg->count;
+    IrAgg one = {.kind = AGG_FIRST, .type = type.kind, .scale = type.scale, .out = leaf};
+    agg->aggs[agg->count] = one;
+    agg->inputs[2 * agg->count] = v->reg;
+    agg->inputs[2 * agg->count + 1] = present ? NO_REG : v->has;
+    agg->outs[agg->count] = (IrField){.name = check__text(c, "held_%u", agg->count),
+                                      .type = type.kind,
+                                      .optional = type.optional,
+                                      .bytes_max = type.bytes_max,
+                                      .scale = type.scale,
+                                      .names = type.names,
+                                      .record = NO_INDEX,
+                                      .unit = type.unit ? type.unit->text : STR("")};
+    agg->count++;
+    out.reg = build_reg(c->b, check__reg_of(&type, STR_NONE));
+    build_ins(c->b, IR_FIELD, out.reg, leaf, NO_REG);
+    out.has = NO_REG;
+    if (present) return out;
+    out.has = build_temp(c->b, IR_BOOL);
+    build_ins(c->b, IR_HAS, out.has, leaf, NO_REG);
+    return out;
+}
+
+void flow__delay(Flow *f, const AstStage *stage)
+{
+    Check *c = f->c;
+    uint32_t node = flow__node(f, "delay", stage->span);
+    flow__enter(f, node);
+    f->open = stage;
+    IrWindow w = window_new(f, stage, node);
+    w.kind = WINDOW_DELAY;
+    w.size_ns = stage->as.duration.ns;
+    if (w.size_ns <= 0) {
+        diag_error(c->diags, DIAG_S011, stage->as.duration.span, "a delay is longer than 0");
+        return;
+    }
+    Keys keys = {0};
+    if (record_leaf_count(check__row_record(c, f->row)) > TYPE_LEAVES_MAX - 2) {
+        diag_error(c->diags, DIAG_T018, stage->span, "`delay` holds at most %d values of a record",
+                   TYPE_LEAVES_MAX - 2);
+        return;
+    }
+    AggScope agg = {.first_leaf = 2, .in_time = f->time_reg};
+    begin_aggregates(c, &agg);
+    IrStage *out = NEW(c, IrStage, 1);
+    IrBuilder out_builder;
+    check__builder(c, &out_builder, out, node);
+    c->b = &out_builder;
+    Row *row = NEW(c, Row, 1);
+    uint32_t time_reg = build_temp(c->b, IR_TIME);
+    build_ins(c->b, IR_FIELD, time_reg, 1, NO_REG); /* `end`: the record's own time */
+    for (uint32_t i = 0; i < f->row->count; i++) {
+        const RowField *field = &f->row->fields[i];
+        bool present = !field->val.type.optional || check__has_fact(f->row, field->name);
+        Val v = held(f, &agg, &field->val, present, stage->span);
+        if (present) v.type.optional = false;
+        check__row_set(c, row, field->name, v, field->span);
+    }
+    for (uint32_t i = 0; i < f->row->fact_count; i++) check__add_fact(c, row, f->row->facts[i]);
+    w.in_schema = check__row_schema(c, f->row);
+    window_ins(f, f->p.window_count, &keys, &agg, f->row);
+    w.out_schema = out_schema(c, &keys, &agg);
+    w.keys = NEW(c, IrReg, 1);
+    w.aggs = agg.aggs;
+    w.agg_count = agg.count;
+    w.own_clock = f->p.time.key_count > 0;
+    flow__move_clock(f, f->row, row);
+    go_on(f, &w, out, out_builder, row);
+    f->time_reg = time_reg;
+    f->in_rows = true;
 }

@@ -281,6 +281,7 @@ typedef struct RtSeenTable {
 
 typedef struct RtAggInfo {
     u8 kind, type; /* RtAggKind; RtType of the input */
+    u8 scale;      /* DECIMAL */
     u8 bits;       /* QUANTILE: buckets per power of two, DISTINCT: registers; both 1 << bits */
     u32 offset;    /* of its state in the slot; sizes by rt_agg_bytes in window.h */
     u32 bytes_max; /* FIRST, LAST, MIN, MAX of text */

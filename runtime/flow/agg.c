@@ -54,6 +54,21 @@ static u32 add_sum(RtSum *sum, u8 type, RtValue v)
     return fits ? RT_FINE : RT_OVERFLOW;
 }
 
+/* Means are of floats, those of decimals of their whole multiples. */
+static u8 mean_type(const RtAggInfo *agg)
+{
+    return agg->type == RT_DECIMAL ? RT_DECIMAL : RT_F64;
+}
+
+/* One division, so one rounding where the divisor is exact. */
+static f64 mean_of(const RtAggInfo *agg, const RtSum *sum)
+{
+    f64 n = (f64)sum->n;
+    if (agg->type != RT_DECIMAL) return sum->sum.d / n;
+    for (u32 i = 0; i < agg->scale; i++) n *= 10;
+    return (f64)sum->sum.i / n;
+}
+
 static int less(u8 type, RtValue a, RtValue b)
 {
     if (rt_is_text(type)) return str_cmp(str_slice(a.s.p, a.s.n), str_slice(b.s.p, b.s.n)) < 0;
@@ -144,7 +159,7 @@ u32 rt_agg_add(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v
     case RT_AGG_COUNT: ((RtCount *)state)->n++; return RT_FINE;
     case RT_AGG_COUNT_IF: ((RtCount *)state)->n += v.i != 0; return RT_FINE;
     case RT_AGG_SUM: return add_sum(state, agg->type, v);
-    case RT_AGG_MEAN: rt_add_f64(state, v.d); return RT_FINE;
+    case RT_AGG_MEAN: return add_sum(state, mean_type(agg), v);
     case RT_AGG_MIN:
     case RT_AGG_MAX:
     case RT_AGG_FIRST:
@@ -224,7 +239,7 @@ void rt_agg_value(const RtAggInfo *agg, void *state, i64 end_ns, RtValue *ret, u
     case RT_AGG_SUM: *ret = sum->sum; break;
     case RT_AGG_MEAN:
         *ret_has = sum->n > 0;
-        ret->d = sum->n ? sum->sum.d / (f64)sum->n : 0;
+        ret->d = sum->n ? mean_of(agg, sum) : 0;
         break;
     case RT_AGG_MIN:
     case RT_AGG_MAX:
@@ -327,7 +342,7 @@ u32 rt_agg_merge(RtAggMemory *memory, const RtAggInfo *agg, void *into, void *fr
         return RT_FINE;
     }
     case RT_AGG_SUM: return merge_sum(sum, from, agg->type);
-    case RT_AGG_MEAN: return merge_sum(sum, from, RT_F64);
+    case RT_AGG_MEAN: return merge_sum(sum, from, mean_type(agg));
     case RT_AGG_MIN:
     case RT_AGG_MAX:
     case RT_AGG_FIRST:
