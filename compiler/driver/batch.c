@@ -33,8 +33,14 @@ typedef struct OutFile {
     int fd;
 } OutFile;
 
+typedef struct Runs {
+    struct Run *list;
+    uint32_t count;
+} Runs;
+
 typedef struct Run {
     Native *native;
+    const Runs *all; /* who else takes part */
     uint32_t index;  /* of the pipeline in it */
     uint32_t source; /* the one the input at hand stands for */
     const IrPipeline *ir;
@@ -42,8 +48,12 @@ typedef struct Run {
     FlowInstance *instance;
     OutFile files[OPEN_FILES_MAX];
     uint32_t file_count;
-    bool wrap; /* several sinks share standard output */
-    Buf line;  /* wrapped rows */
+    Input first; /* its first file, opened to see what records look like */
+    uint32_t first_source;
+    bool wrap;           /* several sinks share standard output */
+    bool busy, finished; /* inside flow_feed or flow_finish; no more input comes */
+    Buf line;            /* wrapped rows */
+    Buf stream;          /* rows on their way to another pipeline */
     Status failed;
     Diag *diag;
 } Run;
@@ -211,11 +221,67 @@ static bool is_kind(const IrSink *sink, const char *kind)
     return str_is(sink->kind, kind);
 }
 
+static void write_sinks(Run *run);
+
+static void feed_stream(Run *from, Run *to, uint32_t source, const RtOut *out)
+{
+    Buf *copy = &from->stream;
+    buf_clear(copy);
+    buf_add(copy, out->bytes, out->len);
+    if (!buf_reserve(copy, RT_PAD_BYTES)) {
+        from->failed = diag_set(from->diag, ST_NO_MEMORY, "out of memory");
+        return;
+    }
+    memset(copy->ptr + copy->len, 0, RT_PAD_BYTES);
+    if (to->failed || flow_stopped(to->instance)) return;
+    Str address = to->ir->sources[source].address;
+    RtBatch batch = {.source = source,
+                     .bytes = copy->ptr,
+                     .len = copy->len,
+                     .received_ns = clock_wall_ns(),
+                     .topic = address.ptr,
+                     .topic_len = address.len};
+    bool busy = from->busy;
+    from->busy = to->busy = true;
+    flow_feed(to->instance, &batch);
+    to->busy = false;
+    write_sinks(to);
+    from->busy = busy;
+    if (to->failed) from->failed = to->failed;
+}
+
+/* Rows of a stream as lines of those who read it. False: nobody here does. */
+static bool write_stream(Run *run, const IrSink *sink, const RtOut *out)
+{
+    bool read = false;
+    for (uint32_t i = 0; i < run->all->count && !run->failed; i++) {
+        Run *to = &run->all->list[i];
+        for (uint32_t s = 0; s < to->ir->source_count && !run->failed; s++) {
+            const IrSource *source = &to->ir->sources[s];
+            if (!str_is(source->kind, "stream") || !str_eq(source->address, sink->address))
+                continue;
+            read = true;
+            if (to->busy) {
+                run->failed = diag_set(run->diag, ST_UNSUPPORTED,
+                                       "streams that lead in a circle do not run in batch");
+                return true;
+            }
+            feed_stream(run, to, s, out);
+        }
+    }
+    return read;
+}
+
 static void write_sink(Run *run, uint32_t sink)
 {
     const RtOut *out =
         sink < run->ir->sink_count ? flow_out(run->instance, sink) : flow_dead(run->instance);
     if (!out->len || run->failed) return;
+    if (sink < run->ir->sink_count && is_kind(&run->ir->sinks[sink], "stream") &&
+        write_stream(run, &run->ir->sinks[sink], out)) {
+        flow_out_clear(run->instance, sink);
+        return;
+    }
     if (sink == run->ir->sink_count || is_kind(&run->ir->sinks[sink], "dead"))
         write_all(run, STDERR_FILENO, out->bytes, out->len);
     else if (is_kind(&run->ir->sinks[sink], "file"))
@@ -251,7 +317,9 @@ static void feed_chunk(Run *run, Input *in, size_t whole)
                      .received_ns = clock_wall_ns(),
                      .topic = address.ptr,
                      .topic_len = address.len};
+    run->busy = true;
     flow_feed(run->instance, &batch);
+    run->busy = false;
     write_sinks(run);
 }
 
@@ -322,11 +390,48 @@ static void stats(const Run *run)
     (void)fprintf(stderr, "%.*s\n", STR_ARG(buf_view(&text)));
 }
 
-/* The main source that stands for standard input; how many there are when all are files. */
+/* A source that gives one empty record and asks nobody for it. */
+static bool is_trigger(const Run *run, const IrSource *source)
+{
+    if (str_is(source->kind, "every") || str_is(source->kind, "cron")) return true;
+    uint32_t schema = run->ir->in_schema;
+    return str_is(source->kind, "manual") && run->native->ir->schemas[schema].count == 0;
+}
+
+static bool writes_stream(const IrPipeline *ir, Str name)
+{
+    for (uint32_t i = 0; i < ir->sink_count; i++)
+        if (is_kind(&ir->sinks[i], "stream") && str_eq(ir->sinks[i].address, name)) return true;
+    return false;
+}
+
+static bool reads_stream(const IrPipeline *ir, Str name)
+{
+    for (uint32_t i = 0; i < ir->source_count; i++)
+        if (str_is(ir->sources[i].kind, "stream") && str_eq(ir->sources[i].address, name))
+            return true;
+    return false;
+}
+
+/* Somebody who takes part here writes what the source reads. */
+static bool is_fed(const Run *run, const IrSource *source)
+{
+    if (!str_is(source->kind, "stream")) return false;
+    for (uint32_t i = 0; i < run->all->count; i++)
+        if (writes_stream(run->all->list[i].ir, source->address)) return true;
+    return false;
+}
+
+/* The main source that stands for standard input; how many there are when none does. */
 static uint32_t stdin_source(const Run *run)
 {
     uint32_t i = 0, count = ir_main_sources(run->ir);
-    while (i < count && str_is(run->ir->sources[i].kind, "file")) i++;
+    while (i < count) {
+        const IrSource *source = &run->ir->sources[i];
+        bool own = str_is(source->kind, "file") || is_trigger(run, source) || is_fed(run, source);
+        if (!own) break;
+        i++;
+    }
     return i;
 }
 
@@ -335,26 +440,38 @@ static bool reads_stdin(const Run *run)
     return stdin_source(run) < ir_main_sources(run->ir);
 }
 
-/* The `file` sources of one run, each to its end: those of joins (`joined`), or the main ones. */
-MUST static Status feed_files(Run *run, bool joined, Input *opened, uint32_t opened_at, Diag *diag)
+/* The `file` sources of one run, each to its end: those of joins (`joined`), or the main ones, of
+ * which the first may be open already. */
+MUST static Status feed_files(Run *run, bool joined, Diag *diag)
 {
     Status st = ST_OK;
     for (uint32_t i = 0; !st && i < run->ir->source_count && goes_on(run); i++) {
         if (!str_is(run->ir->sources[i].kind, "file")) continue;
         if (joined != (run->ir->sources[i].group > 0)) continue;
+        Input *first = run->first.bytes && run->first_source == i ? &run->first : NULL;
         Input in = {.fd = -1};
-        if (opened && i == opened_at)
-            in = *opened;
-        else
-            st = input_open(&run->ir->sources[i], &in, diag);
+        if (!first) st = input_open(&run->ir->sources[i], &in, diag);
         run->source = i;
-        if (!st) st = feed(run, 1, &in, diag);
-        if (!opened || i != opened_at)
-            input_close(&in);
-        else
-            *opened = in;
+        if (!st) st = feed(run, 1, first ? first : &in, diag);
+        input_close(first ? first : &in);
     }
     return st;
+}
+
+/* Every trigger comes once. */
+static void fire(Run *run)
+{
+    static const char record[2 + RT_PAD_BYTES] = "{}";
+    for (uint32_t i = 0; i < ir_main_sources(run->ir) && goes_on(run); i++) {
+        if (!is_trigger(run, &run->ir->sources[i])) continue;
+        int64_t now = clock_wall_ns();
+        RtRecord one = {.ptr = record, .len = 2, .topic = "", .key = "", .received_ns = now};
+        RtBatch batch = {.source = i, .count = 1, .records = &one, .received_ns = now};
+        run->busy = true;
+        flow_feed(run->instance, &batch);
+        run->busy = false;
+        write_sinks(run);
+    }
 }
 
 /* Compiles with the first input as a sample, and opens the instance. */
@@ -380,7 +497,10 @@ MUST static Status run_open(NativeSet *set, Run *run, const Input *in, FlowHost 
 /* Closes windows, writes what is left, and makes the file of an empty result. */
 static void run_finish(Run *run, const BatchOptions *options, bool *ret_stopped)
 {
+    run->finished = true;
+    run->busy = true;
     if (goes_on(run)) flow_finish(run->instance);
+    run->busy = false;
     write_sinks(run);
     for (uint32_t i = 0; i < run->ir->sink_count && !run->failed; i++) {
         const IrSink *sink = &run->ir->sinks[i];
@@ -391,36 +511,86 @@ static void run_finish(Run *run, const BatchOptions *options, bool *ret_stopped)
     if (options->stats) stats(run);
 }
 
+/* Somebody who has not finished yet may still write to it. */
+static bool waits_for_another(const Run *run)
+{
+    for (uint32_t i = 0; i < run->ir->source_count; i++) {
+        const IrSource *source = &run->ir->sources[i];
+        for (uint32_t k = 0; str_is(source->kind, "stream") && k < run->all->count; k++) {
+            const Run *other = &run->all->list[k];
+            if (other != run && !other->finished && writes_stream(other->ir, source->address))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Each behind those whose streams it reads; of a circle the first one goes first. */
+MUST static Status finish_all(Runs *runs, const BatchOptions *options, bool *ret_stopped)
+{
+    for (uint32_t turn = 0; turn < runs->count; turn++) {
+        Run *next = NULL;
+        for (uint32_t i = 0; i < runs->count; i++) {
+            Run *run = &runs->list[i];
+            if (run->finished || (next && !waits_for_another(next))) continue;
+            if (!next || !waits_for_another(run)) next = run;
+        }
+        if (!next) break;
+        run_finish(next, options, ret_stopped);
+        if (next->failed) return next->failed;
+    }
+    return ST_OK;
+}
+
 static void run_close(Run *run)
 {
     flow_instance_free(run->instance);
     for (uint32_t i = 0; i < run->file_count; i++) close(run->files[i].fd);
+    input_close(&run->first);
     buf_done(&run->line);
+    buf_done(&run->stream);
 }
 
-/* Runs that share one input: all on standard input, or one on its own first file. */
-MUST static Status run_group(NativeSet *set, Run *runs, uint32_t count, const BatchOptions *options,
-                             bool *ret_stopped, Diag *diag)
+/* The input whose beginning shows what records look like: standard input, or the first file. */
+MUST static Status open_one(NativeSet *set, Run *run, const Input *standard, FlowHost *host,
+                            Diag *diag)
 {
-    FlowHost *hosts = arena_many(set->front.arena, FlowHost, count);
-    bool on_stdin = reads_stdin(&runs[0]);
-    uint32_t at = on_stdin ? stdin_source(&runs[0]) : 0;
-    Input in;
-    if (!hosts) return diag_set(diag, ST_NO_MEMORY, "out of memory");
-    Status st = input_open(&runs[0].ir->sources[at], &in, diag);
-    if (!st) st = input_fill(&in, diag);
-    for (uint32_t i = 0; !st && i < count; i++) st = run_open(set, &runs[i], &in, &hosts[i], diag);
-    /* What a join remembers is there before the first record asks for it. */
-    for (uint32_t i = 0; !st && i < count; i++) st = feed_files(&runs[i], true, NULL, 0, diag);
-    for (uint32_t i = 0; i < count; i++) runs[i].source = stdin_source(&runs[i]);
-    if (!st && on_stdin) st = feed(runs, count, &in, diag);
-    for (uint32_t i = 0; !st && i < count; i++) {
-        st = feed_files(&runs[i], false, on_stdin ? NULL : &in, at, diag);
-        if (!st) run_finish(&runs[i], options, ret_stopped);
-        if (!st) st = runs[i].failed;
+    static const Input none = {0};
+    Status st = ST_OK;
+    const Input *sample = reads_stdin(run) ? standard : &none;
+    for (uint32_t i = 0; sample == &none && !st && i < ir_main_sources(run->ir); i++) {
+        if (!str_is(run->ir->sources[i].kind, "file")) continue;
+        run->first_source = i;
+        st = input_open(&run->ir->sources[i], &run->first, diag);
+        if (!st) st = input_fill(&run->first, diag);
+        sample = &run->first;
     }
-    for (uint32_t i = 0; i < count; i++) run_close(&runs[i]);
-    input_close(&in);
+    return st ? st : run_open(set, run, sample, host, diag);
+}
+
+MUST static Status run_all(NativeSet *set, Runs *runs, uint32_t readers,
+                           const BatchOptions *options, bool *ret_stopped, Diag *diag)
+{
+    FlowHost *hosts = arena_many(set->front.arena, FlowHost, runs->count);
+    Input standard = {.fd = -1};
+    if (!hosts) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    static const IrSource on_stdin = {.kind = {"stdin", 5}};
+    Status st = readers ? input_open(&on_stdin, &standard, diag) : ST_OK;
+    if (!st && readers) st = input_fill(&standard, diag);
+    for (uint32_t i = 0; !st && i < runs->count; i++)
+        st = open_one(set, &runs->list[i], &standard, &hosts[i], diag);
+    /* What a join remembers is there before the first record asks for it. */
+    for (uint32_t i = 0; !st && i < runs->count; i++) st = feed_files(&runs->list[i], true, diag);
+    for (uint32_t i = 0; i < readers; i++) runs->list[i].source = stdin_source(&runs->list[i]);
+    if (!st && readers) st = feed(runs->list, readers, &standard, diag);
+    for (uint32_t i = 0; !st && i < runs->count; i++) {
+        st = feed_files(&runs->list[i], false, diag);
+        if (!st) fire(&runs->list[i]);
+        if (!st) st = runs->list[i].failed;
+    }
+    if (!st) st = finish_all(runs, options, ret_stopped);
+    for (uint32_t i = 0; !st && i < runs->count; i++) st = runs->list[i].failed;
+    input_close(&standard);
     return st;
 }
 
@@ -433,42 +603,64 @@ static bool takes_part(const IrPipeline *ir, const BatchOptions *options)
     return false;
 }
 
-static uint32_t stdout_rows(const IrPipeline *p)
+/* A stream that somebody here reads is not written anywhere else. */
+static bool is_read(const Runs *runs, const IrSink *sink)
+{
+    for (uint32_t i = 0; is_kind(sink, "stream") && i < runs->count; i++)
+        if (reads_stream(runs->list[i].ir, sink->address)) return true;
+    return false;
+}
+
+static uint32_t stdout_rows(const Runs *runs, const IrPipeline *p)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < p->sink_count; i++)
-        count += !is_kind(&p->sinks[i], "file") && !is_kind(&p->sinks[i], "dead");
+    for (uint32_t i = 0; i < p->sink_count; i++) {
+        const IrSink *sink = &p->sinks[i];
+        count += !is_kind(sink, "file") && !is_kind(sink, "dead") && !is_read(runs, sink);
+    }
     return count;
+}
+
+/* Those on standard input stand first: they share it. Returns how many they are. */
+static uint32_t sort_readers(Runs *runs, Arena *arena)
+{
+    Run *list = arena_many(arena, Run, runs->count);
+    uint32_t readers = 0, others = 0;
+    if (!list) return 0;
+    for (uint32_t i = 0; i < runs->count; i++) readers += reads_stdin(&runs->list[i]);
+    uint32_t reader = 0;
+    for (uint32_t i = 0; i < runs->count; i++)
+        list[reads_stdin(&runs->list[i]) ? reader++ : readers + others++] = runs->list[i];
+    runs->list = list;
+    return readers;
 }
 
 Status batch_run(NativeSet *set, const BatchOptions *options, bool *ret_stopped, Diag *diag)
 {
-    uint32_t total = 0, count = 0, readers = 0, rows = 0;
+    uint32_t total = 0, rows = 0;
+    Runs runs = {0};
     for (uint32_t i = 0; i < set->count; i++) total += set->list[i].ir->pipeline_count;
-    Run *runs = arena_many(set->front.arena, Run, total ? total : 1);
-    if (!runs) return diag_set(diag, ST_NO_MEMORY, "out of memory");
-    /* Those on standard input first, then those on files of their own. */
-    for (int stdin_turn = 1; stdin_turn >= 0; stdin_turn--) {
-        for (uint32_t i = 0; i < total; i++) {
-            uint32_t n = 0, p = i;
-            while (p >= set->list[n].ir->pipeline_count) p -= set->list[n++].ir->pipeline_count;
-            Run run = {.native = &set->list[n], .index = p, .diag = diag};
-            run.ir = &run.native->ir->pipelines[p];
-            if (!takes_part(run.ir, options) || reads_stdin(&run) != stdin_turn) continue;
-            rows += stdout_rows(run.ir);
-            readers += (uint32_t)stdin_turn;
-            runs[count++] = run;
-        }
+    runs.list = arena_many(set->front.arena, Run, total ? total : 1);
+    if (!runs.list) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < total; i++) {
+        uint32_t n = 0, p = i;
+        while (p >= set->list[n].ir->pipeline_count) p -= set->list[n++].ir->pipeline_count;
+        Run run = {.native = &set->list[n], .index = p, .diag = diag, .all = &runs};
+        run.ir = &run.native->ir->pipelines[p];
+        if (takes_part(run.ir, options)) runs.list[runs.count++] = run;
     }
-    if (!count) return diag_set(diag, ST_NOT_FOUND, "there is no pipeline to run");
-    for (uint32_t i = 0; i < count; i++) {
-        runs[i].wrap = rows > 1;
-        buf_init(&runs[i].line, (size_t)64 << 20);
-        Str name = arena_str(set->front.arena, runs[i].ir->name);
-        if (count > 1) runs[i].name = name.ptr;
+    if (!runs.count) return diag_set(diag, ST_NOT_FOUND, "there is no pipeline to run");
+    uint32_t readers = sort_readers(&runs, set->front.arena);
+    for (uint32_t i = 0; i < runs.count; i++) rows += stdout_rows(&runs, runs.list[i].ir);
+    for (uint32_t i = 0; i < runs.count; i++) {
+        Run *run = &runs.list[i];
+        run->wrap = rows > 1;
+        buf_init(&run->line, (size_t)64 << 20);
+        buf_init(&run->stream, (size_t)256 << 20);
+        Str name = arena_str(set->front.arena, run->ir->name);
+        if (runs.count > 1) run->name = name.ptr;
     }
-    Status st = readers ? run_group(set, runs, readers, options, ret_stopped, diag) : ST_OK;
-    for (uint32_t i = readers; !st && i < count; i++)
-        st = run_group(set, &runs[i], 1, options, ret_stopped, diag);
+    Status st = run_all(set, &runs, readers, options, ret_stopped, diag);
+    for (uint32_t i = 0; i < runs.count; i++) run_close(&runs.list[i]);
     return st;
 }

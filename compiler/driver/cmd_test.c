@@ -167,19 +167,35 @@ static void compare_row(TestRun *t, const IrTestStep *step, uint32_t sink, Str r
     }
 }
 
-/* The sinks of an expectation; for errors also the dead letters. */
+/* Whether a row of a sink of JSON is as the step wants it. */
+static bool row_fits(TestRun *t, const IrTestStep *step, uint32_t sink, Str row)
+{
+    const Json *json = NULL;
+    Diag diag = {0};
+    if (!step->field_count || is_plain(t, sink) || json_read(t->arena, row, &json, &diag))
+        return false;
+    for (uint32_t i = 0; i < step->field_count; i++)
+        if (!fits(t, &step->fields[i], find(json, step->fields[i].path))) return false;
+    return true;
+}
+
+/* The sinks of an expectation; for errors also the dead letters. Of several sinks whose next rows
+ * wait, one whose row fits goes first. */
 static bool next_row(TestRun *t, const IrTestStep *step, uint32_t *ret_sink, Str *ret_row)
 {
-    uint32_t dead = t->pipeline->sink_count;
+    uint32_t dead = t->pipeline->sink_count, best = UINT32_MAX;
     for (uint32_t i = 0; i <= step->sink_count; i++) {
         if (i == step->sink_count && step->on == EXPECT_SINK) break;
         uint32_t sink = i < step->sink_count ? step->sinks[i] : dead + (step->on == EXPECT_LATE);
         if (!has_row(t, sink, t->taken[sink])) continue;
-        *ret_sink = sink;
-        *ret_row = row_text(t, sink, t->taken[sink]++);
-        return true;
+        bool match = row_fits(t, step, sink, row_text(t, sink, t->taken[sink]));
+        if (best == UINT32_MAX || match) best = sink;
+        if (match) break;
     }
-    return false;
+    if (best == UINT32_MAX) return false;
+    *ret_sink = best;
+    *ret_row = row_text(t, best, t->taken[best]++);
+    return true;
 }
 
 static const char *on_text(const IrTestStep *step)

@@ -91,7 +91,7 @@ static void rows(Emit *e)
     emit_f(e, "    }\n}\n");
 }
 
-/* What begins behind `each`: the runtime names the stage. */
+/* What begins behind `each`, or with an error record: the runtime names the stage. */
 static void run(Emit *e)
 {
     const IrPipeline *p = e->pipeline;
@@ -100,7 +100,7 @@ static void run(Emit *e)
            "(RtPipe *pipe, u32 stage, const RtValue *v, const u8 *h)\n{\n    switch (stage) {\n",
            e->index);
     for (uint32_t i = 0; i < p->stage_count; i++)
-        if (p->stages[i].from == IR_FROM_EACH)
+        if (p->stages[i].from == IR_FROM_EACH || p->stages[i].from == IR_FROM_ERROR)
             emit_f(e, "    case %" PRIu32 ": stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h); break;\n",
                    i, e->index, i);
     emit_f(e, "    }\n}\n");
@@ -171,8 +171,9 @@ static void program_table(Emit *e)
                p->mem_count);
         emit_f(e,
                "     .error_sinks = error_sinks_%" PRIu32 ", .error_sink_count = %" PRIu32
-               ", .error_drop = %d, .bounded = %d, .has_time = %d,\n",
-               i, p->error_sink_count, p->error_drop, p->bounded, p->time.present);
+               ", .error_drop = %d, .error_stage = %" PRIu32 "u, .bounded = %d, .has_time = %d,\n",
+               i, p->error_sink_count, p->error_drop,
+               p->error_stage == NO_INDEX ? 0 : p->error_stage, p->bounded, p->time.present);
         emit_f(e, "     .clock_keys = %" PRIu32 ", .clock_types = (const u8[]){",
                p->time.key_count);
         for (uint32_t k = 0; k < p->time.key_count; k++)

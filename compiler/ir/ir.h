@@ -136,7 +136,16 @@ typedef struct IrRow {
     uint32_t count;
 } IrRow;
 
-typedef enum IrStageFrom { IR_FROM_SOURCE, IR_FROM_WINDOW, IR_FROM_LATE, IR_FROM_EACH } IrStageFrom;
+typedef enum IrStageFrom {
+    IR_FROM_SOURCE,
+    IR_FROM_WINDOW,
+    IR_FROM_LATE,
+    IR_FROM_EACH,
+    IR_FROM_ERROR /* a record that failed, as the fields of its error record */
+} IrStageFrom;
+
+/* Leaves of a stage from IR_FROM_ERROR: reason, field?, message, pipeline, stage, at, raw? */
+enum { IR_ERROR_LEAVES = 7 };
 
 typedef struct IrStage {
     IrStageFrom from;
@@ -353,7 +362,8 @@ typedef struct IrPipeline {
     uint32_t *error_sinks;
     uint32_t error_sink_count;
     bool error_drop;
-    double stop_above; /* 0 = never; else share 0..1 of failing records within stop_in_ns */
+    uint32_t error_stage; /* `on error reply`, or NO_INDEX */
+    double stop_above;    /* 0 = never; else share 0..1 of failing records within stop_in_ns */
     int64_t stop_in_ns;
     IrNode *nodes;
     uint32_t node_count;

@@ -450,6 +450,9 @@ static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
     for (uint32_t i = 0; i < p->window_count && fine; i++)
         fine = p->windows[i].out_stage < p->stage_count &&
                (p->windows[i].late_stage == NO_INDEX || p->windows[i].late_stage < p->stage_count);
+    if (fine && p->error_stage != NO_INDEX)
+        fine = p->error_stage < p->stage_count && p->stages[p->error_stage].from == IR_FROM_ERROR &&
+               p->stages[p->error_stage].leaf_count == IR_ERROR_LEAVES;
     for (uint32_t i = 0; i < p->join_count && fine; i++)
         fine = p->joins[i].schema < program->schema_count && p->joins[i].node < p->node_count;
     for (uint32_t i = 0; i < p->stage_count && fine; i++)

@@ -17,8 +17,8 @@ static bool one_of(Str word, const char *const *list)
 }
 
 /* Options without a value, kinds without an address, and words before an address. */
-static const char *const flags[] = {"retain",   "unordered", "append",   "header",
-                                    "noheader", "reload",    "compress", NULL};
+static const char *const flags[] = {"retain", "unordered", "append", "header", "noheader",
+                                    "reload", "compress",  "public", NULL};
 static const char *const bare_kinds[] = {"stdin", "stdout", "stderr", "manual", "dead", NULL};
 static const char *const verbs[] = {"get",   "post",      "put",    "patch",   "delete", "sql",
                                     "table", "select",    "read",   "write",   "call",   "browse",

@@ -17,7 +17,8 @@ typedef enum OptionType {
     OPTION_WORD,
     OPTION_DURATION,
     OPTION_KEYS,
-    OPTION_MAPNAME
+    OPTION_MAPNAME,
+    OPTION_SIZE
 } OptionType;
 
 typedef struct OptionRow {
@@ -48,10 +49,19 @@ static const OptionRow options[] = {
 
 /* Kinds of the language that this version does not have. */
 static const char *const later_kinds[] = {
-    "http",      "cron",     "every",  "stream",    "manual", "kafka",      "nats",
-    "opcua",     "postgres", "sqlite", "email",     "amqp",   "s7",         "influx",
-    "websocket", "redis",    "mysql",  "s3",        "bacnet", "ethernetip", "sparkplug",
-    "tcp",       "udp",      "serial", "timescale", "snmp"};
+    "kafka", "nats",       "opcua",     "postgres", "sqlite", "email", "amqp",     "s7",   "influx",
+    "redis", "websocket",  "mysql",     "s3",       "bacnet", "tcp",   "udp",      "snmp", "serial",
+    "sms",   "ethernetip", "sparkplug", "slack",    "teams",  "ftp",   "timescale"};
+
+/* `mqtt, file, uns` or, for sinks, what takes rows. */
+static Str kinds_text(Check *c, uint32_t side)
+{
+    Str list = STR_NONE;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++)
+        if (kinds[i].sides & side)
+            list = check__text(c, "%.*s%s%s", STR_ARG(list), list.len ? ", " : "", kinds[i].name);
+    return list;
+}
 
 static const ConnectorKind *kind_named(Str name)
 {
@@ -76,8 +86,9 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
         if (map_get(&c->scope->connections, name)) return NULL;
         for (size_t i = 0; i < COUNT_OF(later_kinds); i++) {
             if (!str_is(name, later_kinds[i])) continue;
-            diag_error(c->diags, DIAG_A006, at->kind.span, "`%.*s` is not available yet",
-                       STR_ARG(name));
+            diag_error(c->diags, DIAG_A006, at->kind.span,
+                       "`%.*s` is not available yet; %s are: %.*s", STR_ARG(name),
+                       side == KIND_IN ? "sources" : "sinks", STR_ARG(kinds_text(c, side)));
             return NULL;
         }
         Str best = STR_NONE;
@@ -97,7 +108,15 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
                                    : "sink: it only gives records");
         return NULL;
     }
-    if (at->verb.text.len) {
+    bool http = str_is(str_from(kind->name), "http");
+    if (http && !str_is(at->verb.text, "post") && !str_is(at->verb.text, "put")) {
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_S012, at->verb.text.len ? at->verb.span : at->kind.span,
+                       "`http` needs its method: post or put");
+        if (!at->verb.text.len) diag_fix(c->diags, d, "http post", at->kind.span, "http post");
+        return NULL;
+    }
+    if (at->verb.text.len && !http) {
         diag_error(c->diags, DIAG_A006, at->verb.span, "`%s %.*s` is not available yet", kind->name,
                    STR_ARG(at->verb.text));
         return NULL;
@@ -126,7 +145,7 @@ static bool option_value(Check *c, const AstOption *o, OptionType type, const ch
 {
     static const char *const words[] = {
         "nothing behind it", "a whole number",        "a text", "a word",
-        "a duration",        "fields in parentheses", "a name"};
+        "a duration",        "fields in parentheses", "a name", "a size such as 64KiB"};
     const AstExpr *v = o->value;
     *out = (IrOption){.name = o->name.text, .type = IR_BOOL, .value.boolean = true};
     bool fine = false;
@@ -154,6 +173,11 @@ static bool option_value(Check *c, const AstOption *o, OptionType type, const ch
         fine = v && v->kind == AST_NAME;
         out->type = IR_STR;
         if (fine) out->value.text = v->as.name;
+        break;
+    case OPTION_SIZE:
+        fine = v && v->kind == AST_SIZE && v->as.bytes <= INT32_MAX;
+        out->type = IR_I64;
+        if (fine) out->value.integer = (int64_t)v->as.bytes;
         break;
     case OPTION_KEYS: fine = v && (v->kind == AST_LIST || v->kind == AST_NAME); break;
     }
@@ -249,7 +273,12 @@ static Str address(Check *c, const AstConnector *at, const ConnectorKind *kind)
 {
     Str text = STR("");
     const AstExpr *e = at->address;
-    if (kind->address == ADDRESS_NONE) {
+    if (kind->address == ADDRESS_DURATION) {
+        bool fine = e && e->kind == AST_DURATION && e->as.ns > 0;
+        if (!fine)
+            diag_error(c->diags, e ? DIAG_S011 : DIAG_S012, e ? e->span : at->kind.span,
+                       "`%s` needs a duration above 0: %s 10s", kind->name, kind->name);
+    } else if (kind->address == ADDRESS_NONE) {
         if (e) diag_error(c->diags, DIAG_S011, e->span, "`%s` has no address", kind->name);
     } else if (!e) {
         diag_error(c->diags, DIAG_S012, at->kind.span, "`%s` needs %s behind it", kind->name,
@@ -279,6 +308,16 @@ static const Record *decoded(Flow *f, const AstConnector *at, const AstDecode *d
                        kind->name);
         if (!map || !map->value || map->value->kind != AST_NAME) return NULL;
         return flow__map(c, map->value->as.name, map->span, &s->map);
+    }
+    if (kind->format == KIND_TRIGGER && (decode->type || decode->format.text.len)) {
+        diag_error(c->diags, DIAG_S011, decode->span, "a record of `%s` has no fields", kind->name);
+        return NULL;
+    }
+    if ((kind->format == KIND_TRIGGER || kind->format == KIND_MANUAL) && !decode->type) {
+        Record *empty = NEW(c, Record, 1);
+        *empty = (Record){.fields = NEW(c, RecordField, 1), .schema = NO_INDEX};
+        s->format = FORMAT_JSON;
+        return empty;
     }
     s->format = flow__format(c, &decode->format, FORMAT_JSON);
     flow__format_words(c, at, s->format);
@@ -310,6 +349,8 @@ const Record *flow__from(Flow *f, const AstConnector *at, const AstDecode *decod
     s->address = address(c, at, kind);
     flow__options(c, at, kind, KIND_IN, &s->options, &s->option_count);
     source_words(c, at, s);
+    uint32_t cap = s->option_count;
+    if (!flow__trigger(c, at, s, &cap)) return NULL;
     *ret_bounded = (kind->sides & KIND_BOUNDED) && !ast_option(at, "follow");
     return decoded(f, at, decode, kind, s);
 }

@@ -5,8 +5,14 @@
 #include "compiler/type/check.h"
 
 enum { KIND_IN = 1, KIND_OUT = 2, KIND_BOUNDED = 4 };
-typedef enum KindAddress { ADDRESS_NONE, ADDRESS_TEXT, ADDRESS_NAME, ADDRESS_MAYBE } KindAddress;
-typedef enum KindFormat { KIND_NONE, KIND_DECODE, KIND_MAP } KindFormat;
+typedef enum KindAddress {
+    ADDRESS_NONE,
+    ADDRESS_TEXT,
+    ADDRESS_NAME,
+    ADDRESS_MAYBE,
+    ADDRESS_DURATION
+} KindAddress;
+typedef enum KindFormat { KIND_NONE, KIND_DECODE, KIND_MAP, KIND_TRIGGER, KIND_MANUAL } KindFormat;
 
 typedef struct ConnectorKind {
     const char *name;
@@ -89,6 +95,8 @@ bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span sp
 void flow__format_words(Check *c, const AstConnector *at, IrFormat format);
 bool flow__sink_format(Check *c, const AstSink *sink, const ConnectorKind *kind, const Row *row,
                        IrFormat format);
+/* triggers.c: what an http path, a period or a schedule has to be; false: reported. */
+bool flow__trigger(Check *c, const AstConnector *at, IrSource *s, uint32_t *cap);
 /* maps.c: the schema of a register map; NULL after an error. */
 const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map);
 
@@ -104,7 +112,7 @@ void flow__leave(Flow *f);                /* before another stage begins */
 void flow__back(Flow *f, IrStage *stage); /* to one that was left */
 Str flow__label(Flow *f, Span span);      /* the text, shortened to a line */
 
-/* stages.c, filters.c, each.c, join.c, split.c, window.c */
+/* stages.c, filters.c, each.c, join.c, reply.c, split.c, window.c */
 void flow__delay(Flow *f, const AstStage *stage);
 /* Another stage begins with `after`: where the clock's keys are in it. */
 void flow__move_clock(Flow *f, const Row *before, const Row *after);
@@ -117,6 +125,9 @@ void flow__join(Flow *f, const AstStage *stage);
 void flow__split(Flow *f, const AstStage *stage);
 void flow__window(Flow *f, const AstStage *stage);
 void flow__into(Flow *f, const AstStage *stage);
+void flow__reply(Flow *f, const AstStage *stage);
+/* `on error reply CODE e`: a stage that begins with the error record. */
+void flow__reply_error(Flow *f, const AstStage *stage);
 void flow__on(Flow *f, const AstStage *stage);
 
 #endif

@@ -157,7 +157,8 @@ static void one_stage(Flow *f, const AstStage *stage)
     if (!f->row) { /* S001 or the error in `from` says it */
         if (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"))
             f->has_on_error = true;
-        if (stage->kind == AST_INTO || stage->kind == AST_SPLIT) f->has_sink = true;
+        if (stage->kind == AST_INTO || stage->kind == AST_SPLIT || stage->kind == AST_REPLY)
+            f->has_sink = true;
         return;
     }
     if (stage->kind == AST_ON)
@@ -168,6 +169,8 @@ static void one_stage(Flow *f, const AstStage *stage)
         flow__each(f, stage);
     else if (stage->kind == AST_JOIN)
         flow__join(f, stage);
+    else if (stage->kind == AST_REPLY)
+        flow__reply(f, stage);
     else if (stage->kind == AST_SPLIT)
         flow__split(f, stage);
     else if (stage->kind == AST_DELAY)
@@ -266,6 +269,7 @@ static void pipeline(Check *c, const AstItem *item)
     Flow *f = NEW(c, Flow, 1);
     *f = (Flow){.c = c, .item = item, .time_reg = NO_REG, .group_count = 1};
     c->flow = f;
+    f->p.error_stage = NO_INDEX;
     f->groups = check__grow(c, NULL, 0, &f->group_cap, sizeof(Record *));
     f->p.name = item->name.text;
     f->p.span = item->span;

@@ -331,7 +331,7 @@ static void on_error(Flow *f, const AstStage *stage)
         return;
     }
     f->has_on_error = true;
-    f->p.error_drop = stage->as.on.action == AST_ON_DROP;
+    f->p.error_drop = stage->as.on.action == AST_ON_DROP || stage->as.on.action == AST_ON_REPLY;
     if (stage->as.on.stops) {
         f->p.stop_above = stage->as.on.stop_above;
         f->p.stop_in_ns = stage->as.on.stop_in.ns;
@@ -339,9 +339,13 @@ static void on_error(Flow *f, const AstStage *stage)
             diag_error(c->diags, DIAG_S011, stage->as.on.stop_span,
                        "`stop above` takes a share between 0%% and 100%% and a time above 0");
     }
-    if (stage->as.on.action == AST_ON_REPLY || stage->as.on.action == AST_ON_UPDATE) {
+    if (stage->as.on.action == AST_ON_REPLY) {
+        flow__reply_error(f, stage);
+        return;
+    }
+    if (stage->as.on.action == AST_ON_UPDATE) {
         diag_error(c->diags, DIAG_A007, stage->span,
-                   "`on error` takes `into ...`, `dead` or `drop`; the rest is not available yet");
+                   "`on error` takes `into ...`, `dead`, `drop` or `reply`");
         return;
     }
     if (stage->as.on.action != AST_ON_INTO) return;

@@ -454,6 +454,24 @@ static bool is_late_sink(const IrPipeline *p, uint32_t sink)
     return false;
 }
 
+/* Several sinks of one kind may take rows of different types: those that have all fields named. */
+static void narrow(TestWalk *t, const AstStep *step, IrTestStep *out)
+{
+    uint32_t kept = 0;
+    if (!step->value || step->value->kind != AST_RECORD) return;
+    for (uint32_t i = 0; i < out->sink_count; i++) {
+        uint32_t schema = t->p->sinks[out->sinks[i]].schema;
+        bool fits = schema != NO_INDEX;
+        for (const AstField *f = step->value->as.fields; f && fits; f = f->next)
+            fits = schema_field(&t->c->program->schemas[schema], f->name.text) != NULL;
+        if (!fits) continue;
+        uint32_t keep = out->sinks[kept];
+        out->sinks[kept++] = out->sinks[i];
+        out->sinks[i] = keep;
+    }
+    if (kept) out->sink_count = kept;
+}
+
 /* The sinks that `expect TARGET` may mean; NULL after an error, else the schema of their rows. */
 static const IrSchema *expect_target(TestWalk *t, const AstStep *step, IrTestStep *out)
 {
@@ -472,6 +490,7 @@ static const IrSchema *expect_target(TestWalk *t, const AstStep *step, IrTestSte
     bool late_dead = false;
     for (uint32_t i = 0; i < t->p->window_count; i++) late_dead |= t->p->windows[i].late_dead;
     if (error || (late && !out->sink_count && late_dead)) return error_schema();
+    narrow(t, step, out);
     if (out->sink_count && t->p->sinks[out->sinks[0]].schema != NO_INDEX)
         return &c->program->schemas[t->p->sinks[out->sinks[0]].schema];
     Str best = STR_NONE;

@@ -35,7 +35,8 @@ enum {
     ADDRESS_NONE = 0,
     ADDRESS_TEXT = 1,
     ADDRESS_NAME = 1,
-    ADDRESS_MAYBE = 1
+    ADDRESS_MAYBE = 1,
+    ADDRESS_DURATION = 1
 };
 
 #define TAKES_FLAG     ""
@@ -45,6 +46,7 @@ enum {
 #define TAKES_DURATION "a duration"
 #define TAKES_KEYS     "fields in parentheses"
 #define TAKES_MAPNAME  "the name of a map"
+#define TAKES_SIZE     "a size such as 64KiB"
 
 const WordConnector word_connectors[] = {
 #define KIND(name, sides, address, format, doc)                                                    \

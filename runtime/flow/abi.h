@@ -28,6 +28,8 @@ enum {
     RT_LAYOUTS = 4 /* learnt layouts of one pipeline */
 };
 
+#define RT_NO_STAGE 0xffffffffu
+
 typedef struct RtText {
     const char *p;
     u64 n; /* bytes */
@@ -403,6 +405,7 @@ typedef struct RtPipelineInfo {
     u32 join_count, table_count;
     const u32 *error_sinks; /* none and not error_drop: the dead-letter table */
     u32 error_sink_count;
+    u32 error_stage; /* runs for every record that fails; RT_NO_STAGE = none */
     u8 error_drop, bounded, has_time;
     u32 clock_keys; /* `clock by`: a watermark for each key; 0 = one for all */
     const u8 *clock_types;
@@ -549,8 +552,9 @@ typedef struct RtPipe {
     u64 topic_len, key_len;
     char *scratch; /* text made while one record is worked on; grows up to a maximum */
     u64 scratch_len, scratch_cap;
-    u8 stopped; /* `stop above` fired */
-    u8 in_row;  /* working on a row, not on an input record: 1 of a window, 2 of that record */
+    u8 stopped;  /* `stop above` fired */
+    u8 in_error; /* in the stage of an error record: what fails there is only counted */
+    u8 in_row;   /* working on a row, not on an input record: 1 of a window, 2 of that record */
     u8 out_of_memory;
     u8 closing; /* windows are being advanced to the watermark, one after the other */
     struct RtDay {

@@ -430,6 +430,40 @@ void rt_stop_check(RtPipe *pipe, int span_ended)
     host->span_start_ns = pipe->received_ns;
 }
 
+static RtText text_of(const char *text)
+{
+    return (RtText){text ? text : "", text ? strlen(text) : 0};
+}
+
+/* The stage of `on error reply`: the fields of the error record as a row. */
+static void error_stage(RtPipe *pipe, u32 node, const char *reason, const char *text,
+                        const char *field)
+{
+    const RtPipelineInfo *info = pipe->info;
+    u8 before = pipe->in_row;
+    u8 has[] = {1,
+                field != NULL,
+                1,
+                1,
+                1,
+                1,
+                pipe->raw_len && str_utf8_valid(str_slice(pipe->raw, pipe->raw_len))};
+    RtValue values[7];
+    values[0].s = text_of(reason);
+    values[1].s = text_of(field);
+    values[2].s = text_of(text);
+    values[3].s = text_of(info->name);
+    values[4].s = text_of(node < info->node_count ? info->nodes[node].kind : "");
+    values[5].i = pipe->received_ns;
+    values[6].s = (RtText){pipe->raw_len ? pipe->raw : "", pipe->raw_len};
+    if (!before) pipe->in_row = 2;
+    pipe->in_error = 1;
+    pipe->n.rows++;
+    info->run(pipe, info->error_stage, values, has);
+    pipe->in_error = 0;
+    pipe->in_row = before;
+}
+
 void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char *name)
 {
     const char *text = reason < RT_REASON__COUNT ? rt_reason_texts[reason] : "";
@@ -446,7 +480,9 @@ void rt_failed(RtPipe *pipe, u32 node, const char *name, const char *text, const
         pipe->n.errors++;
     for (u32 i = 0; i < info->wire_count; i++)
         if (info->wires[i].from == node && info->wires[i].port == 1) pipe->wires[i].count++;
+    if (pipe->in_error) return;
     rt_stop_check(pipe, 0);
+    if (info->error_stage != RT_NO_STAGE) error_stage(pipe, node, name, text, field);
     if (info->error_drop) return;
     for (u32 i = 0; i < info->error_sink_count; i++)
         error_row(pipe, info->error_sinks[i], node, name, text, field, "");

@@ -199,6 +199,7 @@ static IrPipeline press_pipeline = {
     .node_count = 6,
     .wires = press_wires,
     .wire_count = 5,
+    .error_stage = NO_INDEX,
     .bounded = true};
 static IrProgram press_program = {
     .schemas = press_schemas, .schema_count = 2, .pipelines = &press_pipeline, .pipeline_count = 1};

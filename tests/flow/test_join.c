@@ -25,7 +25,7 @@ static const u8 key_types[] = {RT_STR, RT_I32};
 static const u32 key_bytes[] = {40, 0};
 static const RtJoinInfo joins[] = {{"p.order", 7, &row, 2, 0, key_types, key_bytes, 3600000000000}};
 static const RtPipelineInfo pipelines[] = {
-    {.name = "p", .joins = joins, .join_count = 1, .in = &row}};
+    {.name = "p", .error_stage = RT_NO_STAGE, .joins = joins, .join_count = 1, .in = &row}};
 
 static void bind(const RtApi *api)
 {

@@ -202,6 +202,7 @@ static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
     for (u32 i = 0; i < want->error_sink_count; i++)
         CHECK_INT(got->error_sinks[i], want->error_sinks[i]);
     CHECK_INT(got->error_drop, want->error_drop);
+    CHECK_INT(got->error_stage, want->error_stage);
     CHECK_INT(got->bounded, want->bounded);
     CHECK_INT(got->has_time, want->has_time);
     CHECK_INT(got->order_ns, want->order_ns);
