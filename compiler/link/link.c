@@ -296,7 +296,7 @@ static void pipeline(Link *link, const IrPipeline *p, RtPipelineInfo *info)
         .error_sinks = errors,
         .error_sink_count = p->error_sink_count,
         .error_drop = p->error_drop,
-        .error_stage = p->error_stage,
+        .error_stage = p->error_stage == NO_INDEX ? RT_NO_STAGE : p->error_stage,
         .bounded = p->bounded,
         .has_time = p->time.present,
         .order_ns = p->time.order_ns,

@@ -28,7 +28,7 @@ enum {
     RT_LAYOUTS = 4 /* learnt layouts of one pipeline */
 };
 
-#define RT_NO_STAGE 0xffffffffu
+#define RT_NO_STAGE 0u /* stage 0 is that of the source */
 
 typedef struct RtText {
     const char *p;

@@ -95,4 +95,136 @@ pipeline joined {
   await tutti.kill('SIGTERM');
 });
 
+// curl as the caller: { code, body }.
+async function curl(tutti, where, body, { method = 'POST', token = tutti.token } = {}) {
+  const args = ['-s', '-S', '-o', '-', '-w', '\n%{http_code}', '-X', method, '--data-binary', body];
+  if (token) args.push('-H', `Authorization: Bearer ${token}`);
+  const child = start('curl', [...args, `http://127.0.0.1:${tutti.http}${where}`]);
+  const closed = new Promise((done) => child.on('close', done)); // its output is whole then
+  check((await closed) === 0, `curl ${where}: ${child.out}`);
+  const [text, code] = [child.out.slice(0, child.out.lastIndexOf('\n')), child.out.trim().split('\n').at(-1)];
+  return { code: Number(code), body: text.startsWith('{') ? JSON.parse(text) : text };
+}
+
+test('requests are answered by the pipeline, once its sinks have the record', async () => {
+  const tutti = await Tutti.new();
+  const program = `
+type Call = { station: string(16), level: i32 in 0..3 }
+pipeline andon {
+  from http post "/line/andon" as json Call
+  where 6 div level > 2 else error too_low
+  into file "calls.ndjson" append
+  reply 202 { accepted: true, station: station, level: level }
+  on error reply 409 { accepted: false, reason: error.reason }
+}
+pipeline plain {
+  from http put "/plain" max 1KiB public as json Call
+  where level > 0
+  where level < 3 else error much
+  into file "plain.ndjson" append
+  on error into dead
+}`;
+  await tutti.deploy('andon.tutti', program);
+  const ok = await curl(tutti, '/line/andon', '{"station":"s1","level":1}');
+  check(ok.code === 202, `202: ${JSON.stringify(ok)}`);
+  check(JSON.stringify(ok.body) === '{"accepted":true,"station":"s1","level":1}', JSON.stringify(ok.body));
+  check(lines(tutti, 'calls.ndjson').join() === '{"station":"s1","level":1}', 'in the file before the answer');
+  const failed = async (body, reason) => {
+    const answer = await curl(tutti, '/line/andon', body);
+    check(answer.code === 409 && answer.body.reason === reason, `${reason}: ${JSON.stringify(answer)}`);
+  };
+  await failed('{"station":"s1","level":0}', 'div_zero');
+  await failed('{"station":"s1","level":3}', 'too_low');
+  await failed('{"station":"s1","level":9}', 'range');
+  await failed('no json', 'bad_json');
+  await failed('', 'bad_json');
+
+  check((await curl(tutti, '/line/andon', '{}', { token: null })).code === 401, 'not without signing in');
+  check((await curl(tutti, '/line/andon', '{}', { method: 'PUT' })).code === 405, 'another method');
+  check((await curl(tutti, '/line/other', '{}')).code === 405, 'another path');
+  const open = (body) => curl(tutti, '/plain', body, { method: 'PUT', token: null });
+  const taken = await open('{"station":"a","level":1}');
+  check(taken.code === 204 && taken.body === '', `public, without reply: ${JSON.stringify(taken)}`);
+  check((await open('{"station":"a","level":0}')).code === 204, 'filtered');
+  const refused = await open('{"station":"a","level":3}');
+  check(refused.code === 422 && refused.body.reason === 'much', `without reply: ${JSON.stringify(refused)}`);
+  check((await open('x'.repeat(1025))).code === 413, 'the body is too long');
+  check((await open('x'.repeat(1024))).code === 422, 'as long as it may be');
+
+  const many = await Promise.all(
+    Array.from({ length: 40 }, (_, i) => curl(tutti, '/line/andon', `{"station":"m${i}","level":${1 + (i % 2)}}`)));
+  const odd = many.findIndex((a, i) => a.code !== 202 || a.body.station !== `m${i}`);
+  check(odd < 0, `everybody gets their own answer: ${odd} ${JSON.stringify(many[odd])}`);
+  await until('they are counted', async () => {
+    const n = await tutti.get('pipelines/andon');
+    return n.in === 46 && n.out === 41 + 5 && n.errors === 5; // replies to failed ones are rows too
+  });
+
+  const second = await tutti.call('POST', 'pipelines', {
+    file: 'b.tutti', text: 'pipeline b { from http post "/line/andon" as json { x: i32 } into stdout on error drop }' });
+  const b = await tutti.get('pipelines/b');
+  check(b.state === 'failed' && /belongs to pipeline andon/.test(b.error), `a path has one owner: ${JSON.stringify([second, b])}`);
+  await tutti.call('POST', 'pipelines/andon/stop', {});
+  check((await curl(tutti, '/line/andon', '{}')).code === 405, 'stopped: nobody is there');
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+});
+
+test('a request whose sink does not answer does not hold others for ever', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('r.tutti', `
+connection far = mqtt "mqtt://127.0.0.1:9"
+pipeline r {
+  from http post "/r" as json { n: i32 }
+  into far "x"
+  reply 200 { n: n }
+  on error into dead
+}`);
+  const waiting = curl(tutti, '/r', '{"n":1}');
+  await until('the pipeline has it', async () => (await tutti.get('pipelines/r')).in === 1);
+  await tutti.call('POST', 'pipelines/r/stop', {});
+  const answer = await waiting;
+  check(answer.code === 503, `answered when the pipeline stops: ${JSON.stringify(answer)}`);
+  await tutti.kill('SIGTERM');
+});
+
+test('periods, schedules and wishes', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('t.tutti', `
+pipeline fast { from every 200ms  let at = meta.received  into file "fast.ndjson"  on error drop }
+pipeline cron { from cron "* * * * * *" zone "Europe/Berlin"  let at = meta.received  into file "cron.ndjson"  on error drop }
+pipeline rare { from cron "0 0 3 1 1 *"  let what = "yearly"  into file "rare.ndjson"  on error drop }
+pipeline asked { from manual as json { n: i32 }  into file "asked.ndjson"  on error into dead }`);
+  await until('periods and seconds', () => lines(tutti, 'fast.ndjson').length >= 5 && lines(tutti, 'cron.ndjson').length >= 2);
+  const times = (file) => lines(tutti, file).map((l) => Date.parse(JSON.parse(l).at));
+  const fast = times('fast.ndjson'), cron = times('cron.ndjson');
+  check(fast.every((t, i) => t % 200 === 0 && (i === 0 || t === fast[i - 1] + 200)), `multiples: ${fast}`);
+  check(cron.every((t, i) => t % 1000 === 0 && (i === 0 || t === cron[i - 1] + 1000)), `seconds: ${cron}`);
+  const wish = (name, body) => tutti.call('POST', `pipelines/${name}/trigger`, body);
+  check((await wish('rare', {})).status === 200, 'a schedule, now');
+  check((await wish('asked', { record: { n: 7 } })).status === 200, 'a record');
+  check((await wish('asked', {})).status === 200, 'one that fails');
+  check((await wish('rare', { record: { n: 7 } })).status === 400, 'a schedule has no fields');
+  check((await wish('nobody', {})).status === 404, 'no such pipeline');
+  await until('they came', () => lines(tutti, 'rare.ndjson').join() === '{"what":"yearly"}' &&
+    lines(tutti, 'asked.ndjson').join() === '{"n":7}');
+  await until('and failed', async () => (await tutti.get('pipelines/asked')).errors === 1);
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+});
+
+test('one pipeline reads what another writes', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('a.tutti', `
+pipeline a { from http post "/a" as json { v: i32 }  into stream rows  reply 200 { v: v }  on error drop }`);
+  await tutti.deploy('b.tutti', `
+pipeline b { from stream rows as json { v: i32 }  let w = v * 2  keep w  into file "b.ndjson"  on error drop }`);
+  for (const v of [1, 2, 3]) check((await curl(tutti, '/a', `{"v":${v}}`)).code === 200, `v ${v}`);
+  await until('doubled', () => lines(tutti, 'b.ndjson').join() === '{"w":2},{"w":4},{"w":6}');
+  const sent = start('mosquitto_pub', ['-p', String(tutti.mqtt), '-q', '1', '-t', '$tutti/streams/rows', '-m', '{"v":9}']);
+  await sent.exited;
+  check((await curl(tutti, '/a', '{"v":4}')).code === 200, 'v 4');
+  await until('nobody else writes there', () => lines(tutti, 'b.ndjson').length === 4);
+  check(lines(tutti, 'b.ndjson').at(-1) === '{"w":8}', 'only the pipeline');
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+});
+
 await run();

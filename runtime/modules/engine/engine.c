@@ -101,6 +101,8 @@ static void engine_close(void *self)
         engine__pipe_free(engine->pipes[i]);
     }
     engine->pipe_count = engine->shard_count = 0;
+    mem_free(engine->hooks);
+    engine->hooks = NULL;
 }
 
 /* ---- ops ---- */
@@ -258,6 +260,14 @@ static const Field rows_in[] = {
     {"name", FIELD_STR, FIELD_REQUIRED, 1, ENGINE_NAME_BYTES_MAX, "the pipeline's name"},
     {"limit", FIELD_INT, 0, 1, 1000, "at most so many rows"},
     {0}};
+static const Field trigger_in[] = {
+    {"name", FIELD_STR, FIELD_REQUIRED, 1, ENGINE_NAME_BYTES_MAX, "the pipeline's name"},
+    {"record", FIELD_ANY, 0, 0, 0, "for `from manual as ...`: the record, or its text"},
+    {0}};
+static const Field hook_in[] = {{"method", FIELD_STR, FIELD_REQUIRED, 1, 8, "post or put"},
+                                {"path", FIELD_STR, FIELD_REQUIRED, 1, 256, "as in `from http`"},
+                                {"body", FIELD_STR, FIELD_REQUIRED, 0, 1 << 20, "base64"},
+                                {0}};
 static const Field watch_in[] = {
     {"pipeline", FIELD_STR, 0, 0, ENGINE_NAME_BYTES_MAX, "which pipeline to watch"},
     {"watch", FIELD_STR, 0, 0, 24, "a watch to renew"},
@@ -313,6 +323,9 @@ static const Field stats_out[] = {
     {"late", FIELD_INT, FIELD_REQUIRED, 0, 0, "came after their window had closed"},
     {"dropped", FIELD_INT, FIELD_REQUIRED, 0, 0, "QoS 0 records that found the queue full"},
     {0}};
+static const Field hook_out[] = {{"code", FIELD_INT, FIELD_REQUIRED, 0, 0, "of the HTTP answer"},
+                                 {"body", FIELD_ANY, 0, 0, 0, "what the pipeline replied"},
+                                 {0}};
 static const Field dead_out[] = {
     {"rows", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "newest first"},
     {"total", FIELD_INT, FIELD_REQUIRED, 0, 0, "rows of this pipeline"},
@@ -346,6 +359,10 @@ static const ModOp ops[] = {
      "starts a pipeline"},
     {"engine.stop", engine__op_stop, name_in, summary_out, 15000, ROLE_OPERATE, 0,
      "finishes what was accepted, keeps open windows, stops"},
+    {"engine.trigger", engine__op_trigger, trigger_in, NULL, 5000, ROLE_OPERATE, 0,
+     "a record for a pipeline whose source is manual, every or cron, now"},
+    {"engine.hook", engine__op_hook, hook_in, hook_out, 30000, ROLE_NONE, 0,
+     "a request to the path of a pipeline; who may ask is up to its source"},
     {"engine.remove", engine__op_remove, name_in, NULL, 15000, ROLE_ENGINEER, OP_DURABLE,
      "stops and deletes the program this pipeline came with"},
     {"engine.versions", engine__op_versions, name_in, versions_out, 5000, ROLE_VIEW, OP_READ,
@@ -378,6 +395,7 @@ static const ModRoute routes[] = {
     {"DELETE", "/api/v1/pipelines/{name}", "engine.remove", NULL},
     {"POST", "/api/v1/pipelines/{name}/start", "engine.start", NULL},
     {"POST", "/api/v1/pipelines/{name}/stop", "engine.stop", NULL},
+    {"POST", "/api/v1/pipelines/{name}/trigger", "engine.trigger", NULL},
     {"GET", "/api/v1/pipelines/{name}/versions", "engine.versions", NULL},
     {"GET", "/api/v1/pipelines/{name}/dead", "engine.dead", NULL},
     {"POST", "/api/v1/pipelines/{name}/dead/replay", "engine.dead_replay", NULL},

@@ -14,6 +14,7 @@
 #ifndef TUTTI_MODULES_ENGINE_ENGINE_H
 #define TUTTI_MODULES_ENGINE_ENGINE_H
 
+#include "base/cron.h"
 #include "base/hash.h"
 #include "flow/instance.h"
 #include "module/module.h"
@@ -38,6 +39,7 @@ enum {
     ENGINE_OUT_BYTES = 64 << 20, /* rows of one piece for one sink: one row always fits */
     ENGINE_OUT_ROLL = 4 << 20,   /* above it a batch's rows go on in pieces */
     ENGINE_PIECES_MAX = 64,      /* of batches, made and not committed, per pipeline */
+    ENGINE_HOOKS_MAX = 1024,     /* requests that wait for their answers */
     ENGINE_FILES_MAX = 16,       /* open for writing, per pipeline */
     ENGINE_TAP_BYTES = 2048,
     ENGINE_WATCHES_MAX = 1000,
@@ -46,6 +48,9 @@ enum {
     ENGINE_SETTLE_MS = 2000, /* for the dead-letter table, once the shard has let go */
 };
 
+/* Where rows of `into stream` go in the broker; clients cannot publish there. */
+#define ENGINE_STREAMS "$tutti/streams/"
+
 typedef struct Engine Engine;
 typedef struct EngPipe EngPipe;
 typedef struct EngOut EngOut;
@@ -53,11 +58,17 @@ typedef struct EngShard EngShard;
 
 /* ---- what waits for a shard (queue.c) ---- */
 
-typedef enum EngTokenKind { TOKEN_NONE, TOKEN_MQTT, TOKEN_SEQ, TOKEN_DEAD } EngTokenKind;
+typedef enum EngTokenKind {
+    TOKEN_NONE,
+    TOKEN_MQTT,
+    TOKEN_SEQ,
+    TOKEN_DEAD,
+    TOKEN_HTTP
+} EngTokenKind;
 
 typedef struct EngToken { /* how a record is acknowledged */
-    uint64_t value;       /* broker token, connector sequence, row of the dead-letter table */
-    uint32_t serial;      /* TOKEN_SEQ: of the subscription, because slots are used again */
+    uint64_t value;  /* broker token, connector sequence, row of the dead-letter table, request */
+    uint32_t serial; /* TOKEN_SEQ: of the subscription, because slots are used again */
     uint8_t kind;
     uint8_t slot; /* source slot of the pipeline */
     bool failed;  /* no record but why there is none */
@@ -139,6 +150,7 @@ typedef struct EngRun {
     const RtPipelineInfo *info;
     EngOut *out;                              /* what the batch at hand makes */
     bool rolled;                              /* pieces of it have gone on already */
+    bool answers;                             /* it has requests to answer */
     uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
     uint32_t ends_wanted, ends_seen;
     uint64_t *wire_before; /* counts one second ago */
@@ -171,6 +183,7 @@ struct EngOut {
     EngPart *parts;
     uint32_t part_count; /* sinks + 1 */
     uint32_t pending;    /* parts not committed */
+    Buf notes;           /* answers to requests (hook.c) */
     EngToken *tokens;
     uint32_t token_count;
     bool chained;    /* an earlier piece of its batch may not be committed yet */
@@ -267,6 +280,13 @@ typedef struct EngSource {
     uv_thread_t reader;
     bool has_reader, follow; /* follow: what is appended later, too */
     char *path;              /* of a file; NULL: standard input */
+    Arena *arena;            /* of what follows */
+    int64_t every_ns, due_ns;
+    Cron cron;
+    const Tz *tz;
+    Str hook_path, method; /* of requests; method empty: no such source */
+    bool open_to_all;
+    uint32_t body_max;
 } EngSource;
 
 struct EngPipe {
@@ -326,6 +346,27 @@ MUST Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag);
 void engine__sources_trim(EngPipe *pipe, bool accept); /* closes what is marked closing */
 void engine__sources_close_all(EngPipe *pipe);         /* marks all closing */
 void engine__source_ack(EngPipe *pipe, const EngToken *token);
+/* A record without acknowledgement, from main. */
+void engine__source_push(EngSource *source, Str payload, int64_t received_ns);
+MUST Status engine__source_push_token(EngSource *source, Str payload, Str topic,
+                                      int64_t received_ns, EngToken token);
+
+/* ---- periods, schedules, wishes (trigger.c) ---- */
+
+MUST Status engine__trigger_open(EngSource *source, const RtSourceInfo *info, Diag *diag);
+void engine__op_trigger(void *self, Req *req);
+
+/* ---- requests to paths of pipelines (hook.c) ---- */
+
+typedef struct EngHook EngHook;
+
+MUST Status engine__hook_open(EngSource *source, const RtSourceInfo *info, Diag *diag);
+EngSource *engine__hook_find(Engine *engine, Str method, Str path);
+void engine__hook_notes(EngOut *out);      /* on the shard, before rows leave for their sinks */
+void engine__hook_take_notes(EngOut *out); /* on main */
+void engine__hook_done(Engine *engine, uint64_t serial); /* sends its answer */
+void engine__hooks_end(EngPipe *pipe);                   /* what waits is answered: stopped */
+void engine__op_hook(void *self, Req *req);
 
 /* ---- connections (connection.c) ---- */
 
@@ -407,6 +448,8 @@ struct Engine {
     uint32_t job_count;
     LoopTimer *tune_timer;
     struct EngTune *tune; /* at work */
+    EngHook *hooks;       /* ENGINE_HOOKS_MAX of them, once somebody needs them */
+    uint64_t hook_serial;
     DoneFn *drain_done;
     void *drain_ctx;
 };

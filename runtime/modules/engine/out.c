@@ -40,6 +40,7 @@ Status engine__out_new(EngRun *run, EngOut **ret_out)
         buf_init(&part->bytes, ENGINE_OUT_BYTES);
         buf_init(&part->aside, ENGINE_OUT_BYTES);
     }
+    buf_init(&out->notes, ENGINE_OUT_BYTES);
     *ret_out = out;
     return ST_OK;
 }
@@ -56,6 +57,7 @@ void engine__out_free(EngOut *out)
         loop_timer_stop(out->parts[i].retry);
     }
     engine__version_unref(out->version);
+    buf_done(&out->notes);
     mem_free(out->tokens);
     mem_free(out->parts);
     mem_free(out);
@@ -112,6 +114,14 @@ static Str row_address(const EngPart *part, uint32_t index)
         return (Str){part->aside.ptr + row->address, row->address_len};
     }
     return str_from(part->sink->address);
+}
+
+/* Of a row of `into stream`, made in `buf`. */
+static Str stream_topic(const EngPart *part, Buf *buf)
+{
+    buf_init(buf, 4096);
+    buf_printf(buf, "%s%s", ENGINE_STREAMS, part->sink->address);
+    return buf_view(buf);
 }
 
 /* ---- commits, in order ---- */
@@ -212,6 +222,9 @@ static void run_publish(EngPart *part)
 {
     EngPipe *pipe = part->out->pipe;
     bool retain = str_is(str_from(part->sink->kind), "uns");
+    bool stream = str_is(str_from(part->sink->kind), "stream");
+    AUTO_BUF Buf topic;
+    Str own = stream_topic(part, &topic);
     uint8_t qos = 1;
     Arena *arena = arena_new(0, 0);
     const Json *options = NULL;
@@ -221,7 +234,7 @@ static void run_publish(EngPart *part)
     }
     arena_free(arena);
     for (; part->next < part->count; part->next++) {
-        MqttPub pub = {.topic = row_address(part, part->next),
+        MqttPub pub = {.topic = stream ? own : row_address(part, part->next),
                        .payload = row_text(part, part->next),
                        .qos = qos <= 2 ? qos : 1,
                        .retain = retain};
@@ -557,7 +570,7 @@ static void part_run(EngPart *part)
         run_record(part);
     } else if (engine__is_remote(part->sink->kind, part->sink->connection)) {
         run_write(part);
-    } else if ((str_is(kind, "uns") || str_is(kind, "mqtt")) &&
+    } else if ((str_is(kind, "uns") || str_is(kind, "mqtt") || str_is(kind, "stream")) &&
                part->out->pipe->engine->env->broker) {
         run_publish(part);
     } else {
@@ -581,6 +594,7 @@ void engine__out_commit(void *ctx)
         pipe->out_first = out;
     }
     pipe->out_last = out;
+    engine__hook_take_notes(out);
     /* All are counted before the first runs, because a part may be done at once. */
     out->pending = 1;
     for (uint32_t i = 0; i < out->part_count; i++) {

@@ -90,6 +90,7 @@ void engine__pipe_free(EngPipe *pipe)
     engine__sources_close_all(pipe);
     engine__sources_trim(pipe, !pipe->engine->closing);
     leave_outs(pipe);
+    engine__hooks_end(pipe);
     while (pipe->held_first) { /* the shard is gone */
         EngOut *out = pipe->held_first;
         pipe->held_first = out->next;
@@ -255,6 +256,7 @@ void engine__pipe_answer(void *ctx)
         }
     } else if (command->kind == COMMAND_STOP) {
         engine__sources_trim(pipe, !pipe->engine->closing);
+        engine__hooks_end(pipe);
         command_send(pipe, COMMAND_FENCE, NULL);
         bool failed = pipe->error[0] != 0;
         set_state(pipe, failed ? ENGINE_FAILED : ENGINE_STOPPED,

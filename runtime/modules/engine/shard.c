@@ -109,6 +109,9 @@ Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Dia
         st = diag_set(diag, ST_LIMIT, "pipeline %s has more than %d sources", pipe->name,
                       ENGINE_SOURCES_MAX);
     }
+    for (uint32_t i = 0; i < run->info->source_count; i++) {
+        run->answers |= str_is(str_from(run->info->sources[i].kind), "http");
+    }
     for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
         run->slot_source[i] = UINT32_MAX;
     }
@@ -152,13 +155,15 @@ static void feed_items(EngRun *run, const EngBatch *batch)
              i++) {
             const EngItem *item = &batch->items[i];
             const char *at = batch->bytes.ptr + item->at;
-            run->records[count++] = (RtRecord){.ptr = at,
-                                               .len = item->len,
-                                               .topic = at + item->len,
-                                               .topic_len = item->topic_len,
-                                               .key = at + item->len + item->topic_len,
-                                               .key_len = item->key_len,
-                                               .received_ns = item->received_ns};
+            run->records[count++] =
+                (RtRecord){.ptr = at,
+                           .len = item->len,
+                           .topic = at + item->len,
+                           .topic_len = item->topic_len,
+                           .key = at + item->len + item->topic_len,
+                           .key_len = item->key_len,
+                           .received_ns = item->received_ns,
+                           .ack = item->token.kind == TOKEN_HTTP ? item->token.value : 0};
         }
         uint32_t source = run->slot_source[slot];
         if (source == UINT32_MAX) {
@@ -253,7 +258,7 @@ static bool is_done_here(const EngOut *out)
             return false;
         }
     }
-    return !out->chained;
+    return !out->chained && !out->notes.len;
 }
 
 /* Its files are written: acknowledged here, or on to the main loop. */
@@ -360,6 +365,9 @@ static void give(EngRun *run)
     EngPipe *pipe = run->pipe;
     EngOut *out = run->out;
     run->out = NULL;
+    if (run->answers) {
+        engine__hook_notes(out);
+    }
     atomic_fetch_add(&pipe->flight, 1);
     const char *what = "";
     int error = pipe->held_first ? 0 : engine__local_write(pipe, out, &what);

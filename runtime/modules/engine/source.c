@@ -3,7 +3,8 @@
  * A source slot belongs to the pipeline, not to a version: when a new version has the same source
  * (kind, connection, address, options), the slot goes on, so its subscription and what waits in the
  * queue are untouched by the change. Slots: broker filters (attached in process), connections (by
- * the connectors module), files and standard input (a reader thread each). */
+ * the connectors module), files and standard input (a reader thread each), periods and schedules
+ * (trigger.c), paths of requests (hook.c). */
 #include "modules/engine/engine.h"
 
 #include "base/clock.h"
@@ -69,6 +70,25 @@ static void push(EngSource *source, Str payload, Str topic, Str key, int64_t rec
     }
 }
 
+Status engine__source_push_token(EngSource *source, Str payload, Str topic, int64_t received_ns,
+                                 EngToken token)
+{
+    EngPipe *pipe = source->pipe;
+    bool wake = false;
+    Status st =
+        engine__queue_push(&pipe->queue, payload, topic, STR(""), received_ns, token, &wake);
+    if (!st && wake && loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
+        engine__queue_sleep(&pipe->queue);
+    }
+    return st;
+}
+
+void engine__source_push(EngSource *source, Str payload, int64_t received_ns)
+{
+    push(source, payload, STR(""), STR(""), received_ns,
+         (EngToken){.kind = TOKEN_NONE, .slot = source->slot});
+}
+
 /* ---- the broker of this process ---- */
 
 static void on_publish(void *ctx, const MqttPub *pub, uint64_t token)
@@ -99,8 +119,15 @@ static Status open_broker(EngSource *source, const RtSourceInfo *info, Diag *dia
         qos = (uint8_t)(asked >= 0 && asked <= 2 ? asked : 2);
     }
     arena_free(arena);
-    return mqtt_broker_attach(env->broker, str_from(info->address), qos, on_publish, source,
-                              ENGINE_WINDOW, &source->attach, diag);
+    AUTO_BUF Buf topic;
+    buf_init(&topic, 4096);
+    buf_printf(&topic, "%s%s", str_is(str_from(info->kind), "stream") ? ENGINE_STREAMS : "",
+               or_empty(info->address));
+    if (topic.failed) {
+        return diag_set(diag, ST_LIMIT, "the address is too long");
+    }
+    return mqtt_broker_attach(env->broker, buf_view(&topic), qos, on_publish, source, ENGINE_WINDOW,
+                              &source->attach, diag);
 }
 
 /* ---- connections ---- */
@@ -316,6 +343,10 @@ void engine__source_ack(EngPipe *pipe, const EngToken *token)
         mqtt_broker_ack(pipe->engine->env->broker, token->value);
         return;
     }
+    if (token->kind == TOKEN_HTTP) {
+        engine__hook_done(pipe->engine, token->value);
+        return;
+    }
     EngSource *source = &pipe->sources[token->slot];
     if (token->kind != TOKEN_SEQ || !source->used || source->serial != token->serial) {
         return;
@@ -503,8 +534,12 @@ Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag)
         source->open = true;
         if (engine__is_remote(from->kind, from->connection)) {
             st = open_connection(source, from, program, diag);
-        } else if (str_is(kind, "mqtt") || str_is(kind, "uns")) {
+        } else if (str_is(kind, "mqtt") || str_is(kind, "uns") || str_is(kind, "stream")) {
             st = open_broker(source, from, diag);
+        } else if (str_is(kind, "http")) {
+            st = engine__hook_open(source, from, diag);
+        } else if (str_is(kind, "every") || str_is(kind, "cron") || str_is(kind, "manual")) {
+            st = engine__trigger_open(source, from, diag);
         } else if (str_is(kind, "file") || str_is(kind, "stdin")) {
             st = open_reader(source, from, diag);
         } else {
@@ -534,6 +569,7 @@ static void close_slot(EngSource *source, bool accept)
     mem_free(source->identity);
     mem_free(source->subscribe);
     mem_free(source->path);
+    arena_free(source->arena);
     memset(source, 0, sizeof(*source));
 }
 
