@@ -349,10 +349,22 @@ static Val logic(Check *c, const AstExpr *e)
     return (Val){.type = {.kind = IR_BOOL}, .reg = dst, .has = NO_REG, .span = e->span};
 }
 
+static Val in_list(Check *c, Val list, const AstExpr *item, Span span)
+{
+    Type want = type_item(&list.type);
+    Val a = check__untag(c, check__expr(c, item, &want), NULL);
+    return check__bad(&a) ? a : check__list_has(c, list, a, span);
+}
+
 static Val member(Check *c, const AstExpr *e)
 {
-    Val a = check__untag(c, check__expr(c, e->as.op.a, NULL), NULL);
     const AstExpr *set = e->as.op.b;
+    if (set->kind == AST_NAME || set->kind == AST_FIELD) { /* an enum's name is known by the list */
+        Val list = check__expr(c, set, NULL);
+        if (check__bad(&list)) return list;
+        if (list.type.kind == IR_LIST) return in_list(c, list, e->as.op.a, e->span);
+    }
+    Val a = check__untag(c, check__expr(c, e->as.op.a, NULL), NULL);
     if (check__bad(&a)) return a;
     if (!check__present(c, &a, "`in` needs a value")) return check__error_val(e->span);
     if (set->kind != AST_LIST && set->kind != AST_RANGE) {
@@ -421,10 +433,10 @@ static Val coalesce(Check *c, const AstExpr *e, const Type *want)
 
 static Val text_test(Check *c, IrOp op, const AstExpr *e)
 {
-    Val a = check__untag(c, check__expr(c, e->as.op.a, NULL), NULL),
-        b = check__untag(c, check__expr(c, e->as.op.b, NULL), NULL);
+    Val a = check__untag(c, check__expr(c, e->as.op.a, NULL), NULL);
+    if (op == IR_CONTAINS && a.type.kind == IR_LIST) return in_list(c, a, e->as.op.b, e->span);
+    Val b = check__untag(c, check__expr(c, e->as.op.b, NULL), NULL);
     if (check__bad(&a) || check__bad(&b)) return check__error_val(e->span);
-    if (op == IR_CONTAINS && a.type.kind == IR_LIST) return check__list_has(c, a, b, e->span);
     const char *needs = "a text test needs a value";
     if (!check__present(c, &a, needs) || !check__present(c, &b, needs))
         return check__error_val(e->span);
