@@ -121,6 +121,10 @@ static void object(Row *row, uint32_t schema);
 static void member(Row *row, const IrField *field, char separator)
 {
     Emit *e = row->e;
+    if (!field->name.len) { /* whole members, each with its comma: `unknown keep` */
+        value(e, row->pairs[2 * row->leaf++]);
+        return;
+    }
     constant_name(e, separator, field->name);
     row->constant_bytes += field->name.len * 2 + 8;
     if (field->type == IR_RECORD) {

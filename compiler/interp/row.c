@@ -91,7 +91,7 @@ static void object(Build *b, uint32_t schema);
 
 static void member(Build *b, const IrField *field, char separator)
 {
-    name(b, separator, field->name);
+    if (field->name.len) name(b, separator, field->name); /* else whole members: `unknown keep` */
     if (field->type == IR_RECORD)
         object(b, field->record);
     else

@@ -385,7 +385,7 @@ Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source
                   .schema = schema,
                   .needed = needed,
                   .leaf_count = ir_leaf_count(ir, schema),
-                  .refuse_unknown = source->unknown != UNKNOWN_IGNORE};
+                  .refuse_unknown = source->unknown == UNKNOWN_REJECT};
     Votes *votes = arena_one(arena, Votes);
     if (!votes) return ST_NO_MEMORY;
     for (uint32_t i = 0; i <= SHAPES_MAX; i++) {

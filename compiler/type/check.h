@@ -51,7 +51,8 @@ typedef struct RowField {
 typedef struct Row {
     RowField *fields;
     uint32_t count, cap;
-    Str *facts; /* paths known to be there */
+    bool keeps_unknown; /* `unknown keep`: fields the type does not name go to JSON sinks */
+    Str *facts;         /* paths known to be there */
     uint32_t fact_count, fact_cap;
 } Row;
 

@@ -261,8 +261,6 @@ static void source_words(Check *c, const AstConnector *at, IrSource *s)
                        is_check ? "check" : "unknown", words[0], words[1], words[2]);
         else if (is_check)
             s->check = (IrCheck)i;
-        else if (i == UNKNOWN_KEEP)
-            diag_error(c->diags, DIAG_A007, o->span, "`unknown keep` is not available yet");
         else
             s->unknown = (IrUnknown)i;
     }
@@ -321,6 +319,9 @@ static const Record *decoded(Flow *f, const AstConnector *at, const AstDecode *d
     }
     s->format = flow__format(c, &decode->format, FORMAT_JSON);
     flow__format_words(c, at, s->format);
+    const AstOption *unknown = ast_option(at, "unknown");
+    if (s->unknown == UNKNOWN_KEEP && s->format != FORMAT_JSON && unknown)
+        diag_error(c->diags, DIAG_S011, unknown->span, "`unknown keep` is for records in json");
     if (!decode->type) {
         const Record *own = flow__format_record(c, s->format, decode->span);
         if (!own && !f->item->broken)
@@ -457,6 +458,30 @@ static uint32_t sink_address(Flow *f, const AstConnector *at, const ConnectorKin
     return check__reg(c, &v);
 }
 
+/* `unknown keep`: behind the row's fields those of the record that neither the type nor the row
+ * names, as they came. They are looked for in the record's text when a row is written, so nothing
+ * else of the pipeline carries them. */
+static const Row *with_unknown(Flow *f, const Row *row)
+{
+    Check *c = f->c;
+    Row *all = check__row_copy(c, row);
+    Str names = STR("");
+    for (uint32_t i = 0; i < f->in_record->count; i++)
+        names = check__text(c, "%.*s%.*s\n", STR_ARG(names), STR_ARG(f->in_record->fields[i].name));
+    for (uint32_t i = 0; i < row->count; i++)
+        names = check__text(c, "%.*s%.*s\n", STR_ARG(names), STR_ARG(row->fields[i].name));
+    Type text = {.kind = IR_STR}, json = {.kind = IR_JSON, .bytes_max = TYPE_STRING_MAX};
+    uint32_t args[2] = {build_reg(c->b, check__reg_of(&text, STR_NONE)),
+                        build_reg(c->b, check__reg_of(&text, STR_NONE))};
+    build_ins(c->b, IR_META, args[0], NO_REG, NO_REG)->imm.meta.what = META_RAW;
+    build_ins(c->b, IR_CONST, args[1], NO_REG, NO_REG)->imm.text = names;
+    Val v = {.type = json, .has = NO_REG, .span = c->b->span};
+    v.reg = build_reg(c->b, check__reg_of(&json, STR_NONE));
+    build_list(c->b, IR_CALL, v.reg, args, 2)->imm.builtin = BUILTIN_UNKNOWN_FIELDS;
+    check__row_set(c, all, STR(""), v, c->b->span);
+    return all;
+}
+
 uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
 {
     Check *c = f->c;
@@ -469,6 +494,8 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
     s.address_is_computed = reg != NO_REG;
     flow__options(c, at, kind, KIND_OUT, &s.options, &s.option_count);
     s.format = flow__format(c, &sink->format, FORMAT_JSON);
+    bool keeps = row && row->keeps_unknown && s.format == FORMAT_JSON;
+    if (keeps && !str_is(s.kind, "historian")) row = with_unknown(f, row);
     if (row) s.schema = check__row_schema(c, row);
     if (!row && str_is(s.kind, "historian")) {
         diag_error(c->diags, DIAG_A007, at->span,

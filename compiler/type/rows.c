@@ -174,6 +174,7 @@ Row *check__load(Check *c, const Record *record)
 Row *check__row_copy(Check *c, const Row *row)
 {
     Row *copy = NEW(c, Row, 1);
+    copy->keeps_unknown = row->keeps_unknown;
     for (uint32_t i = 0; i < row->count; i++)
         *PUSH(c, copy->fields, copy->count, copy->cap) = row->fields[i];
     for (uint32_t i = 0; i < row->fact_count; i++) check__add_fact(c, copy, row->facts[i]);

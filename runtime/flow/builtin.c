@@ -122,6 +122,7 @@ static u32 text_call(RtPipe *pipe, u32 which, const RtValue *args, RtValue *ret)
         if (!duration_get(text, &whole)) return RT_BAD_VALUE;
         ret->i = whole;
         return RT_FINE;
+    case RT_FN_UNKNOWN_FIELDS: return rt_unknown_fields(pipe, args, ret);
     case RT_FN_PARSE_DECIMAL: return decimal(text, args[1].i, &ret->i);
     default: return rfc3339_get(text, &ret->i) ? RT_FINE : RT_BAD_TIME;
     }

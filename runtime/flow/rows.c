@@ -222,6 +222,14 @@ char *rt_put_json(char *w, const RtSchema *schema, const RtValue *values, const 
         if (f->type == RT_RECORD ? (f->flags & RT_OPTIONAL) && !any_there(f->child, has)
                                  : !has[f->leaf])
             continue;
+        if (!f->name_len) { /* whole members, each with its comma: `unknown keep` */
+            u64 n = values[f->leaf].s.n;
+            memcpy(w, n ? values[f->leaf].s.p : "", n);
+            if (n && separator == '{') *w = '{';
+            if (n) separator = ',';
+            w += n;
+            continue;
+        }
         *w++ = separator;
         separator = ',';
         *w++ = '"';

@@ -46,6 +46,9 @@ const char *rt_scan_list(RtPipe *, const RtSchema *item, u32 items_max, u32 chec
  * RtReason. NULL: not JSON. */
 const char *rt_value(RtPipe *pipe, const RtField *field, const char *p, const char *end, u32 levels,
                      RtValue *ret, u32 *ret_reason);
+/* args: a record's text, names each with a line end: the members that are not named, each with a
+ * comma before it, as they came (a line end between tokens becomes a space). */
+u32 rt_unknown_fields(RtPipe *pipe, const RtValue *args, RtValue *ret);
 /* Decoded text to a value of the field's type; returns a RtReason. Shared by JSON and CSV. */
 u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n, RtValue *ret);
 /* Range and length of a decoded value; returns a RtReason. */
