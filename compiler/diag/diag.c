@@ -11,29 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const DiagCodeInfo codes[] = {
-#define CODE(id, title, why) [DIAG_##id] = {#id, title, why},
-#include "compiler/diag/codes.def"
-#undef CODE
-};
-
-const DiagCodeInfo *diag_code_info(DiagCode code)
-{
-    return (unsigned)code < DIAG__COUNT ? &codes[code] : NULL;
-}
-
-const DiagCodeInfo *diag_code_find(Str id)
-{
-    for (size_t i = 0; i < DIAG__COUNT; i++) {
-        Str have = str_from(codes[i].id);
-        if (have.len != id.len) continue;
-        size_t same = 0;
-        while (same < id.len && toupper((unsigned char)id.ptr[same]) == have.ptr[same]) same++;
-        if (same == id.len) return &codes[i];
-    }
-    return NULL;
-}
-
 void diag_list_init(DiagList *list, Arena *arena, const SourceSet *sources)
 {
     *list = (DiagList){.arena = arena, .sources = sources};

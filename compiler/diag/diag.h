@@ -106,7 +106,22 @@ typedef struct DiagCodeInfo {
     const char *id, *title, *why;
 } DiagCodeInfo;
 
+typedef enum DiagFrame { DIAG_FRAME_NONE, DIAG_FRAME_STAGE, DIAG_FRAME_FILE } DiagFrame;
+
+/* What gives the code, and what to write instead (examples.def). Texts may be empty. */
+typedef struct DiagExample {
+    DiagFrame frame;
+    const char *wrong, *right;
+} DiagExample;
+
 const DiagCodeInfo *diag_code_info(DiagCode code);
+const DiagExample *diag_code_example(DiagCode code);
+/* All codes: as lines `CODE  title`, as a JSON array, as docs/diagnostics.md. */
+void diag_codes_text(Buf *out);
+void diag_codes_json(Buf *out);
+void diag_codes_page(Buf *out);
+/* Title, reason and example of one. */
+void diag_code_explain(const DiagCodeInfo *info, Buf *out);
 /* By its id in any case ("p001"), or NULL. */
 const DiagCodeInfo *diag_code_find(Str id);
 

@@ -20,7 +20,25 @@ typedef struct Explain {
 
 static int explain_code(const DiagCodeInfo *info)
 {
-    (void)printf("%s: %s\n\n%s\n", info->id, info->title, info->why);
+    AUTO_BUF Buf out;
+    buf_init(&out, 1 << 20);
+    diag_code_explain(info, &out);
+    (void)fwrite(out.ptr, 1, out.len, stdout);
+    return EXIT_FINE;
+}
+
+static int explain_all(bool json, bool markdown)
+{
+    AUTO_BUF Buf out;
+    buf_init(&out, 4 << 20);
+    if (json)
+        diag_codes_json(&out);
+    else if (markdown)
+        diag_codes_page(&out);
+    else
+        diag_codes_text(&out);
+    if (buf_status(&out)) return EXIT_OURS;
+    (void)fwrite(out.ptr, 1, out.len, stdout);
     return EXIT_FINE;
 }
 
@@ -136,8 +154,15 @@ int cmd_explain(const Command *self, int argc, char **argv)
     buf_init(&out, EXPLAIN_BYTES_MAX);
     Explain e = {.out = &out};
     buf_init(&e.known, 1 << 16);
+    bool codes = argc == 1, json = false, markdown = false;
     for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--dump=", 7) == 0)
+        if (strcmp(argv[i], "--codes") == 0)
+            codes = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            json = true;
+        else if (strcmp(argv[i], "--markdown") == 0)
+            markdown = true;
+        else if (strncmp(argv[i], "--dump=", 7) == 0)
             e.dump = argv[i] + 7;
         else if (strcmp(argv[i], "--stdlib") == 0)
             return explain_library();
@@ -152,6 +177,9 @@ int cmd_explain(const Command *self, int argc, char **argv)
         else
             return driver_usage(self, "one file and one pipeline at a time");
     }
+    if (codes && !e.what && !(json && markdown)) return explain_all(json, markdown);
+    if (codes || json || markdown)
+        return driver_usage(self, "--codes stands alone, or with --json or --markdown");
     if (!e.what) return driver_usage(self, "name a code such as P018, a word, or a file");
     const DiagCodeInfo *info = diag_code_find(str_from(e.what));
     bool file = strchr(e.what, '.') || strchr(e.what, '/');

@@ -30,8 +30,24 @@ static void single_quotes(Parser *p)
                  arena_printf(p->arena, "\"%.*s\"", STR_ARG(inner)));
 }
 
+static Span open_text(const Parser *p);
+
+/* `"{name"`: the quote that ends the text was read as the start of another one. */
+static bool open_brace(Parser *p)
+{
+    const Block *block = p->block_count ? &p->blocks[p->block_count - 1] : NULL;
+    if (!block || block->opener != T_STR_HEAD || !parse__ends_operand(p->prev_kind)) return false;
+    if (p->now.text.ptr[0] != '"' || p->now_lex.spaced) return false;
+    Span at = {p->now.span.file, p->now.span.start, p->now.span.start};
+    Diagnostic *d = report(p, DIAG_P011, open_text(p),
+                           "the `{` of this text is not closed: write `}`, or `\\{` for a brace");
+    diag_fix(p->diags, d, "}", at, "}");
+    return true;
+}
+
 static void unclosed_string(Parser *p)
 {
+    if (open_brace(p)) return;
     Span end = {p->now.span.file, p->now.span.end, p->now.span.end};
     Span quote = {p->now.span.file, p->now.span.start, p->now.span.start + 1};
     Diagnostic *d = report(p, DIAG_P009, quote, "this text is not closed on its line");

@@ -218,7 +218,8 @@ static Val meta(Check *c, const AstExpr *e, Str what, bool level, uint32_t numbe
                  {"key", META_KEY, IR_STR, 1024},
                  {"received", META_RECEIVED, IR_TIME, 0},
                  {"raw", META_RAW, IR_STR, TYPE_STRING_MAX}};
-    if (c->agg) {
+    bool behind = c->b->stage && c->b->stage->from == IR_FROM_WINDOW;
+    if (c->agg || behind) {
         diag_error(c->diags, DIAG_S016, e->span, "behind a window there is no one record to ask");
         return check__error_val(e->span);
     }
