@@ -27,7 +27,7 @@ static int explain_code(const DiagCodeInfo *info)
     return EXIT_FINE;
 }
 
-static int explain_all(bool json, bool markdown)
+static int explain_codes(bool json, bool markdown)
 {
     AUTO_BUF Buf out;
     buf_init(&out, 4 << 20);
@@ -177,7 +177,7 @@ int cmd_explain(const Command *self, int argc, char **argv)
         else
             return driver_usage(self, "one file and one pipeline at a time");
     }
-    if (codes && !e.what && !(json && markdown)) return explain_all(json, markdown);
+    if (codes && !e.what && !(json && markdown)) return explain_codes(json, markdown);
     if (codes || json || markdown)
         return driver_usage(self, "--codes stands alone, or with --json or --markdown");
     if (!e.what) return driver_usage(self, "name a code such as P018, a word, or a file");
