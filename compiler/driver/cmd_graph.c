@@ -1,6 +1,7 @@
-/* compiler/driver/cmd_graph.c: `tutti graph`: what the dashboard draws. */
+/* compiler/driver/cmd_graph.c: `tutti graph` and `tutti export`: what the dashboard draws. */
 #include "compiler/driver/driver.h"
 
+#include "compiler/graph/graph.h"
 #include "compiler/report/report.h"
 
 #include <stdio.h>
@@ -8,21 +9,8 @@
 
 enum { GRAPH_BYTES_MAX = 64 << 20 };
 
-int cmd_graph(const Command *self, int argc, char **argv)
+static int graph(const Command *self, const char *path, bool json)
 {
-    const char *path = NULL;
-    bool json = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (path)
-            return driver_usage(self, "one file at a time");
-        else
-            path = argv[i];
-    }
-    if (!path) return driver_usage(self, "name a file");
     Front front;
     Diag diag = {0};
     IrProgram *program = NULL;
@@ -36,7 +24,7 @@ int cmd_graph(const Command *self, int argc, char **argv)
     }
     if (!st) st = front_compile(&front, 0, &program, &diag);
     if (program && json) {
-        ir_graph_json(program, &out);
+        graph_export(program, front.files[0], &out);
         buf_char(&out, '\n');
     } else if (program) {
         report_graph(program, STR_NONE, &out);
@@ -47,4 +35,30 @@ int cmd_graph(const Command *self, int argc, char **argv)
     if (buf_status(&out)) return EXIT_OURS;
     (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout);
     return EXIT_FINE;
+}
+
+static int named(const Command *self, int argc, char **argv, bool json)
+{
+    const char *path = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            json = true;
+        else if (argv[i][0] == '-' && argv[i][1])
+            return driver_usage(self, "unknown option `%s`", argv[i]);
+        else if (path)
+            return driver_usage(self, "one file at a time");
+        else
+            path = argv[i];
+    }
+    return path ? graph(self, path, json) : driver_usage(self, "name a file");
+}
+
+int cmd_graph(const Command *self, int argc, char **argv)
+{
+    return named(self, argc, argv, false);
+}
+
+int cmd_export(const Command *self, int argc, char **argv)
+{
+    return named(self, argc, argv, true);
 }

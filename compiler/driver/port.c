@@ -11,6 +11,7 @@
 #include "compiler/driver/external.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
+#include "compiler/graph/graph.h"
 #include "compiler/interp/interp.h"
 
 #include <errno.h>
@@ -66,11 +67,11 @@ static Str problems(Arena *arena, const Source *source, DiagList *diags)
     return buf.failed ? STR("[]") : arena_str(arena, buf_view(&buf));
 }
 
-static Str graph_of(Arena *arena, const IrProgram *program)
+static Str graph_of(Arena *arena, const IrProgram *program, const AstFile *file)
 {
     AUTO_BUF Buf buf;
     buf_init(&buf, PORT_JSON_BYTES);
-    ir_graph_json(program, &buf);
+    graph_export(program, file, &buf);
     return buf.failed ? STR_NONE : arena_str(arena, str_trim(buf_view(&buf)));
 }
 
@@ -157,7 +158,8 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
     }
     diag_list_init(&diags, arena, &sources);
     IrProgram *program = NULL;
-    CompileOptions options = {.diag = diag};
+    const AstFile *file_tree = NULL;
+    CompileOptions options = {.diag = diag, .ret_ast = &file_tree};
     st = compile_source(arena, source, &diags, &options, &program);
     if (st) {
         return st;
@@ -166,7 +168,7 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
     ProgramCompiled compiled = {.ok = diags.error_count == 0 && program};
     compiled.problems = problems(arena, source, &diags);
     if (compiled.ok) {
-        compiled.graph = graph_of(arena, program);
+        compiled.graph = graph_of(arena, program, file_tree);
         st = make(arena, program, link, &compiled, diag);
     }
     if (!st) {

@@ -1,6 +1,6 @@
 /* compiler/ir/graph_json.c: nodes, ports, types and wires as JSON; the dashboard draws them.
  *
- * {pipelines:[{name, span, nodes:[{id, kind, label, span, type, reasons}],
+ * "pipelines":[{name, span, nodes:[{id, kind, label, span, type, reasons}],
  *              wires:[{id, from, to, port, type}]}]}; a type is a list of {name, type, ...}. */
 #include "base/json.h"
 #include "compiler/ir/ir.h"
@@ -97,15 +97,11 @@ static void pipeline(JsonOut *json, const IrProgram *program, const IrPipeline *
     json_end(json);
 }
 
-void ir_graph_json(const IrProgram *program, Buf *out)
+void ir_graph_pipelines(const IrProgram *program, struct JsonOut *json)
 {
-    JsonOut json;
-    json_out_init(&json, out);
-    json_begin_object(&json);
-    json_key(&json, "pipelines");
-    json_begin_array(&json);
+    json_key(json, "pipelines");
+    json_begin_array(json);
     for (uint32_t i = 0; i < program->pipeline_count; i++)
-        pipeline(&json, program, &program->pipelines[i]);
-    json_end(&json);
-    json_end(&json);
+        pipeline(json, program, &program->pipelines[i]);
+    json_end(json);
 }

@@ -506,7 +506,8 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins);
 /* ST_INTERNAL and a sentence when the program breaks a rule of this file or of ops.def. */
 MUST Status ir_verify(const IrProgram *program, Diag *diag);
 void ir_dump(const IrProgram *program, Buf *out);
-/* Nodes, ports, types and wires of every pipeline as JSON. */
-void ir_graph_json(const IrProgram *program, Buf *out);
+/* "pipelines": nodes, ports, types and wires of each, inside an object; see compiler/graph. */
+struct JsonOut;
+void ir_graph_pipelines(const IrProgram *program, struct JsonOut *json);
 
 #endif

@@ -1,0 +1,78 @@
+/* compiler/driver/cmd_import.c: `tutti import GRAPH.json`: the program that a graph was. */
+#include "compiler/driver/driver.h"
+
+#include "compiler/fmt/fmt.h"
+#include "compiler/graph/graph.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { IMPORT_BYTES_MAX = 64 << 20 };
+
+static Status read_all(const char *path, Buf *out, Diag *diag)
+{
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (!file) return diag_set(diag, ST_NOT_FOUND, "%s cannot be read", path);
+    for (char *room; (room = buf_reserve(out, 1 << 16)) != NULL;) {
+        size_t n = fread(room, 1, 1 << 16, file);
+        out->len += n;
+        if (n == 0) break;
+    }
+    if (file != stdin) (void)fclose(file);
+    return buf_status(out);
+}
+
+/* Lays the text out; what is wrong with it is shown as with any program. */
+static int lay_out(const Command *self, Front *front, Str text, Buf *out)
+{
+    Diag diag = {0};
+    Source *source;
+    AstFile *file = NULL;
+    Status st = source_add(&front->sources, STR("<graph>"), text, &source, &diag);
+    if (!st) st = parse_source(front->arena, source, &front->diags, &file);
+    if (st) return driver_failed(self, st, &diag);
+    if (file->broken) return front_report(front);
+    st = fmt_file(front->arena, file, out);
+    return st ? driver_failed(self, st, &diag) : EXIT_FINE;
+}
+
+static int import(const Command *self, const char *path, Buf *out)
+{
+    Front front;
+    Diag diag = {0};
+    AUTO_BUF Buf bytes, text;
+    const Json *graph;
+    buf_init(&bytes, IMPORT_BYTES_MAX);
+    buf_init(&text, SOURCE_BYTES_MAX);
+    Status st = front_open(&front, &diag);
+    if (st) return driver_failed(self, st, &diag);
+    st = read_all(path, &bytes, &diag);
+    if (!st) st = json_read(front.arena, buf_view(&bytes), &graph, &diag);
+    if (!st) st = graph_text(graph, &text, &diag);
+    int code = EXIT_FINE;
+    if (st == ST_INVALID || st == ST_CORRUPT) {
+        (void)fprintf(stderr, "tutti import: %s: %s\n", path, diag.text);
+        code = EXIT_WRONG;
+    } else {
+        code = st ? driver_failed(self, st, &diag) : lay_out(self, &front, buf_view(&text), out);
+    }
+    front_close(&front);
+    return code;
+}
+
+int cmd_import(const Command *self, int argc, char **argv)
+{
+    const char *path = NULL;
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-' && argv[i][1])
+            return driver_usage(self, "unknown option `%s`", argv[i]);
+        if (path) return driver_usage(self, "one graph at a time");
+        path = argv[i];
+    }
+    if (!path) return driver_usage(self, "name a graph, or -");
+    AUTO_BUF Buf out;
+    buf_init(&out, (size_t)SOURCE_BYTES_MAX * 4);
+    int code = import(self, path, &out);
+    if (code == EXIT_FINE) (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout);
+    return code;
+}
