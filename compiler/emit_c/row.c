@@ -229,8 +229,9 @@ void emit_row(Emit *e, const IrIns *ins)
     emit_f(e, "    {\n");
     if (sink->format == FORMAT_CSV) {
         emit_arrays(e, row.pairs, row.count);
-        emit_f(e, "    rt->csv_row(pipe, %" PRIu32 ", v, h); }\n    if (!done) done = 1;\n",
-               ins->imm.index);
+        emit_f(e, "    rt->csv_row(pipe, %" PRIu32 ", v, h, (RtValue){.s = ", ins->imm.index);
+        emit_f(e, ins->a == NO_REG ? "{\"\", 0}" : "%s", emit_reg(e, ins->a));
+        emit_f(e, "}); }\n    if (!done) done = 1;\n");
         return;
     }
     reserve(&row, ins->imm.index, ir_row_bytes(e->ir, sink->schema));

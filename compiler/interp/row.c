@@ -282,7 +282,9 @@ static uint32_t emit_csv(Frame *f, const Effect *e, uint32_t lane)
         h[i] = (u8)there(f, e->row[i].has, lane);
         v[i] = interp__value(f, &e->row[i].value, lane);
     }
-    f->rt->csv_row(f->pipe, e->index, v, h);
+    RtValue address = {.s = {"", 0}};
+    if (e->at.column != NO_COLUMN) address.s = COLUMN(f, RtText, e->at.column)[lane];
+    f->rt->csv_row(f->pipe, e->index, v, h, address);
     if (!f->done) f->done = 1;
     return RT_FINE;
 }

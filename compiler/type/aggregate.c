@@ -210,10 +210,10 @@ static bool by_quality(Check *c, const AstExpr *e, Val *v)
     Val value = check__tag_value(v);
     if (str_is(use, "good")) {
         uint32_t good = check__tag_good(c, v, e->span);
-        value.has = value.has == NO_REG
-                        ? good
-                        : check__emit2(c, IR_AND, (Type){.kind = IR_BOOL}, value.has, good, e->span)
-                              .reg;
+        value.has =
+            value.has == NO_REG
+                ? good
+                : check__emit2(c, IR_AND, (Type){.kind = IR_BOOL}, value.has, good, e->span).reg;
         value.type.optional = true;
     }
     *v = value;
@@ -364,7 +364,7 @@ Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known)
         v.has = build_temp(c->b, IR_BOOL);
         build_ins(c->b, IR_HAS, v.has, leaf, NO_REG);
     }
-    v.wild = type_is_float(type.kind) &&
-             (kind == AGG_SUM || kind == AGG_DELTA || kind == AGG_RATE || kind == AGG_TIME_WEIGHTED);
+    v.wild = type_is_float(type.kind) && (kind == AGG_SUM || kind == AGG_DELTA ||
+                                          kind == AGG_RATE || kind == AGG_TIME_WEIGHTED);
     return v;
 }

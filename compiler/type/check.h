@@ -129,7 +129,7 @@ typedef struct NamedType {
 typedef struct AggScope {
     IrBuilder *in; /* where inputs are computed */
     Row *in_row;
-    Str use; /* `using good|any`, or empty */
+    Str use;          /* `using good|any`, or empty */
     uint32_t in_time; /* Flow.time_reg of the inputs */
     IrAgg *aggs;
     uint32_t *inputs; /* value and has of each */
@@ -157,7 +157,8 @@ typedef struct Check {
     Row *row;
     Local *locals;
     AggScope *agg;
-    bool in_agg; /* inside an aggregate's argument */
+    bool in_path; /* a text that names a file: see path_part in expr.c */
+    bool in_agg;  /* inside an aggregate's argument */
     bool in_fn, quiet;
     Str target;            /* the name a `let` computes, for messages */
     const Unit *unit_like; /* while `x to [unit]` is read: the unit of x, for suggestions */

@@ -449,11 +449,9 @@ static uint32_t sink_address(Flow *f, const AstConnector *at, const ConnectorKin
                    "a computed address for error records is not available yet");
         return NO_REG;
     }
-    if (str_is(str_from(kind->name), "file")) {
-        diag_error(c->diags, DIAG_A007, e->span, "a computed file name is not available yet");
-        return NO_REG;
-    }
+    c->in_path = str_is(str_from(kind->name), "file");
     Val v = check__expr(c, e, NULL);
+    c->in_path = false;
     if (check__bad(&v)) return NO_REG;
     return check__reg(c, &v);
 }

@@ -63,6 +63,30 @@ static Val text_part(Check *c, const AstExpr *e)
     return check__finite(c, v);
 }
 
+/* What a record brings into a file name leads nowhere else: with '/' or NUL in it, or a point
+ * before it, the record fails. */
+static Val path_part(Check *c, Val v)
+{
+    static const struct {
+        IrOp op;
+        Str text;
+    } wrong[] = {{IR_CONTAINS, {"/", 1}}, {IR_CONTAINS, {"\0", 1}}, {IR_STARTS, {".", 1}}};
+    if (check__bad(&v) || v.type.kind != IR_STR || v.constant) return v;
+    Str field = v.path;
+    v = check__settle(c, v, STR_NONE);
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        Val sign = check__constant(IR_STR, (IrImm){.text = wrong[i].text}, v.span);
+        Val is = check__emit2(c, wrong[i].op, (Type){.kind = IR_BOOL}, v.reg, check__reg(c, &sign),
+                              v.span);
+        build_ins(c->b, IR_IF, NO_REG, is.reg, NO_REG);
+        IrIns *fail = build_ins(c->b, IR_FAIL, NO_REG, NO_REG, NO_REG);
+        fail->imm.fail.reason = STR("bad_value");
+        fail->imm.fail.field = field;
+        build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
+    }
+    return v;
+}
+
 static Val constant_text(Check *c, const Val *parts, uint32_t count, Span span)
 {
     Str all = STR(""), text;
@@ -105,10 +129,11 @@ static Val text(Check *c, const AstExpr *e)
     }
     Val *parts = NULL, v;
     uint32_t count = 0, cap = 0;
-    bool bad = false, constant = true;
+    bool bad = false, constant = true, in_path = c->in_path;
+    c->in_path = false; /* not for texts inside */
     for (const AstPart *part = e->as.string.parts; part; part = part->next) {
         if (!part->expr && part->text.len == 0) continue;
-        v = part->expr ? text_part(c, part->expr)
+        v = part->expr ? in_path ? path_part(c, text_part(c, part->expr)) : text_part(c, part->expr)
                        : check__constant(IR_STR, (IrImm){.text = part->text}, part->span);
         if (!part->expr) v.type.bytes_max = (uint32_t)part->text.len;
         bad = bad || check__bad(&v);

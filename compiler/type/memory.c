@@ -124,8 +124,8 @@ static Str place_name(Check *c, const char *word)
     Str name = check__text(c, "%.*s.%s.%.*s", STR_ARG(f->p.name), word, STR_ARG(c->target));
     uint32_t same = 0;
     for (uint32_t i = 0; i < f->p.mem_count; i++)
-        same += str_eq(f->p.mems[i].name, name) || (str_starts(f->p.mems[i].name, name) &&
-                                                    f->p.mems[i].name.ptr[name.len] == '#');
+        same += str_eq(f->p.mems[i].name, name) ||
+                (str_starts(f->p.mems[i].name, name) && f->p.mems[i].name.ptr[name.len] == '#');
     return same ? check__text(c, "%.*s#%u", STR_ARG(name), same) : name;
 }
 
@@ -198,8 +198,9 @@ bool check__key(Check *c, Val *v, Span span)
     if (check__bad(v)) return false;
     if (!check__present(c, v, check__key_needs)) return false;
     if (v->type.kind == IR_RECORD || v->type.kind == IR_JSON || v->type.kind >= IR_LIST) {
-        Diagnostic *d = diag_error(c->diags, DIAG_S013, span, "a key is a single value, this is %.*s",
-                                   STR_ARG(type_text(c->arena, &v->type)));
+        Diagnostic *d =
+            diag_error(c->diags, DIAG_S013, span, "a key is a single value, this is %.*s",
+                       STR_ARG(type_text(c->arena, &v->type)));
         check__value_fix(c, d, v);
         return false;
     }

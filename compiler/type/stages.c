@@ -63,7 +63,7 @@ static void let(Flow *f, const AstStage *stage)
 
 static Str last_name(const AstExpr *e)
 {
-    return e->kind == AST_FIELD ? e->as.field.name.text
+    return e->kind == AST_FIELD  ? e->as.field.name.text
            : e->kind == AST_NAME ? e->as.name
                                  : STR("");
 }

@@ -330,8 +330,9 @@ void flow__window(Flow *f, const AstStage *stage)
     shape(f, stage, &w);
     bool update = updates(stage);
     if (f->place.updates)
-        diag_error(c->diags, DIAG_S035, stage->keyword,
-                   "the window before writes rows again (`on late update`): they would count twice");
+        diag_error(
+            c->diags, DIAG_S035, stage->keyword,
+            "the window before writes rows again (`on late update`): they would count twice");
     Keys keys = {0};
     for (const AstPick *pick = stage->as.window.by; pick; pick = pick->next) key(f, &keys, pick);
     if (!stage->as.window.aggregates)

@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 9,
+    RT_ABI = 10,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
@@ -628,7 +628,7 @@ typedef struct RtApi {
     void (*tap)(RtPipe *, u32 wire, const RtValue *values, const u8 *has);
     /* The record at hand failed: counts, makes the error record. Texts may be NULL. */
     void (*error)(RtPipe *, u32 node, u32 reason, const char *field, const char *name);
-    void (*csv_row)(RtPipe *, u32 sink, const RtValue *values, const u8 *has);
+    void (*csv_row)(RtPipe *, u32 sink, const RtValue *values, const u8 *has, RtValue address);
     /* time and windows */
     void (*close)(RtPipe *); /* closes every window that ends at or before pipe->watermark_ns */
     /* State of (keys, window of `ns`). NULL: late when *reason is 0, else that failure. */

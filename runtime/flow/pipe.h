@@ -58,7 +58,7 @@ void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char 
 /* As rt_error, with a reason and a text of the caller. */
 void rt_failed(RtPipe *pipe, u32 node, const char *name, const char *text, const char *field);
 void rt_late(RtPipe *pipe, u32 node); /* the record at hand, to the dead-letter table */
-void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has);
+void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has, RtValue address);
 void rt_missed(RtPipe *pipe);
 void rt_stop_check(RtPipe *pipe, int span_ended);
 

@@ -25,7 +25,7 @@ const char *const rt_reason_texts[RT_REASON__COUNT] = {
     "not a number, or not a whole one where the type is",
     "not a time",
     "not one of the names of the enum",
-    "another type than the field's, or text that is not UTF-8",
+    "another type than the field's, text that is not UTF-8, or no part of a file name",
     "a field that must be there is missing or null",
     "outside `in lo..hi`, of what the type holds, or of what a function takes",
     "text or a list longer than its bound",
@@ -280,7 +280,7 @@ static char *put_csv_fields(char *w, const RtSchema *schema, const RtValue *valu
     return w;
 }
 
-void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has)
+void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has, RtValue address)
 {
     const RtSchema *schema = pipe->info->sinks[sink].schema;
     char *w = rt_row_begin(pipe, sink, rt_json_bytes(schema, values, has));
@@ -289,7 +289,7 @@ void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has)
     w = put_csv_fields(w, schema, values, has, &first);
     *w++ = '\n';
     RtValue none = {.s = {"", 0}};
-    rt_row_end(pipe, sink, w, none, none);
+    rt_row_end(pipe, sink, w, address, none);
 }
 
 /* ---- sink buffers ---- */

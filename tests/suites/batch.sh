@@ -1,8 +1,8 @@
 #!/bin/sh
 # tests/suites/batch.sh: programs of tests/lang/batch through `tutti run --batch`: the bytes that come
 # out are compared with NAME.out (or, where rows of several sinks may mix, as sorted lines with
-# NAME.sorted), the counters with NAME.counts, the reasons and fields of errors with NAME.fields. All
-# were written by hand from the exact rules of the language. Each case also runs through a pipe,
+# NAME.sorted), the counters with NAME.counts, the reasons and fields of errors with NAME.fields, files
+# it writes with those in NAME.files. All were written by hand from the exact rules of the language. Each case also runs through a pipe,
 # where input arrives in parts; and all of it on every engine there is.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -45,6 +45,12 @@ for program in "$top"/tests/lang/batch/*.tutti; do
         "$tutti" run --batch --stats --engine "$engine" --cache "$dir" "$program" <"$base.in" 2>&1 >/dev/null | sed -nE \
             's/.*"pipeline":"([a-z_]*)","in":([0-9]*),"emitted":([0-9]*),"state":([0-9]*),"filtered":([0-9]*),"late":([0-9]*),"errors":([0-9]*),"rows":([0-9]*),.*/\1 in \2 emitted \3 state \4 filtered \5 late \6 errors \7 rows \8/p' >counts
         check "$engine $name: counters" counts "$base.counts"
+    fi
+    if [ -d "$base.files" ]; then
+        for want in "$base.files"/*; do
+            check "$engine $name: file $(basename "$want")" "$(basename "$want")" "$want"
+            rm -f "$(basename "$want")"
+        done
     fi
     if [ -f "$base.fields" ]; then
         sed -E 's/^\{"reason":"([a-z_]*)"(,"field":"([^"]*)")?.*/\1 \3/; s/ $/ -/' got >fields
