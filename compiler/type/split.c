@@ -11,6 +11,7 @@ typedef struct Split {
     uint32_t node;
     uint32_t taken; /* `split all` with an `else`: BOOL, an arm's condition held */
     uint32_t open;  /* IFs to close */
+    Str tag;        /* `each tag`: the one at hand */
 } Split;
 
 static bool shape(Flow *f, const AstStage *stage)
@@ -44,13 +45,16 @@ static bool shape(Flow *f, const AstStage *stage)
 }
 
 /* The arm as it is drawn: a node of its own, labelled by what stands before its arrow. */
-static uint32_t arm_node(Flow *f, const AstArm *arm)
+static uint32_t arm_node(Flow *f, const Split *split, const AstArm *arm)
 {
     uint32_t node = flow__node(f, "arm", arm->span);
     Span head = arm->span;
     if (arm->kind == AST_ARM_WHERE) head.end = arm->cond->span.end;
     for (const AstPick *pick = arm->picks; pick; pick = pick->next) head.end = pick->span.end;
-    f->p.nodes[node].label = arm->kind == AST_ARM_ELSE ? STR("else") : flow__label(f, head);
+    f->p.nodes[node].label = arm->kind == AST_ARM_ELSE ? STR("else")
+                             : arm->kind == AST_ARM_EACH_TAG
+                                 ? check__text(f->c, "each tag: %.*s", STR_ARG(split->tag))
+                                 : flow__label(f, head);
     return node;
 }
 
@@ -82,7 +86,7 @@ static void arm_body(Flow *f, const Split *split, const AstArm *arm, Row *row)
     build_ins(c->b, IR_ARM, NO_REG, NO_REG, NO_REG);
     f->row = c->row = row;
     f->late_from = f->p.window_count;
-    uint32_t node = arm_node(f, arm);
+    uint32_t node = arm_node(f, split, arm);
     flow__enter(f, node);
     if (arm->kind == AST_ARM_KEEP) flow__keep(f, arm->picks);
     f->last_node = node;
@@ -142,6 +146,45 @@ static void arm_else(Flow *f, Split *split, const AstArm *arm)
     if (all) build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
 }
 
+/* The record of one tag: its name, and what it holds. */
+static Row *tag_row(Check *c, const RowField *field)
+{
+    static const char *const names[] = {"value", "quality", "time"};
+    Row *row = NEW(c, Row, 1);
+    Val name = check__constant(IR_STR, (IrImm){.text = field->name}, field->span);
+    name.type.bytes_max = (uint32_t)field->name.len;
+    check__row_set(c, row, STR("name"), check__settle(c, name, STR("name")), field->span);
+    for (uint32_t i = 0; i < COUNT_OF(names); i++) {
+        Val v = field->val.fields[i];
+        if (i < 2) v.has = NO_REG; /* the arm runs where the tag is there */
+        if (i < 2) v.type.optional = false;
+        v.path = STR_NONE;
+        check__row_set(c, row, str_from(names[i]), v, field->span);
+    }
+    return row;
+}
+
+/* The arm once for each tag of the record, in their order: types and units differ, so the stages
+ * are checked for each. */
+static void arm_each_tag(Flow *f, Split *split, const AstArm *arm)
+{
+    Check *c = f->c;
+    uint32_t errors = c->diags->error_count, tags = 0;
+    for (uint32_t i = 0; i < f->row->count && c->diags->error_count == errors; i++) {
+        const RowField *field = &f->row->fields[i];
+        if (!check__is_tag(&field->val.type)) continue;
+        tags++;
+        split->tag = field->name;
+        uint32_t has = field->val.has;
+        if (has != NO_REG) build_ins(c->b, IR_IF, NO_REG, has, NO_REG);
+        arm_body(f, split, arm, tag_row(c, field));
+        if (has != NO_REG) build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
+    }
+    if (!tags && c->diags->error_count == errors)
+        diag_error(c->diags, DIAG_T005, arm->span,
+                   "`each tag` takes the record's tags apart, and it has none here");
+}
+
 void flow__split(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
@@ -169,9 +212,7 @@ void flow__split(Flow *f, const AstStage *stage)
         case AST_ARM_WHERE: arm_where(f, &split, arm); break;
         case AST_ARM_ELSE: arm_else(f, &split, arm); break;
         case AST_ARM_KEEP: arm_body(f, &split, arm, check__row_copy(c, f->row)); break;
-        case AST_ARM_EACH_TAG:
-            diag_error(c->diags, DIAG_A001, arm->span, "`each tag` is not available yet");
-            break;
+        case AST_ARM_EACH_TAG: arm_each_tag(f, &split, arm); break;
         }
     }
     f->splits--;
