@@ -108,9 +108,13 @@ static void arm(Export *x, const AstArm *a)
     json_field_str(x->json, "text", slice(x, a->span.start, head));
     nodes(x, a->span, head);
     x->at = head;
+    note(x);
     json_key(x->json, "stages");
     stages(x, a->stages);
-    note(x); /* the last stage had its own; a `;` may follow */
+    json_key(x->json, "close"); /* the last stage had its note; a `;` may follow */
+    json_begin_object(x->json);
+    note(x);
+    json_end(x->json);
     json_end(x->json);
 }
 

@@ -81,8 +81,9 @@ static void arms(Import *in, const Json *stage)
     for (const Json *arm = list_of(in, stage, "arms", true); arm && !in->failed; arm = arm->next) {
         before(in, arm);
         text_of(in, arm);
-        stages(in, arm);
         note(in, arm);
+        stages(in, arm);
+        note(in, json_get(arm, "close"));
     }
 }
 
