@@ -95,7 +95,24 @@ MUST static Status load_externs(IrProgram *program, Diag *diag)
     return st ? st : external_load(program, cache.ptr, diag);
 }
 
-static Status compile_object(Arena *arena, const IrProgram *program, ProgramLink link,
+typedef struct Wish { /* how a program is to be linked */
+    ProgramLink link;
+    const ProgramSample *samples;
+    size_t count;
+} Wish;
+
+/* One sample per pipeline of the program, in its order; NULL: none, or no memory. */
+static const Str *samples_of(Arena *arena, const IrProgram *program, const Wish *wish)
+{
+    Str *list = wish->count ? arena_many(arena, Str, program->pipeline_count) : NULL;
+    for (uint32_t i = 0; list && i < program->pipeline_count; i++)
+        for (size_t k = 0; k < wish->count; k++)
+            if (str_eq(wish->samples[k].pipeline, program->pipelines[i].name))
+                list[i] = wish->samples[k].lines;
+    return list;
+}
+
+static Status compile_object(Arena *arena, const IrProgram *program, const Wish *wish,
                              ProgramCompiled *compiled, Diag *diag)
 {
     AUTO_BUF Buf text, path, cache;
@@ -104,10 +121,10 @@ static Status compile_object(Arena *arena, const IrProgram *program, ProgramLink
     buf_init(&cache, 4096);
     Status st = cache_folder(&cache, diag);
     EmitUnits units = {0};
-    if (!st) st = emit_c(program, NULL, &text, diag);
+    if (!st) st = emit_c(program, samples_of(arena, program, wish), &text, diag);
     if (!st) st = emit_externs(program, arena, &units, diag);
     units.main = buf_view(&text);
-    if (!st && link == PROGRAM_QUICK) {
+    if (!st && wish->link == PROGRAM_QUICK) {
         st = cc_shared_object_quick(&units, cache.ptr, &path, &compiled->quick, diag);
     } else if (!st) {
         st = cc_shared_object(&units, cache.ptr, &path, NULL, diag);
@@ -115,19 +132,20 @@ static Status compile_object(Arena *arena, const IrProgram *program, ProgramLink
     if (!st) {
         compiled->so_path = arena_str(arena, str_from(path.ptr));
         st = compiled->so_path.ptr ? ST_OK : ST_NO_MEMORY;
+        compiled->learns = true;
     }
     return st;
 }
 
-static Status make(Arena *arena, IrProgram *program, ProgramLink link, ProgramCompiled *compiled,
+static Status make(Arena *arena, IrProgram *program, const Wish *wish, ProgramCompiled *compiled,
                    Diag *diag)
 {
-    if (link == PROGRAM_CHECK) return ST_OK;
+    if (wish->link == PROGRAM_CHECK) return ST_OK;
     if (engine == ENGINE_INTERP) {
         Status st = load_externs(program, diag);
         return st ? st : interp_program(program, arena, &compiled->table, diag);
     }
-    return compile_object(arena, program, link, compiled, diag);
+    return compile_object(arena, program, wish, compiled, diag);
 }
 
 /* C is native code with all rights of this process. */
@@ -140,8 +158,8 @@ static void check_trust(const IrProgram *program, Str text, DiagList *diags)
                    "this server takes no functions in C; `tutti serve --extern-c` would");
 }
 
-static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
-                      ProgramCompiled *ret_compiled, Diag *diag)
+static Status build(void *ctx, Arena *arena, Str file, Str text, const Wish *wish,
+                    ProgramCompiled *ret_compiled, Diag *diag)
 {
     (void)ctx;
     SourceSet sources;
@@ -169,12 +187,24 @@ static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink l
     compiled.problems = problems(arena, source, &diags);
     if (compiled.ok) {
         compiled.graph = graph_of(arena, program, file_tree);
-        st = make(arena, program, link, &compiled, diag);
+        st = make(arena, program, wish, &compiled, diag);
     }
     if (!st) {
         *ret_compiled = compiled;
     }
     return st;
+}
+
+static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
+                      ProgramCompiled *ret_compiled, Diag *diag)
+{
+    return build(ctx, arena, file, text, &(Wish){.link = link}, ret_compiled, diag);
+}
+
+static Status learn(void *ctx, Arena *arena, Str file, Str text, const ProgramSample *samples,
+                    size_t count, ProgramCompiled *ret_compiled, Diag *diag)
+{
+    return build(ctx, arena, file, text, &(Wish){PROGRAM_FULL, samples, count}, ret_compiled, diag);
 }
 
 void port_trust_c(const LiteProgram *programs, size_t count, bool any)
@@ -186,7 +216,7 @@ void port_trust_c(const LiteProgram *programs, size_t count, bool any)
 
 const ProgramCompiler *port_compiler(const char *data_dir, EngineKind wanted)
 {
-    static const ProgramCompiler table = {.compile = compile};
+    static const ProgramCompiler table = {.compile = compile, .learn = learn};
     folder = data_dir;
     engine = wanted;
     if (engine == ENGINE_BEST) engine = cc_installed() ? ENGINE_CC : ENGINE_INTERP;

@@ -145,9 +145,11 @@ void emit_feed(Emit *e, uint32_t stage, Str sample)
         else
             emit_f(e, "            pipe->raw_len = (u64)(next - p);\n"
                       "            next += 1 + (RT_RARE(*next == '\\r') ? 1 : 0);\n");
-        emit_f(e,
-               "            misses = 0;\n            pipe->n.in++;\n            pipe->n.learnt++;\n"
-               "        } else {\n");
+        emit_f(
+            e,
+            "            misses = 0;\n            pipe->n.in++;\n            pipe->n.learnt++;\n"
+            "            if (RT_RARE(pipe->n.learnt %% RT_FITTED_EVERY == 0)) rt->fitted(pipe);\n"
+            "        } else {\n");
     } else {
         emit_f(e, "        {\n");
     }

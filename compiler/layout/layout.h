@@ -50,10 +50,10 @@ typedef struct LayoutList {
 void layout_needed(const IrStage *stage, IrCheck check, bool *needed, uint32_t leaf_count);
 
 /* The layouts of `sample` (lines; the last one may be cut), or without any usable line the order of
- * the declaration, compact. There may be none: a shape that less than one line in 32 has is not
- * worth trying. A layout has every needed field that must be there, none twice, none that `unknown
- * reject` refuses, and a record where one is declared, so a decoder that checks each value has
- * checked all. Texts are the arena's. */
+ * the declaration, compact. There may be none: a shape that less than one line in 100 has is
+ * not worth trying. A layout has every needed field that must be there, none twice, none that
+ * `unknown reject` refuses, and a record where one is declared, so a decoder that checks each value
+ * has checked all. Texts are the arena's. */
 MUST Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source,
                          const bool *needed, Str sample, Arena *arena, LayoutList *ret_list);
 

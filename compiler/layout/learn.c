@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "compiler/ir/facts.h"
 
-enum { SHAPES_MAX = 16, SAMPLE_LINES = 400, RARE = 32, DEPTH_MAX = 8, GUESS_BYTES_MAX = 1 << 20 };
+enum { SHAPES_MAX = 16, SAMPLE_LINES = 1000, RARE = 100, DEPTH_MAX = 8, GUESS_BYTES_MAX = 1 << 20 };
 
 typedef struct Learn {
     const IrProgram *ir;

@@ -25,7 +25,8 @@ enum {
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
-    RT_LAYOUTS = 4 /* learnt layouts of one pipeline */
+    RT_LAYOUTS = 4, /* learnt layouts of one pipeline */
+    RT_FITTED_EVERY = 256
 };
 
 #define RT_NO_STAGE 0u /* stage 0 is that of the source */
@@ -611,6 +612,8 @@ typedef struct RtApi {
     int (*scan_raw)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
     /* The record at hand is good but fitted no learnt layout: counts, keeps it as a sample. */
     void (*missed)(RtPipe *);
+    /* One of RT_FITTED_EVERY that fitted: keeps it as a sample. */
+    void (*fitted)(RtPipe *);
     /* text out; 32 bytes are enough for any number or time */
     char *(*put_f64)(char *w, f64 v);
     char *(*put_f32)(char *w, f32 v);

@@ -70,6 +70,7 @@ const RtApi rt_api = {
     .scan_text = rt_scan_text,
     .scan_raw = rt_scan_raw,
     .missed = rt_missed,
+    .fitted = rt_fitted,
     .put_f64 = put_f64,
     .put_f32 = num_put_f32,
     .put_i64 = num_put_i64,

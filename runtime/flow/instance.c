@@ -193,7 +193,7 @@ void flow_instance_free(FlowInstance *instance)
     for (u32 i = 0; i < instance->retired_count; i++) mem_free(instance->retired[i]);
     out_free(&instance->dead);
     mem_free(pipe->scratch);
-    for (int i = 0; i < 2; i++) mem_free(instance->sample[i]);
+    rt_samples_free(instance);
     rt_keys_free(instance);
     mem_free((void *)pipe->windows);
     mem_free(pipe->seen);

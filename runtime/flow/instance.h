@@ -81,8 +81,8 @@ int64_t flow_event_time(const FlowInstance *instance);
 const char *flow_problem(const FlowInstance *instance);
 uint64_t flow_state_bytes(const FlowInstance *instance);
 
-/* Appends the last 32 to 64 KiB of records that fitted no learnt layout, as lines: what the next
- * version may learn from. Clears what it gave. */
+/* Appends records as lines, for the next version to learn from: the last ones that fitted no learnt
+ * layout, then some of those that did; at most 64 KiB. Clears what it gave. */
 void flow_sample_take(FlowInstance *instance, Buf *out);
 
 /* Everything that is remembered (windows, memories, clocks) as bytes; between batches only. Layout

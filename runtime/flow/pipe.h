@@ -12,10 +12,16 @@
 enum {
     FLOW_RETIRED_MAX = 32,
     FLOW_SCRATCH_MAX = 64 << 20,
-    FLOW_SAMPLE_BYTES = 32 << 10,
+    FLOW_SAMPLE_BYTES = 16 << 10,
     FLOW_KEYS_MAX = 256, /* schemas whose keys are hashed at a time */
     FLOW_CSV_MAX = 17
 };
+
+typedef struct FlowSample {
+    char *half[2]; /* of one block: the one at hand, and the one before */
+    uint32_t len[2], at;
+    uint32_t rarely; /* 0: each is kept; 15: one of 16 */
+} FlowSample;
 
 struct FlowInstance {
     RtPipe pipe; /* first: pipe.host == this */
@@ -30,10 +36,7 @@ struct FlowInstance {
     int64_t last_input_ns; /* arrival of the last record */
     int64_t span_start_ns; /* `stop above`: the span at hand and what was counted before it */
     uint64_t span_in, span_errors;
-    char *sample[2]; /* records that fitted no layout, as lines: the half at hand and the one before
-                      */
-    uint32_t sample_len[2], sample_at;
-    uint32_t sample_every;              /* 0: each; 15: one of 16 */
+    FlowSample missed, fitted;          /* sample.c */
     struct RtKeys *keys[FLOW_KEYS_MAX]; /* keys.h */
     RtCsv csv[FLOW_CSV_MAX];            /* one a stream, found by its schema */
     int64_t tables_seen_ns;             /* when the files of tables were last looked at */
@@ -60,6 +63,8 @@ void rt_failed(RtPipe *pipe, u32 node, const char *name, const char *text, const
 void rt_late(RtPipe *pipe, u32 node); /* the record at hand, to the dead-letter table */
 void rt_csv_row(RtPipe *pipe, u32 sink, const RtValue *values, const u8 *has, RtValue address);
 void rt_missed(RtPipe *pipe);
+void rt_fitted(RtPipe *pipe);
+void rt_samples_free(FlowInstance *instance);
 void rt_stop_check(RtPipe *pipe, int span_ended);
 
 char *rt_put_text(char *w, const char *p, u64 n);

@@ -19,8 +19,14 @@ typedef struct ProgramCompiled {
     /* When linked, one of the two: */
     Str so_path;                   /* the program as a shared object */
     const struct RtProgram *table; /* a program already in this process; constant */
-    bool quick; /* PROGRAM_QUICK gave an object that PROGRAM_FULL would make faster */
+    bool quick;  /* PROGRAM_QUICK gave an object that PROGRAM_FULL would make faster */
+    bool learns; /* `learn` would make it faster where records have other shapes than known */
 } ProgramCompiled;
+
+/* Records of one pipeline, as lines: from them the order and spacing of their keys is learnt. */
+typedef struct ProgramSample {
+    Str pipeline, lines;
+} ProgramSample;
 
 typedef enum ProgramLink { PROGRAM_CHECK, PROGRAM_QUICK, PROGRAM_FULL } ProgramLink;
 
@@ -30,6 +36,9 @@ typedef struct ProgramCompiler {
      * is ST_OK with ok = false. `file` is the program's name without folder. */
     Status (*compile)(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
                       ProgramCompiled *ret_compiled, Diag *diag);
+    /* As PROGRAM_FULL, with what samples teach. NULL: this compiler does not learn. */
+    Status (*learn)(void *ctx, Arena *arena, Str file, Str text, const ProgramSample *samples,
+                    size_t count, ProgramCompiled *ret_compiled, Diag *diag);
     void *ctx;
 } ProgramCompiler;
 

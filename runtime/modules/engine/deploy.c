@@ -9,10 +9,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { JOBS_MAX = 256 };
 
@@ -58,37 +57,6 @@ const StoreMigration engine__migrations[] = {
      "at integer not null, stage text, reason text not null, field text, message text, raw text);"
      "create index engine_dead_pipeline on engine_dead(pipeline, id);"},
     {0}};
-
-/* ---- versions ---- */
-
-EngVersion *engine__version_ref(EngVersion *version)
-{
-    atomic_fetch_add(&version->refs, 1);
-    return version;
-}
-
-static void version_free(void *ctx)
-{
-    EngVersion *version = ctx;
-    flow_program_free(version->program);
-    arena_free(version->arena);
-    mem_free(version);
-}
-
-void engine__version_unref(EngVersion *version)
-{
-    /* Every holder lets go on main, or while no shard runs. */
-    if (version && atomic_fetch_sub(&version->refs, 1) == 1) {
-        version_free(version);
-    }
-}
-
-static void hash_text(Str text, char ret_hex[65])
-{
-    unsigned char digest[32];
-    crypto_generichash(digest, sizeof(digest), (const unsigned char *)text.ptr, text.len, NULL, 0);
-    sodium_bin2hex(ret_hex, 65, digest, sizeof(digest));
-}
 
 /* ---- jobs ---- */
 
@@ -137,74 +105,13 @@ static void job_fail(EngJob *job, Status status, const char *text)
     job_end(job);
 }
 
-static Status load(const ProgramCompiled *compiled, FlowProgram **ret_program, Diag *diag)
-{
-    AUTO_BUF Buf path;
-    buf_init(&path, 8192);
-    buf_str(&path, compiled->so_path);
-    buf_char(&path, 0);
-    if (path.failed) {
-        return path.failed;
-    }
-    return compiled->table ? flow_program_static(compiled->table, ret_program, diag)
-                           : flow_program_load(path.ptr, ret_program, diag);
-}
-
-/* Removes an object that cannot be loaded: a power cut may have left it half written. */
-static void forget_object(const ProgramCompiled *compiled)
-{
-    AUTO_BUF Buf path;
-    buf_init(&path, 8192);
-    buf_str(&path, compiled->so_path);
-    buf_char(&path, 0);
-    if (compiled->so_path.len && !path.failed) {
-        (void)unlink(path.ptr);
-    }
-}
-
-Status engine__version_make(const ProgramCompiler *compiler, Arena *arena, Str file, Str text,
-                            ProgramLink link, ProgramCompiled *ret_compiled,
-                            EngVersion **ret_version, Diag *diag)
-{
-    if (!compiler) {
-        return diag_set(diag, ST_UNSUPPORTED, "this program has no compiler");
-    }
-    *ret_version = NULL;
-    FlowProgram *program = NULL;
-    Status st = ST_OK;
-    for (int tries = 0; tries < 2 && !program; tries++) {
-        st = compiler->compile(compiler->ctx, arena, file, text, link, ret_compiled, diag);
-        if (st || !ret_compiled->ok) {
-            return st;
-        }
-        st = load(ret_compiled, &program, diag);
-        if (st) {
-            forget_object(ret_compiled);
-        }
-    }
-    EngVersion *version = st ? NULL : mem_zalloc(1, sizeof(*version));
-    if (!version) {
-        flow_program_free(program);
-        return st ? st : ST_NO_MEMORY;
-    }
-    version->program = program;
-    version->file = file;
-    version->text = text;
-    version->graph = ret_compiled->graph;
-    version->problems = ret_compiled->problems;
-    version->quick = ret_compiled->quick;
-    atomic_store(&version->refs, 1);
-    hash_text(text, version->hash);
-    *ret_version = version;
-    return ST_OK;
-}
-
 /* On a pool thread. The arena is the job's alone. */
 static void compile_work(void *ctx)
 {
     EngJob *job = ctx;
-    job->status = engine__version_make(job->compiler, job->arena, job->file, job->text,
-                                       PROGRAM_QUICK, &job->compiled, &job->version, &job->diag);
+    job->status =
+        engine__version_make(job->compiler, job->arena, job->file, job->text, PROGRAM_QUICK, NULL,
+                             0, &job->compiled, &job->version, &job->diag);
 }
 
 /* ---- after compiling ---- */
@@ -449,6 +356,7 @@ static void apply(EngJob *job)
         }
         engine__version_unref(pipe->version);
         pipe->version = engine__version_ref(version);
+        engine__learn_reset(pipe);
         if (run && pipe->state == ENGINE_FAILED && job->kind == JOB_DEPLOY) {
             pipe->wanted = true; /* who deploys a repair wants it to run */
             engine__store_wanted(pipe);

@@ -121,13 +121,16 @@ void engine__queue_pause(EngQueue *queue, uint32_t ms);
 void engine__queue_close(EngQueue *queue); /* readers stop */
 bool engine__queue_empty(EngQueue *queue);
 
-/* ---- a compiled program (deploy.c) ---- */
+/* ---- a compiled program (version.c) ---- */
 
 typedef struct EngVersion { /* main counts references; freed on main */
     FlowProgram *program;
     atomic_int refs;
-    uint32_t number;                 /* of the program's text, from 1 */
-    bool quick;                      /* made to run soon; tune.c replaces it by better code */
+    uint32_t number;              /* of the program's text, from 1 */
+    bool quick;                   /* made to run soon; tune.c replaces it by better code */
+    bool learns;                  /* learn.c: from samples */
+    const ProgramSample *samples; /* what it has learnt from; of `arena` */
+    size_t sample_count;
     Str file, text, graph, problems; /* of `arena` */
     char hash[65];
     Arena *arena;
@@ -136,7 +139,8 @@ typedef struct EngVersion { /* main counts references; freed on main */
 /* Compiles and loads, on a pool thread. *ret_version is NULL when the text is wrong; it does not
  * own `arena` yet. */
 MUST Status engine__version_make(const ProgramCompiler *compiler, Arena *arena, Str file, Str text,
-                                 ProgramLink link, ProgramCompiled *ret_compiled,
+                                 ProgramLink link, const ProgramSample *samples,
+                                 size_t sample_count, ProgramCompiled *ret_compiled,
                                  EngVersion **ret_version, Diag *diag);
 EngVersion *engine__version_ref(EngVersion *version);
 void engine__version_unref(EngVersion *version); /* any thread; accepts NULL */
@@ -241,6 +245,9 @@ typedef struct EngLive {
     char problem[ENGINE_PROBLEM__COUNT][256];  /* what is wrong now; empty = fine */
     int64_t problem_ns[ENGINE_PROBLEM__COUNT]; /* since when */
     int64_t commit_ns;                         /* wall clock of the last batch */
+    uint32_t layouts;                          /* learnt layouts of the instance */
+    char *sample;                              /* heap; for main to take (learn.c) */
+    uint32_t sample_len;
 } EngLive;
 
 /* A new text is logged; the same one again is not. NULL: it is over. Any thread. */
@@ -307,6 +314,8 @@ struct EngPipe {
     Req *stop_req;
     uint32_t connect_serial;
     LoopTimer *drain_timer;
+    bool learn_wanted;
+    int64_t learn_pause_s; /* after the last time */
     /* shard only */
     EngRun *run;
     EngOut *held_first,
@@ -317,12 +326,14 @@ struct EngPipe {
     EngFile files[ENGINE_FILES_MAX];
     uint32_t next_file;
     int64_t tick_ns;
-    RtCounters before; /* of instances that were replaced */
+    RtCounters before;               /* of instances that were replaced */
+    uint64_t learn_in, learn_missed; /* when it was last looked at */
     /* both */
     EngQueue queue;
     atomic_int flight; /* EngOut held, or given to main and not yet committed */
     atomic_uint watchers;
-    atomic_bool halting; /* main wants it stopped: a sink that cannot write gives up */
+    atomic_llong learn_after_ns; /* not before this monotonic time; INT64_MAX: main is asked */
+    atomic_bool halting;         /* main wants it stopped: a sink that cannot write gives up */
     uv_mutex_t live_lock;
     EngLive live;
 };
@@ -460,6 +471,15 @@ void engine__jobs_abandon(Engine *engine); /* and lets go of the one at work */
 /* Once nothing was deployed for a moment: better code for the versions that were made quickly. */
 void engine__tune_later(Engine *engine);
 void engine__tune_close(Engine *engine);
+/* learn.c. look: the shard, once a second; wanted: LoopFn on main; reset: another text runs; done:
+ * better code runs, or could not be made. */
+void engine__learn_look(EngPipe *pipe, const RtCounters *n);
+void engine__learn_wanted(void *pipe);
+void engine__learn_reset(EngPipe *pipe);
+void engine__learn_done(EngPipe *pipe);
+/* Takes the samples of all pipelines that run `old`. */
+size_t engine__learn_samples(Engine *engine, const EngVersion *old, Arena *arena,
+                             ProgramSample **ret_list);
 void engine__op_check(void *self, Req *req);
 void engine__op_deploy(void *self, Req *req);
 void engine__op_remove(void *self, Req *req);

@@ -110,6 +110,16 @@ void engine__summary(const EngPipe *pipe, JsonOut *out, bool whole)
     json_put_uint(out, live.n.errors + live.n.row_errors);
     json_key(out, "held");
     json_put_uint(out, live.n.state);
+    json_key(out, "learnt");
+    json_put_uint(out, live.n.learnt);
+    json_key(out, "missed");
+    json_put_uint(out, live.n.missed);
+    json_key(out, "layouts");
+    json_begin_array(out);
+    for (uint32_t i = 0; i < live.layouts && i < RT_LAYOUTS; i++) {
+        json_put_uint(out, live.n.layout[i]);
+    }
+    json_end(out);
     json_field_int(out, "waiting", atomic_load(&open->flight));
     json_key(out, "dropped");
     json_put_uint(out, pipe->queue.dropped);

@@ -105,6 +105,7 @@ void engine__pipe_free(EngPipe *pipe)
         mem_free(pipe->live.wires[i].tap);
     }
     mem_free(pipe->live.wires);
+    mem_free(pipe->live.sample);
     engine__queue_done(&pipe->queue);
     uv_mutex_destroy(&pipe->live_lock);
     mem_free(pipe->name);

@@ -530,10 +530,12 @@ static void publish_numbers(EngPipe *pipe, int64_t now_ns)
     }
     if (whole_second) {
         live->n = n;
+        live->layouts = run->info->layout_count;
     }
     uv_mutex_unlock(&pipe->live_lock);
     if (whole_second) {
         pipe->tick_ns = mono;
+        engine__learn_look(pipe, &n);
     }
 }
 

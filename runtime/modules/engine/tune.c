@@ -2,8 +2,9 @@
  *
  * A deploy runs an object compiled without optimising, because saving must mean running now. Once
  * nothing was deployed for TUNE_QUIET_MS, the same text is compiled in full, one program at a time,
- * and swapped in like any version, between two batches; version number and counts stay. Results
- * are the same bytes (the compiler flags allow no other), only sooner. */
+ * and swapped in like any version, between two batches; version number and counts stay. The same
+ * happens when a pipeline's records have shapes its decoder does not know (learn.c). Results are
+ * the same bytes (the compiler flags allow no other), only sooner. */
 #include "modules/engine/engine.h"
 
 #include "base/mem.h"
@@ -15,6 +16,8 @@ typedef struct EngTune {
     const ProgramCompiler *compiler;
     Arena *arena;
     EngVersion *old, *fresh;
+    ProgramSample *samples;
+    size_t sample_count;
     ProgramCompiled compiled;
     Status status;
     Diag diag;
@@ -25,8 +28,8 @@ static void tune_work(void *ctx)
     EngTune *tune = ctx;
     tune->status =
         engine__version_make(tune->compiler, tune->arena, arena_str(tune->arena, tune->old->file),
-                             arena_str(tune->arena, tune->old->text), PROGRAM_FULL, &tune->compiled,
-                             &tune->fresh, &tune->diag);
+                             arena_str(tune->arena, tune->old->text), PROGRAM_FULL, tune->samples,
+                             tune->sample_count, &tune->compiled, &tune->fresh, &tune->diag);
 }
 
 static void tune_free(EngTune *tune)
@@ -74,20 +77,32 @@ static void tune_done(void *ctx)
         tune->fresh->arena = tune->arena;
         tune->arena = NULL;
         replace(engine, tune->old, tune->fresh);
+        if (tune->sample_count) {
+            log_info(engine->env->log, "engine", "the shapes of records are learnt",
+                     "program=%.*s pipelines=%zu", STR_ARG(tune->old->file), tune->sample_count);
+        }
     } else {
         log_warn(engine->env->log, "engine", "better code was not made", "program=%.*s reason=%s",
                  STR_ARG(tune->old->file), tune->diag.text);
     }
     tune->old->quick = false; /* not again, also when it failed */
+    for (uint32_t i = 0; i < engine->pipe_count; i++) {
+        EngPipe *pipe = engine->pipes[i];
+        if (pipe->version == tune->old || pipe->version == tune->fresh) {
+            engine__learn_done(pipe);
+        }
+    }
     tune_free(tune);
     engine__tune_later(engine);
 }
 
-static EngVersion *next_quick(const Engine *engine)
+static EngVersion *next_version(const Engine *engine)
 {
     for (uint32_t i = 0; i < engine->pipe_count; i++) {
-        EngVersion *version = engine->pipes[i]->version;
-        if (version && version->quick && engine->pipes[i]->state == ENGINE_RUNNING) {
+        const EngPipe *pipe = engine->pipes[i];
+        EngVersion *version = pipe->version;
+        if (version && (version->quick || (version->learns && pipe->learn_wanted)) &&
+            pipe->state == ENGINE_RUNNING) {
             return version;
         }
     }
@@ -99,7 +114,7 @@ static void on_quiet(void *ctx)
     Engine *engine = ctx;
     loop_timer_stop(engine->tune_timer);
     engine->tune_timer = NULL;
-    EngVersion *old = engine->tune || engine->job ? NULL : next_quick(engine);
+    EngVersion *old = engine->tune || engine->job ? NULL : next_version(engine);
     EngTune *tune = old ? mem_zalloc(1, sizeof(*tune)) : NULL;
     if (!tune) {
         return;
@@ -109,6 +124,9 @@ static void on_quiet(void *ctx)
     tune->old = engine__version_ref(old);
     tune->arena = arena_new(0, (size_t)256 << 20);
     engine->tune = tune;
+    if (tune->arena) {
+        tune->sample_count = engine__learn_samples(engine, old, tune->arena, &tune->samples);
+    }
     if (!tune->arena || loop_work(engine->env->loop, tune_work, tune_done, tune)) {
         engine->tune = NULL;
         tune_free(tune);
@@ -119,7 +137,7 @@ void engine__tune_later(Engine *engine)
 {
     loop_timer_stop(engine->tune_timer);
     engine->tune_timer = NULL;
-    if (engine->tune || atomic_load(&engine->closing) || !next_quick(engine)) {
+    if (engine->tune || atomic_load(&engine->closing) || !next_version(engine)) {
         return; /* the one at work calls again */
     }
     if (loop_timer_start(engine->env->loop, TUNE_QUIET_MS, 0, on_quiet, engine,
