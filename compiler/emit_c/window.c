@@ -57,8 +57,8 @@ void emit_windows(Emit *e)
             const IrAgg *agg = &w->aggs[a];
             const IrField *f = agg_field(e, w, a);
             emit_f(e,
-                   "    {.kind = %d, .type = %d, .scale = %u, .bits = %u, "
-                   ".offset = __builtin_offsetof(struct "
+                   "    {.kind = %d, .type = %d, .scale = %u, .bits = %u, .offset = "
+                   "__builtin_offsetof(struct "
                    "Slot_%" PRIu32 "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32
                    ", .count = %" PRIu32 ", .p = %a, .name = ",
                    (int)agg->kind, (int)agg->type, agg->scale, ir_agg_bits(agg), e->index, i, a,

@@ -98,6 +98,7 @@ void word_program(const Word *word, Buf *out)
     buf_text(out, "type Reading = { ts: time, machine: string(16), temp: f64 [degC],\n"
                   "  pressure: f64 [bar]?, n: i32, state: enum { RUN, IDLE }, note: string(64)\n");
     if (str_is(str_from(word->name), "each")) buf_text(out, ", values: [f64; 8]\n");
+    if (str_is(str_from(word->name), "good_ratio")) buf_text(out, ", level: tag f64\n");
     buf_text(out, "}\n");
     if (str_is(str_from(word->name), "join"))
         buf_text(out, "table machines from csv \"machines.csv\" key id : { id: string(16) }\n");
