@@ -42,7 +42,7 @@ check: testsetup build ## house rules: layers, banned calls, formatting, headers
 bench: testsetup build ## speed against hand-written C, cJSON and Node.js, as ratios in one run
 	@command -v node >/dev/null && BUILD=$(BUILD) tests/bench/run.sh
 
-fuzz: testsetup ## run libFuzzer on every parser, FUZZ_SECONDS (30) each
+fuzz: testsetup build asan ## libFuzzer on every parser, FUZZ_SECONDS (30) each; random programs on every engine
 	@cmake -S . -B build-fuzz -G Ninja -DCMAKE_C_COMPILER=clang -DTUTTI_FUZZ=ON >/dev/null
 	@cmake --build build-fuzz -j $(JOBS)
 	@for target in build-fuzz/fuzz/fuzz_*; do \
@@ -50,6 +50,7 @@ fuzz: testsetup ## run libFuzzer on every parser, FUZZ_SECONDS (30) each
 	    $$target -max_total_time=$${FUZZ_SECONDS:-30} -print_final_stats=0 -verbosity=0 \
 	        build-fuzz/corpus/$$name tests/fuzz/corpus/$$name || exit 1; \
 	done; echo "fuzz: nothing found"
+	@PROGRAMS=$${FUZZ_PROGRAMS:-100} tests/suites/engines.sh
 
 fmt: ## format the C sources in place
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

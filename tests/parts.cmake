@@ -122,3 +122,10 @@ target_compile_options(fault_io PRIVATE -Wall -Wextra -Werror -fPIC -fno-sanitiz
 target_link_options(fault_io PRIVATE -fno-sanitize=all)
 target_link_libraries(fault_io PRIVATE dl)
 set_target_properties(fault_io PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
+# One program on every engine (tests/suites/engines.sh, tests/gen).
+add_executable(compare tests/gen/compare.c compiler/driver/native.c compiler/driver/front.c
+    compiler/driver/external.c)
+target_compile_options(compare PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(compare PRIVATE interp tutti_compiler flow)
+set_target_properties(compare PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)

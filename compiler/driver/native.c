@@ -78,8 +78,12 @@ MUST static Status load_compiled(NativeSet *set, Native *native, const Str *samp
     if (!st && !set->cache_dir) st = cc_default_cache(&cache, diag);
     const char *folder = set->cache_dir ? set->cache_dir : cache.ptr;
     EmitUnits units = {.main = buf_view(&text)};
+    bool quick;
     if (!st) st = emit_externs(native->ir, set->front.arena, &units, diag);
-    if (!st) st = cc_shared_object(&units, folder, &path, NULL, diag);
+    if (!st && set->quick)
+        st = cc_shared_object_quick(&units, folder, &path, &quick, diag);
+    else if (!st)
+        st = cc_shared_object(&units, folder, &path, NULL, diag);
     if (!st) st = flow_program_load(path.ptr, &native->program, diag);
     return st;
 }

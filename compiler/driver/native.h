@@ -20,7 +20,8 @@ typedef struct NativeSet {
     uint32_t count;
     const char *cache_dir; /* NULL: the user's cache folder */
     EngineKind engine;
-    bool told; /* that there is no C compiler */
+    bool quick; /* cc without optimising: for tests of many programs */
+    bool told;  /* that there is no C compiler */
 } NativeSet;
 
 MUST Status native_open(NativeSet *set, Diag *diag);

@@ -219,7 +219,7 @@ static void plain_add(Emit *e, const IrIns *ins)
         add(e, ins, window, a, args[keys + 2 * a], args[keys + 2 * a + 1]);
     if (window->kind == WINDOW_COUNT)
         emit_f(e, "    rt->slot_full(pipe, %" PRIu32 ", slot);\n", ins->imm.index);
-    emit_f(e, "    if (done < 2) done = 2;\n    } }\n");
+    emit_f(e, "    done = 2;\n    } }\n");
 }
 
 /* Values as they are, one for each aggregate; the runtime adds them. */
@@ -246,7 +246,7 @@ static void any_add(Emit *e, const IrIns *ins)
     emit_f(e, "    if (why) ");
     emit_leave_ins(e, ins, "why");
     late(e, window, args + used, ins->arg_count > used ? (ins->arg_count - used) / 2 : 0);
-    emit_f(e, "    } else if (done < 2) done = 2;\n    }\n");
+    emit_f(e, "    } else done = 2;\n    }\n");
 }
 
 void emit_window(Emit *e, const IrIns *ins)

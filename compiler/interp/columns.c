@@ -31,7 +31,7 @@ static FreeList *free_list(Translate *t, uint32_t bytes)
     return &t->free[bytes == 1 ? 0 : bytes == 4 ? 1 : bytes == 8 ? 2 : 3];
 }
 
-static uint32_t fresh_column(Translate *t, uint32_t value_bytes)
+uint32_t interp__column_own(Translate *t, uint32_t value_bytes)
 {
     uint32_t column = t->bytes;
     t->bytes += (value_bytes * t->lanes + 63) / 64 * 64;
@@ -41,7 +41,8 @@ static uint32_t fresh_column(Translate *t, uint32_t value_bytes)
 uint32_t interp__column_new(Translate *t, uint32_t value_bytes)
 {
     FreeList *list = free_list(t, value_bytes);
-    return list->count ? list->column[--list->count] : fresh_column(t, value_bytes);
+    if (list->count) return list->column[--list->count];
+    return interp__column_own(t, value_bytes);
 }
 
 void interp__column_give(Translate *t, uint32_t column, uint32_t value_bytes)
@@ -167,10 +168,10 @@ const Input *interp__input(Translate *t, uint32_t leaf)
     Input *input = &t->inputs[t->input_count];
     Cell cell = interp__cell(l->field->type);
     *input = (Input){.leaf = row_index(t, leaf), .optional = l->optional};
-    /* Inputs are filled before the first step: a column that an earlier step wrote will not do. */
-    input->value = (Place){fresh_column(t, interp__cell_bytes(cell)), (uint8_t)cell,
+    /* Of its own: it is filled before the first step runs. */
+    input->value = (Place){interp__column_own(t, interp__cell_bytes(cell)), (uint8_t)cell,
                            (uint8_t)l->field->type, l->field->scale};
-    input->has = fresh_column(t, 1);
+    input->has = interp__column_own(t, 1);
     t->leaf_input[leaf] = ++t->input_count;
     return input;
 }

@@ -177,7 +177,8 @@ void interp__replay(Frame *f)
     RtPipe *pipe = f->pipe;
     uint32_t r = 0;
     interp__adds_begin(f);
-    for (; r < f->n && !pipe->stopped; r++) {
+    /* A pipeline that has stopped takes no more records, but its windows' rows still go out. */
+    for (; r < f->n && !(f->of_source && pipe->stopped); r++) {
         if (f->end[r] == END_SKIPPED) continue;
         if (f->of_main) {
             if (f->in->records) interp__lane_meta(f, r); /* of lines: only who fails or is late */

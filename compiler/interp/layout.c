@@ -545,25 +545,10 @@ static uint64_t layout_hash(const Layout *layout)
     return h;
 }
 
-/* With `check lazy` what follows the last needed value is not looked at, when every needed leaf is
- * in the layout: else one might stand there. */
-static uint32_t last_needed(const PipeCode *code, const Layout *layout)
-{
-    uint32_t last = 0, found = 0, wanted = 0;
-    for (uint32_t i = 0; i < code->leaf_count; i++) wanted += code->needed[i];
-    for (uint32_t i = 0; i < layout->count; i++) {
-        uint32_t leaf = layout->items[i].leaf;
-        if (leaf == NO_INDEX || !code->needed[leaf]) continue;
-        last = i + 1;
-        found++;
-    }
-    return found == wanted && found ? last : layout->count;
-}
-
 LayoutCode *interp__layout_code(const PipeCode *code, const Layout *layout)
 {
-    bool lazy = code->pipeline->sources[0].check == CHECK_LAZY;
-    uint32_t count = lazy ? last_needed(code, layout) : layout->count;
+    uint32_t count =
+        layout_looked_at(layout, code->pipeline->sources[0].check, code->needed, code->leaf_count);
     size_t items = sizeof(LayoutCode) + sizeof(Item) * count;
     LayoutCode *out = mem_zalloc(1, items + room_of(code, layout));
     if (!out) return NULL;

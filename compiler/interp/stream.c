@@ -13,7 +13,7 @@ static Place kept(Translate *t, const IrIns *ins, uint32_t reg)
     if (reg == NO_REG || t->regs[t->regs[reg].root].last_def <= t->at) return place;
     Step *s = interp__step(t, interp__move((Cell)place.cell, false), ins);
     s->a = place.column;
-    s->dst = interp__column_new(t, interp__cell_bytes((Cell)place.cell)); /* never given back */
+    s->dst = interp__column_own(t, interp__cell_bytes((Cell)place.cell));
     place.column = s->dst;
     return place;
 }
@@ -21,8 +21,7 @@ static Place kept(Translate *t, const IrIns *ins, uint32_t reg)
 static Effect *note(Translate *t, const IrIns *ins, Effect *effect)
 {
     Step *s = interp__step(t, interp__note, ins);
-    uint32_t mask = t->bytes; /* of its own: effects look at it when all steps are done */
-    t->bytes += (t->lanes + 63) / 64 * 64;
+    uint32_t mask = interp__column_own(t, 1);
     s->dst = mask;
     t->notes[t->note_count++] = mask;
     effect->mask = mask;

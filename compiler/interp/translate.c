@@ -152,9 +152,7 @@ static uint32_t constant(Translate *t, const IrIns *ins)
     IrImm value = ins->imm;
     if (reg->type == IR_LIST) value.text = STR("");
     if (reg->type == IR_ITEM) value.text = no_item(t, reg);
-    /* Never a column that was another's: it is filled once, when the instance opens. */
-    uint32_t bytes = interp__cell_bytes(cell), column = t->bytes;
-    t->bytes += (bytes * t->lanes + 63) / 64 * 64;
+    uint32_t column = interp__column_own(t, interp__cell_bytes(cell));
     t->constants[t->constant_count++] =
         (Constant){{column, (uint8_t)cell, (uint8_t)reg->type, reg->scale}, value};
     return column;

@@ -69,6 +69,9 @@ void *interp__alloc(Translate *t, size_t count, size_t bytes);
 /* columns.c */
 void interp__find_lives(Translate *t);
 uint32_t interp__column_new(Translate *t, uint32_t value_bytes);
+/* One that was nobody's before and is never given back: filled before the steps run (inputs,
+ * constants), or read when they have run (masks and operands of effects). */
+uint32_t interp__column_own(Translate *t, uint32_t value_bytes);
 void interp__column_give(Translate *t, uint32_t column, uint32_t value_bytes);
 /* Where the value of a register lies; NO_REG: nowhere. */
 Place interp__place(Translate *t, uint32_t reg);

@@ -219,7 +219,7 @@ uint32_t interp__window_any(Frame *f, const Effect *e, uint32_t lane)
         if (!why) late(f, e, lane);
         return why;
     }
-    if (f->done < 2) f->done = 2;
+    f->done = 2; /* also when another window found it late */
     return RT_FINE;
 }
 

@@ -49,6 +49,12 @@ typedef struct LayoutList {
  * `needed` has one member per leaf of the stage's schema. */
 void layout_needed(const IrStage *stage, IrCheck check, bool *needed, uint32_t leaf_count);
 
+/* How many items a decoder looks at. With `check lazy` what follows the last needed value is passed
+ * over, but only where every needed leaf has come by then: else one might stand there. All items
+ * means: also `after`, and that the record ends there. */
+uint32_t layout_looked_at(const Layout *layout, IrCheck check, const bool *needed,
+                          uint32_t leaf_count);
+
 /* The layouts of `sample` (lines; the last one may be cut), or without any usable line the order of
  * the declaration, compact. There may be none: a shape that less than one line in 100 has is
  * not worth trying. A layout has every needed field that must be there, none twice, none that

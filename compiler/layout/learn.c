@@ -377,6 +377,20 @@ MUST static Status learn_guess(const Learn *with, Votes *votes, Arena *arena, La
     return keep(at, arena, &list->list[list->count++]);
 }
 
+uint32_t layout_looked_at(const Layout *layout, IrCheck check, const bool *needed,
+                          uint32_t leaf_count)
+{
+    uint32_t wanted = 0, found = 0, last = 0;
+    for (uint32_t i = 0; i < leaf_count; i++) wanted += needed[i];
+    for (uint32_t i = 0; i < layout->count; i++) {
+        uint32_t leaf = layout->items[i].leaf;
+        if (leaf == NO_INDEX || !needed[leaf]) continue;
+        last = i + 1;
+        found++;
+    }
+    return check == CHECK_LAZY && found && found == wanted ? last : layout->count;
+}
+
 Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source,
                     const bool *needed, Str sample, Arena *arena, LayoutList *ret_list)
 {

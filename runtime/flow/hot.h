@@ -64,6 +64,12 @@ RT_INLINE const char *rt_steady(const char *p, const char *behind, u64 *last)
     return p + len;
 }
 
+/* A record ends at p: a message there, a line also in front of its line end. */
+RT_INLINE u32 rt_ends(const char *p, const char *end, u32 lines)
+{
+    return p == end || (lines && (*p == '\n' || (*p == '\r' && (p + 1 == end || p[1] == '\n'))));
+}
+
 /* The end of a line: at '\n' or at `end`, which it may read 31 bytes behind. */
 RT_INLINE const char *rt_line_end(const char *p, const char *end)
 {
@@ -307,8 +313,8 @@ RT_INLINE void *rt_seen_words(RtPipe *pipe, u32 window, i64 ns, i64 size, u32 ev
     u32 which = (u64)ns - (u64)at->start_ns[0] >= (u64)size;
     if (RT_RARE(which && (u64)ns - (u64)at->start_ns[1] >= (u64)size)) return 0;
     if (event_time && RT_RARE(at->start_ns[which] + size <= pipe->watermark_ns)) return 0;
-    RtSlotHead *head = (RtSlotHead *)at->slot[which] - 1;
     if (RT_RARE(!at->slot[which])) return 0;
+    RtSlotHead *head = (RtSlotHead *)at->slot[which] - 1;
     head->count++;
     head->last_ns = ns;
     return at->slot[which];

@@ -232,6 +232,7 @@ void flow_feed(FlowInstance *instance, const RtBatch *batch)
     if (!instance->span_start_ns) instance->span_start_ns = batch->received_ns;
     instance->last_input_ns =
         batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
+    pipe->key = ""; /* lines have none */
     pipe->info->feed(pipe, batch);
     input_done(instance, instance->last_input_ns);
 }
