@@ -6,6 +6,7 @@
  * Rows are written after every chunk, so a pipe sees them at once. */
 #include "compiler/driver/batch.h"
 
+#include "ask/ask.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -36,6 +37,7 @@ typedef struct OutFile {
 typedef struct Runs {
     struct Run *list;
     uint32_t count;
+    const char *historian; /* its file, or NULL */
 } Runs;
 
 typedef struct Run {
@@ -46,6 +48,7 @@ typedef struct Run {
     const IrPipeline *ir;
     const char *name; /* in wrapped rows; NULL: only one pipeline takes part */
     FlowInstance *instance;
+    Asker *asker;
     OutFile files[OPEN_FILES_MAX];
     uint32_t file_count;
     Input first; /* its first file, opened to see what records look like */
@@ -478,7 +481,9 @@ static void fire(Run *run)
 MUST static Status run_open(NativeSet *set, Run *run, const Input *in, FlowHost *host, Diag *diag)
 {
     Status st = ST_OK;
-    *host = (FlowHost){full, run};
+    st = asker_new(run->all->historian, NULL, NULL, &run->asker);
+    if (st) return diag_set(diag, st, "no memory for questions");
+    *host = (FlowHost){.full = full, .ctx = run, .ask = asker_ask, .ask_ctx = run->asker};
     if (!run->native->program) {
         Str sample =
             str_slice(in->bytes, in->len < EMIT_SAMPLE_BYTES ? in->len : EMIT_SAMPLE_BYTES);
@@ -545,6 +550,7 @@ MUST static Status finish_all(Runs *runs, const BatchOptions *options, bool *ret
 static void run_close(Run *run)
 {
     flow_instance_free(run->instance);
+    asker_free(run->asker);
     for (uint32_t i = 0; i < run->file_count; i++) close(run->files[i].fd);
     input_close(&run->first);
     buf_done(&run->line);
@@ -642,6 +648,8 @@ Status batch_run(NativeSet *set, const BatchOptions *options, bool *ret_stopped,
     for (uint32_t i = 0; i < set->count; i++) total += set->list[i].ir->pipeline_count;
     runs.list = arena_many(set->front.arena, Run, total ? total : 1);
     if (!runs.list) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    if (options->data)
+        runs.historian = arena_printf(set->front.arena, "%s/history.db", options->data).ptr;
     for (uint32_t i = 0; i < total; i++) {
         uint32_t n = 0, p = i;
         while (p >= set->list[n].ir->pipeline_count) p -= set->list[n++].ir->pipeline_count;

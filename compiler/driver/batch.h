@@ -14,6 +14,7 @@
 
 typedef struct BatchOptions {
     const char *pipeline; /* only this one; NULL: all */
+    const char *data;     /* folder of a server's data, whose historian answers; or NULL */
     bool stats;           /* counters of each pipeline to standard error, one JSON object a line */
 } BatchOptions;
 

@@ -41,6 +41,8 @@ int cmd_run(const Command *self, int argc, char **argv)
             set.front.json = true;
         else if (strcmp(argv[i], "--pipeline") == 0 && value)
             options.pipeline = argv[++i];
+        else if (strcmp(argv[i], "--data") == 0 && value)
+            options.data = argv[++i];
         else if (strcmp(argv[i], "--cache") == 0 && value)
             set.cache_dir = argv[++i];
         else if (strcmp(argv[i], "--engine") == 0 && value)

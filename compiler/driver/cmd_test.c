@@ -5,6 +5,7 @@
  * A pipeline whose sources end by themselves is finished behind the last `in` or `clock`. */
 #include "compiler/driver/native.h"
 
+#include "ask/ask.h"
 #include "base/json.h"
 
 #include <math.h>
@@ -300,12 +301,15 @@ MUST static Status run_test(const NativeSet *set, const Native *native, const Ir
     if (t.pipeline->sink_count >= SINKS_MAX) return diag_set(diag, ST_LIMIT, "too many sinks");
     t.arena = arena_new(64 << 10, TEST_ARENA_BYTES);
     t.taken = t.arena ? arena_many(t.arena, uint64_t, t.pipeline->sink_count + 2) : NULL;
-    Status st = t.taken ? flow_instance_new(native->program, test->pipeline, &limits, NULL,
-                                            &t.instance, diag)
-                        : diag_set(diag, ST_NO_MEMORY, "out of memory");
+    Asker *asker = NULL;
+    Status st = t.taken ? asker_new(NULL, NULL, NULL, &asker) : ST_NO_MEMORY;
+    FlowHost host = {.ask = asker_ask, .ask_ctx = asker};
+    st = st ? diag_set(diag, st, "out of memory")
+            : flow_instance_new(native->program, test->pipeline, &limits, &host, &t.instance, diag);
     if (!st) steps(&t);
     *ret_passed = !st && !t.failures;
     flow_instance_free(t.instance);
+    asker_free(asker);
     arena_free(t.arena);
     return st;
 }

@@ -8,6 +8,25 @@
 
 #include <inttypes.h>
 
+static void put_ask(Emit *e, const IrMem *m)
+{
+    const IrAsk *a = m->ask;
+    emit_f(e, ",\n     .ask = &(const RtAskInfo){.name = ");
+    emit_literal(e, a->name);
+    emit_f(e, ", .kind = ");
+    emit_literal(e, a->kind);
+    emit_f(e, ", .target = ");
+    emit_literal(e, a->target);
+    emit_f(e, ", .text = ");
+    emit_literal(e, a->text);
+    emit_f(e, ",\n      .schema = &schema_%" PRIu32 ", .types = (const u8[]){", a->schema);
+    for (uint32_t i = 0; i < m->input_count; i++) emit_f(e, "%d, ", (int)m->inputs[i].type);
+    emit_f(e,
+           "0}, .rows_max = %" PRIu32 ", .retries = %" PRIu32 ", .timeout_ns = %" PRId64
+           "ll, .backoff_ns = %" PRId64 "ll, .single = %d}",
+           a->rows_max, a->retries, a->timeout_ns, a->backoff_ns, a->single);
+}
+
 void emit_mems(Emit *e)
 {
     const IrPipeline *p = e->pipeline;
@@ -28,8 +47,10 @@ void emit_mems(Emit *e)
         emit_f(e, "0}, .key_bytes_max = (const u32[]){");
         for (uint32_t k = 0; k < m->key_count; k++)
             emit_f(e, "%" PRIu32 ", ", m->keys[k].bytes_max);
-        emit_f(e, "0}, .span_ns = %" PRId64 "ll, .count = %" PRIu64 "ull, .node = %" PRIu32 "},\n",
+        emit_f(e, "0}, .span_ns = %" PRId64 "ll, .count = %" PRIu64 "ull, .node = %" PRIu32,
                m->span_ns, m->count, m->node);
+        if (m->ask) put_ask(e, m);
+        emit_f(e, "},\n");
     }
     emit_f(e, "    {0}};\n");
 }

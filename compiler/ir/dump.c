@@ -184,7 +184,7 @@ const char *ir_mem_kind(IrMemKind kind)
 {
     static const char *const names[MEM__COUNT] = {
         "prev",    "delta",  "rate",     "ema",      "hysteresis", "held", "baseline",
-        "becomes", "dedupe", "deadband", "throttle", "sample",     "cell"};
+        "becomes", "dedupe", "deadband", "throttle", "sample",     "cell", "ask"};
     return kind < MEM__COUNT ? names[kind] : "?";
 }
 
@@ -197,6 +197,7 @@ static void memory(Buf *out, const IrMem *m, uint32_t index)
                m->starts ? " starts" : "");
     for (uint32_t i = 0; i < m->key_count; i++)
         buf_printf(out, " %.*s:%s", STR_ARG(m->keys[i].name), ir_type_name(m->keys[i].type));
+    if (m->ask) buf_printf(out, " %.*s \"%.*s\"", STR_ARG(m->ask->kind), STR_ARG(m->ask->text));
     buf_text(out, " inputs");
     for (uint32_t i = 0; i < m->input_count; i++)
         buf_printf(out, " %s", ir_type_name(m->inputs[i].type));

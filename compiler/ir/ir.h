@@ -246,8 +246,19 @@ typedef enum IrMemKind {
     MEM_THROTTLE,
     MEM_SAMPLE,
     MEM_CELL, /* a C function; a step function works on the plain bytes of the cell */
+    MEM_ASK,  /* no memory but a question, answered by a database or a server */
     MEM__COUNT
 } IrMemKind;
+
+/* A question of `ask`. Its values are the memory's inputs. */
+typedef struct IrAsk {
+    Str name, kind, target; /* historian; sqlite: the file; http: get, post */
+    Str text;               /* SQL with ?1 ...; an address with \1 for each value, \2 the body */
+    uint32_t schema;        /* of a row */
+    uint32_t rows_max, retries;
+    int64_t timeout_ns, backoff_ns;
+    bool single; /* the first row, which must be there */
+} IrAsk;
 
 /* One place of a program that remembers: a cell for each key. */
 typedef struct IrMem {
@@ -265,6 +276,7 @@ typedef struct IrMem {
     uint64_t count;    /* THROTTLE */
     uint32_t bytes;    /* CELL: size */
     uint32_t external; /* CELL: into IrProgram.externs */
+    const IrAsk *ask;  /* ASK */
     bool alone;        /* one cell, whatever the pipeline is keyed by */
     uint32_t node;
 } IrMem;

@@ -210,6 +210,27 @@ static void windows(Link *link, const IrPipeline *p, RtPipelineInfo *info)
     }
 }
 
+static const RtAskInfo *ask(Link *link, const IrMem *m)
+{
+    const IrAsk *a = m->ask;
+    RtAskInfo *out = a ? link__alloc(link, 1, sizeof *out) : NULL;
+    u8 *types = out ? link__alloc(link, m->input_count + 1, sizeof *types) : NULL;
+    if (!types) return NULL;
+    for (uint32_t i = 0; i < m->input_count; i++) types[i] = (u8)m->inputs[i].type;
+    *out = (RtAskInfo){.name = link__text(link, a->name),
+                       .kind = link__text(link, a->kind),
+                       .target = link__text(link, a->target),
+                       .text = link__text(link, a->text),
+                       .schema = link->out->schemas[a->schema],
+                       .types = types,
+                       .rows_max = a->rows_max,
+                       .retries = a->retries,
+                       .timeout_ns = a->timeout_ns,
+                       .backoff_ns = a->backoff_ns,
+                       .single = a->single};
+    return out;
+}
+
 static void mems(Link *link, const IrPipeline *p, RtPipelineInfo *info)
 {
     RtMemInfo *list = link__alloc(link, p->mem_count + 1, sizeof *list);
@@ -238,6 +259,7 @@ static void mems(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .span_ns = m->span_ns,
             .count = m->count,
             .node = m->node,
+            .ask = ask(link, m),
         };
     }
 }

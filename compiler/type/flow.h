@@ -122,6 +122,7 @@ void flow__transform(Flow *f, const AstStage *stage);
 void flow__keep(Flow *f, const AstPick *picks);
 void flow__each(Flow *f, const AstStage *stage);
 void flow__join(Flow *f, const AstStage *stage);
+void flow__ask(Flow *f, const AstStage *stage);
 void flow__split(Flow *f, const AstStage *stage);
 void flow__window(Flow *f, const AstStage *stage);
 void flow__into(Flow *f, const AstStage *stage);

@@ -170,6 +170,8 @@ static void one_stage(Flow *f, const AstStage *stage)
         flow__each(f, stage);
     else if (stage->kind == AST_JOIN)
         flow__join(f, stage);
+    else if (stage->kind == AST_ASK)
+        flow__ask(f, stage);
     else if (stage->kind == AST_REPLY)
         flow__reply(f, stage);
     else if (stage->kind == AST_SPLIT)

@@ -108,7 +108,9 @@ void word_program(const Word *word, Buf *out)
     if (f == FRAME_FORMAT)
         buf_printf(out, "from stdin as %s { line: string(64) }", example);
     else
-        buf_text(out, f == FRAME_FROM ? example : "from stdin as json Reading");
+        buf_text(out, f == FRAME_FROM  ? example
+                      : f == FRAME_END ? "from http post \"/readings\" as json Reading"
+                                       : "from stdin as json Reading");
     if (f != FRAME_FORMAT)
         buf_printf(out, "\n  %s", f == FRAME_TIME ? example : "time ts order 1s");
     if (f == FRAME_STAGE) buf_printf(out, "\n  %s", example);

@@ -339,6 +339,7 @@ typedef enum RtMemKind {
     RT_MEM_THROTTLE,
     RT_MEM_SAMPLE,
     RT_MEM_CELL, /* a function in C and, when it steps, its state: plain bytes */
+    RT_MEM_ASK,  /* a question to a database or a server */
     RT_MEM__COUNT
 } RtMemKind;
 
@@ -347,6 +348,18 @@ enum {
     RT_MEM_SHARE = 2,  /* DEADBAND: the distance is a share of the value */
     RT_MEM_STARTS = 4  /* EDGE: true before the first record */
 };
+
+/* `ask`. Its values are the memory's inputs, its answer a list of rows. */
+typedef struct RtAskInfo {
+    const char *name, *kind; /* historian, sqlite, http */
+    const char *target;      /* sqlite: the file; http: get, post */
+    const char *text;        /* SQL with ?1 ...; an address with \1 for each value, \2 the body */
+    const RtSchema *schema;  /* of a row, all of it needed */
+    const u8 *types;         /* of the values */
+    u32 rows_max, retries;
+    i64 timeout_ns, backoff_ns;
+    u8 single; /* the first row; without one there is no answer */
+} RtAskInfo;
 
 typedef struct RtMemInfo {
     const char *name; /* stable between versions: state moves by name and layout */
@@ -361,6 +374,7 @@ typedef struct RtMemInfo {
     i64 span_ns;  /* EMA HELD BASELINE DEDUPE THROTTLE SAMPLE; DEADBAND: longest silence, 0 = any */
     u64 count;    /* THROTTLE */
     u32 node;
+    const RtAskInfo *ask; /* ASK */
 } RtMemInfo;
 /* `join last`: the last row of each key of another stream. */
 typedef struct RtJoinInfo {

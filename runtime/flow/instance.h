@@ -23,11 +23,17 @@ typedef struct FlowLimits {
     uint64_t keys;        /* per window; default 1,000,000 */
 } FlowLimits;
 
+typedef Status FlowAskFn(void *ctx, const RtAskInfo *ask, const RtValue *values, const u8 *has,
+                         u32 count, Buf *out, Diag *diag);
+
 typedef struct FlowHost {
     /* Takes what is in the sink's buffer (flow_out + flow_out_clear). NULL: buffers grow to
      * 16 x out_bytes and rows beyond are counted as errors. */
     void (*full)(void *ctx, FlowInstance *instance, uint32_t sink);
     void *ctx;
+    /* `ask`: waits for the answer and appends its rows to `out` (ask.h). NULL: nobody answers. */
+    FlowAskFn *ask;
+    void *ask_ctx;
 } FlowHost;
 
 /* Opens a .so made by emit_c and checks its ABI. ST_UNSUPPORTED: made for another ABI. */

@@ -5,6 +5,8 @@
  * which they come; where time is used, a record older than the last one moves nothing back. */
 #include "flow/mem.h"
 
+#include "flow/ask.h"
+
 #include "base/mem.h"
 #include "flow/dict.h"
 #include "flow/pipe.h"
@@ -342,6 +344,13 @@ static u32 external(const Call *call, void *cell)
     return program->externs[call->info->external](cell, call->v, call->ret) ? RT_OVERFLOW : RT_FINE;
 }
 
+static u32 question(const Call *call, void *cell)
+{
+    (void)cell;
+    rt_ask(call->pipe, call->info, call->v, call->has, call->ret, call->ret_has);
+    return RT_FINE;
+}
+
 static const struct {
     u32 (*run)(const Call *call, void *cell);
     u64 cell_bytes;
@@ -357,7 +366,8 @@ static const struct {
                           [RT_MEM_DEADBAND] = {deadband, sizeof(Last)},
                           [RT_MEM_THROTTLE] = {throttle, sizeof(Throttle)},
                           [RT_MEM_SAMPLE] = {sample, sizeof(Flag)},
-                          [RT_MEM_CELL] = {external, 0}};
+                          [RT_MEM_CELL] = {external, 0},
+                          [RT_MEM_ASK] = {question, 0}};
 
 /* ---- cells ---- */
 

@@ -1,5 +1,6 @@
 // tests/e2e/streams.mjs: what makes a pipeline more than a straight line, in a whole Lite process.
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
+import { createServer } from 'node:http';
 import path from 'node:path';
 import { check, folder, run, start, test, Tutti, until } from './lib.mjs';
 
@@ -225,6 +226,46 @@ pipeline b { from stream rows as json { v: i32 }  let w = v * 2  keep w  into fi
   await until('nobody else writes there', () => lines(tutti, 'b.ndjson').length === 4);
   check(lines(tutti, 'b.ndjson').at(-1) === '{"w":8}', 'only the pipeline');
   check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+});
+
+test('a pipeline asks its historian and a server, and holds nobody else up', async () => {
+  const tutti = await Tutti.new();
+  const held = [];
+  const server = createServer((req, res) => {
+    if (req.url === '/slow') held.push(res);
+    else res.end(JSON.stringify({ ok: req.url }));
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  const url = `http://127.0.0.1:${server.address().port}`;
+  await tutti.deploy('k.tutti', `
+pipeline keep { from http post "/keep" as json { m: string(8), n: i32 }  into historian seen key (m)  reply 200 { n: n }  on error drop }
+pipeline answer {
+  from http post "/ask" as json { m: string(8) }
+  ask was = historian sql "select n from seen where m = {m}" as { n: i32 } timeout 2s else error unknown
+  reply 200 { n: was.n }
+  on error reply 404 { reason: error.reason }
+}
+pipeline slow {
+  from http post "/slow" as json { m: string(8) }
+  ask it = http get "${url}/{m}" as { ok: string(20) } timeout 30s else error down
+  reply 200 { ok: it.ok }
+  on error reply 503 { reason: error.reason }
+}`);
+  check((await curl(tutti, '/ask', '{"m":"a"}')).code === 404, 'no such table yet');
+  check((await curl(tutti, '/keep', '{"m":"a","n":7}')).code === 200, 'kept');
+  const known = await curl(tutti, '/ask', '{"m":"a"}');
+  check(known.code === 200 && known.body.n === 7, `from the historian: ${JSON.stringify(known)}`);
+  check((await curl(tutti, '/ask', '{"m":"b"}')).body.reason === 'unknown', 'no row');
+  await until('shown', async () => /ask was: /.test((await tutti.get('pipelines/answer')).error ?? ''));
+  const waiting = curl(tutti, '/slow', '{"m":"slow"}');
+  await until('the server is asked', () => held.length === 1);
+  check((await curl(tutti, '/keep', '{"m":"a","n":8}')).code === 200, 'others go on meanwhile');
+  held[0].end('{"ok":"late"}');
+  const late = await waiting;
+  check(late.code === 200 && late.body.ok === 'late', JSON.stringify(late));
+  check((await tutti.call('DELETE', 'pipelines/slow')).status === 200, 'removed with its thread');
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+  server.close();
 });
 
 await run();

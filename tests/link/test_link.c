@@ -145,9 +145,28 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtMemInfo) == 80, "compare the new member");
+_Static_assert(sizeof(RtMemInfo) == 88, "compare the new member");
+_Static_assert(sizeof(RtAskInfo) == 80, "compare the new member");
+static void ask(const RtAskInfo *got, const RtAskInfo *want, u32 values)
+{
+    CHECK_INT(got != NULL, want != NULL);
+    if (!want) return;
+    text(got->name, want->name);
+    text(got->kind, want->kind);
+    text(got->target, want->target);
+    text(got->text, want->text);
+    schema(got->schema, want->schema);
+    for (u32 i = 0; i < values; i++) CHECK_INT(got->types[i], want->types[i]);
+    CHECK_INT(got->rows_max, want->rows_max);
+    CHECK_INT(got->retries, want->retries);
+    CHECK_INT(got->timeout_ns, want->timeout_ns);
+    CHECK_INT(got->backoff_ns, want->backoff_ns);
+    CHECK_INT(got->single, want->single);
+}
+
 static void memory(const RtMemInfo *got, const RtMemInfo *want)
 {
+    ask(got->ask, want->ask, want->inputs);
     text(got->name, want->name);
     CHECK_INT(got->external, want->external);
     CHECK_INT(got->layout, want->layout);

@@ -98,6 +98,10 @@ static void engine_close(void *self)
         engine__shard_stop(engine->shards[i]);
     }
     for (uint32_t i = 0; i < engine->pipe_count; i++) {
+        engine__shard_stop(engine->pipes[i]->own);
+        engine->pipes[i]->own = NULL;
+    }
+    for (uint32_t i = 0; i < engine->pipe_count; i++) {
         engine__pipe_free(engine->pipes[i]);
     }
     engine->pipe_count = engine->shard_count = 0;

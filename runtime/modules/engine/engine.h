@@ -14,6 +14,7 @@
 #ifndef TUTTI_MODULES_ENGINE_ENGINE_H
 #define TUTTI_MODULES_ENGINE_ENGINE_H
 
+#include "ask/ask.h"
 #include "base/cron.h"
 #include "base/hash.h"
 #include "flow/instance.h"
@@ -151,6 +152,7 @@ typedef struct EngRun {
     EngPipe *pipe;
     EngVersion *version;
     FlowInstance *instance;
+    Asker *asker;
     const RtPipelineInfo *info;
     EngOut *out;                              /* what the batch at hand makes */
     bool rolled;                              /* pieces of it have gone on already */
@@ -299,6 +301,7 @@ typedef struct EngSource {
 struct EngPipe {
     Engine *engine;
     EngShard *shard;
+    EngShard *own;     /* a pipeline that asks waits on a thread of its own; NULL = none */
     char *name, *file; /* heap; file: the program it came with */
     /* main only */
     EngState state;

@@ -87,6 +87,7 @@ void engine__pipe_free(EngPipe *pipe)
     if (!pipe) {
         return;
     }
+    engine__shard_stop(pipe->own);
     engine__sources_close_all(pipe);
     engine__sources_trim(pipe, !pipe->engine->closing);
     leave_outs(pipe);
@@ -146,12 +147,25 @@ static void command_send(EngPipe *pipe, EngCommandKind kind, EngRun *run)
     }
 }
 
+/* Waiting for answers would hold the other pipelines of a shard. Without a thread more it does. */
+static void own_thread(EngPipe *pipe, const RtPipelineInfo *info)
+{
+    bool asks = false;
+    for (uint32_t i = 0; i < info->mem_count; i++) {
+        asks |= info->mems[i].kind == RT_MEM_ASK;
+    }
+    if (asks && !pipe->own && !pipe->commands && !engine__shard_start(pipe->engine, &pipe->own)) {
+        pipe->shard = pipe->own;
+    }
+}
+
 void engine__pipe_run(EngPipe *pipe, EngRun *run)
 {
     Diag diag = {0};
     bool fresh = pipe->state != ENGINE_RUNNING;
     Status st = engine__sources_plan(pipe, run, &diag);
     if (!st && fresh) {
+        own_thread(pipe, run->info);
         pipe->queue.closed = false;
         atomic_store(&pipe->halting, false);
         st = engine__sources_start(pipe, run, &diag);

@@ -82,6 +82,21 @@ static void on_full(void *ctx, FlowInstance *instance, uint32_t sink)
     flow_out_clear(instance, sink);
 }
 
+static bool gives_up(void *ctx)
+{
+    EngPipe *pipe = ctx;
+    return atomic_load(&pipe->halting);
+}
+
+MUST static Status new_asker(EngRun *run)
+{
+    AUTO_BUF Buf path;
+    buf_init(&path, 4096);
+    buf_printf(&path, "%s/history.db", run->pipe->engine->env->data_dir);
+    buf_char(&path, 0);
+    return path.failed ? path.failed : asker_new(path.ptr, gives_up, run->pipe, &run->asker);
+}
+
 Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Diag *diag)
 {
     int index = flow_program_find(version->program, str_from(pipe->name));
@@ -96,9 +111,12 @@ Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Dia
     run->pipe = pipe;
     run->version = engine__version_ref(version);
     run->info = &flow_program_table(version->program)->pipelines[index];
-    FlowHost host = {.full = on_full, .ctx = run};
-    Status st =
-        flow_instance_new(version->program, (uint32_t)index, NULL, &host, &run->instance, diag);
+    Status st = new_asker(run);
+    FlowHost host = {.full = on_full, .ctx = run, .ask = asker_ask, .ask_ctx = run->asker};
+    if (!st) {
+        st =
+            flow_instance_new(version->program, (uint32_t)index, NULL, &host, &run->instance, diag);
+    }
     run->wire_before = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
     run->wire_base = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
     run->records = mem_zalloc(ENGINE_BATCH_ITEMS, sizeof(RtRecord));
@@ -129,6 +147,7 @@ void engine__run_free(EngRun *run)
         return;
     }
     flow_instance_free(run->instance);
+    asker_free(run->asker);
     engine__out_free(run->out);
     engine__version_unref(run->version);
     mem_free(run->wire_before);
@@ -539,7 +558,8 @@ static void publish_numbers(EngPipe *pipe, int64_t now_ns)
     }
 }
 
-/* A table's file that cannot be read again stops nothing, but somebody should know. */
+/* A table's file that cannot be read again, or a question without answer, stops nothing, but
+ * somebody should know. */
 static void note_problem(EngPipe *pipe)
 {
     const char *problem = flow_problem(pipe->run->instance);
