@@ -266,25 +266,11 @@ static void item_code(Emit *e, const LayoutItem *it)
     }
 }
 
-/* Up to which value the layout is looked at. With `check lazy` that is the last needed one, unless
- * a needed leaf is not in the layout: such a record is looked at to its end, where the leaf might
- * be. */
-static uint32_t looked_at(const Emit *e, const Layout *layout, bool *ret_whole)
-{
-    uint32_t last = 0, found = 0, needed = 0;
-    for (uint32_t i = 0; i < e->leaf_count; i++) needed += e->needed[i];
-    for (uint32_t i = 0; i < layout->count; i++)
-        if (layout->items[i].leaf != NO_INDEX && e->needed[layout->items[i].leaf])
-            last = i + 1, found++;
-    *ret_whole = e->pipeline->sources[0].check != CHECK_LAZY || found < needed || !needed;
-    return *ret_whole ? layout->count : last;
-}
-
 /* One layout's decoder: behind the record's '}', with `check lazy` behind the last needed value. */
 static void decoder(Emit *e, const Layout *layout, uint32_t number)
 {
-    bool whole;
-    uint32_t count = looked_at(e, layout, &whole);
+    uint32_t count =
+        layout_looked_at(layout, e->pipeline->sources[0].check, e->needed, e->leaf_count);
     if (layout->votes)
         emit_f(e, "/* %" PRIu32 " sample records looked like this; 0 = another layout */\n",
                layout->votes);
@@ -298,7 +284,7 @@ static void decoder(Emit *e, const Layout *layout, uint32_t number)
     for (uint32_t i = 0; i < e->leaf_count; i++)
         if (e->needed[i] && e->leaves[i].optional) emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
     for (uint32_t i = 0; i < count; i++) item_code(e, &layout->items[i]);
-    if (whole) {
+    if (count == layout->count) {
         expect(e, layout->after);
         emit_f(e, "    if (RT_RARE(!rt_at_end(p, end, lines))) return 0;\n");
     } else if (layout->items[count - 1].kind == LAYOUT_NUMBER) { /* nothing behind is compared */
