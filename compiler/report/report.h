@@ -11,6 +11,10 @@
  * lines of its input, from which layouts are learnt; empty: the declared order. */
 MUST Status report_explain(const IrProgram *program, Str pipeline, Str sample, Buf *out,
                            Diag *diag);
+/* What a deploy of `new` over `old` would do: pipelines added, removed, changed; sources and sinks;
+ * state kept or dropped, and why. */
+MUST Status report_diff(const IrProgram *old, const IrProgram *new, bool as_json, Buf *out,
+                        Diag *diag);
 /* Nodes and wires as text. */
 void report_graph(const IrProgram *program, Str pipeline, Buf *out);
 

@@ -1,0 +1,50 @@
+/* compiler/driver/cmd_diff.c: `tutti diff OLD NEW`: what a deploy of NEW over OLD would do. */
+#include "compiler/driver/driver.h"
+
+#include "compiler/report/report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DIFF_BYTES_MAX = 64 << 20 };
+
+static int diff(const Command *self, const char *const *paths, bool json)
+{
+    Front front;
+    Diag diag = {0};
+    IrProgram *programs[2] = {NULL, NULL};
+    AUTO_BUF Buf out;
+    buf_init(&out, DIFF_BYTES_MAX);
+    Status st = front_open(&front, &diag);
+    for (int i = 0; i < 2 && !st; i++) st = front_add(&front, paths[i], &diag);
+    if (!st && front.count != 2) {
+        front_close(&front);
+        return driver_usage(self, "name two files, not folders");
+    }
+    for (uint32_t i = 0; i < 2 && !st; i++) st = front_compile(&front, i, &programs[i], &diag);
+    if (!st && programs[0] && programs[1])
+        st = report_diff(programs[0], programs[1], json, &out, &diag);
+    int code = st ? driver_failed(self, st, &diag) : front_report(&front);
+    front_close(&front);
+    if (code == EXIT_FINE) (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout);
+    return code;
+}
+
+int cmd_diff(const Command *self, int argc, char **argv)
+{
+    const char *paths[2] = {NULL, NULL};
+    bool json = false;
+    int count = 0;
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            json = true;
+        else if (argv[i][0] == '-' && argv[i][1])
+            return driver_usage(self, "unknown option `%s`", argv[i]);
+        else if (count < 2)
+            paths[count++] = argv[i];
+        else
+            return driver_usage(self, "two files at a time");
+    }
+    if (count != 2) return driver_usage(self, "name the old file and the new one");
+    return diff(self, paths, json);
+}
