@@ -377,8 +377,6 @@ void parse__feed(Parser *p, int kind, ParseToken token)
         p->item_kind = kind;
         p->item_word = token;
         p->stage_kind = 0;
-        p->item_broken = false;
-        p->item_errors = p->diags->error_count;
         role = LEX_ROLE_ITEM;
     } else if (top_block(p) && top_block(p)->kind == BLOCK_STAGES && leads_stage(p, kind) &&
                parse__accepts(p, kind) &&
@@ -401,8 +399,13 @@ void parse__feed(Parser *p, int kind, ParseToken token)
     }
     Grammar(p->grammar, kind, token, p);
     if (is_closer(kind) && p->block_count) close_block(p);
-    /* Only now: what the grammar finished before this token belonged to the stage before. */
+    /* Only now: what the grammar finished before this token belonged to the stage before, and the
+     * item before was finished with its own faults. */
     if (role != LEX_ROLE_NONE) diag_stage_begin(p->diags, token.span);
+    if (role == LEX_ROLE_ITEM) {
+        p->item_broken = false;
+        p->item_errors = p->diags->error_count;
+    }
     p->prev = token;
     p->prev_kind = kind;
 }

@@ -267,7 +267,8 @@ static void finish(Flow *f)
     *PUSH(c, program->pipelines, program->pipeline_count, c->pipeline_cap) = f->p;
 }
 
-static void pipeline(Check *c, const AstItem *item)
+/* The stages that end before `limit`; UINT32_MAX: the pipeline is whole. */
+static void pipeline_until(Check *c, const AstItem *item, uint32_t limit)
 {
     Flow *f = NEW(c, Flow, 1);
     *f = (Flow){.c = c, .item = item, .time_reg = NO_REG, .group_count = 1};
@@ -278,7 +279,7 @@ static void pipeline(Check *c, const AstItem *item)
     f->p.span = item->span;
     f->p.bounded = true;
     uint32_t from_count = 0;
-    for (const AstStage *s = item->as.pipeline.stages; s; s = s->next) {
+    for (const AstStage *s = item->as.pipeline.stages; s && s->span.end <= limit; s = s->next) {
         diag_stage_begin(c->diags, s->span);
         from_count += s->kind == AST_FROM;
         flow__one(f, s);
@@ -287,18 +288,38 @@ static void pipeline(Check *c, const AstItem *item)
     c->stage = NULL;
     c->row = NULL;
     c->flow = NULL;
+    if (limit != UINT32_MAX) return;
     required_stages(f, from_count);
     if (f->row && c->diags->error_count == 0) updated_sinks(f);
     if (f->row && c->diags->error_count == 0) finish(f);
+}
+
+static void pipeline(Check *c, const AstItem *item)
+{
+    pipeline_until(c, item, UINT32_MAX);
+}
+
+/* A pipeline that was not read whole: what stands before its first fault is complete, so its errors
+ * are real; behind it a name may only be missing because its `let` was not understood. */
+static void pipeline_start(Check *c, const AstItem *item)
+{
+    uint32_t limit = item->span.end;
+    for (const Diagnostic *d = c->diags->first; d; d = d->next) {
+        bool inside = d->span.file == item->span.file && d->span.start >= item->span.start;
+        if (d->severity == DIAG_ERROR && inside && d->span.start < limit) limit = d->span.start;
+    }
+    pipeline_until(c, item, limit);
 }
 
 void check__pipelines(Check *c)
 {
     for (const AstItem *item = c->file->items; item; item = item->next) {
         if (item->kind != AST_ITEM_PIPELINE) continue;
-        if (!item->broken)
+        if (!item->broken) {
             pipeline(c, item);
-        else if (c->facts)
-            facts__broken(c, item, pipeline);
+            continue;
+        }
+        pipeline_start(c, item);
+        if (c->facts) facts__broken(c, item, pipeline);
     }
 }
