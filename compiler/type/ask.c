@@ -170,6 +170,10 @@ static bool question(Check *c, const AstConnector *at, Question *q)
         q->ask.text = check__text(c, "%.*s\2", STR_ARG(q->ask.text));
         return pieces(c, q, body->value, false);
     } else {
+        bool good = false; /* a connection of a kind that does not exist was reported there */
+        for (uint32_t i = 0; i < c->program->connection_count; i++)
+            good |= str_eq(c->program->connections[i].name, kind);
+        if (!good && map_get(&c->scope->connections, kind)) return false;
         diag_error(c->diags, DIAG_A006, at->kind.span,
                    "`ask` cannot reach `%.*s` yet; it asks historian, sqlite and http",
                    STR_ARG(kind));
