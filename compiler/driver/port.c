@@ -21,6 +21,7 @@ enum { PORT_JSON_BYTES = 16 << 20 };
 
 static const char *folder; /* NULL: the user's cache folder */
 static EngineKind engine;
+static bool start_on_interp;       /* what is not in the cache: nobody asked for one engine only */
 static const LiteProgram *trusted; /* whose C may run */
 static size_t trusted_count;
 static bool trust_any;
@@ -124,7 +125,14 @@ static Status compile_object(Arena *arena, const IrProgram *program, const Wish 
     if (!st) st = emit_c(program, samples_of(arena, program, wish), &text, diag);
     if (!st) st = emit_externs(program, arena, &units, diag);
     units.main = buf_view(&text);
-    if (!st && wish->link == PROGRAM_QUICK) {
+    bool now = !st && wish->link == PROGRAM_QUICK;
+    if (now && cc_cached(&units, cache.ptr, &path)) {
+        compiled->quick = false;
+    } else if (now && start_on_interp && !program->extern_count &&
+               !interp_program(program, arena, &compiled->table, diag)) {
+        compiled->quick = true; /* runs at once; better code comes when there is time for it */
+        return ST_OK;
+    } else if (now) {
         st = cc_shared_object_quick(&units, cache.ptr, &path, &compiled->quick, diag);
     } else if (!st) {
         st = cc_shared_object(&units, cache.ptr, &path, NULL, diag);
@@ -219,6 +227,7 @@ const ProgramCompiler *port_compiler(const char *data_dir, EngineKind wanted)
     static const ProgramCompiler table = {.compile = compile, .learn = learn};
     folder = data_dir;
     engine = wanted;
+    start_on_interp = wanted == ENGINE_BEST;
     if (engine == ENGINE_BEST) engine = cc_installed() ? ENGINE_CC : ENGINE_INTERP;
     return &table;
 }

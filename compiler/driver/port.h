@@ -8,8 +8,9 @@
 #include "module/lite.h"
 
 /* Shared objects are kept in DATA_DIR/cache, so a restart compiles nothing again; NULL takes the
- * user's cache folder. ENGINE_BEST without a C compiler is the interpreter. One per process; lives
- * as long as it. */
+ * user's cache folder. ENGINE_BEST: what is not in the cache starts on the interpreter, and the
+ * engine swaps in compiled code when it is ready; without a C compiler it stays there. One per
+ * process; lives as long as it. */
 const ProgramCompiler *port_compiler(const char *data_dir, EngineKind engine);
 
 /* Whose functions in C may run here: those of these texts (lent), or with `any` those that somebody

@@ -334,6 +334,18 @@ Status cc_shared_object(const EmitUnits *units, const char *cache_dir, Buf *ret_
     return shared_object(units, cache_dir, false, ret_path, ret_cached, diag);
 }
 
+bool cc_cached(const EmitUnits *units, const char *cache_dir, Buf *ret_path)
+{
+    char compiler[PATH_BYTES], name[41], object[PATH_BYTES];
+    struct stat st;
+    if (find_compiler(compiler, &st, NULL)) return false;
+    name_of(units, compiler, &st, name);
+    int len = snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
+    if (len < 0 || len >= (int)sizeof object || !is_sealed(object)) return false;
+    buf_text(ret_path, object);
+    return buf_status(ret_path) == ST_OK;
+}
+
 Status cc_shared_object_quick(const EmitUnits *units, const char *cache_dir, Buf *ret_path,
                               bool *ret_quick, Diag *diag)
 {

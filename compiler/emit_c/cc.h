@@ -21,6 +21,8 @@ bool cc_installed(void);
  * `cached` (may be NULL) tells whether it was a hit. */
 MUST Status cc_shared_object(const EmitUnits *units, const char *cache_dir, Buf *ret_path,
                              bool *ret_cached, Diag *diag);
+/* Appends the path of the full object when it is in the cache already; false: it is not. */
+bool cc_cached(const EmitUnits *units, const char *cache_dir, Buf *ret_path);
 /* The same without optimising, in a quarter of the time, for a server that must run a change now
  * and swaps in the full object later. *ret_quick false: the full one was in the cache already.
  * Bytes out are the same: no flag here changes what an operation gives. */

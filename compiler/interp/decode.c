@@ -156,6 +156,12 @@ static void any_order(Decoder *d, uint32_t lane)
             .node = in->code->pipeline->sources[0].node, .reason = out.reason, .field = out.path};
         return;
     }
+    IrFormat format = in->code->pipeline->sources[0].format;
+    if (format == FORMAT_JSON || format == FORMAT_NONE) { /* what comes after may learn from it */
+        in->pipe->raw = in->start[lane];
+        in->pipe->raw_len = interp__raw_len(in, lane);
+        f->rt->missed(in->pipe);
+    }
     for (uint32_t i = 0; i < f->code->input_count; i++) {
         const Input *input = &f->code->inputs[i];
         interp__put(f, &input->value, lane, d->value[input->leaf]);

@@ -1,10 +1,10 @@
 /* runtime/modules/engine/tune.c: better code for what was made to run quickly.
  *
- * A deploy runs an object compiled without optimising, because saving must mean running now. Once
- * nothing was deployed for TUNE_QUIET_MS, the same text is compiled in full, one program at a time,
- * and swapped in like any version, between two batches; version number and counts stay. The same
- * happens when a pipeline's records have shapes its decoder does not know (learn.c). Results are
- * the same bytes (the compiler flags allow no other), only sooner. */
+ * A deploy runs on the interpreter, or on an object compiled without optimising, because saving
+ * must mean running now. Once nothing was deployed for TUNE_QUIET_MS, the same text is compiled in
+ * full, one program at a time, and swapped in like any version, between two batches; version
+ * number and counts stay. The same happens when a pipeline's records have shapes its decoder does
+ * not know (learn.c). Results are the same bytes on both, only sooner. */
 #include "modules/engine/engine.h"
 
 #include "base/mem.h"
