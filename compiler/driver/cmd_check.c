@@ -1,15 +1,18 @@
 /* compiler/driver/cmd_check.c: `tutti check`. */
 #include "compiler/driver/driver.h"
 
+#include "compiler/type/sema.h"
+
 #include <string.h>
 
-/* All phases of every file that was read. */
+/* Everything that finds a mistake of the user's; what is made of a right program is not needed. */
 static Status check_all(Front *front, Diag *diag)
 {
     Status st = ST_OK;
     for (uint32_t i = 0; i < front->count && !st; i++) {
         IrProgram *program;
-        st = front_compile(front, i, &program, diag);
+        st = check_file(front->arena, front->files[i], &front->diags, &program);
+        if (st) st = diag_set(diag, st, "%s", status_text(st));
     }
     return st;
 }

@@ -936,15 +936,17 @@ static bool probe_shift(Probe *probe, int kind)
     return false;
 }
 
-static Probe probe_of(const yyParser *parser)
+/* The states are left as they are: a probe is made several times a token. */
+static void probe_start(Probe *probe, const yyParser *parser)
 {
-    int depth = (int)(parser->yytos - parser->yystack);
-    return (Probe){.parser = parser, .depth = depth, .base = depth};
+    probe->parser = parser;
+    probe->depth = probe->base = (int)(parser->yytos - parser->yystack);
 }
 
 static bool probe_accepts(const yyParser *parser, int kind)
 {
-    Probe probe = probe_of(parser);
+    Probe probe;
+    probe_start(&probe, parser);
     return probe_shift(&probe, kind);
 }
 
@@ -955,7 +957,8 @@ bool parse__accepts(const Parser *p, int kind)
 
 bool parse__accepts_both(const Parser *p, int kind, int next)
 {
-    Probe probe = probe_of(p->grammar);
+    Probe probe;
+    probe_start(&probe, p->grammar);
     return probe_shift(&probe, kind) && probe_shift(&probe, next);
 }
 
