@@ -115,6 +115,10 @@ set_target_properties(damage_tokens PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 tutti_tests(emit tutti_compiler flow)
 tutti_tests(link tutti_compiler flow)
 tutti_tests(flow flow)
+add_executable(json_filter tests/flow/json_filter.c)
+target_compile_options(json_filter PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(json_filter PRIVATE flow)
+set_target_properties(json_filter PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
 # A disk with faults (tests/e2e/faults.mjs).
 add_library(fault_io MODULE tests/e2e/fault_io.c)

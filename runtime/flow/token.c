@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "base/rfc3339.h"
 #include "base/str.h"
+#include "flow/hot.h"
 #include "flow/pipe.h"
 
 #include <string.h>
@@ -176,12 +177,19 @@ const char *rt_text(RtPipe *pipe, const char *p, const char *end, RtValue *ret)
 static const char *scalar(const char *p, const char *end)
 {
     u32 escapes;
+    const char *q;
     switch (*p) {
-    case '"': p = rt_string_end(p + 1, end, &escapes); return p ? p + 1 : NULL;
+    case '"':
+        q = rt_plain(p + 1);
+        if (q && q < end) return q + 1;
+        p = rt_string_end(p + 1, end, &escapes);
+        return p ? p + 1 : NULL;
     case 't': return end - p >= 4 && memcmp(p, "true", 4) == 0 ? p + 4 : NULL;
     case 'f': return end - p >= 5 && memcmp(p, "false", 5) == 0 ? p + 5 : NULL;
     case 'n': return end - p >= 4 && memcmp(p, "null", 4) == 0 ? p + 4 : NULL;
-    default: return rt_number_end(p, end);
+    default:
+        q = rt_pass_number(p); /* one that goes on behind its digits is looked at again */
+        return q && q <= end && (*q | 32) != 'e' ? q : rt_number_end(p, end);
     }
 }
 

@@ -1,8 +1,9 @@
 /* tests/bench/gen.c: writes the records of the work item: N lines of about 160 bytes of JSON.
  *
  * 64 machines, 80 % RUN, times 1 ms apart and up to 500 ms out of order; seeded, so every run
- * writes the same bytes.  bench_gen [N] [shuffled] > records.ndjson
- * `shuffled`: the members of every record stand in another order. */
+ * writes the same bytes.  bench_gen [N] [shuffled | moved | spaced] > records.ndjson
+ * `shuffled`: the members of every record stand in another order; `moved`, `spaced`: after the
+ * first thousand records, all stand in one other order, or with spaces. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +50,11 @@ static void members(char text[MEMBERS][64], long i)
 int main(int argc, char **argv)
 {
     static char buffer[1 << 20], text[MEMBERS][64];
+    static const uint8_t other_order[MEMBERS] = {7, 8, 9, 6, 2, 5, 0, 4, 3, 1};
     long count = argc > 1 ? strtol(argv[1], NULL, 10) : 2000000;
-    int shuffled = argc > 2 && strcmp(argv[2], "shuffled") == 0;
+    const char *how = argc > 2 ? argv[2] : "";
+    int shuffled = strcmp(how, "shuffled") == 0, moved = strcmp(how, "moved") == 0;
+    int spaced = strcmp(how, "spaced") == 0;
     (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     for (long i = 0; i < count; i++) {
         uint8_t order[MEMBERS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -61,7 +65,14 @@ int main(int argc, char **argv)
             order[k] = order[other];
             order[other] = swap;
         }
-        for (int k = 0; k < MEMBERS; k++) printf("%c%s", k ? ',' : '{', text[order[k]]);
+        if (moved && i >= 1000) memcpy(order, other_order, sizeof order);
+        for (int k = 0; k < MEMBERS; k++) {
+            char *member = text[order[k]], *value = strchr(member, ':') + 1;
+            if (spaced && i >= 1000)
+                printf("%s%.*s %s", k ? ", " : "{", (int)(value - member), member, value);
+            else
+                printf("%c%s", k ? ',' : '{', member);
+        }
         (void)fputs("}\n", stdout);
     }
     return fflush(stdout) != 0;

@@ -40,4 +40,34 @@ echo "bench: the same with four times the input (memory must not grow)"
 ./bench_bench 1 records4.ndjson "limit_lazy=./bench_limit lazy" \
     "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti"
 rm -f records4.ndjson
+if echo '#include <simdjson.h>' | "${CXX:-g++}" -std=c++17 -E -x c++ - >/dev/null 2>&1; then
+    "${CXX:-g++}" -O2 -std=c++17 -c -o simdjson_peer.o "$top/tests/bench/peer_simdjson.cpp"
+    # shellcheck disable=SC2086
+    "$cc" $flags -c -o simdjson_loop.o "$top/tests/bench/peer_simdjson.c"
+    "${CXX:-g++}" -o bench_simdjson simdjson_loop.o simdjson_peer.o -lsimdjson
+    for how in shuffled moved spaced; do
+        echo "bench: records of an order nobody has learnt: $how"
+        ./bench_gen $((records / 2)) "$how" >any.ndjson
+        ./bench_bench "$rounds" any.ndjson "simdjson=./bench_simdjson" \
+            "tutti_lazy=$build/tutti run --batch $top/tests/bench/press_lazy.tutti" \
+            "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti"
+        for name in tutti_lazy tutti_record; do
+            node "$top/tests/bench/compare.js" simdjson.out "$name.out"
+        done
+    done
+    rm -f any.ndjson
+    # shellcheck disable=SC2086
+    "$cc" $flags -o bench_gen_shapes "$top/tests/bench/gen_shapes.c"
+    "${CXX:-g++}" -O2 -std=c++17 -o bench_shapes "$top/tests/bench/peer_shapes.cpp" -lsimdjson
+    for shape in nested arrays texts floats wide csv; do
+        echo "bench: another shape, by simdjson (CSV by hand) and by Tutti: $shape"
+        count=$((records / 5))
+        [ "$shape" != wide ] || count=$((records / 40))
+        ./bench_gen_shapes "$shape" "$count" >shape.in
+        ./bench_bench "$rounds" shape.in "by_hand=./bench_shapes $shape" \
+            "tutti=$build/tutti run --batch $top/tests/bench/shapes/$shape.tutti"
+        node "$top/tests/bench/compare_sums.js" by_hand.out tutti.out
+    done
+    rm -f shape.in
+fi
 (cd "$top/tests/lsp" && BUILD=$build node latency.mjs)
