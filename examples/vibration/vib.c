@@ -1,4 +1,6 @@
-/* Two measures of a vibration block. vibration.tutti says how they are called. */
+/* examples/vibration/vib.c: two measures of a vibration block; vibration.tutti says how they are
+ * called.
+ */
 #include <math.h>
 #include <stddef.h>
 
