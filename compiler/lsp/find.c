@@ -161,6 +161,18 @@ static const AstItem *pipeline_named(const Doc *doc, Str name)
     return NULL;
 }
 
+/* The record that an expression makes. */
+static const Record *record_of(const Doc *doc, Span at)
+{
+    for (uint32_t i = 0; i < doc->facts.count; i++) {
+        const Fact *f = &doc->facts.list[i];
+        if (f->kind == FACT_VALUE && f->at.file == at.file && f->at.start == at.start &&
+            f->at.end == at.end && f->type.kind == IR_RECORD)
+            return f->type.record;
+    }
+    return NULL;
+}
+
 /* The row that reaches the first sink of that kind; in arms too. */
 static const Record *sink_row(const Doc *doc, const AstStage *s, Str kind)
 {
@@ -169,6 +181,8 @@ static const Record *sink_row(const Doc *doc, const AstStage *s, Str kind)
         if (s->kind == AST_SPLIT)
             for (const AstArm *a = s->as.split.arms; a && !found; a = a->next)
                 found = sink_row(doc, a->stages, kind);
+        if (s->kind == AST_REPLY && str_is(kind, "reply") && s->as.reply.body)
+            found = record_of(doc, s->as.reply.body->span);
         if (s->kind != AST_INTO) continue;
         for (const AstSink *sink = s->as.sinks; sink && !found; sink = sink->next)
             if (str_eq(sink->to.kind.text, kind)) found = doc_stage_row(doc, s->span, false);

@@ -108,7 +108,9 @@ test("every name of every program can be renamed and renamed back", async () => 
                 .catch((error) => error);
             if (edit instanceof Error) { // a `let` replaces this field: it would be a second one
                 const replaced = new RegExp(`let[^]*?\\b${match[0]}\\s+=`).test(before);
-                assert.ok(replaced, `${path}: ${match[0]} at line ${position.line + 1}: ${edit.message}`);
+                // Two replies share what a test expects of `reply`: one alone cannot be renamed.
+                const replies = (before.match(/\breply \d/g) ?? []).length > 1;
+                assert.ok(replaced || replies, `${path}: ${match[0]} at line ${position.line + 1}: ${edit.message}`);
                 continue;
             }
             const after = apply(before, edit.changes[uri]);
