@@ -477,7 +477,7 @@ static const Record *step_record(List *l)
         if (s->span.start == word->start) step = *s;
     if (step.kind == AST_STEP_EXPECT && !step.target.text.len)
         step.target.text = token_text(l, at + 1);
-    return doc_step_row(l->doc, test, &step);
+    return doc_step_row(l->doc, test, &step, STR_NONE);
 }
 
 static void step_fields(List *l)

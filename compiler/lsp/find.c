@@ -173,19 +173,21 @@ static const Record *record_of(const Doc *doc, Span at)
     return NULL;
 }
 
-/* The row that reaches the first sink of that kind; in arms too. */
-static const Record *sink_row(const Doc *doc, const AstStage *s, Str kind)
+/* The row that reaches the first sink of that kind, in arms too; with that field, if one is named.
+ */
+static const Record *sink_row(const Doc *doc, const AstStage *s, Str kind, Str field)
 {
     const Record *found = NULL;
     for (; s && !found; s = s->next) {
         if (s->kind == AST_SPLIT)
             for (const AstArm *a = s->as.split.arms; a && !found; a = a->next)
-                found = sink_row(doc, a->stages, kind);
+                found = sink_row(doc, a->stages, kind, field);
         if (s->kind == AST_REPLY && str_is(kind, "reply") && s->as.reply.body)
             found = record_of(doc, s->as.reply.body->span);
         if (s->kind != AST_INTO) continue;
         for (const AstSink *sink = s->as.sinks; sink && !found; sink = sink->next)
             if (str_eq(sink->to.kind.text, kind)) found = doc_stage_row(doc, s->span, false);
+        if (found && field.len && !record_find(found, field)) found = NULL;
     }
     return found;
 }
@@ -197,14 +199,28 @@ static const Record *late_row(const Doc *doc, const AstStage *s)
     return NULL;
 }
 
-const Record *doc_step_row(const Doc *doc, const AstItem *test, const AstStep *step)
+/* What `in NAME` of a test feeds: the record that a `join last` adds under that name. */
+static const Record *joined_row(const Doc *doc, const AstStage *s, Str name)
+{
+    for (; s; s = s->next) {
+        const Record *out = s->kind == AST_JOIN ? doc_stage_row(doc, s->span, true) : NULL;
+        const RecordField *field = out ? record_find(out, name) : NULL;
+        if (field && field->type.kind == IR_RECORD) return field->type.record;
+    }
+    return NULL;
+}
+
+const Record *doc_step_row(const Doc *doc, const AstItem *test, const AstStep *step, Str field)
 {
     const AstItem *pipeline = pipeline_named(doc, test->name.text);
     if (!pipeline) return NULL;
     const AstStage *first = pipeline->as.pipeline.stages;
-    if (step->kind == AST_STEP_IN)
+    if (step->kind == AST_STEP_IN) {
+        const Record *joined = joined_row(doc, first, step->target.text);
+        if (joined) return joined;
         return first && first->kind == AST_FROM ? doc_stage_row(doc, first->span, true) : NULL;
+    }
     if (step->kind != AST_STEP_EXPECT) return NULL;
     if (str_is(step->target.text, "late")) return late_row(doc, first);
-    return sink_row(doc, first, step->target.text);
+    return sink_row(doc, first, step->target.text, field);
 }

@@ -178,6 +178,36 @@ static void call(Walk *w, const AstExpr *e)
     for (const AstArg *a = e->as.call.args; a; a = a->next) expr(w, a->value);
 }
 
+/* A field of a table's rows, whose type stands there or is declared. */
+static void table_field(Walk *w, const AstItem *table, const AstName *name)
+{
+    const AstType *t = table->as.table.type;
+    if (t && t->kind == AST_TYPE_NAMED) {
+        uint32_t found = named(w, SYMBOL_TYPE, t->name.text);
+        t = found == NO_INDEX ? NULL : w->index->symbols[found].item->as.type;
+    }
+    for (const AstTypeField *f = t ? t->fields : NULL; f; f = f->next)
+        if (str_eq(f->name.text, name->text) && own(w, f->name.span))
+            use(w, name->span, NO_INDEX - 1 - f->name.span.start);
+}
+
+/* `m.id` in `join m on m.id == id` means the table. */
+static void field(Walk *w, const AstExpr *e)
+{
+    const AstExpr *base = e->as.field.base;
+    bool join = w->stage && w->stage->kind == AST_JOIN && !w->stage->as.join.last &&
+                base->kind == AST_NAME && str_eq(base->as.name, w->stage->as.join.table.text);
+    AstName name = {join ? base->as.name : STR_NONE, base->span};
+    if (!join) {
+        expr(w, base);
+        return;
+    }
+    uint32_t table = named(w, SYMBOL_TABLE, name.text);
+    if (table == NO_INDEX) return;
+    use(w, name.span, table);
+    table_field(w, w->index->symbols[table].item, &e->as.field.name);
+}
+
 static void expr(Walk *w, const AstExpr *e)
 {
     if (!e || w->failed) return;
@@ -186,7 +216,7 @@ static void expr(Walk *w, const AstExpr *e)
     case AST_STRING:
         for (const AstPart *p = e->as.string.parts; p; p = p->next) expr(w, p->expr);
         break;
-    case AST_FIELD: expr(w, e->as.field.base); break;
+    case AST_FIELD: field(w, e); break;
     case AST_INDEX:
         expr(w, e->as.index.base);
         expr(w, e->as.index.at);
@@ -412,11 +442,19 @@ static void step_record(Walk *w, const AstExpr *e, const Record *row)
     }
 }
 
+/* Rows of several sinks may be meant: each field is looked for in one that has it. */
 static void test(Walk *w, const AstItem *item)
 {
-    for (const AstStep *s = item->as.test.steps; s; s = s->next)
-        if (s->value && s->value->kind == AST_RECORD)
-            step_record(w, s->value, doc_step_row(w->doc, item, s));
+    for (const AstStep *s = item->as.test.steps; s; s = s->next) {
+        if (!s->value || s->value->kind != AST_RECORD) continue;
+        for (const AstField *f = s->value->as.fields; f; f = f->next) {
+            if (f->spread) continue;
+            const Record *row = doc_step_row(w->doc, item, s, f->name.text);
+            use_field(w, row, f->name.text, f->name.span);
+            const RecordField *field = row ? record_find(row, f->name.text) : NULL;
+            step_value(w, f->value, field ? field->type.record : NULL);
+        }
+    }
 }
 
 /* ---- declarations ------------------------------------------------------------------------- */
@@ -485,7 +523,10 @@ static void item_parts(Walk *w, const AstItem *item)
         (void)use_named(w, SYMBOL_PIPELINE, &item->name);
         if (item->kind == AST_ITEM_TEST) test(w, item);
         break;
-    case AST_ITEM_TABLE: type(w, item->as.table.type); break;
+    case AST_ITEM_TABLE:
+        type(w, item->as.table.type);
+        table_field(w, item, &item->as.table.key);
+        break;
     case AST_ITEM_MAP: map_fields(w, item); break;
     case AST_ITEM_EXTERN:
         for (const AstCFn *f = item->as.external.fns; f; f = f->next) {

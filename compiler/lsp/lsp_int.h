@@ -186,8 +186,8 @@ const Fact *doc_fact(const Doc *doc, uint32_t offset);
 const Fact *doc_fact_before(const Doc *doc, uint32_t end);
 /* The file that a `use` names; NULL: it could not be read. */
 const AstFile *doc_used(const Doc *doc, const AstItem *use);
-/* The rows of a test's `in` and `expect`. */
-const Record *doc_step_row(const Doc *doc, const AstItem *test, const AstStep *step);
+/* The row of a test's `in` or `expect`; of several sinks one whose rows have `field`, if named. */
+const Record *doc_step_row(const Doc *doc, const AstItem *test, const AstStep *step, Str field);
 
 /* ---- answers ---- */
 void lsp_put_diagnostic(Lsp *lsp, JsonOut *out, Doc *doc, const Diagnostic *d);
