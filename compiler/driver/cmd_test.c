@@ -1,9 +1,10 @@
-/* compiler/driver/cmd_test.c: `tutti test`: runs the test blocks through the compiled programs.
+/* compiler/driver/cmd_test.c: `tutti test`: runs the test blocks through the compiled programs,
+ * then the checks (recheck.h).
  *
  * Each test has a fresh instance and a virtual clock. The clock stands at the latest `clock` step
  * or event time, whichever is later, and moves by nothing else, so a test means the same every day.
  * A pipeline whose sources end by themselves is finished behind the last `in` or `clock`. */
-#include "compiler/driver/native.h"
+#include "compiler/driver/recheck.h"
 
 #include "ask/ask.h"
 #include "base/json.h"
@@ -14,8 +15,6 @@
 #include <string.h>
 
 enum { SINKS_MAX = 4096, TEST_ARENA_BYTES = 256 << 20 };
-
-#define TEST_START_NS (1767225600 * (int64_t)1000000000) /* 2026-01-01T00:00:00Z */
 
 typedef struct TestRun {
     const NativeSet *set;
@@ -248,9 +247,7 @@ static void feed(TestRun *t, const IrTestStep *step)
     char *bytes = arena_alloc(t->arena, step->text.len + RT_PAD_BYTES); /* zeroed */
     if (!bytes) return;
     if (step->text.len) memcpy(bytes, step->text.ptr, step->text.len);
-    int64_t now = flow_event_time(t->instance);
-    if (t->clock_ns > now) now = t->clock_ns;
-    if (now == INT64_MIN) now = t->pipeline->time.ahead_ns ? INT64_MAX / 2 : TEST_START_NS;
+    int64_t now = recheck_arrival(t->instance, t->pipeline, t->clock_ns);
     RtRecord record = {
         .ptr = bytes, .len = (uint32_t)step->text.len, .topic = "", .key = "", .received_ns = now};
     Str address = t->pipeline->sources[step->source].address;
@@ -314,7 +311,7 @@ MUST static Status run_test(const NativeSet *set, const Native *native, const Ir
     return st;
 }
 
-static int run_all(const Command *self, NativeSet *set, const char *only)
+static int run_all(const Command *self, NativeSet *set, const char *only, uint64_t seed)
 {
     unsigned passed = 0, failed = 0;
     Diag diag = {0};
@@ -331,6 +328,12 @@ static int run_all(const Command *self, NativeSet *set, const char *only)
             passed += ok;
             failed += !ok;
         }
+        for (uint32_t k = 0; k < native->ir->repeat_count && native->program && !st; k++) {
+            bool ok = false;
+            st = recheck(set, native, &native->ir->repeats[k], only, seed, &ok, &diag);
+            passed += ok;
+            failed += !ok;
+        }
         if (st) return driver_failed(self, st, &diag);
     }
     (void)printf("%u passed, %u failed\n", passed, failed);
@@ -342,12 +345,15 @@ int cmd_test(const Command *self, int argc, char **argv)
     NativeSet set;
     Diag diag = {0};
     const char *only = NULL;
+    uint64_t seed = 1;
     int code = -1, paths = 0;
     Status st = native_open(&set, &diag);
     for (int i = 1; i < argc && !st && code < 0; i++) {
         bool value = i + 1 < argc;
         if (strcmp(argv[i], "--only") == 0 && value)
             only = argv[++i];
+        else if (strcmp(argv[i], "--seed") == 0 && value)
+            seed = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--json") == 0)
             set.front.json = true;
         else if (strcmp(argv[i], "--cache") == 0 && value)
@@ -366,7 +372,7 @@ int cmd_test(const Command *self, int argc, char **argv)
     else if (code < 0 && !paths)
         code = driver_usage(self, "name a file or a folder");
     else if (code < 0)
-        code = run_all(self, &set, only);
+        code = run_all(self, &set, only, seed);
     native_close(&set);
     return code;
 }

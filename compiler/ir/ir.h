@@ -453,6 +453,15 @@ typedef struct IrTest {
     Span span;
 } IrTest;
 
+/* `check P ...`: every test of a pipeline again, disturbed; the same bytes have to come out. */
+typedef struct IrRepeat {
+    uint32_t pipeline;
+    bool restart; /* saved and loaded into a new instance behind any record */
+    bool split;   /* records in batches of any size */
+    bool engines; /* on every engine there is */
+    Span span;
+} IrRepeat;
+
 /* A function of an `extern c` block. */
 typedef struct IrExternParam {
     Str name;
@@ -494,6 +503,8 @@ typedef struct IrProgram {
     uint32_t pipeline_count;
     IrTest *tests;
     uint32_t test_count;
+    IrRepeat *repeats; /* the file's checks */
+    uint32_t repeat_count;
 } IrProgram;
 
 typedef struct IrOpInfo {

@@ -150,7 +150,7 @@ typedef struct Check {
     Status left;            /* why check__leave was called */
     Scope *scope, **scopes; /* at hand; all, the program's own first */
     uint32_t scope_count, scope_cap;
-    uint32_t schema_cap, connection_cap, map_cap, table_cap, pipeline_cap, test_cap;
+    uint32_t schema_cap, connection_cap, map_cap, table_cap, pipeline_cap, test_cap, repeat_cap;
     uint32_t extern_cap, extern_file_cap;
     /* the expression at hand */
     IrBuilder *b;

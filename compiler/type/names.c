@@ -101,6 +101,7 @@ static void declare(Check *c, const AstItem *item)
     case AST_ITEM_EXTERN: check__declare_extern(c, item); return;
     case AST_ITEM_UNIT:
     case AST_ITEM_USE:
+    case AST_ITEM_CHECK:
     case AST_ITEM_TEST: return;
     default: not_available(c, item); return;
     }

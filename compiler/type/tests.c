@@ -536,25 +536,30 @@ static void step_clock(TestWalk *t, const AstStep *step, IrTestStep *out)
     t->clock = out->clock_ns = e->as.ns;
 }
 
-static void one_test(Check *c, const AstItem *item)
+/* The pipeline a test or a check is about; NULL: reported. */
+static const IrPipeline *pipeline_of(Check *c, const AstItem *item, uint32_t *ret_index)
 {
     const IrProgram *program = c->program;
-    TestWalk t = {.c = c};
-    for (uint32_t i = 0; i < program->pipeline_count; i++)
-        if (str_eq(program->pipelines[i].name, item->name.text)) {
-            t.p = &program->pipelines[i];
-            t.pipeline = i;
-        }
-    if (!t.p) {
-        if (map_get(&c->scope->pipelines, item->name.text)) return; /* it has errors of its own */
-        Str best = STR_NONE;
-        uint32_t distance = UINT32_MAX;
-        check__suggest_map(&c->scope->pipelines, item->name.text, &best, &distance);
-        Diagnostic *d = diag_error(c->diags, DIAG_N008, item->name.span,
-                                   "there is no pipeline `%.*s`", STR_ARG(item->name.text));
-        check__did_you_mean(c, d, item->name.span, best);
-        return;
+    for (uint32_t i = 0; i < program->pipeline_count; i++) {
+        if (!str_eq(program->pipelines[i].name, item->name.text)) continue;
+        *ret_index = i;
+        return &program->pipelines[i];
     }
+    if (map_get(&c->scope->pipelines, item->name.text)) return NULL; /* it has errors of its own */
+    Str best = STR_NONE;
+    uint32_t distance = UINT32_MAX;
+    check__suggest_map(&c->scope->pipelines, item->name.text, &best, &distance);
+    Diagnostic *d = diag_error(c->diags, DIAG_N008, item->name.span, "there is no pipeline `%.*s`",
+                               STR_ARG(item->name.text));
+    check__did_you_mean(c, d, item->name.span, best);
+    return NULL;
+}
+
+static void one_test(Check *c, const AstItem *item)
+{
+    TestWalk t = {.c = c};
+    t.p = pipeline_of(c, item, &t.pipeline);
+    if (!t.p) return;
     if (item->as.test.from_file || item->as.test.expect_file || item->as.test.tables) {
         diag_error(c->diags, DIAG_A004, item->keyword, "tests from files are not available yet");
         return;
@@ -576,8 +581,44 @@ static void one_test(Check *c, const AstItem *item)
     *PUSH(c, out->tests, out->test_count, c->test_cap) = t.test;
 }
 
+/* The words behind `check P`, in any order; each says one disturbance. */
+static void one_check(Check *c, const AstItem *item)
+{
+    static const char *const phrases[][3] = {{"restart", "anywhere"},
+                                             {"split", "batches", "anywhere"},
+                                             {"every", "engine"},
+                                             {"every", "backend"}};
+    IrRepeat check = {.span = item->span};
+    if (!pipeline_of(c, item, &check.pipeline)) return;
+    for (const AstNames *word = item->as.check.words; word;) {
+        const AstNames *next = NULL;
+        size_t p = 0;
+        for (; p < COUNT_OF(phrases); p++) {
+            int i = 0;
+            for (next = word; i < 3 && phrases[p][i]; i++, next = next->next)
+                if (!next || !str_is(next->name.text, phrases[p][i])) break;
+            if (i == 3 || !phrases[p][i]) break;
+        }
+        if (p == COUNT_OF(phrases)) {
+            diag_error(
+                c->diags, DIAG_S011, word->name.span,
+                "`check` knows `restart anywhere`, `split batches anywhere`, `every engine`");
+            return;
+        }
+        check.restart |= p == 0;
+        check.split |= p == 1;
+        check.engines |= p >= 2;
+        word = next;
+    }
+    IrProgram *out = c->program;
+    *PUSH(c, out->repeats, out->repeat_count, c->repeat_cap) = check;
+}
+
 void check__tests(Check *c)
 {
-    for (const AstItem *item = c->file->items; item; item = item->next)
-        if (item->kind == AST_ITEM_TEST && !item->broken) one_test(c, item);
+    for (const AstItem *item = c->file->items; item; item = item->next) {
+        if (item->broken) continue;
+        if (item->kind == AST_ITEM_TEST) one_test(c, item);
+        if (item->kind == AST_ITEM_CHECK) one_check(c, item);
+    }
 }

@@ -1,0 +1,18 @@
+/* compiler/driver/recheck.h: `check P ...`: the tests of a pipeline again, disturbed.
+ *
+ * The plain run of a test, one record a batch, says which bytes each sink gets behind each record.
+ * They have to come again when the instance is saved and loaded into a new one, when records come
+ * in other batches, and on the other engines; and every record has to be accounted for. */
+#ifndef TUTTI_COMPILER_DRIVER_RECHECK_H
+#define TUTTI_COMPILER_DRIVER_RECHECK_H
+
+#include "compiler/driver/native.h"
+
+/* When a record of a test arrives: the clock stands at the latest `clock` step or event time. */
+int64_t recheck_arrival(const FlowInstance *instance, const IrPipeline *pipeline, int64_t clock_ns);
+
+/* Prints what differs. `only`: NULL or a part of the tests' names; the seed is for batches. */
+MUST Status recheck(NativeSet *set, const Native *native, const IrRepeat *check, const char *only,
+                    uint64_t seed, bool *ret_passed, Diag *diag);
+
+#endif
