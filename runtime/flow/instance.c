@@ -19,7 +19,9 @@
 enum { SOURCE_TEXT_BYTES = 600 };
 
 struct FlowProgram {
-    void *library; /* NULL: linked in */
+    void *library; /* NULL: linked in, or made in memory */
+    void (*release)(void *ctx);
+    void *ctx;
     const RtProgram *table;
     uint32_t instances;
 };
@@ -56,9 +58,20 @@ Status flow_program_static(const RtProgram *table, FlowProgram **ret_program, Di
     return program_new(table, NULL, ret_program, diag);
 }
 
+Status flow_program_made(const RtProgram *table, void (*release)(void *ctx), void *ctx,
+                         FlowProgram **ret_program, Diag *diag)
+{
+    Status st = program_new(table, NULL, ret_program, diag);
+    if (st) return st;
+    (*ret_program)->release = release;
+    (*ret_program)->ctx = ctx;
+    return ST_OK;
+}
+
 void flow_program_free(FlowProgram *program)
 {
     if (!program) return;
+    if (program->release) program->release(program->ctx);
     if (program->library) dlclose(program->library);
     mem_free(program);
 }

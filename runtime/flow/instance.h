@@ -40,6 +40,9 @@ typedef struct FlowHost {
 MUST Status flow_program_load(const char *path, FlowProgram **ret_program, Diag *diag);
 /* A program linked into this executable. */
 MUST Status flow_program_static(const RtProgram *table, FlowProgram **ret_program, Diag *diag);
+/* A program made in memory; release(ctx) is called when it is freed, not when this fails. */
+MUST Status flow_program_made(const RtProgram *table, void (*release)(void *ctx), void *ctx,
+                              FlowProgram **ret_program, Diag *diag);
 void flow_program_free(FlowProgram *program); /* accepts NULL; no instance may be left */
 const RtProgram *flow_program_table(const FlowProgram *program);
 /* Index of the pipeline, or -1. */

@@ -11,14 +11,16 @@
 #include "base/str.h"
 
 struct RtProgram;
+struct FlowProgram;
 
 typedef struct ProgramCompiled {
     bool ok;      /* no errors; false: `problems` says which */
     Str problems; /* JSON list of problems as in docs/api-live.md; empty = none */
     Str graph;    /* JSON object (`tutti graph --json`), empty when the text was not understood */
-    /* When linked, one of the two: */
+    /* When linked, one of the three: */
     Str so_path;                   /* the program as a shared object */
     const struct RtProgram *table; /* a program already in this process; constant */
+    struct FlowProgram *program;   /* a program made in memory: the receiver's to free */
     bool quick;  /* PROGRAM_QUICK gave an object that PROGRAM_FULL would make faster */
     bool learns; /* `learn` would make it faster where records have other shapes than known */
 } ProgramCompiled;

@@ -38,6 +38,10 @@ static void hash_text(Str text, char ret_hex[65])
 
 static Status load(const ProgramCompiled *compiled, FlowProgram **ret_program, Diag *diag)
 {
+    if (compiled->program) {
+        *ret_program = compiled->program;
+        return ST_OK;
+    }
     AUTO_BUF Buf path;
     buf_init(&path, 8192);
     buf_str(&path, compiled->so_path);
