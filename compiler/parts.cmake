@@ -43,3 +43,26 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/library/library.c PROPE
 set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/emit_c/emit.c PROPERTIES
     OBJECT_DEPENDS "${CMAKE_SOURCE_DIR}/runtime/flow/abi.h;${CMAKE_SOURCE_DIR}/runtime/flow/hot.h"
     COMPILE_DEFINITIONS "EMIT_ABI_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/abi.h\";EMIT_HOT_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/hot.h\"")
+
+# The JIT: a plug-in that alone links LLVM. Without llvm-14-dev and clang-14 only it is missing.
+# Host and plug-in share structures without a version: both carry the hash of what defines them.
+set(jit_contract)
+foreach(file compiler/emit_llvm/jit.h compiler/link/link.h compiler/ir/ir.h compiler/ir/ops.def
+        runtime/flow/abi.h runtime/base/status.h runtime/base/errors.def runtime/base/str.h)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${file})
+  file(SHA256 ${CMAKE_SOURCE_DIR}/${file} hash)
+  string(APPEND jit_contract ${hash})
+endforeach()
+string(SHA256 JIT_BUILD "${jit_contract}")
+set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/driver/jit_load.c PROPERTIES
+    COMPILE_DEFINITIONS JIT_BUILD="${JIT_BUILD}")
+option(TUTTI_JIT "build tutti-jit.so when LLVM 14 and clang 14 are there" ON)
+if(TUTTI_JIT)
+  find_program(LLVM_CONFIG llvm-config-14)
+  find_program(CLANG_14 clang-14)
+  if(LLVM_CONFIG AND CLANG_14)
+    include(compiler/emit_llvm/parts.cmake)
+  else()
+    message(STATUS "no JIT: it needs llvm-14-dev and clang-14")
+  endif()
+endif()

@@ -2,6 +2,12 @@
 # The house checker: `make check` and the suite "check" feed it the list of files.
 add_executable(house_check tests/check/check.c tests/check/rules.c)
 target_compile_options(house_check PRIVATE ${STRICT_WARNINGS})
+# Many changes of one program; with the release flags, so that memory can be looked at.
+if(TARGET tutti_jit)
+  add_executable(jit_swaps tests/jit/swaps.c)
+  target_compile_options(jit_swaps PRIVATE ${STRICT_WARNINGS})
+  target_link_libraries(jit_swaps PRIVATE tutti_compiler)
+endif()
 
 if(NOT TUTTI_TESTS)
   return()
@@ -129,7 +135,7 @@ set_target_properties(fault_io PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${C
 
 # One program on every engine (tests/suites/engines.sh, tests/gen).
 add_executable(compare tests/gen/compare.c compiler/driver/native.c compiler/driver/front.c
-    compiler/driver/external.c)
+    compiler/driver/external.c compiler/driver/jit_load.c)
 target_compile_options(compare PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(compare PRIVATE interp tutti_compiler flow)
 set_target_properties(compare PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
@@ -140,3 +146,9 @@ add_executable(ready tests/bench/ready.c compiler/driver/native.c compiler/drive
 target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(ready PRIVATE interp tutti_compiler flow)
 set_target_properties(ready PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+if(TARGET tutti_jit)
+  tutti_tests(jit tutti_compiler flow)
+  target_compile_definitions(test_jit PRIVATE JIT_PLUGIN="$<TARGET_FILE:tutti_jit>"
+      JIT_BUILD="${JIT_BUILD}")
+  add_dependencies(test_jit tutti_jit)
+endif()

@@ -8,7 +8,7 @@ packages="build-essential cmake ninja-build pkg-config re2c lemon curl ca-certif
 libuv1-dev libsqlite3-dev libsodium-dev libcjose-dev libjansson-dev libssl-dev zlib1g-dev
 libmodbus-dev libmosquitto-dev nodejs npm"
 [ "${1:-}" != test ] || packages="$packages libcmocka-dev libnats-dev nats-server mosquitto
-mosquitto-clients clang clang-format libclang-rt-14-dev chromium procps git libcjson-dev
+mosquitto-clients clang llvm-14-dev clang-format libclang-rt-14-dev chromium procps git libcjson-dev
 libsimdjson-dev"
 
 installed() {

@@ -1,0 +1,179 @@
+/* compiler/emit_llvm/feed.c: the functions of a pipeline that the runtime calls: feed, which runs a
+ * batch of records, row, which runs a closed row of a window, run, for rows made of one record. The
+ * loop itself is native (native_feed); here it gets its constants, its decoder and its stage. */
+#include "compiler/emit_llvm/jit_int.h"
+
+#include "compiler/ir/facts.h"
+
+/* The first source of a group: all have one format and one type. */
+static const IrSource *group_source(const Jit *j, uint32_t group)
+{
+    const IrSource *s = j->pipeline->sources;
+    while (s->group != group) s++;
+    return s;
+}
+
+/* Decoders of the learnt layouts of the main stream; those of joins are read in any order: they are
+ * slow ones, and a learnt layout is code. */
+static uint32_t decoders(Jit *j, Str sample, LLVMValueRef *learnt)
+{
+    const IrPipeline *p = j->pipeline;
+    const IrSource *source = &p->sources[0];
+    IrLeaf *leaves = NULL;
+    uint32_t count = 0;
+    LayoutList layouts = {.count = 0};
+    if (source->format != FORMAT_JSON && source->format != FORMAT_NONE) return 0;
+    Status st = ir_leaves(j->ir, p->in_schema, j->arena, &leaves, &count);
+    bool *needed = st ? NULL : arena_many(j->arena, bool, count + 1);
+    if (needed) {
+        layout_needed(&p->stages[0], source->check, needed, count);
+        st = layout_learn(j->ir, p->in_schema, source, needed, sample, j->arena, &layouts);
+    }
+    if (!needed || st) {
+        jit_fail(j, ST_NO_MEMORY, "compiling");
+        return 0;
+    }
+    for (uint32_t i = 0; i < layouts.count; i++)
+        learnt[i] = jit_layout(j, &layouts.list[i], leaves, needed, count, i);
+    return layouts.count;
+}
+
+_Static_assert((int)LAYOUTS_MAX == (int)RT_LAYOUTS, "as many as the runtime keeps in order");
+
+typedef struct Feed {
+    uint32_t stage, group, leaves, layouts;
+    LLVMValueRef learnt[RT_LAYOUTS];
+    bool near; /* the loop is inlined, and decoders and stage behind it */
+} Feed;
+
+/* The constants of the loop: a JitFeed. Where the loop is inlined it names no functions, so that
+ * those are not compiled by themselves too. */
+static LLVMValueRef loop_constants(Jit *j, Feed *f)
+{
+    const IrSource *source = group_source(j, f->group);
+    bool json = source->format == FORMAT_JSON || source->format == FORMAT_NONE;
+    LLVMTypeRef type = LLVMGetTypeByName2(j->context, "struct.JitFeed"),
+                decoder = LLVMPointerType(j->type.learnt, 0);
+    LLVMValueRef none = LLVMConstNull(LLVMArrayType(decoder, RT_LAYOUTS));
+    for (uint32_t i = f->layouts; i < RT_LAYOUTS; i++) f->learnt[i] = LLVMConstNull(decoder);
+    LLVMValueRef members[] = {f->near ? none : LLVMConstArray(decoder, f->learnt, RT_LAYOUTS),
+                              f->near ? LLVMConstNull(LLVMPointerType(j->type.stage, 0))
+                                      : j->stages[f->stage],
+                              jit_table(j, j->linked->groups[j->index][f->group]),
+                              jit_i32(j, f->layouts),
+                              jit_i32(j, f->layouts ? j->bets : 0),
+                              jit_i32(j, f->leaves),
+                              jit_i32(j, json && !f->group),
+                              jit_i32(j, source->format),
+                              jit_i32(j, source->check),
+                              jit_i32(j, source->unknown == UNKNOWN_REJECT),
+                              jit_i32(j, source->node)};
+    return jit_constant(j, LLVMConstNamedStruct(type, members, COUNT_OF(members)));
+}
+
+/* The loop for the records of one group; building goes on behind it. */
+static void loop(Jit *j, Feed *f)
+{
+    LLVMValueRef pipe = LLVMGetParam(j->function, 0), batch = LLVMGetParam(j->function, 1),
+                 v = jit_local_many(j, j->type.value, f->leaves),
+                 h = jit_local_many(j, j->type.i8, f->leaves),
+                 bet = jit_local_many(j, j->type.i64, j->bets + 1),
+                 constants = loop_constants(j, f);
+    if (!f->near)
+        CALL(j, "far_feed", pipe, batch, constants, v, h, bet);
+    else
+        CALL(j, "near_feed", pipe, batch, constants, v, h, bet, jit_i32(j, f->layouts),
+             jit_i32(j, j->bets), jit_i32(j, j->pipeline->sources[0].check == CHECK_LAZY),
+             j->stages[0], f->learnt[0], f->learnt[1], f->learnt[2], f->learnt[3]);
+}
+
+/* Streams of joins, by their group. */
+static void other_groups(Jit *j)
+{
+    const IrPipeline *p = j->pipeline;
+    LLVMBasicBlockRef main_stream = jit_block(j);
+    LLVMValueRef group =
+        CALL(j, "in_group", LLVMGetParam(j->function, 0), LLVMGetParam(j->function, 1));
+    LLVMValueRef branch = LLVMBuildSwitch(j->builder, group, main_stream, 4);
+    for (uint32_t i = 1; i < p->stage_count; i++) {
+        const IrStage *s = &p->stages[i];
+        if (s->from != IR_FROM_SOURCE) continue;
+        Feed f = {.stage = i, .group = s->from_index, .leaves = ir_leaf_count(j->ir, s->schema)};
+        LLVMBasicBlockRef one = jit_block(j);
+        LLVMAddCase(branch, jit_i32(j, f.group), one);
+        jit_in(j, one);
+        loop(j, &f);
+        jit_return(j);
+    }
+    jit_in(j, main_stream);
+}
+
+uint32_t jit_feed(Jit *j, Str sample)
+{
+    Feed f = {.leaves = ir_leaf_count(j->ir, j->pipeline->in_schema), .near = !j->quick};
+    j->bets = 0;
+    f.layouts = decoders(j, sample, f.learnt);
+    jit_function(j, jit_declare(j, j->type.feed, true, "feed_%u", j->index));
+    if (ir_main_sources(j->pipeline) < j->pipeline->source_count) other_groups(j);
+    loop(j, &f);
+    jit_return(j);
+    jit_function_end(j);
+    return f.layouts;
+}
+
+typedef struct Choice {
+    LLVMValueRef branch;
+    LLVMBasicBlockRef none;
+} Choice;
+
+static Choice choice_begin(Jit *j, LLVMValueRef number)
+{
+    LLVMBasicBlockRef none = jit_block(j);
+    return (Choice){LLVMBuildSwitch(j->builder, number, none, 4), none};
+}
+
+static void choice_add(Jit *j, Choice *c, uint32_t number, uint32_t stage, LLVMValueRef *args)
+{
+    LLVMBasicBlockRef one = jit_block(j);
+    LLVMAddCase(c->branch, jit_i32(j, number), one);
+    jit_in(j, one);
+    LLVMBuildCall2(j->builder, j->type.stage, j->stages[stage], args, 4, "");
+    jit_return(j);
+}
+
+static void choice_end(Jit *j, Choice *c)
+{
+    jit_in(j, c->none);
+    jit_return(j);
+    jit_function_end(j);
+}
+
+void jit_rows(Jit *j)
+{
+    const IrPipeline *p = j->pipeline;
+    LLVMValueRef function = jit_declare(j, j->type.row, true, "row_%u", j->index);
+    jit_function(j, function);
+    LLVMValueRef row = LLVMGetParam(function, 2);
+    LLVMValueRef args[] = {LLVMGetParam(function, 0), CALL(j, "in_row_values", row),
+                           CALL(j, "in_row_has", row), jit_i32(j, 0)};
+    Choice choice = choice_begin(j, LLVMGetParam(function, 1));
+    for (uint32_t i = 0; i < p->window_count; i++)
+        if (p->windows[i].out_stage != NO_INDEX)
+            choice_add(j, &choice, i, p->windows[i].out_stage, args);
+    choice_end(j, &choice);
+}
+
+/* What begins behind `each`, or with an error record: the runtime names the stage. */
+void jit_run(Jit *j)
+{
+    const IrPipeline *p = j->pipeline;
+    LLVMValueRef function = jit_declare(j, j->type.run, true, "run_%u", j->index);
+    jit_function(j, function);
+    LLVMValueRef args[] = {LLVMGetParam(function, 0), LLVMGetParam(function, 2),
+                           LLVMGetParam(function, 3), jit_i32(j, 0)};
+    Choice choice = choice_begin(j, LLVMGetParam(function, 1));
+    for (uint32_t i = 0; i < p->stage_count; i++)
+        if (p->stages[i].from == IR_FROM_EACH || p->stages[i].from == IR_FROM_ERROR)
+            choice_add(j, &choice, i, i, args);
+    choice_end(j, &choice);
+}

@@ -1,0 +1,361 @@
+/* tests/jit/test_jit.c: the plug-in of the engine jit, without the command around it.
+ *
+ * The C engine is the other opinion: the same records, sound and damaged, through both, must leave
+ * the same bytes and counters. That swapping code leaves no memory behind is held by swaps.c. */
+#include "compiler/compile.h"
+#include "compiler/emit_c/cc.h"
+#include "compiler/emit_c/emit.h"
+#include "compiler/emit_llvm/jit.h"
+#include "flow/instance.h"
+#include "test.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char press_text[] =
+    "type Press = {\n"
+    "  ts: time, machine: string(16), line: string(4), temp: f64 [degC] in -60..400,\n"
+    "  pressure: f64 [bar], rpm: i32, state: enum { RUN, IDLE, FAULT }, price: decimal(2)?,\n"
+    "  seq: i64?, on: bool?, small: f32?, count: u32?, sizes: [i64; 8]?\n"
+    "}\n"
+    "pipeline sums {\n"
+    "  from stdin as json Press\n"
+    "  time ts order 2s\n"
+    "  where state == RUN and temp > -40 [degC]\n"
+    "  let temp_f = temp to [degF]  load = pressure * rpm\n"
+    "  window tumble 10s by machine {\n"
+    "    n = count()  avg = mean(temp_f)  lo = min(temp_f)  hi = max(load)\n"
+    "    p95 = quantile(temp_f, 0.95, within 1%)  last = last(line)  dev = stddev(temp_f)\n"
+    "  }\n"
+    "  into stdout\n"
+    "  on error into dead\n"
+    "}\n"
+    "pipeline rows {\n"
+    "  from stdin as json Press\n"
+    "  let next  = (seq ?? 0) + 1\n"
+    "      half  = (seq ?? 4) / (count ?? 2)\n"
+    "      name  = \"{machine}/{line}\"\n"
+    "      big   = upper(line)\n"
+    "      hot   = temp > 100 [degC] or pressure > 9.9 [bar]\n"
+    "      total = sum(sizes ?? [1, 2])\n"
+    "  keep ts, machine, state, price, seq, on, small, count, sizes, next, half, name, big, hot, "
+    "total\n"
+    "  into stdout\n"
+    "  on error into dead\n"
+    "}\n";
+
+static const JitPlugin *plugin(void)
+{
+    void *library = dlopen(JIT_PLUGIN, RTLD_NOW | RTLD_LOCAL);
+    if (!library) printf("%s\n", dlerror());
+    CHECK(library);
+    const JitPlugin *found = dlsym(library, "tutti_jit");
+    CHECK(found);
+    CHECK_TEXT(found->build, JIT_BUILD);
+    return found;
+}
+
+/* ---- a program by either engine ---- */
+
+typedef struct Program {
+    Arena *arena, *tables;
+    IrProgram *ir;
+    JitCode *code;
+    FlowProgram *flow;
+} Program;
+
+static void front(Program *p, const char *text)
+{
+    SourceSet sources;
+    DiagList diags;
+    Source *source;
+    Diag diag = {0};
+    CompileOptions options = {.diag = &diag};
+    *p = (Program){.arena = arena_new(0, 64 << 20), .tables = arena_new(0, 64 << 20)};
+    source_set_init(&sources, p->arena);
+    CHECK_OK(source_add(&sources, STR("test.tutti"), str_from(text), &source, &diag));
+    diag_list_init(&diags, p->arena, &sources);
+    CHECK_OK(compile_source(p->arena, source, &diags, &options, &p->ir));
+    for (const Diagnostic *d = diags.first; d; d = d->next) printf("%.*s\n", STR_ARG(d->message));
+    CHECK(p->ir);
+}
+
+static Status jit(Program *p, const Str *samples, JitSpeed speed, Diag *diag)
+{
+    Linked *linked;
+    CHECK_OK(link_program(p->ir, p->tables, &linked, diag));
+    Status st = plugin()->compile(p->ir, linked, samples, speed, &p->code, diag);
+    if (st) return st;
+    linked->program.bind = p->code->bind;
+    for (u32 i = 0; i < linked->program.pipeline_count; i++) {
+        linked->pipelines[i].feed = p->code->pipelines[i].feed;
+        linked->pipelines[i].row = p->code->pipelines[i].row;
+        linked->pipelines[i].run = p->code->pipelines[i].run;
+        linked->pipelines[i].layout_count = p->code->pipelines[i].layout_count;
+    }
+    return flow_program_made(&linked->program, NULL, NULL, &p->flow, diag);
+}
+
+static void by_jit(Program *p, const Str *samples, JitSpeed speed)
+{
+    Diag diag = {0};
+    front(p, press_text);
+    Status st = jit(p, samples, speed, &diag);
+    if (st) printf("%s\n", diag.text);
+    CHECK_OK(st);
+    arena_free(p->arena); /* the code must not need the IR */
+    p->arena = NULL;
+}
+
+static void by_cc(Program *p, const Str *samples)
+{
+    Diag diag = {0};
+    AUTO_BUF Buf text, path;
+    char folder[] = "jit-test-XXXXXX", full[4096];
+    buf_init(&text, EMIT_BYTES_MAX);
+    buf_init(&path, 4096);
+    CHECK(mkdtemp(folder));
+    CHECK(realpath(folder, full));
+    front(p, press_text);
+    CHECK_OK(emit_c(p->ir, samples, &text, &diag));
+    EmitUnits units = {.main = buf_view(&text)};
+    CHECK_OK(cc_shared_object(&units, full, &path, NULL, &diag));
+    CHECK_OK(flow_program_load(path.ptr, &p->flow, &diag));
+    CHECK(unlink(path.ptr) == 0);
+    memcpy(path.ptr + path.len - 2, "c", 2);
+    CHECK(unlink(path.ptr) == 0);
+    CHECK(rmdir(full) == 0);
+}
+
+static void done(Program *p)
+{
+    flow_program_free(p->flow);
+    plugin()->free(p->code);
+    arena_free(p->arena);
+    arena_free(p->tables);
+}
+
+/* ---- records ---- */
+
+typedef struct Random {
+    uint64_t state;
+} Random;
+
+static uint64_t next(Random *r, uint64_t n)
+{
+    r->state ^= r->state << 13;
+    r->state ^= r->state >> 7;
+    r->state ^= r->state << 17;
+    return (r->state >> 11) % n;
+}
+
+static size_t optional(Random *r, char *out, size_t room)
+{
+    static const char *const values[] = {",\"price\":12.34",
+                                         ",\"price\":0.5",
+                                         ",\"price\":null",
+                                         ",\"seq\":123",
+                                         ",\"seq\":-9223372036854775808",
+                                         ",\"seq\":9223372036854775807",
+                                         ",\"on\":true",
+                                         ",\"on\":false",
+                                         ",\"small\":0.1",
+                                         ",\"small\":3.4e38",
+                                         ",\"count\":4294967295",
+                                         ",\"count\":4294967296",
+                                         ",\"sizes\":[1,2,3]",
+                                         ",\"sizes\":[]",
+                                         ",\"sizes\":[1,2,3,4,5,6,7,8,9]",
+                                         ",\"other\":{\"a\":[1]}",
+                                         ",\"price\":1.234",
+                                         ",\"sizes\":[1,null]"};
+    size_t n = 0;
+    for (uint64_t k = next(r, 4); k > 0; k--)
+        n += (size_t)snprintf(out + n, room - n, "%s", values[next(r, COUNT_OF(values))]);
+    return n;
+}
+
+static size_t record(Random *r, char *out, size_t room)
+{
+    static const char *const states[] = {"RUN", "RUN", "IDLE", "FAULT", "STOP"};
+    static const char *const lines[] = {"A", "bb", "C\\u00e9", "d\\\"d", "\xc3\xa9", "long12"};
+    uint64_t ms = next(r, 600000);
+    size_t n = (size_t)snprintf(
+        out, room,
+        "{\"ts\":\"2026-11-23T10:%02u:%02u.%03uZ\",\"machine\":\"press-%02u\",\"line\":\"%s\","
+        "\"temp\":%.2f,\"pressure\":%.*g,\"rpm\":%d,\"state\":\"%s\"",
+        (unsigned)(ms / 60000), (unsigned)(ms / 1000 % 60), (unsigned)(ms % 1000),
+        (unsigned)next(r, 20), lines[next(r, 20) ? next(r, 2) : next(r, COUNT_OF(lines))],
+        (double)next(r, 50000) / 100 - 70, (int)(1 + next(r, 17)),
+        (double)next(r, 1 << 20) / 99991.0, (int)next(r, 6000) - 100,
+        states[next(r, COUNT_OF(states))]);
+    n += optional(r, out + n, room - n);
+    n += (size_t)snprintf(out + n, room - n, "}");
+    return n;
+}
+
+static void damage(Random *r, char *text, size_t *n)
+{
+    static const char odd[] = "\"\\{}[]:,0123456789.eE+-tfn \t\r\x01\x7f\xc3\xa9\xffuABZ";
+    size_t at = next(r, *n);
+    switch (next(r, 3)) {
+    case 0: text[at] = odd[next(r, sizeof odd - 1)]; break;
+    case 1:
+        memmove(text + at, text + at + 1, *n - at);
+        --*n;
+        break;
+    default:
+        memmove(text + at + 1, text + at, *n - at);
+        ++*n;
+        text[at] = odd[next(r, sizeof odd - 1)];
+    }
+}
+
+/* ---- same bytes ---- */
+
+typedef struct Side {
+    Program program;
+    FlowInstance *in[2];
+} Side;
+
+static void open_side(Side *s)
+{
+    Diag diag;
+    for (uint32_t i = 0; i < 2; i++)
+        CHECK_OK(flow_instance_new(s->program.flow, i, NULL, NULL, &s->in[i], &diag));
+}
+
+static void close_side(Side *s)
+{
+    for (uint32_t i = 0; i < 2; i++) flow_instance_free(s->in[i]);
+    done(&s->program);
+}
+
+static Str bytes_of(const RtOut *out)
+{
+    return str_slice(out->bytes ? out->bytes : "", out->len);
+}
+
+static void compare(const Side *a, const Side *b, const char *what)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        const RtCounters *x = flow_counters(a->in[i]), *y = flow_counters(b->in[i]);
+        bool same = str_eq(bytes_of(flow_out(a->in[i], 0)), bytes_of(flow_out(b->in[i], 0))) &&
+                    str_eq(bytes_of(flow_dead(a->in[i])), bytes_of(flow_dead(b->in[i])));
+        if (!same || memcmp(x, y, sizeof *x) != 0)
+            printf("they differ on %s\n%.*s%.*s---\n%.*s%.*s", what,
+                   STR_ARG(bytes_of(flow_out(a->in[i], 0))), STR_ARG(bytes_of(flow_dead(a->in[i]))),
+                   STR_ARG(bytes_of(flow_out(b->in[i], 0))),
+                   STR_ARG(bytes_of(flow_dead(b->in[i]))));
+        CHECK(same);
+        CHECK(memcmp(x, y, sizeof *x) == 0);
+    }
+}
+
+static void feed(Side *s, const char *text, size_t n)
+{
+    RtRecord record = {.ptr = text,
+                       .len = (uint32_t)n,
+                       .topic = "a/b",
+                       .topic_len = 3,
+                       .key = "",
+                       .received_ns = 1000};
+    RtBatch batch = {.count = 1, .records = &record, .received_ns = 1000};
+    for (uint32_t i = 0; i < 2; i++) {
+        flow_out_clear(s->in[i], 0);
+        flow_dead_clear(s->in[i]);
+        flow_feed(s->in[i], &batch);
+    }
+}
+
+static void same_bytes(JitSpeed speed, const char *sample)
+{
+    Side a = {0}, b = {0};
+    Str samples[2] = {str_from(sample), str_from(sample)};
+    Random r = {88172645463325252ull + (unsigned)speed};
+    uint64_t learnt = 0, errors = 0;
+    by_jit(&a.program, samples, speed);
+    by_cc(&b.program, samples);
+    open_side(&a);
+    open_side(&b);
+    for (int i = 0; i < 20000; i++) {
+        char one[700 + RT_PAD_BYTES] = {0};
+        size_t n = record(&r, one, 600);
+        for (uint64_t k = next(&r, 4); k == 1 || k == 2; k++) damage(&r, one, &n);
+        one[n] = 0;
+        feed(&a, one, n);
+        feed(&b, one, n);
+        compare(&a, &b, one);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        flow_finish(a.in[i]);
+        flow_finish(b.in[i]);
+        learnt += flow_counters(a.in[i])->learnt;
+        errors += flow_counters(a.in[i])->errors;
+    }
+    compare(&a, &b, "the end");
+    CHECK(learnt > 200 && errors > 1000); /* both ways of reading were taken */
+    close_side(&a);
+    close_side(&b);
+}
+
+/* The first as records are made above, the other without a sample: the order of the type. */
+TEST(same_bytes_as_the_c_engine_full)
+{
+    same_bytes(JIT_FULL,
+               "{\"ts\":\"2026-11-23T10:00:00.446Z\",\"machine\":\"press-23\",\"line\":\"D\","
+               "\"temp\":126.74,\"pressure\":9.36,\"rpm\":2987,\"state\":\"RUN\"}\n");
+}
+
+TEST(same_bytes_as_the_c_engine_quick)
+{
+    same_bytes(
+        JIT_QUICK,
+        "{\"ts\":\"2026-11-23T10:00:00.446Z\",\"machine\":\"press-23\",\"line\":\"D\","
+        "\"temp\":126.74,\"pressure\":9.36,\"rpm\":2987,\"state\":\"RUN\",\"price\":12.34}\n");
+}
+
+/* ---- threads, refusals ---- */
+
+static void *swap_in_thread(void *ctx)
+{
+    (void)ctx;
+    for (int i = 0; i < 12; i++) {
+        Side s = {0};
+        Random r = {7777};
+        char one[700 + RT_PAD_BYTES] = {0};
+        by_jit(&s.program, NULL, i % 2 ? JIT_FULL : JIT_QUICK);
+        open_side(&s);
+        for (int k = 0; k < 50; k++) {
+            size_t n = record(&r, one, 600);
+            one[n] = 0;
+            feed(&s, one, n);
+        }
+        CHECK_INT(flow_counters(s.in[1])->in, 50);
+        close_side(&s);
+    }
+    return NULL;
+}
+
+TEST(several_threads_compile_at_once)
+{
+    pthread_t threads[3];
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        CHECK(pthread_create(&threads[i], NULL, swap_in_thread, NULL) == 0);
+    for (size_t i = 0; i < COUNT_OF(threads); i++) CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
+/* What the back end cannot do is said, and nothing is kept. */
+TEST(what_it_cannot_do_is_refused)
+{
+    Program p;
+    Diag diag = {0};
+    front(&p, press_text);
+    p.ir->pipelines[1].sinks[0].format = FORMAT_TEXT; /* its first field is a time */
+    CHECK_INT(jit(&p, NULL, JIT_FULL, &diag), ST_UNSUPPORTED);
+    CHECK(str_find(str_from(diag.text), STR("whose first field is text")) > 0);
+    done(&p);
+}
