@@ -142,7 +142,7 @@ set_target_properties(compare PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY
 
 # How long it takes until a program runs (make bench).
 add_executable(ready tests/bench/ready.c compiler/driver/native.c compiler/driver/front.c
-    compiler/driver/external.c)
+    compiler/driver/external.c compiler/driver/jit_load.c)
 target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(ready PRIVATE interp tutti_compiler flow)
 set_target_properties(ready PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)

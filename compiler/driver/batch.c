@@ -490,6 +490,7 @@ MUST static Status run_open(NativeSet *set, Run *run, const Input *in, FlowHost 
         uint32_t count = run->native->ir->pipeline_count;
         Str *samples = arena_many(set->front.arena, Str, count);
         for (uint32_t i = 0; samples && i < count; i++) samples[i] = sample;
+        set->soon = in->ended; /* all of it is here */
         st = native_load(set, run->native, samples, diag);
     }
     if (!st)

@@ -348,6 +348,7 @@ int cmd_test(const Command *self, int argc, char **argv)
     uint64_t seed = 1;
     int code = -1, paths = 0;
     Status st = native_open(&set, &diag);
+    set.soon = true;
     for (int i = 1; i < argc && !st && code < 0; i++) {
         bool value = i + 1 < argc;
         if (strcmp(argv[i], "--only") == 0 && value)

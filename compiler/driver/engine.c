@@ -1,6 +1,8 @@
 /* compiler/driver/engine.c: the words behind --engine. */
 #include "compiler/driver/engine.h"
 
+#include "compiler/driver/jit_load.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -17,8 +19,12 @@ int engine_option(const Command *self, const char *word, EngineKind *ret_engine)
 {
     bool list = strcmp(word, "list") == 0;
     for (size_t i = 0; i < COUNT_OF(engines); i++) {
-        if (list) (void)printf("%-8s %s\n", engines[i].name, engines[i].doc);
-        if (strcmp(word, engines[i].name) != 0) continue;
+        Diag diag = {0};
+        bool named = strcmp(word, engines[i].name) == 0;
+        bool missing = (list || named) && engines[i].kind == ENGINE_JIT && jit_ready(&diag);
+        if (named && missing) return driver_usage(self, "%s", diag.text);
+        if (list && !missing) (void)printf("%-8s %s\n", engines[i].name, engines[i].doc);
+        if (!named) continue;
         *ret_engine = engines[i].kind;
         return -1;
     }

@@ -4,6 +4,7 @@
 #include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/driver/external.h"
+#include "compiler/driver/jit_load.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
 #include "compiler/interp/interp.h"
@@ -96,6 +97,12 @@ MUST static Status load_interpreted(NativeSet *set, Native *native, Diag *diag)
     return st ? st : flow_program_static(table, &native->program, diag);
 }
 
+MUST static Status load_jit(NativeSet *set, Native *native, const Str *samples, Diag *diag)
+{
+    Status st = external_load(native->ir, set->cache_dir, diag);
+    return st ? st : jit_load(native->ir, samples, set->soon, &native->program, diag);
+}
+
 Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag)
 {
     EngineKind engine = set->engine;
@@ -107,6 +114,7 @@ Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *dia
                         stderr);
         set->told = true;
     }
+    if (engine == ENGINE_JIT) return load_jit(set, native, samples, diag);
     return engine == ENGINE_INTERP ? load_interpreted(set, native, diag)
                                    : load_compiled(set, native, samples, diag);
 }

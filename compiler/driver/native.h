@@ -21,6 +21,7 @@ typedef struct NativeSet {
     const char *cache_dir; /* NULL: the user's cache folder */
     EngineKind engine;
     bool quick; /* cc without optimising: for tests of many programs */
+    bool soon;  /* jit: little work to come, so code soon rather than the fastest */
     bool told;  /* that there is no C compiler */
 } NativeSet;
 

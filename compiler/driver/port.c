@@ -9,6 +9,7 @@
 #include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/driver/external.h"
+#include "compiler/driver/jit_load.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
 #include "compiler/graph/graph.h"
@@ -149,9 +150,14 @@ static Status make(Arena *arena, IrProgram *program, const Wish *wish, ProgramCo
                    Diag *diag)
 {
     if (wish->link == PROGRAM_CHECK) return ST_OK;
-    if (engine == ENGINE_INTERP) {
-        Status st = load_externs(program, diag);
-        return st ? st : interp_program(program, arena, &compiled->table, diag);
+    Status st = engine == ENGINE_CC ? ST_OK : load_externs(program, diag);
+    if (st) return st;
+    if (engine == ENGINE_INTERP) return interp_program(program, arena, &compiled->table, diag);
+    if (engine == ENGINE_JIT) {
+        compiled->quick = wish->link == PROGRAM_QUICK;
+        compiled->learns = true;
+        return jit_load(program, samples_of(arena, program, wish), compiled->quick,
+                        &compiled->program, diag);
     }
     return compile_object(arena, program, wish, compiled, diag);
 }

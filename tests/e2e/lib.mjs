@@ -8,6 +8,8 @@ import os from 'node:os';
 import path from 'node:path';
 
 export const build = path.resolve(process.env.BUILD ?? 'build');
+// ENGINE=jit runs all of it on that engine; nothing said is the preset.
+const engine = process.env.ENGINE ? ['--engine', process.env.ENGINE] : [];
 export const password = 'correct-horse-battery';
 const folders = [];
 const running = new Set();
@@ -68,7 +70,7 @@ export class Tutti {
   async up(args = ['serve']) {
     const begin = performance.now();
     const [command, ...rest] = [
-      ...(this.before ?? []), path.join(build, 'tutti'), ...args, '--data', this.data,
+      ...(this.before ?? []), path.join(build, 'tutti'), ...args, ...engine, '--data', this.data,
       '--http', `127.0.0.1:${this.http}`, '--mqtt', `127.0.0.1:${this.mqtt}`];
     this.child = start(command, rest, {
       cwd: this.cwd,

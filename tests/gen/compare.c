@@ -9,6 +9,7 @@
  * written the same; then, with the engine changed at every place where the state moves, too.
  * Exit 0: the same; 1: not (the first difference is shown); 2: cannot run. */
 #include "base/mem.h"
+#include "compiler/driver/jit_load.h"
 #include "compiler/driver/native.h"
 
 #include <stdio.h>
@@ -443,6 +444,7 @@ int main(int argc, char **argv)
         return 2;
     }
     for (size_t i = 0; i < COUNT_OF(engines) && !code; i++) {
+        if (engines[i].kind == ENGINE_JIT && jit_ready(&diag)) continue; /* no LLVM */
         if (load(&sets[c.count], engines[i].kind, words[0], words[1], &diag)) {
             printf("%s: %s\n", engines[i].name, diag.text);
             code = 2;

@@ -8,6 +8,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 compare=${ASAN_BUILD:-$top/build-asan}/tests-tools/compare
 tutti=${BUILD:-$top/build}/tutti
 [ -x "$compare" ] || compare=${BUILD:-$top/build}/tests-tools/compare
+[ ! -f "${compare%/*/*}/tutti-jit.so" ] || export TUTTI_JIT="${compare%/*/*}/tutti-jit.so"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 seed=${SEED:-$(date +%s)}
