@@ -29,10 +29,15 @@ set -- "limit_lazy=./bench_limit lazy" "limit_record=./bench_limit record" \
     "tutti_lazy=$build/tutti run --batch $top/tests/bench/press_lazy.tutti" \
     "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti" \
     "interp_record=$build/tutti run --batch --engine interp $top/tests/bench/press.tutti"
+engines=interp_record
+if [ -f "$build/tutti-jit.so" ]; then
+    set -- "$@" "jit_record=$build/tutti run --batch --engine jit $top/tests/bench/press.tutti"
+    engines="$engines jit_record"
+fi
 [ -z "$peers" ] || set -- "$@" "cjson=./bench_cjson"
 set -- "$@" "node=node $top/tests/bench/peer_node.js"
 ./bench_bench "$rounds" records.ndjson "$@"
-for name in limit_record tutti_lazy tutti_record interp_record $peers node; do
+for name in limit_record tutti_lazy tutti_record $engines $peers node; do
     node "$top/tests/bench/compare.js" limit_lazy.out "$name.out"
 done
 echo "bench: the same with four times the input (memory must not grow)"
