@@ -64,12 +64,6 @@ RT_INLINE const char *rt_steady(const char *p, const char *behind, u64 *last)
     return p + len;
 }
 
-/* A record ends at p: a message there, a line also in front of its line end. */
-RT_INLINE u32 rt_ends(const char *p, const char *end, u32 lines)
-{
-    return p == end || (lines && (*p == '\n' || (*p == '\r' && (p + 1 == end || p[1] == '\n'))));
-}
-
 /* The end of a line: at '\n' or at `end`, which it may read 31 bytes behind. */
 RT_INLINE const char *rt_line_end(const char *p, const char *end)
 {

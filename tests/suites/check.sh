@@ -25,6 +25,14 @@ files() {
 
 tree() { files | "$build/house_check"; }
 
+# What lies at the top, and nothing that a program left there or a compiler made.
+top() {
+    stray=$({ files | grep -v / | grep -vxE '\..*|CMakeLists\.txt|LICENSE|Makefile|README\.md'
+        files | grep / | cut -d/ -f1 | sort -u | grep -vxE '\.ci|compiler|runtime|stdlib|examples|tests|docs'
+        files | grep -E '\.(so|o|a)$'; } || :)
+    [ -z "$stray" ] || { echo "does not belong here: $stray"; return 1; }
+}
+
 headers() {
     bad=0
     llvm=$(llvm-config-14 --includedir 2>/dev/null || :)
@@ -42,6 +50,7 @@ format() {
 
 step "self-test of the checker" "$build/house_check" --self-test
 step "house rules" tree
+step "the top of the tree" top
 step "headers compile alone" headers
 step "clang-format" format
 echo "$passed passed, $failed failed"

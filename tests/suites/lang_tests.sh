@@ -1,6 +1,7 @@
 #!/bin/sh
-# tests/suites/lang_state.sh: programs of tests/lang/state run their own test blocks: functions and
-# stages with memory, windows, time. What they expect was worked out by hand.
+# tests/suites/lang_tests.sh: programs with test blocks of their own: tests/lang/state (functions and
+# stages with memory, windows, time) and tests/lang/streams (splits, lists, joins, asks, other triggers).
+# What they expect was worked out by hand.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 tutti=${ASAN_BUILD:-$top/build-asan}/tutti
@@ -8,7 +9,7 @@ tutti=${ASAN_BUILD:-$top/build-asan}/tutti
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 passed=0 failed=0
-for program in "$top"/tests/lang/state/*.tutti; do
+for program in "$top"/tests/lang/state/*.tutti "$top"/tests/lang/streams/*.tutti; do
     "$tutti" test --cache "$dir" "$program" >"$dir/log" 2>&1
     code=$?
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$dir/log" | tail -n 1)
