@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
 
 #include <stdio.h>
@@ -207,8 +206,10 @@ int cmd_bench(const Command *self, int argc, char **argv)
     } else if (st) {
         code = driver_failed(self, st, &diag);
     } else {
-        code = cc_installed() ? one_engine(self, &b, ENGINE_CC, "cc") : EXIT_FINE;
-        if (code == EXIT_FINE) code = one_engine(self, &b, ENGINE_INTERP, "interp");
+        EngineKind engine = ENGINE_BEST;
+        code = EXIT_FINE;
+        while (code == EXIT_FINE && (engine = engine_next(engine)) != ENGINE_BEST)
+            code = one_engine(self, &b, engine, engine_name(engine));
     }
     buf_done(&b.bytes);
     return code;

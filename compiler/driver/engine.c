@@ -2,6 +2,7 @@
 #include "compiler/driver/engine.h"
 
 #include "compiler/driver/jit_load.h"
+#include "compiler/emit_c/cc.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,23 @@ static const struct {
 #include "compiler/driver/engines.def"
 #undef ENGINE
 };
+
+EngineKind engine_next(EngineKind engine)
+{
+    for (size_t i = engine; i < COUNT_OF(engines); i++) { /* row i is engine i + 1 */
+        Diag diag = {0};
+        EngineKind kind = engines[i].kind;
+        bool missing =
+            (kind == ENGINE_CC && !cc_installed()) || (kind == ENGINE_JIT && jit_ready(&diag));
+        if (!missing) return kind;
+    }
+    return ENGINE_BEST;
+}
+
+const char *engine_name(EngineKind engine)
+{
+    return engines[engine - 1].name;
+}
 
 int engine_option(const Command *self, const char *word, EngineKind *ret_engine)
 {

@@ -15,4 +15,8 @@ typedef enum EngineKind {
  * and ends). */
 int engine_option(const Command *self, const char *word, EngineKind *ret_engine);
 
+/* All engines in turn that run programs here: the one behind `engine`, ENGINE_BEST at the end. */
+EngineKind engine_next(EngineKind engine);
+const char *engine_name(EngineKind engine); /* not of ENGINE_BEST */
+
 #endif

@@ -372,19 +372,15 @@ MUST static Status on_engine(Again *a, const char *engine, FlowProgram *program,
 /* The engines there are beside the one that says what is wanted. */
 MUST static Status other_engines(Again *a, EngineKind first, Diag *diag)
 {
-    static const char *const names[] = {
-#define ENGINE(id, name, doc) [ENGINE_##id] = name,
-#include "compiler/driver/engines.def"
-#undef ENGINE
-    };
     Status st = ST_OK;
     EngineKind chosen = a->set->engine;
-    for (size_t e = ENGINE_BEST + 1; e < COUNT_OF(names) && !st; e++) {
-        if (e == first || (e == ENGINE_CC && !cc_installed())) continue;
+    EngineKind e = ENGINE_BEST;
+    while (!st && (e = engine_next(e)) != ENGINE_BEST) {
+        if (e == first) continue;
         Native other = {.ir = a->native->ir};
-        a->set->engine = (EngineKind)e;
+        a->set->engine = e;
         st = native_load(a->set, &other, NULL, diag);
-        if (!st) st = on_engine(a, names[e], other.program, false, diag);
+        if (!st) st = on_engine(a, engine_name(e), other.program, false, diag);
         flow_program_free(other.program);
     }
     a->set->engine = chosen;
@@ -419,8 +415,7 @@ MUST static Status one(Again *a, Diag *diag)
     EngineKind first = a->set->engine;
     if (first == ENGINE_BEST) first = cc_installed() ? ENGINE_CC : ENGINE_INTERP;
     Status st = prepare(a, diag);
-    if (!st)
-        st = on_engine(a, first == ENGINE_CC ? "cc" : "interp", a->native->program, true, diag);
+    if (!st) st = on_engine(a, engine_name(first), a->native->program, true, diag);
     if (!st && a->check->engines) st = other_engines(a, first, diag);
     for (uint32_t s = 0; a->want && s < a->log_count; s++) buf_done(&a->want[s]);
     asker_free(a->asker);

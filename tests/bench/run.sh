@@ -30,7 +30,9 @@ set -- "limit_lazy=./bench_limit lazy" "limit_record=./bench_limit record" \
     "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti" \
     "interp_record=$build/tutti run --batch --engine interp $top/tests/bench/press.tutti"
 engines=interp_record
+jit=
 if [ -f "$build/tutti-jit.so" ]; then
+    jit=$build/tutti-jit.so
     set -- "$@" "jit_record=$build/tutti run --batch --engine jit $top/tests/bench/press.tutti"
     engines="$engines jit_record"
 fi
@@ -43,8 +45,15 @@ done
 echo "bench: the same with four times the input (memory must not grow)"
 ./bench_gen $((records * 4)) >records4.ndjson
 ./bench_bench 1 records4.ndjson "limit_lazy=./bench_limit lazy" \
-    "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti"
+    "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti" \
+    ${jit:+"jit_record=$build/tutti run --batch --engine jit $top/tests/bench/press.tutti"}
 rm -f records4.ndjson
+if [ "$jit" ]; then
+    echo "bench: ${SWAPS:-2000} programs compiled and freed by the JIT (memory must not grow)"
+    for kind in quick full; do
+        "$build/jit_swaps" "$jit" "$top/tests/bench/press.tutti" "${SWAPS:-2000}" "$kind" 4096
+    done
+fi
 if echo '#include <simdjson.h>' | "${CXX:-g++}" -std=c++17 -E -x c++ - >/dev/null 2>&1; then
     "${CXX:-g++}" -O2 -std=c++17 -c -o simdjson_peer.o "$top/tests/bench/peer_simdjson.cpp"
     # shellcheck disable=SC2086
