@@ -9,6 +9,13 @@ if(TARGET tutti_jit)
   target_link_libraries(jit_swaps PRIVATE tutti_compiler)
 endif()
 
+# How long it takes until a program runs (make bench).
+add_executable(ready tests/bench/ready.c compiler/driver/native.c compiler/driver/front.c
+    compiler/driver/external.c compiler/driver/jit_load.c)
+target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(ready PRIVATE interp tutti_compiler flow)
+set_target_properties(ready PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
 if(NOT TUTTI_TESTS)
   return()
 endif()
@@ -139,13 +146,6 @@ add_executable(compare tests/gen/compare.c compiler/driver/native.c compiler/dri
 target_compile_options(compare PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(compare PRIVATE interp tutti_compiler flow)
 set_target_properties(compare PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
-
-# How long it takes until a program runs (make bench).
-add_executable(ready tests/bench/ready.c compiler/driver/native.c compiler/driver/front.c
-    compiler/driver/external.c compiler/driver/jit_load.c)
-target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
-target_link_libraries(ready PRIVATE interp tutti_compiler flow)
-set_target_properties(ready PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 if(TARGET tutti_jit)
   tutti_tests(jit tutti_compiler flow)
   target_compile_definitions(test_jit PRIVATE JIT_PLUGIN="$<TARGET_FILE:tutti_jit>"

@@ -84,10 +84,7 @@ if echo '#include <simdjson.h>' | "${CXX:-g++}" -std=c++17 -E -x c++ - >/dev/nul
     done
     rm -f shape.in
 fi
-if [ -x "$build/tests-tools/ready" ]; then
-    echo "bench: until a program runs"
-    rm -rf ready_objects && mkdir ready_objects
-    "$build/tests-tools/ready" "$top/tests/bench/press.tutti" "$(head -n 1 records.ndjson)" \
-        ready_objects
-fi
+echo "bench: until a program runs"
+rm -rf ready_objects && mkdir ready_objects
+"$build/tests-tools/ready" "$top/tests/bench/press.tutti" "$(head -n 1 records.ndjson)" ready_objects
 (cd "$top/tests/lsp" && BUILD=$build node latency.mjs)
