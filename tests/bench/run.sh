@@ -88,3 +88,5 @@ echo "bench: until a program runs"
 rm -rf ready_objects && mkdir ready_objects
 "$build/tests-tools/ready" "$top/tests/bench/press.tutti" "$(head -n 1 records.ndjson)" ready_objects
 (cd "$top/tests/lsp" && BUILD=$build node latency.mjs)
+echo "bench: a Lite process: start-up, idle memory, save to running, stop"
+BUILD=$build "$top/tests/bench/lite.sh"
