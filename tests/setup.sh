@@ -6,8 +6,8 @@
 set -eu
 packages="build-essential cmake ninja-build pkg-config re2c lemon curl ca-certificates
 libuv1-dev libsqlite3-dev libsodium-dev libcjose-dev libjansson-dev libssl-dev zlib1g-dev
-libmodbus-dev libmosquitto-dev nodejs npm"
-[ "${1:-}" != test ] || packages="$packages libcmocka-dev libnats-dev nats-server mosquitto
+libmodbus-dev libmosquitto-dev libnats-dev nodejs npm"
+[ "${1:-}" != test ] || packages="$packages libcmocka-dev nats-server mosquitto
 mosquitto-clients clang llvm-14-dev clang-format libclang-rt-14-dev chromium procps git libcjson-dev
 libsimdjson-dev"
 
