@@ -45,7 +45,8 @@ tutti_library(module FOLDERS runtime/module DEPENDS bus store http mqtt web_embe
 tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module connect flow ask ${LIB_CJOSE}
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
 tutti_library(flow FOLDERS runtime/flow DEPENDS base ${CMAKE_DL_LIBS})
-tutti_library(ask FOLDERS runtime/ask DEPENDS flow store)
+tutti_library(peer FOLDERS runtime/peer DEPENDS base ${CMAKE_DL_LIBS})
+tutti_library(ask FOLDERS runtime/ask DEPENDS flow store peer)
 if(NOT TUTTI_SANITIZE)
   target_compile_options(flow PRIVATE -O3) # gcc 12 does not vectorise such loops below -O3
 endif()

@@ -53,10 +53,11 @@ typedef struct Run {
     uint32_t file_count;
     Input first; /* its first file, opened to see what records look like */
     uint32_t first_source;
-    bool wrap;           /* several sinks share standard output */
-    bool busy, finished; /* inside flow_feed or flow_finish; no more input comes */
-    Buf line;            /* wrapped rows */
-    Buf stream;          /* rows on their way to another pipeline */
+    bool wrap;                     /* several sinks share standard output */
+    bool busy, finished;           /* inside flow_feed or flow_finish; no more input comes */
+    Buf line;                      /* wrapped rows */
+    Buf stream;                    /* rows on their way to another pipeline */
+    char problem[DIAG_TEXT_BYTES]; /* told last */
     Status failed;
     Diag *diag;
 } Run;
@@ -304,8 +305,18 @@ static void full(void *ctx, FlowInstance *instance, uint32_t sink)
     flow_out_clear(instance, sink); /* also after a failed write: the run ends anyway */
 }
 
+/* What is wrong now, once: a database that cannot be reached, a table that cannot be read. */
+static void tell_problem(Run *run)
+{
+    const char *now = flow_problem(run->instance);
+    if (strcmp(run->problem, now) == 0) return;
+    (void)snprintf(run->problem, sizeof run->problem, "%s", now);
+    if (now[0]) (void)fprintf(stderr, "tutti: pipeline %.*s: %s\n", STR_ARG(run->ir->name), now);
+}
+
 static void write_sinks(Run *run)
 {
+    tell_problem(run);
     for (uint32_t i = 0; i <= run->ir->sink_count; i++) write_sink(run, i);
 }
 

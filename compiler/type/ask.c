@@ -4,6 +4,8 @@
  * the question's braces are values beside it, never a part of its text. What it gives is a list of
  * rows; a single record is the first of them. Questions of a pipeline are asked one after the
  * other, so `limit` is kept and `unordered` allows what is not needed. */
+#include "base/json.h"
+#include "compiler/ir/facts.h"
 #include "compiler/type/flow.h"
 
 enum { ROWS_MAX = 10000, TRIES_MAX = 10, TEXT_MAX = 16 << 10 };
@@ -14,7 +16,7 @@ typedef struct Question {
     IrAsk ask;
     Val values[CHECK_PARAMS_MAX];
     uint32_t count;
-    bool sql;
+    bool sql, numbered; /* numbered: values are $1, not ?1 */
 } Question;
 
 static bool is_word(char ch)
@@ -105,7 +107,8 @@ static bool pieces(Check *c, Question *q, const AstExpr *e, bool historian)
     for (const AstPart *part = e->as.string.parts; part; part = part->next) {
         Str text = historian && !part->expr ? spans_as_ns(c, part->text) : part->text;
         if (part->expr && !value(c, q, part->expr)) return false;
-        if (part->expr) text = q->sql ? check__text(c, "?%u", q->count) : STR("\1");
+        if (part->expr)
+            text = q->sql ? check__text(c, "%c%u", q->numbered ? '$' : '?', q->count) : STR("\1");
         q->ask.text = check__text(c, "%.*s%.*s", STR_ARG(q->ask.text), STR_ARG(text));
     }
     if (!q->ask.text.len || q->ask.text.len > TEXT_MAX) {
@@ -132,11 +135,41 @@ static bool only(Check *c, const AstConnector *at, const char *known)
     return true;
 }
 
+/* The declared connection as one text; see runtime/peer/link.h. */
+static Str link_text(Check *c, const IrConnection *link)
+{
+    AUTO_BUF Buf text;
+    JsonOut json;
+    buf_init(&text, 1 << 16);
+    json_out_init(&json, &text);
+    json_begin_object(&json);
+    json_field_str(&json, "name", link->name);
+    json_field_str(&json, "url", link->url);
+    json_key(&json, "options");
+    AUTO_BUF Buf options;
+    buf_init(&options, 1 << 16);
+    ir_put_options(&options, link->options, link->option_count, NULL);
+    json_put_raw(&json, buf_view(&options));
+    json_end(&json);
+    if (text.failed || options.failed) check__leave(c, ST_LIMIT);
+    Str kept = arena_str(c->arena, buf_view(&text));
+    if (!kept.ptr) check__leave(c, ST_NO_MEMORY);
+    return kept;
+}
+
+static const IrConnection *link_named(const Check *c, Str name)
+{
+    for (uint32_t i = 0; i < c->program->connection_count; i++)
+        if (str_eq(c->program->connections[i].name, name)) return &c->program->connections[i];
+    return NULL;
+}
+
 static bool question(Check *c, const AstConnector *at, Question *q)
 {
     Str kind = at->kind.text;
     const AstExpr *text = at->address;
     const char *known = "";
+    const IrConnection *link = link_named(c, kind);
     q->ask.text = STR("");
     q->ask.target = STR("");
     q->ask.kind = kind;
@@ -169,13 +202,20 @@ static bool question(Check *c, const AstConnector *at, Question *q)
         if (!body) return true;
         q->ask.text = check__text(c, "%.*s\2", STR_ARG(q->ask.text));
         return pieces(c, q, body->value, false);
+    } else if (link && str_is(link->kind, "postgres")) {
+        q->sql = q->numbered = true;
+        q->ask.kind = link->kind;
+        q->ask.target = link_text(c, link);
+        if (!str_is(at->verb.text, "sql") || !text || text->kind != AST_STRING)
+            return needs_text(
+                c, at->span,
+                check__text(c, "write: ask NAME = %.*s sql \"select ...\"", STR_ARG(kind)).ptr);
     } else {
-        bool good = false; /* a connection of a kind that does not exist was reported there */
-        for (uint32_t i = 0; i < c->program->connection_count; i++)
-            good |= str_eq(c->program->connections[i].name, kind);
-        if (!good && map_get(&c->scope->connections, kind)) return false;
+        /* A connection of a kind that does not exist was reported there. */
+        if (!link && map_get(&c->scope->connections, kind)) return false;
         diag_error(c->diags, DIAG_A006, at->kind.span,
-                   "`ask` cannot reach `%.*s` yet; it asks historian, sqlite and http",
+                   "`ask` cannot reach `%.*s` yet; it asks historian, sqlite, http and connections "
+                   "to postgres",
                    STR_ARG(kind));
         return false;
     }

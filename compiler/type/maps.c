@@ -15,38 +15,99 @@ static bool url_of(Check *c, const AstExpr *e, Str *ret_url)
     return false;
 }
 
+/* What a connection of a kind may say about itself; durations are above 0. */
+static const struct Setting {
+    const char *kind, *name;
+    IrType type;
+    int64_t lo, hi; /* of a number */
+} known_settings[] = {
+#define SETTING(kind, name, type, lo, hi, doc) {#kind, #name, IR_##type, lo, hi},
+#define LINK(kind, doc)
+#include "compiler/type/settings.def"
+#undef SETTING
+#undef LINK
+};
+
+static const char *const link_kinds[] = {
+#define SETTING(kind, name, type, lo, hi, doc)
+#define LINK(kind, doc) #kind,
+#include "compiler/type/settings.def"
+#undef SETTING
+#undef LINK
+};
+
+static bool setting_fits(const struct Setting *setting, const IrOption *o)
+{
+    if (setting->type != o->type) return false;
+    if (o->type == IR_I64)
+        return o->value.integer >= setting->lo && o->value.integer <= setting->hi;
+    return o->type != IR_DURATION || o->value.integer > 0;
+}
+
+static void setting_wrong(Check *c, const struct Setting *setting, Span span)
+{
+    if (setting->type == IR_I64)
+        diag_error(c->diags, DIAG_S011, span, "`%s` is a number from %lld to %lld", setting->name,
+                   (long long)setting->lo, (long long)setting->hi);
+    else
+        diag_error(c->diags, DIAG_S011, span, "`%s` is %s", setting->name,
+                   setting->type == IR_DURATION ? "a duration above 0"
+                   : setting->type == IR_BOOL   ? "true or false"
+                                                : "a text, or env(\"NAME\")");
+}
+
 static void settings(Check *c, const AstExpr *e, IrConnection *out)
 {
-    static const char *const known[] = {"user",    "password", "client", "keep_alive",
-                                        "timeout", "clean",    "unit"};
     uint32_t cap = 0;
     if (!e || e->kind != AST_RECORD) return;
     for (const AstField *f = e->as.fields; f; f = f->next) {
         Str best = STR_NONE;
         uint32_t distance = UINT32_MAX;
-        bool found = false;
-        for (size_t i = 0; i < COUNT_OF(known); i++) {
-            found = found || str_is(f->name.text, known[i]);
-            diag_suggest(f->name.text, str_from(known[i]), &best, &distance);
+        const struct Setting *setting = NULL;
+        for (size_t i = 0; i < COUNT_OF(known_settings); i++) {
+            if (!str_is(out->kind, known_settings[i].kind)) continue;
+            if (str_is(f->name.text, known_settings[i].name)) setting = &known_settings[i];
+            diag_suggest(f->name.text, str_from(known_settings[i].name), &best, &distance);
         }
         IrOption o = {.name = f->name.text};
-        if (!found) {
+        if (!setting) {
             Diagnostic *d = diag_error(c->diags, DIAG_S010, f->name.span,
-                                       "a connection has no setting `%.*s`", STR_ARG(f->name.text));
+                                       "a connection of the kind `%.*s` has no setting `%.*s`",
+                                       STR_ARG(out->kind), STR_ARG(f->name.text));
             check__did_you_mean(c, d, f->name.span, best);
             continue;
         }
         Val v;
         o.type = IR_STR;
-        if (url_of(c, f->value, &o.value.text)) {
-        } else if (check__constant_expr(c, f->value, NULL, "a setting", &v)) {
-            o.type = v.type.kind;
+        if (!url_of(c, f->value, &o.value.text)) {
+            if (!check__constant_expr(c, f->value, NULL, "a setting", &v)) continue;
+            bool whole = type_is_number(v.type.kind) && !type_is_float(v.type.kind) &&
+                         v.type.kind != IR_DECIMAL && !v.type.unit;
+            o.type = whole ? IR_I64 : v.type.kind;
             o.value = v.imm;
-        } else {
-            continue;
         }
-        *PUSH(c, out->options, out->option_count, cap) = o;
+        if (setting_fits(setting, &o))
+            *PUSH(c, out->options, out->option_count, cap) = o;
+        else
+            setting_wrong(c, setting, f->value->span);
     }
+}
+
+static bool known_kind(Check *c, const AstName *kind)
+{
+    Str list = STR("");
+    for (size_t i = 0; i < COUNT_OF(link_kinds); i++) {
+        if (str_is(kind->text, link_kinds[i])) return true;
+        list = check__text(c, "%.*s%s%s", STR_ARG(list),
+                           !i                              ? ""
+                           : i + 1 == COUNT_OF(link_kinds) ? " and "
+                                                           : ", ",
+                           link_kinds[i]);
+    }
+    diag_error(c->diags, DIAG_A006, kind->span,
+               "connections of the kind `%.*s` are not available yet; %.*s are",
+               STR_ARG(kind->text), STR_ARG(list));
+    return false;
 }
 
 static void connection(Check *c, Str name, const Named *named)
@@ -54,12 +115,7 @@ static void connection(Check *c, Str name, const Named *named)
     const AstItem *item = named->item;
     const AstConnector *to = &item->as.connection.to;
     IrConnection out = {.name = name, .kind = to->kind.text, .span = item->span};
-    if (!str_is(to->kind.text, "mqtt") && !str_is(to->kind.text, "modbus")) {
-        diag_error(c->diags, DIAG_A006, to->kind.span,
-                   "connections of the kind `%.*s` are not available yet; mqtt and modbus are",
-                   STR_ARG(to->kind.text));
-        return;
-    }
+    if (!known_kind(c, &to->kind)) return;
     Scope *outer = check__enter(c, named->home);
     if (!url_of(c, to->address, &out.url) && !item->broken)
         diag_error(c->diags, DIAG_S012, to->span,

@@ -32,6 +32,7 @@ void asker_free(Asker *asker)
     if (!asker) return;
     ask__sql_done(asker);
     ask__web_done(asker);
+    ask__pg_done(asker);
     mem_free(asker->historian);
     mem_free(asker);
 }
@@ -62,14 +63,15 @@ Status asker_ask(void *ctx, const RtAskInfo *ask, const RtValue *values, const u
                  Buf *out, Diag *diag)
 {
     Asker *asker = ctx;
-    bool web = str_is(str_from(ask->kind), "http");
+    bool web = str_is(str_from(ask->kind), "http"), pg = str_is(str_from(ask->kind), "postgres");
     Status st = ST_OK;
     int64_t wait_ns = ask->backoff_ns;
     for (u32 tries = 0;; tries++) {
         buf_clear(out);
         asker->deadline_ns = clock_monotonic_ns() + ask->timeout_ns;
-        st = web ? ask__web(asker, ask, values, count, out, diag)
-                 : ask__sql(asker, ask, values, has, count, out, diag);
+        st = web  ? ask__web(asker, ask, values, count, out, diag)
+             : pg ? ask__pg(asker, ask, values, has, count, out, diag)
+                  : ask__sql(asker, ask, values, has, count, out, diag);
         bool again = st == ST_UNAVAILABLE || st == ST_BUSY || st == ST_TIMEOUT;
         if (!again || tries == ask->retries || stops(asker)) return st;
         pause_ns(asker, wait_ns);

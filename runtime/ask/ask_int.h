@@ -22,6 +22,7 @@ struct Asker {
         sqlite3_stmt *stmt;
     } questions[ASK_QUESTIONS_MAX]; /* prepared */
     void *curl, *handle;            /* libcurl, and a handle of it */
+    struct AskPools *pools;         /* PostgreSQL; NULL until it is asked */
 };
 
 bool ask__over(const Asker *asker); /* the deadline has passed, or everything stops */
@@ -32,6 +33,9 @@ void ask__sql_done(Asker *asker);
 MUST Status ask__web(Asker *asker, const RtAskInfo *ask, const RtValue *values, u32 count, Buf *out,
                      Diag *diag);
 void ask__web_done(Asker *asker);
+MUST Status ask__pg(Asker *asker, const RtAskInfo *ask, const RtValue *values, const u8 *has,
+                    u32 count, Buf *out, Diag *diag);
+void ask__pg_done(Asker *asker);
 
 /* One row of an answer: begin, a cell for each field of the schema, end. */
 size_t ask__row_begin(Buf *out);

@@ -137,7 +137,8 @@ int rt_csv_line(RtPipe *pipe, RtCsv *csv, const RtSchema *schema, const char *p,
         }
         const RtField *field = &schema->fields[csv->columns[column]];
         if (!(field->flags & RT_NEEDED) || field->type == RT_RECORD) continue;
-        if (!text.s.n && (field->type != RT_STR || (field->flags & RT_OPTIONAL))) continue;
+        bool may_be_empty = field->type == RT_STR || field->type == RT_BYTES;
+        if (!text.s.n && (!may_be_empty || (field->flags & RT_OPTIONAL))) continue;
         u32 reason = value(pipe, field, text, &v);
         if (reason) fail(scan, field, reason);
         scan->value[field->leaf] = v;

@@ -1,0 +1,70 @@
+// tests/e2e/postgres_server.mjs: a real PostgreSQL of its own for a test: in a temporary folder, on
+// loopback, never as root (it refuses to be).
+import { execFileSync } from 'node:child_process';
+import { chownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { freePort, start, until } from './lib.mjs';
+
+const versions = () => {
+  try {
+    return readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a));
+  } catch {
+    return [];
+  }
+};
+const id = (flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
+
+export class Postgres {
+  // `users`: { name: password }; the superuser `boss` needs none.
+  static async new(users = {}) {
+    const pg = new Postgres();
+    const [version] = versions();
+    if (!version) throw new Error('install postgresql-15 (tests/setup.sh test)');
+    pg.bin = `/usr/lib/postgresql/${version}/bin`;
+    pg.root = process.getuid() === 0;
+    pg.who = pg.root ? { uid: id('-u'), gid: id('-g') } : {};
+    pg.dir = mkdtempSync(path.join(os.tmpdir(), 'tutti-pg-'));
+    if (pg.root) chownSync(pg.dir, pg.who.uid, pg.who.gid);
+    pg.data = path.join(pg.dir, 'data');
+    pg.port = await freePort();
+    const quiet = { ...pg.who, cwd: pg.dir, stdio: 'ignore' };
+    execFileSync(`${pg.bin}/initdb`, ['-D', pg.data, '-U', 'boss', '-A', 'trust', '-E', 'UTF8', '--locale=C', '-N'], quiet);
+    writeFileSync(path.join(pg.data, 'pg_hba.conf'),
+      'local all all trust\nhost all boss 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n');
+    await pg.up();
+    for (const [name, password] of Object.entries(users)) pg.sql(`create role ${name} login password '${password}'`);
+    return pg;
+  }
+
+  async up() {
+    this.child = start(`${this.bin}/postgres`, ['-D', this.data, '-p', String(this.port), '-k', this.dir,
+      '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off', '-c', 'max_connections=40'], { ...this.who, cwd: this.dir });
+    await until('postgres answers', () => {
+      try {
+        return this.sql('select 1') === '1';
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  sql(text) {
+    return execFileSync('psql', ['-X', '-A', '-t', '-q', '-v', 'ON_ERROR_STOP=1', '-h', this.dir, '-p', String(this.port),
+      '-U', 'boss', '-d', 'postgres', '-c', text], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  }
+
+  url(user = 'boss', password = '') {
+    return `postgres://${user}${password && `:${password}`}@127.0.0.1:${this.port}/postgres`;
+  }
+
+  async down() { // "immediate": as a crash, but its helpers go with it
+    this.child.kill('SIGQUIT');
+    await this.child.exited;
+  }
+
+  async end() {
+    await this.down();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
