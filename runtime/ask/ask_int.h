@@ -3,6 +3,7 @@
 #define TUTTI_ASK_ASK_INT_H
 
 #include "ask/ask.h"
+#include "ask/web_client.h"
 
 #include <sqlite3.h>
 
@@ -21,8 +22,8 @@ struct Asker {
         const RtAskInfo *ask;
         sqlite3_stmt *stmt;
     } questions[ASK_QUESTIONS_MAX]; /* prepared */
-    void *curl, *handle;            /* libcurl, and a handle of it */
     struct AskPools *pools;         /* PostgreSQL; NULL until it is asked */
+    WebClient *client;              /* once something was asked over HTTP */
 };
 
 bool ask__over(const Asker *asker); /* the deadline has passed, or everything stops */

@@ -1,87 +1,25 @@
-/* runtime/ask/web.c: questions over HTTP(S), by the libcurl of the system.
+/* runtime/ask/web.c: questions over HTTP(S).
  *
- * It is loaded when the first such question is asked, so nobody else needs it. The answer is a JSON
- * object, or an array of them; cells are its members by name. */
+ * The answer is a JSON object, or an array of them; cells are its members by name. */
 #include "ask/ask_int.h"
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "base/mem.h"
-
-#include <dlfcn.h>
 
 enum { BODY_MAX = 4 << 20, URL_MAX = 16 << 10 };
-/* Numbers of curl/curl.h, which are part of its ABI. */
-enum {
-    OPT_WRITEDATA = 10001,
-    OPT_URL = 10002,
-    OPT_POSTFIELDS = 10015,
-    OPT_USERAGENT = 10018,
-    OPT_HTTPHEADER = 10023,
-    OPT_HTTPGET = 80,
-    OPT_POSTFIELDSIZE = 60,
-    OPT_NOSIGNAL = 99,
-    OPT_TIMEOUT_MS = 155,
-    OPT_PROTOCOLS = 181, /* 1 http, 2 https */
-    OPT_WRITEFUNCTION = 20011,
-    INFO_CODE = 0x200002,
-    CODE_MALFORMED = 3,
-    CODE_PROTOCOL = 1,
-    CODE_TIMEDOUT = 28
-};
-
-typedef struct Curl {
-    void *library;
-    void *(*init)(void);
-    int (*setopt)(void *, int, ...);
-    int (*perform)(void *);
-    int (*getinfo)(void *, int, ...);
-    const char *(*error)(int);
-    void (*cleanup)(void *);
-    void *(*append)(void *, const char *);
-    void (*free_all)(void *);
-} Curl;
-
-static bool symbol(Curl *curl, const char *name, void *ret)
-{
-    void *found = dlsym(curl->library, name);
-    memcpy(ret, &found, sizeof found); /* a function pointer; POSIX says it fits */
-    return found != NULL;
-}
-
 MUST static Status load(Asker *asker, Diag *diag)
 {
-    static const char *const names[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
-    if (asker->curl) return ST_OK;
-    Curl *curl = mem_zalloc(1, sizeof *curl);
-    if (!curl) return diag_set(diag, ST_NO_MEMORY, "no memory for libcurl");
-    for (size_t i = 0; i < COUNT_OF(names) && !curl->library; i++)
-        curl->library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
-    bool fine = curl->library && symbol(curl, "curl_easy_init", &curl->init) &&
-                symbol(curl, "curl_easy_setopt", &curl->setopt) &&
-                symbol(curl, "curl_easy_perform", &curl->perform) &&
-                symbol(curl, "curl_easy_getinfo", &curl->getinfo) &&
-                symbol(curl, "curl_easy_strerror", &curl->error) &&
-                symbol(curl, "curl_easy_cleanup", &curl->cleanup) &&
-                symbol(curl, "curl_slist_append", &curl->append) &&
-                symbol(curl, "curl_slist_free_all", &curl->free_all);
-    if (fine) asker->handle = curl->init();
-    if (!asker->handle) {
-        if (curl->library) dlclose(curl->library);
-        mem_free(curl);
-        return diag_set(diag, ST_UNSUPPORTED, "`ask http` needs libcurl.so.4, which is not here");
-    }
-    asker->curl = curl;
-    return ST_OK;
+    if (asker->client) return ST_OK;
+    Status st = web_client_new(&asker->client, diag);
+    if (st == ST_UNSUPPORTED)
+        return diag_set(diag, st, "`ask http` needs libcurl.so.4, which is not here");
+    return st;
 }
 
 void ask__web_done(Asker *asker)
 {
-    Curl *curl = asker->curl;
-    if (!curl) return;
-    curl->cleanup(asker->handle);
-    mem_free(curl); /* the library stays: others may have it open, and it has threads' data */
-    asker->curl = asker->handle = NULL;
+    web_client_free(asker->client);
+    asker->client = NULL;
 }
 
 static bool is_plain(char ch)
@@ -130,49 +68,17 @@ static void fill_in(const RtAskInfo *ask, const RtValue *values, u32 count, Buf 
     buf_char(url, 0);
 }
 
-static size_t on_bytes(const char *bytes, size_t size, size_t count, void *ctx)
-{
-    Buf *body = ctx;
-    buf_add(body, bytes, size * count);
-    return body->failed ? 0 : size * count;
-}
-
 MUST static Status fetch(Asker *asker, const RtAskInfo *ask, const char *url, Str body, Buf *answer,
                          Diag *diag)
 {
-    Curl *curl = asker->curl;
-    void *h = asker->handle, *fields = NULL;
-    bool post = str_is(str_from(ask->target), "post");
-    int64_t left_ms = (asker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
+    WebCall call = {.url = url,
+                    .post = str_is(str_from(ask->target), "post"),
+                    .body = body,
+                    .timeout_ms = (asker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS};
     long code = 0;
-    (void)curl->setopt(h, OPT_URL, url);
-    (void)curl->setopt(h, OPT_NOSIGNAL, 1L);
-    (void)curl->setopt(h, OPT_PROTOCOLS, 3L);
-    (void)curl->setopt(h, OPT_TIMEOUT_MS, (long)(left_ms < 1 ? 1 : left_ms));
-    (void)curl->setopt(h, OPT_USERAGENT, "tutti");
-    (void)curl->setopt(h, OPT_WRITEFUNCTION, on_bytes);
-    (void)curl->setopt(h, OPT_WRITEDATA, answer);
-    fields = curl->append(NULL, "Accept: application/json");
-    if (post) {
-        fields = curl->append(fields, "Content-Type: application/json");
-        (void)curl->setopt(h, OPT_POSTFIELDS, body.ptr ? body.ptr : "");
-        (void)curl->setopt(h, OPT_POSTFIELDSIZE, (long)body.len);
-    } else {
-        (void)curl->setopt(h, OPT_HTTPGET, 1L);
-    }
-    (void)curl->setopt(h, OPT_HTTPHEADER, fields);
-    int failed = curl->perform(h);
-    if (!failed) (void)curl->getinfo(h, INFO_CODE, &code);
-    (void)curl->setopt(h, OPT_HTTPHEADER, NULL);
-    curl->free_all(fields);
-    if (answer->failed) return diag_set(diag, ST_LIMIT, "the answer is longer than 4 MiB");
-    if (failed)
-        return diag_set(diag,
-                        failed == CODE_TIMEDOUT                               ? ST_TIMEOUT
-                        : failed == CODE_MALFORMED || failed == CODE_PROTOCOL ? ST_INVALID
-                                                                              : ST_UNAVAILABLE,
-                        "%s", curl->error(failed));
-    if (code >= 200 && code < 300) return ST_OK;
+    Status st = web_client_call(asker->client, &call, answer, &code, diag);
+    if (answer->failed) return diag_set(diag, st, "the answer is longer than 4 MiB");
+    if (st || (code >= 200 && code < 300)) return st;
     bool later = code >= 500 || code == 429;
     return diag_set(diag, later ? ST_UNAVAILABLE : ST_INVALID, "the server answered %ld", code);
 }
