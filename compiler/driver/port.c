@@ -14,6 +14,7 @@
 #include "compiler/emit_c/emit.h"
 #include "compiler/graph/graph.h"
 #include "compiler/interp/interp.h"
+#include "compiler/report/report.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -172,41 +173,70 @@ static void check_trust(const IrProgram *program, Str text, DiagList *diags)
                    "this server takes no functions in C; `tutti serve --extern-c` would");
 }
 
+typedef struct Read { /* a text, as far as it was understood */
+    SourceSet sources;
+    DiagList diags;
+    Source *source;
+    const AstFile *tree;
+    IrProgram *program; /* NULL unless it has no errors */
+} Read;
+
+MUST static Status read_text(Arena *arena, Str file, Str text, Read *read, Diag *diag)
+{
+    *read = (Read){0};
+    source_set_init(&read->sources, arena);
+    read->sources.sealed = true;
+    Status st = source_add(&read->sources, file, text, &read->source, diag);
+    if (!st) st = bundle_open(read->source, diag);
+    if (st) return st;
+    diag_list_init(&read->diags, arena, &read->sources);
+    CompileOptions options = {.diag = diag, .ret_ast = &read->tree};
+    st = compile_source(arena, read->source, &read->diags, &options, &read->program);
+    if (!st && read->program) check_trust(read->program, text, &read->diags);
+    if (read->diags.error_count) read->program = NULL;
+    return st;
+}
+
 static Status build(void *ctx, Arena *arena, Str file, Str text, const Wish *wish,
                     ProgramCompiled *ret_compiled, Diag *diag)
 {
     (void)ctx;
-    SourceSet sources;
-    DiagList diags;
-    Source *source;
-    source_set_init(&sources, arena);
-    sources.sealed = true;
-    Status st = source_add(&sources, file, text, &source, diag);
-    if (!st) {
-        st = bundle_open(source, diag);
-    }
-    if (st) {
-        return st;
-    }
-    diag_list_init(&diags, arena, &sources);
-    IrProgram *program = NULL;
-    const AstFile *file_tree = NULL;
-    CompileOptions options = {.diag = diag, .ret_ast = &file_tree};
-    st = compile_source(arena, source, &diags, &options, &program);
-    if (st) {
-        return st;
-    }
-    if (program) check_trust(program, text, &diags);
-    ProgramCompiled compiled = {.ok = diags.error_count == 0 && program};
-    compiled.problems = problems(arena, source, &diags);
+    Read read;
+    Status st = read_text(arena, file, text, &read, diag);
+    if (st) return st;
+    ProgramCompiled compiled = {.ok = read.program != NULL};
+    compiled.problems = problems(arena, read.source, &read.diags);
     if (compiled.ok) {
-        compiled.graph = graph_of(arena, program, file_tree);
-        st = make(arena, program, wish, &compiled, diag);
+        compiled.graph = graph_of(arena, read.program, read.tree);
+        st = make(arena, read.program, wish, &compiled, diag);
     }
-    if (!st) {
-        *ret_compiled = compiled;
-    }
+    if (!st) *ret_compiled = compiled;
     return st;
+}
+
+static Status preview(void *ctx, Arena *arena, Str file, Str old, Str text,
+                      ProgramPreview *ret_preview, Diag *diag)
+{
+    (void)ctx;
+    Read was = {0}, is;
+    AUTO_BUF Buf changes, sentences;
+    buf_init(&changes, PORT_JSON_BYTES);
+    buf_init(&sentences, PORT_JSON_BYTES);
+    Status st = read_text(arena, file, text, &is, diag);
+    if (!st && old.len) st = read_text(arena, file, old, &was, diag);
+    if (st) return st;
+    ProgramPreview one = {.ok = is.program != NULL};
+    one.problems = problems(arena, is.source, &is.diags);
+    if (one.ok) st = report_diff(was.program, is.program, true, &changes, diag);
+    if (one.ok && !st) st = report_diff(was.program, is.program, false, &sentences, diag);
+    if (st) return st;
+    if (one.ok) {
+        one.changes = arena_str(arena, str_trim(buf_view(&changes)));
+        one.text = arena_str(arena, buf_view(&sentences));
+        if (!one.changes.ptr || !one.text.ptr) return ST_NO_MEMORY;
+    }
+    *ret_preview = one;
+    return ST_OK;
 }
 
 static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
@@ -230,7 +260,7 @@ void port_trust_c(const LiteProgram *programs, size_t count, bool any)
 
 const ProgramCompiler *port_compiler(const char *data_dir, EngineKind wanted)
 {
-    static const ProgramCompiler table = {.compile = compile, .learn = learn};
+    static const ProgramCompiler table = {.compile = compile, .learn = learn, .preview = preview};
     folder = data_dir;
     engine = wanted;
     start_on_interp = wanted == ENGINE_BEST;

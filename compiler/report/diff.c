@@ -329,7 +329,7 @@ static void compare(Compare *c)
         begin(c, name, "added", "added");
         lists(c, NULL, &c->new.linked->pipelines[i]);
     }
-    for (uint32_t i = 0; i < c->old.program->pipeline_count; i++) {
+    for (uint32_t i = 0; c->old.program && i < c->old.program->pipeline_count; i++) {
         Str name = c->old.program->pipelines[i].name;
         if (pipeline_named(c->new.program, name) != NO_INDEX) continue;
         begin(c, name, "removed", "removed");
@@ -340,10 +340,10 @@ static void compare(Compare *c)
 Status report_diff(const IrProgram *old, const IrProgram *new, bool as_json, Buf *out, Diag *diag)
 {
     JsonOut json;
-    Linked *a, *b;
+    Linked *a = NULL, *b = NULL;
     Arena *arena = arena_new(0, (size_t)512 << 20);
     if (!arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
-    Status st = link_program(old, arena, &a, diag);
+    Status st = old ? link_program(old, arena, &a, diag) : ST_OK;
     if (!st) st = link_program(new, arena, &b, diag);
     if (!st) {
         json_out_init(&json, out);

@@ -11,8 +11,8 @@
  * lines of its input, from which layouts are learnt; empty: the declared order. */
 MUST Status report_explain(const IrProgram *program, Str pipeline, Str sample, Buf *out,
                            Diag *diag);
-/* What a deploy of `new` over `old` would do: pipelines added, removed, changed; sources and sinks;
- * state kept or dropped, and why. */
+/* What a deploy of `new` over `old` (NULL: nothing runs) would do: pipelines added, removed,
+ * changed; sources and sinks; state kept or dropped, and why. */
 MUST Status report_diff(const IrProgram *old, const IrProgram *new, bool as_json, Buf *out,
                         Diag *diag);
 /* Nodes and wires as text. */

@@ -30,6 +30,14 @@ typedef struct ProgramSample {
     Str pipeline, lines;
 } ProgramSample;
 
+/* What a deploy would do, without doing it. */
+typedef struct ProgramPreview {
+    bool ok; /* the new text has no errors; false: `problems` says which, nothing else is set */
+    Str problems; /* as above */
+    Str changes;  /* JSON as of `tutti diff --json` */
+    Str text;     /* the same in sentences */
+} ProgramPreview;
+
 typedef enum ProgramLink { PROGRAM_CHECK, PROGRAM_QUICK, PROGRAM_FULL } ProgramLink;
 
 typedef struct ProgramCompiler {
@@ -41,6 +49,10 @@ typedef struct ProgramCompiler {
     /* As PROGRAM_FULL, with what samples teach. NULL: this compiler does not learn. */
     Status (*learn)(void *ctx, Arena *arena, Str file, Str text, const ProgramSample *samples,
                     size_t count, ProgramCompiled *ret_compiled, Diag *diag);
+    /* Of `text` over `old`, which runs now; empty: nothing does, or it is not understood any more.
+     * NULL: this compiler takes no other programs than it carries. */
+    Status (*preview)(void *ctx, Arena *arena, Str file, Str old, Str text,
+                      ProgramPreview *ret_preview, Diag *diag);
     void *ctx;
 } ProgramCompiler;
 

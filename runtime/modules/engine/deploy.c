@@ -44,20 +44,6 @@ struct EngJob {
 };
 typedef struct EngJob EngJob;
 
-const StoreMigration engine__migrations[] = {
-    {1, "init",
-     "create table engine_program(file text primary key, version integer not null, "
-     "hash text not null);"
-     "create table engine_version(file text not null, version integer not null, "
-     "hash text not null, at integer not null, by text not null, text text not null, "
-     "primary key(file, version));"
-     "create table engine_pipeline(name text primary key, file text not null, "
-     "wanted integer not null);"
-     "create table engine_dead(id integer primary key autoincrement, pipeline text not null, "
-     "at integer not null, stage text, reason text not null, field text, message text, raw text);"
-     "create index engine_dead_pipeline on engine_dead(pipeline, id);"},
-    {0}};
-
 /* ---- jobs ---- */
 
 static void job_next(Engine *engine);
@@ -212,20 +198,6 @@ static Status make_items(EngJob *job)
     return ST_OK;
 }
 
-static Status bind_and_step(StoreConn *conn, const char *sql, Str a, Str b, int64_t c, Diag *diag)
-{
-    StoreStmt *stmt;
-    Status st = store_prepare(conn, sql, &stmt, diag);
-    if (st) {
-        return st;
-    }
-    bool row;
-    store_bind_str(stmt, 1, a);
-    store_bind_str(stmt, 2, b);
-    store_bind_int(stmt, 3, c);
-    return store_step(stmt, &row, diag);
-}
-
 static Status next_number(StoreConn *conn, EngJob *job, bool *ret_same, Diag *diag)
 {
     StoreStmt *stmt;
@@ -257,10 +229,11 @@ static Status deploy_job(StoreConn *conn, void *ctx, Diag *diag)
     StoreStmt *stmt;
     bool row;
     if (!st && !same) {
-        st = bind_and_step(conn,
-                           "insert into engine_program(file, hash, version) values(?1, ?2, ?3) on "
-                           "conflict(file) do update set hash = ?2, version = ?3",
-                           job->file, hash, job->number, diag);
+        st = engine__bind_and_step(
+            conn,
+            "insert into engine_program(file, hash, version) values(?1, ?2, ?3) on "
+            "conflict(file) do update set hash = ?2, version = ?3",
+            job->file, hash, job->number, diag);
         if (!st) {
             st = store_prepare(conn,
                                "insert into engine_version(file, version, hash, at, by, text) "
@@ -277,23 +250,25 @@ static Status deploy_job(StoreConn *conn, void *ctx, Diag *diag)
             st = store_step(stmt, &row, diag);
         }
         if (!st) {
-            st = bind_and_step(conn,
-                               "delete from engine_version where file = ?1 and ?2 = ?2 and "
-                               "version <= ?3",
-                               job->file, hash, (int64_t)job->number - job->keep_versions, diag);
+            st = engine__bind_and_step(conn,
+                                       "delete from engine_version where file = ?1 and ?2 = ?2 and "
+                                       "version <= ?3",
+                                       job->file, hash, (int64_t)job->number - job->keep_versions,
+                                       diag);
         }
     }
     for (uint32_t i = 0; !st && i < job->item_count; i++) {
         const EngPipe *pipe = job->items[i].pipe;
-        st = bind_and_step(conn,
-                           "insert into engine_pipeline(name, file, wanted) values(?1, ?2, ?3) on "
-                           "conflict(name) do update set file = ?2",
-                           str_from(pipe->name), job->file, 1, diag);
+        st = engine__bind_and_step(
+            conn,
+            "insert into engine_pipeline(name, file, wanted) values(?1, ?2, ?3) on "
+            "conflict(name) do update set file = ?2",
+            str_from(pipe->name), job->file, 1, diag);
     }
     for (uint32_t i = 0; !st && i < job->drop_count; i++) {
-        st = bind_and_step(conn,
-                           "delete from engine_pipeline where name = ?1 and file = ?2 and ?3 = ?3",
-                           job->drops[i], job->file, 0, diag);
+        st = engine__bind_and_step(
+            conn, "delete from engine_pipeline where name = ?1 and file = ?2 and ?3 = ?3",
+            job->drops[i], job->file, 0, diag);
     }
     return st;
 }
@@ -327,6 +302,11 @@ static int by_name(const void *a, const void *b)
 {
     const EngPipe *const *x = a, *const *y = b;
     return strcmp((*x)->name, (*y)->name);
+}
+
+void engine__sort(Engine *engine)
+{
+    qsort(engine->pipes, engine->pipe_count, sizeof(*engine->pipes), by_name);
 }
 
 static void apply(EngJob *job)
@@ -368,7 +348,7 @@ static void apply(EngJob *job)
         }
         engine__event(engine, "engine.deployed", pipe);
     }
-    qsort(engine->pipes, engine->pipe_count, sizeof(*engine->pipes), by_name);
+    engine__sort(engine);
     if (version->quick) {
         engine__tune_later(engine);
     }
@@ -477,7 +457,7 @@ static Status remove_job(StoreConn *conn, void *ctx, Diag *diag)
         "delete from engine_version where file = ?1 and ?2 = ?2 and ?3 = ?3"};
     Status st = ST_OK;
     for (size_t i = 0; !st && i < COUNT_OF(sqls); i++) {
-        st = bind_and_step(conn, sqls[i], job->file, job->file, 0, diag);
+        st = engine__bind_and_step(conn, sqls[i], job->file, job->file, 0, diag);
     }
     return st;
 }
@@ -582,8 +562,7 @@ static EngJob *job_new(Engine *engine, JobKind kind, Req *req)
     return job;
 }
 
-/* A program's name: its file's name without folder; made from the first pipeline when missing. */
-static Str file_name(Arena *arena, Str file, Str text)
+Str engine__file_name(Arena *arena, Str file, Str text)
 {
     const char *slash = file.len ? memrchr(file.ptr, '/', file.len) : NULL;
     if (slash) {
@@ -612,7 +591,7 @@ void engine__op_deploy(void *self, Req *req)
         return;
     }
     Str text = json_str(req->in, "text", STR(""));
-    job->file = file_name(job->arena, json_str(req->in, "file", STR("")), text);
+    job->file = engine__file_name(job->arena, json_str(req->in, "file", STR("")), text);
     job->text = arena_str(job->arena, text);
     job->user = arena_str(job->arena, req->caller.user.len ? req->caller.user : STR("system"));
     if (!job->file.ptr || !job->text.ptr || !job->user.ptr) {
@@ -621,6 +600,20 @@ void engine__op_deploy(void *self, Req *req)
         return;
     }
     job_add(job);
+}
+
+Status engine__job_restore(Engine *engine, Str file, Str text, uint32_t number)
+{
+    EngJob *job = job_new(engine, JOB_RESTORE, NULL);
+    if (!job) {
+        return ST_LIMIT;
+    }
+    job->file = arena_str(job->arena, file);
+    job->text = arena_str(job->arena, text);
+    job->number = number;
+    engine->restore_left++;
+    job_add(job);
+    return ST_OK;
 }
 
 void engine__op_remove(void *self, Req *req)
@@ -638,270 +631,4 @@ void engine__op_remove(void *self, Req *req)
     }
     job->file = arena_str(job->arena, str_from(pipe->file));
     job_add(job);
-}
-
-/* ---- check: compiles without linking, any number at once ---- */
-
-typedef struct CheckJob {
-    const Engine *engine;
-    Req *req;
-    Str file, text;
-    ProgramCompiled compiled;
-    Status status;
-    Diag diag;
-} CheckJob;
-
-static void check_work(void *ctx)
-{
-    CheckJob *job = ctx;
-    const ProgramCompiler *compiler = job->engine->compiler;
-    job->status = compiler ? compiler->compile(compiler->ctx, job->req->arena, job->file, job->text,
-                                               PROGRAM_CHECK, &job->compiled, &job->diag)
-                           : diag_set(&job->diag, ST_UNSUPPORTED, "this program has no compiler");
-}
-
-static void check_done(void *ctx)
-{
-    CheckJob *job = ctx;
-    if (job->status) {
-        req_fail(job->req, job->status, "%s", job->diag.text);
-        return;
-    }
-    AUTO_BUF Buf body;
-    buf_init(&body, BUS_BODY_BYTES_MAX);
-    JsonOut json;
-    json_out_init(&json, &body);
-    json_begin_object(&json);
-    json_field_bool(&json, "ok", job->compiled.ok);
-    json_key(&json, "problems");
-    json_put_raw(&json, job->compiled.problems.len ? job->compiled.problems : STR("[]"));
-    json_key(&json, "graph");
-    json_put_raw(&json, job->compiled.graph.len ? job->compiled.graph : STR("null"));
-    json_end(&json);
-    req_answer(job->req, buf_view(&body));
-}
-
-void engine__op_check(void *self, Req *req)
-{
-    CheckJob *job = arena_one(req->arena, CheckJob);
-    if (!job) {
-        req_fail(req, ST_NO_MEMORY, "out of memory");
-        return;
-    }
-    job->engine = self;
-    job->req = req;
-    job->text = json_str(req->in, "text", STR(""));
-    job->file = file_name(req->arena, json_str(req->in, "file", STR("")), job->text);
-    Status st = loop_work(job->engine->env->loop, check_work, check_done, job);
-    if (st) {
-        req_fail(req, st, "too much at once, try again");
-    }
-}
-
-/* ---- start-up ---- */
-
-typedef struct RestoreRow {
-    struct RestoreRow *next;
-    Str file, text;
-    uint32_t version;
-} RestoreRow;
-
-typedef struct RestoreRead {
-    Engine *engine;
-    Arena *arena;
-    RestoreRow *first;
-    struct RestorePipe {
-        struct RestorePipe *next;
-        Str name, file;
-        bool wanted;
-    } * pipes;
-} RestoreRead;
-
-static Status restore_job(StoreConn *conn, void *ctx, Diag *diag)
-{
-    RestoreRead *read = ctx;
-    StoreStmt *stmt;
-    Status st = store_prepare(conn,
-                              "select p.file, p.version, v.text from engine_program p join "
-                              "engine_version v on v.file = p.file and v.version = p.version "
-                              "order by p.file desc",
-                              &stmt, diag);
-    bool row = true;
-    while (!st && !(st = store_step(stmt, &row, diag)) && row) {
-        RestoreRow *one = arena_one(read->arena, RestoreRow);
-        if (!one) {
-            return ST_NO_MEMORY;
-        }
-        one->file = arena_str(read->arena, store_str(stmt, 0));
-        one->version = (uint32_t)store_int(stmt, 1);
-        one->text = arena_str(read->arena, store_str(stmt, 2));
-        one->next = read->first;
-        read->first = one;
-    }
-    if (!st) {
-        st = store_prepare(conn, "select name, file, wanted from engine_pipeline", &stmt, diag);
-    }
-    row = true;
-    while (!st && !(st = store_step(stmt, &row, diag)) && row) {
-        struct RestorePipe *one = arena_one(read->arena, struct RestorePipe);
-        if (!one) {
-            return ST_NO_MEMORY;
-        }
-        one->name = arena_str(read->arena, store_str(stmt, 0));
-        one->file = arena_str(read->arena, store_str(stmt, 1));
-        one->wanted = store_int(stmt, 2) != 0;
-        one->next = read->pipes;
-        read->pipes = one;
-    }
-    return st;
-}
-
-Status engine__restore(Engine *engine, Diag *diag)
-{
-    RestoreRead read = {.engine = engine, .arena = arena_new(0, (size_t)512 << 20)};
-    if (!read.arena) {
-        return diag_set(diag, ST_NO_MEMORY, "no memory for the stored programs");
-    }
-    Status st = store_run_now(engine->env->store, restore_job, &read, diag);
-    for (struct RestorePipe *one = read.pipes; !st && one; one = one->next) {
-        EngPipe *pipe = NULL;
-        st = engine__pipe_new(engine, one->name, one->file, &pipe);
-        if (!st) {
-            pipe->wanted = one->wanted;
-            engine->pipes[engine->pipe_count++] = pipe;
-        }
-    }
-    qsort(engine->pipes, engine->pipe_count, sizeof(*engine->pipes), by_name);
-    for (RestoreRow *row = read.first; !st && row; row = row->next) {
-        EngJob *job = job_new(engine, JOB_RESTORE, NULL);
-        if (!job) {
-            st = diag_set(diag, ST_LIMIT, "too many stored programs");
-            break;
-        }
-        job->file = arena_str(job->arena, row->file);
-        job->text = arena_str(job->arena, row->text);
-        job->number = row->version;
-        engine->restore_left++;
-        job_add(job);
-    }
-    engine->restored = engine->restore_left == 0;
-    arena_free(read.arena);
-    return st;
-}
-
-void engine__op_restored(void *self, Req *req)
-{
-    Engine *engine = self;
-    if (engine->restored) {
-        req_answer(req, STR("{}"));
-    } else if (engine->restored_req_count < COUNT_OF(engine->restored_req)) {
-        engine->restored_req[engine->restored_req_count++] = req;
-    } else {
-        req_fail(req, ST_BUSY, "too many wait");
-    }
-}
-
-/* ---- small writes ---- */
-
-typedef struct Wanted {
-    bool wanted;
-    char name[ENGINE_NAME_BYTES_MAX + 1];
-} Wanted;
-
-static Status wanted_job(StoreConn *conn, void *ctx, Diag *diag)
-{
-    const Wanted *job = ctx;
-    return bind_and_step(conn, "update engine_pipeline set wanted = ?3 where name = ?1 and ?2 = ?2",
-                         str_from(job->name), STR(""), job->wanted, diag);
-}
-
-static void wanted_done(void *ctx, Status status, const Diag *diag)
-{
-    (void)status;
-    (void)diag;
-    mem_free(ctx);
-}
-
-void engine__store_wanted(EngPipe *pipe)
-{
-    Wanted *job = mem_zalloc(1, sizeof(*job));
-    if (!job) {
-        return;
-    }
-    job->wanted = pipe->wanted;
-    (void)snprintf(job->name, sizeof(job->name), "%s", pipe->name);
-    if (store_write(pipe->engine->env->store, wanted_job, wanted_done, job)) {
-        mem_free(job);
-    }
-}
-
-/* ---- versions ---- */
-
-typedef struct Versions {
-    Req *req;
-    Str file;
-    Buf out;
-} Versions;
-
-static Status versions_job(StoreConn *conn, void *ctx, Diag *diag)
-{
-    Versions *job = ctx;
-    StoreStmt *stmt;
-    Status st = store_prepare(conn,
-                              "select version, hash, at, by, length(text) from engine_version "
-                              "where file = ?1 order by version desc",
-                              &stmt, diag);
-    if (st) {
-        return st;
-    }
-    store_bind_str(stmt, 1, job->file);
-    JsonOut json;
-    json_out_init(&json, &job->out);
-    json_begin_object(&json);
-    json_field_str(&json, "file", job->file);
-    json_key(&json, "versions");
-    json_begin_array(&json);
-    bool row = true;
-    while (!(st = store_step(stmt, &row, diag)) && row) {
-        json_begin_object(&json);
-        json_field_int(&json, "version", store_int(stmt, 0));
-        json_field_str(&json, "hash", store_str(stmt, 1));
-        json_field_int(&json, "time", store_int(stmt, 2));
-        json_field_str(&json, "by", store_str(stmt, 3));
-        json_field_int(&json, "bytes", store_int(stmt, 4));
-        json_end(&json);
-    }
-    json_end(&json);
-    json_end(&json);
-    return st;
-}
-
-static void versions_done(void *ctx, Status status, const Diag *diag)
-{
-    Versions *job = ctx;
-    if (status) {
-        req_fail(job->req, status, "%s", diag && diag->text[0] ? diag->text : status_text(status));
-    } else {
-        req_answer(job->req, buf_view(&job->out));
-    }
-    buf_done(&job->out);
-    mem_free(job);
-}
-
-void engine__op_versions(void *self, Req *req)
-{
-    Engine *engine = self;
-    const EngPipe *pipe = engine__pipe_find(engine, json_str(req->in, "name", STR("")));
-    Versions *job = pipe ? mem_zalloc(1, sizeof(*job)) : NULL;
-    if (!job) {
-        req_fail(req, pipe ? ST_NO_MEMORY : ST_NOT_FOUND, "no such pipeline");
-        return;
-    }
-    job->req = req;
-    job->file = arena_str(req->arena, str_from(pipe->file));
-    buf_init(&job->out, BUS_BODY_BYTES_MAX);
-    if (store_read(engine->env->store, versions_job, versions_done, job)) {
-        req_fail(req, ST_BUSY, "the store is busy");
-        mem_free(job);
-    }
 }

@@ -287,6 +287,16 @@ static const Field check_out[] = {
     {"problems", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "errors, warnings, notes"},
     {"graph", FIELD_ANY, 0, 0, 0, "nodes and wires, or null"},
     {0}};
+static const Field preview_out[] = {
+    {"ok", FIELD_BOOL, FIELD_REQUIRED, 0, 0, "it has no errors"},
+    {"problems", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "errors, warnings, notes"},
+    {"file", FIELD_STR, FIELD_REQUIRED, 0, 0, "the program it would replace, or be"},
+    {"version", FIELD_INT, FIELD_REQUIRED, 0, 0, "of it that runs; 0 = none"},
+    {"same", FIELD_BOOL, FIELD_REQUIRED, 0, 0, "this very text runs"},
+    {"changes", FIELD_ANY, 0, 0, 0, "pipelines, ends, state; as `tutti diff --json`, or null"},
+    {"text", FIELD_STR, FIELD_REQUIRED, 0, 0, "the changes in sentences"},
+    {"taken", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "pipelines another program has: refused"},
+    {0}};
 static const Field deploy_out[] = {
     {"deployed", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "names of its pipelines"},
     {"version", FIELD_INT, 0, 0, 0, "of the program"},
@@ -360,6 +370,8 @@ static const ModOp ops[] = {
      "one pipeline with text, graph and problems"},
     {"engine.check", engine__op_check, text_in, check_out, 15000, ROLE_VIEW, OP_READ,
      "checks a program without deploying it"},
+    {"engine.preview", engine__op_preview, text_in, preview_out, 15000, ROLE_VIEW, OP_READ,
+     "what a deploy would change, and what state it would keep"},
     {"engine.deploy", engine__op_deploy, text_in, deploy_out, 60000, ROLE_ENGINEER, OP_DURABLE,
      "compiles a program and runs its pipelines; running ones change over without a gap"},
     {"engine.start", engine__op_start, name_in, summary_out, 15000, ROLE_OPERATE, 0,
@@ -398,6 +410,7 @@ static const ModRoute routes[] = {
     {"GET", "/api/v1/pipelines", "engine.list", NULL},
     {"POST", "/api/v1/pipelines", "engine.deploy", NULL},
     {"POST", "/api/v1/pipelines/check", "engine.check", NULL},
+    {"POST", "/api/v1/pipelines/preview", "engine.preview", NULL},
     {"GET", "/api/v1/pipelines/{name}", "engine.get", NULL},
     {"DELETE", "/api/v1/pipelines/{name}", "engine.remove", NULL},
     {"POST", "/api/v1/pipelines/{name}/start", "engine.start", NULL},

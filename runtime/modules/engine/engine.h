@@ -469,6 +469,14 @@ struct Engine {
 };
 
 MUST Status engine__restore(Engine *engine, Diag *diag);
+/* A stored program to be compiled and run when its turn comes. */
+MUST Status engine__job_restore(Engine *engine, Str file, Str text, uint32_t number);
+void engine__sort(Engine *engine); /* its pipelines, by name */
+/* A program's name: its file's name without folder; made from the first pipeline when missing. */
+Str engine__file_name(Arena *arena, Str file, Str text);
+/* A statement without a result, on the store's thread; it must use all three parameters. */
+MUST Status engine__bind_and_step(StoreConn *conn, const char *sql, Str a, Str b, int64_t c,
+                                  Diag *diag);
 void engine__jobs_close(Engine *engine);   /* forgets those that wait */
 void engine__jobs_abandon(Engine *engine); /* and lets go of the one at work */
 /* Once nothing was deployed for a moment: better code for the versions that were made quickly. */
@@ -484,6 +492,7 @@ void engine__learn_done(EngPipe *pipe);
 size_t engine__learn_samples(Engine *engine, const EngVersion *old, Arena *arena,
                              ProgramSample **ret_list);
 void engine__op_check(void *self, Req *req);
+void engine__op_preview(void *self, Req *req);
 void engine__op_deploy(void *self, Req *req);
 void engine__op_remove(void *self, Req *req);
 void engine__op_versions(void *self, Req *req);
