@@ -1,7 +1,5 @@
 /* compiler/driver/cmd_serve.c: `tutti serve` and `tutti run FILE...`: a Lite process in the
  * foreground, with the compiler in it. */
-#include "compiler/bundle.h"
-#include "compiler/compile.h"
 #include "compiler/driver/engine.h"
 #include "compiler/driver/port.h"
 
@@ -73,41 +71,6 @@ int cmd_serve(const Command *self, int argc, char **argv)
     return code >= 0 ? code : run_lite(&options);
 }
 
-/* Programs are checked before the process comes up, so that all mistakes are shown at once. */
-static int check_all(const Command *self, Front *front, const char **files, size_t count,
-                     Str **ret_texts)
-{
-    Diag diag = {0};
-    for (size_t i = 0; i < count; i++) {
-        Status st = front_add(front, files[i], &diag);
-        if (st) {
-            return driver_failed(self, st, &diag);
-        }
-    }
-    if (front->count == 0) {
-        return driver_usage(self, "no .tutti file in what was given");
-    }
-    Str *texts = *ret_texts = arena_many(front->arena, Str, front->count);
-    if (!texts) {
-        return driver_failed(self, ST_NO_MEMORY, NULL);
-    }
-    /* The whole compiler parses again and says what the parser said, and more. */
-    diag_list_init(&front->diags, front->arena, &front->sources);
-    for (uint32_t i = 0; i < front->count; i++) {
-        IrProgram *program = NULL;
-        CompileOptions options = {.diag = &diag};
-        Status st =
-            compile_source(front->arena, front->programs[i], &front->diags, &options, &program);
-        if (!st && program) {
-            st = bundle_text(front->arena, program, &texts[i], &diag);
-        }
-        if (st) {
-            return driver_failed(self, st, &diag);
-        }
-    }
-    return front->diags.error_count ? front_report(front) : EXIT_FINE;
-}
-
 /* Copies what must outlive the front, whose arena is large. */
 static LiteProgram *copy_programs(Arena *arena, const Front *front, const Str *texts)
 {
@@ -135,7 +98,7 @@ static int run_files(const Command *self, LiteOptions *options, const char **fil
         return driver_failed(self, ST_NO_MEMORY, &diag);
     }
     Str *texts = NULL;
-    int code = check_all(self, &front, files, count, &texts);
+    int code = driver_texts(self, &front, files, count, &texts);
     options->programs = code == EXIT_FINE ? copy_programs(arena, &front, texts) : NULL;
     options->program_count = front.count;
     front_close(&front);

@@ -55,6 +55,11 @@ MUST Status front_compile(Front *front, uint32_t file, IrProgram **ret_program, 
 int front_report(Front *front);
 void front_close(Front *front);
 
+/* Reads files and folders and checks them, so that all mistakes are shown at once; *ret_texts: one
+ * for each of front->programs, with the files it uses (bundle.h). An exit code. */
+int driver_texts(const Command *self, Front *front, const char *const *files, size_t count,
+                 Str **ret_texts);
+
 /* `tutti run` without --batch: a Lite process with these programs (cmd_serve.c). */
 int run_foreground(const Command *self, int argc, char **argv);
 

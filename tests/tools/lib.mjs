@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 export const top = fileURLToPath(new URL("../..", import.meta.url));
 const release = join(process.env.BUILD ?? join(top, "build"), "tutti");
-const sanitized = join(process.env.ASAN_BUILD ?? join(top, "build-asan"), "tutti");
+export const sanitized = join(process.env.ASAN_BUILD ?? join(top, "build-asan"), "tutti");
 
 const tests = [];
 export function test(name, fn) {
@@ -32,8 +32,8 @@ export async function runAll(only) {
 }
 
 /** Runs `tutti ARGS`: { code, out, err }. The sanitized one, unless the native compiler has to run. */
-export function tutti(args, { input = "", cwd, native = false } = {}) {
-    const run = spawnSync(native ? release : sanitized, args, { input, cwd, encoding: "utf8", maxBuffer: 256 << 20 });
+export function tutti(args, { input = "", cwd, env, native = false } = {}) {
+    const run = spawnSync(native ? release : sanitized, args, { input, cwd, env, encoding: "utf8", maxBuffer: 256 << 20 });
     if (run.error) throw run.error;
     if (run.signal || /AddressSanitizer|runtime error:/.test(run.stderr))
         throw new Error(`tutti ${args.join(" ")}: ${run.signal ?? ""}\n${run.stderr.slice(0, 4000)}`);
