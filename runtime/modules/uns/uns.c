@@ -173,8 +173,11 @@ static void uns_close(void *self)
     loop_timer_stop(uns->changed_timer);
     loop_timer_stop(uns->keep_timer);
     loop_timer_stop(uns->trim_timer);
-    for (uint32_t i = 0; i < uns->sample_count; i++) mem_free(uns->samples[i].path);
+    for (uint32_t i = 0; i < uns->name_count; i++) mem_free(uns->names[i].path);
+    mem_free(uns->names);
     mem_free(uns->samples);
+    series_work_free(uns->write_work);
+    series_work_free(uns->read_work);
     arena_free(uns->arena);
     uns_tree_done(&uns->tree);
 }
@@ -191,7 +194,12 @@ static const char uns_0001[] =
     "CREATE TABLE quarantine(id INTEGER PRIMARY KEY, table_name TEXT NOT NULL, at INTEGER NOT NULL,"
     " reason TEXT NOT NULL, row TEXT NOT NULL);";
 
-static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001}, {0}};
+static const char uns_0002[] =
+    SERIES_SCHEMA_SQL; /* `samples` is emptied into it at the next start */
+
+static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001},
+                                            {2, "samples in compressed blocks", uns_0002},
+                                            {0}};
 
 #define CONF_FIELD(name) offsetof(UnsConf, name)
 static const ModConf conf[] = {

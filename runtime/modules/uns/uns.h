@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "modules/uns/uns_tree.h"
 #include "module/module.h"
+#include "series/series.h"
 
 enum {
     UNS_SAMPLES_MAX = 65536,  /* waiting for the disk; more are dropped and counted */
@@ -19,13 +20,11 @@ typedef struct UnsConf {
     int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms;
 } UnsConf;
 
-typedef struct UnsSample {
-    int64_t series, t_ms;
-    double value;
-    uint8_t quality;
-    bool new_series;
-    char *path; /* owned; only with new_series */
-} UnsSample;
+/* A series that the disk does not know yet. */
+typedef struct UnsName {
+    int64_t series;
+    char *path; /* owned */
+} UnsName;
 
 typedef struct UnsWatch UnsWatch;
 
@@ -47,8 +46,11 @@ typedef struct Uns {
     uint32_t added_count;
     UnsNode *announced; /* last node that existed when news went out */
     /* what waits for the disk */
-    UnsSample *samples;
-    uint32_t sample_count, sample_cap;
+    SeriesPoint *samples;
+    UnsName *names;
+    uint32_t sample_count, sample_cap, name_count, name_cap;
+    SeriesWork *write_work, *read_work; /* of the store's two threads, made by their first job */
+    bool tidying;
     UnsNode *dirty_first, *dirty_last;
     LoopTimer *keep_timer;
     LoopTimer *trim_timer;
@@ -59,6 +61,14 @@ typedef struct Uns {
     DoneFn *drained;
     void *drained_ctx;
 } Uns;
+
+/* Milliseconds as nanoseconds; what lies outside 1677 .. 2262 becomes the end of that time. */
+static inline int64_t uns_ns(int64_t ms)
+{
+    int64_t ns;
+    if (__builtin_mul_overflow(ms, NS_PER_MS, &ns)) return ms < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
+}
 
 static inline const UnsConf *uns_conf(const Uns *uns)
 {
@@ -84,15 +94,22 @@ void uns__op_snapshot(void *self, Req *req);
 void uns__watch_added(Uns *uns, UnsNode *node); /* its first value: whose filter fits? */
 void uns__watches_close(Uns *uns);
 
-/* uns_keep.c: last values and samples to the disk */
+/* uns_keep.c: last values and samples to the disk; uns_series.c: what becomes of the samples */
 void uns__keep_value(Uns *uns, UnsNode *node); /* after uns_node_set */
 MUST Status uns__keep_load(Uns *uns, Diag *diag);
 void uns__keep_flush(Uns *uns); /* hands over all that waits */
 void uns__job_done(Uns *uns);   /* one of `jobs` came back */
 void uns__trim(void *ctx);
+void uns__tidy(Uns *uns);
+MUST Status uns__write_samples(StoreConn *conn, Uns *uns, SeriesPoint *points, uint32_t count,
+                               const UnsName *names, uint32_t name_count, Diag *diag);
+/* Samples that an older version wrote, into the series; once. */
+MUST Status uns__move_samples(StoreConn *conn, Uns *uns, Diag *diag);
 
 /* uns_history.c, uns_record.c */
 void uns__op_history(void *self, Req *req);
+/* The working memory in *slot, made when it is missing; for jobs of the thread that owns it. */
+MUST Status uns__series_work(SeriesWork **slot, Diag *diag);
 void uns__op_record(void *self, Req *req);
 void uns__op_tables(void *self, Req *req);
 void uns__op_query_table(void *self, Req *req);

@@ -18,13 +18,15 @@ typedef struct History {
     Uns *uns;
     Req *req;
     int64_t series, from_ms, to_ms, bucket_ms;
+    uint64_t points;
     uint32_t pixels, bucket_count;
     Bucket *buckets; /* in the request's arena */
     bool raw, has_before;
     double before;
 } History;
 
-static void add(History *history, int64_t t_ms, double value, int64_t quality)
+/* False when there is no room for another bucket. */
+static bool add(History *history, int64_t t_ms, double value, uint8_t quality)
 {
     int64_t start = t_ms;
     if (!history->raw)
@@ -32,7 +34,7 @@ static void add(History *history, int64_t t_ms, double value, int64_t quality)
             history->from_ms + (t_ms - history->from_ms) / history->bucket_ms * history->bucket_ms;
     Bucket *bucket = history->bucket_count ? &history->buckets[history->bucket_count - 1] : NULL;
     if (!bucket || bucket->t_ms != start) {
-        if (history->bucket_count == history->pixels) return;
+        if (history->bucket_count == history->pixels) return false;
         bucket = &history->buckets[history->bucket_count++];
         *bucket = (Bucket){.t_ms = start, .min = value, .max = value};
     }
@@ -41,68 +43,66 @@ static void add(History *history, int64_t t_ms, double value, int64_t quality)
     bucket->last = value;
     bucket->count++;
     bucket->bad += quality != UNS_GOOD;
+    return true;
 }
 
-static Status count_samples(StoreConn *conn, const History *history, int64_t *ret_count, Diag *diag)
+/* A whole block, when one bucket holds all of it: it need not be read then. */
+static bool add_summary(void *ctx, const SeriesSummary *sum)
 {
-    StoreStmt *stmt;
-    bool row;
-    Status st = store_prepare(conn,
-                              "SELECT count(*) FROM (SELECT 1 FROM samples WHERE series = ?1 AND"
-                              " t >= ?2 AND t <= ?3 LIMIT ?4)",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, history->series);
-    store_bind_int(stmt, 2, history->from_ms);
-    store_bind_int(stmt, 3, history->to_ms);
-    store_bind_int(stmt, 4, (int64_t)history->pixels + 1);
-    st = store_step(stmt, &row, diag);
-    if (st || !row) return st;
-    *ret_count = store_int(stmt, 0);
-    store_reset(stmt);
-    return ST_OK;
+    History *history = ctx;
+    int64_t from_ms = sum->t_first_ns / NS_PER_MS, to_ms = sum->t_last_ns / NS_PER_MS;
+    if (history->raw || (from_ms - history->from_ms) / history->bucket_ms !=
+                            (to_ms - history->from_ms) / history->bucket_ms)
+        return false;
+    if (!add(history, from_ms, sum->first, UNS_GOOD)) return true;
+    Bucket *bucket = &history->buckets[history->bucket_count - 1];
+    if (sum->least < bucket->min) bucket->min = sum->least;
+    if (sum->greatest > bucket->max) bucket->max = sum->greatest;
+    bucket->last = sum->last;
+    bucket->count += sum->points - 1;
+    bucket->bad += sum->odd;
+    return true;
 }
 
-static Status read_before(StoreConn *conn, History *history, Diag *diag)
+static bool add_point(void *ctx, int64_t t_ns, double value, uint8_t quality)
 {
-    StoreStmt *stmt;
-    bool row;
-    Status st = store_prepare(conn,
-                              "SELECT v FROM samples WHERE series = ?1 AND t < ?2"
-                              " ORDER BY t DESC LIMIT 1",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, history->series);
-    store_bind_int(stmt, 2, history->from_ms);
-    st = store_step(stmt, &row, diag);
-    if (st || !row) return st;
-    history->has_before = true;
-    history->before = store_number(stmt, 0);
-    store_reset(stmt);
-    return ST_OK;
+    return add(ctx, t_ns / NS_PER_MS, value, quality);
+}
+
+/* Counts up to one more than the pixels. */
+static bool count_summary(void *ctx, const SeriesSummary *sum)
+{
+    History *history = ctx;
+    history->points += sum->points;
+    return true;
+}
+
+static bool count_point(void *ctx, int64_t t_ns, double value, uint8_t quality)
+{
+    History *history = ctx;
+    (void)t_ns;
+    (void)value;
+    (void)quality;
+    return ++history->points <= history->pixels;
 }
 
 static Status read_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     History *history = ctx;
-    StoreStmt *stmt;
-    int64_t count = 0;
-    bool row;
-    Status st = count_samples(conn, history, &count, diag);
-    if (!st) st = read_before(conn, history, diag);
-    if (st) return st;
-    history->raw = count <= history->pixels;
-    st = store_prepare(conn,
-                       "SELECT t, v, q FROM samples WHERE series = ?1 AND t >= ?2 AND t <= ?3"
-                       " ORDER BY t",
-                       &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, history->series);
-    store_bind_int(stmt, 2, history->from_ms);
-    store_bind_int(stmt, 3, history->to_ms);
-    while (!(st = store_step(stmt, &row, diag)) && row)
-        add(history, store_int(stmt, 0), store_number(stmt, 1), store_int(stmt, 2));
-    return st;
+    SeriesWork **work = &history->uns->read_work;
+    SeriesVisitor count = {count_point, count_summary, history},
+                  reduce = {add_point, add_summary, history};
+    int64_t from_ns = uns_ns(history->from_ms), to_ns = uns_ns(history->to_ms);
+    if (to_ns <= INT64_MAX - NS_PER_MS) to_ns += NS_PER_MS - 1; /* the whole millisecond */
+    SeriesPoint before;
+    Status st = uns__series_work(work, diag);
+    if (!st)
+        st = series_before(conn, *work, history->series, from_ns, &before, &history->has_before,
+                           diag);
+    if (!st && history->has_before) history->before = before.value;
+    if (!st) st = series_scan(conn, *work, history->series, from_ns, to_ns, &count, diag);
+    history->raw = history->points <= history->pixels;
+    return st ? st : series_scan(conn, *work, history->series, from_ns, to_ns, &reduce, diag);
 }
 
 typedef enum Column {

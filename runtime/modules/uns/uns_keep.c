@@ -18,8 +18,9 @@ typedef struct LastRow {
 typedef struct Batch {
     Uns *uns;
     Arena *arena;
-    UnsSample *samples; /* owned */
-    uint32_t sample_count;
+    SeriesPoint *samples; /* owned, and so are the names and their paths */
+    UnsName *names;
+    uint32_t sample_count, name_count;
     LastRow *rows;
     uint32_t row_count;
 } Batch;
@@ -27,34 +28,6 @@ typedef struct Batch {
 enum { ROWS_PER_BATCH_MAX = 20000, BATCH_ARENA_BYTES_MAX = 256 << 20 };
 
 /* ---- writing ---- */
-
-static Status write_samples(StoreConn *conn, const Batch *batch, Diag *diag)
-{
-    StoreStmt *name, *row;
-    bool more;
-    Status st =
-        store_prepare(conn, "INSERT OR IGNORE INTO series(id, path) VALUES(?1, ?2)", &name, diag);
-    if (!st)
-        st = store_prepare(conn,
-                           "INSERT OR REPLACE INTO samples(series, t, v, q) VALUES"
-                           "(?1, ?2, ?3, ?4)",
-                           &row, diag);
-    for (uint32_t i = 0; i < batch->sample_count && !st; i++) {
-        const UnsSample *sample = &batch->samples[i];
-        if (sample->new_series) {
-            store_bind_int(name, 1, sample->series);
-            store_bind_str(name, 2, str_from(sample->path));
-            st = store_step(name, &more, diag);
-            if (st) break;
-        }
-        store_bind_int(row, 1, sample->series);
-        store_bind_int(row, 2, sample->t_ms);
-        store_bind_number(row, 3, sample->value);
-        store_bind_int(row, 4, sample->quality);
-        st = store_step(row, &more, diag);
-    }
-    return st;
-}
 
 static Status write_last(StoreConn *conn, const Batch *batch, Diag *diag)
 {
@@ -91,7 +64,8 @@ static Status write_last(StoreConn *conn, const Batch *batch, Diag *diag)
 static Status write_batch(StoreConn *conn, void *ctx, Diag *diag)
 {
     const Batch *batch = ctx;
-    Status st = write_samples(conn, batch, diag);
+    Status st = uns__write_samples(conn, batch->uns, batch->samples, batch->sample_count,
+                                   batch->names, batch->name_count, diag);
     return st ? st : write_last(conn, batch, diag);
 }
 
@@ -106,7 +80,8 @@ void uns__job_done(Uns *uns)
 
 static void batch_free(Batch *batch)
 {
-    for (uint32_t i = 0; i < batch->sample_count; i++) mem_free(batch->samples[i].path);
+    for (uint32_t i = 0; i < batch->name_count; i++) mem_free(batch->names[i].path);
+    mem_free(batch->names);
     mem_free(batch->samples);
     arena_free(batch->arena);
 }
@@ -122,6 +97,7 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
                   batch->sample_count, batch->row_count, diag ? diag->text : "");
     } else {
         uns->samples_written += batch->sample_count;
+        if (batch->sample_count && !uns->draining) uns__tidy(uns);
     }
     batch_free(batch);
     uns__job_done(uns);
@@ -168,8 +144,11 @@ static void flush_once(Uns *uns)
     take_rows(uns, batch);
     batch->samples = uns->samples;
     batch->sample_count = uns->sample_count;
+    batch->names = uns->names;
+    batch->name_count = uns->name_count;
     uns->samples = NULL;
-    uns->sample_count = uns->sample_cap = 0;
+    uns->names = NULL;
+    uns->sample_count = uns->sample_cap = uns->name_count = uns->name_cap = 0;
     Status st = store_write(uns->env->store, write_batch, on_batch, batch);
     if (!st) {
         uns->jobs++;
@@ -208,51 +187,61 @@ static void start_keep_timer(Uns *uns)
 }
 
 /* A source whose clock is near ours is believed; others get the time of arrival. */
-static int64_t sample_time_ms(const UnsNode *node)
+static int64_t sample_time_ns(const UnsNode *node)
 {
     int64_t ts = node->value.ts_ns, received = node->received_ns;
     bool near =
         ts != UNS_NO_TIME && ts < received + 5 * NS_PER_S && ts > received - 3600 * NS_PER_S;
-    return (near ? ts : received) / NS_PER_MS;
+    return near ? ts : received;
+}
+
+/* Room for one more; false without memory. */
+static bool room_for_sample(Uns *uns)
+{
+    if (uns->sample_count < uns->sample_cap) return true;
+    uint32_t cap = uns->sample_cap ? uns->sample_cap * 2 : 64;
+    SeriesPoint *grown = mem_realloc(uns->samples, cap * sizeof *grown);
+    if (!grown) return false;
+    uns->samples = grown;
+    uns->sample_cap = cap;
+    return true;
+}
+
+/* Gives the node its series; false without memory. */
+static bool name_series(Uns *uns, UnsNode *node)
+{
+    if (node->series) return true;
+    if (uns->name_count == uns->name_cap) {
+        uint32_t cap = uns->name_cap ? uns->name_cap * 2 : 64;
+        UnsName *grown = mem_realloc(uns->names, cap * sizeof *grown);
+        if (!grown) return false;
+        uns->names = grown;
+        uns->name_cap = cap;
+    }
+    char *path = mem_alloc(node->path_len + 1u);
+    if (!path) return false;
+    memcpy(path, node->path, node->path_len + 1u);
+    node->series = ++uns->series_next;
+    uns->names[uns->name_count++] = (UnsName){node->series, path};
+    return true;
 }
 
 static void sample(Uns *uns, UnsNode *node)
 {
     UnsType type = node->value.type;
     if (type != UNS_INT && type != UNS_NUMBER && type != UNS_BOOL) return;
-    int64_t t_ms = sample_time_ms(node);
+    int64_t t_ns = sample_time_ns(node);
     double value = node->value.number;
     bool same = node->series && node->sampled == value;
-    if (same && t_ms - node->sampled_ms < uns_conf(uns)->sample_every_ms) return;
-    if (uns->sample_count == UNS_SAMPLES_MAX) {
+    if (same && t_ns / NS_PER_MS - node->sampled_ms < uns_conf(uns)->sample_every_ms) return;
+    if (uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) || !name_series(uns, node)) {
         uns->samples_dropped++;
         return;
     }
-    if (uns->sample_count == uns->sample_cap) {
-        uint32_t cap = uns->sample_cap ? uns->sample_cap * 2 : 64;
-        UnsSample *grown = mem_realloc(uns->samples, cap * sizeof *grown);
-        if (!grown) {
-            uns->samples_dropped++;
-            return;
-        }
-        uns->samples = grown;
-        uns->sample_cap = cap;
-    }
-    UnsSample row = {.t_ms = t_ms, .value = value, .quality = (uint8_t)node->value.quality};
-    if (!node->series) {
-        row.path = mem_alloc(node->path_len + 1u);
-        if (!row.path) {
-            uns->samples_dropped++;
-            return;
-        }
-        memcpy(row.path, node->path, node->path_len + 1u);
-        row.new_series = true;
-        node->series = ++uns->series_next;
-    }
-    row.series = node->series;
     node->sampled = value;
-    node->sampled_ms = t_ms;
-    uns->samples[uns->sample_count++] = row;
+    node->sampled_ms = t_ns / NS_PER_MS;
+    uns->samples[uns->sample_count++] =
+        (SeriesPoint){node->series, t_ns, value, (uint8_t)node->value.quality};
 }
 
 void uns__keep_value(Uns *uns, UnsNode *node)
@@ -327,7 +316,8 @@ static Status load_series(Uns *uns, StoreConn *conn, Diag *diag)
 static Status load(StoreConn *conn, void *ctx, Diag *diag)
 {
     Status st = load_last(ctx, conn, diag);
-    return st ? st : load_series(ctx, conn, diag);
+    if (!st) st = load_series(ctx, conn, diag);
+    return st ? st : uns__move_samples(conn, ctx, diag);
 }
 
 /* Blocking, before the loop runs: nobody else touches the tree. */
@@ -337,49 +327,4 @@ Status uns__keep_load(Uns *uns, Diag *diag)
     for (UnsNode *node = uns->tree.first; node; node = node->next_node)
         node->sampled_ms = INT64_MIN / 2; /* the first value after a start is always sampled */
     return st;
-}
-
-/* ---- retention ---- */
-
-typedef struct Trim {
-    Uns *uns;
-    int64_t before_ms;
-} Trim;
-
-static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
-{
-    const Trim *trim = ctx;
-    StoreStmt *stmt;
-    bool row;
-    /* Per series, so that the primary key is used; at most some rows each minute. */
-    Status st = store_prepare(conn,
-                              "DELETE FROM samples WHERE (series, t) IN (SELECT s.series, s.t FROM"
-                              " series JOIN samples s ON s.series = series.id AND s.t < ?1"
-                              " LIMIT 20000)",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, trim->before_ms);
-    return store_step(stmt, &row, diag);
-}
-
-static void on_trim(void *ctx, Status status, const Diag *diag)
-{
-    Trim *trim = ctx;
-    Uns *uns = trim->uns;
-    if (status)
-        log_warn(uns->env->log, "uns", "old samples stay", "reason=%s", diag ? diag->text : "");
-    mem_free(trim);
-    uns__job_done(uns);
-}
-
-void uns__trim(void *ctx)
-{
-    Uns *uns = ctx;
-    Trim *trim = uns->draining ? NULL : mem_alloc(sizeof *trim);
-    if (!trim) return;
-    *trim = (Trim){uns, clock_wall_ns() / NS_PER_MS - uns_conf(uns)->retention_ms};
-    if (store_write(uns->env->store, trim_job, on_trim, trim))
-        mem_free(trim);
-    else
-        uns->jobs++;
 }

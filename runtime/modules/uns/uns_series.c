@@ -1,0 +1,161 @@
+/* runtime/modules/uns/uns_series.c: samples in the series store: writing, tidying, retention.
+ *
+ * Tidying is a job of its own behind the write: what it finds damaged must not undo what was just
+ * received. It goes on until nothing is due, one merge a job, so that others get their turn. */
+#include "modules/uns/uns.h"
+
+#include "base/mem.h"
+
+enum { MOVED_AT_ONCE = 65536, TRIM_BLOCKS = 1000 };
+
+Status uns__series_work(SeriesWork **slot, Diag *diag)
+{
+    if (!*slot) *slot = series_work_new();
+    return *slot ? ST_OK : diag_set(diag, ST_NO_MEMORY, "no memory for the history");
+}
+
+static Status write_names(StoreConn *conn, const UnsName *names, uint32_t count, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    Status st =
+        store_prepare(conn, "INSERT OR IGNORE INTO series(id, path) VALUES(?1, ?2)", &stmt, diag);
+    for (uint32_t i = 0; i < count && !st; i++) {
+        store_bind_int(stmt, 1, names[i].series);
+        store_bind_str(stmt, 2, str_from(names[i].path));
+        st = store_step(stmt, &row, diag);
+    }
+    return st;
+}
+
+Status uns__write_samples(StoreConn *conn, Uns *uns, SeriesPoint *points, uint32_t count,
+                          const UnsName *names, uint32_t name_count, Diag *diag)
+{
+    if (!count) return ST_OK;
+    Status st = uns__series_work(&uns->write_work, diag);
+    if (!st) st = write_names(conn, names, name_count, diag);
+    return st ? st : series_write(conn, uns->write_work, points, count, diag);
+}
+
+/* ---- tidying ---- */
+
+typedef struct Tidy {
+    Uns *uns;
+    bool more;
+} Tidy;
+
+static Status tidy_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    Tidy *tidy = ctx;
+    return series_tidy(conn, tidy->uns->write_work, &tidy->more, diag);
+}
+
+static void on_tidy(void *ctx, Status status, const Diag *diag)
+{
+    Tidy *tidy = ctx;
+    Uns *uns = tidy->uns;
+    bool more = !status && tidy->more;
+    if (status)
+        log_warn(uns->env->log, "uns", "history not tidied", "reason=%s", diag ? diag->text : "");
+    mem_free(tidy);
+    uns->tidying = false;
+    if (more && !uns->draining) uns__tidy(uns);
+    uns__job_done(uns);
+}
+
+void uns__tidy(Uns *uns)
+{
+    Tidy *tidy = uns->tidying ? NULL : mem_alloc(sizeof *tidy);
+    if (!tidy) return;
+    *tidy = (Tidy){uns, false};
+    if (store_write(uns->env->store, tidy_job, on_tidy, tidy)) {
+        mem_free(tidy);
+        return;
+    }
+    uns->tidying = true;
+    uns->jobs++;
+}
+
+/* ---- retention ---- */
+
+typedef struct Trim {
+    Uns *uns;
+    int64_t before_ns;
+} Trim;
+
+static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    const Trim *trim = ctx;
+    bool more; /* the next minute's work */
+    return series_trim(conn, trim->before_ns, TRIM_BLOCKS, &more, diag);
+}
+
+static void on_trim(void *ctx, Status status, const Diag *diag)
+{
+    Trim *trim = ctx;
+    Uns *uns = trim->uns;
+    if (status)
+        log_warn(uns->env->log, "uns", "old samples stay", "reason=%s", diag ? diag->text : "");
+    mem_free(trim);
+    uns__job_done(uns);
+}
+
+void uns__trim(void *ctx)
+{
+    Uns *uns = ctx;
+    Trim *trim = uns->draining ? NULL : mem_alloc(sizeof *trim);
+    if (!trim) return;
+    *trim = (Trim){uns, clock_wall_ns() - uns_ns(uns_conf(uns)->retention_ms)};
+    if (store_write(uns->env->store, trim_job, on_trim, trim))
+        mem_free(trim);
+    else
+        uns->jobs++;
+}
+
+/* ---- what an older version wrote ---- */
+
+/* Rows of one value each, in milliseconds. */
+static Status read_old(StoreConn *conn, SeriesPoint *points, uint32_t *ret_count, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    *ret_count = 0;
+    Status st = store_prepare(conn, "SELECT series, t, v, q FROM samples LIMIT ?1", &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, MOVED_AT_ONCE);
+    while (!(st = store_step(stmt, &row, diag)) && row)
+        points[(*ret_count)++] = (SeriesPoint){store_int(stmt, 0), uns_ns(store_int(stmt, 1)),
+                                               store_number(stmt, 2), (uint8_t)store_int(stmt, 3)};
+    return st;
+}
+
+static Status forget_old(StoreConn *conn, uint32_t count, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    Status st = store_prepare(conn,
+                              "DELETE FROM samples WHERE (series, t) IN"
+                              " (SELECT series, t FROM samples LIMIT ?1)",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, count);
+    return store_step(stmt, &row, diag);
+}
+
+Status uns__move_samples(StoreConn *conn, Uns *uns, Diag *diag)
+{
+    SeriesPoint *points = NULL;
+    uint32_t count = 0;
+    Status st;
+    do {
+        if (!points) points = mem_alloc(MOVED_AT_ONCE * sizeof *points);
+        if (!points) return diag_set(diag, ST_NO_MEMORY, "no memory to move the history");
+        st = read_old(conn, points, &count, diag);
+        if (!st && count) st = forget_old(conn, count, diag);
+        if (!st && count) st = uns__write_samples(conn, uns, points, count, NULL, 0, diag);
+        for (bool more = count > 0; !st && more;)
+            st = series_tidy(conn, uns->write_work, &more, diag);
+    } while (!st && count);
+    mem_free(points);
+    return st;
+}
