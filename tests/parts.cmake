@@ -16,6 +16,12 @@ target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(ready PRIVATE interp tutti_compiler flow)
 set_target_properties(ready PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
+# The history, written and asked (make bench).
+add_executable(history tests/bench/history.c)
+target_compile_options(history PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(history PRIVATE series)
+set_target_properties(history PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
 if(NOT TUTTI_TESTS)
   return()
 endif()

@@ -92,7 +92,8 @@ static Status subscribe_all(HostMod *mod, Diag *diag)
     return st ? diag_set(diag, st, "module %s: a subscription was refused", def->name) : ST_OK;
 }
 
-static Status open_store(Host *host, const char *file, Store **ret_store, Diag *diag)
+static Status open_store(Host *host, const char *file, uint32_t page_bytes, Store **ret_store,
+                         Diag *diag)
 {
     char path[PATH_BYTES];
     for (size_t i = 0; i < host->store_count; i++) {
@@ -105,7 +106,7 @@ static Status open_store(Host *host, const char *file, Store **ret_store, Diag *
     if (len < 0 || (size_t)len >= sizeof path)
         return diag_set(diag, ST_LIMIT, "the data folder's path is too long");
     Store *store = NULL;
-    Status st = store_sqlite_open(host->options.loop, path, &store, diag);
+    Status st = store_sqlite_open_paged(host->options.loop, path, page_bytes, &store, diag);
     if (st) return st;
     host->stores[host->store_count++] = (HostStore){file, store};
     *ret_store = store;
@@ -117,7 +118,7 @@ static Status prepare_store(HostMod *mod, Diag *diag)
     const ModuleDef *def = mod->def;
     if (!def->migrations) return ST_OK;
     Status st = open_store(mod->host, def->store_file ? def->store_file : "tutti.db",
-                           &mod->env.store, diag);
+                           def->store_file ? def->store_page_bytes : 0, &mod->env.store, diag);
     return st ? st : store_migrate(mod->env.store, def->name, def->migrations, diag);
 }
 

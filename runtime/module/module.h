@@ -131,6 +131,7 @@ typedef struct ModuleDef {
     const char *const *needs;      /* modules that must answer before start(); ends with NULL */
     size_t self_bytes, conf_bytes; /* the host allocates both, zeroed */
     const char *store_file;        /* NULL = the common file "tutti.db"; else a file of its own */
+    uint32_t store_page_bytes;     /* of a file of its own; 0 = preset (store.h) */
     const ModConf *conf;
     const StoreMigration *migrations;
     const ModOp *ops;

@@ -5,6 +5,8 @@
  * before the next that is written), so a newer one overrides an older one. */
 #include "series/series_int.h"
 
+#include "base/mem.h"
+
 static Status take_row(StoreStmt *stmt, Loose *loose, Diag *diag)
 {
     if (loose->count == SEGMENTS_MAX)
@@ -20,23 +22,39 @@ static Status take_row(StoreStmt *stmt, Loose *loose, Diag *diag)
     return st ? diag_set(diag, st, "a segment of the history is damaged") : ST_OK;
 }
 
-Status loose_read(StoreConn *conn, uint32_t level_max, int64_t from_ns, int64_t to_ns, Loose *loose,
-                  Diag *diag)
+Status loose_read(StoreConn *conn, uint32_t level_max, Loose *loose, Diag *diag)
 {
     StoreStmt *stmt;
     bool row = true;
     loose->count = 0;
-    Status st = store_prepare(conn,
-                              "SELECT id, data FROM series_segments WHERE level <= ?1 AND"
-                              " t_first <= ?3 AND t_last >= ?2 ORDER BY id",
-                              &stmt, diag);
+    Status st = store_prepare(
+        conn, "SELECT id, data FROM series_segments WHERE level <= ?1 ORDER BY id", &stmt, diag);
     if (st) return st;
     store_bind_int(stmt, 1, level_max);
-    store_bind_int(stmt, 2, from_ns);
-    store_bind_int(stmt, 3, to_ns);
     while (!st && !(st = store_step(stmt, &row, diag)) && row) st = take_row(stmt, loose, diag);
     store_reset(stmt);
     for (uint32_t i = 0; i < loose->count; i++) loose->at[i] = 0;
+    return st;
+}
+
+Status loose_kept(StoreConn *conn, SeriesWork *work, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    Status st = store_prepare(conn, "SELECT max(id), count(*) FROM series_segments", &stmt, diag);
+    if (!st) st = store_step(stmt, &row, diag);
+    if (st) return st;
+    int64_t id_max = store_int(stmt, 0), rows = store_int(stmt, 1);
+    store_reset(stmt);
+    if (!work->kept) work->kept = mem_zalloc(1, sizeof *work->kept);
+    Loose *kept = work->kept;
+    if (!kept) return diag_set(diag, ST_NO_MEMORY, "reading the history");
+    if (kept->id_max == id_max && kept->rows == rows) return ST_OK;
+    loose_done(kept);
+    st = loose_read(conn, LEVEL_GATHERED, kept, diag);
+    if (st) loose_done(kept);
+    kept->id_max = st ? 0 : id_max;
+    kept->rows = st ? 0 : rows;
     return st;
 }
 

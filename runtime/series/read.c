@@ -4,8 +4,6 @@
  * loose point lies can be offered as its summary and is then never read. */
 #include "series/series_int.h"
 
-#include "base/mem.h"
-
 typedef struct Scan {
     StoreConn *conn;
     SeriesWork *work; /* its run holds the loose points of the range */
@@ -119,24 +117,18 @@ static Status scan_blocks(Scan *scan)
     return st;
 }
 
-/* The loose points of the range into work->run. */
-static Status read_loose(StoreConn *conn, SeriesWork *work, int64_t series, int64_t from_ns,
-                         int64_t to_ns, Diag *diag)
+/* The loose points of the series into work->run. */
+static Status read_loose(StoreConn *conn, SeriesWork *work, int64_t series, Diag *diag)
 {
-    Loose *loose = mem_alloc(sizeof *loose);
-    if (!loose) return diag_set(diag, ST_NO_MEMORY, "reading the history");
-    Status st = loose_read(conn, LEVEL_GATHERED, from_ns, to_ns, loose, diag);
-    if (!st) st = loose_series(work, loose, series, diag);
-    loose_done(loose);
-    mem_free(loose);
-    return st;
+    Status st = loose_kept(conn, work, diag);
+    return st ? st : loose_series(work, work->kept, series, diag);
 }
 
 Status series_scan(StoreConn *conn, SeriesWork *work, int64_t series, int64_t from_ns,
                    int64_t to_ns, const SeriesVisitor *visitor, Diag *diag)
 {
     if (from_ns > to_ns) return ST_OK;
-    Status st = read_loose(conn, work, series, from_ns, to_ns, diag);
+    Status st = read_loose(conn, work, series, diag);
     if (st) return st;
     SeriesColumns *run = &work->run.at;
     Scan scan = {conn,  work, visitor, series, from_ns, to_ns, series__lower(run, from_ns),
@@ -167,7 +159,7 @@ Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t 
     SeriesPoint newest = {.series = series};
     *ret_found = false;
     if (before_ns == INT64_MIN) return ST_OK;
-    Status st = read_loose(conn, work, series, INT64_MIN, before_ns - 1, diag);
+    Status st = read_loose(conn, work, series, diag);
     if (st) return st;
     bool found = keep_newest(&newest, &work->run.at, before_ns, false);
     st = store_prepare(conn,

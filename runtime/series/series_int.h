@@ -14,11 +14,22 @@ typedef struct Run {
     uint32_t cap;
 } Run;
 
+/* loose.c: the segments that are not sealed, oldest first, as bytes in memory. */
+typedef struct Loose {
+    Segment segment[SEGMENTS_MAX];
+    Buf bytes[SEGMENTS_MAX];
+    int64_t id[SEGMENTS_MAX];
+    uint32_t at[SEGMENTS_MAX]; /* where a walk over all series stands */
+    uint32_t count;
+    int64_t id_max, rows; /* what the table looked like: ids are never used twice */
+} Loose;
+
 struct SeriesWork {
     SeriesScratch scratch;
     SeriesColumns block; /* one decoded block */
     Run run, spare;      /* points of one series, and where two runs are merged into */
     Run fresh;           /* points that are being sealed */
+    Loose *kept;         /* of the last question: the next one mostly wants the same */
     Buf bytes;
 };
 
@@ -35,18 +46,11 @@ uint32_t series__lower(const SeriesColumns *points, int64_t t_ns);
 /* write.c: one row of series_segments. */
 MUST Status series__put_segment(StoreConn *conn, SeriesWork *work, SegmentOut *out, uint32_t level,
                                 Diag *diag);
-/* loose.c: the segments that are not sealed, oldest first, as bytes in memory. */
-typedef struct Loose {
-    Segment segment[SEGMENTS_MAX];
-    Buf bytes[SEGMENTS_MAX];
-    int64_t id[SEGMENTS_MAX];
-    uint32_t at[SEGMENTS_MAX]; /* where a walk over all series stands */
-    uint32_t count;
-} Loose;
-/* Reads the segments up to `level_max` that overlap from .. to. Freed by loose_done, also after a
- * failure. */
-MUST Status loose_read(StoreConn *conn, uint32_t level_max, int64_t from_ns, int64_t to_ns,
-                       Loose *loose, Diag *diag);
+/* Reads the segments up to `level_max`. Freed by loose_done, also after a failure. */
+MUST Status loose_read(StoreConn *conn, uint32_t level_max, Loose *loose, Diag *diag);
+/* All segments as they are now, from memory when nothing changed; the work's, until the next call.
+ */
+MUST Status loose_kept(StoreConn *conn, SeriesWork *work, Diag *diag);
 void loose_done(Loose *loose);
 /* The next series in ascending order into work->run, oldest segment first; *ret_series 0: no more.
  */

@@ -67,7 +67,7 @@ static Status seal(StoreConn *conn, SeriesWork *work, Loose *loose, Diag *diag)
 static Status step(StoreConn *conn, SeriesWork *work, uint32_t level_max, Diag *diag)
 {
     Loose loose;
-    Status st = loose_read(conn, level_max, INT64_MIN, INT64_MAX, &loose, diag);
+    Status st = loose_read(conn, level_max, &loose, diag);
     if (!st && loose.count)
         st = level_max == LEVEL_FRESH ? gather(conn, work, &loose, diag)
                                       : seal(conn, work, &loose, diag);

@@ -32,6 +32,8 @@ SeriesWork *series_work_new(void)
 void series_work_free(SeriesWork *work)
 {
     if (!work) return;
+    if (work->kept) loose_done(work->kept);
+    mem_free(work->kept);
     columns_free(&work->block);
     columns_free(&work->run.at);
     columns_free(&work->spare.at);

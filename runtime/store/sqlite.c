@@ -42,6 +42,7 @@ typedef struct Worker {
 } Worker;
 
 struct Store {
+    uint32_t page_bytes; /* of a new file; 0 = preset */
     Loop *loop;
     char path[PATH_BYTES];
     Worker writer, reader;
@@ -169,7 +170,7 @@ static Status worker_start(Store *store, Worker *worker, bool is_writer, Diag *d
 {
     worker->store = store;
     worker->is_writer = is_writer;
-    Status st = store__conn_open(&worker->conn, store->path, is_writer, diag);
+    Status st = store__conn_open(&worker->conn, store->path, is_writer, store->page_bytes, diag);
     if (st) return st;
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->some, NULL);
@@ -208,12 +209,19 @@ static Status create_file(const char *path, Diag *diag)
 
 Status store_sqlite_open(Loop *loop, const char *path, Store **ret_store, Diag *diag)
 {
+    return store_sqlite_open_paged(loop, path, 0, ret_store, diag);
+}
+
+Status store_sqlite_open_paged(Loop *loop, const char *path, uint32_t page_bytes, Store **ret_store,
+                               Diag *diag)
+{
     if (strlen(path) >= PATH_BYTES) return diag_set(diag, ST_LIMIT, "the store's path is too long");
     Status st = create_file(path, diag);
     if (st) return st;
     Store *store = mem_zalloc(1, sizeof *store);
     if (!store) return ST_NO_MEMORY;
     store->loop = loop;
+    store->page_bytes = page_bytes;
     (void)snprintf(store->path, sizeof store->path, "%s", path);
     st = worker_start(store, &store->writer, true, diag);
     if (st) {

@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+#include <stdio.h>
+
 enum { STMTS_KEPT = 256, STMTS_MAX = 4096, BUSY_MS = 5000 };
 
 struct StoreStmt {
@@ -40,7 +42,16 @@ static Status fail(StoreConn *conn, int code, Diag *diag)
     return diag_set(diag, status_of(code), "sqlite: %s", sqlite3_errmsg(conn->db));
 }
 
-Status store__conn_open(StoreConn *conn, const char *path, bool is_writer, Diag *diag)
+/* Takes effect only while the file is empty. */
+static int set_page_bytes(StoreConn *conn, uint32_t page_bytes)
+{
+    char sql[64];
+    (void)snprintf(sql, sizeof sql, "PRAGMA page_size=%u", page_bytes);
+    return sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+}
+
+Status store__conn_open(StoreConn *conn, const char *path, bool is_writer, uint32_t page_bytes,
+                        Diag *diag)
 {
     static const char *const setup = "PRAGMA journal_mode=WAL;"
                                      "PRAGMA synchronous=FULL;"
@@ -53,6 +64,7 @@ Status store__conn_open(StoreConn *conn, const char *path, bool is_writer, Diag 
     map_init(&conn->stmts, STMTS_MAX);
     if (code == SQLITE_OK) code = sqlite3_extended_result_codes(conn->db, 1);
     if (code == SQLITE_OK) code = sqlite3_busy_timeout(conn->db, BUSY_MS);
+    if (code == SQLITE_OK && page_bytes) code = set_page_bytes(conn, page_bytes);
     if (code == SQLITE_OK)
         code = sqlite3_exec(conn->db, is_writer ? setup : "PRAGMA temp_store=MEMORY", NULL, NULL,
                             NULL);

@@ -15,7 +15,8 @@ struct StoreConn {
 };
 
 /* `path` exists. Sets WAL and the durability the store promises. */
-MUST Status store__conn_open(StoreConn *conn, const char *path, bool is_writer, Diag *diag);
+MUST Status store__conn_open(StoreConn *conn, const char *path, bool is_writer, uint32_t page_bytes,
+                             Diag *diag);
 void store__conn_close(StoreConn *conn);
 /* Between jobs: resets what a job left open and bounds the cache. */
 void store__conn_rest(StoreConn *conn);

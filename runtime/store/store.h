@@ -30,6 +30,10 @@ enum { STORE_JOBS_MAX = 65536 };
 
 /* Opens (creates) the SQLite file at `path`; file mode 0600. */
 MUST Status store_sqlite_open(Loop *loop, const char *path, Store **ret_store, Diag *diag);
+/* The same; a new file gets pages of `page_bytes` (a power of two, 512 .. 65536; 0 = SQLite's
+ * preset). Small pages waste less beside blobs of some KiB. */
+MUST Status store_sqlite_open_paged(Loop *loop, const char *path, uint32_t page_bytes,
+                                    Store **ret_store, Diag *diag);
 /* Finishes every accepted job, commits, closes. Blocks. */
 void store_close(Store *store);
 

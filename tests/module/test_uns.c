@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "modules/uns/uns_tree.h"
 #include "mqtt/broker.h"
+#include "store/store.h"
 
 extern const ModuleDef uns_module;
 static const ModuleDef *const only_uns[] = {&uns_module, NULL};
@@ -238,6 +239,44 @@ TEST(values_and_samples_survive_a_restart)
     node = ask(&bed, "uns.history", "{\"path\":\"line/speed\",\"from\":\"-1m\"}");
     CHECK_INT((int)json_get(node, "t")->count, 2);
     CHECK_INT((int)json_at(json_get(node, "last"), 1)->integer, 11);
+    uns_end(&bed);
+}
+
+static Status old_samples(StoreConn *conn, void *ctx, Diag *diag)
+{
+    (void)ctx;
+    Status st = store_exec(conn, "INSERT INTO series(id, path) VALUES(7, 'old/speed')", diag);
+    if (!st)
+        st = store_exec(conn,
+                        "INSERT INTO samples(series, t, v, q) VALUES(7, 1000, 1.5, 0),"
+                        " (7, 2000, 2.5, 2)",
+                        diag);
+    return st;
+}
+
+/* The first version kept a row per sample; its samples are in the history of this one. */
+TEST(samples_of_an_older_version_are_taken_over)
+{
+    UnsBed bed;
+    Store *store;
+    char path[160];
+    uns_begin(&bed);
+    uns_drain_host(&bed);
+    (void)snprintf(path, sizeof path, "%s/history.db", bed.mod.dir);
+    CHECK_OK(store_sqlite_open(bed.mod.loop, path, &store, NULL));
+    CHECK_OK(store_run_now(store, old_samples, NULL, NULL));
+    store_close(store);
+    for (int start = 0; start < 2; start++) { /* the second start has nothing to take */
+        uns_host(&bed);
+        const Json *node =
+            ask(&bed, "uns.history", "{\"path\":\"old/speed\",\"from\":\"0\",\"to\":\"9000\"}");
+        CHECK_INT((int)json_get(node, "t")->count, 2);
+        CHECK_INT((int)json_at(json_get(node, "t"), 1)->integer, 2000);
+        CHECK(json_at(json_get(node, "last"), 1)->number == 2.5);
+        CHECK_INT((int)json_at(json_get(node, "bad"), 1)->integer, 1);
+        uns_drain_host(&bed);
+    }
+    uns_host(&bed);
     uns_end(&bed);
 }
 
