@@ -60,9 +60,9 @@ void emit_windows(Emit *e)
                    "    {.kind = %d, .type = %d, .scale = %u, .bits = %u, .offset = "
                    "__builtin_offsetof(struct "
                    "Slot_%" PRIu32 "_%" PRIu32 ", a%" PRIu32 "), .bytes_max = %" PRIu32
-                   ", .count = %" PRIu32 ", .p = %a, .name = ",
+                   ", .count = %" PRIu32 ", .each = %d, .p = %a, .name = ",
                    (int)agg->kind, (int)agg->type, agg->scale, ir_agg_bits(agg), e->index, i, a,
-                   ir_agg_text_max(agg, f), agg->count, agg->p);
+                   ir_agg_text_max(agg, f), agg->count, agg->each, agg->p);
             emit_literal(e, f ? f->name : STR(""));
             emit_f(e, "},\n");
         }
@@ -73,10 +73,11 @@ void emit_windows(Emit *e)
         const IrWindow *w = &p->windows[i];
         emit_f(e,
                "    {.name = \"%.*s.%" PRIu32 "\", .layout = 0x%" PRIx64
-               "ull, .kind = %d, .event_time = %d, .late_dead = %d, .own_clock = %d, .size_ns = "
+               "ull, .kind = %d, .event_time = %d, .late_dead = %d, .own_clock = %d, .panes = %d, "
+               ".size_ns = "
                "%" PRId64 "ll, .every_ns = %" PRId64 "ll, .max_ns = %" PRId64 "ll,\n",
                STR_ARG(p->name), i, ir_window_layout(w), (int)w->kind, w->event_time, w->late_dead,
-               w->own_clock, w->size_ns ? w->size_ns : 1, w->every_ns, w->max_ns);
+               w->own_clock, w->panes, w->size_ns ? w->size_ns : 1, w->every_ns, w->max_ns);
         emit_f(e,
                "     .early_ns = %" PRId64 "ll, .keep_ns = %" PRId64 "ll, .size_count = %" PRIu64
                "ull, .key_count = %" PRIu32 ", .agg_count = %" PRIu32 ",\n",

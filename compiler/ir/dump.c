@@ -162,8 +162,9 @@ static void window(Buf *out, const IrPipeline *p, uint32_t index)
     if (w->max_ns) buf_printf(out, " max %lld", (long long)w->max_ns);
     if (w->early_ns) buf_printf(out, " early %lld", (long long)w->early_ns);
     if (w->keep_ns) buf_printf(out, " keep %lld", (long long)w->keep_ns);
-    buf_printf(out, " %s time%s%s keys", w->event_time ? "event" : "arrival",
-               w->own_clock ? " own clock" : "", w->behind ? " behind" : "");
+    buf_printf(out, " %s time%s%s%s keys", w->event_time ? "event" : "arrival",
+               w->own_clock ? " own clock" : "", w->behind ? " behind" : "",
+               w->panes ? " panes" : "");
     for (uint32_t i = 0; i < w->key_count; i++)
         buf_printf(out, " %.*s:%s", STR_ARG(w->keys[i].name), ir_type_name(w->keys[i].type));
     buf_text(out, " aggregates");
@@ -173,6 +174,7 @@ static void window(Buf *out, const IrPipeline *p, uint32_t index)
             buf_printf(out, "(%g within %g)", w->aggs[i].p, w->aggs[i].within);
         if (w->aggs[i].kind == AGG_DISTINCT) buf_printf(out, "(within %g)", w->aggs[i].within);
         if (w->aggs[i].kind == AGG_LIST) buf_printf(out, "(%u)", w->aggs[i].count);
+        if (w->aggs[i].each) buf_text(out, " each");
     }
     buf_printf(out, " in %u out %u stage %u", w->in_schema, w->out_schema, w->out_stage);
     if (w->late_stage != NO_INDEX) buf_printf(out, " late %u", w->late_stage);

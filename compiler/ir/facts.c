@@ -129,7 +129,7 @@ uint64_t ir_window_layout(const IrWindow *w)
     h = mix(h, w->event_time);
     h = mix(mix(h, (uint64_t)w->every_ns), (uint64_t)w->max_ns);
     h = mix(mix(h, (uint64_t)w->keep_ns), (uint64_t)w->early_ns);
-    h = mix(h, w->own_clock);
+    h = mix(mix(h, w->own_clock), w->panes);
     for (uint32_t i = 0; i < w->key_count; i++) h = mix_reg(h, &w->keys[i]);
     for (uint32_t i = 0; i < w->agg_count; i++) {
         uint64_t within;

@@ -118,3 +118,30 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
     default: return infos[ins->op].effect == EFFECT_FAIL;
     }
 }
+
+/* No: sums of floats depend on the order of additions, and one of whole numbers that does not fit
+ * fails with the record that made it so; a list and a time-weighted mean depend on which record of
+ * the window came before. */
+bool ir_agg_shares(IrAggKind kind)
+{
+    switch (kind) {
+    case AGG_COUNT:
+    case AGG_COUNT_IF:
+    case AGG_MIN:
+    case AGG_MAX:
+    case AGG_FIRST:
+    case AGG_LAST:
+    case AGG_QUANTILE:
+    case AGG_DISTINCT:
+    case AGG_DELTA:
+    case AGG_RATE: return true;
+    case AGG_SUM:
+    case AGG_MEAN:
+    case AGG_STDDEV:
+    case AGG_TIME_WEIGHTED:
+    case AGG_LIST:
+    case AGG_REVISION:
+    case AGG__COUNT: return false;
+    }
+    return false;
+}

@@ -229,6 +229,7 @@ typedef struct IrAgg {
     uint32_t out;     /* leaf of the window's output schema */
     uint8_t scale;    /* DECIMAL */
     uint32_t count;   /* LIST: most items */
+    bool each;        /* with panes: each window counts it by itself */
 } IrAgg;
 
 /* The order is the one of RtMemKind in flow/abi.h. */
@@ -295,6 +296,7 @@ typedef struct IrWindow {
     bool event_time;     /* false: arrival time */
     bool own_clock;      /* the keys hold those of `clock by` */
     bool behind;         /* its records are rows of another window */
+    bool panes;          /* HOP: what windows share is counted once (pass/panes.c) */
     int64_t size_ns;     /* TUMBLE HOP; SESSION: gap; DELAY */
     int64_t every_ns;    /* HOP */
     int64_t max_ns;      /* SESSION; 0 = no limit */
@@ -522,6 +524,9 @@ uint32_t ir_main_sources(const IrPipeline *pipeline);
 /* All leaves of a schema, nested records flattened in field order. */
 MUST Status ir_leaves(const IrProgram *program, uint32_t schema, Arena *arena, IrLeaf **ret_list,
                       uint32_t *ret_count);
+
+/* The aggregate of records put together in groups has the bytes of all of them one by one. */
+bool ir_agg_shares(IrAggKind kind);
 
 /* False when this instruction cannot fail: float arithmetic, widening conversions. */
 bool ir_may_fail(const IrStage *stage, const IrIns *ins);

@@ -436,6 +436,15 @@ static Status verify_stage(Verify *v)
     return v->depth ? broken(v, "an IF, TRY or ARM is open") : ST_OK;
 }
 
+/* Only windows that overlap have panes, and what panes cannot put together is counted by each. */
+static bool panes_fit(const IrWindow *w)
+{
+    bool may = w->kind == WINDOW_HOP && w->every_ns < w->size_ns && !w->early_ns && !w->keep_ns;
+    for (uint32_t i = 0; i < w->agg_count; i++)
+        if (w->aggs[i].each != (w->panes && !ir_agg_shares(w->aggs[i].kind))) return false;
+    return may || !w->panes;
+}
+
 static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
 {
     bool fine = p->in_schema < program->schema_count && p->stage_count > 0;
@@ -450,6 +459,10 @@ static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
     for (uint32_t i = 0; i < p->window_count && fine; i++)
         fine = p->windows[i].out_stage < p->stage_count &&
                (p->windows[i].late_stage == NO_INDEX || p->windows[i].late_stage < p->stage_count);
+    for (uint32_t i = 0; i < p->window_count; i++)
+        if (!panes_fit(&p->windows[i]))
+            return diag_set(diag, ST_INTERNAL, "IR of `%.*s`: panes do not fit window %u",
+                            STR_ARG(p->name), i);
     if (fine && p->error_stage != NO_INDEX)
         fine = p->error_stage < p->stage_count && p->stages[p->error_stage].from == IR_FROM_ERROR &&
                p->stages[p->error_stage].leaf_count == IR_ERROR_LEAVES;

@@ -155,6 +155,7 @@ static void aggregates(Link *link, const IrWindow *w, RtWindowInfo *info)
             .offset = offset,
             .bytes_max = ir_agg_text_max(agg, f),
             .count = agg->count,
+            .each = agg->each,
             .p = agg->p,
             .name = f ? link__text(link, f->name) : "",
         };
@@ -197,6 +198,7 @@ static void windows(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .event_time = w->event_time,
             .late_dead = w->late_dead,
             .own_clock = w->own_clock,
+            .panes = w->panes,
             .every_ns = w->every_ns,
             .max_ns = w->max_ns,
             .early_ns = w->early_ns,

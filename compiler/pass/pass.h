@@ -18,6 +18,8 @@ MUST Status pass_fold(IrProgram *program);
 MUST Status pass_cse(IrProgram *program);
 /* Instructions whose result nobody reads; marks the leaves that are read (IrLeaf.needed). */
 MUST Status pass_dead(IrProgram *program);
+/* Hop windows share what they count where that gives the same bytes. */
+MUST Status pass_panes(IrProgram *program);
 
 MUST Status pass_all(IrProgram *program,
                      void (*after)(void *ctx, const char *pass, const IrProgram *program),

@@ -35,12 +35,51 @@ static void key_names(const Report *r, const IrReg *keys, uint32_t count)
 
 /* ---- windows ------------------------------------------------------------------------------ */
 
+static uint64_t window_slot_bytes(const Report *r, uint32_t index)
+{
+    return 2 * (SLOT_ROOM + (uint64_t)r->info->windows[index].slot_bytes);
+}
+
+/* How many windows one record is in, at most. */
+static uint64_t overlap(const IrWindow *w)
+{
+    return (uint64_t)((w->size_ns + w->every_ns - 1) / w->every_ns);
+}
+
+/* Windows, or panes, of a key at once, when its stream has no gaps and is as late as it may be. */
+static uint64_t open_at_once(const Report *r, const IrWindow *w)
+{
+    uint64_t late = w->event_time ? (uint64_t)r->p->time.order_ns : 0;
+    if (w->kind != WINDOW_HOP) return late / (uint64_t)w->size_ns + 2;
+    uint64_t count = (late + (uint64_t)w->size_ns) / (uint64_t)w->every_ns + 2;
+    return w->panes && w->size_ns % w->every_ns ? 2 * count : count;
+}
+
+/* Of a key, by what each window counts for itself: see runtime/flow/cells.c. */
+static uint64_t cells_bytes(const Report *r, uint32_t index)
+{
+    static const uint8_t bytes[AGG__COUNT] = {[AGG_SUM] = sizeof(RtSum),
+                                              [AGG_MEAN] = sizeof(RtSum),
+                                              [AGG_STDDEV] = sizeof(RtVariance),
+                                              [AGG_TIME_WEIGHTED] = sizeof(RtArea),
+                                              [AGG_LIST] = sizeof(RtItems)};
+    const IrWindow *w = &r->p->windows[index];
+    uint64_t piece = 0, count = 2;
+    while (count < overlap(w) + 1 && count < 64) count *= 2;
+    for (uint32_t i = 0; i < w->agg_count; i++)
+        if (w->aggs[i].each) piece += count * bytes[w->aggs[i].kind];
+    uint64_t late = w->event_time ? (uint64_t)r->p->time.order_ns : 0;
+    uint64_t windows = (late + (uint64_t)w->size_ns) / (uint64_t)w->every_ns + 2;
+    return piece ? 2 * (16 + piece) * (windows / count + 2) : 0;
+}
+
 static uint64_t window_key_bytes(const Report *r, uint32_t index)
 {
     const IrWindow *w = &r->p->windows[index];
-    const RtWindowInfo *info = &r->info->windows[index];
-    return 2 * (SLOT_ROOM + (uint64_t)info->slot_bytes) + KEY_ROOM +
-           key_bytes(w->keys, w->key_count);
+    uint64_t bytes = KEY_ROOM + key_bytes(w->keys, w->key_count);
+    if (w->kind != WINDOW_HOP) return bytes + window_slot_bytes(r, index);
+    bytes += open_at_once(r, w) * window_slot_bytes(r, index);
+    return w->panes ? bytes + window_slot_bytes(r, index) + cells_bytes(r, index) : bytes;
 }
 
 static void sketches(const Report *r, uint32_t index)
@@ -56,6 +95,52 @@ static void sketches(const Report *r, uint32_t index)
     }
 }
 
+/* The words of those aggregates that are shared, or are not, each once. */
+static uint32_t agg_words(const Report *r, const IrWindow *w, bool each)
+{
+    static const char *const words[AGG__COUNT] = {
+        "count",  "count",    "sum",      "mean",  "min",  "max",           "first", "last",
+        "stddev", "quantile", "distinct", "delta", "rate", "time_weighted", "list",  ""};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < w->agg_count; i++) {
+        bool told = w->aggs[i].each != each;
+        for (uint32_t k = 0; k < i && !told; k++)
+            told = strcmp(words[w->aggs[k].kind], words[w->aggs[i].kind]) == 0;
+        if (!told) buf_printf(r->out, "%s%s", count++ ? ", " : "", words[w->aggs[i].kind]);
+    }
+    return count;
+}
+
+/* What windows that overlap count together, and why not. */
+static void sharing(const Report *r, const IrWindow *w)
+{
+    uint64_t windows = overlap(w);
+    Buf *out = r->out;
+    if (!w->panes) {
+        buf_printf(out,
+                   "    a record is counted in each of its %llu windows by itself: one that gives "
+                   "rows %s must know what it has told\n",
+                   (unsigned long long)windows, w->early_ns ? "early" : "again");
+        return;
+    }
+    AUTO_BUF Buf shared, each;
+    Report to = *r;
+    buf_init(&shared, 1 << 12);
+    buf_init(&each, 1 << 12);
+    to.out = &shared;
+    if (!agg_words(&to, w, false)) buf_text(&shared, "nothing but that it was there");
+    to.out = &each;
+    bool some = agg_words(&to, w, true) > 0;
+    buf_printf(out, "    a record is counted once for its %llu windows: %.*s",
+               (unsigned long long)windows, STR_ARG(buf_view(&shared)));
+    if (some)
+        buf_printf(out,
+                   "; but in each by itself: %.*s, whose result depends on the order of a "
+                   "window's own records",
+                   STR_ARG(buf_view(&each)));
+    buf_char(out, '\n');
+}
+
 static void window(const Report *r, uint32_t index)
 {
     const IrWindow *w = &r->p->windows[index];
@@ -66,16 +151,25 @@ static void window(const Report *r, uint32_t index)
         buf_printf(out, ", every %llu records", (unsigned long long)w->size_count);
     } else if (w->size_ns > 1) {
         buf_text(out, ", every ");
-        report__duration(out, w->size_ns);
+        report__duration(out, w->kind == WINDOW_HOP ? w->every_ns : w->size_ns);
+        if (w->kind == WINDOW_HOP) {
+            buf_text(out, " over the last ");
+            report__duration(out, w->size_ns);
+        }
         buf_text(out, w->event_time ? " of event time" : " of arrival time");
     }
     buf_text(out, "\n    keeps at most ");
     report__bytes(out, window_key_bytes(r, index));
-    buf_text(out, " for a key in an open window");
-    if (w->event_time && !w->size_count && w->size_ns > 0)
-        buf_printf(out, "; %lld are open at once in a stream without gaps",
-                   (long long)(r->p->time.order_ns / w->size_ns + 2));
+    if (w->kind == WINDOW_HOP)
+        buf_printf(out, " for a key, in %llu %s at once in a stream without gaps",
+                   (unsigned long long)open_at_once(r, w), w->panes ? "panes" : "windows");
+    else
+        buf_text(out, " for a key in an open window");
+    if (w->kind == WINDOW_TUMBLE && w->event_time)
+        buf_printf(out, "; %llu are open at once in a stream without gaps",
+                   (unsigned long long)open_at_once(r, w));
     buf_char(out, '\n');
+    if (w->kind == WINDOW_HOP) sharing(r, w);
     sketches(r, index);
     buf_text(out, w->late_stage != NO_INDEX ? "    late records go where `on late` says\n"
                   : w->late_dead            ? "    late records go to the dead-letter table\n"

@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 10,
+    RT_ABI = 11,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
@@ -286,6 +286,7 @@ typedef struct RtAggInfo {
     u8 kind, type; /* RtAggKind; RtType of the input */
     u8 scale;      /* DECIMAL */
     u8 bits;       /* QUANTILE: buckets per power of two, DISTINCT: registers; both 1 << bits */
+    u8 each;       /* with panes: each window counts it by itself */
     u32 offset;    /* of its state in the slot; sizes by rt_agg_bytes in window.h */
     u32 bytes_max; /* FIRST, LAST, MIN, MAX of text */
     u32 count;     /* LIST: most items */
@@ -308,6 +309,7 @@ typedef struct RtWindowInfo {
     u8 event_time;
     u8 late_dead; /* a late record goes to the dead-letter table */
     u8 own_clock; /* its keys hold those of `clock by`: each key has its own watermark */
+    u8 panes;     /* HOP: what overlaps is counted once (pane.c) */
     i64 size_ns;  /* TUMBLE HOP; SESSION: the gap; DELAY */
     i64 every_ns; /* HOP: from start to start */
     i64 max_ns;   /* SESSION: longest; 0 = no limit */

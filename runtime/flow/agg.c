@@ -83,7 +83,8 @@ static RtValue held(const RtAggInfo *agg, RtPick *pick)
     return v;
 }
 
-static void add_pick(const RtAggInfo *agg, RtPick *pick, RtValue v)
+/* Returns whether it is held from now on. */
+static int add_pick(const RtAggInfo *agg, RtPick *pick, RtValue v)
 {
     int replace = 0;
     if (!pick->n || agg->kind == RT_AGG_LAST)
@@ -100,6 +101,7 @@ static void add_pick(const RtAggInfo *agg, RtPick *pick, RtValue v)
         pick->value = v;
     }
     pick->n++;
+    return replace;
 }
 
 static void add_ends(RtEnds *ends, RtValue v, i64 ns)
@@ -163,7 +165,7 @@ u32 rt_agg_add(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v
     case RT_AGG_MIN:
     case RT_AGG_MAX:
     case RT_AGG_FIRST:
-    case RT_AGG_LAST: add_pick(agg, state, v); return RT_FINE;
+    case RT_AGG_LAST: (void)add_pick(agg, state, v); return RT_FINE;
     case RT_AGG_STDDEV: rt_add_variance(state, v.d); return RT_FINE;
     case RT_AGG_QUANTILE: {
         RtSketch *sketch = state;
@@ -281,7 +283,7 @@ static void merge_pick(const RtAggInfo *agg, RtPick *into, RtPick *from)
 {
     if (!from->n) return;
     u64 n = into->n + from->n;
-    add_pick(agg, into, held(agg, from));
+    (void)add_pick(agg, into, held(agg, from));
     into->n = n;
 }
 
@@ -364,6 +366,64 @@ u32 rt_agg_merge(RtAggMemory *memory, const RtAggInfo *agg, void *into, void *fr
     case RT_AGG_LIST: return merge_items(memory, agg, into, from);
     }
     return RT_FINE;
+}
+
+/* ---- panes ---- */
+
+static int is_pick(const RtAggInfo *agg)
+{
+    return agg->kind >= RT_AGG_MIN && agg->kind <= RT_AGG_LAST;
+}
+
+u32 rt_agg_share(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v, i64 ns,
+                 u64 number)
+{
+    RtPick *pick = state;
+    if (!is_pick(agg)) return rt_agg_add(memory, agg, state, v, ns);
+    u64 before = pick->n;
+    pick->n = add_pick(agg, pick, v) ? number : before;
+    return RT_FINE;
+}
+
+/* Of equal ones, like 0 and -0, the one that came first is held. */
+static int takes_over(const RtAggInfo *agg, RtPick *into, RtValue v, u64 number)
+{
+    int earlier = number < into->n;
+    if (!into->n) return 1;
+    if (agg->kind == RT_AGG_FIRST) return earlier;
+    if (agg->kind == RT_AGG_LAST) return !earlier;
+    RtValue old = held(agg, into);
+    int before = less(agg->type, v, old), behind = less(agg->type, old, v);
+    return agg->kind == RT_AGG_MIN ? before || (earlier && !behind)
+                                   : behind || (earlier && !before);
+}
+
+static void join_pick(const RtAggInfo *agg, RtPick *into, const RtPick *from)
+{
+    RtValue v = from->value;
+    if (rt_is_text(agg->type)) v.s.p = (const char *)(from + 1);
+    if (!from->n || !takes_over(agg, into, v, from->n)) return;
+    into->n = 0; /* so that it is replaced */
+    (void)add_pick(agg, into, v);
+    into->n = from->n;
+}
+
+int rt_agg_join(RtAggMemory *memory, const RtAggInfo *agg, void *into, const void *from)
+{
+    switch ((RtAggKind)agg->kind) {
+    case RT_AGG_COUNT:
+    case RT_AGG_COUNT_IF: ((RtCount *)into)->n += ((const RtCount *)from)->n; return 1;
+    case RT_AGG_MIN:
+    case RT_AGG_MAX:
+    case RT_AGG_FIRST:
+    case RT_AGG_LAST: join_pick(agg, into, from); return 1;
+    case RT_AGG_DISTINCT: return rt_set_merge(memory, into, from, agg->bits);
+    case RT_AGG_DELTA:
+    case RT_AGG_RATE: merge_ends(into, from); return 1;
+    case RT_AGG_SUM:
+    case RT_AGG_MEAN: ((RtSum *)into)->n += ((const RtSum *)from)->n; return 1;
+    default: return 1; /* a sketch, or in the cells of each window */
+    }
 }
 
 void rt_agg_release(RtAggMemory *memory, const RtAggInfo *agg, void *state)

@@ -15,6 +15,7 @@ typedef struct RtAggMemory {
     u32 window;
     RtPool pool;              /* sets, lists and their texts */
     RtChunk *free_chunks[16]; /* of sketches, by bits */
+    u8 beyond;                /* may pass the limit of state: for one result */
 } RtAggMemory;
 
 void rt_agg_memory_done(RtAggMemory *memory);
@@ -25,6 +26,13 @@ u32 rt_agg_add(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v
 void rt_agg_value(const RtAggInfo *agg, void *state, i64 end_ns, RtValue *ret, u8 *ret_has);
 /* `from`, of later records, into `into`; `from` is empty then. */
 u32 rt_agg_merge(RtAggMemory *memory, const RtAggInfo *agg, void *into, void *from);
+/* Panes of hop windows: aggregates whose bytes are the same however records are grouped, but for
+ * sketches. `number` is the record's among all; of a RtPick, `n` is then that of the one it holds.
+ */
+u32 rt_agg_share(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue value, i64 ns,
+                 u64 number);
+/* A pane into a window, the pane stays as it is. 0: no room. */
+int rt_agg_join(RtAggMemory *memory, const RtAggInfo *agg, void *into, const void *from);
 /* Gives back what the state holds beside its own bytes. */
 void rt_agg_release(RtAggMemory *memory, const RtAggInfo *agg, void *state);
 /* True when it counts towards any value and needs no input (count(), the revision). */
@@ -44,6 +52,14 @@ void rt_sketch_release(RtAggMemory *memory, RtSketch *sketch, u32 bits);
 int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, const RtSketch *from, u32 bits);
 /* Value at rank ceil(p * n), within 1 / (2 << bits); the caller has n > 0. */
 f64 rt_sketch_quantile(const RtSketch *sketch, f64 p, u32 bits);
+/* A value into a pane, and into the whole when the pane is counted in it; 0: no room. */
+int rt_sketch_share(RtAggMemory *memory, RtSketch *pane, RtSketch *whole, int counted,
+                    RtValue value, u32 bits);
+/* All counts of a pane are added to its whole, or taken away. */
+void rt_sketch_count(RtSketch *whole, const RtSketch *pane, int in, u32 bits);
+/* A pane that is not counted goes; or one comes that was filled elsewhere (0: no room). */
+void rt_sketch_leave(RtAggMemory *memory, RtSketch *whole, const RtSketch *pane, u32 bits);
+int rt_sketch_enter(RtAggMemory *memory, RtSketch *whole, const RtSketch *pane, u32 bits);
 void rt_sketch_save(const RtSketch *sketch, u32 bits, Buf *out);
 int rt_sketch_load(RtAggMemory *memory, RtSketch *sketch, u32 bits, Str *from);
 

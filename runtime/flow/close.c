@@ -100,6 +100,7 @@ void rt__emit(RtWindow *w, Slot *slot)
     u32 keys = w->info->key_count;
     i64 start = rt__slot_start(w, slot), end = rt__slot_end(w, slot);
     memset(w->row_has, 1, keys + 2);
+    if (w->info->panes) rt__pane_gather(w, slot);
     if (slot->key) rt_dict_decode(&w->keys, slot->key, w->row);
     w->row[keys].i = start;
     w->row[keys + 1].i = end;
@@ -131,12 +132,17 @@ void rt__emit(RtWindow *w, Slot *slot)
     pipe->raw = raw;
     pipe->raw_len = raw_len;
     if (pipe->scratch_len > scratch) pipe->scratch_len = scratch;
+    if (w->info->panes) rt__pane_scatter(w, slot);
 }
 
 /* A row was made; the slot goes, or waits for late records. */
 static void done_with(RtWindow *w, Slot *slot, i64 until)
 {
     i64 keep;
+    if (w->info->panes) {
+        (void)rt__pane_next(w, slot);
+        return;
+    }
     bool kept = w->info->keep_ns && w->info->event_time &&
                 !__builtin_add_overflow(rt__slot_end(w, slot), w->info->keep_ns, &keep) &&
                 keep > until;
@@ -264,11 +270,37 @@ static void close_all(RtWindow *w)
     }
 }
 
+/* The heads of the earliest end, again and again. */
+static void close_all_panes(RtWindow *w)
+{
+    i64 when = INT64_MAX;
+    u64 count = 0, room = sort_room(w, w->slot_count);
+    for (u32 l = 0; l < w->lane_count; l++)
+        if (rt_heap_when(&w->lanes[l].due) < when) when = rt_heap_when(&w->lanes[l].due);
+    for (u32 l = 0; l < w->lane_count; l++) {
+        RtHeap *due = &w->lanes[l].due;
+        while (rt_heap_when(due) == when && due->count && count < room) {
+            w->sorted[count++] = (Slot *)(void *)due->list[0].timer;
+            rt_heap_take(due, due->list[0].timer);
+        }
+    }
+    sort_slots(w, count);
+    for (u64 i = 0; i < count; i++) {
+        do rt__emit(w, w->sorted[i]);
+        while (rt__pane_next(w, w->sorted[i]) && when == INT64_MAX); /* all ends at once */
+    }
+}
+
 void rt_close_all(RtPipe *pipe)
 {
     for (u32 i = 0; i < pipe->info->window_count; i++) {
         RtWindow *w = pipe->windows[i];
-        while (w->slot_count) close_all(w);
+        while (w->slot_count) {
+            if (w->info->panes)
+                close_all_panes(w);
+            else
+                close_all(w);
+        }
     }
     rt__set_close_time(pipe);
 }

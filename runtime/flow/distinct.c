@@ -73,16 +73,23 @@ static int to_registers(RtAggMemory *memory, RtSet *set, u32 bits)
     return 1;
 }
 
-static int put(RtSet *set, u64 hash)
+static void put(RtSet *set, u64 hash)
 {
     u64 at = hash & (set->cap - 1);
     while (set->hashes[at]) {
-        if (set->hashes[at] == hash) return 0;
+        if (set->hashes[at] == hash) return;
         at = (at + 1) & (set->cap - 1);
     }
     set->hashes[at] = hash;
     set->used++;
-    return 1;
+}
+
+static int holds(const RtSet *set, u64 hash)
+{
+    u64 at = hash & (set->cap - 1);
+    if (!set->cap) return 0;
+    while (set->hashes[at] && set->hashes[at] != hash) at = (at + 1) & (set->cap - 1);
+    return set->hashes[at] != 0;
 }
 
 static int double_set(RtAggMemory *memory, RtSet *set)
@@ -92,15 +99,18 @@ static int double_set(RtAggMemory *memory, RtSet *set)
     if (!more.hashes) return 0;
     memset(more.hashes, 0, more.cap * 8);
     for (u64 i = 0; i < set->cap; i++)
-        if (set->hashes[i]) (void)put(&more, set->hashes[i]);
+        if (set->hashes[i]) put(&more, set->hashes[i]);
     rt_pool_put(&memory->pool, set->hashes, set->cap * 8);
     *set = more;
     return 1;
 }
 
+/* What the set becomes depends on the hashes alone, not on their order nor on how often one comes:
+ * sets put together are as if they had been one. */
 static int add_hash(RtAggMemory *memory, RtSet *set, u64 hash, u32 bits)
 {
     if (!hash) hash = 1; /* 0 is an empty place */
+    if (set->used >= exact_max(bits) && holds(set, hash)) return 1;
     if (!set->registers && (set->used + 1) * 2 > set->cap) {
         if (set->used >= exact_max(bits)) {
             if (!to_registers(memory, set, bits)) return 0;
@@ -111,7 +121,7 @@ static int add_hash(RtAggMemory *memory, RtSet *set, u64 hash, u32 bits)
     if (set->registers)
         register_set(set, hash, bits);
     else
-        (void)put(set, hash);
+        put(set, hash);
     return 1;
 }
 

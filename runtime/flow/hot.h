@@ -333,14 +333,20 @@ RT_INLINE void rt_add_f64(RtSum *s, f64 x)
 /* 0 = overflow */
 RT_INLINE u32 rt_add_i64(RtSum *s, i64 x)
 {
+    i64 sum;
     s->n++;
-    return !__builtin_add_overflow(s->sum.i, x, &s->sum.i);
+    if (__builtin_add_overflow(s->sum.i, x, &sum)) return 0;
+    s->sum.i = sum;
+    return 1;
 }
 
 RT_INLINE u32 rt_add_u64(RtSum *s, u64 x)
 {
+    u64 sum;
     s->n++;
-    return !__builtin_add_overflow(s->sum.u, x, &s->sum.u);
+    if (__builtin_add_overflow(s->sum.u, x, &sum)) return 0;
+    s->sum.u = sum;
+    return 1;
 }
 
 #define RT_PICK(name, type, member, test)                                                          \

@@ -13,6 +13,7 @@ typedef struct RtPool {
     RtPipe *pipe;
     void *spare[POOL_CLASSES]; /* free pieces of 16 << class */
     void *chunks;              /* where they came from, linked by their first word */
+    u8 beyond;                 /* counted as state only up to its limit */
 } RtPool;
 
 /* At least `bytes`, not zeroed; NULL: state may not grow. */

@@ -1,6 +1,9 @@
 /* runtime/flow/sketch.c: quantiles: counts of values in buckets of a fixed relative width.
  *
- * Each power of two is a chunk of 1 << bits counters (abi.h). Chunks come from free lists. */
+ * Each power of two is a chunk of 1 << bits counters (abi.h). Chunks come from free lists. Counts
+ * may also be taken away again: where windows overlap, the sketch of the next one is that of the
+ * last one with some panes more and some less, and not put together anew. Such a whole has a chunk
+ * for every octave of its panes from when a record brings it, so it never needs room later. */
 #include "flow/agg.h"
 
 #include "base/mem.h"
@@ -23,7 +26,7 @@ RtChunk *rt_sketch_chunk(RtAggMemory *memory, RtSketch *sketch, u32 octave, u32 
     if (chunk) {
         memory->free_chunks[bits] = chunk->next;
     } else {
-        if (!rt_afford(memory->pipe, bytes)) return NULL;
+        if (!rt_afford(memory->pipe, bytes) && !memory->beyond) return NULL;
         chunk = mem_alloc(bytes);
         if (!chunk) return NULL;
     }
@@ -58,6 +61,95 @@ int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, const RtSketch *from, u
     into->zeros += from->zeros;
     return 1;
 }
+
+/* ---- panes ---- */
+
+static RtChunk *chunk_of(const RtSketch *sketch, u32 octave)
+{
+    RtChunk *c = sketch->table[octave & 15];
+    while (c && c->octave != octave) c = c->next;
+    return c;
+}
+
+/* One pane less has that octave. */
+static void unuse(RtAggMemory *memory, RtSketch *whole, u32 octave, u32 bits)
+{
+    RtChunk **p = &whole->table[octave & 15];
+    while (*p && (*p)->octave != octave) p = &(*p)->next;
+    RtChunk *chunk = *p;
+    if (!chunk || --chunk->used) return;
+    *p = chunk->next;
+    chunk->next = memory->free_chunks[bits];
+    memory->free_chunks[bits] = chunk;
+}
+
+int rt_sketch_share(RtAggMemory *memory, RtSketch *pane, RtSketch *whole, int counted, RtValue v,
+                    u32 bits)
+{
+    u32 octave = (u32)(v.u >> 52), index = (u32)(v.u >> (52 - bits)) & ((1u << bits) - 1);
+    RtChunk *chunk = v.d == 0 ? NULL : chunk_of(pane, octave);
+    if (v.d != 0 && !chunk) {
+        RtChunk *same = rt_sketch_chunk(memory, whole, octave, bits);
+        if (!same) return 0;
+        same->used++;
+        chunk = rt_sketch_chunk(memory, pane, octave, bits);
+        if (!chunk) {
+            unuse(memory, whole, octave, bits);
+            return 0;
+        }
+    }
+    pane->n++;
+    whole->n += counted != 0;
+    if (chunk) {
+        chunk->count[index]++;
+        if (counted) chunk_of(whole, octave)->count[index]++;
+    } else {
+        pane->zeros++;
+        whole->zeros += counted != 0;
+    }
+    return 1;
+}
+
+/* Four at a time: bits is 2 at least where this matters, and counters lie on 16 bytes. */
+static void add_counts(u32 *to, const u32 *from, u32 count, u32 sign)
+{
+    typedef u32 V4 __attribute__((vector_size(16), may_alias, aligned(4)));
+    u32 i = 0;
+    for (; i + 4 <= count; i += 4)
+        *(V4 *)(void *)(to + i) += *(const V4 *)(const void *)(from + i) * sign;
+    for (; i < count; i++) to[i] += from[i] * sign;
+}
+
+void rt_sketch_count(RtSketch *whole, const RtSketch *pane, int in, u32 bits)
+{
+    u64 sign = in ? 1 : ~0ull;
+    for (u32 i = 0; i < 16; i++)
+        for (const RtChunk *c = pane->table[i]; c; c = c->next)
+            add_counts(chunk_of(whole, c->octave)->count, c->count, 1u << bits, (u32)sign);
+    whole->n += pane->n * sign;
+    whole->zeros += pane->zeros * sign;
+}
+
+void rt_sketch_leave(RtAggMemory *memory, RtSketch *whole, const RtSketch *pane, u32 bits)
+{
+    for (u32 i = 0; i < 16; i++)
+        for (const RtChunk *c = pane->table[i]; c; c = c->next)
+            unuse(memory, whole, c->octave, bits);
+}
+
+int rt_sketch_enter(RtAggMemory *memory, RtSketch *whole, const RtSketch *pane, u32 bits)
+{
+    for (u32 i = 0; i < 16; i++) {
+        for (const RtChunk *c = pane->table[i]; c; c = c->next) {
+            RtChunk *same = rt_sketch_chunk(memory, whole, c->octave, bits);
+            if (!same) return 0;
+            same->used++;
+        }
+    }
+    return 1;
+}
+
+/* ---- the value ---- */
 
 /* Middle of a bucket; below zero the octave holds the sign, so bits order by magnitude. */
 static f64 bucket_middle(u32 octave, u32 index, u32 bits)

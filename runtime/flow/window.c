@@ -44,8 +44,9 @@ RtWindow *rt_window_new(RtPipe *pipe, u32 index, u64 keys_max)
     w->sorted = mem_zalloc(w->sort_cap, sizeof(Slot *));
     w->sort_space = mem_zalloc(w->sort_cap, sizeof(Slot *));
     w->seen = &pipe->seen[index];
-    int complete = rt_dict_init(&w->keys, pipe, info->key_types, info->key_bytes_max,
-                                info->key_count, sizeof(KeyState), keys_max);
+    int complete = !info->panes || rt__pane_init(w);
+    complete &= rt_dict_init(&w->keys, pipe, info->key_types, info->key_bytes_max, info->key_count,
+                             info->panes ? sizeof(PaneKey) : sizeof(KeyState), keys_max);
     if (complete && w->row && w->row_has && w->sorted && w->sort_space && rt__lane(w, 0) &&
         seen_resize(w, SEEN_BITS_MIN))
         return w;
@@ -64,16 +65,25 @@ void rt_window_free(RtWindow *w)
 {
     if (!w) return;
     for (u32 l = 0; l < w->lane_count; l++) {
-        for (u32 i = 0; i < w->lanes[l].due.count; i++)
-            release_aggregates(w, (Slot *)(void *)w->lanes[l].due.list[i].timer);
+        for (u32 i = 0; i < w->lanes[l].due.count; i++) {
+            Slot *slot = (Slot *)(void *)w->lanes[l].due.list[i].timer;
+            if (w->info->panes) {
+                for (Slot *p = rt__key_state(slot->key)->slots; p; p = p->next)
+                    release_aggregates(w, p);
+                rt__pane_release(w, slot);
+            }
+            release_aggregates(w, slot);
+        }
         rt_heap_done(&w->lanes[l].due);
     }
     rt_agg_memory_done(&w->memory);
+    rt_agg_memory_done(&w->gathered);
     rt_dict_done(&w->keys);
     for (u32 b = 0; b < w->block_count; b++) mem_free(w->block[b]);
     mem_free(w->lanes);
     mem_free((void *)w->sorted);
     mem_free((void *)w->sort_space);
+    mem_free(w->cell_at);
     mem_free(w->row);
     mem_free(w->row_has);
     if (w->seen) mem_free(w->seen->list);
@@ -130,30 +140,47 @@ static int block_add(RtWindow *w)
     return 1;
 }
 
+Slot *rt__slot_take(RtWindow *w, u32 lane)
+{
+    if (!w->free_slots && !block_add(w)) return NULL;
+    Slot *slot = w->free_slots;
+    w->free_slots = slot->next;
+    memset(slot, 0, w->stride);
+    w->slot_count++;
+    slot->lane = lane;
+    slot->order = w->order++;
+    if (lane) rt_clock_hold(w->pipe, lane, 1);
+    return slot;
+}
+
+void rt__slot_give(RtWindow *w, Slot *slot)
+{
+    if (slot->lane) rt_clock_hold(w->pipe, slot->lane, -1);
+    w->slot_count--;
+    slot->next = w->free_slots;
+    w->free_slots = slot;
+}
+
+void rt__slot_of_key(RtWindow *w, Slot *slot, RtEntry *key)
+{
+    KeyState *state = rt__key_state(key);
+    rt_dict_keep(&w->keys, key);
+    slot->key = key;
+    slot->next = state->slots;
+    state->slots = slot;
+    state->live++;
+}
+
 Slot *rt__slot_new(RtWindow *w, RtEntry *key, u32 lane, i64 when)
 {
     Lane *at = rt__lane(w, lane);
-    if (!at || (!w->free_slots && !block_add(w))) return NULL;
-    Slot *slot = w->free_slots;
-    Slot *next = slot->next;
-    memset(slot, 0, w->stride);
+    Slot *slot = at ? rt__slot_take(w, lane) : NULL;
+    if (!slot) return NULL;
     if (!rt_heap_add(w->pipe, &at->due, &slot->timer, when)) {
-        slot->next = next;
+        rt__slot_give(w, slot);
         return NULL;
     }
-    w->free_slots = next;
-    w->slot_count++;
-    slot->lane = lane;
-    slot->key = key;
-    slot->order = w->order++;
-    if (key) {
-        KeyState *state = rt__key_state(key);
-        rt_dict_keep(&w->keys, key);
-        slot->next = state->slots;
-        state->slots = slot;
-        state->live++;
-    }
-    if (lane) rt_clock_hold(w->pipe, lane, 1);
+    if (key) rt__slot_of_key(w, slot, key);
     if (!lane && w->info->event_time) rt__set_close_time(w->pipe);
     return slot;
 }
@@ -179,12 +206,9 @@ void rt__slot_free(RtWindow *w, Slot *slot)
             if (state->slot[i] == slot) state->slot[i] = NULL;
         if (!--state->live) rt_dict_touch(&w->keys, slot->key);
     }
-    if (slot->lane) rt_clock_hold(w->pipe, slot->lane, -1);
     forget_seen(w, slot);
     release_aggregates(w, slot);
-    w->slot_count--;
-    slot->next = w->free_slots;
-    w->free_slots = slot;
+    rt__slot_give(w, slot);
 }
 
 /* ---- time ---- */
@@ -201,18 +225,13 @@ static i64 times(i64 number, i64 size)
     return __builtin_mul_overflow(number, size, &at) ? number < 0 ? INT64_MIN : INT64_MAX : at;
 }
 
-static i64 floor_div(i64 a, i64 b)
-{
-    return a / b - (a % b < 0);
-}
-
 static i64 step_of(const RtWindow *w)
 {
     return w->info->kind == RT_WINDOW_HOP ? w->info->every_ns : w->info->size_ns;
 }
 
 /* End of the numbered window; no window holds the last moments of time. */
-static i64 number_end(const RtWindow *w, i64 number)
+i64 rt__number_end(const RtWindow *w, i64 number)
 {
     i64 start = times(number, step_of(w));
     return start == INT64_MIN ? plus(times(number + 1, step_of(w)), w->info->size_ns - step_of(w))
@@ -240,7 +259,7 @@ i64 rt__slot_end(const RtWindow *w, const Slot *slot)
 {
     switch ((RtWindowKind)w->info->kind) {
     case RT_WINDOW_TUMBLE:
-    case RT_WINDOW_HOP: return number_end(w, slot->number);
+    case RT_WINDOW_HOP: return rt__number_end(w, slot->number);
     case RT_WINDOW_SESSION: return session_end(w, slot->from_ns, slot->to_ns);
     default: return slot->head.last_ns;
     }
@@ -291,7 +310,7 @@ static void note_seen(RtWindow *w, Slot *slot, const RtValue *keys)
     slot->seen = (u32)(at - w->seen->list) + 1;
 }
 
-static Slot *numbered_find(KeyState *state, i64 number)
+Slot *rt__slot_find(KeyState *state, i64 number)
 {
     Slot *slot = state->slot[number & 1];
     if (slot && state->number[number & 1] == number) return slot;
@@ -304,25 +323,24 @@ static Slot *numbered_find(KeyState *state, i64 number)
     return slot;
 }
 
-/* The slot of a numbered window, new when it must be. */
-static Slot *numbered(RtWindow *w, RtEntry *key, u32 lane, i64 number)
+/* The slot of a numbered window, new when it must be; not searched for where it is known to be. */
+static Slot *numbered(RtWindow *w, RtEntry *key, u32 lane, i64 number, bool search)
 {
-    Slot *slot = numbered_find(rt__key_state(key), number);
+    Slot *slot = search ? rt__slot_find(rt__key_state(key), number) : NULL;
     if (slot) return slot;
     slot = rt__slot_new(w, key, lane,
-                        w->info->kind == RT_WINDOW_COUNT ? INT64_MAX : number_end(w, number));
+                        w->info->kind == RT_WINDOW_COUNT ? INT64_MAX : rt__number_end(w, number));
     if (slot) slot->number = number;
     return slot;
 }
 
-/* A key that got no slot after all may be forgotten again. */
-static u32 no_room(RtWindow *w, RtEntry *key)
+u32 rt__no_room(RtWindow *w, RtEntry *key)
 {
     if (key && !rt__key_state(key)->live) rt_dict_touch(&w->keys, key);
     return RT_STATE_FULL;
 }
 
-static void count_in(Slot *slot, i64 ns)
+void rt__count_in(Slot *slot, i64 ns)
 {
     if (!slot->head.count++) slot->head.first_ns = ns;
     slot->head.last_ns = ns;
@@ -352,20 +370,20 @@ void *rt_slot(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, u32 *reason
     i64 number = 0;
     *reason = RT_FINE;
     if (info->kind == RT_WINDOW_TUMBLE) {
-        number = floor_div(ns, info->size_ns);
+        number = rt__floor_div(ns, info->size_ns);
         arrived(w, ns);
-        if (info->event_time && number_end(w, number) <= closed_until(w, &w->lanes[0], 0)) {
+        if (info->event_time && rt__number_end(w, number) <= closed_until(w, &w->lanes[0], 0)) {
             if (info->late_dead) rt_late(pipe, info->node);
             return NULL;
         }
     }
     RtEntry *key = rt__window_key(w, keys);
-    Slot *slot = key ? numbered(w, key, 0, number) : NULL;
+    Slot *slot = key ? numbered(w, key, 0, number, true) : NULL;
     if (!slot) {
-        *reason = no_room(w, key);
+        *reason = rt__no_room(w, key);
         return NULL;
     }
-    count_in(slot, ns);
+    rt__count_in(slot, ns);
     if (w->seen->list) note_seen(w, slot, keys);
     return slot->aggregates;
 }
@@ -399,7 +417,7 @@ typedef struct Adding {
 static u32 add_to(Adding *a, Slot *slot)
 {
     RtWindow *w = a->w;
-    count_in(slot, a->ns);
+    rt__count_in(slot, a->ns);
     a->added = true;
     for (u32 i = 0; i < w->info->agg_count; i++) {
         const RtAggInfo *agg = &w->info->aggs[i];
@@ -430,19 +448,33 @@ static void mark_closed(const Adding *a, Slot *slot, i64 end)
     rt_heap_move(&a->w->lanes[slot->lane].due, &slot->timer, plus(end, a->w->info->keep_ns));
 }
 
+/* The windows a record is in, as far as the key has them: one walk along its slots. */
+static void find_numbered(RtEntry *key, i64 first, i64 last, Slot **list)
+{
+    memset((void *)list, 0, (u64)(last - first + 1) * sizeof *list);
+    for (Slot *slot = rt__key_state(key)->slots; slot; slot = slot->next)
+        if (slot->number >= first && slot->number <= last) list[slot->number - first] = slot;
+}
+
 static u32 add_numbered(Adding *a, const RtValue *keys)
 {
     RtWindow *w = a->w;
-    i64 step = step_of(w), last = floor_div(a->ns, step), first = last;
+    i64 step = step_of(w), last = rt__floor_div(a->ns, step), first = last;
     if (w->info->kind == RT_WINDOW_HOP && a->ns >= INT64_MIN + w->info->size_ns)
-        first = floor_div(a->ns - w->info->size_ns, step) + 1;
+        first = rt__floor_div(a->ns - w->info->size_ns, step) + 1;
     RtEntry *key = NULL;
+    Slot *list[HOP_OVERLAP_MAX];
+    bool many = last > first && last - first < HOP_OVERLAP_MAX;
     for (i64 number = first; number <= last; number++) {
-        i64 end = number_end(w, number);
+        i64 end = rt__number_end(w, number);
         if (too_late(a, end)) continue;
-        if (!key) key = rt__window_key(w, keys);
-        Slot *slot = key ? numbered(w, key, a->lane, number) : NULL;
-        if (!slot) return no_room(w, key);
+        if (!key) {
+            key = rt__window_key(w, keys);
+            if (key && many) find_numbered(key, first, last, list);
+        }
+        Slot *slot = key && many ? list[number - first] : NULL;
+        if (key && !slot) slot = numbered(w, key, a->lane, number, !many);
+        if (!slot) return rt__no_room(w, key);
         mark_closed(a, slot, end);
         bool update = slot->closed;
         u32 why = add_to(a, slot);
@@ -502,12 +534,12 @@ static u32 add_session(Adding *a, const RtValue *keys)
     Slot *slot = session_find(w, key, a->ns, a->ns, NULL);
     i64 end = session_end(w, a->ns, a->ns);
     if (!slot && too_late(a, end)) {
-        (void)no_room(w, key);
+        (void)rt__no_room(w, key);
         return RT_FINE;
     }
     if (!slot) {
         slot = rt__slot_new(w, key, a->lane, end);
-        if (!slot) return no_room(w, key);
+        if (!slot) return rt__no_room(w, key);
         slot->from_ns = slot->to_ns = a->ns;
     }
     if (a->ns < slot->from_ns) slot->from_ns = a->ns;
@@ -538,8 +570,8 @@ static u32 add_delayed(Adding *a)
 static u32 add_counted(Adding *a, const RtValue *keys)
 {
     RtEntry *key = rt__window_key(a->w, keys);
-    Slot *slot = key ? numbered(a->w, key, a->lane, 0) : NULL;
-    if (!slot) return no_room(a->w, key);
+    Slot *slot = key ? numbered(a->w, key, a->lane, 0, true) : NULL;
+    if (!slot) return rt__no_room(a->w, key);
     u32 why = add_to(a, slot);
     rt_slot_full(a->w->pipe, a->w->index, slot->aggregates);
     return why;
@@ -561,9 +593,12 @@ u32 rt_window_add(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, const R
                 .values = values,
                 .has = has};
     a.now_ns = !w->info->event_time ? ns : lane ? rt_clock_highest(pipe, lane) : pipe->highest_ns;
+    PaneAdd pane = {lane, w->info->event_time ? a.closed_ns : at->closed_ns, ns, keys, values, has};
     switch ((RtWindowKind)w->info->kind) {
     case RT_WINDOW_TUMBLE:
-    case RT_WINDOW_HOP: *reason = add_numbered(&a, keys); break;
+    case RT_WINDOW_HOP:
+        *reason = w->info->panes ? rt__pane_add(w, &pane, &a.added) : add_numbered(&a, keys);
+        break;
     case RT_WINDOW_SESSION: *reason = add_session(&a, keys); break;
     case RT_WINDOW_COUNT: *reason = add_counted(&a, keys); break;
     case RT_WINDOW_DELAY: *reason = add_delayed(&a); break;

@@ -4,6 +4,10 @@
  *   u64 slots, in the order in which they were made, each:
  *     u32 lane, u32 bytes of the keys (NO_KEY: none), keys, u8 closed, u8 changed, i64 number,
  * from, to, u64 order, u64 count, i64 first, i64 last, i64 due, then each aggregate (agg.c)
+ *
+ * With panes (pane.c) these slots are heads, and behind the order stands u64 arrivals. Each head:
+ *     u32 lane, u32 bytes of the keys, keys, i64 number, cells (cells.c), u32 panes, each:
+ *     i64 number, u64 count, i64 first, i64 last, then each aggregate
  */
 #include "flow/window_int.h"
 
@@ -13,12 +17,6 @@
 #include <string.h>
 
 #define NO_KEY 0xffffffffu
-
-static u32 state_bytes(const RtWindow *w, u32 agg)
-{
-    const RtAggInfo *at = &w->info->aggs[agg];
-    return (agg + 1 < w->info->agg_count ? at[1].offset : w->info->slot_bytes) - at->offset;
-}
 
 static void save_slot(const RtWindow *w, const Slot *slot, i64 due, Buf *out)
 {
@@ -36,7 +34,28 @@ static void save_slot(const RtWindow *w, const Slot *slot, i64 due, Buf *out)
     buf_add(out, &due, 8);
     for (u32 a = 0; a < w->info->agg_count; a++)
         rt_agg_save(&w->info->aggs[a], (const char *)slot->aggregates + w->info->aggs[a].offset,
-                    state_bytes(w, a), out);
+                    rt__state_bytes(w, a), out);
+}
+
+static void save_pane(const RtWindow *w, const Slot *pane, Buf *out)
+{
+    buf_add(out, &pane->number, 8);
+    buf_add(out, &pane->head, sizeof pane->head);
+    for (u32 a = 0; a < w->info->agg_count; a++)
+        rt_agg_save(&w->info->aggs[a], (const char *)pane->aggregates + w->info->aggs[a].offset,
+                    rt__state_bytes(w, a), out);
+}
+
+static void save_head(const RtWindow *w, const Slot *head, Buf *out)
+{
+    const PaneKey *key = rt__pane_key(head);
+    buf_add(out, &head->lane, 4);
+    buf_add(out, &head->key->len, 4);
+    buf_add(out, rt_dict_bytes(head->key), head->key->len);
+    buf_add(out, &head->number, 8);
+    rt__cells_save(w, key, out);
+    buf_add(out, &key->key.live, 4);
+    for (const Slot *p = key->key.slots; p; p = p->next) save_pane(w, p, out);
 }
 
 typedef struct Saved {
@@ -55,6 +74,7 @@ void rt_window_save(const RtWindow *w, Buf *out)
     u64 count = 0;
     Saved *list = mem_alloc((w->slot_count + 1) * sizeof *list);
     buf_add(out, &w->order, 8);
+    if (w->info->panes) buf_add(out, &w->arrivals, 8);
     buf_add(out, &w->lane_count, 4);
     for (u32 l = 0; l < w->lane_count; l++) {
         const Lane *lane = &w->lanes[l];
@@ -70,11 +90,55 @@ void rt_window_save(const RtWindow *w, Buf *out)
     }
     qsort(list, count, sizeof *list, by_order);
     buf_add(out, &count, 8);
-    for (u64 i = 0; i < count; i++) save_slot(w, list[i].slot, list[i].due, out);
+    for (u64 i = 0; i < count; i++) {
+        if (w->info->panes)
+            save_head(w, list[i].slot, out);
+        else
+            save_slot(w, list[i].slot, list[i].due, out);
+    }
     mem_free(list);
 }
 
+static int load_pane(RtWindow *w, Slot *head, Str *bytes, int *ret_full)
+{
+    i64 number;
+    if (!rt_take(bytes, &number, 8)) return 0;
+    Slot *pane = rt__pane_slot(w, head, number);
+    *ret_full = !pane;
+    if (!pane || !rt_take(bytes, &pane->head, sizeof pane->head)) return 0;
+    for (u32 a = 0; a < w->info->agg_count; a++)
+        if (!rt_agg_load(&w->memory, &w->info->aggs[a],
+                         (char *)pane->aggregates + w->info->aggs[a].offset, rt__state_bytes(w, a),
+                         bytes))
+            return 0;
+    *ret_full = !rt__pane_loaded(w, head, pane);
+    return !*ret_full;
+}
+
 /* 0: damaged, or it does not fit (*ret_full). */
+static int load_head(RtWindow *w, Str *bytes, int *ret_full)
+{
+    u32 lane, len, panes;
+    i64 number;
+    if (!rt_take(bytes, &lane, 4) || lane >= w->lane_count || !rt_take(bytes, &len, 4) ||
+        bytes->len < len || !rt_dict_fits(&w->keys, bytes->ptr, len))
+        return 0;
+    RtEntry *key = rt__window_key_bytes(w, bytes->ptr, len);
+    *ret_full = !key;
+    if (!key || ((PaneKey *)(void *)key->payload)->head) return 0;
+    *bytes = str_skip(*bytes, len);
+    if (!rt_take(bytes, &number, 8)) return 0;
+    Slot *head = rt__pane_head(w, key, lane, number);
+    *ret_full = !head;
+    if (!head || !rt__cells_load(w, rt__pane_key(head), bytes) || !rt_take(bytes, &panes, 4) ||
+        !panes)
+        return 0;
+    while (panes--)
+        if (!load_pane(w, head, bytes, ret_full)) return 0;
+    return 1;
+}
+
+/* The same. */
 static int load_slot(RtWindow *w, Str *bytes, int *ret_full)
 {
     u32 lane, len;
@@ -107,7 +171,7 @@ static int load_slot(RtWindow *w, Str *bytes, int *ret_full)
     slot->head = read.head;
     for (u32 a = 0; a < w->info->agg_count; a++)
         if (!rt_agg_load(&w->memory, &w->info->aggs[a],
-                         (char *)slot->aggregates + w->info->aggs[a].offset, state_bytes(w, a),
+                         (char *)slot->aggregates + w->info->aggs[a].offset, rt__state_bytes(w, a),
                          bytes))
             return 0;
     return 1;
@@ -118,7 +182,8 @@ Status rt_window_load(RtWindow *w, Str *bytes, Diag *diag)
     u64 count, order;
     u32 lanes;
     int full = 0;
-    if (!rt_take(bytes, &order, 8) || !rt_take(bytes, &lanes, 4))
+    if (!rt_take(bytes, &order, 8) || (w->info->panes && !rt_take(bytes, &w->arrivals, 8)) ||
+        !rt_take(bytes, &lanes, 4))
         return diag_set(diag, ST_CORRUPT, "the saved window ends early");
     for (u32 l = 0; l < lanes; l++) {
         i64 closed, early;
@@ -132,7 +197,7 @@ Status rt_window_load(RtWindow *w, Str *bytes, Diag *diag)
     if (!rt_take(bytes, &count, 8))
         return diag_set(diag, ST_CORRUPT, "the saved window ends early");
     while (count--) {
-        if (load_slot(w, bytes, &full)) continue;
+        if (w->info->panes ? load_head(w, bytes, &full) : load_slot(w, bytes, &full)) continue;
         if (full) return diag_set(diag, ST_LIMIT, "the saved state does not fit");
         return diag_set(diag, ST_CORRUPT, "the saved window is damaged");
     }

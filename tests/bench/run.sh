@@ -84,6 +84,14 @@ if echo '#include <simdjson.h>' | "${CXX:-g++}" -std=c++17 -E -x c++ - >/dev/nul
     done
     rm -f shape.in
 fi
+echo "bench: hop windows, 60 of which hold each record, against tumbling ones with as many rows"
+sed 's/ avg = mean(temp_f) //; s/ power = mean(power)//' "$top/tests/bench/press.tutti" >tumble.tutti
+sed 's/tumble 10s/hop 10m every 10s/' tumble.tutti >hop_shared.tutti
+sed 's/tumble 10s/hop 10m every 10s/' "$top/tests/bench/press.tutti" >hop_means.tutti
+./bench_bench "$rounds" records.ndjson "tumble=$build/tutti run --batch tumble.tutti" \
+    "hop_shared=$build/tutti run --batch hop_shared.tutti" \
+    "tumble_means=$build/tutti run --batch $top/tests/bench/press.tutti" \
+    "hop_means=$build/tutti run --batch hop_means.tutti"
 echo "bench: until a program runs"
 rm -rf ready_objects && mkdir ready_objects
 "$build/tests-tools/ready" "$top/tests/bench/press.tutti" "$(head -n 1 records.ndjson)" ready_objects

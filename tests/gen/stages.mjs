@@ -42,6 +42,9 @@ function aggregates(p) {
       [x ? 8 : 0, () => `${r.pick(['sum', 'mean', 'min', 'max', 'first', 'last', 'stddev'])}(${x})`],
       [x ? 4 : 0, () => `quantile(${x}, ${r.pick(['0.5', '0.95', '0.01'])}, within ${r.pick(['1%', '5%', '10%'])})`],
       [singles.length ? 4 : 0, () => `${r.pick(['first', 'last'])}(${r.pick(singles).text})`],
+      [singles.length ? 3 : 0, () => `distinct(${r.pick(singles).text}, within ${r.pick(['1%', '20%'])})`],
+      [x ? 3 : 0, () => `${r.pick(['delta', 'rate', 'time_weighted'])}(${x})`],
+      [x ? 1 : 0, () => `list(${x}, ${r.pick([1, 5])})`],
       [x ? 3 : 0, () => `max(${x}) - min(${x})`]])();
     list.push(`${name} = ${made}`);
   }
@@ -145,13 +148,19 @@ export const stages = [
   } },
 ];
 
+// Up to a thousand windows hold a record; some begin where none ends.
+const hops = ['10s every 1s', '1m every 1s', '10s every 3s', '1m every 7s', '1s every 1ms', '1s every 7ms', '2s every 1s', '3s every 2s', '10s every 10s', '1h every 1m'];
+
 export function window(p) {
   const r = p.r;
   const keys = keyFields(p).filter((f) => !f.text.includes('.') && f.type.kind !== 'bytes');
   const by = keys.length && r.chance(75) ? ` by ${[...new Set(Array.from({ length: 1 + r.below(2) }, () => r.pick(keys).text))].join(', ')}` : '';
-  const size = r.chance(25) ? `count ${r.pick([1, 3, 10])}` : `tumble ${r.pick(['1s', '10s', '1m'])}`;
+  const size = r.weighted([[20, () => `count ${r.pick([1, 3, 10])}`], [50, () => `tumble ${r.pick(['1s', '10s', '1m'])}`],
+    [25, () => `hop ${r.pick(hops)}`], [5, () => `session gap ${r.pick(['1s', '10s'])}`]])();
+  const early = !size.startsWith('count') && r.chance(8) ? ` early every ${r.pick(['1s', '3s'])}` : '';
   const inside = aggregates(p);
   const late = r.pick(['', '', 'on late drop', 'on late into uns "late"', 'on late into dead']);
   const after = r.chance(40) ? `\n  ${r.pick(['where g0 exists', 'where end > 2026-11-23T10:00:00Z', 'let span = end - start'])}` : '';
-  return { text: `window ${size}${by} { ${inside} }${after}\n  into ${r.pick(['stdout', 'uns "win"', 'file "w"'])}`, late };
+  if (p.timed && early === '' && !size.startsWith('count') && r.chance(8)) return { text: `window ${size}${by} { ${inside} }  into uns "again"`, late: 'on late update' };
+  return { text: `window ${size}${by}${early} { ${inside} }${after}\n  into ${r.pick(['stdout', 'uns "win"', 'file "w"'])}`, late };
 }

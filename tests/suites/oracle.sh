@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/suites/oracle.sh: random records through tests/lang/oracle.tutti, against an oracle in JavaScript
-# that was written from the rules alone, on every engine. SEED repeats a run, ROUNDS makes it longer.
+# tests/suites/oracle.sh: random records through tests/lang/oracle.tutti, and through hop windows of any
+# kind, against oracles in JavaScript that were written from the rules alone, on every engine. SEED repeats a run, ROUNDS makes it longer.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 tutti=${ASAN_BUILD:-$top/build-asan}/tutti
@@ -11,13 +11,15 @@ seed=${SEED:-$(date +%s)}
 echo "seed $seed"
 passed=0 failed=0
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do
-    out=$(ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} node "$top/tests/lang/oracle.js" "$tutti" "$dir" "$seed" \
-        "${ROUNDS:-6}" "$engine")
-    echo "$engine: $out"
-    line=$(echo "$out" | grep -E '^[0-9]+ passed, [0-9]+ failed')
-    p=$(echo "$line" | sed -nE 's/^([0-9]+) passed.*/\1/p')
-    f=$(echo "$line" | sed -nE 's/.* ([0-9]+) failed.*/\1/p')
-    passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1}))
+    for script in oracle oracle_hop; do
+        out=$(ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} node "$top/tests/lang/$script.js" "$tutti" "$dir" \
+            "$seed" "${ROUNDS:-6}" "$engine")
+        echo "$engine: $script: $out"
+        line=$(echo "$out" | grep -E '^[0-9]+ passed, [0-9]+ failed')
+        p=$(echo "$line" | sed -nE 's/^([0-9]+) passed.*/\1/p')
+        f=$(echo "$line" | sed -nE 's/.* ([0-9]+) failed.*/\1/p')
+        passed=$((passed + ${p:-0})) failed=$((failed + ${f:-1}))
+    done
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -28,6 +28,23 @@ function explain(text, ...args) {
     return out;
 }
 
+test("hop windows: what is counted once for all of them, and what is not", () => {
+    const hop = (rest) => explain(`type R = { ts: time, k: string(8), x: f64 }
+pipeline p {
+  from stdin as json R
+  time ts order 2s
+  window hop 1m every 1s by k ${rest}
+  on error drop
+}`);
+    const mixed = hop("{ n = count()  hi = max(x)  a = mean(x)  s = sum(x) }  into stdout");
+    assert.match(mixed, /one row for each k, every 1s over the last 1m of event time/);
+    assert.match(mixed, /counted once for its 60 windows: count, max; but in each by itself: mean, sum, whose/);
+    assert.match(mixed, /in 64 panes at once/); // 1m and 2s late of it, one begins, one ends
+    assert.match(hop("{ n = count() }  into stdout"), /counted once for its 60 windows: count$/m);
+    assert.match(hop("early every 5s { n = count() }  into stdout"), /in each of its 60 windows by itself: .* early/);
+    assert.match(hop("{ n = count() }  into uns \"x\"  on late update"), /windows by itself: .* rows again/);
+});
+
 test("a program in sentences: what is read, what waits, what is promised", () => {
     const out = explain(press, "stats");
     assert.match(out, /decodes 6 of 6 fields:/); // late records are written whole
