@@ -46,7 +46,7 @@ tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module c
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
 tutti_library(flow FOLDERS runtime/flow DEPENDS base ${CMAKE_DL_LIBS})
 tutti_library(peer FOLDERS runtime/peer DEPENDS base ${CMAKE_DL_LIBS})
-tutti_library(ask FOLDERS runtime/ask DEPENDS flow store peer)
+tutti_library(ask FOLDERS runtime/ask DEPENDS flow store peer series)
 tutti_library(series FOLDERS runtime/series DEPENDS store)
 if(NOT TUTTI_SANITIZE)
   target_compile_options(series PRIVATE -O3) # bit packing is made of such loops

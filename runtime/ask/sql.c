@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
+#include "series/series.h"
 
 enum { STEPS_BETWEEN_LOOKS = 1000 };
 
@@ -58,7 +59,26 @@ MUST static Status views(sqlite3 *db, Diag *diag)
     return st;
 }
 
-MUST static Status open_file(Asker *asker, const char *path, sqlite3 **ret_db, Diag *diag)
+/* Numbers of the namespace by path and time; see runtime/modules/uns for `series`. */
+static const char samples_view[] =
+    "CREATE TEMP VIEW samples AS SELECT s.path AS path, p.t AS time, p.value AS value,"
+    " CASE p.quality WHEN 0 THEN 'good' WHEN 1 THEN 'uncertain' ELSE 'bad' END AS quality"
+    " FROM main.series s JOIN series_points p ON p.series = s.id";
+
+MUST static Status open_samples(sqlite3 *db, Diag *diag)
+{
+    sqlite3_stmt *found = NULL;
+    static const char sql[] = "SELECT 1 FROM main.sqlite_master WHERE name = 'series_blocks'";
+    int code = sqlite3_prepare_v2(db, sql, -1, &found, NULL);
+    bool has = code == SQLITE_OK && sqlite3_step(found) == SQLITE_ROW;
+    (void)sqlite3_finalize(found);
+    if (code == SQLITE_OK && has && !series_table_register(db)) code = SQLITE_NOMEM;
+    if (code == SQLITE_OK && has) code = sqlite3_exec(db, samples_view, NULL, NULL, NULL);
+    return code == SQLITE_OK ? ST_OK : sql_failed(db, diag);
+}
+
+MUST static Status open_file(Asker *asker, const char *path, bool historian, sqlite3 **ret_db,
+                             Diag *diag)
 {
     sqlite3 *db = NULL;
     size_t at = 0;
@@ -81,6 +101,12 @@ MUST static Status open_file(Asker *asker, const char *path, sqlite3 **ret_db, D
         mem_free(copy);
         return st;
     }
+    Status st = historian ? open_samples(db, diag) : ST_OK;
+    if (st) {
+        (void)sqlite3_close(db);
+        mem_free(copy);
+        return st;
+    }
     memcpy(copy, path, len);
     asker->files[at].path = copy;
     asker->files[at].db = *ret_db = db;
@@ -97,7 +123,7 @@ MUST static Status prepare(Asker *asker, const RtAskInfo *ask, u32 count, sqlite
     size_t at = 0;
     if (!path)
         return diag_set(diag, ST_UNSUPPORTED, "there is no historian here (run with --data)");
-    Status st = open_file(asker, path, ret_db, diag);
+    Status st = open_file(asker, path, is_historian(ask), ret_db, diag);
     if (st) return st;
     while (at < ASK_QUESTIONS_MAX && asker->questions[at].ask && asker->questions[at].ask != ask)
         at++;
@@ -122,8 +148,8 @@ MUST static Status prepare(Asker *asker, const RtAskInfo *ask, u32 count, sqlite
     return ST_OK;
 }
 
-static void bind(sqlite3_stmt *stmt, const RtAskInfo *ask, const RtValue *values, const u8 *has,
-                 u32 count)
+static void bind_values(sqlite3_stmt *stmt, const RtAskInfo *ask, const RtValue *values,
+                        const u8 *has, u32 count)
 {
     for (u32 i = 0; i < count; i++) {
         int at = (int)i + 1;
@@ -191,7 +217,7 @@ Status ask__sql(Asker *asker, const RtAskInfo *ask, const RtValue *values, const
     if (st) return st;
     int64_t left_ms = (asker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
     (void)sqlite3_busy_timeout(db, left_ms < 1 ? 1 : (int)left_ms);
-    bind(stmt, ask, values, has, count);
+    bind_values(stmt, ask, values, has, count);
     u32 rows = 0;
     int code = SQLITE_ROW;
     while (!st && rows <= ask->rows_max && (code = sqlite3_step(stmt)) == SQLITE_ROW) {

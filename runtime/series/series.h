@@ -85,4 +85,10 @@ MUST Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int
 MUST Status series_trim(StoreConn *conn, int64_t before_ns, uint32_t count_max, bool *ret_more,
                         Diag *diag);
 
+/* Gives a connection the table series_points(series, t, value, quality), read-only: SQL over what
+ * this file holds. A query must say which series (`series = ...`, or a join that does); bounds of `t`
+ * are used. False: out of memory. */
+struct sqlite3;
+MUST bool series_table_register(struct sqlite3 *db);
+
 #endif

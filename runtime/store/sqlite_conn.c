@@ -91,6 +91,23 @@ static void drop_stmts(StoreConn *conn)
     }
 }
 
+StoreConn *store_conn_new(sqlite3 *db)
+{
+    StoreConn *conn = mem_zalloc(1, sizeof *conn);
+    if (!conn) return NULL;
+    conn->db = db;
+    map_init(&conn->stmts, STMTS_MAX);
+    return conn;
+}
+
+void store_conn_free(StoreConn *conn)
+{
+    if (!conn) return;
+    drop_stmts(conn);
+    map_done(&conn->stmts);
+    mem_free(conn);
+}
+
 void store__conn_close(StoreConn *conn)
 {
     drop_stmts(conn);

@@ -49,6 +49,12 @@ MUST Status store_read(Store *store, StoreJobFn *job, StoreDoneFn *done, void *c
 /* Runs a job now and waits; for start-up, tests and command-line tools only. */
 MUST Status store_run_now(Store *store, StoreJobFn *job, void *ctx, Diag *diag);
 
+/* A StoreConn over a connection that somebody else opened, for code that is written against jobs;
+ * NULL: out of memory. Freed before the connection is closed. */
+struct sqlite3;
+StoreConn *store_conn_new(struct sqlite3 *db);
+void store_conn_free(StoreConn *conn);
+
 /* Inside a job. Parameters are numbered from 1; text and blobs are copied by the binding call. */
 MUST Status store_prepare(StoreConn *conn, const char *sql, StoreStmt **ret_stmt, Diag *diag);
 void store_bind_int(StoreStmt *stmt, int index, int64_t value);

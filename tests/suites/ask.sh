@@ -24,7 +24,33 @@ insert into operator values
  ('Ada', '030 1', 's1', 2.25, '2026-01-02T03:04:05Z'), ('Bob', null, 's1', 3.5, '2026-01-02T03:04:05Z'),
  ('Cleo "C", jr', null, 's3', 2.5, '2026-01-02T03:04:05Z'), ('Quo', '030 4', 'it''s', 4, '2026-01-02T03:04:05Z');
 SQL
-mkdir data
+# The historian's file is made by a server that numbers are published to.
+wait_for() { # wait_for COMMAND...
+    n=0
+    until "$@" >/dev/null 2>&1; do
+        n=$((n + 1))
+        [ $n -lt 400 ] || { echo "ask: waited in vain: $*"; exit 1; }
+        node -e 'setTimeout(() => {}, 50)'
+    done
+}
+free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
+web_port=$(free_port) mqtt_port=$(free_port)
+"$tutti" serve --data data --http "127.0.0.1:$web_port" --mqtt "127.0.0.1:$mqtt_port" >serve.log 2>&1 &
+server=$!
+wait_for curl -fs "http://127.0.0.1:$web_port/readyz"
+printf '%s\n' 71.25 72.5 '{"value":-3,"quality":"bad"}' |
+    mosquitto_pub -h 127.0.0.1 -p "$mqtt_port" -q 1 -t line/speed -l
+mosquitto_pub -h 127.0.0.1 -p "$mqtt_port" -q 1 -t line/other -m 9
+kill "$server"
+wait "$server"
+server=
+printf '%s\n' '{"path":"line/speed"}' '{"path":"line/none"}' '{"path":"line/other"}' >paths
+cat >want_samples <<'OUT'
+{"path":"line/speed","value":71.25,"quality":"good"}
+{"path":"line/speed","value":72.5,"quality":"good"}
+{"path":"line/speed","value":-3,"quality":"bad"}
+{"path":"line/other","value":9,"quality":"good"}
+OUT
 sqlite3 data/history.db <<'SQL'
 create table "h_press"(line text, machine text, power real, at integer);
 insert into "h_press" values ('A','m1',10,1767323045000000000), ('A','m1',20,1767323046500000000),
@@ -86,6 +112,8 @@ for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     check "$engine sql" got want
     "$tutti" run --batch --data data --engine "$engine" --cache cache "$top/tests/lang/ask/historian.tutti" <lines >got 2>stderr
     check "$engine historian" got want_rows
+    "$tutti" run --batch --data data --engine "$engine" --cache cache "$top/tests/lang/ask/samples.tutti" <paths >got 2>stderr
+    check "$engine samples" got want_samples
     "$tutti" run --batch --engine "$engine" --cache cache "$top/tests/lang/ask/historian.tutti" <lines >got 2>stderr
     check "$engine no historian: no rows" got /dev/null
     grep -c no_history stderr >got
