@@ -86,8 +86,8 @@ MUST Status series_trim(StoreConn *conn, int64_t before_ns, uint32_t count_max, 
                         Diag *diag);
 
 /* Gives a connection the table series_points(series, t, value, quality), read-only: SQL over what
- * this file holds. A query must say which series (`series = ...`, or a join that does); bounds of `t`
- * are used. False: out of memory. */
+ * this file holds. A query must say which series (`series = ...`, or a join that does); bounds of
+ * `t` are used. False: out of memory. */
 struct sqlite3;
 MUST bool series_table_register(struct sqlite3 *db);
 
