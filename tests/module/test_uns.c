@@ -310,6 +310,32 @@ TEST(history_keeps_a_spike_at_any_zoom)
     uns_end(&bed);
 }
 
+/* By hand: 4 holds for 2 s, 10 for 4 s, 20 for 4 s: (8 + 40 + 80) / 10; then 20 for 3 s, 0 for 7.
+ */
+TEST(the_mean_is_by_time)
+{
+    static const int points[][2] = {{-5, 4}, {2, 10}, {6, 20}, {13, 0}};
+    UnsBed bed;
+    char payload[120], room[40];
+    uns_begin(&bed);
+    int64_t now = clock_wall_ns() / NS_PER_S * NS_PER_S - 1200 * NS_PER_S;
+    for (size_t i = 0; i < COUNT_OF(points); i++) {
+        Str ts = uns_time_text(now + points[i][0] * NS_PER_S, room);
+        (void)snprintf(payload, sizeof payload, "{\"value\":%d,\"ts\":\"%.*s\"}", points[i][1],
+                       STR_ARG(ts));
+        publish(&bed, "m/x", payload);
+    }
+    (void)snprintf(payload, sizeof payload,
+                   "{\"path\":\"m/x\",\"from\":\"%lld\",\"to\":\"%lld\",\"pixels\":2}",
+                   (long long)(now / NS_PER_MS), (long long)(now / NS_PER_MS + 19999));
+    const Json *node = ask(&bed, "uns.history", payload);
+    CHECK(!json_bool(node, "raw", true));
+    CHECK_INT((int)json_get(node, "mean")->count, 2);
+    CHECK(json_at(json_get(node, "mean"), 0)->number == 12.8);
+    CHECK_INT((int)json_at(json_get(node, "mean"), 1)->integer, 6);
+    uns_end(&bed);
+}
+
 #define COLUMNS                                                                                    \
     "\"table\":\"press_10s\",\"columns\":[{\"name\":\"machine\",\"type\":\"text\"},"               \
     "{\"name\":\"start\",\"type\":\"time\"},{\"name\":\"avg\",\"type\":\"number\"}],"              \

@@ -251,6 +251,7 @@ static const Field history_out[] = {{"t", FIELD_ARRAY, 0, 0, 0, "times, ms"},
                                     {"min", FIELD_ARRAY, 0, 0, 0, "per bucket"},
                                     {"max", FIELD_ARRAY, 0, 0, 0, "per bucket"},
                                     {"last", FIELD_ARRAY, 0, 0, 0, "per bucket"},
+                                    {"mean", FIELD_ARRAY, 0, 0, 0, "per bucket, by time"},
                                     {"count", FIELD_ARRAY, 0, 0, 0, "per bucket"},
                                     {"bad", FIELD_ARRAY, 0, 0, 0, "per bucket"},
                                     {0}};

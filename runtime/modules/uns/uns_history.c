@@ -12,6 +12,7 @@ enum { PIXELS_PRESET = 800 };
 typedef struct Bucket {
     int64_t t_ms, count, bad;
     double min, max, last;
+    double area, width_ms; /* value times time, and how much of the bucket has a value */
 } Bucket;
 
 typedef struct History {
@@ -23,7 +24,37 @@ typedef struct History {
     Bucket *buckets; /* in the request's arena */
     bool raw, has_before;
     double before;
+    /* the last value, which holds until the next */
+    bool holds;
+    double hold;
+    int64_t hold_ms, now_ms;
 } History;
+
+static Bucket *last_bucket(const History *history)
+{
+    return history->bucket_count ? &history->buckets[history->bucket_count - 1] : NULL;
+}
+
+/* The held value counts up to t, inside the last bucket: time in buckets without a point is of no
+ * row. */
+static void hold_until(History *history, int64_t t_ms)
+{
+    Bucket *bucket = last_bucket(history);
+    if (!bucket || !history->holds || history->raw) return;
+    int64_t from_ms = history->hold_ms > bucket->t_ms ? history->hold_ms : bucket->t_ms;
+    int64_t end_ms = bucket->t_ms + history->bucket_ms;
+    if (t_ms > end_ms) t_ms = end_ms;
+    if (t_ms <= from_ms) return;
+    bucket->area += history->hold * (double)(t_ms - from_ms);
+    bucket->width_ms += (double)(t_ms - from_ms);
+}
+
+static void hold(History *history, int64_t t_ms, double value)
+{
+    history->holds = true;
+    history->hold = value;
+    history->hold_ms = t_ms;
+}
 
 /* False when there is no room for another bucket. */
 static bool add(History *history, int64_t t_ms, double value, uint8_t quality)
@@ -32,12 +63,15 @@ static bool add(History *history, int64_t t_ms, double value, uint8_t quality)
     if (!history->raw)
         start =
             history->from_ms + (t_ms - history->from_ms) / history->bucket_ms * history->bucket_ms;
-    Bucket *bucket = history->bucket_count ? &history->buckets[history->bucket_count - 1] : NULL;
+    hold_until(history, t_ms);
+    Bucket *bucket = last_bucket(history);
     if (!bucket || bucket->t_ms != start) {
         if (history->bucket_count == history->pixels) return false;
         bucket = &history->buckets[history->bucket_count++];
         *bucket = (Bucket){.t_ms = start, .min = value, .max = value};
+        hold_until(history, t_ms);
     }
+    hold(history, t_ms, value);
     if (value < bucket->min) bucket->min = value;
     if (value > bucket->max) bucket->max = value;
     bucket->last = value;
@@ -55,12 +89,15 @@ static bool add_summary(void *ctx, const SeriesSummary *sum)
                             (to_ms - history->from_ms) / history->bucket_ms)
         return false;
     if (!add(history, from_ms, sum->first, UNS_GOOD)) return true;
-    Bucket *bucket = &history->buckets[history->bucket_count - 1];
+    Bucket *bucket = last_bucket(history);
     if (sum->least < bucket->min) bucket->min = sum->least;
     if (sum->greatest > bucket->max) bucket->max = sum->greatest;
     bucket->last = sum->last;
     bucket->count += sum->points - 1;
     bucket->bad += sum->odd;
+    bucket->area += sum->area / (double)NS_PER_MS;
+    bucket->width_ms += (double)(sum->t_last_ns - sum->t_first_ns) / (double)NS_PER_MS;
+    hold(history, to_ms, sum->last);
     return true;
 }
 
@@ -99,10 +136,17 @@ static Status read_job(StoreConn *conn, void *ctx, Diag *diag)
     if (!st)
         st = series_before(conn, *work, history->series, from_ns, &before, &history->has_before,
                            diag);
-    if (!st && history->has_before) history->before = before.value;
+    if (!st && history->has_before) {
+        history->before = before.value;
+        hold(history, history->from_ms, before.value);
+    }
     if (!st) st = series_scan(conn, *work, history->series, from_ns, to_ns, &count, diag);
     history->raw = history->points <= history->pixels;
-    return st ? st : series_scan(conn, *work, history->series, from_ns, to_ns, &reduce, diag);
+    if (!st) st = series_scan(conn, *work, history->series, from_ns, to_ns, &reduce, diag);
+    if (!st)
+        hold_until(history,
+                   history->to_ms < history->now_ms ? history->to_ms + 1 : history->now_ms);
+    return st;
 }
 
 typedef enum Column {
@@ -110,6 +154,7 @@ typedef enum Column {
     COLUMN_MIN,
     COLUMN_MAX,
     COLUMN_LAST,
+    COLUMN_MEAN,
     COLUMN_COUNT,
     COLUMN_BAD
 } Column;
@@ -125,6 +170,10 @@ static void put_column(JsonOut *out, const History *history, const char *name, C
         case COLUMN_MIN: json_put_number(out, bucket->min); break;
         case COLUMN_MAX: json_put_number(out, bucket->max); break;
         case COLUMN_LAST: json_put_number(out, bucket->last); break;
+        case COLUMN_MEAN:
+            json_put_number(out,
+                            bucket->width_ms > 0 ? bucket->area / bucket->width_ms : bucket->last);
+            break;
         case COLUMN_COUNT: json_put_int(out, bucket->count); break;
         case COLUMN_BAD: json_put_int(out, bucket->bad); break;
         }
@@ -153,6 +202,7 @@ static void answer(History *history)
     put_column(&out, history, "min", COLUMN_MIN);
     put_column(&out, history, "max", COLUMN_MAX);
     put_column(&out, history, "last", COLUMN_LAST);
+    put_column(&out, history, "mean", COLUMN_MEAN);
     put_column(&out, history, "count", COLUMN_COUNT);
     put_column(&out, history, "bad", COLUMN_BAD);
     json_end(&out);
@@ -204,7 +254,8 @@ void uns__op_history(void *self, Req *req)
                  STR_ARG(path));
         return;
     }
-    *history = (History){.uns = uns, .req = req, .series = node->series, .to_ms = now_ms};
+    *history = (History){
+        .uns = uns, .req = req, .series = node->series, .to_ms = now_ms, .now_ms = now_ms};
     history->pixels = (uint32_t)json_int(req->in, "pixels", PIXELS_PRESET);
     if (!uns_when_read(from.len ? from : STR("-1h"), now_ms, &history->from_ms) ||
         (to.len && !uns_when_read(to, now_ms, &history->to_ms)) ||
@@ -212,6 +263,10 @@ void uns__op_history(void *self, Req *req)
         req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds or like -15m");
         return;
     }
+    /* ends of the time that a sample can have */
+    if (history->from_ms < INT64_MIN / NS_PER_MS) history->from_ms = INT64_MIN / NS_PER_MS;
+    if (history->to_ms > INT64_MAX / NS_PER_MS) history->to_ms = INT64_MAX / NS_PER_MS;
+    if (history->to_ms < history->from_ms) history->to_ms = history->from_ms;
     int64_t span = history->to_ms - history->from_ms + 1;
     history->bucket_ms = (span + history->pixels - 1) / history->pixels;
     history->buckets = arena_many(req->arena, Bucket, history->pixels);
