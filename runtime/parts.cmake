@@ -42,10 +42,11 @@ set_source_files_properties(${GEN}/web_files.c PROPERTIES COMPILE_OPTIONS "${GEN
 static_part(LIB_Z libz.a)
 tutti_library(module FOLDERS runtime/module DEPENDS bus store http mqtt web_embed ${LIB_Z})
 # Every folder under runtime/modules is one module; a new one appears here by itself.
-tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module connect flow ask series ${LIB_CJOSE}
+tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module connect flow ask deliver series ${LIB_CJOSE}
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
 tutti_library(flow FOLDERS runtime/flow DEPENDS base ${CMAKE_DL_LIBS})
 tutti_library(peer FOLDERS runtime/peer DEPENDS base ${CMAKE_DL_LIBS})
+tutti_library(deliver FOLDERS runtime/deliver DEPENDS flow store peer)
 tutti_library(ask FOLDERS runtime/ask DEPENDS flow store peer series)
 tutti_library(series FOLDERS runtime/series DEPENDS store)
 if(NOT TUTTI_SANITIZE)

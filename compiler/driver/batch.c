@@ -6,6 +6,8 @@
  * Rows are written after every chunk, so a pipe sees them at once. */
 #include "compiler/driver/batch.h"
 
+#include "compiler/driver/batch_sinks.h"
+
 #include "ask/ask.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -49,6 +51,7 @@ typedef struct Run {
     const char *name; /* in wrapped rows; NULL: only one pipeline takes part */
     FlowInstance *instance;
     Asker *asker;
+    BatchSinks *sinks; /* that wait for somebody else */
     OutFile files[OPEN_FILES_MAX];
     uint32_t file_count;
     Input first; /* its first file, opened to see what records look like */
@@ -276,6 +279,14 @@ static bool write_stream(Run *run, const IrSink *sink, const RtOut *out)
     return read;
 }
 
+static bool is_delivered(const Run *run, const IrSink *sink)
+{
+    const IrProgram *ir = run->native->ir;
+    bool linked = sink->connection != NO_INDEX;
+    return batch_sinks_deliver(sink->kind,
+                               linked ? ir->connections[sink->connection].name : STR(""));
+}
+
 static void write_sink(Run *run, uint32_t sink)
 {
     const RtOut *out =
@@ -288,6 +299,8 @@ static void write_sink(Run *run, uint32_t sink)
     }
     if (sink == run->ir->sink_count || is_kind(&run->ir->sinks[sink], "dead"))
         write_all(run, STDERR_FILENO, out->bytes, out->len);
+    else if (is_delivered(run, &run->ir->sinks[sink]))
+        run->failed = batch_sinks_write(run->sinks, sink, out, run->diag);
     else if (is_kind(&run->ir->sinks[sink], "file"))
         write_files(run, sink, out);
     else if (is_kind(&run->ir->sinks[sink], "stdout") || !run->wrap)
@@ -506,6 +519,9 @@ MUST static Status run_open(NativeSet *set, Run *run, const Input *in, FlowHost 
     }
     if (!st)
         st = flow_instance_new(run->native->program, run->index, NULL, host, &run->instance, diag);
+    if (!st)
+        st = batch_sinks_open(flow_program_table(run->native->program), flow_info(run->instance),
+                              &run->sinks, diag);
     for (uint32_t i = 0; !st && i < run->ir->sink_count; i++)
         if (is_kind(&run->ir->sinks[i], "stdout")) header(run, i, STDOUT_FILENO);
     return st;
@@ -561,6 +577,7 @@ MUST static Status finish_all(Runs *runs, const BatchOptions *options, bool *ret
 
 static void run_close(Run *run)
 {
+    batch_sinks_free(run->sinks);
     flow_instance_free(run->instance);
     asker_free(run->asker);
     for (uint32_t i = 0; i < run->file_count; i++) close(run->files[i].fd);
@@ -629,12 +646,14 @@ static bool is_read(const Runs *runs, const IrSink *sink)
     return false;
 }
 
-static uint32_t stdout_rows(const Runs *runs, const IrPipeline *p)
+static uint32_t stdout_rows(const Runs *runs, const Run *run)
 {
+    const IrPipeline *p = run->ir;
     uint32_t count = 0;
     for (uint32_t i = 0; i < p->sink_count; i++) {
         const IrSink *sink = &p->sinks[i];
-        count += !is_kind(sink, "file") && !is_kind(sink, "dead") && !is_read(runs, sink);
+        count += !is_kind(sink, "file") && !is_kind(sink, "dead") && !is_read(runs, sink) &&
+                 !is_delivered(run, sink);
     }
     return count;
 }
@@ -671,7 +690,7 @@ Status batch_run(NativeSet *set, const BatchOptions *options, bool *ret_stopped,
     }
     if (!runs.count) return diag_set(diag, ST_NOT_FOUND, "there is no pipeline to run");
     uint32_t readers = sort_readers(&runs, set->front.arena);
-    for (uint32_t i = 0; i < runs.count; i++) rows += stdout_rows(&runs, runs.list[i].ir);
+    for (uint32_t i = 0; i < runs.count; i++) rows += stdout_rows(&runs, &runs.list[i]);
     for (uint32_t i = 0; i < runs.count; i++) {
         Run *run = &runs.list[i];
         run->wrap = rows > 1;

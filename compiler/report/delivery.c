@@ -55,7 +55,9 @@ static bool takes_errors(const IrPipeline *p, uint32_t sink)
 static void twice(const Report *r, const IrSink *s)
 {
     Buf *out = r->out;
-    if (str_is(s->kind, "historian") && s->key_count)
+    bool table =
+        str_is(s->kind, "historian") || str_is(s->kind, "sqlite") || str_is(s->kind, "postgres");
+    if (table && s->key_count)
         buf_text(out, "; one that comes again replaces itself by its key");
     else if (s->key_count)
         buf_text(out, "; one that comes again carries the same key");

@@ -49,9 +49,9 @@ static const OptionRow options[] = {
 
 /* Kinds of the language that this version does not have. */
 static const char *const later_kinds[] = {
-    "kafka", "nats",       "opcua",     "postgres", "sqlite", "email", "amqp",     "s7",   "influx",
-    "redis", "websocket",  "mysql",     "s3",       "bacnet", "tcp",   "udp",      "snmp", "serial",
-    "sms",   "ethernetip", "sparkplug", "slack",    "teams",  "ftp",   "timescale"};
+    "kafka",     "nats",  "opcua", "email",  "amqp",       "s7",        "influx",   "redis",
+    "websocket", "mysql", "s3",    "bacnet", "tcp",        "udp",       "snmp",     "serial",
+    "sms",       "slack", "teams", "ftp",    "ethernetip", "sparkplug", "timescale"};
 
 /* `mqtt, file, uns` or, for sinks, what takes rows. */
 static Str kinds_text(Check *c, uint32_t side)
@@ -68,6 +68,23 @@ static const ConnectorKind *kind_named(Str name)
     for (size_t i = 0; i < COUNT_OF(kinds); i++)
         if (str_is(name, kinds[i].name)) return &kinds[i];
     return NULL;
+}
+
+/* A database is reached by a declared connection, and its rows go into a table. */
+static bool table_of_link(Check *c, const AstConnector *at, uint32_t connection)
+{
+    Str name = at->kind.text;
+    if (connection == NO_INDEX) {
+        diag_error(c->diags, DIAG_S012, at->kind.span,
+                   "`%.*s` needs a connection: connection erp = %.*s env(\"ERP_URL\"), then into "
+                   "erp table \"t\"",
+                   STR_ARG(name), STR_ARG(name));
+        return false;
+    }
+    if (str_is(at->verb.text, "table")) return true;
+    diag_error(c->diags, DIAG_S012, at->verb.text.len ? at->verb.span : at->kind.span,
+               "rows go into a table: into %.*s table \"t\"", STR_ARG(name));
+    return false;
 }
 
 const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
@@ -108,6 +125,8 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
                                    : "sink: it only gives records");
         return NULL;
     }
+    if (str_is(str_from(kind->name), "postgres") && !table_of_link(c, at, *ret_connection))
+        return NULL;
     bool http = str_is(str_from(kind->name), "http");
     if (http && !str_is(at->verb.text, "post") && !str_is(at->verb.text, "put")) {
         Diagnostic *d =
@@ -116,7 +135,7 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
         if (!at->verb.text.len) diag_fix(c->diags, d, "http post", at->kind.span, "http post");
         return NULL;
     }
-    if (at->verb.text.len && !http) {
+    if (at->verb.text.len && !http && !str_is(str_from(kind->name), "postgres")) {
         diag_error(c->diags, DIAG_A006, at->verb.span, "`%s %.*s` is not available yet", kind->name,
                    STR_ARG(at->verb.text));
         return NULL;
@@ -493,7 +512,7 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
     flow__options(c, at, kind, KIND_OUT, &s.options, &s.option_count);
     s.format = flow__format(c, &sink->format, FORMAT_JSON);
     bool keeps = row && row->keeps_unknown && s.format == FORMAT_JSON;
-    if (keeps && !str_is(s.kind, "historian")) row = with_unknown(f, row);
+    if (keeps && !flow__keeps_rows(kind)) row = with_unknown(f, row);
     if (row) s.schema = check__row_schema(c, row);
     if (!row && str_is(s.kind, "historian")) {
         diag_error(c->diags, DIAG_A007, at->span,

@@ -8,6 +8,7 @@ enum { KIND_IN = 1, KIND_OUT = 2, KIND_BOUNDED = 4 };
 typedef enum KindAddress {
     ADDRESS_NONE,
     ADDRESS_TEXT,
+    ADDRESS_FIXED,
     ADDRESS_NAME,
     ADDRESS_MAYBE,
     ADDRESS_DURATION
@@ -93,6 +94,8 @@ const Record *flow__format_record(Check *c, IrFormat format, Span span);
 bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span span);
 /* Reports words of `from` that mean nothing to this format. */
 void flow__format_words(Check *c, const AstConnector *at, IrFormat format);
+/* Rows become rows of a table, by their fields. */
+bool flow__keeps_rows(const ConnectorKind *kind);
 bool flow__sink_format(Check *c, const AstSink *sink, const ConnectorKind *kind, const Row *row,
                        IrFormat format);
 /* triggers.c: what an http path, a period or a schedule has to be; false: reported. */

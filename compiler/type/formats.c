@@ -67,10 +67,18 @@ void flow__format_words(Check *c, const AstConnector *at, IrFormat format)
                        format_word(format));
 }
 
+bool flow__keeps_rows(const ConnectorKind *kind)
+{
+    static const char *const list[] = {"historian", "sqlite", "postgres"};
+    for (size_t i = 0; i < COUNT_OF(list); i++)
+        if (str_is(str_from(kind->name), list[i])) return true;
+    return false;
+}
+
 bool flow__sink_format(Check *c, const AstSink *sink, const ConnectorKind *kind, const Row *row,
                        IrFormat format)
 {
-    bool fixed = str_is(str_from(kind->name), "historian") || str_is(str_from(kind->name), "dead");
+    bool fixed = flow__keeps_rows(kind) || str_is(str_from(kind->name), "dead");
     if (format != FORMAT_JSON && (fixed || !row)) {
         diag_error(c->diags, DIAG_S019, sink->format.span,
                    fixed ? "`%s` keeps rows, not texts: it takes no format"

@@ -179,4 +179,142 @@ pipeline seen { from http post "/seen" public as json { station: string(8) }
   await pg.end();
 });
 
+const row = `type Row = { id: i32, name: string(16), v: f64?, at: time, ok: bool, b: bytes(8)?, p: decimal(2), sub: { a: i32, b: string(4)? },
+  xs: [i32; 4], d: duration, big: i64 }
+connection erp = postgres env("ERP_URL")
+`;
+const records = [
+  { id: 1, name: 'old', at: '2026-01-01T00:00:00Z', ok: true, p: 1, sub: { a: 1 }, xs: [], d: '1s', big: 1 },
+  { id: 2, name: 'it\'s "b"; \\', v: 1e-7, at: '2026-01-01T01:02:03.456Z', ok: false, b: 'AP8=', p: 12.34, sub: { a: -1, b: 'ü' }, xs: [1, 2],
+    d: '1h30m', big: '9007199254740993' },
+  { id: 1, name: 'new', at: '2026-01-01T00:00:00Z', ok: true, p: 1, sub: { a: 1 }, xs: [], d: '1s', big: 1 },
+].map((r) => JSON.stringify(r).replace('"9007199254740993"', '9007199254740993'));
+const create = `create table t(id int primary key, name text, v double precision, at timestamptz, ok boolean, b bytea, p numeric,
+  "sub.a" int, "sub.b" text, xs json, d interval, big bigint, since timestamptz default now())`;
+
+test('rows into a table: every type, the key replaces, on every engine', async () => {
+  const pg = await Postgres.new();
+  pg.sql(create);
+  for (const engine of engines) {
+    const got = await batch(`${row}pipeline p { from stdin as json Row  into erp table "t" key (id)  on error into dead }`, records,
+      { engine, env: { ERP_URL: pg.url() } });
+    check(got.code === 0 && got.out === '' && got.err === '', `${engine}: ${JSON.stringify(got)}`);
+    const rows = pg.sql(`select id, name, v, at at time zone 'UTC', ok, encode(b, 'hex'), p, "sub.a", "sub.b", xs, d, big, since is not null from t order by id`);
+    check(rows === `1|new||2026-01-01 00:00:00|t||1|1||[]|00:00:01|1|t
+2|it's "b"; \\|1e-07|2026-01-01 01:02:03.456|f|00ff|12.34|-1|ü|[1,2]|01:30:00|9007199254740993|t`, `${engine}: ${rows}`);
+  }
+  await pg.end();
+});
+
+test('a row the database refuses is set aside, alone', async () => {
+  const pg = await Postgres.new();
+  pg.sql('create schema plant; create table plant.t(n smallint check (n <> 700), word text not null)');
+  const program = `connection erp = postgres "${pg.url()}"
+pipeline p { from stdin as json { n: i64, word: string(8) }  into erp table "plant.t"  on error into dead }`;
+  const input = Array.from({ length: 2500 }, (_, i) => ({ n: i, word: 'w' }));
+  input.splice(1234, 0, { n: 40000, word: 'w' }); // out of range
+  input.push({ n: 3000, word: 'a\u0000b' }); // no such text in PostgreSQL
+  const got = await batch(program, input);
+  const dead = errors(got);
+  check(got.code === 0 && dead.length === 3 && dead.every((d) => d.reason === 'sink_conflict' && d.stage === 'postgres'), got.err);
+  check(/violates check constraint/.test(dead[0].message) && JSON.parse(dead[0].row).n === 700, got.err);
+  check(/40000.*out of range|out of range/.test(dead[1].message) && JSON.parse(dead[1].row).n === 40000, got.err);
+  check(pg.sql('select count(*), count(distinct n), max(n) from plant.t') === '2499|2499|2499', pg.sql('select count(*) from plant.t'));
+  await pg.end();
+});
+
+test('a table that does not fit is said before anything runs', async () => {
+  const pg = await Postgres.new({ erp: 'x' });
+  const say = async (into, want, url = pg.url()) => {
+    const got = await batch(`connection erp = postgres "${url}"
+pipeline p { from stdin as json { id: i32, v: f64 }  into erp table ${into}  on error into dead }`, [{ id: 1, v: 2 }]);
+    check(got.code === 2 && got.err.includes(want), `${want}: ${JSON.stringify(got)}`);
+  };
+  await say('"t" key (id)', 'there is no table t; write: create table "t"("id" integer, "v" double precision, primary key("id"))');
+  pg.sql('create table t(id int)');
+  await say('"t"', 'table t has no column v, and the rows have it; write: alter table t add column "v" double precision');
+  pg.sql('alter table t add column v double precision');
+  await say('"t" key (id)', 'table t has no unique index on the key; write: create unique index on t ("id")');
+  pg.sql('create unique index on t(id, v); create unique index on t(v)');
+  await say('"t" key (id)', 'no unique index on the key');
+  pg.sql('create unique index on t(id); alter table t add column must text not null');
+  await say('"t" key (id)', 'column must of table t must have a value, and the rows have no such field');
+  pg.sql('alter table t drop column must; grant select, insert on t to erp');
+  await say('"t" key (id)', 'the user of connection erp may not update table t', pg.url('erp', 'x'));
+  const fine = await batch(`connection erp = postgres "${pg.url('erp', 'x')}"
+pipeline p { from stdin as json { id: i32, v: f64 }  into erp table "t"  on error into dead }`, [{ id: 1, v: 2 }]);
+  check(fine.code === 0 && pg.sql('select * from t') === '1|2', JSON.stringify(fine));
+  await pg.end();
+});
+
+test('error records into a table; a SQLite file and its table are made', async () => {
+  const cwd = folder();
+  const program = `${row.replace(/connection.*/, '')}pipeline p { from stdin as json Row  into sqlite "s.db" table "t" key (id)  on error into sqlite "s.db" table "bad" }`;
+  const sqlite = (text) => execFileSync('sqlite3', ['s.db', text], { cwd, encoding: 'utf8' });
+  for (const engine of engines) {
+    const got = await batch(program, [...records, { id: 'x' }], { cwd, engine });
+    check(got.code === 0 && got.err === '', JSON.stringify(got));
+    const rows = sqlite('select *, hex(b), typeof(b), typeof(p), typeof(id) from t order by id');
+    check(rows.replace(/\0/g, '').replace(/\uFFFD/g, '') === `1|new||2026-01-01T00:00:00Z|1||1|1||[]|1s|1||null|integer|integer
+2|it's "b"; \\|1.0e-07|2026-01-01T01:02:03.456Z|0||12.34|-1|ü|[1,2]|1h30m|9007199254740993|00FF|blob|real|integer
+`, `${engine}: ${rows}`);
+  }
+  check(sqlite('select reason, field, pipeline, stage, raw from bad limit 1') === 'missing_field|name|p|from|{"id":"x"}\n' ||
+    sqlite('select reason, raw from bad limit 1') === 'bad_number|{"id":"x"}\n', sqlite('select * from bad limit 1'));
+  check(sqlite('select count(*) from bad') === `${engines.length}\n`, 'one for each run');
+  sqlite('create table old(id integer, v text); create table strict1(id integer primary key, v integer) strict');
+  const say = async (into, want, type = '{ id: i32, v: string(8) }', input = { id: 1, v: 'x' }) => {
+    const got = await batch(`pipeline p { from stdin as json ${type}  into sqlite ${into}  on error into dead }`, [input], { cwd });
+    check(got.err.includes(want), `${want}: ${JSON.stringify(got)}`);
+  };
+  await say('"s.db" table "old" key (id)', 'table old has no unique index on the key; write: create unique index');
+  await say('"s.db" table "old"', 'table old has no column named w, and the rows have it; write: alter table old add column w real', '{ id: i32, w: f64 }', { id: 1, w: 2 });
+  await say('"s.db" table "strict1"', 'cannot store TEXT value in INTEGER column strict1.v');
+  await say('"no/such/folder/s.db" table "t"', 'unable to open database file');
+  writeFileSync(path.join(cwd, 'text.db'), 'this is a text of more than a hundred bytes, and no database at all, as everybody can see who looks at it.');
+  await say('"text.db" table "t"', 'file is not a database');
+});
+
+test('in a server: rows wait for a database that is away, in order, and nothing is lost', async () => {
+  const pg = await Postgres.new();
+  pg.sql('create table t(id int primary key, v int); create table log(n serial, v int check (v <> 5))');
+  const tutti = await Tutti.new(['serve'], { env: { ERP_URL: pg.url() } });
+  const program = `connection erp = postgres env("ERP_URL") { pool: 2 }
+pipeline p { from http post "/p" public as json { id: i32, v: i32 }
+  into erp table "t" key (id)  keep v  into erp table "log"  into sqlite "kept.db" table "kept"
+  reply 200 { v: v }  on error into dead }`;
+  const wrong = await tutti.call('POST', 'pipelines', { file: 'p.tutti', text: program.replace('"log"', '"lag"') });
+  check(wrong.status === 400 && /pipeline p: into erp: there is no table lag; write: create table/.test(JSON.stringify(wrong.body)), JSON.stringify(wrong));
+  await tutti.deploy('p.tutti', program);
+  const post = async (id, v) => {
+    const answer = await fetch(`http://127.0.0.1:${tutti.http}/p`, { method: 'POST', body: JSON.stringify({ id, v }) });
+    return answer.status;
+  };
+  check((await post(1, 1)) === 200, 'there');
+  check(pg.sql('select * from t') === '1|1', 'when it is answered the row is in the table');
+  await pg.down();
+  const waiting = [2, 3, 4].map((v) => post(1, v));
+  await until('it is said', async () => /erp does not take rows: /.test((await tutti.get('pipelines/p')).error ?? ''));
+  await pg.up();
+  check((await Promise.all(waiting)).join() === '200,200,200', 'answered then');
+  await until('and over', async () => !(await tutti.get('pipelines/p')).error);
+  check(pg.sql('select count(*) from log') === '4', pg.sql('select * from log'));
+  check(pg.sql('select v from t') === pg.sql('select v from log order by n desc limit 1'), 'the last one counts');
+  check((await post(2, 5)) === 200, 'refused by one table');
+  const dead = (await tutti.get('pipelines/p/dead')).rows;
+  check(dead.length === 1 && /violates check constraint/.test(JSON.stringify(dead[0])), JSON.stringify(dead));
+  check(pg.sql('select v from t where id = 2') === '5', 'the other has it');
+  const kept = execFileSync('sqlite3', [path.join(tutti.cwd, 'kept.db'), 'select count(*), max(v) from kept'], { encoding: 'utf8' });
+  check(kept === '5|5\n', kept);
+  await tutti.deploy('p.tutti', program.replace('into sqlite', 'into sqlite')
+    .replace('reply 200 { v: v }', 'reply 201 { v: v }'));
+  await until('the new version answers', async () => (await post(3, 6)) === 201);
+  check(pg.sql('select v from t where id = 3') === '6', 'and writes');
+  await pg.down();
+  void post(4, 7).catch(() => {});
+  await until('it waits again', async () => /erp does not take rows: /.test((await tutti.get('pipelines/p')).error ?? ''));
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops although rows wait');
+  await pg.end();
+});
+
 await run();

@@ -98,6 +98,9 @@ static void compile_work(void *ctx)
     job->status =
         engine__version_make(job->compiler, job->arena, job->file, job->text, PROGRAM_QUICK, NULL,
                              0, &job->compiled, &job->version, &job->diag);
+    if (!job->status && job->version && job->kind == JOB_DEPLOY) {
+        job->status = engine__carry_check(job->version, &job->diag);
+    }
 }
 
 /* ---- after compiling ---- */

@@ -252,6 +252,10 @@ static const ModConf conf[] = {
      "stored versions of a program; older ones are deleted"},
     {"dead_rows_max", CONF_INT, "100000", 100, 100000000, offsetof(EngineConf, dead_rows_max), 0,
      "rows of the dead-letter table; the oldest leave first"},
+    {"mail_url", CONF_STR, "", 0, 2048, offsetof(EngineConf, mail_url), CONF_SECRET,
+     "mail server for `into email`: smtp://user:password@host:587"},
+    {"mail_from", CONF_STR, "", 0, 320, offsetof(EngineConf, mail_from), 0,
+     "sender of `into email`; tutti@HOST when left out"},
     {0}};
 
 static const Field name_in[] = {

@@ -56,6 +56,7 @@ typedef struct Engine Engine;
 typedef struct EngPipe EngPipe;
 typedef struct EngOut EngOut;
 typedef struct EngShard EngShard;
+typedef struct EngCarrier EngCarrier;
 
 /* ---- what waits for a shard (queue.c) ---- */
 
@@ -180,6 +181,10 @@ typedef struct EngPart {    /* the rows of one batch for one sink */
     EngOut *out;
     LoopTimer *retry;
     uint32_t tries;
+    struct EngPart *behind; /* waits for the same carrier */
+    uint8_t *refused;       /* carry.c: a bit for each row; heap */
+    uint32_t refused_count;
+    char why[200]; /* of the last one */
 } EngPart;
 
 struct EngOut {
@@ -200,6 +205,16 @@ MUST Status engine__out_new(EngRun *run, EngOut **ret_out);
 void engine__out_free(EngOut *out);
 void engine__out_commit(void *out);                              /* on main: LoopFn */
 MUST Status engine__part_take(EngPart *part, const RtOut *rows); /* copies, all or nothing */
+
+/* ---- sinks that wait (carry.c) ---- */
+
+bool engine__carry_takes(const RtSinkInfo *sink);
+/* Given back to engine__part_carried (LoopFn on main) when its rows are there or refused. */
+MUST Status engine__carry(EngPart *part);
+void engine__part_carried(void *part);
+void engine__carriers_close(EngPipe *pipe); /* waits for their threads */
+/* ST_INVALID: a table does not fit; on a thread that may wait. */
+MUST Status engine__carry_check(const EngVersion *version, Diag *diag);
 
 /* ---- files and standard output (local.c), on the shard ---- */
 
@@ -309,6 +324,7 @@ struct EngPipe {
     int64_t since_ms;
     char error[DIAG_TEXT_BYTES];
     EngVersion *version; /* what runs, or would run */
+    EngCarrier *carriers;
     EngSource sources[ENGINE_SOURCES_MAX];
     EngOut *out_first, *out_last; /* waiting for commits, in order */
     uint32_t commands;            /* messages to the shard without an answer yet */
@@ -430,6 +446,7 @@ void engine__check_drained(Engine *engine);
 
 typedef struct EngineConf {
     int64_t shards, keep_versions, dead_rows_max;
+    Str mail_url, mail_from;
 } EngineConf;
 
 typedef struct EngWatch {

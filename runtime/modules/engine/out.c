@@ -54,6 +54,7 @@ void engine__out_free(EngOut *out)
         buf_done(&out->parts[i].bytes);
         buf_done(&out->parts[i].aside);
         mem_free(out->parts[i].rows);
+        mem_free(out->parts[i].refused);
         loop_timer_stop(out->parts[i].retry);
     }
     engine__version_unref(out->version);
@@ -479,6 +480,51 @@ static void on_written(void *ctx, Status status, Str body)
     }
 }
 
+/* ---- sinks that wait ---- */
+
+static void run_carry(EngPart *part)
+{
+    if (part->next >= part->count) {
+        engine__part_done(part);
+        return;
+    }
+    part->waiting = 1;
+    if (engine__carry(part)) {
+        part->waiting = 0;
+        engine__part_again(part, "no memory for a thread");
+    }
+}
+
+/* Only what was refused is left of the part: that goes to the dead-letter table. */
+static void keep_refused(EngPart *part)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < part->count; i++) {
+        if (part->refused[i / 8] >> (i % 8) & 1) {
+            part->rows[kept++] = part->rows[i];
+        }
+    }
+    part->count = kept;
+}
+
+void engine__part_carried(void *ctx)
+{
+    EngPart *part = ctx;
+    part->waiting = 0;
+    if (orphan(part)) {
+        return;
+    }
+    if (!part->refused_count) {
+        part->next = part->count;
+        engine__part_done(part);
+        return;
+    }
+    if (part->refused) {
+        keep_refused(part);
+    }
+    refuse_rows(part, part->count, ST_CONFLICT, str_from(part->why));
+}
+
 /* ---- refused rows ---- */
 
 static StoreDoneFn on_refused;
@@ -568,6 +614,8 @@ static void part_run(EngPart *part)
         run_dead(part);
     } else if (str_is(kind, "historian")) {
         run_record(part);
+    } else if (engine__carry_takes(part->sink)) {
+        run_carry(part);
     } else if (engine__is_remote(part->sink->kind, part->sink->connection)) {
         run_write(part);
     } else if ((str_is(kind, "uns") || str_is(kind, "mqtt") || str_is(kind, "stream")) &&

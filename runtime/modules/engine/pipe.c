@@ -90,6 +90,7 @@ void engine__pipe_free(EngPipe *pipe)
     engine__shard_stop(pipe->own);
     engine__sources_close_all(pipe);
     engine__sources_trim(pipe, !pipe->engine->closing);
+    engine__carriers_close(pipe);
     leave_outs(pipe);
     engine__hooks_end(pipe);
     while (pipe->held_first) { /* the shard is gone */
