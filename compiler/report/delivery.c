@@ -59,6 +59,8 @@ static void twice(const Report *r, const IrSink *s)
         str_is(s->kind, "historian") || str_is(s->kind, "sqlite") || str_is(s->kind, "postgres");
     if (table && s->key_count)
         buf_text(out, "; one that comes again replaces itself by its key");
+    else if (str_is(s->kind, "email"))
+        buf_text(out, "; after a crash, or an answer that was lost, a mail may come twice");
     else if (s->key_count)
         buf_text(out, "; one that comes again carries the same key");
     else if (str_is(s->kind, "uns"))
@@ -84,6 +86,8 @@ void report__delivery(const Report *r, uint32_t index)
         return;
     case SENDER_ONCE:
         buf_text(out, "    at most once: its source does not send again what a crash loses");
+        if (str_is(s->kind, "email"))
+            buf_text(out, "; a mail whose answer was lost may come twice");
         break;
     case SENDER_REPEATS:
         buf_text(out, "    at least once: a message of qos 1 or 2 is acknowledged when the row is "

@@ -18,7 +18,8 @@ typedef enum OptionType {
     OPTION_DURATION,
     OPTION_KEYS,
     OPTION_MAPNAME,
-    OPTION_SIZE
+    OPTION_SIZE,
+    OPTION_PIECES
 } OptionType;
 
 typedef struct OptionRow {
@@ -49,9 +50,9 @@ static const OptionRow options[] = {
 
 /* Kinds of the language that this version does not have. */
 static const char *const later_kinds[] = {
-    "kafka",     "nats",  "opcua", "email",  "amqp",       "s7",        "influx",   "redis",
-    "websocket", "mysql", "s3",    "bacnet", "tcp",        "udp",       "snmp",     "serial",
-    "sms",       "slack", "teams", "ftp",    "ethernetip", "sparkplug", "timescale"};
+    "kafka", "nats",  "opcua",  "amqp",       "s7",        "influx",   "redis",  "websocket",
+    "mysql", "s3",    "bacnet", "tcp",        "udp",       "snmp",     "serial", "sms",
+    "slack", "teams", "ftp",    "ethernetip", "sparkplug", "timescale"};
 
 /* `mqtt, file, uns` or, for sinks, what takes rows. */
 static Str kinds_text(Check *c, uint32_t side)
@@ -96,7 +97,8 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
     for (uint32_t i = 0; !kind && i < c->program->connection_count; i++) {
         if (!str_eq(c->program->connections[i].name, name)) continue;
         *ret_connection = i;
-        kind = kind_named(c->program->connections[i].kind);
+        Str link = c->program->connections[i].kind;
+        kind = kind_named(str_is(link, "smtp") ? STR("email") : link);
         if (!kind) return NULL; /* said at the connection */
     }
     if (!kind) {
@@ -159,12 +161,24 @@ static void unknown_option(Check *c, const AstOption *o, const ConnectorKind *ki
     check__did_you_mean(c, d, o->name.span, best);
 }
 
+/* Others are for the caller of flow__options. */
+static bool is_constant(OptionType type)
+{
+    return type != OPTION_KEYS && type != OPTION_MAPNAME && type != OPTION_PIECES;
+}
+
 static bool option_value(Check *c, const AstOption *o, OptionType type, const char *kind,
                          IrOption *out)
 {
-    static const char *const words[] = {
-        "nothing behind it", "a whole number",        "a text", "a word",
-        "a duration",        "fields in parentheses", "a name", "a size such as 64KiB"};
+    static const char *const words[] = {"nothing behind it",
+                                        "a whole number",
+                                        "a text",
+                                        "a word",
+                                        "a duration",
+                                        "fields in parentheses",
+                                        "a name",
+                                        "a size such as 64KiB",
+                                        "a text"};
     const AstExpr *v = o->value;
     *out = (IrOption){.name = o->name.text, .type = IR_BOOL, .value.boolean = true};
     bool fine = false;
@@ -198,6 +212,7 @@ static bool option_value(Check *c, const AstOption *o, OptionType type, const ch
         out->type = IR_I64;
         if (fine) out->value.integer = (int64_t)v->as.bytes;
         break;
+    case OPTION_PIECES: fine = v && v->kind == AST_STRING; break;
     case OPTION_KEYS: fine = v && (v->kind == AST_LIST || v->kind == AST_NAME); break;
     }
     if (fine && type == OPTION_INT && str_is(o->name.text, "qos")) fine = out->value.integer <= 2;
@@ -224,8 +239,7 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
         IrOption value;
         if (!row)
             unknown_option(c, o, kind, side);
-        else if (option_value(c, o, row->type, kind->name, &value) && row->type != OPTION_KEYS &&
-                 row->type != OPTION_MAPNAME)
+        else if (option_value(c, o, row->type, kind->name, &value) && is_constant(row->type))
             *PUSH(c, list, count, cap) = value;
     }
     for (size_t i = 0; i < COUNT_OF(options); i++) {
@@ -513,7 +527,9 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
     s.format = flow__format(c, &sink->format, FORMAT_JSON);
     bool keeps = row && row->keeps_unknown && s.format == FORMAT_JSON;
     if (keeps && !flow__keeps_rows(kind)) row = with_unknown(f, row);
+    if (row && str_is(s.kind, "email")) row = flow__mail(c, at, &s);
     if (row) s.schema = check__row_schema(c, row);
+    if (!row && str_is(s.kind, "email")) return NO_INDEX; /* a part of the address was wrong */
     if (!row && str_is(s.kind, "historian")) {
         diag_error(c->diags, DIAG_A007, at->span,
                    "error records in the historian are not available yet");

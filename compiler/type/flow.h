@@ -88,6 +88,19 @@ const Record *flow__from(Flow *f, const AstConnector *at, const AstDecode *decod
                          bool *ret_bounded);
 /* A sink that takes `row` (NULL: error records). NO_INDEX after an error. */
 uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node);
+/* mail.c: the row of a mail, { to, subject, body }; NULL after an error. */
+const Row *flow__mail(Check *c, const AstConnector *at, const IrSink *s);
+bool flow__is_error_mail(const Flow *f, const AstSink *sink);
+/* The mails of `on error into`; false: there is none. */
+bool flow__error_mails(Flow *f, const AstSink *sinks);
+/* reply.c: a stage that begins with the error record, named `error`, from begin to end. */
+typedef struct ErrorStage {
+    IrBuilder builder;
+    Row *row;
+    Local local;
+} ErrorStage;
+void flow__error_begin(Flow *f, ErrorStage *keep, uint32_t node);
+void flow__error_end(Flow *f, const ErrorStage *keep);
 /* formats.c: the record a format brings when no type is given, or NULL. */
 const Record *flow__format_record(Check *c, IrFormat format, Span span);
 /* False (reported): the format cannot carry records of this type. */

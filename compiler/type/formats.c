@@ -78,7 +78,8 @@ bool flow__keeps_rows(const ConnectorKind *kind)
 bool flow__sink_format(Check *c, const AstSink *sink, const ConnectorKind *kind, const Row *row,
                        IrFormat format)
 {
-    bool fixed = flow__keeps_rows(kind) || str_is(str_from(kind->name), "dead");
+    bool fixed = flow__keeps_rows(kind) || str_is(str_from(kind->name), "dead") ||
+                 str_is(str_from(kind->name), "email");
     if (format != FORMAT_JSON && (fixed || !row)) {
         diag_error(c->diags, DIAG_S019, sink->format.span,
                    fixed ? "`%s` keeps rows, not texts: it takes no format"

@@ -95,14 +95,12 @@ static const Record *error_record(Check *c)
     return record;
 }
 
-void flow__reply_error(Flow *f, const AstStage *stage)
+void flow__error_begin(Flow *f, ErrorStage *keep, uint32_t node)
 {
     Check *c = f->c;
-    if (!code_fits(f, &stage->as.on.code, stage->keyword)) return;
     const Record *record = error_record(c);
-    IrBuilder keep_builder = f->builder;
-    Row *keep_row = f->row;
-    uint32_t node = flow__node(f, "reply", stage->span);
+    keep->builder = f->builder;
+    keep->row = f->row;
     f->p.error_stage = f->stage_count;
     flow__stage_begin(f, flow__stage(f, IR_FROM_ERROR, 0, check__schema(c, record)), node);
     Row *row = check__load(c, record);
@@ -111,12 +109,26 @@ void flow__reply_error(Flow *f, const AstStage *stage)
                  .has = NO_REG,
                  .fields = NEW(c, Val, record->count)};
     for (uint32_t i = 0; i < record->count; i++) whole.fields[i] = row->fields[i].val;
-    Local local = {STR("error"), whole, NULL};
-    c->locals = &local;
+    keep->local = (Local){STR("error"), whole, NULL};
+    c->locals = &keep->local;
     f->row = c->row = NEW(c, Row, 1); /* nothing of the record itself is there */
-    answer(f, &stage->as.on.code, stage->as.on.body, stage->span, node);
+}
+
+void flow__error_end(Flow *f, const ErrorStage *keep)
+{
+    Check *c = f->c;
     c->locals = NULL;
-    f->builder = keep_builder;
+    f->builder = keep->builder;
     c->b = &f->builder;
-    f->row = c->row = keep_row;
+    f->row = c->row = keep->row;
+}
+
+void flow__reply_error(Flow *f, const AstStage *stage)
+{
+    ErrorStage keep;
+    if (!code_fits(f, &stage->as.on.code, stage->keyword)) return;
+    uint32_t node = flow__node(f, "reply", stage->span);
+    flow__error_begin(f, &keep, node);
+    answer(f, &stage->as.on.code, stage->as.on.body, stage->span, node);
+    flow__error_end(f, &keep);
 }

@@ -349,12 +349,16 @@ static void on_error(Flow *f, const AstStage *stage)
         return;
     }
     if (stage->as.on.action != AST_ON_INTO) return;
+    bool mails = flow__error_mails(f, stage->as.on.sinks), others = false;
     for (const AstSink *sink = stage->as.on.sinks; sink; sink = sink->next) {
+        if (flow__is_error_mail(f, sink)) continue;
+        others = true;
         uint32_t node = flow__node(f, "into", sink->span);
         uint32_t index = flow__sink(f, sink, NULL, node);
         if (index != NO_INDEX)
             *PUSH(c, f->p.error_sinks, f->p.error_sink_count, f->error_sink_cap) = index;
     }
+    f->p.error_drop = mails && !others; /* the mail is all that happens */
 }
 
 void flow__on(Flow *f, const AstStage *stage)

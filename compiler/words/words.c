@@ -48,6 +48,7 @@ enum {
 #define TAKES_KEYS     "fields in parentheses"
 #define TAKES_MAPNAME  "the name of a map"
 #define TAKES_SIZE     "a size such as 64KiB"
+#define TAKES_PIECES   "a text that may hold fields"
 
 const WordConnector word_connectors[] = {
 #define KIND(name, sides, address, format, doc)                                                    \

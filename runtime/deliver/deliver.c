@@ -9,7 +9,8 @@
 
 enum { AGAIN_FIRST_MS = 100, AGAIN_LAST_MS = 5000, NAP_MS = 20 };
 
-static const DeliverDriver *const drivers[] = {&deliver__sqlite, &deliver__postgres};
+static const DeliverDriver *const drivers[] = {&deliver__sqlite, &deliver__postgres,
+                                               &deliver__email};
 
 static const DeliverDriver *driver_of(const RtSinkInfo *sink)
 {
