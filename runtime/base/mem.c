@@ -1,6 +1,7 @@
 /* runtime/base/mem.c: malloc with a counter and a switch that makes one call fail. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -31,6 +32,11 @@ void *mem_realloc(void *old, size_t bytes)
 void mem_free(void *ptr)
 {
     free(ptr);
+}
+
+void mem_trim(void)
+{
+    (void)malloc_trim(0);
 }
 
 void mem_fail_at(uint64_t nth)

@@ -14,6 +14,9 @@ void *mem_zalloc(size_t count, size_t bytes) __attribute__((malloc, alloc_size(1
 void *mem_realloc(void *old, size_t bytes) __attribute__((alloc_size(2)));
 void mem_free(void *ptr); /* accepts NULL */
 
+/* Gives free pages back to the system: after work that took much for a moment, like compiling. */
+void mem_trim(void);
+
 /* For tests: the n-th allocation from now on (1 = the next) fails, and only that one; 0 = never. */
 void mem_fail_at(uint64_t nth);
 /* Calls of mem_alloc, mem_zalloc and mem_realloc so far, by all threads. */

@@ -67,6 +67,7 @@ static void job_end(EngJob *job)
     bool restoring = job->kind == JOB_RESTORE;
     engine->job = NULL;
     job_free(job);
+    mem_trim();
     if (restoring && engine->restore_left && --engine->restore_left == 0) {
         engine->restored = true;
         for (uint32_t i = 0; i < engine->restored_req_count; i++) {

@@ -38,6 +38,7 @@ static void tune_free(EngTune *tune)
     engine__version_unref(tune->fresh);
     arena_free(tune->arena);
     mem_free(tune);
+    mem_trim(); /* a compiler's buffers would stay as holes between what lives on */
 }
 
 /* Every pipeline that still has the old version gets the new code. */
