@@ -22,6 +22,13 @@ target_compile_options(history PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(history PRIVATE series)
 set_target_properties(history PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
+# What pipelines allocate per record (tests/suites/steady.sh).
+add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
+    compiler/driver/external.c compiler/driver/jit_load.c)
+target_compile_options(steady PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(steady PRIVATE interp tutti_compiler flow)
+set_target_properties(steady PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
 if(NOT TUTTI_TESTS)
   return()
 endif()

@@ -1,0 +1,181 @@
+/* tests/steady/steady.c: what pipelines allocate once they have seen everything once.
+ *
+ *   steady FILE.tutti FOLDER
+ *
+ * Makes records for every pipeline of the file (their values repeat, their times go on), feeds some
+ * as a server or a batch run would and then three times as many again, and counts the calls of the
+ * heap's door (base/mem.h) in each part, on every engine there is. One line each:
+ *   PIPELINE ENGINE FIRST REST ROWS
+ * FOLDER: for compiled programs. Exit 0, or 2: cannot run. Who judges is tests/suites/steady.sh. */
+#include "base/mem.h"
+#include "compiler/driver/jit_load.h"
+#include "compiler/driver/native.h"
+#include "compiler/emit_c/cc.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    BATCH = 100,
+    FIRST_BATCHES = 84, /* then all values have come: their periods divide 8400 */
+    TIMES = 4,
+    LINE_BYTES = 2048
+};
+#define START_NS (1795428000 * (int64_t)1000000000) /* 2026-11-23T10:00:00Z */
+#define STEP_NS  (50 * (int64_t)1000000)
+
+/* One in 70 is no record, one in 60 comes late. */
+static uint32_t make(IrFormat format, uint32_t n, char *line)
+{
+    static const char *const states[] = {"RUN", "IDLE", "FAULT"};
+    static const char *const texts[] = {"AB-123", "an err", "xx", "AB-7777 and \\\"more\\\"",
+                                        "-5-"};
+    int64_t ms = (n % 60 == 59 ? n - 59 : n) * (STEP_NS / 1000000);
+    int64_t s = ms / 1000 % 60, m = ms / 60000 % 60, h = 10 + ms / 3600000;
+    uint32_t key = n % 7;
+    char time[64];
+    int len;
+    (void)snprintf(time, sizeof time, "2026-11-23T%02d:%02d:%02d.%03dZ", (int)h, (int)m, (int)s,
+                   (int)(ms % 1000));
+    if (format == FORMAT_CSV)
+        len = snprintf(line, LINE_BYTES, "%s,k%u,\"%s, %u\",%u,%u.5,%u.25,%s", time, key,
+                       n % 5 == 3 ? "a \"\"b\"\"" : texts[n % 5], n % 10, n % 100, n % 50, n % 30,
+                       n % 3 ? "7" : "");
+    else if (n % 70 == 69)
+        len = snprintf(line, LINE_BYTES, "{\"ts\":\"%s\",\"k\":", time);
+    else
+        len = snprintf(
+            line, LINE_BYTES,
+            "{\"ts\":\"%s\",\"k\":\"k%u\",\"s\":\"%s\",\"e\":\"%s\",\"i\":%u,\"n\":%u,\"f\":%u.125,"
+            "\"g\":%u.5,\"d\":%u.25,%s\"on\":%s,\"du\":\"1m30s\",\"b\":\"AP8Q\",\"j\":{\"a\":[%u]},"
+            "\"xs\":[1,2.5,%u],%s\"items\":[{\"part\":\"p%u\",\"qty\":%u},{\"part\":\"q\",\"qty\":"
+            "2}],"
+            "\"in1\":{\"a\":1.5,\"t\":\"in\"},\"t\":{\"value\":%u.5,\"quality\":\"%s\",\"time\":"
+            "\"%s\"},\"more\":[{\"x\":%u}]}",
+            time, key, texts[n % 5], states[n % 3], n % 120, n % 84, n % 100, n % 10, n % 40,
+            n % 4 ? "\"o\":2.5," : "", n % 2 ? "true" : "false", n % 10, n % 20,
+            n % 3 ? "\"names\":[\"a\",\"b\"]," : "", n % 4, n % 6, n % 25,
+            n % 8 ? "good" : "uncertain", time, n % 10);
+    return (uint32_t)len;
+}
+
+typedef struct Feed {
+    FlowInstance *instance;
+    IrFormat format;
+    bool messages; /* each by itself, as from a broker; else lines, as from a file */
+    uint32_t next;
+    uint64_t rows;
+    char *bytes;
+    RtRecord *records;
+} Feed;
+
+static void take(Feed *feed)
+{
+    const RtPipelineInfo *info = flow_info(feed->instance);
+    for (uint32_t i = 0; i < info->sink_count; i++) {
+        feed->rows += flow_out(feed->instance, i)->row_count;
+        flow_out_clear(feed->instance, i);
+    }
+    feed->rows += flow_dead(feed->instance)->row_count;
+    flow_dead_clear(feed->instance);
+}
+
+static void batch(Feed *feed)
+{
+    int64_t now = START_NS + feed->next * STEP_NS;
+    char *at = feed->bytes;
+    for (uint32_t i = 0; i < BATCH; i++, feed->next++) {
+        uint32_t len = make(feed->format, feed->next, at);
+        feed->records[i] = (RtRecord){.ptr = at,
+                                      .len = len,
+                                      .topic = "plant/press-07/temp",
+                                      .topic_len = 19,
+                                      .received_ns = START_NS + feed->next * STEP_NS,
+                                      .ack = feed->next + 1};
+        at[len] = '\n';
+        at += feed->messages ? len + RT_PAD_BYTES : len + 1;
+    }
+    RtBatch one = {.received_ns = now, .topic = "plant/all", .topic_len = 9};
+    if (feed->messages) {
+        one.records = feed->records;
+        one.count = BATCH;
+    } else {
+        one.bytes = feed->bytes;
+        one.len = (uint64_t)(at - feed->bytes);
+    }
+    flow_feed(feed->instance, &one);
+    take(feed);
+    flow_idle(feed->instance, now);
+    take(feed);
+}
+
+static Status run(const Native *native, uint32_t index, bool messages, const char *engine,
+                  Diag *diag)
+{
+    const IrPipeline *p = &native->ir->pipelines[index];
+    Feed feed = {.format = p->sources[0].format, .messages = messages};
+    feed.bytes = mem_zalloc(BATCH + 1, LINE_BYTES + RT_PAD_BYTES);
+    feed.records = mem_zalloc(BATCH, sizeof *feed.records);
+    Status st = feed.bytes && feed.records ? ST_OK : ST_NO_MEMORY;
+    if (!st) st = flow_instance_new(native->program, index, NULL, NULL, &feed.instance, diag);
+    if (!st) {
+        uint64_t from = mem_calls();
+        for (uint32_t i = 0; i < FIRST_BATCHES; i++) batch(&feed);
+        uint64_t first = mem_calls();
+        uint64_t rows = feed.rows;
+        for (uint32_t i = 0; i < FIRST_BATCHES * (TIMES - 1); i++) batch(&feed);
+        printf("%.*s%s %s %llu %llu %llu\n", STR_ARG(p->name), messages ? ".messages" : "", engine,
+               (unsigned long long)(first - from), (unsigned long long)(mem_calls() - first),
+               (unsigned long long)(feed.rows - rows));
+        flow_instance_free(feed.instance);
+    }
+    mem_free(feed.records);
+    mem_free(feed.bytes);
+    return st;
+}
+
+static const struct {
+    EngineKind kind;
+    const char *name;
+} engines[] = {
+#define ENGINE(id, name, doc) {ENGINE_##id, name},
+#include "compiler/driver/engines.def"
+#undef ENGINE
+};
+
+static bool is_here(EngineKind kind)
+{
+    Diag diag = {0};
+    return kind == ENGINE_CC ? cc_installed() : kind != ENGINE_JIT || !jit_ready(&diag);
+}
+
+static Status on_engine(EngineKind engine, const char *name, const char *file, const char *folder,
+                        Diag *diag)
+{
+    NativeSet set;
+    Status st = native_open(&set, diag);
+    set.engine = engine;
+    set.quick = true;
+    set.cache_dir = folder;
+    if (!st) st = native_add(&set, file, diag);
+    if (!st && (set.front.diags.error_count || set.count != 1))
+        st = diag_set(diag, ST_INVALID, "%s does not compile", file);
+    if (!st) st = native_load(&set, &set.list[0], NULL, diag);
+    for (uint32_t i = 0; !st && i < set.list[0].ir->pipeline_count; i++)
+        for (int messages = 0; !st && messages < 2; messages++)
+            st = run(&set.list[0], i, messages, name, diag);
+    native_close(&set);
+    return st;
+}
+
+int main(int argc, char **argv)
+{
+    Diag diag = {0};
+    Status st = ST_OK;
+    if (argc != 3) return 2;
+    for (size_t i = 0; !st && i < COUNT_OF(engines); i++)
+        if (is_here(engines[i].kind))
+            st = on_engine(engines[i].kind, engines[i].name, argv[1], argv[2], &diag);
+    if (st) (void)fprintf(stderr, "steady: %s\n", diag.text);
+    return st ? 2 : 0;
+}

@@ -1,0 +1,31 @@
+#!/bin/sh
+# tests/suites/steady.sh: in steady state no operator allocates per record, on any engine (tests/steady).
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)
+build=${BUILD:-$top/build}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+most=32 # calls in 25,200 records: learning a layout takes 7, a buffer that doubles takes 1
+cd "$top/tests/steady" || exit 1
+passed=0 failed=0
+if ! TUTTI_JIT=$build/tutti-jit.so "$build/tests-tools/steady" operators.tutti "$dir" >"$dir/counts"; then
+    echo "steady: it cannot run"
+    failed=1
+fi
+while read -r name engine first rest rows; do
+    if [ "$rest" -gt $most ] || [ "$rows" = 0 ]; then
+        failed=$((failed + 1))
+        echo "FAILED $name on $engine: $first calls at first, $rest later, $rows rows"
+    else
+        passed=$((passed + 1))
+    fi
+done <"$dir/counts"
+# Every pipeline of the file, as lines and as messages, on the interpreter and every other engine.
+pipelines=$(grep -c '^pipeline ' operators.tutti)
+engines=$(cut -d ' ' -f 2 "$dir/counts" | sort -u | wc -l)
+if [ "$passed" != $((pipelines * 2 * engines)) ] || [ "$engines" -lt 2 ]; then
+    failed=$((failed + 1))
+    echo "FAILED $pipelines pipelines on $engines engines gave $passed counts"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
