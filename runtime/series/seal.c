@@ -100,7 +100,9 @@ static SeriesSummary summarise(const SeriesColumns *points, bool *ret_finite)
         if (value < sum.least) sum.least = value;
         if (value > sum.greatest) sum.greatest = value;
         sum.total += value;
-        if (i) sum.area += points->value[i - 1] * (double)(points->t_ns[i] - points->t_ns[i - 1]);
+        if (i) /* unsigned: the ends of time are further apart than an int64_t is wide */
+            sum.area += points->value[i - 1] *
+                        (double)((uint64_t)points->t_ns[i] - (uint64_t)points->t_ns[i - 1]);
         sum.odd += points->quality[i] != 0;
         *ret_finite = *ret_finite && isfinite(value);
     }

@@ -96,7 +96,8 @@ static bool add_summary(void *ctx, const SeriesSummary *sum)
     bucket->count += sum->points - 1;
     bucket->bad += sum->odd;
     bucket->area += sum->area / (double)NS_PER_MS;
-    bucket->width_ms += (double)(sum->t_last_ns - sum->t_first_ns) / (double)NS_PER_MS;
+    bucket->width_ms +=
+        (double)((uint64_t)sum->t_last_ns - (uint64_t)sum->t_first_ns) / (double)NS_PER_MS;
     hold(history, to_ms, sum->last);
     return true;
 }
