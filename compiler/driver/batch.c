@@ -507,7 +507,13 @@ MUST static Status run_open(NativeSet *set, Run *run, const Input *in, FlowHost 
     Status st = ST_OK;
     st = asker_new(run->all->historian, NULL, NULL, &run->asker);
     if (st) return diag_set(diag, st, "no memory for questions");
-    *host = (FlowHost){.full = full, .ctx = run, .ask = asker_ask, .ask_ctx = run->asker};
+    *host = (FlowHost){.full = full,
+                       .ctx = run,
+                       .ask = asker_ask,
+                       .ask_ctx = run->asker,
+                       .ask_begin = asker_begin,
+                       .ask_end = asker_end,
+                       .ask_first = asker_first};
     if (!run->native->program) {
         Str sample =
             str_slice(in->bytes, in->len < EMIT_SAMPLE_BYTES ? in->len : EMIT_SAMPLE_BYTES);

@@ -100,7 +100,8 @@ static void run(Emit *e)
            "(RtPipe *pipe, u32 stage, const RtValue *v, const u8 *h)\n{\n    switch (stage) {\n",
            e->index);
     for (uint32_t i = 0; i < p->stage_count; i++)
-        if (p->stages[i].from == IR_FROM_EACH || p->stages[i].from == IR_FROM_ERROR)
+        if (p->stages[i].from == IR_FROM_EACH || p->stages[i].from == IR_FROM_ASK ||
+            p->stages[i].from == IR_FROM_ERROR)
             emit_f(e, "    case %" PRIu32 ": stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h); break;\n",
                    i, e->index, i);
     emit_f(e, "    }\n}\n");

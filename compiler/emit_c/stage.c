@@ -629,10 +629,15 @@ void emit_stage(Emit *e, uint32_t index)
             emit_f(e, "    %s %s;\n", emit_ctype(e->stage->regs[r].type), emit_reg(e, r));
     code(e);
     emit_f(e, "end:\n");
-    if (e->stage->from == IR_FROM_SOURCE) {
+    if (ir_stage_asks(e->pipeline, e->stage))
+        emit_f(e, "    if (pipe->asked) { pipe->asked = 0; return; }\n");
+    if (e->stage->from == IR_FROM_ASK) emit_f(e, "    if (!pipe->in_row) {\n");
+    if (e->stage->from == IR_FROM_SOURCE || e->stage->from == IR_FROM_ASK) {
         emit_f(e, "    if (done == 2) pipe->n.state++; else if (done == 1) pipe->n.emitted++;\n");
         emit_f(e, "    else if (done == 3) pipe->n.late++; else pipe->n.filtered++;\n");
-    } else {
+    }
+    if (e->stage->from == IR_FROM_ASK) emit_f(e, "    return; }\n");
+    if (e->stage->from != IR_FROM_SOURCE) {
         emit_f(
             e,
             "    if (done == 2) pipe->n.row_state++; else if (done == 1) pipe->n.row_emitted++;\n");

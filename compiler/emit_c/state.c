@@ -23,8 +23,10 @@ static void put_ask(Emit *e, const IrMem *m)
     for (uint32_t i = 0; i < m->input_count; i++) emit_f(e, "%d, ", (int)m->inputs[i].type);
     emit_f(e,
            "0}, .rows_max = %" PRIu32 ", .retries = %" PRIu32 ", .timeout_ns = %" PRId64
-           "ll, .backoff_ns = %" PRId64 "ll, .single = %d}",
-           a->rows_max, a->retries, a->timeout_ns, a->backoff_ns, a->single);
+           "ll, .backoff_ns = %" PRId64 "ll, .row = &schema_%" PRIu32 ", .stage = %" PRIu32
+           ", .limit = %" PRIu32 ", .single = %d, .unordered = %d}",
+           a->rows_max, a->retries, a->timeout_ns, a->backoff_ns, a->row, a->stage, a->limit,
+           a->single, a->unordered);
 }
 
 void emit_mems(Emit *e)

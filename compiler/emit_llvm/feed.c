@@ -173,7 +173,8 @@ void jit_run(Jit *j)
                            LLVMGetParam(function, 3), jit_i32(j, 0)};
     Choice choice = choice_begin(j, LLVMGetParam(function, 1));
     for (uint32_t i = 0; i < p->stage_count; i++)
-        if (p->stages[i].from == IR_FROM_EACH || p->stages[i].from == IR_FROM_ERROR)
+        if (p->stages[i].from == IR_FROM_EACH || p->stages[i].from == IR_FROM_ASK ||
+            p->stages[i].from == IR_FROM_ERROR)
             choice_add(j, &choice, i, i, args);
     choice_end(j, &choice);
 }

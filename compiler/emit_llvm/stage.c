@@ -361,8 +361,18 @@ void jit_stage(Jit *j, uint32_t index)
         instruction(j, control_stack, &j->stage->code[i]);
     jit_goto(j, j->end);
     jit_in(j, j->end);
-    CALL(j, j->stage->from == IR_FROM_SOURCE ? "op_done" : "op_row_done", j->pipe,
-         jit_load(j, j->done));
+    if (ir_stage_asks(j->pipeline, j->stage)) {
+        LLVMBasicBlockRef waits = jit_block(j), ends = jit_block(j);
+        jit_goto_if(j, CALL(j, "op_asked", j->pipe), waits, ends);
+        jit_in(j, waits);
+        jit_return(j);
+        jit_in(j, ends);
+    }
+    CALL(j,
+         j->stage->from == IR_FROM_SOURCE ? "op_done"
+         : j->stage->from == IR_FROM_ASK  ? "op_ask_done"
+                                          : "op_row_done",
+         j->pipe, jit_load(j, j->done));
     jit_return(j);
     jit_function_end(j);
 }

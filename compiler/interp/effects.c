@@ -146,11 +146,16 @@ static void finish(Frame *f, uint32_t lane)
         f->rt->error(pipe, end->node, end->reason, end->field, end->name);
         return;
     }
+    if (pipe->asked && f->code->asks) {
+        pipe->asked = 0;
+        return;
+    }
+    bool of_source = f->of_source || (f->of_ask && !pipe->in_row);
     switch (f->done) {
-    case 1: (*(f->of_source ? &pipe->n.emitted : &pipe->n.row_emitted))++; break;
-    case 2: (*(f->of_source ? &pipe->n.state : &pipe->n.row_state))++; break;
-    case 3: (*(f->of_source ? &pipe->n.late : &pipe->n.row_late))++; break;
-    default: (*(f->of_source ? &pipe->n.filtered : &pipe->n.row_filtered))++;
+    case 1: (*(of_source ? &pipe->n.emitted : &pipe->n.row_emitted))++; break;
+    case 2: (*(of_source ? &pipe->n.state : &pipe->n.row_state))++; break;
+    case 3: (*(of_source ? &pipe->n.late : &pipe->n.row_late))++; break;
+    default: (*(of_source ? &pipe->n.filtered : &pipe->n.row_filtered))++;
     }
 }
 

@@ -148,6 +148,7 @@ static bool frame_open(Interp *in, Frame *f, const Code *code)
     f->sel = COLUMN(f, uint16_t, code->sel);
     f->ends = COLUMN(f, LaneEnd, code->ends);
     f->of_source = code->stage->from == IR_FROM_SOURCE;
+    f->of_ask = code->stage->from == IR_FROM_ASK;
     f->of_main = f == in->frames;
     for (uint32_t i = 0; i < code->constant_count; i++) fill(f, &code->constants[i]);
     return true;

@@ -201,6 +201,7 @@ typedef struct Code {
     uint32_t input_count;
     const Constant *constants;
     uint32_t constant_count;
+    bool asks;                                  /* some of its records wait for an answer */
     uint32_t lanes, bytes;                      /* of a frame */
     uint32_t active, live, end, ends, bad, sel; /* columns */
     uint32_t spare;        /* a column for values that are checked but not used (`check strict`) */
@@ -241,7 +242,7 @@ struct Frame {
     uint16_t *sel; /* the active lanes, made when asked for */
     uint32_t sel_count, n, pc;
     uint32_t done; /* the record at hand: 0 nothing, 1 emitted, 2 in state, 3 late */
-    bool sel_fresh, starved, of_source;
+    bool sel_fresh, starved, of_source, of_ask;
     bool of_main; /* of stage 0: lanes are records of the batch at hand */
 };
 

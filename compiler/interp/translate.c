@@ -459,7 +459,7 @@ static void lists(Translate *t)
 static void fixed_columns(Translate *t)
 {
     Code *c = t->code;
-    *c = (Code){.lanes = t->lanes};
+    *c = (Code){.lanes = t->lanes, .asks = ir_stage_asks(t->pipeline, t->stage)};
     c->active = interp__column_new(t, 1);
     c->end = interp__column_new(t, 1);
     c->bad = interp__column_new(t, 1);

@@ -117,7 +117,7 @@ static void instruction(Buf *out, const IrStage *s, const IrIns *ins, uint32_t d
 
 static void stage(Buf *out, const IrStage *s, uint32_t index)
 {
-    static const char *const from[] = {"source", "window", "late", "each", "error"};
+    static const char *const from[] = {"source", "window", "late", "each", "ask", "error"};
     buf_printf(out, "  stage %u from %s %u schema %u needs", index, from[s->from], s->from_index,
                s->schema);
     for (uint32_t i = 0; i < s->leaf_count; i++)

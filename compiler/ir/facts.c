@@ -105,6 +105,15 @@ bool ir_window_plain(const IrWindow *w)
            !w->keep_ns && !w->own_clock && !w->behind;
 }
 
+bool ir_stage_asks(const IrPipeline *pipeline, const IrStage *stage)
+{
+    for (uint32_t i = 0; i < stage->code_count; i++)
+        if (stage->code[i].op == IR_EACH &&
+            pipeline->stages[stage->code[i].imm.index].from == IR_FROM_ASK)
+            return true;
+    return false;
+}
+
 static uint64_t mix(uint64_t h, uint64_t v)
 {
     h = (h ^ v) * 0x9e3779b97f4a7c15ull;

@@ -34,6 +34,8 @@ uint32_t ir_agg_text_max(const IrAgg *agg, const IrField *out);
 /* Records may be added by the inlined code of the classical aggregates; all others go through
  * RtApi.window_add. */
 bool ir_window_plain(const IrWindow *window);
+/* Some records of the stage go on in one from IR_FROM_ASK, which counts them. */
+bool ir_stage_asks(const IrPipeline *pipeline, const IrStage *stage);
 /* Hash of whatever must be equal for a window's saved state to fit. */
 uint64_t ir_window_layout(const IrWindow *window);
 /* The same of a memory. */

@@ -141,6 +141,7 @@ typedef enum IrStageFrom {
     IR_FROM_WINDOW,
     IR_FROM_LATE,
     IR_FROM_EACH,
+    IR_FROM_ASK,  /* an EACH over what MEM_ASK gives: runs when the answer is there */
     IR_FROM_ERROR /* a record that failed, as the fields of its error record */
 } IrStageFrom;
 
@@ -258,7 +259,10 @@ typedef struct IrAsk {
     uint32_t schema;        /* of a row */
     uint32_t rows_max, retries;
     int64_t timeout_ns, backoff_ns;
-    bool single; /* the first row, which must be there */
+    uint32_t row, stage; /* input of the stage behind it: the record, then the rows */
+    uint32_t limit;      /* questions at once */
+    bool single;         /* the first row, which must be there */
+    bool unordered;
 } IrAsk;
 
 /* One place of a program that remembers: a cell for each key. */

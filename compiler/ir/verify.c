@@ -193,7 +193,8 @@ static Status each_args(const Verify *v, const IrIns *ins)
     Status status = read_reg(v, ins->a);
     if (!status) status = item_leaves(v, ins->a, &item, &count);
     if (status) return status;
-    if (to->from != IR_FROM_EACH || v->stage->regs[ins->a].type != IR_LIST)
+    if ((to->from != IR_FROM_EACH && to->from != IR_FROM_ASK) ||
+        v->stage->regs[ins->a].type != IR_LIST)
         return broken(v, "runs no list through a stage of `each`");
     if (ins->arg_count % 2 || to->leaf_count != ins->arg_count / 2 + count)
         return broken(v, "a row of the wrong length");

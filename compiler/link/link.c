@@ -229,7 +229,11 @@ static const RtAskInfo *ask(Link *link, const IrMem *m)
                        .retries = a->retries,
                        .timeout_ns = a->timeout_ns,
                        .backoff_ns = a->backoff_ns,
-                       .single = a->single};
+                       .row = link->out->schemas[a->row],
+                       .stage = a->stage,
+                       .limit = a->limit,
+                       .single = a->single,
+                       .unordered = a->unordered};
     return out;
 }
 

@@ -133,6 +133,19 @@ static const IrWindow *window_at(const IrPipeline *p, uint32_t index)
     return index < p->window_count ? &p->windows[index] : NULL;
 }
 
+/* Of which question, and how many are on their way. */
+static void answers(const Report *r, uint32_t mem)
+{
+    const IrAsk *ask = mem < r->p->mem_count ? r->p->mems[mem].ask : NULL;
+    if (!ask) return;
+    buf_printf(r->out, "for each answer to `%.*s`, ", STR_ARG(ask->name));
+    if (ask->limit == 1)
+        buf_text(r->out, "one question after the other: ");
+    else
+        buf_printf(r->out, "up to %u questions at once, %s: ", ask->limit,
+                   ask->unordered ? "as they come" : "in the order of the records");
+}
+
 static void fusion(const Report *r)
 {
     const IrPipeline *p = r->p;
@@ -160,6 +173,7 @@ static void fusion(const Report *r)
             buf_printf(r->out, "for each record that is late for the window in line %u: ",
                        w ? report__line(r, w->span) : 0);
             break;
+        case IR_FROM_ASK: answers(r, s->from_index); break;
         case IR_FROM_EACH: buf_text(r->out, "for each item, as often as the list is long: "); break;
         default: buf_text(r->out, "for each record that comes back from waiting: "); break;
         }

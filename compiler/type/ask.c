@@ -1,14 +1,15 @@
 /* compiler/type/ask.c: `ask op = historian sql "select ..." as { ... } timeout 2s else error R`.
  *
- * A question is a memory without cells: engines call rt->mem, which asks and waits. The fields in
- * the question's braces are values beside it, never a part of its text. What it gives is a list of
- * rows; a single record is the first of them. Questions of a pipeline are asked one after the
- * other, so `limit` is kept and `unordered` allows what is not needed. */
+ * A question is a memory without cells: what it gives is the values of the question, as a list of
+ * one item. A stage of its own begins behind it, run with the answer once that is there
+ * (runtime/flow/asking.h), so that up to `limit` records wait at once. The fields in the question's
+ * braces are values beside it, never a part of its text. An answer is a list of rows; a single
+ * record is the first of them. */
 #include "base/json.h"
 #include "compiler/ir/facts.h"
 #include "compiler/type/flow.h"
 
-enum { ROWS_MAX = 10000, TRIES_MAX = 10, TEXT_MAX = 16 << 10 };
+enum { ROWS_MAX = 10000, TRIES_MAX = 10, TEXT_MAX = 16 << 10, LIMIT = 16, LIMIT_MAX = 256 };
 
 static const int64_t wait_max_ns = INT64_C(60000000000);
 
@@ -239,8 +240,10 @@ static bool waits(Check *c, const AstStage *stage, IrAsk *ask)
         return false;
     }
     const AstInteger *limit = &stage->as.ask.limit;
-    if (AST_HAS(*limit) && limit->value < 1) {
-        diag_error(c->diags, DIAG_S011, limit->span, "`limit` is 1 or more");
+    ask->limit = AST_HAS(*limit) ? (uint32_t)limit->value : LIMIT;
+    ask->unordered = stage->as.ask.unordered;
+    if (AST_HAS(*limit) && (limit->value < 1 || limit->value > LIMIT_MAX)) {
+        diag_error(c->diags, DIAG_S011, limit->span, "`limit` is 1 to %d", LIMIT_MAX);
         return false;
     }
     return true;
@@ -292,6 +295,51 @@ static void leave_unless(Flow *f, const AstStage *stage, uint32_t has, uint32_t 
     build_ins(c->b, IR_END, NO_REG, NO_REG, NO_REG);
 }
 
+/* Hands the row over with its question, and begins the stage behind the answer: its input is the
+ * row, then the rows of the answer. */
+static Val cut(Flow *f, Question *q, const Val *ticket, const Record *item, Span span)
+{
+    Check *c = f->c;
+    const Record *row = check__row_record(c, f->row);
+    Record *input = NEW(c, Record, 1);
+    *input = (Record){
+        .fields = NEW(c, RecordField, row->count + 1), .count = row->count + 1, .schema = NO_INDEX};
+    memcpy(input->fields, row->fields, row->count * sizeof(RecordField));
+    input->fields[row->count] = item->fields[0];
+    uint32_t *args, count = check__flatten(c, f->row, &args), index = f->stage_count;
+    IrIns *ins = build_list(c->b, IR_EACH, NO_REG, args, count);
+    ins->a = ticket->reg;
+    ins->imm.index = index;
+    ins->span = span;
+    q->ask.stage = index;
+    q->ask.row = check__schema(c, input);
+    uint32_t node = c->b->node;
+    IrStage *next = flow__stage(f, IR_FROM_ASK, f->p.mem_count - 1, q->ask.row);
+    flow__leave(f);
+    flow__stage_begin(f, next, node);
+    Row *loaded = check__load(c, input);
+    for (uint32_t i = 0; i < f->row->fact_count; i++) check__add_fact(c, loaded, f->row->facts[i]);
+    Val answer = loaded->fields[--loaded->count].val;
+    loaded->keeps_unknown = f->row->keeps_unknown;
+    flow__move_clock(f, f->row, loaded);
+    f->row = c->row = loaded;
+    f->time_reg = NO_REG; /* of the stage before; the runtime knows the time at hand */
+    answer.path = STR_NONE;
+    return answer;
+}
+
+/* What the question's memory gives: one item, in which the answer will be. */
+static Type ticket_type(Check *c, const Type *rows, const Record **ret_item)
+{
+    Record *item = NEW(c, Record, 1);
+    *item = (Record){.fields = NEW(c, RecordField, 1), .count = 1, .schema = NO_INDEX};
+    item->fields[0] = (RecordField){.name = STR("(answer)"), .type = *rows, .span = rows->span};
+    item->fields[0].type.optional = true;
+    *ret_item = item;
+    Type type = {.kind = IR_RECORD, .record = item, .span = rows->span};
+    return check__list_type(c, &type, 1, type.span);
+}
+
 void flow__ask(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
@@ -307,19 +355,27 @@ void flow__ask(Flow *f, const AstStage *stage)
     q->ask.name = stage->as.ask.name.text;
     const Record *record = answer(c, stage, q, &list, &many);
     if (!record || !question(c, &stage->as.ask.source, q) || !waits(c, stage, &q->ask)) return;
+    if (record_leaf_count(check__row_record(c, f->row)) + 1 > TYPE_LEAVES_MAX) {
+        diag_error(c->diags, DIAG_T018, stage->span, "a record has at most %d values",
+                   TYPE_LEAVES_MAX);
+        return;
+    }
+    const Record *item;
+    Type ticket = ticket_type(c, &list, &item);
     IrMem mem = {.kind = MEM_ASK, .name = q->ask.name, .ask = &q->ask, .alone = true};
-    Val v = check__memory_call(c, mem, NULL, q->values, q->count, list, true, stage->span);
+    Val v = check__memory_call(c, mem, NULL, q->values, q->count, ticket, false, stage->span);
     if (check__bad(&v)) return;
+    v = cut(f, q, &v, item, stage->span);
     if (!missing) leave_unless(f, stage, v.has, node);
     if (many) {
         if (!missing) v.has = NO_REG;
         v.type.optional = missing;
     } else {
-        uint32_t item = build_reg(c->b, (IrReg){.type = IR_ITEM, .record = q->ask.schema});
+        uint32_t first_row = build_reg(c->b, (IrReg){.type = IR_ITEM, .record = q->ask.schema});
         Val first = check__constant(IR_I64, (IrImm){.integer = 0}, stage->span);
-        build_ins(c->b, IR_INDEX, item, v.reg, check__reg(c, &first))->span = stage->span;
-        v = missing ? check__item_if(c, record, item, v.has, stage->span)
-                    : check__item(c, record, item, stage->span);
+        build_ins(c->b, IR_INDEX, first_row, v.reg, check__reg(c, &first))->span = stage->span;
+        v = missing ? check__item_if(c, record, first_row, v.has, stage->span)
+                    : check__item(c, record, first_row, stage->span);
     }
     check__row_set(c, f->row, q->ask.name, v, stage->span);
     if (record_leaf_count(check__row_record(c, f->row)) > TYPE_LEAVES_MAX)

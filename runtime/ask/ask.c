@@ -30,6 +30,7 @@ Status asker_new(const char *historian, bool (*halting)(void *ctx), void *ctx, A
 void asker_free(Asker *asker)
 {
     if (!asker) return;
+    ask__pool_free(asker->pool);
     ask__sql_done(asker);
     ask__web_done(asker);
     ask__pg_done(asker);

@@ -1,6 +1,7 @@
 /* runtime/ask/ask.h: answers of databases and servers, for FlowHost.ask.
  *
- * One asker belongs to one instance and one thread. */
+ * One asker belongs to one instance and one thread. Several questions at once are asked by threads
+ * of its own, each with an asker of its own. */
 #ifndef TUTTI_ASK_ASK_H
 #define TUTTI_ASK_ASK_H
 
@@ -15,5 +16,10 @@ void asker_free(Asker *asker); /* accepts NULL */
 /* A FlowAskFn; ctx: an Asker. Tries as often as the question says. */
 MUST Status asker_ask(void *asker, const RtAskInfo *ask, const RtValue *values, const u8 *has,
                       u32 count, Buf *out, Diag *diag);
+/* The functions of FlowHost for several at once. */
+void *asker_begin(void *asker, const RtAskInfo *ask, const RtValue *values, const u8 *has,
+                  u32 count);
+MUST Status asker_end(void *asker, void *question, Buf *out, Diag *diag);
+void *asker_first(void *asker);
 
 #endif

@@ -24,6 +24,7 @@ struct Asker {
     } questions[ASK_QUESTIONS_MAX]; /* prepared */
     struct AskPools *pools;         /* PostgreSQL; NULL until it is asked */
     WebClient *client;              /* once something was asked over HTTP */
+    struct AskPool *pool;           /* once several questions were asked at once */
 };
 
 bool ask__over(const Asker *asker); /* the deadline has passed, or everything stops */
@@ -37,6 +38,8 @@ void ask__web_done(Asker *asker);
 MUST Status ask__pg(Asker *asker, const RtAskInfo *ask, const RtValue *values, const u8 *has,
                     u32 count, Buf *out, Diag *diag);
 void ask__pg_done(Asker *asker);
+
+void ask__pool_free(struct AskPool *pool); /* accepts NULL */
 
 /* One row of an answer: begin, a cell for each field of the schema, end. */
 size_t ask__row_begin(Buf *out);

@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 11,
+    RT_ABI = 12,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
@@ -351,7 +351,8 @@ enum {
     RT_MEM_STARTS = 4  /* EDGE: true before the first record */
 };
 
-/* `ask`. Its values are the memory's inputs, its answer a list of rows. */
+/* `ask`. Its values are the memory's inputs, its answer a list of rows: the last leaf of `row`,
+ * which is what the stage behind it begins with. */
 typedef struct RtAskInfo {
     const char *name, *kind; /* historian, sqlite, http */
     const char *target;      /* sqlite: the file; http: get, post */
@@ -360,7 +361,10 @@ typedef struct RtAskInfo {
     const u8 *types;         /* of the values */
     u32 rows_max, retries;
     i64 timeout_ns, backoff_ns;
-    u8 single; /* the first row; without one there is no answer */
+    const RtSchema *row;
+    u32 stage, limit; /* questions at once */
+    u8 single;        /* the first row; without one there is no answer */
+    u8 unordered;     /* records go on as their answers come */
 } RtAskInfo;
 
 typedef struct RtMemInfo {
@@ -574,6 +578,7 @@ typedef struct RtPipe {
     u8 in_error; /* in the stage of an error record: what fails there is only counted */
     u8 in_row;   /* working on a row, not on an input record: 1 of a window, 2 of that record */
     u8 out_of_memory;
+    u8 asked;   /* the record at hand waits for an answer: it is counted when it has come */
     u8 closing; /* windows are being advanced to the watermark, one after the other */
     struct RtDay {
         u64 a;

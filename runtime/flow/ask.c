@@ -1,6 +1,8 @@
 /* runtime/flow/ask.c: from a question to rows; see ask.h. */
 #include "flow/ask.h"
 
+#include "flow/asking.h"
+
 #include "base/buf.h"
 #include "flow/pipe.h"
 #include "flow/scan.h"
@@ -82,24 +84,61 @@ static void note(FlowInstance *host, const RtAskInfo *ask, const char *why)
         host->problem[0] = 0;
 }
 
-void rt_ask(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has, RtValue *ret,
-            u8 *ret_has)
+u32 rt_ask(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has, RtValue *ret)
 {
     FlowInstance *host = rt_host(pipe);
+    if (!host->asking && !(host->asking = rt_asking_new(pipe))) return RT_STATE_FULL;
+    char *copy = rt_scratch(pipe, info->inputs * (sizeof *values + 1) + 1);
+    if (!copy) return RT_TOO_LONG;
+    memcpy(copy, values, info->inputs * sizeof *values);
+    memcpy(copy + info->inputs * sizeof *values, has, info->inputs);
+    ret->s.p = copy;
+    ret->s.n = 1;
+    return RT_FINE;
+}
+
+void *rt_ask_begin(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has)
+{
+    const FlowHost *host = &rt_host(pipe)->host;
+    if (!host->ask_begin) return NULL;
+    return host->ask_begin(host->ask_ctx, info->ask, values, has, info->inputs);
+}
+
+void *rt_ask_first(RtPipe *pipe)
+{
+    const FlowHost *host = &rt_host(pipe)->host;
+    return host->ask_first ? host->ask_first(host->ask_ctx) : NULL;
+}
+
+void rt_ask_forget(RtPipe *pipe, void *question)
+{
+    const FlowHost *host = &rt_host(pipe)->host;
+    AUTO_BUF Buf rows;
+    buf_init(&rows, ANSWER_BYTES_MAX);
+    if (question) (void)!host->ask_end(host->ask_ctx, question, &rows, NULL);
+}
+
+void rt_ask_answer(RtPipe *pipe, const RtMemInfo *info, void *question, const RtValue *values,
+                   const u8 *has, RtValue *ret, u8 *ret_has)
+{
+    FlowInstance *instance = rt_host(pipe);
+    const FlowHost *host = &instance->host;
     Answer answer = {.pipe = pipe, .ask = info->ask};
     Diag diag = {0};
     AUTO_BUF Buf rows;
     buf_init(&rows, ANSWER_BYTES_MAX);
     Status st = ST_UNSUPPORTED;
-    if (host->host.ask)
-        st = host->host.ask(host->host.ask_ctx, info->ask, values, has, info->inputs, &rows, &diag);
+    if (question)
+        st = host->ask_end(host->ask_ctx, question, &rows, &diag);
+    else if (host->ask)
+        st = host->ask(host->ask_ctx, info->ask, values, has, info->inputs, &rows, &diag);
     else
         diag_set(&diag, st, "nobody here answers questions");
     if (!st && rows.failed) st = diag_set(&diag, ST_LIMIT, "the answer is too long");
     if (!st && rows.len) st = read_rows(&answer, buf_view(&rows), &diag);
     if (!st && info->ask->single && !answer.count)
         st = diag_set(&diag, ST_NOT_FOUND, "the answer has no row");
-    note(host, info->ask, st ? diag.text : NULL);
+    note(instance, info->ask, st ? diag.text : NULL);
     *ret_has = st == ST_OK;
     ret->s.p = st ? rt_no_item : answer.items;
     ret->s.n = st ? info->ask->single : answer.count;

@@ -7,9 +7,18 @@
 
 #include "flow/abi.h"
 
-/* *ret: a list of the rows, in scratch. *ret_has 0: no answer; of a single row the list then has
- * one without values, so that its first item may be looked at. */
-void rt_ask(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has, RtValue *ret,
-            u8 *ret_has);
+/* The values of a question, as a list of one item that only rt_each may look at (asking.h). A
+ * reason. */
+u32 rt_ask(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has, RtValue *ret);
+/* Asks without waiting; NULL: nobody can, ask when the answer is wanted. */
+void *rt_ask_begin(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has);
+/* Waits for whichever question is answered first; NULL: the order is not known. */
+void *rt_ask_first(RtPipe *pipe);
+void rt_ask_forget(RtPipe *pipe, void *question);
+/* Waits for the answer; a NULL question is asked now. *ret: a list of the rows, in scratch.
+ * *ret_has 0: no answer; of a single row the list then has one without values, so that its first
+ * item may be looked at. */
+void rt_ask_answer(RtPipe *pipe, const RtMemInfo *info, void *question, const RtValue *values,
+                   const u8 *has, RtValue *ret, u8 *ret_has);
 
 #endif

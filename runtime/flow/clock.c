@@ -6,6 +6,7 @@
 #include "flow/clock.h"
 
 #include "base/mem.h"
+#include "flow/asking.h"
 #include "flow/dict.h"
 #include "flow/heap.h"
 #include "flow/pipe.h"
@@ -130,6 +131,7 @@ u32 rt_clock(RtPipe *pipe, i64 ns, const RtValue *keys)
 {
     RtClock *c = pipe->clock;
     const RtPipelineInfo *info = pipe->info;
+    rt_asking_finish(pipe); /* each record may move the windows of its clock */
     if (info->ahead_ns && ns > pipe->received_ns + info->ahead_ns) return RT_FUTURE_TIME;
     u64 n;
     const char *p = rt_dict_encode(&c->dict, keys, &n);

@@ -6,6 +6,7 @@
 #include "flow/window_int.h"
 
 #include "base/mem.h"
+#include "flow/asking.h"
 #include "flow/clock.h"
 
 #include <string.h>
@@ -114,12 +115,13 @@ void rt__emit(RtWindow *w, Slot *slot)
     }
     slot->changed = 0;
     RtWindowRow row = {w->row, w->row_has, start, end};
-    u8 before = pipe->in_row;
+    u8 before = pipe->in_row, asked = pipe->asked;
     i64 event = pipe->event_ns;
     u32 lane = pipe->lane;
     const char *raw = pipe->raw;
     u64 raw_len = pipe->raw_len, scratch = pipe->scratch_len;
     pipe->in_row = 1;
+    pipe->asked = 0;
     pipe->event_ns = end;
     pipe->lane = slot->lane;
     pipe->raw = NULL;
@@ -127,6 +129,7 @@ void rt__emit(RtWindow *w, Slot *slot)
     pipe->n.rows++;
     if (pipe->info->row) pipe->info->row(pipe, w->index, &row);
     pipe->in_row = before;
+    pipe->asked = asked;
     pipe->event_ns = event;
     pipe->lane = lane;
     pipe->raw = raw;
@@ -223,6 +226,7 @@ void rt__lane_advance(RtWindow *w, u32 lane, i64 watermark_ns, i64 now_ns)
 
 void rt_close(RtPipe *pipe)
 {
+    rt_asking_finish(pipe);
     pipe->closing = 1;
     for (u32 i = 0; i < pipe->info->window_count; i++) {
         RtWindow *w = pipe->windows[i];

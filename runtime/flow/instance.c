@@ -5,6 +5,7 @@
 #include "flow/instance.h"
 
 #include "base/mem.h"
+#include "flow/asking.h"
 #include "flow/join.h"
 #include "flow/keys.h"
 #include "flow/pipe.h"
@@ -194,6 +195,7 @@ void flow_instance_free(FlowInstance *instance)
     if (!instance) return;
     RtPipe *pipe = &instance->pipe;
     if (pipe->info->close) pipe->info->close(pipe);
+    rt_asking_free(instance->asking);
     for (u32 i = 0; pipe->windows && i < pipe->info->window_count; i++)
         rt_window_free(pipe->windows[i]);
     for (u32 i = 0; pipe->mems && i < pipe->info->mem_count; i++) rt_mem_free(pipe->mems[i]);
@@ -247,6 +249,7 @@ void flow_feed(FlowInstance *instance, const RtBatch *batch)
         batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
     pipe->key = ""; /* lines have none */
     pipe->info->feed(pipe, batch);
+    rt_asking_finish(pipe);
     input_done(instance, instance->last_input_ns);
 }
 

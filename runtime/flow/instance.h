@@ -23,6 +23,7 @@ typedef struct FlowLimits {
     uint64_t keys;        /* per window; default 1,000,000 */
 } FlowLimits;
 
+/* Waits for the answer and appends its rows to `out` (ask.h). */
 typedef Status FlowAskFn(void *ctx, const RtAskInfo *ask, const RtValue *values, const u8 *has,
                          u32 count, Buf *out, Diag *diag);
 
@@ -31,9 +32,15 @@ typedef struct FlowHost {
      * 16 x out_bytes and rows beyond are counted as errors. */
     void (*full)(void *ctx, FlowInstance *instance, uint32_t sink);
     void *ctx;
-    /* `ask`: waits for the answer and appends its rows to `out` (ask.h). NULL: nobody answers. */
-    FlowAskFn *ask;
+    FlowAskFn *ask; /* NULL: nobody answers */
     void *ask_ctx;
+    /* All three or none: several questions at once. ask_begin copies the values and gives a
+     * question (NULL: use `ask`); ask_end waits for its answer, exactly once for each; ask_first
+     * waits until any is answered and gives the one that was first, NULL: none is left. */
+    void *(*ask_begin)(void *ctx, const RtAskInfo *ask, const RtValue *values, const u8 *has,
+                       u32 count);
+    Status (*ask_end)(void *ctx, void *question, Buf *out, Diag *diag);
+    void *(*ask_first)(void *ctx);
 } FlowHost;
 
 /* Opens a .so made by emit_c and checks its ABI. ST_UNSUPPORTED: made for another ABI. */

@@ -5,6 +5,8 @@
  * alone. Reading them as JSON is scan.c's. */
 #include "flow/list.h"
 
+#include "flow/asking.h"
+
 #include "flow/hot.h"
 #include "flow/pipe.h"
 
@@ -199,17 +201,20 @@ u64 rt_each(RtPipe *pipe, u32 stage, const RtSchema *item, RtValue list, RtValue
     u32 leaves = item->leaf_count;
     const char *at = list.s.p, *scratch = pipe->scratch;
     u64 used = pipe->scratch_len, i = 0;
-    u8 before = pipe->in_row;
+    u8 before = pipe->in_row, asked = pipe->asked;
+    if (rt_host(pipe)->asking && rt_asking_take(pipe, stage, list, v, h, row)) return 1;
     if (!before) pipe->in_row = 2;
     for (; i < list.s.n && !pipe->stopped; i++, at += RT_ITEM_BYTES(leaves)) {
         memcpy(v + row, at, sizeof *v * leaves);
         memcpy(h + row, at + sizeof *v * leaves, leaves);
         pipe->n.rows++;
+        pipe->asked = 0;
         pipe->info->run(pipe, stage, v, h);
         /* An item's texts end with it; in a block that is new none are older. */
         if (pipe->scratch != scratch) scratch = pipe->scratch, used = 0;
         pipe->scratch_len = used;
     }
     pipe->in_row = before;
+    pipe->asked = asked;
     return i;
 }

@@ -347,8 +347,8 @@ static u32 external(const Call *call, void *cell)
 static u32 question(const Call *call, void *cell)
 {
     (void)cell;
-    rt_ask(call->pipe, call->info, call->v, call->has, call->ret, call->ret_has);
-    return RT_FINE;
+    *call->ret_has = 1;
+    return rt_ask(call->pipe, call->info, call->v, call->has, call->ret);
 }
 
 static const struct {

@@ -2,6 +2,7 @@
  *
  * A writer asks for the most a row can need, writes without checks, and gives the end back. Buffers
  * never shrink, so steady state allocates nothing; above limits.out_bytes the host takes them. */
+#include "flow/asking.h"
 #include "flow/pipe.h"
 
 #include "base/clock.h"
@@ -482,6 +483,7 @@ void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char 
 void rt_failed(RtPipe *pipe, u32 node, const char *name, const char *text, const char *field)
 {
     const RtPipelineInfo *info = pipe->info;
+    rt_asking_failed(pipe);
     if (pipe->in_row)
         pipe->n.row_errors++;
     else

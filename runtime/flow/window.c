@@ -6,6 +6,7 @@
 #include "flow/window_int.h"
 
 #include "base/mem.h"
+#include "flow/asking.h"
 #include "flow/clock.h"
 #include "flow/hot.h"
 
@@ -351,7 +352,9 @@ static void arrived(RtWindow *w, i64 ns)
 {
     const Lane *lane = &w->lanes[0];
     if (w->info->event_time) return;
-    if (rt_heap_when(&lane->due) <= ns || lane->early_ns <= ns) rt__lane_advance(w, 0, ns, ns);
+    if (rt_heap_when(&lane->due) > ns && lane->early_ns > ns) return;
+    rt_asking_finish(w->pipe);
+    rt__lane_advance(w, 0, ns, ns);
 }
 
 /* Up to where windows of this lane have had their rows. Lane 0 is only visited when something is

@@ -1,6 +1,7 @@
 #!/bin/sh
 # tests/suites/ask.sh: questions to real counterparts: a file made by the sqlite3 tool, a historian's
-# file, an HTTP server in Node that fails first. On every engine.
+# file, an HTTP server in Node that fails first, and one that answers only when enough questions are there
+# at once (nothing here looks at a clock). On every engine.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 tutti=${ASAN_BUILD:-$top/build-asan}/tutti
@@ -65,7 +66,18 @@ OUT
 cat >server.mjs <<'JS'
 import { createServer } from 'node:http';
 import { writeFileSync } from 'node:fs';
-let busy = 0;
+let busy = 0, open = 0, most = 0, left = 0, held = [];
+// How many questions were there at once, and how many are still to come, is told by /start/N and /most.
+function four(res, id) {
+  open++;
+  left--;
+  most = Math.max(most, open);
+  held.push(() => { open--; res.end(JSON.stringify({ w: id * id })); });
+  if (open < 4 && left > 0) return;
+  const all = held.reverse();
+  held = [];
+  for (const answer of all) answer();
+}
 createServer((req, res) => {
   let body = '';
   req.on('data', (d) => (body += d));
@@ -73,6 +85,17 @@ createServer((req, res) => {
     const url = new URL(req.url, 'http://x');
     const id = decodeURIComponent(url.pathname.slice(6));
     const answer = (code, value) => { res.writeHead(code); res.end(typeof value === 'string' ? value : JSON.stringify(value)); };
+    const [, kind, number] = url.pathname.split('/');
+    if (kind === 'start') { left = Number(number); open = most = 0; held = []; return answer(200, 'ok'); }
+    if (kind === 'most') return answer(200, `${most}\n`);
+    if (kind === 'four') return four(res, Number(number));
+    if (kind === 'held') {
+      left--;
+      if (number === '1') held.push(() => answer(200, { w: 1 }));
+      else answer(200, { w: Number(number) });
+      if (left === 0) for (const last of held.splice(0)) last();
+      return;
+    }
     if (req.method === 'POST') {
       const { id, n } = JSON.parse(body);
       return answer(200, [...Array(n).keys()].map((v) => ({ v, id })));
@@ -92,6 +115,7 @@ n=0
 until [ -s port ] || [ $n -gt 400 ]; do n=$((n + 1)); node -e 'setTimeout(() => {}, 25)'; done
 port=$(cat port)
 sed "s/PORT/$port/" "$top/tests/lang/ask/web.tutti" >web.tutti
+sed "s/PORT/$port/" "$top/tests/lang/ask/many.tutti" >many.tutti
 for id in a busy 'x y/z&?' odd gone text never; do printf '{"id":"%s","n":3}\n' "$id"; done >ids
 cat >want_web <<'OUT'
 {"id":"a","n":3,"part":{"id":"a","weight":0.75,"note":"a \"a\", b"}}
@@ -103,6 +127,37 @@ cat >want_sent <<'OUT'
 {"id":"q\"\\","total":3,"v":1}
 {"id":"q\"\\","total":3,"v":2}
 OUT
+cat >tell.mjs <<'JS'
+const r = await fetch(`http://127.0.0.1:${process.argv[2]}${process.argv[3]}`);
+process.stdout.write(await r.text());
+JS
+# Twelve are asked about: 13 and 14 have n = 2, 5 divides by zero.
+: >many
+for id in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
+    n=1
+    case $id in 13 | 14) n=2 ;; esac
+    printf '{"id":%s,"n":%s}\n' $id $n >>many
+done
+cat >want_many <<'OUT'
+{"id":1,"part":{"w":1}}
+{"id":2,"part":{"w":4},"step":3}
+{"id":3,"part":{"w":9},"step":5}
+{"id":4,"part":{"w":16},"step":7}
+{"id":6,"part":{"w":36},"step":20}
+{"id":7,"part":{"w":49},"step":13}
+{"id":8,"part":{"w":64},"step":15}
+{"id":9,"part":{"w":81},"step":17}
+{"id":10,"part":{"w":100},"step":19}
+{"id":11,"part":{"w":121},"step":21}
+{"id":12,"part":{"w":144},"step":23}
+{"id":15,"part":{"w":225},"step":81}
+OUT
+for id in 1 2 3 4 5 6 7 8 9; do printf '{"id":%s,"n":9}\n' $id; done >loose
+for id in 2 3 4 5 6 7 8 9 1; do printf '{"id":%s,"part":{"w":%s}}\n' $id $id; done >want_loose
+node -e 'let t = Date.UTC(2026, 10, 23, 10), s = 7;
+const r = (n) => (s = (s * 48271) % 2147483647) % n;
+for (let i = 0; i < 400; i++) { t += r(400); if (r(90) === 0) t += r(20000);
+  console.log(JSON.stringify({ ts: new Date(t - (r(4) ? 0 : r(5000))).toISOString(), k: "k" + r(3), i: r(40) })); }' >timed
 printf 'web_down\nweb_down\nweb_down\nweb_down\n' >want_reasons
 
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do
@@ -126,6 +181,35 @@ for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     printf '%s\n' '{"id":"q\"\\","n":3}' '{"id":"many","n":6}' |
         "$tutti" run --batch --pipeline sent --engine "$engine" --cache cache web.tutti >got 2>stderr
     check "$engine http post" got want_sent
+    node tell.mjs "$port" /start/12 >/dev/null
+    "$tutti" run --batch --pipeline ordered --engine "$engine" --cache cache many.tutti <many >got 2>stderr
+    check "$engine four at once, in order" got want_many
+    sed -E 's/.*"reason":"([a-z_]*)".*/\1/' errors.ndjson >got
+    echo div_zero >want
+    check "$engine fails in front of a question" got want
+    node tell.mjs "$port" /most >got
+    echo 4 >want
+    check "$engine never more than the limit, never less" got want
+    node tell.mjs "$port" /start/9 >/dev/null
+    "$tutti" run --batch --pipeline loose --engine "$engine" --cache cache many.tutti <loose >loose_out 2>stderr
+    # The ninth can only be asked when six have gone on; 1 has its answer after that.
+    head -n 6 loose_out | grep -c '"id":1,' >got
+    echo 0 >want
+    check "$engine unordered: the one that waits holds up nobody" got want
+    sort loose_out >got
+    sort want_loose >want
+    check "$engine unordered: all of them" got want
+    for limit in 1 16; do
+        sed "s/limit 16/limit $limit/" many.tutti >timed.tutti
+        rm -f late.ndjson
+        "$tutti" run --batch --stats --pipeline timed --engine "$engine" --cache cache timed.tutti <timed >"rows$limit" 2>stderr
+        tail -n 1 stderr | sed 's/"learnt.*//' >>"rows$limit"
+        sed -E 's/"at":"[^"]*"//' errors.ndjson >>"rows$limit"
+        cat late.ndjson >>"rows$limit"
+    done
+    check "$engine windows behind answers" rows16 rows1
+    wc -l <rows1 >got
+    [ "$(cat got)" -gt 100 ] || check "$engine windows behind answers: there is something to compare" got /dev/null
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -338,6 +338,22 @@ OP void op_row_done(RtPipe *pipe, u32 done)
         pipe->n.row_filtered++;
 }
 
+/* Behind an answer, of a record or of a row. */
+OP void op_ask_done(RtPipe *pipe, u32 done)
+{
+    if (pipe->in_row)
+        op_row_done(pipe, done);
+    else
+        op_done(pipe, done);
+}
+
+OP bool op_asked(RtPipe *pipe)
+{
+    bool asked = pipe->asked;
+    pipe->asked = 0;
+    return asked;
+}
+
 OP void op_done_emitted(u32 *done)
 {
     if (!*done) *done = 1;

@@ -112,7 +112,13 @@ Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Dia
     run->version = engine__version_ref(version);
     run->info = &flow_program_table(version->program)->pipelines[index];
     Status st = new_asker(run);
-    FlowHost host = {.full = on_full, .ctx = run, .ask = asker_ask, .ask_ctx = run->asker};
+    FlowHost host = {.full = on_full,
+                     .ctx = run,
+                     .ask = asker_ask,
+                     .ask_ctx = run->asker,
+                     .ask_begin = asker_begin,
+                     .ask_end = asker_end,
+                     .ask_first = asker_first};
     if (!st) {
         st =
             flow_instance_new(version->program, (uint32_t)index, NULL, &host, &run->instance, diag);
