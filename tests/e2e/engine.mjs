@@ -181,6 +181,50 @@ test('kill -9 again and again: what was acknowledged is there, once', async () =
   await tutti.kill('SIGTERM');
 });
 
+test('open windows outlive a stop; damaged ones are refused', async () => {
+  const tutti = await Tutti.new();
+  const file = path.join(tutti.data, 'engine/sums.state');
+  await tutti.deploy('sums.tutti', `
+pipeline sums {
+  from mqtt "in/v" qos 1 as json { v: i64 }
+  window count 10 { n = count()  total = sum(v) }
+  into historian sums key (total)
+  on error into dead
+}`);
+  const send = async (...values) => {
+    for (const v of values) {
+      const pub = start('mosquitto_pub', ['-p', String(tutti.mqtt), '-q', '1', '-t', 'in/v', '-m', `{"v":${v}}`]);
+      check((await pub.exited) === 0, 'acknowledged');
+    }
+  };
+  const totals = async () => (await tutti.get('uns/tables/sums?order=total')).rows.map((r) => r.find((x) => x > 99));
+  const stop = async () => check((await tutti.kill('SIGTERM')) === 0, 'SIGTERM ends with 0');
+  await send(100, 1, 1, 1);
+  await stop();
+  await tutti.up();
+  await send(1, 1, 1, 1, 1, 1);
+  check((await totals()).join() === '109', `the window went on: ${await totals()}`);
+  const damages = [
+    (b) => { b[4] ^= 1; return b; },
+    (b) => { b[b.length - 3] ^= 128; return b; },
+    (b) => b.subarray(0, b.length - 1),
+    (b) => b.subarray(0, 11),
+    () => Buffer.alloc(0),
+  ];
+  let base = 1000;
+  for (const damage of damages) {
+    await send(500, 500, 500);
+    await stop();
+    writeFileSync(file, damage(readFileSync(file)));
+    await tutti.up();
+    check(/saved open windows are damaged: it starts without them\s+pipeline=sums/.test(tutti.child.out), tutti.child.out);
+    check((await tutti.get('pipelines/sums')).state === 'running', 'it runs');
+    await send(base, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    check((await totals()).includes(base++), `an empty start: ${await totals()}`);
+  }
+  await stop();
+});
+
 test('bad records are counted, explained, kept and can be replayed', async () => {
   const tutti = await Tutti.new();
   await tutti.deploy('copy.tutti', toFile());

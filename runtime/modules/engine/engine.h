@@ -232,6 +232,11 @@ MUST int engine__local_write(EngPipe *pipe, EngOut *out, const char **ret_what);
 void engine__local_give_up(EngPipe *pipe, EngOut *out);
 void engine__local_close(EngPipe *pipe); /* all handles */
 
+/* ---- open windows of a stopped pipeline (state_file.c), on the shard ---- */
+
+void engine__state_save(EngPipe *pipe, const EngRun *run);
+void engine__state_load(EngPipe *pipe, EngRun *run); /* into a fresh instance; the file goes */
+
 /* ---- numbers both sides look at, under EngPipe.live_lock ---- */
 
 typedef enum EngProblem {                      /* things that can be wrong at one time */

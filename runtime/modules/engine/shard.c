@@ -599,97 +599,6 @@ static void on_tick(void *ctx)
 
 /* ---- commands from the main loop ---- */
 
-static void state_path(const EngPipe *pipe, Buf *out)
-{
-    buf_init(out, 4096);
-    buf_printf(out, "%s/engine/%s.state", pipe->engine->env->data_dir, pipe->name);
-    buf_char(out, 0);
-}
-
-static int write_all(int fd, const char *bytes, size_t len)
-{
-    while (len) {
-        ssize_t n = write(fd, bytes, len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return errno;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-/* `path`.new becomes `path` once it is whole and on the disk. Returns errno. */
-static int replace_file(const char *path, Str bytes)
-{
-    AUTO_BUF Buf fresh;
-    buf_init(&fresh, 4096);
-    buf_printf(&fresh, "%s.new", path);
-    if (fresh.failed) {
-        return ENAMETOOLONG;
-    }
-    int fd = open(fresh.ptr, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return errno;
-    }
-    int error = write_all(fd, bytes.ptr, bytes.len);
-    if (!error && fsync(fd)) {
-        error = errno;
-    }
-    close(fd);
-    if (!error && rename(fresh.ptr, path)) {
-        error = errno;
-    }
-    if (error) {
-        unlink(fresh.ptr);
-    }
-    return error;
-}
-
-/* Open windows outlive a stop: written aside, renamed, and read once at the next start. */
-static void save_state(EngPipe *pipe, EngRun *run)
-{
-    AUTO_BUF Buf path, state;
-    state_path(pipe, &path);
-    buf_init(&state, (size_t)256 << 20);
-    if (!flow_has_state(run->instance)) {
-        return;
-    }
-    int error = path.failed || flow_save(run->instance, &state, NULL)
-                    ? ENOMEM
-                    : replace_file(path.ptr, buf_view(&state));
-    if (error) {
-        log_error(pipe->engine->env->log, "engine", "open windows are lost by this stop",
-                  "pipeline=%s reason=%s", pipe->name, strerror(error));
-    }
-}
-
-static void load_state(EngPipe *pipe, EngRun *run)
-{
-    AUTO_BUF Buf path, state;
-    state_path(pipe, &path);
-    buf_init(&state, (size_t)256 << 20);
-    int fd = path.failed ? -1 : open(path.ptr, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return;
-    }
-    ssize_t n = 1;
-    while (n > 0) {
-        char *room = buf_reserve(&state, 65536);
-        n = room ? read(fd, room, 65536) : -1;
-        state.len += n > 0 ? (size_t)n : 0;
-    }
-    close(fd);
-    /* Taken once: after a crash an old state must not come back over newer windows. */
-    unlink(path.ptr);
-    if (!n && state.len) {
-        (void)!flow_load(run->instance, buf_view(&state), NULL, NULL);
-    }
-}
-
 static void enlist(EngShard *shard, EngPipe *pipe)
 {
     for (uint32_t i = 0; i < shard->pipe_count; i++) {
@@ -784,7 +693,7 @@ static void swap_in(EngPipe *pipe, EngCommand *command)
             held_give_up(pipe, "the new version has no such sink");
         }
     } else {
-        load_state(pipe, fresh);
+        engine__state_load(pipe, fresh);
     }
     reset_wires(pipe, fresh);
     pipe->run = fresh;
@@ -802,7 +711,7 @@ static void take_out(EngPipe *pipe, EngCommand *command)
     if (run) {
         publish_numbers(pipe, clock_wall_ns());
         if (!flow_stopped(run->instance) && !run->info->bounded) {
-            save_state(pipe, run);
+            engine__state_save(pipe, run);
         }
         add_counters(&pipe->before, flow_counters(run->instance));
         uv_mutex_lock(&pipe->live_lock);
