@@ -12,7 +12,9 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "compiler/driver/input.h"
 #include "compiler/emit_c/emit.h"
+#include "compiler/ir/facts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHUNK_BYTES = 256 << 10, LINE_BYTES_MAX = 16 << 20, OPEN_FILES_MAX = 64 };
-
-typedef struct Input {
-    int fd;
-    char *bytes; /* room for cap + RT_PAD_BYTES */
-    size_t len, cap;
-    bool ended;
-} Input;
+enum { OPEN_FILES_MAX = 64, CUT_RECORDS = 256 /* fed at once, of a format of bytes */ };
 
 typedef struct OutFile {
     char path[512];
@@ -62,50 +57,9 @@ typedef struct Run {
     Buf stream;                    /* rows on their way to another pipeline */
     char problem[DIAG_TEXT_BYTES]; /* told last */
     Status failed;
+    Status broken; /* an input could not be read to its end */
     Diag *diag;
 } Run;
-
-/* ---- input ---- */
-
-MUST static Status input_open(const IrSource *source, Input *in, Diag *diag)
-{
-    *in = (Input){.fd = STDIN_FILENO, .cap = CHUNK_BYTES};
-    if (str_is(source->kind, "file")) {
-        char path[4096];
-        snprintf(path, sizeof path, "%.*s", STR_ARG(source->address));
-        in->fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (in->fd < 0) return diag_errno(diag, errno, "%s", path);
-    }
-    in->bytes = mem_alloc(in->cap + RT_PAD_BYTES);
-    return in->bytes ? ST_OK : diag_set(diag, ST_NO_MEMORY, "out of memory");
-}
-
-static void input_close(Input *in)
-{
-    if (in->fd > STDIN_FILENO) close(in->fd);
-    mem_free(in->bytes);
-    *in = (Input){.fd = -1};
-}
-
-/* One read; a line longer than the buffer doubles it. */
-MUST static Status input_fill(Input *in, Diag *diag)
-{
-    if (in->len == in->cap) {
-        if (in->cap >= LINE_BYTES_MAX)
-            return diag_set(diag, ST_LIMIT, "a line is longer than 16 MiB");
-        char *more = mem_realloc(in->bytes, in->cap * 2 + RT_PAD_BYTES);
-        if (!more) return diag_set(diag, ST_NO_MEMORY, "out of memory");
-        in->bytes = more;
-        in->cap *= 2;
-    }
-    ssize_t n;
-    do n = read(in->fd, in->bytes + in->len, in->cap - in->len);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) return diag_errno(diag, errno, "reading the input");
-    in->len += (size_t)n;
-    in->ended = n == 0;
-    return ST_OK;
-}
 
 /* ---- output ---- */
 
@@ -188,11 +142,18 @@ static void write_files(Run *run, uint32_t sink, const RtOut *out)
     }
 }
 
-/* A line's text; raw rows have no line end of ours. */
-static Str without_line_end(const IrSink *sink, Str text)
+/* A line's text; raw rows have no line end of ours, bytes are shown in base64. */
+static void put_text(JsonOut *json, const IrSink *sink, Str text)
 {
     bool line = sink->format != FORMAT_RAW && text.len && text.ptr[text.len - 1] == '\n';
-    return str_slice(text.ptr, text.len - line);
+    if (!ir_format_is_bytes(sink->format)) {
+        json_put_str(json, str_slice(text.ptr, text.len - line));
+        return;
+    }
+    AUTO_BUF Buf shown;
+    buf_init(&shown, text.len * 2 + 8);
+    flow_put_base64(&shown, text);
+    json_put_str(json, buf_view(&shown));
 }
 
 static void write_wrapped(Run *run, uint32_t sink, const RtOut *out)
@@ -216,7 +177,7 @@ static void write_wrapped(Run *run, uint32_t sink, const RtOut *out)
         if (ir->format == FORMAT_JSON)
             json_put_raw(&json, str_trim(text));
         else
-            json_put_str(&json, without_line_end(ir, text));
+            put_text(&json, ir, text);
         json_end(&json);
         buf_char(&run->line, '\n');
     }
@@ -229,6 +190,28 @@ static bool is_kind(const IrSink *sink, const char *kind)
 }
 
 static void write_sinks(Run *run);
+
+/* Rows in a format of bytes are records of those who read the stream. */
+static void feed_rows(Run *to, const RtBatch *batch, const RtOut *out)
+{
+    RtRecord records[CUT_RECORDS];
+    RtBatch some = *batch;
+    some.bytes = NULL;
+    some.records = records;
+    for (uint64_t i = 0; i < out->row_count; i += some.count) {
+        for (some.count = 0; some.count < CUT_RECORDS && i + some.count < out->row_count;
+             some.count++) {
+            const RtRow *row = &out->rows[i + some.count];
+            records[some.count] = (RtRecord){.ptr = batch->bytes + row->start,
+                                             .len = row->len,
+                                             .topic = batch->topic,
+                                             .topic_len = (uint32_t)batch->topic_len,
+                                             .key = "",
+                                             .received_ns = batch->received_ns};
+        }
+        flow_feed(to->instance, &some);
+    }
+}
 
 static void feed_stream(Run *from, Run *to, uint32_t source, const RtOut *out)
 {
@@ -250,7 +233,10 @@ static void feed_stream(Run *from, Run *to, uint32_t source, const RtOut *out)
                      .topic_len = address.len};
     bool busy = from->busy;
     from->busy = to->busy = true;
-    flow_feed(to->instance, &batch);
+    if (ir_format_is_bytes(to->ir->sources[source].format))
+        feed_rows(to, &batch, out);
+    else
+        flow_feed(to->instance, &batch);
     to->busy = false;
     write_sinks(to);
     from->busy = busy;
@@ -355,22 +341,76 @@ static bool goes_on(const Run *run)
     return !run->failed && !flow_stopped(run->instance);
 }
 
+/* Records of a format of bytes: as many as are whole. Behind a broken one nothing can be read. */
+static size_t feed_cut(Run *runs, uint32_t count, Input *in)
+{
+    RtRecord records[CUT_RECORDS];
+    size_t done = 0;
+    while (!in->broken) {
+        Str rest = str_slice(in->bytes + done, in->len - done);
+        FlowCut cut = flow_cut(in->format, rest, in->ended, records, CUT_RECORDS);
+        int64_t now = clock_wall_ns();
+        if (!cut.count) break;
+        for (uint32_t i = 0; i < count; i++) {
+            Run *run = &runs[i];
+            Str address = run->ir->sources[run->source].address;
+            for (uint32_t r = 0; r < cut.count; r++) {
+                records[r].topic = address.ptr;
+                records[r].topic_len = (uint32_t)address.len;
+                records[r].received_ns = now;
+            }
+            RtBatch batch = {
+                .source = run->source, .count = cut.count, .records = records, .received_ns = now};
+            run->busy = true;
+            if (goes_on(run)) {
+                flow_feed(run->instance, &batch);
+                write_sinks(run);
+            }
+            run->busy = false;
+        }
+        in->broken = cut.broken;
+        in->before += cut.bytes - (cut.broken ? records[cut.count - 1].len : 0);
+        done += cut.bytes;
+    }
+    return in->broken ? in->len : done;
+}
+
+/* Lines: all whole ones in one batch. */
+static size_t feed_lines(Run *runs, uint32_t count, Input *in)
+{
+    size_t whole = in->len;
+    while (whole && in->bytes[whole - 1] != '\n') whole--;
+    if (in->ended) whole = in->len;
+    for (uint32_t i = 0; i < count; i++)
+        if (goes_on(&runs[i]) && whole) feed_chunk(&runs[i], in, whole);
+    return whole;
+}
+
+/* The program goes on, with what there was; its exit code tells. */
+static void tell_broken(Run *runs, const Input *in)
+{
+    Str from = runs->ir->sources[runs->source].address;
+    Status st = diag_set(
+        runs->diag, ST_IO, "%.*s: the record at byte %llu is broken; what follows was not read",
+        STR_ARG(from.len ? from : STR("standard input")), (unsigned long long)in->before);
+    if (!runs->broken) runs->broken = st;
+}
+
 /* Feeds one input to its end through all runs, as the source each of them is at. */
 MUST static Status feed(Run *runs, uint32_t count, Input *in, Diag *diag)
 {
     for (;;) {
-        size_t whole = in->len;
         bool wanted = false;
-        while (whole && in->bytes[whole - 1] != '\n') whole--;
-        if (in->ended) whole = in->len;
+        size_t whole =
+            flow_is_bytes(in->format) ? feed_cut(runs, count, in) : feed_lines(runs, count, in);
         for (uint32_t i = 0; i < count; i++) {
-            if (goes_on(&runs[i]) && whole) feed_chunk(&runs[i], in, whole);
             if (runs[i].failed) return runs[i].failed;
             wanted |= goes_on(&runs[i]);
         }
         memmove(in->bytes, in->bytes + whole, in->len - whole);
         in->len -= whole;
-        if (in->ended || !wanted) return ST_OK;
+        if (in->broken) tell_broken(runs, in);
+        if (in->ended || in->broken || !wanted) return ST_OK;
         Status st = input_fill(in, diag);
         if (st) return st;
     }
@@ -609,14 +649,33 @@ MUST static Status open_one(NativeSet *set, Run *run, const Input *standard, Flo
     return st ? st : run_open(set, run, sample, host, diag);
 }
 
+/* Lines go to all who read them; records in a format of bytes to those of that format. */
+MUST static Status stdin_format(const Runs *runs, uint32_t readers, IrFormat *ret_format,
+                                Diag *diag)
+{
+    for (uint32_t i = 0; i < readers; i++) {
+        IrFormat format = runs->list[i].ir->sources[stdin_source(&runs->list[i])].format;
+        bool fits = format == *ret_format ||
+                    (!ir_format_is_bytes(format) && !ir_format_is_bytes(*ret_format));
+        if (i && !fits)
+            return diag_set(diag, ST_LIMIT,
+                            "standard input cannot be %s and %s at once: choose a pipeline with "
+                            "--pipeline",
+                            ir_format_name(*ret_format), ir_format_name(format));
+        *ret_format = format;
+    }
+    return ST_OK;
+}
+
 MUST static Status run_all(NativeSet *set, Runs *runs, uint32_t readers,
                            const BatchOptions *options, bool *ret_stopped, Diag *diag)
 {
     FlowHost *hosts = arena_many(set->front.arena, FlowHost, runs->count);
     Input standard = {.fd = -1};
     if (!hosts) return diag_set(diag, ST_NO_MEMORY, "out of memory");
-    static const IrSource on_stdin = {.kind = {"stdin", 5}};
-    Status st = readers ? input_open(&on_stdin, &standard, diag) : ST_OK;
+    IrSource on_stdin = {.kind = STR("stdin")};
+    Status st = readers ? stdin_format(runs, readers, &on_stdin.format, diag) : ST_OK;
+    if (!st && readers) st = input_open(&on_stdin, &standard, diag);
     if (!st && readers) st = input_fill(&standard, diag);
     for (uint32_t i = 0; !st && i < runs->count; i++)
         st = open_one(set, &runs->list[i], &standard, &hosts[i], diag);
@@ -631,6 +690,7 @@ MUST static Status run_all(NativeSet *set, Runs *runs, uint32_t readers,
     }
     if (!st) st = finish_all(runs, options, ret_stopped);
     for (uint32_t i = 0; !st && i < runs->count; i++) st = runs->list[i].failed;
+    for (uint32_t i = 0; !st && i < runs->count; i++) st = runs->list[i].broken;
     input_close(&standard);
     return st;
 }

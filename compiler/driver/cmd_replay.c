@@ -2,7 +2,9 @@
  * through a program, offline.
  *
  * A line that is an error record (`reason` and `raw`) gives its `raw`, any other line itself. They
- * become standard input of the batch run, whose rules for sources, sinks and exit codes hold. */
+ * become standard input of the batch run, whose rules for sources, sinks and exit codes hold. Where
+ * the program reads a format of bytes, the `raw` of error records is base64, and a file that does
+ * not begin with one is a recording of the bytes themselves. */
 #include "compiler/driver/batch.h"
 
 #include "base/json.h"
@@ -37,7 +39,24 @@ static Str record_of(Arena *scratch, Str line)
     return error ? raw->text : line;
 }
 
-static Status convert(FILE *from, FILE *to, Diag *diag)
+/* The bytes that an error record holds. */
+static bool put_bytes(FILE *out, Arena *scratch, Str line)
+{
+    Str bytes;
+    return flow_get_base64(record_of(scratch, line), scratch, &bytes) == ST_OK &&
+           fwrite(bytes.ptr, 1, bytes.len, out) == bytes.len;
+}
+
+static Status copy(FILE *from, FILE *to, Diag *diag)
+{
+    char part[64 << 10];
+    size_t n;
+    while ((n = fread(part, 1, sizeof part, from)) > 0)
+        if (fwrite(part, 1, n, to) != n) return diag_errno(diag, errno, "keeping the records");
+    return fflush(to) == 0 ? ST_OK : diag_errno(diag, errno, "keeping the records");
+}
+
+static Status convert(FILE *from, FILE *to, bool bytes, Diag *diag)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -47,7 +66,8 @@ static Status convert(FILE *from, FILE *to, Diag *diag)
     if (!scratch) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     while (fine && (len = getline(&line, &cap, from)) >= 0) {
         Str text = str_trim(str_slice(line, (size_t)len));
-        if (text.len) fine = put_line(to, record_of(scratch, text));
+        if (text.len)
+            fine = bytes ? put_bytes(to, scratch, text) : put_line(to, record_of(scratch, text));
     }
     free(line); /* check-allow: call getline allocated it */
     arena_free(scratch);
@@ -56,13 +76,18 @@ static Status convert(FILE *from, FILE *to, Diag *diag)
 }
 
 /* The records become what the batch run reads as standard input. */
-static Status redirect(const char *path, Diag *diag)
+static Status redirect(const char *path, bool bytes, Diag *diag)
 {
     FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     if (!from) return diag_set(diag, ST_NOT_FOUND, "%s cannot be read", path);
     int fd = memfd_create("replay", MFD_CLOEXEC);
     FILE *to = fd < 0 ? NULL : fdopen(fd, "wb");
-    Status st = to ? convert(from, to, diag) : diag_errno(diag, errno, "keeping the records");
+    int first = bytes ? getc(from) : EOF;
+    if (first != EOF) (void)ungetc(first, from);
+    bool recording = bytes && first != '{';
+    Status st = !to         ? diag_errno(diag, errno, "keeping the records")
+                : recording ? copy(from, to, diag)
+                            : convert(from, to, bytes, diag);
     if (!st && (lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0))
         st = diag_errno(diag, errno, "reading the records");
     if (to) (void)fclose(to);
@@ -76,7 +101,15 @@ static int run(const Command *self, NativeSet *set, const BatchOptions *options,
     bool stopped = false;
     int code = front_report(&set->front);
     if (code) return code;
-    Status st = redirect(path, &diag);
+    bool bytes = false;
+    for (uint32_t i = 0; i < set->count; i++)
+        for (uint32_t p = 0; p < set->list[i].ir->pipeline_count; p++) {
+            const IrPipeline *pipeline = &set->list[i].ir->pipelines[p];
+            bool meant = !options->pipeline || str_is(pipeline->name, options->pipeline);
+            bytes |=
+                meant && pipeline->source_count && ir_format_is_bytes(pipeline->sources[0].format);
+        }
+    Status st = redirect(path, bytes, &diag);
     if (!st) st = batch_run(set, options, &stopped, &diag);
     if (st) return driver_failed(self, st, &diag);
     return stopped ? EXIT_STOPPED : EXIT_FINE;

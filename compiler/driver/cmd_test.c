@@ -64,7 +64,9 @@ static Str row_text(const TestRun *t, uint32_t sink, uint64_t nth)
 {
     const RtOut *out = rows_of(t, sink);
     uint64_t index = row_at(t, sink, nth);
-    Str text = str_slice(out->bytes + out->rows[index].start, out->rows[index].len);
+    Str text = str_slice(out->bytes + out->rows[index].start, out->rows[index].len), json;
+    if (sink < t->pipeline->sink_count && ir_format_is_bytes(t->pipeline->sinks[sink].format))
+        return flow_json_of_row(t->instance, sink, text, t->arena, &json) ? text : json;
     if (!is_plain(t, sink)) return str_trim(text);
     bool line = t->pipeline->sinks[sink].format == FORMAT_TEXT;
     return str_slice(text.ptr, text.len - line); /* the line end of our own */
@@ -244,12 +246,11 @@ static void expect_nothing(TestRun *t, const IrTestStep *step)
 /* A record, copied to where the padding is. The first record of all sets the clock. */
 static void feed(TestRun *t, const IrTestStep *step)
 {
-    char *bytes = arena_alloc(t->arena, step->text.len + RT_PAD_BYTES); /* zeroed */
-    if (!bytes) return;
-    if (step->text.len) memcpy(bytes, step->text.ptr, step->text.len);
+    Str bytes;
+    if (recheck_record(t->instance, step, t->arena, &bytes)) return;
     int64_t now = recheck_arrival(t->instance, t->pipeline, t->clock_ns);
     RtRecord record = {
-        .ptr = bytes, .len = (uint32_t)step->text.len, .topic = "", .key = "", .received_ns = now};
+        .ptr = bytes.ptr, .len = (uint32_t)bytes.len, .topic = "", .key = "", .received_ns = now};
     Str address = t->pipeline->sources[step->source].address;
     record.topic = address.len ? address.ptr : "";
     record.topic_len = (uint32_t)address.len;

@@ -11,6 +11,10 @@
 /* When a record of a test arrives: the clock stands at the latest `clock` step or event time. */
 int64_t recheck_arrival(const FlowInstance *instance, const IrPipeline *pipeline, int64_t clock_ns);
 
+/* The record of an `in`, with the padding. */
+MUST Status recheck_record(FlowInstance *instance, const IrTestStep *step, Arena *arena,
+                           Str *ret_record);
+
 /* Prints what differs. `only`: NULL or a part of the tests' names; the seed is for batches. */
 MUST Status recheck(NativeSet *set, const Native *native, const IrRepeat *check, const char *only,
                     uint64_t seed, bool *ret_passed, Diag *diag);

@@ -45,6 +45,12 @@ static void any_order(Emit *e, IrFormat format)
         emit_f(e, "rt->scan_%s(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, p, stop, &scan);\n",
                format == FORMAT_TEXT ? "text" : "raw", e->index, depth);
         break;
+    case FORMAT_MSGPACK:
+        emit_f(e,
+               "rt->scan_bytes(pipe, %d, &schema_in_%" PRIu32 "_%" PRIu32
+               "_0, %d, %d, p, stop, &scan);\n",
+               (int)format, e->index, depth, (int)s->check, s->unknown == UNKNOWN_REJECT);
+        break;
     default:
         emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, %d, %d, p, stop, &scan);\n",
                e->index, depth, (int)s->check, s->unknown == UNKNOWN_REJECT);
@@ -160,7 +166,9 @@ void emit_feed(Emit *e, uint32_t stage, Str sample)
               "            while (q < stop && (*q == ' ' || *q == '\\t' || *q == '\\r')) q++;\n"
               "            if (q == stop) { p = next; continue; } /* blank line */\n"
               "        }\n"
-              "        pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\\r');\n");
+              "        pipe->raw_len = (u64)(stop - p)");
+    if (!ir_format_is_bytes(source->format)) emit_f(e, " - (stop > p && stop[-1] == '\\r')");
+    emit_f(e, ";\n");
     any_order(e, source->format);
     if (json && !e->group) emit_f(e, "        misses++;\n        rt->missed(pipe);\n");
     emit_f(e,

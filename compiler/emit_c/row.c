@@ -227,9 +227,10 @@ void emit_row(Emit *e, const IrIns *ins)
     const IrSink *sink = &e->pipeline->sinks[ins->imm.index];
     Row row = {.e = e, .pairs = e->stage->pool + ins->args, .count = ins->arg_count / 2};
     emit_f(e, "    {\n");
-    if (sink->format == FORMAT_CSV) {
+    if (sink->format == FORMAT_CSV || ir_format_is_bytes(sink->format)) {
         emit_arrays(e, row.pairs, row.count);
-        emit_f(e, "    rt->csv_row(pipe, %" PRIu32 ", v, h, (RtValue){.s = ", ins->imm.index);
+        emit_f(e, "    rt->other_row(pipe, %" PRIu32 ", %d, v, h, (RtValue){.s = ", ins->imm.index,
+               (int)sink->format);
         emit_f(e, ins->a == NO_REG ? "{\"\", 0}" : "%s", emit_reg(e, ins->a));
         emit_f(e, "}); }\n    if (!done) done = 1;\n");
         return;

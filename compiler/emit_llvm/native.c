@@ -143,13 +143,17 @@ u32 native_any_order(const RtApi *rt, RtPipe *pipe, const JitFeed *with, const c
     int why;
     *ret_next = stop + 1;
     if (lines && blank(p, stop)) return false;
-    pipe->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\r');
+    bool bytes = with->format >= (u32)FORMAT_MSGPACK;
+    pipe->raw_len = (u64)(stop - p) - (!bytes && stop > p && stop[-1] == '\r');
     if (with->format == FORMAT_CSV)
         why = rt->scan_csv(pipe, with->schema, p, stop, &scan);
     else if (with->format == FORMAT_TEXT)
         why = rt->scan_text(pipe, with->schema, p, stop, &scan);
     else if (with->format == FORMAT_RAW)
         why = rt->scan_raw(pipe, with->schema, p, stop, &scan);
+    else if (bytes)
+        why = rt->scan_bytes(pipe, with->format, with->schema, with->check, with->reject, p, stop,
+                             &scan);
     else
         why = rt->scan(pipe, with->schema, with->check, with->reject, p, stop, &scan);
     if (why < 0) return false; /* the header of a CSV file */

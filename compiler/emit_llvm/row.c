@@ -186,9 +186,10 @@ void jit_row(Jit *j, const IrIns *ins)
     const IrSink *sink = &j->pipeline->sinks[ins->imm.index];
     Row row = {.pairs = j->stage->pool + ins->args, .count = ins->arg_count / 2};
     LLVMValueRef at = jit_i32(j, ins->imm.index);
-    if (sink->format == FORMAT_CSV) {
+    if (sink->format == FORMAT_CSV || ir_format_is_bytes(sink->format)) {
         jit_arrays(j, row.pairs, row.count);
-        CALL(j, "row_csv", j->pipe, at, j->row_v, j->row_h, address_of(j, ins));
+        CALL(j, "row_other", j->pipe, at, jit_i32(j, sink->format), j->row_v, j->row_h,
+             address_of(j, ins));
     } else {
         reserve(j, ins, &row, sink);
         if (sink->format == FORMAT_TEXT || sink->format == FORMAT_RAW) {

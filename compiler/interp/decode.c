@@ -130,6 +130,9 @@ static int scan(Interp *in, const char *p, const char *end, RtScan *out)
     case FORMAT_CSV: return rt->scan_csv(in->pipe, schema, p, end, out);
     case FORMAT_TEXT: return rt->scan_text(in->pipe, schema, p, end, out);
     case FORMAT_RAW: return rt->scan_raw(in->pipe, schema, p, end, out);
+    case FORMAT_MSGPACK:
+        return rt->scan_bytes(in->pipe, (u32)source->format, schema, (u32)source->check,
+                              source->unknown == UNKNOWN_REJECT, p, end, out);
     default:
         return rt->scan(in->pipe, schema, (u32)source->check, source->unknown == UNKNOWN_REJECT, p,
                         end, out);

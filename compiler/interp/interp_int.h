@@ -331,7 +331,8 @@ void interp__row(Interp *in, uint32_t stage, const RtValue *values, const u8 *ha
 static inline uint32_t interp__raw_len(const Interp *in, uint32_t lane)
 {
     const char *start = in->start[lane], *stop = in->stop[lane];
-    return (uint32_t)(stop - start) - (stop > start && stop[-1] == '\r');
+    bool line = !ir_format_is_bytes(in->code->pipeline->sources[0].format);
+    return (uint32_t)(stop - start) - (line && stop > start && stop[-1] == '\r');
 }
 RtValue interp__value(const Frame *f, const Place *place, uint32_t lane);
 void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue value);

@@ -19,6 +19,10 @@ static int scan(const Other *o, const char *p, const char *end, RtScan *into)
     case FORMAT_CSV: return interp__rt->scan_csv(pipe, o->schema, p, end, into);
     case FORMAT_TEXT: return interp__rt->scan_text(pipe, o->schema, p, end, into);
     case FORMAT_RAW: return interp__rt->scan_raw(pipe, o->schema, p, end, into);
+    case FORMAT_MSGPACK:
+        return interp__rt->scan_bytes(pipe, (u32)o->source->format, o->schema,
+                                      (u32)o->source->check, o->source->unknown == UNKNOWN_REJECT,
+                                      p, end, into);
     default:
         return interp__rt->scan(pipe, o->schema, (u32)o->source->check,
                                 o->source->unknown == UNKNOWN_REJECT, p, end, into);
@@ -33,7 +37,8 @@ static void one(const Other *o, const char *p, const char *end)
     RtScan into = {.value = values, .has = has};
     pipe->scratch_len = 0;
     pipe->raw = p;
-    pipe->raw_len = (u64)(end - p) - (end > p && end[-1] == '\r');
+    bool line = !ir_format_is_bytes(o->source->format);
+    pipe->raw_len = (u64)(end - p) - (line && end > p && end[-1] == '\r');
     int why = scan(o, p, end, &into);
     if (why < 0) return;
     pipe->n.in++;

@@ -176,7 +176,7 @@ Status interp__row_code(const IrProgram *ir, const RtSchema *const *schemas, con
                .count = count,
                .arena = arena};
     *ret_code = (RowCode){.format = sink->format};
-    if (sink->format == FORMAT_CSV) return ST_OK;
+    if (sink->format == FORMAT_CSV || ir_format_is_bytes(sink->format)) return ST_OK;
     ret_code->room = ir_row_bytes(ir, sink->schema) + (uint64_t)64 * count;
     Status st = texts(&b, ret_code);
     if (st) return st;
@@ -274,7 +274,7 @@ static char *put_json(const Frame *f, const RowCode *code, uint32_t lane, char *
     return w;
 }
 
-static uint32_t emit_csv(Frame *f, const Effect *e, uint32_t lane)
+static uint32_t emit_other(Frame *f, const Effect *e, uint32_t lane)
 {
     RtValue v[RT_LEAVES_MAX];
     u8 h[RT_LEAVES_MAX];
@@ -284,7 +284,7 @@ static uint32_t emit_csv(Frame *f, const Effect *e, uint32_t lane)
     }
     RtValue address = {.s = {"", 0}};
     if (e->at.column != NO_COLUMN) address.s = COLUMN(f, RtText, e->at.column)[lane];
-    f->rt->csv_row(f->pipe, e->index, v, h, address);
+    f->rt->other_row(f->pipe, e->index, (u32)e->code->format, v, h, address);
     if (!f->done) f->done = 1;
     return RT_FINE;
 }
@@ -292,7 +292,8 @@ static uint32_t emit_csv(Frame *f, const Effect *e, uint32_t lane)
 uint32_t interp__emit(Frame *f, const Effect *e, uint32_t lane)
 {
     const RowCode *code = e->code;
-    if (code->format == FORMAT_CSV) return emit_csv(f, e, lane);
+    if (code->format == FORMAT_CSV || ir_format_is_bytes(code->format))
+        return emit_other(f, e, lane);
     uint64_t room = code->room;
     for (uint32_t i = 0; i < code->text_count; i++) {
         const Piece *p = &code->texts[i];

@@ -20,6 +20,7 @@ bool ir_source_bounded(const IrSource *source);
 bool ir_sink_takes_errors(const IrPipeline *pipeline, uint32_t sink);
 /* "" for FORMAT_NONE. */
 const char *ir_format_name(IrFormat format);
+
 /* Buckets of a sketch: each power of two is cut into 1 << bits parts, so that a bucket's middle is
  * within `within` of every value in it. */
 unsigned ir_sketch_bits(double within);

@@ -162,7 +162,21 @@ typedef struct IrStage {
     uint32_t pool_count;
 } IrStage;
 
-typedef enum IrFormat { FORMAT_NONE, FORMAT_JSON, FORMAT_CSV, FORMAT_TEXT, FORMAT_RAW } IrFormat;
+/* The order is the one of RtFormat. From MSGPACK on records are bytes, not lines. */
+typedef enum IrFormat {
+    FORMAT_NONE,
+    FORMAT_JSON,
+    FORMAT_CSV,
+    FORMAT_TEXT,
+    FORMAT_RAW,
+    FORMAT_MSGPACK
+} IrFormat;
+
+/* Records are bytes, one behind the other or one a message, and rows too: no lines. */
+static inline bool ir_format_is_bytes(IrFormat format)
+{
+    return format >= FORMAT_MSGPACK;
+}
 typedef enum IrCheck { CHECK_RECORD, CHECK_LAZY, CHECK_STRICT } IrCheck;
 typedef enum IrUnknown { UNKNOWN_IGNORE, UNKNOWN_REJECT, UNKNOWN_KEEP } IrUnknown;
 
@@ -442,6 +456,7 @@ typedef struct IrExpectField {
 typedef struct IrTestStep {
     IrStepKind kind;
     Str text;         /* IN: the record; EXPECT: the whole row, when field_count is 0 */
+    bool as_json;     /* IN: text is JSON, and the record one in a format of bytes */
     uint32_t source;  /* IN */
     int64_t clock_ns; /* CLOCK: the wall clock from here on */
     IrExpectOn on;    /* EXPECT: the next row not yet expected of any of these sinks */

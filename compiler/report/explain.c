@@ -53,8 +53,8 @@ static void reads(const Report *r, const IrSource *s)
         buf_printf(r->out, "%s%.*s", before, STR_ARG(stage->leaves[i].name));
         before = ", ";
     }
-    if (s->format == FORMAT_JSON && (size_t)s->check < COUNT_OF(checks))
-        buf_text(r->out, checks[s->check]);
+    bool checked = s->format == FORMAT_JSON || ir_format_is_bytes(s->format);
+    if (checked && (size_t)s->check < COUNT_OF(checks)) buf_text(r->out, checks[s->check]);
     buf_char(r->out, '\n');
 }
 

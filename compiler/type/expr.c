@@ -1,5 +1,5 @@
 /* compiler/type/expr.c: expressions: literals, names, fields, text, if, match, try, records. */
-#include "compiler/type/check.h"
+#include "compiler/type/flow.h"
 
 bool check__path(Check *c, const AstExpr *e, Str *ret_path)
 {
@@ -250,6 +250,12 @@ static Val meta(Check *c, const AstExpr *e, Str what, bool level, uint32_t numbe
     }
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         if (!str_is(what, known[i].name)) continue;
+        if (known[i].what == META_RAW && c->flow && c->flow->p.source_count &&
+            ir_format_is_bytes(c->flow->p.sources[0].format)) {
+            diag_error(c->diags, DIAG_S016, e->span,
+                       "meta.raw is text, and these records are bytes");
+            return check__error_val(e->span);
+        }
         Type type = {.kind = known[i].type, .bytes_max = known[i].bytes};
         uint32_t dst = build_reg(c->b, check__reg_of(&type, STR_NONE));
         IrIns *ins = build_ins(c->b, IR_META, dst, NO_REG, NO_REG);

@@ -2,16 +2,13 @@
  *
  * json carries any record, csv a flat one. `text` and `raw` carry one value: the line or message
  * itself, as text or as bytes; without a type behind them they bring a record of their own, so
- * `as text` alone is enough to read a log file. */
+ * `as text` alone is enough to read a log file. The formats of bytes carry all but json, which is
+ * a text. */
 #include "compiler/type/flow.h"
 
-enum { PLAIN_BYTES_MAX = 64 << 10 }; /* of the record a plain format brings */
+#include "compiler/ir/facts.h"
 
-static const char *format_word(IrFormat format)
-{
-    static const char *const words[] = {"", "json", "csv", "text", "raw"};
-    return words[format];
-}
+enum { PLAIN_BYTES_MAX = 64 << 10 }; /* of the record a plain format brings */
 
 static bool is_plain(IrFormat format)
 {
@@ -36,6 +33,17 @@ const Record *flow__format_record(Check *c, IrFormat format, Span span)
     return record;
 }
 
+/* A field of type json in the record or in one of its records. */
+static bool holds_json(const Record *record)
+{
+    for (uint32_t i = 0; i < record->count; i++) {
+        const Type *t = &record->fields[i].type;
+        if (t->kind == IR_JSON) return true;
+        if ((t->kind == IR_RECORD || t->kind == IR_LIST) && holds_json(t->record)) return true;
+    }
+    return false;
+}
+
 bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span span)
 {
     if (format == FORMAT_CSV)
@@ -45,6 +53,12 @@ bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span sp
                 diag_error(c->diags, DIAG_T017, span, "csv has no records or lists inside records");
                 return false;
             }
+    if (ir_format_is_bytes(format) && holds_json(record)) {
+        Diagnostic *d = diag_error(c->diags, DIAG_S019, span, "`as %s` carries no field of json",
+                                   ir_format_name(format));
+        diag_hint(c->diags, d, "name what is in it: a record, a list, or bytes");
+        return false;
+    }
     if (!is_plain(format)) return true;
     const Type *only = record->count == 1 ? &record->fields[0].type : NULL;
     if (only && only->kind == IR_NONE) return true; /* had an error of its own */
@@ -52,7 +66,7 @@ bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span sp
     Type whole = {.kind = IR_RECORD, .record = record};
     Diagnostic *d = diag_error(
         c->diags, DIAG_S019, span, "`as %s` carries one field that is %s and always there",
-        format_word(format), format == FORMAT_TEXT ? "text" : "text or bytes");
+        ir_format_name(format), format == FORMAT_TEXT ? "text" : "text or bytes");
     diag_under(c->diags, d, "%.*s", STR_ARG(type_text(c->arena, &whole)));
     return false;
 }
@@ -64,7 +78,7 @@ void flow__format_words(Check *c, const AstConnector *at, IrFormat format)
         if (str_is(o->name.text, "check") || str_is(o->name.text, "unknown"))
             diag_error(c->diags, DIAG_S010, o->span,
                        "`%.*s` is an option of json and csv, not of %s", STR_ARG(o->name.text),
-                       format_word(format));
+                       ir_format_name(format));
 }
 
 bool flow__keeps_rows(const ConnectorKind *kind)

@@ -142,7 +142,8 @@ void check__reasons(Check *c, IrPipeline *p, const Record *const *in)
         if (p->sources[i].format == FORMAT_TEXT || p->sources[i].format == FORMAT_RAW) {
             plain(r, record->fields[0].type.kind);
         } else {
-            add_known(r, REASON_BAD_JSON);
+            bool bytes = ir_format_is_bytes(p->sources[i].format);
+            add_known(r, bytes ? REASON_BAD_RECORD : REASON_BAD_JSON);
             decode(r, record);
         }
         bool link = p->sources[i].map != NO_INDEX || p->sources[i].connection != NO_INDEX;

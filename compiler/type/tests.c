@@ -360,6 +360,7 @@ static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
         JsonOut json;
         json_out_init(&json, &text);
         put_record(c, &json, step->value, schema, false);
+        out->as_json = ir_format_is_bytes(format);
     }
     if (buf_status(&text))
         diag_error(c->diags, DIAG_T018, step->span, "this record is too long");

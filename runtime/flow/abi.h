@@ -86,11 +86,23 @@ typedef enum RtReason {
     RT_DIV_ZERO,
     RT_NO_MATCH,
     RT_STATE_FULL, /* no room for more keys or open windows */
+    RT_BAD_RECORD, /* not well-formed, in a format of bytes */
     RT_NAMED,      /* a reason the program names */
     RT_REASON__COUNT
 } RtReason;
 
 enum { RT_NEEDED = 1, RT_OPTIONAL = 2, RT_RANGED = 4 };
+
+/* The order is the one of IrFormat. From MSGPACK on records are bytes, not lines. */
+typedef enum RtFormat {
+    RT_FORMAT_NONE,
+    RT_FORMAT_JSON,
+    RT_FORMAT_CSV,
+    RT_FORMAT_TEXT,
+    RT_FORMAT_RAW,
+    RT_FORMAT_MSGPACK,
+    RT_FORMAT__COUNT
+} RtFormat;
 
 /* A field of a schema; a nested record follows as `child`. Leaves are numbered in field order. */
 typedef struct RtField {
@@ -167,7 +179,7 @@ typedef struct RtOut {
 typedef struct RtSourceInfo {
     const char *kind, *connection, *address; /* connection: name or "" */
     const char *options;                     /* JSON object as text */
-    const char *format;                      /* json csv text raw */
+    const char *format;                      /* json csv text raw msgpack */
     u32 node;
     u32 group; /* 0 = the main stream */
     u8 bounded;
@@ -631,6 +643,9 @@ typedef struct RtApi {
                     RtScan *scan); /* -1: header */
     int (*scan_text)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
     int (*scan_raw)(RtPipe *, const RtSchema *, const char *p, const char *end, RtScan *scan);
+    /* A record in a format of bytes, as scan. */
+    int (*scan_bytes)(RtPipe *, u32 format, const RtSchema *, u32 check, u32 unknown, const char *p,
+                      const char *end, RtScan *scan);
     /* The record at hand is good but fitted no learnt layout: counts, keeps it as a sample. */
     void (*missed)(RtPipe *);
     /* One of RT_FITTED_EVERY that fitted: keeps it as a sample. */
@@ -652,7 +667,9 @@ typedef struct RtApi {
     void (*tap)(RtPipe *, u32 wire, const RtValue *values, const u8 *has);
     /* The record at hand failed: counts, makes the error record. Texts may be NULL. */
     void (*error)(RtPipe *, u32 node, u32 reason, const char *field, const char *name);
-    void (*csv_row)(RtPipe *, u32 sink, const RtValue *values, const u8 *has, RtValue address);
+    /* A row of a sink in csv or a format of bytes. */
+    void (*other_row)(RtPipe *, u32 sink, u32 format, const RtValue *values, const u8 *has,
+                      RtValue address);
     /* time and windows */
     void (*close)(RtPipe *); /* closes every window that ends at or before pipe->watermark_ns */
     /* State of (keys, window of `ns`). NULL: late when *reason is 0, else that failure. */

@@ -1,4 +1,5 @@
 /* runtime/flow/api.c: the table handed to generated code. */
+#include "flow/pack.h"
 #include "flow/pipe.h"
 
 #include "base/num.h"
@@ -69,6 +70,7 @@ const RtApi rt_api = {
     .scan_csv = rt_scan_csv,
     .scan_text = rt_scan_text,
     .scan_raw = rt_scan_raw,
+    .scan_bytes = rt_scan_bytes,
     .missed = rt_missed,
     .fitted = rt_fitted,
     .put_f64 = put_f64,
@@ -85,7 +87,7 @@ const RtApi rt_api = {
     .row_end = rt_row_end,
     .tap = rt_tap,
     .error = rt_error,
-    .csv_row = rt_csv_row,
+    .other_row = rt_other_row,
     .close = rt_close,
     .slot = rt_slot,
     .slot_full = rt_slot_full,

@@ -10,11 +10,10 @@ static int base64_digit(char c)
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-u32 rt_base64(RtPipe *pipe, const char *p, u64 n, RtValue *ret)
+u32 rt_get_base64(char *to, const char *p, u64 n, u64 *ret_bytes)
 {
+    u8 *w = (u8 *)to;
     if (n % 4) return RT_BAD_VALUE;
-    u8 *w = (u8 *)rt_scratch(pipe, n / 4 * 3 + 1), *first = w;
-    if (!w) return RT_TOO_LONG;
     for (u64 i = 0; i < n; i += 4) {
         int a = base64_digit(p[i]), b = base64_digit(p[i + 1]);
         int last = i + 4 == n, pad2 = last && p[i + 2] == '=' && p[i + 3] == '=';
@@ -26,9 +25,16 @@ u32 rt_base64(RtPipe *pipe, const char *p, u64 n, RtValue *ret)
         if (!pad2) *w++ = (u8)(b << 4 | c >> 2);
         if (!pad1) *w++ = (u8)(c << 6 | d);
     }
-    ret->s.p = (const char *)first;
-    ret->s.n = (u64)(w - first);
+    *ret_bytes = (u64)(w - (u8 *)to);
     return RT_FINE;
+}
+
+u32 rt_base64(RtPipe *pipe, const char *p, u64 n, RtValue *ret)
+{
+    char *to = rt_scratch(pipe, n / 4 * 3 + 1);
+    if (!to) return RT_TOO_LONG;
+    ret->s = (RtText){to, 0};
+    return rt_get_base64(to, p, n, &ret->s.n);
 }
 
 char *rt_put_base64(char *w, const char *p, u64 n)

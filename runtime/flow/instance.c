@@ -248,6 +248,7 @@ void flow_feed(FlowInstance *instance, const RtBatch *batch)
     instance->last_input_ns =
         batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
     pipe->key = ""; /* lines have none */
+    instance->format = flow_format(pipe->info->sources[batch->source].format);
     pipe->info->feed(pipe, batch);
     rt_asking_finish(pipe);
     input_done(instance, instance->last_input_ns);

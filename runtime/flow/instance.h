@@ -10,6 +10,7 @@
 #ifndef TUTTI_FLOW_INSTANCE_H
 #define TUTTI_FLOW_INSTANCE_H
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/status.h"
 #include "flow/abi.h"
@@ -63,6 +64,33 @@ const RtPipelineInfo *flow_info(const FlowInstance *instance);
 
 /* Runs one batch. Never fails: a record that cannot be worked on is an error record. */
 void flow_feed(FlowInstance *instance, const RtBatch *batch);
+/* ---- formats of bytes: msgpack ... ---- */
+
+enum { FLOW_RECORD_BYTES_MAX = 16 << 20, FLOW_BROKEN_BYTES = 64 << 10 };
+
+typedef struct FlowCut {
+    size_t bytes;   /* that the records took */
+    uint32_t count; /* records */
+    bool broken;    /* the last one is not well-formed or too long: nothing behind it can be read */
+} FlowCut;
+
+/* RtFormat of a source's or a sink's `format`. */
+uint32_t flow_format(const char *name);
+/* Records and rows are bytes: no lines, no text. */
+bool flow_is_bytes(uint32_t format);
+/* Records that stand back to back, at most `most`. What is not whole waits for more bytes, until
+ * `ended`; then it is a record, which fails. */
+FlowCut flow_cut(uint32_t format, Str bytes, bool ended, RtRecord *records, uint32_t most);
+/* For tests: a record as JSON has it, for a source; a row of a sink as JSON. ST_INVALID: the row
+ * is not what the sink's schema says. */
+MUST Status flow_record_of_json(FlowInstance *instance, uint32_t source, Str text, Arena *arena,
+                                Str *ret_record, Diag *diag);
+MUST Status flow_json_of_row(FlowInstance *instance, uint32_t sink, Str row, Arena *arena,
+                             Str *ret_json);
+/* Bytes as text for people and for JSON: base64. */
+void flow_put_base64(Buf *out, Str bytes);
+MUST Status flow_get_base64(Str text, Arena *arena, Str *ret_bytes);
+
 /* The source could not give a record: a poll that failed, a message too large. It counts as one
  * that came in and failed, with the reason `source_failed`. */
 void flow_source_failed(FlowInstance *instance, uint32_t source, Str why, int64_t received_ns);

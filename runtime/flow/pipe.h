@@ -33,6 +33,7 @@ struct FlowInstance {
     void *retired[FLOW_RETIRED_MAX]; /* scratch blocks grown out of during this batch */
     uint32_t retired_count;
     uint64_t state_bytes;  /* of all windows */
+    uint32_t format;       /* RtFormat of the batch at hand */
     int64_t last_input_ns; /* arrival of the last record */
     int64_t span_start_ns; /* `stop above`: the span at hand and what was counted before it */
     uint64_t span_in, span_errors;
@@ -73,12 +74,16 @@ char *rt_put_csv(char *w, const char *p, u64 n);
 char *rt_put_base64(char *w, const char *p, u64 n);
 /* Base64 with padding and no bits left over, so that writing gives the same text again. */
 u32 rt_base64(RtPipe *pipe, const char *p, u64 n, RtValue *ret);
+/* Into n / 4 * 3 bytes; a RtReason. */
+u32 rt_get_base64(char *to, const char *p, u64 n, u64 *ret_bytes);
 char *rt_put_decimal(char *w, i64 v, u32 scale);
 /* A value as JSON writes it (text in quotes when `quoted`). */
 char *rt_put_value(char *w, const RtField *field, RtValue v, int quoted);
 u64 rt_value_bytes(const RtField *field, RtValue v); /* room rt_put_value needs */
 /* A record; leaves as its schema numbers them. */
 char *rt_put_json(char *w, const RtSchema *schema, const RtValue *values, const u8 *has);
+/* Any leaf of a record that may be missing. */
+int rt_any_there(const RtSchema *schema, const u8 *has);
 u64 rt_json_bytes(const RtSchema *schema, const RtValue *values, const u8 *has);
 
 /* What RtApi says of to_decimal and round_decimal. */

@@ -18,7 +18,8 @@ const char *const rt_reason_names[RT_REASON__COUNT] = {
     "",         "bad_json",      "bad_number",    "bad_time",
     "bad_enum", "bad_value",     "missing_field", "range",
     "too_long", "unknown_field", "future_time",   "overflow",
-    "div_zero", "no_match",      "state_full",    ""};
+    "div_zero", "no_match",      "state_full",    "bad_record",
+    ""};
 
 const char *const rt_reason_texts[RT_REASON__COUNT] = {
     "",
@@ -36,6 +37,7 @@ const char *const rt_reason_texts[RT_REASON__COUNT] = {
     "division by zero",
     "no arm of a `match` fits",
     "no room for more keys or open windows",
+    "the record is not well-formed, in a format of bytes such as msgpack",
     "the program says so"};
 
 char *rt_scratch(RtPipe *pipe, u64 bytes)
@@ -190,11 +192,11 @@ char *rt_put_value(char *w, const RtField *field, RtValue v, int quoted)
 
 /* ---- rows of a schema, walked ---- */
 
-static int any_there(const RtSchema *schema, const u8 *has)
+int rt_any_there(const RtSchema *schema, const u8 *has)
 {
     for (u32 i = 0; i < schema->count; i++) {
         const RtField *f = &schema->fields[i];
-        if (f->type == RT_RECORD ? !(f->flags & RT_OPTIONAL) || any_there(f->child, has)
+        if (f->type == RT_RECORD ? !(f->flags & RT_OPTIONAL) || rt_any_there(f->child, has)
                                  : has[f->leaf])
             return 1;
     }
@@ -220,7 +222,7 @@ char *rt_put_json(char *w, const RtSchema *schema, const RtValue *values, const 
     char separator = '{';
     for (u32 i = 0; i < schema->count; i++) {
         const RtField *f = &schema->fields[i];
-        if (f->type == RT_RECORD ? (f->flags & RT_OPTIONAL) && !any_there(f->child, has)
+        if (f->type == RT_RECORD ? (f->flags & RT_OPTIONAL) && !rt_any_there(f->child, has)
                                  : !has[f->leaf])
             continue;
         if (!f->name_len) { /* whole members, each with its comma: `unknown keep` */
@@ -414,7 +416,10 @@ static void error_row(RtPipe *pipe, u32 sink, u32 node, const char *reason, cons
     w = put_member(w, "stage", stage, strlen(stage));
     w = put_member(w, "at", at, (u64)(rfc3339_put(at, pipe->received_ns) - at));
     memcpy(w, ",\"raw\":\"", 8);
-    w = put_raw(w + 8, pipe->raw_len ? pipe->raw : "", pipe->raw_len);
+    if (flow_is_bytes(rt_host(pipe)->format))
+        w = rt_put_base64(w + 8, pipe->raw, pipe->raw_len);
+    else
+        w = put_raw(w + 8, pipe->raw_len ? pipe->raw : "", pipe->raw_len);
     memcpy(w, "\"}\n", 3);
     RtValue none = {.s = {"", 0}}, mark = {.s = {key, strlen(key)}};
     rt_row_end(pipe, sink, w + 3, none, mark);
@@ -444,27 +449,34 @@ static RtText text_of(const char *text)
     return (RtText){text ? text : "", text ? strlen(text) : 0};
 }
 
+/* The record at hand as text; 0 where it is none. Records that are bytes are shown in base64. */
+static u8 raw_text(RtPipe *pipe, RtText *ret)
+{
+    u64 n = pipe->raw_len;
+    char *w;
+    if (!n) return 0;
+    *ret = (RtText){pipe->raw, n};
+    if (!flow_is_bytes(rt_host(pipe)->format)) return str_utf8_valid(str_slice(pipe->raw, n));
+    if (!(w = rt_scratch(pipe, n / 3 * 4 + 4))) return 0;
+    *ret = (RtText){w, (u64)(rt_put_base64(w, pipe->raw, n) - w)};
+    return 1;
+}
+
 /* The stage of `on error reply`: the fields of the error record as a row. */
 static void error_stage(RtPipe *pipe, u32 node, const char *reason, const char *text,
                         const char *field)
 {
     const RtPipelineInfo *info = pipe->info;
     u8 before = pipe->in_row;
-    u8 has[] = {1,
-                field != NULL,
-                1,
-                1,
-                1,
-                1,
-                pipe->raw_len && str_utf8_valid(str_slice(pipe->raw, pipe->raw_len))};
     RtValue values[7];
+    values[6].s = text_of(NULL);
+    u8 has[] = {1, field != NULL, 1, 1, 1, 1, raw_text(pipe, &values[6].s)};
     values[0].s = text_of(reason);
     values[1].s = text_of(field);
     values[2].s = text_of(text);
     values[3].s = text_of(info->name);
     values[4].s = text_of(node < info->node_count ? info->nodes[node].kind : "");
     values[5].i = pipe->received_ns;
-    values[6].s = (RtText){pipe->raw_len ? pipe->raw : "", pipe->raw_len};
     if (!before) pipe->in_row = 2;
     pipe->in_error = 1;
     pipe->n.rows++;

@@ -260,7 +260,7 @@ static const char *item(Scan *s, const RtKeys *keys, const char *p, u32 depth)
 }
 
 /* "samples[3]", "lines[3].quantity", "matrix[2][1]". */
-static const char *item_path(RtPipe *pipe, const char *of, u64 index, const char *inside)
+const char *rt_item_path(RtPipe *pipe, const char *of, u64 index, const char *inside)
 {
     if (!inside) return NULL;
     u64 left = strlen(of), right = strlen(inside);
@@ -320,7 +320,7 @@ static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
             inner.value = (RtValue *)(void *)at;
             inner.has = (u8 *)at + 16 * (u64)schema->leaf_count;
             p = item(&sub, keys, p, depth);
-            if (inner.reason) path = item_path(s->pipe, field->path, items.count, inner.path);
+            if (inner.reason) path = rt_item_path(s->pipe, field->path, items.count, inner.path);
             reason = inner.reason;
             items.count++;
         }

@@ -42,6 +42,9 @@ int rt_scan_raw(RtPipe *, const RtSchema *, const char *p, const char *end, RtSc
 const char *rt_scan_list(RtPipe *, const RtSchema *item, u32 items_max, u32 check, u32 unknown,
                          const char *p, const char *end, u32 depth, RtValue *ret);
 
+/* "samples[3]", "lines[3].quantity": what is wrong `inside` the item of that index. */
+const char *rt_item_path(RtPipe *pipe, const char *of, u64 index, const char *inside);
+
 /* The value at p, neither null nor the record or list of a field that is one; *ret_reason: a
  * RtReason. NULL: not JSON. */
 const char *rt_value(RtPipe *pipe, const RtField *field, const char *p, const char *end, u32 levels,
@@ -51,6 +54,10 @@ const char *rt_value(RtPipe *pipe, const RtField *field, const char *p, const ch
 u32 rt_unknown_fields(RtPipe *pipe, const RtValue *args, RtValue *ret);
 /* Decoded text to a value of the field's type; returns a RtReason. Shared by JSON and CSV. */
 u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n, RtValue *ret);
+/* The number at p as the field's type has it; NULL: not the grammar of a JSON number. */
+const char *rt_value_number(const RtField *field, const char *p, const char *end, RtValue *ret,
+                            u32 *ret_reason);
+u32 rt_wrong_type(const RtField *field); /* the reason of a value of another type */
 /* Range and length of a decoded value; returns a RtReason. */
 u32 rt_value_check(const RtField *field, RtValue v);
 

@@ -45,7 +45,7 @@ u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n,
 }
 
 /* What a value of another JSON type is called for this field. */
-static u32 wrong_type(const RtField *field)
+u32 rt_wrong_type(const RtField *field)
 {
     switch (field->type) {
     case RT_I32:
@@ -80,8 +80,8 @@ static const char *natural(const char *p, const char *end, u64 *ret, u32 *reason
     return stop;
 }
 
-static const char *number(const RtField *field, const char *p, const char *end, RtValue *v,
-                          u32 *reason)
+const char *rt_value_number(const RtField *field, const char *p, const char *end, RtValue *v,
+                            u32 *reason)
 {
     static const u8 unit_scale[] = {0, 9, 6, 3, 0}; /* s ms us ns as powers of ten to ns */
     f64 d;
@@ -147,13 +147,13 @@ const char *rt_value(RtPipe *pipe, const RtField *field, const char *p, const ch
         reason = rt_value_from_text(pipe, field, ret->s.p, ret->s.n, ret);
         q++;
     } else if ((*p == '-' || (unsigned)(*p - '0') <= 9) && takes_number(field)) {
-        q = number(field, p, end, ret, &reason);
+        q = rt_value_number(field, p, end, ret, &reason);
     } else if ((*p == 't' || *p == 'f') && field->type == RT_BOOL) {
         ret->i = *p == 't';
         q = rt_skip_levels(p, end, levels);
     } else {
         q = rt_skip_levels(p, end, levels);
-        reason = field->type != RT_JSON ? wrong_type(field) : q ? slice(pipe, p, q, ret) : 0;
+        reason = field->type != RT_JSON ? rt_wrong_type(field) : q ? slice(pipe, p, q, ret) : 0;
     }
     if (!q) return NULL;
     *ret_reason = reason ? reason : rt_value_check(field, *ret);

@@ -570,9 +570,10 @@ OP void row_end(RtPipe *pipe, u32 sink, char *w, const RtText *address)
     rt->row_end(pipe, sink, w, (RtValue){.s = *address}, (RtValue){.s = {address->p, 0}});
 }
 
-OP void row_csv(RtPipe *pipe, u32 sink, const RtValue *v, const u8 *h, const RtText *address)
+OP void row_other(RtPipe *pipe, u32 sink, u32 format, const RtValue *v, const u8 *h,
+                  const RtText *address)
 {
-    rt->csv_row(pipe, sink, v, h, (RtValue){.s = *address});
+    rt->other_row(pipe, sink, format, v, h, (RtValue){.s = *address});
 }
 
 #define PUT(name, type)                                                                            \

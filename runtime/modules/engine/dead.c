@@ -300,13 +300,29 @@ static Status raw_job(StoreConn *conn, void *ctx, Diag *diag)
     return st;
 }
 
+/* The records of the pipeline are bytes: their raw is in base64. */
+static bool sends_bytes(const EngPipe *pipe)
+{
+    const RtProgram *program = pipe->version ? flow_program_table(pipe->version->program) : NULL;
+    int index = program ? flow_program_find(pipe->version->program, str_from(pipe->name)) : -1;
+    return index >= 0 && program->pipelines[index].source_count &&
+           flow_is_bytes(flow_format(program->pipelines[index].sources[0].format));
+}
+
+/* What is none stays as it is, and fails again. */
+static Str from_base64(Arena *arena, Str text)
+{
+    Str bytes;
+    return flow_get_base64(text, arena, &bytes) ? text : bytes;
+}
+
 static void raw_done(void *ctx, Status status, const Diag *diag)
 {
     DeadRead *job = ctx;
     EngPipe *pipe = engine__pipe_find(job->engine, job->name);
     const char *at = job->out.ptr;
     uint32_t pushed = 0;
-    bool wake_any = false;
+    bool wake_any = false, bytes = pipe && sends_bytes(pipe);
     if (!status && (!pipe || pipe->state != ENGINE_RUNNING)) {
         req_fail(job->req, ST_CONFLICT, "the pipeline is not running");
     } else if (status) {
@@ -318,8 +334,9 @@ static void raw_done(void *ctx, Status status, const Diag *diag)
             at += sizeof(head);
             EngToken token = {.value = head[0], .kind = TOKEN_DEAD, .slot = 0};
             bool wake = false;
-            if (engine__queue_push(&pipe->queue, (Str){at, head[1]}, STR(""), STR(""),
-                                   clock_wall_ns(), token, &wake)) {
+            Str raw = bytes ? from_base64(job->req->arena, (Str){at, head[1]}) : (Str){at, head[1]};
+            if (engine__queue_push(&pipe->queue, raw, STR(""), STR(""), clock_wall_ns(), token,
+                                   &wake)) {
                 break;
             }
             wake_any |= wake;

@@ -308,6 +308,7 @@ typedef struct EngSource {
     uint64_t ack_wanted;
     uv_thread_t reader;
     bool has_reader, follow; /* follow: what is appended later, too */
+    uint32_t format;         /* RtFormat of its records */
     char *path;              /* of a file; NULL: standard input */
     Arena *arena;            /* of what follows */
     int64_t every_ns, due_ns;

@@ -54,7 +54,8 @@ static int file_prepare(int fd, const EngPart *part, off_t size)
 {
     AUTO_BUF Buf head;
     char last = '\n';
-    bool raw = str_is(str_from(part->sink->format), "raw");
+    bool raw = str_is(str_from(part->sink->format), "raw") ||
+               flow_is_bytes(flow_format(part->sink->format));
     bool csv = str_is(str_from(part->sink->format), "csv") && part->sink->schema;
     buf_init(&head, 1 << 20);
     for (uint32_t i = 0; csv && size == 0 && i < part->sink->schema->count; i++) {

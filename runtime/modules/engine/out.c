@@ -97,11 +97,16 @@ Status engine__part_take(EngPart *part, const RtOut *rows)
     return ST_OK;
 }
 
+static bool is_bytes(const EngPart *part)
+{
+    return part->sink && part->sink->schema && flow_is_bytes(flow_format(part->sink->format));
+}
+
 static Str row_text(const EngPart *part, uint32_t index)
 {
     const RtRow *row = &part->rows[index];
     Str text = {part->bytes.ptr + row->start, row->len};
-    bool raw = part->sink && str_is(str_from(part->sink->format), "raw");
+    bool raw = part->sink && (str_is(str_from(part->sink->format), "raw") || is_bytes(part));
     if (!raw && text.len && text.ptr[text.len - 1] == '\n') {
         text.len--; /* the line end of our own */
     }
@@ -206,7 +211,14 @@ static void refused_json(JsonOut *json, const EngPart *part, uint32_t row, Statu
     json_field_text(json, "pipeline", part->out->pipe->name);
     json_field_text(json, "stage", part->sink->kind);
     json_field_text(json, "at", now);
-    json_field_str(json, "row", row_text(part, row));
+    if (is_bytes(part)) {
+        AUTO_BUF Buf text;
+        buf_init(&text, ENGINE_OUT_BYTES);
+        flow_put_base64(&text, row_text(part, row));
+        json_field_str(json, "row", buf_view(&text));
+    } else {
+        json_field_str(json, "row", row_text(part, row));
+    }
     json_end(json);
 }
 

@@ -202,6 +202,26 @@ static void feed_items(EngRun *run, const EngBatch *batch)
     }
 }
 
+/* Records back to back; the reader gave whole ones, or the end of its file. */
+static void feed_cut(EngRun *run, const EngBatch *batch, uint32_t source, uint32_t format)
+{
+    RtRecord records[256];
+    Str topic = str_from(run->info->sources[source].address), rest = buf_view(&batch->bytes);
+    for (FlowCut cut = {0}; rest.len && !cut.broken; rest = str_skip(rest, cut.bytes)) {
+        cut = flow_cut(format, rest, true, records, COUNT_OF(records));
+        for (uint32_t i = 0; i < cut.count; i++) {
+            records[i].topic = topic.ptr ? topic.ptr : "";
+            records[i].topic_len = (uint32_t)topic.len;
+            records[i].received_ns = batch->received_ns;
+        }
+        RtBatch feed = {.source = source,
+                        .count = cut.count,
+                        .records = records,
+                        .received_ns = batch->received_ns};
+        flow_feed(run->instance, &feed);
+    }
+}
+
 static void feed_lines(EngRun *run, const EngBatch *batch)
 {
     uint32_t source = run->slot_source[batch->slot];
@@ -209,7 +229,10 @@ static void feed_lines(EngRun *run, const EngBatch *batch)
         source = 0;
     }
     Str topic = str_from(run->info->sources[source].address);
-    if (batch->bytes.len) {
+    uint32_t format = flow_format(run->info->sources[source].format);
+    if (flow_is_bytes(format)) {
+        feed_cut(run, batch, source, format);
+    } else if (batch->bytes.len) {
         RtBatch feed = {.source = source,
                         .bytes = batch->bytes.ptr,
                         .len = batch->bytes.len,

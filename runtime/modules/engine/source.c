@@ -52,6 +52,10 @@ static char *identity_of(const RtSourceInfo *info)
     buf_init(&buf, 1 << 16);
     buf_printf(&buf, "%s\n%s\n%s\n%s", info->kind, or_empty(info->connection),
                or_empty(info->address), or_empty(info->options));
+    /* Where a record ends in a file is the format's business. */
+    if (flow_is_bytes(flow_format(info->format))) {
+        buf_printf(&buf, "\n%s", info->format);
+    }
     return buf_steal(&buf);
 }
 
@@ -392,6 +396,31 @@ static bool give_lines(EngSource *source, Str lines, bool end)
     return open;
 }
 
+/* How much of what was read goes to the pipeline now. */
+static size_t whole_lines(const Buf *buf)
+{
+    const char *last = memrchr(buf->ptr, '\n', buf->len);
+    if (!last && buf->len >= LINE_BYTES_MAX) {
+        return buf->len; /* no line is that long: it becomes an error record */
+    }
+    return last ? (size_t)(last - buf->ptr) + 1 : 0;
+}
+
+static size_t whole_records(const EngSource *source, const Buf *buf, bool *ret_broken)
+{
+    RtRecord records[64];
+    size_t whole = 0;
+    for (FlowCut cut = {.count = 1}; cut.count && !cut.broken; whole += cut.bytes) {
+        cut = flow_cut(source->format, str_skip(buf_view(buf), whole), false, records,
+                       COUNT_OF(records));
+        *ret_broken = cut.broken;
+    }
+    if (!whole && buf->len >= LINE_BYTES_MAX) {
+        *ret_broken = true;
+    }
+    return whole;
+}
+
 static void reader_main(void *ctx)
 {
     EngSource *source = ctx;
@@ -413,10 +442,13 @@ static void reader_main(void *ctx)
             break;
         }
         buf.len += (size_t)n;
-        const char *last = memrchr(buf.ptr, '\n', buf.len);
-        size_t whole = last ? (size_t)(last - buf.ptr) + 1 : 0;
-        if (!whole && buf.len >= LINE_BYTES_MAX) {
-            whole = buf.len; /* no line is that long: it becomes an error record */
+        bool bytes = flow_is_bytes(source->format), broken = false;
+        size_t whole = bytes ? whole_records(source, &buf, &broken) : whole_lines(&buf);
+        if (broken) {
+            engine__problem(source->pipe, ENGINE_PROBLEM_SOURCE,
+                            "%s: a record is broken; what follows was not read",
+                            source->path ? source->path : "standard input");
+            break;
         }
         if (whole) {
             open = give_lines(source, (Str){buf.ptr, whole}, false);
@@ -448,6 +480,7 @@ static Status open_reader(EngSource *source, const RtSourceInfo *info, Diag *dia
             return diag_errno(diag, errno, "cannot read %s", info->address);
         }
     }
+    source->format = flow_format(info->format);
     source->follow = info->options && strstr(info->options, "\"follow\":true") != NULL;
     if (uv_thread_create(&source->reader, reader_main, source)) {
         return diag_set(diag, ST_NO_MEMORY, "no thread to read %s", info->address);

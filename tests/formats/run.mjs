@@ -1,0 +1,5 @@
+// tests/formats/run.mjs: all tests of this folder; a word chooses those whose name holds it.
+import "./msgpack.mjs";
+import { runAll } from "./lib.mjs";
+
+process.exitCode = await runAll(process.argv[2]);
