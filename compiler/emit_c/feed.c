@@ -46,6 +46,7 @@ static void any_order(Emit *e, IrFormat format)
                format == FORMAT_TEXT ? "text" : "raw", e->index, depth);
         break;
     case FORMAT_MSGPACK:
+    case FORMAT_CBOR:
         emit_f(e,
                "rt->scan_bytes(pipe, %d, &schema_in_%" PRIu32 "_%" PRIu32
                "_0, %d, %d, p, stop, &scan);\n",

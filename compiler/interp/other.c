@@ -20,6 +20,7 @@ static int scan(const Other *o, const char *p, const char *end, RtScan *into)
     case FORMAT_TEXT: return interp__rt->scan_text(pipe, o->schema, p, end, into);
     case FORMAT_RAW: return interp__rt->scan_raw(pipe, o->schema, p, end, into);
     case FORMAT_MSGPACK:
+    case FORMAT_CBOR:
         return interp__rt->scan_bytes(pipe, (u32)o->source->format, o->schema,
                                       (u32)o->source->check, o->source->unknown == UNKNOWN_REJECT,
                                       p, end, into);

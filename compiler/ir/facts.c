@@ -57,7 +57,7 @@ bool ir_sink_takes_errors(const IrPipeline *pipeline, uint32_t sink)
 
 const char *ir_format_name(IrFormat format)
 {
-    static const char *const names[] = {"", "json", "csv", "text", "raw", "msgpack"};
+    static const char *const names[] = {"", "json", "csv", "text", "raw", "msgpack", "cbor"};
     return names[format];
 }
 

@@ -169,7 +169,8 @@ typedef enum IrFormat {
     FORMAT_CSV,
     FORMAT_TEXT,
     FORMAT_RAW,
-    FORMAT_MSGPACK
+    FORMAT_MSGPACK,
+    FORMAT_CBOR
 } IrFormat;
 
 /* Records are bytes, one behind the other or one a message, and rows too: no lines. */

@@ -256,8 +256,8 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
 
 IrFormat flow__format(Check *c, const AstName *name, IrFormat preset)
 {
-    static const char *const have[] = {"json", "csv", "text", "raw", "msgpack"};
-    static const char *const later[] = {"cbor", "sparkplug", "protobuf"};
+    static const char *const have[] = {"json", "csv", "text", "raw", "msgpack", "cbor"};
+    static const char *const later[] = {"sparkplug", "protobuf"};
     if (!name->text.len) return preset;
     for (uint32_t i = 0; i < COUNT_OF(have); i++)
         if (str_is(name->text, have[i])) return (IrFormat)(FORMAT_JSON + i);

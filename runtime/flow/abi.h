@@ -101,6 +101,7 @@ typedef enum RtFormat {
     RT_FORMAT_TEXT,
     RT_FORMAT_RAW,
     RT_FORMAT_MSGPACK,
+    RT_FORMAT_CBOR,
     RT_FORMAT__COUNT
 } RtFormat;
 
@@ -179,7 +180,7 @@ typedef struct RtOut {
 typedef struct RtSourceInfo {
     const char *kind, *connection, *address; /* connection: name or "" */
     const char *options;                     /* JSON object as text */
-    const char *format;                      /* json csv text raw msgpack */
+    const char *format;                      /* json csv text raw msgpack cbor */
     u32 node;
     u32 group; /* 0 = the main stream */
     u8 bounded;

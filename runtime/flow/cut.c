@@ -13,8 +13,8 @@
 
 uint32_t flow_format(const char *name)
 {
-    static const char *const names[RT_FORMAT__COUNT] = {"",     "json", "csv",
-                                                        "text", "raw",  "msgpack"};
+    static const char *const names[RT_FORMAT__COUNT] = {"",    "json",    "csv", "text",
+                                                        "raw", "msgpack", "cbor"};
     uint32_t i = RT_FORMAT__COUNT - 1;
     while (i && strcmp(names[i], name) != 0) i--;
     return i;

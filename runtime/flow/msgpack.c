@@ -224,19 +224,6 @@ static char *put_time(char *w, i64 ns)
     return pack_put_be(pack_put_be(w, (u64)rest, 4), (u64)sec, 8);
 }
 
-static char *put_float(char *w, const RtField *field, f64 d)
-{
-    u64 bits = 0;
-    f32 f = (f32)d;
-    int single = field->type == RT_F32;
-    if (single)
-        memcpy(&bits, &f, sizeof f); /* little end first */
-    else
-        memcpy(&bits, &d, sizeof d);
-    *w++ = (char)(single ? 0xca : 0xcb);
-    return pack_put_be(w, bits, single ? 4 : 8);
-}
-
 /* Decimals and durations are texts, as MessagePack has nothing exact for them. */
 static char *put(char *w, const RtField *field, RtValue v)
 {
@@ -248,7 +235,7 @@ static char *put(char *w, const RtField *field, RtValue v)
     case RT_U32:
     case RT_U64: return put_uint(w, v.u);
     case RT_F32:
-    case RT_F64: return put_float(w, field, v.d);
+    case RT_F64: return pack_put_float(w, (char)0xca, field->type == RT_F32, v.d);
     case RT_TIME: return put_time(w, v.i);
     case RT_STR: return put_text(w, v.s.p, v.s.n);
     case RT_BYTES: {
@@ -263,4 +250,4 @@ static char *put(char *w, const RtField *field, RtValue v)
     }
 }
 
-const PackFormat rt_msgpack = {head, put_nil, put_list, put_map, put_text, put};
+const PackFormat rt_msgpack = {head, NULL, put_nil, put_list, put_map, put_text, put};

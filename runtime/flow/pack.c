@@ -23,20 +23,27 @@ typedef struct Pack {
 
 const PackFormat *rt_pack_format(u32 format)
 {
-    static const PackFormat *const formats[RT_FORMAT__COUNT] = {[RT_FORMAT_MSGPACK] = &rt_msgpack};
+    static const PackFormat *const formats[RT_FORMAT__COUNT] = {
+        [RT_FORMAT_MSGPACK] = &rt_msgpack, [RT_FORMAT_CBOR] = &rt_cbor};
     return format < RT_FORMAT__COUNT ? formats[format] : NULL;
 }
 
 const char *rt_pack_rest(const PackFormat *format, const PackHead *head, const char *p,
                          const char *end, u32 levels, PackHead *ret_why)
 {
-    if (head->kind != PACK_LIST && head->kind != PACK_MAP) return p;
-    u64 n = head->n, each = head->kind == PACK_MAP ? 2 : 1;
+    PackHead all = {0};
+    if (head->kind != PACK_LIST && head->kind != PACK_MAP) {
+        if (!head->open) return p;
+        p = format->join(head, p, end, &all, NULL);
+        if (!p && ret_why) *ret_why = all;
+        return p;
+    }
+    u64 each = head->kind == PACK_MAP ? 2 : 1;
     if (!levels) {
         if (ret_why) ret_why->kind = PACK_BAD;
         return NULL;
     }
-    for (u64 i = 0; p && i < n; i++)
+    for (u64 i = 0; p && pack_more(head, i, &p, end); i++)
         for (u64 k = 0; p && k < each; k++) p = rt_pack_pass(format, p, end, levels - 1, ret_why);
     return p;
 }
@@ -65,18 +72,56 @@ static const char *skip(const Pack *s, const char *p, u32 depth)
     return rt_pack_pass(s->format, p, s->end, RT_DEPTH_MAX - depth, NULL);
 }
 
+/* The head of the item at p; what came in parts is put together. */
+static const char *next(const Pack *s, const char *p, PackHead *h)
+{
+    p = s->format->head(p, s->end, h);
+    if (!p || !h->open || (h->kind != PACK_TEXT && h->kind != PACK_BYTES)) return p;
+    PackHead all = {0};
+    if (!s->format->join(h, p, s->end, &all, NULL)) return NULL;
+    char *to = rt_scratch(s->pipe, all.n + 8); /* a key is looked at eight bytes at a time */
+    p = s->format->join(h, p, s->end, &all, to);
+    *h = all;
+    if (!to) h->kind = PACK_OTHER;
+    return p;
+}
+
 static const char *object(Pack *s, const RtSchema *schema, const PackHead *head, const char *p,
                           u32 depth);
 static const char *list(Pack *s, const RtField *field, const PackHead *head, const char *p,
                         u32 depth);
+
+/* A list that is a decimal number: what is in it, and how many items. */
+static const char *fraction(Pack *s, const RtField *field, const PackHead *head, const char *p,
+                            u32 depth)
+{
+    PackHead part[2] = {{0}, {0}};
+    RtValue v;
+    u64 n = 0;
+    for (; pack_more(head, n, &p, s->end); n++) {
+        const char *at = p;
+        if (!(p = skip(s, p, depth + 1))) return NULL;
+        if (n < 2) (void)next(s, at, &part[n]);
+    }
+    u32 reason = n == 2 ? rt_pack_fraction(field, &part[0], &part[1], &v) : rt_wrong_type(field);
+    if (reason) {
+        fail(s, field, reason);
+        return p;
+    }
+    s->out->value[field->leaf] = v;
+    s->out->has[field->leaf] = 1;
+    return p;
+}
 
 /* The item at p for a needed field. NULL: not well-formed. */
 static const char *value(Pack *s, const RtField *field, const char *p, u32 depth)
 {
     PackHead head = {0};
     RtValue v;
-    p = s->format->head(p, s->end, &head);
+    p = next(s, p, &head);
     if (!p) return NULL;
+    if (head.kind == PACK_LIST && head.mark == PACK_MARK_FRACTION && field->type != RT_LIST)
+        return depth < RT_DEPTH_MAX ? fraction(s, field, &head, p, depth) : NULL;
     if (field->type == RT_RECORD && head.kind == PACK_MAP)
         return object(s, field->child, &head, p, depth + 1);
     if (field->type == RT_LIST && head.kind == PACK_LIST)
@@ -115,7 +160,7 @@ static const char *next_key(const Pack *s, RtKeys *keys, const char *p, u32 dept
 {
     PackHead head = {0};
     u32 likely = keys->after[*slot];
-    p = s->format->head(p, s->end, &head);
+    p = next(s, p, &head);
     if (!p) return NULL;
     if (head.kind != PACK_TEXT) {
         *slot = 0;
@@ -138,7 +183,7 @@ static const char *object(Pack *s, const RtSchema *schema, const PackHead *head,
     u64 seen[RT_SEEN_WORDS] = {0};
     u32 last = 0, all = s->check == RT_CHECK_STRICT;
     if (depth > RT_DEPTH_MAX || !keys) return NULL;
-    for (u64 i = 0; i < head->n; i++) {
+    for (u64 i = 0; pack_more(head, i, &p, s->end); i++) {
         u32 slot = last;
         if (!(p = next_key(s, keys, p, depth, &slot))) return NULL;
         const RtKey *key = &keys->list[slot];
@@ -206,7 +251,8 @@ static const char *list(Pack *s, const RtField *field, const PackHead *head, con
     u32 reason = RT_FINE;
     const char *path = field->path;
     if (depth > RT_DEPTH_MAX) return NULL;
-    for (u64 i = 0; i < head->n; i++) {
+    u64 i = 0;
+    for (; pack_more(head, i, &p, s->end); i++) {
         if (!reason && !grow(s, &items, i, &cap, stride, field->bytes_max)) reason = RT_TOO_LONG;
         if (reason) {
             p = skip(s, p, depth);
@@ -226,7 +272,7 @@ static const char *list(Pack *s, const RtField *field, const PackHead *head, con
         if (s->out->field != before) s->out->path = path;
         return p;
     }
-    s->out->value[field->leaf].s = (RtText){items ? items : "", head->n};
+    s->out->value[field->leaf].s = (RtText){items ? items : "", i};
     s->out->has[field->leaf] = 1;
     return p;
 }

@@ -5,7 +5,10 @@ import path from 'node:path';
 import { check, Publisher, run, start, test, Tutti, until } from './lib.mjs';
 
 // {"n": i} for 0 <= i < 24: what differs is the first byte of a map of one and of a text of one.
-const formats = { msgpack: (i) => Buffer.from([0x81, 0xa1, 0x6e, i]) };
+const formats = {
+  msgpack: (i) => Buffer.from([0x81, 0xa1, 0x6e, i]),
+  cbor: (i) => Buffer.from([0xa1, 0x61, 0x6e, i]),
+};
 
 async function dead(tutti, name, count) {
   return until(`${count} dead letters of ${name}`, async () => {
@@ -59,7 +62,7 @@ pipeline late { from http post "/in" public as ${format} { n: i32 in 0..${most} 
     const grows = path.join(tutti.cwd, 'grows.bin');
     writeFileSync(grows, Buffer.concat([record(1), record(2), record(3).subarray(0, 2)]));
     const broken = path.join(tutti.cwd, 'broken.bin');
-    writeFileSync(broken, Buffer.concat([record(1), Buffer.from([0xc1, 0xff, 0xff]), Buffer.alloc(20, 0xff), record(2)]));
+    writeFileSync(broken, Buffer.concat([record(1), Buffer.alloc(20, format === 'msgpack' ? 0xc1 : 0xff), record(2)]));
     await tutti.deploy('files.tutti', `
 pipeline grows { from file "grows.bin" follow as ${format} { n: i32 }  into file "grown.ndjson"  on error into dead }
 pipeline broken { from file "broken.bin" follow as ${format} { n: i32 }  into file "rows.ndjson"  on error into dead }

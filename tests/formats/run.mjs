@@ -1,4 +1,5 @@
 // tests/formats/run.mjs: all tests of this folder; a word chooses those whose name holds it.
+import "./cbor.mjs";
 import "./msgpack.mjs";
 import { runAll } from "./lib.mjs";
 
