@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 
 enum { HEADER_BYTES_MAX = 128 << 10 }; /* an access token is a few hundred bytes */
 /* Numbers of curl/curl.h, which are part of its ABI. */
@@ -37,6 +38,9 @@ struct WebClient {
     void (*free_all)(void *);
 };
 
+/* The first handle sets the library up; until 7.84 two threads must not do that at once. */
+static pthread_mutex_t first_handle = PTHREAD_MUTEX_INITIALIZER;
+
 static bool symbol(WebClient *curl, const char *name, void *ret)
 {
     void *found = dlsym(curl->library, name);
@@ -59,7 +63,11 @@ Status web_client_new(WebClient **ret_client, Diag *diag)
                 symbol(curl, "curl_easy_cleanup", &curl->cleanup) &&
                 symbol(curl, "curl_slist_append", &curl->append) &&
                 symbol(curl, "curl_slist_free_all", &curl->free_all);
-    if (fine) curl->handle = curl->init();
+    if (fine) {
+        (void)pthread_mutex_lock(&first_handle);
+        curl->handle = curl->init();
+        (void)pthread_mutex_unlock(&first_handle);
+    }
     if (!curl->handle) {
         if (curl->library) dlclose(curl->library);
         mem_free(curl);
