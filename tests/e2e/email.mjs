@@ -171,7 +171,7 @@ pipeline p { from http post "/p" public as json { n: i32 }  where 6 div n > 0  i
   check((await tutti.get('pipelines/p/dead')).rows.length === 0, 'the mail is all that happens');
   void post('{"n":"x"}');
   await until('the second waits', async () => (await tutti.get('pipelines/p')).errors === 2);
-  check((await tutti.kill('SIGTERM')) === 0, 'it stops while one waits');
+  check((await tutti.kill('SIGTERM')) === 0, `it stops while one waits: ${tutti.child.out.slice(-3000)}`);
   check(smtp.mails.length === 1, `one a minute: ${JSON.stringify(smtp.mails.map((m) => [m.subject, m.date]))}`);
   await smtp.end();
 });
