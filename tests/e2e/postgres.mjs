@@ -121,6 +121,21 @@ pipeline p { from stdin as json { i: i32 }  ask got = erp sql "select pg_sleep(6
   await pg.end();
 });
 
+test('several questions at once share the pool, and answers keep their order', async () => {
+  const pg = await Postgres.new();
+  const program = `connection erp = postgres "${pg.url()}" { pool: 3 }
+pipeline p { from stdin as json { n: i32 }
+  ask got = erp sql "with s as materialized (select pg_sleep(0.05)) select {n}::int4 as n, (select count(*) from pg_stat_activity where application_name = 'tutti' and state = 'active') as active from s"
+      as { n: i32, active: i32 } timeout 20s limit 8 else error down
+  keep n, got  into stdout  on error into dead }`;
+  const got = await batch(program, Array.from({ length: 60 }, (_, n) => ({ n })));
+  const rows = got.out.split('\n').filter(Boolean).map((l) => JSON.parse(l));
+  check(rows.length === 60 && rows.every((r, i) => r.n === i && r.got.n === i), got.out + got.err);
+  const most = Math.max(...rows.map((r) => r.got.active));
+  check(most === 2 || most === 3, `at once: ${most}`);
+  await pg.end();
+});
+
 test('in a server: one pool for all pipelines, and connections come back by themselves', async () => {
   const pg = await Postgres.new();
   pg.sql('create table seen(station text primary key, n int); insert into seen values (\'a\', 1)');
