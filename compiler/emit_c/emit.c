@@ -121,6 +121,7 @@ static void pipeline(Emit *e, Str sample)
                "(RtPipe *pipe, const RtValue *v, const u8 *h);\n",
                e->index, i);
     for (uint32_t i = p->stage_count; i-- > 0;) emit_stage(e, i);
+    if (p->filter) emit_filter(e);
     emit_f(e, "#line 1 \"generated\"\n");
     emit_feed(e, 0, sample);
     other_groups(e);

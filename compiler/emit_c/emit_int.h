@@ -23,6 +23,7 @@ typedef struct Emit {
     uint32_t leaf_count;
     bool *needed;  /* leaves some code reads (all with check strict) */
     uint32_t bets; /* values of layouts whose length is bet on */
+    bool asks;     /* the code at hand is a filter's: what fails is kept */
     Status failed;
     Diag *diag;
 } Emit;
@@ -40,6 +41,8 @@ const char *emit_member(IrType type);
 
 /* stage.c: the function of one stage. */
 void emit_stage(Emit *e, uint32_t index);
+/* `keeps_PIPELINE`: whether stage 0 will keep the record, by the leaves that are early. */
+void emit_filter(Emit *e);
 /* Name of a register in C; valid until 16 calls later. */
 const char *emit_reg(Emit *e, uint32_t reg);
 /* `what` is a RtReason's C name; leaves the record by the error route or to the CATCH around. */

@@ -34,7 +34,10 @@ static void any_order(Emit *e, IrFormat format)
 {
     const IrSource *s = group_source(e);
     uint32_t depth = e->group * EMIT_GROUP_DEPTH;
-    emit_f(e, "        RtScan scan = {.value = wide, .has = there};\n        int why = ");
+    emit_f(e, "        RtScan scan = {.value = wide, .has = there");
+    if (!e->group && e->pipeline->filter && s->check == CHECK_LAZY)
+        emit_f(e, ", .keeps = keeps_%" PRIu32, e->index);
+    emit_f(e, "};\n        int why = ");
     switch (format) {
     case FORMAT_CSV:
         emit_f(e, "rt->scan_csv(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, p, stop, &scan);\n",

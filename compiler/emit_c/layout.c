@@ -266,6 +266,22 @@ static void item_code(Emit *e, const LayoutItem *it)
     }
 }
 
+/* Behind an item that nothing is compared behind: a number has ended. */
+static void number_ended(Emit *e, const LayoutItem *it)
+{
+    if (it->kind == LAYOUT_NUMBER)
+        emit_f(e, "    if (RT_RARE(*p != ',' && *p != '}' && *p != ' ')) return 0;\n");
+}
+
+/* All that the filter reads is there: a record it does not keep is not looked at any further. While
+ * somebody watches a wire all is read, to be shown. */
+static void ask(Emit *e, const LayoutItem *it)
+{
+    emit_f(e, "    if (!keeps_%" PRIu32 "(pipe, v, h) && !pipe->watch) {\n", e->index);
+    number_ended(e, it);
+    emit_f(e, "    return p;\n    }\n");
+}
+
 /* One layout's decoder: behind the record's '}', with `check lazy` behind the last needed value. */
 static void decoder(Emit *e, const Layout *layout, uint32_t number)
 {
@@ -283,12 +299,16 @@ static void decoder(Emit *e, const Layout *layout, uint32_t number)
            e->index, number);
     for (uint32_t i = 0; i < e->leaf_count; i++)
         if (e->needed[i] && e->leaves[i].optional) emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
-    for (uint32_t i = 0; i < count; i++) item_code(e, &layout->items[i]);
+    uint32_t asked_at = layout_asked_at(layout, e->pipeline, count);
+    for (uint32_t i = 0; i < count; i++) {
+        item_code(e, &layout->items[i]);
+        if (i + 1 == asked_at) ask(e, &layout->items[i]);
+    }
     if (count == layout->count) {
         expect(e, layout->after);
         emit_f(e, "    if (RT_RARE(!rt_at_end(p, end, lines))) return 0;\n");
-    } else if (layout->items[count - 1].kind == LAYOUT_NUMBER) { /* nothing behind is compared */
-        emit_f(e, "    if (RT_RARE(*p != ',' && *p != '}' && *p != ' ')) return 0;\n");
+    } else {
+        number_ended(e, &layout->items[count - 1]);
     }
     emit_f(e, "    return p;\n}\n");
 }

@@ -92,6 +92,10 @@ void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name)
         emit_f(e, "goto catch_%" PRIu32 ";", e->tries[e->try_count - 1]);
         return;
     }
+    if (e->asks) {
+        emit_f(e, "return 1;");
+        return;
+    }
     emit_f(e, "{ rt->error(pipe, %" PRIu32 ", %s, ", node, reason);
     escape_name(e, field);
     emit_f(e, ", ");
@@ -612,6 +616,28 @@ static void instruction(Emit *e, const IrIns *ins)
     }
 }
 
+static void registers(Emit *e)
+{
+    for (uint32_t r = 0; r < e->stage->reg_count; r++)
+        if (e->stage->regs[r].type != IR_NONE && e->stage->regs[r].type != IR_RECORD)
+            emit_f(e, "    %s %s;\n", emit_ctype(e->stage->regs[r].type), emit_reg(e, r));
+}
+
+void emit_filter(Emit *e)
+{
+    e->stage = e->pipeline->filter;
+    e->stage_index = 0;
+    e->try_count = e->arm_count = 0;
+    e->line = 0;
+    emit_f(e, "static u32 keeps_%" PRIu32 "(RtPipe *pipe, const RtValue *v, const u8 *h)\n{\n",
+           e->index);
+    registers(e);
+    e->asks = true;
+    code(e);
+    e->asks = false;
+    emit_f(e, "    return %s;\n}\n", emit_reg(e, e->pipeline->filter_keeps));
+}
+
 void emit_stage(Emit *e, uint32_t index)
 {
     e->stage = &e->pipeline->stages[index];
@@ -624,9 +650,7 @@ void emit_stage(Emit *e, uint32_t index)
            index == 0 ? "RT_INLINE" : "static", e->index, index, index == 0 ? ", u32 source" : "");
     emit_f(e, "    u32 done = 0;\n    RtWire *const wires = pipe->wires;\n    const u64 watch = "
               "pipe->watch;\n");
-    for (uint32_t r = 0; r < e->stage->reg_count; r++)
-        if (e->stage->regs[r].type != IR_NONE && e->stage->regs[r].type != IR_RECORD)
-            emit_f(e, "    %s %s;\n", emit_ctype(e->stage->regs[r].type), emit_reg(e, r));
+    registers(e);
     code(e);
     emit_f(e, "end:\n");
     if (ir_stage_asks(e->pipeline, e->stage))

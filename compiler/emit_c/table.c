@@ -28,16 +28,17 @@ void emit_names(Emit *e, const IrEnum *names)
     emit_f(e, "}");
 }
 
-static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, Str path,
+static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, bool early, Str path,
                       uint32_t depth)
 {
     emit_f(e, "    {.name = ");
     emit_literal(e, f->name);
     emit_f(e,
            ", .word = 0x%" PRIx64
-           "ull, .name_len = %zu, .type = %d, .flags = %s%s%s0, .leaf = %" PRIu32,
+           "ull, .name_len = %zu, .type = %d, .flags = %s%s%s%s0, .leaf = %" PRIu32,
            name_word(f->name), f->name.len, (int)f->type, needed ? "RT_NEEDED | " : "",
-           f->optional ? "RT_OPTIONAL | " : "", f->has_range ? "RT_RANGED | " : "", leaf);
+           early ? "RT_EARLY | " : "", f->optional ? "RT_OPTIONAL | " : "",
+           f->has_range ? "RT_RANGED | " : "", leaf);
     if (f->scale) emit_f(e, ", .scale = %u", f->scale);
     if (f->type == IR_TIME) emit_f(e, ", .time_read = %d", (int)f->time_read);
     if (f->bytes_max) emit_f(e, ", .bytes_max = %" PRIu32, f->bytes_max);
@@ -94,7 +95,7 @@ static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32
             emit_f(e, "},\n");
             at += ir_leaf_count(e->ir, f->record);
         } else {
-            field_row(e, f, at, true, name, 0);
+            field_row(e, f, at, true, false, name, 0);
             at++;
         }
     }
@@ -125,6 +126,14 @@ static bool any_needed(const Emit *e, uint32_t leaf, uint32_t count)
     return false;
 }
 
+static bool any_early(const Emit *e, uint32_t leaf, uint32_t count)
+{
+    const IrStage *filter = e->group ? NULL : e->pipeline->filter;
+    for (uint32_t i = 0; filter && i < count; i++)
+        if (filter->leaves[leaf + i].needed) return true;
+    return false;
+}
+
 static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_t depth)
 {
     const IrSchema *s = &e->ir->schemas[schema];
@@ -144,7 +153,7 @@ static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_
     for (uint32_t i = 0; i < s->count; i++) {
         const IrField *f = &s->fields[i];
         uint32_t count = f->type == IR_RECORD ? ir_leaf_count(e->ir, f->record) : 1;
-        field_row(e, f, at, any_needed(e, at, count),
+        field_row(e, f, at, any_needed(e, at, count), any_early(e, at, count),
                   arena_printf(e->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name)), depth);
         at += count;
     }

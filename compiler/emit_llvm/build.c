@@ -45,6 +45,7 @@ void jit_types(Jit *j)
     t->rows = LLVMPointerType(named(j, "struct.RtWindowRow"), 0);
     t->stage = LLVMFunctionType(t->nothing, (LLVMTypeRef[]){t->pipe, t->values, t->bytes, t->i32},
                                 4, false);
+    t->keeps = LLVMFunctionType(t->i32, (LLVMTypeRef[]){t->pipe, t->values, t->bytes}, 3, false);
     t->learnt = LLVMFunctionType(t->bytes,
                                  (LLVMTypeRef[]){t->pipe, t->bytes, t->bytes, t->i32, t->values,
                                                  t->bytes, LLVMPointerType(t->i64, 0)},

@@ -52,6 +52,7 @@ static LLVMValueRef loop_constants(Jit *j, Feed *f)
 {
     const IrSource *source = group_source(j, f->group);
     bool json = source->format == FORMAT_JSON || source->format == FORMAT_NONE;
+    bool asks = j->keeps && !f->group && source->check == CHECK_LAZY;
     LLVMTypeRef type = LLVMGetTypeByName2(j->context, "struct.JitFeed"),
                 decoder = LLVMPointerType(j->type.learnt, 0);
     LLVMValueRef none = LLVMConstNull(LLVMArrayType(decoder, RT_LAYOUTS));
@@ -59,6 +60,7 @@ static LLVMValueRef loop_constants(Jit *j, Feed *f)
     LLVMValueRef members[] = {f->near ? none : LLVMConstArray(decoder, f->learnt, RT_LAYOUTS),
                               f->near ? LLVMConstNull(LLVMPointerType(j->type.stage, 0))
                                       : j->stages[f->stage],
+                              asks ? j->keeps : LLVMConstNull(LLVMPointerType(j->type.keeps, 0)),
                               jit_table(j, j->linked->groups[j->index][f->group]),
                               jit_i32(j, f->layouts),
                               jit_i32(j, f->layouts ? j->bets : 0),

@@ -121,7 +121,9 @@ static void pipeline(Jit *j, uint32_t index, Str sample)
     }
     for (uint32_t i = 0; i < j->pipeline->stage_count; i++)
         j->stages[i] = jit_declare(j, j->type.stage, false, "stage_%u_%u", index, i);
+    j->keeps = j->pipeline->filter ? jit_declare(j, j->type.keeps, false, "keeps_%u", index) : NULL;
     for (uint32_t i = 0; i < j->pipeline->stage_count && !j->failed; i++) jit_stage(j, i);
+    if (j->keeps && !j->failed) jit_filter(j);
     if (!j->failed) j->layouts[index] = jit_feed(j, sample);
     if (!j->failed) jit_rows(j);
     if (!j->failed) jit_run(j);

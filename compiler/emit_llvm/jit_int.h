@@ -31,10 +31,10 @@ typedef enum JitKind {
 
 typedef struct JitTypes {
     LLVMTypeRef i1, i8, i16, i32, i64, f32, f64, nothing;
-    LLVMTypeRef bytes;                         /* i8* */
-    LLVMTypeRef text, value;                   /* RtText, RtValue */
-    LLVMTypeRef pipe, values, batch, rows;     /* RtPipe *, RtValue *, RtBatch *, RtWindowRow * */
-    LLVMTypeRef stage, learnt, feed, row, run; /* functions */
+    LLVMTypeRef bytes;                     /* i8* */
+    LLVMTypeRef text, value;               /* RtText, RtValue */
+    LLVMTypeRef pipe, values, batch, rows; /* RtPipe *, RtValue *, RtBatch *, RtWindowRow * */
+    LLVMTypeRef stage, keeps, learnt, feed, row, run; /* functions */
 } JitTypes;
 
 typedef struct Jit {
@@ -65,6 +65,8 @@ typedef struct Jit {
     LLVMBasicBlockRef arms[JIT_ARM_MAX], end; /* behind the open arms of splits; of the stage */
     uint32_t arm_count;
     LLVMValueRef *stages; /* functions of this pipeline */
+    LLVMValueRef keeps;   /* its filter's, or NULL */
+    bool asks;            /* the code at hand is the filter's: what fails is kept */
     uint32_t *layouts;    /* learnt ones, of each pipeline */
     uint32_t bets;        /* values of layouts whose length is bet on */
     Buf literal;          /* constant bytes of a row not yet written */
@@ -153,6 +155,8 @@ void jit_leave(Jit *j, uint32_t node, LLVMValueRef reason, Str field, Str name);
 void jit_leave_if(Jit *j, const IrIns *ins, LLVMValueRef failed, uint32_t reason);
 void jit_leave_if_why(Jit *j, const IrIns *ins, LLVMValueRef why);
 void jit_stage(Jit *j, uint32_t index);
+/* Whether stage 0 will keep a record, by the leaves that are early. */
+void jit_filter(Jit *j);
 /* ---- value.c: operations on values ---- */
 void jit_value_ins(Jit *j, const IrIns *ins);
 /* ---- streams.c ---- */

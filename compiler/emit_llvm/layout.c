@@ -326,6 +326,20 @@ static uint32_t looked_at(const Fit *f, const Layout *layout, uint32_t leaf_coun
     return *ret_whole ? layout->count : last;
 }
 
+/* All that the filter reads is there: a record it does not keep is not looked at any further. */
+static void ask(Fit *f, const LayoutItem *it)
+{
+    Jit *j = f->j;
+    LLVMValueRef args[] = {j->pipe, j->v, j->h};
+    LLVMValueRef keeps = LLVMBuildCall2(j->builder, j->type.keeps, j->keeps, args, 3, "");
+    LLVMBasicBlockRef dropped = jit_block(j), next = jit_block(j);
+    jit_goto_if(j, CALL(j, "in_dropped", j->pipe, keeps), dropped, next);
+    jit_in(j, dropped);
+    if (it->kind == LAYOUT_NUMBER) give_up_if(f, CALL(j, "in_no_end", jit_load(j, f->p)));
+    LLVMBuildRet(j->builder, jit_load(j, f->p));
+    jit_in(j, next);
+}
+
 static void all_items(Fit *f, const Layout *layout, uint32_t leaf_count, LLVMValueRef lines)
 {
     Jit *j = f->j;
@@ -333,7 +347,11 @@ static void all_items(Fit *f, const Layout *layout, uint32_t leaf_count, LLVMVal
     uint32_t count = looked_at(f, layout, leaf_count, &whole);
     for (uint32_t i = 0; i < leaf_count; i++)
         if (f->needed[i] && f->leaves[i].optional) set_has(f, i, false);
-    for (uint32_t i = 0; i < count; i++) item(f, &layout->items[i]);
+    uint32_t asked_at = layout_asked_at(layout, j->pipeline, count);
+    for (uint32_t i = 0; i < count; i++) {
+        item(f, &layout->items[i]);
+        if (i + 1 == asked_at) ask(f, &layout->items[i]);
+    }
     if (whole) {
         expect(f, layout->after);
         give_up_if(f, CALL(j, "in_not_at_end", jit_load(j, f->p), f->end, lines));

@@ -139,7 +139,7 @@ u32 native_any_order(const RtApi *rt, RtPipe *pipe, const JitFeed *with, const c
                      const char *end, u32 lines, RtValue *v, u8 *h, const char **ret_next)
 {
     const char *stop = lines ? rt_line_end(p, end) : end;
-    RtScan scan = {.value = v, .has = h};
+    RtScan scan = {.value = v, .has = h, .keeps = with->keeps};
     int why;
     *ret_next = stop + 1;
     if (lines && blank(p, stop)) return false;

@@ -11,12 +11,14 @@
 typedef const char *JitLearnt(RtPipe *pipe, const char *p, const char *end, u32 lines, RtValue *v,
                               u8 *h, u64 *bet);
 
+typedef u32 JitKeeps(RtPipe *pipe, const RtValue *v, const u8 *h);
 typedef void JitStage(RtPipe *pipe, const RtValue *v, const u8 *h, u32 source);
 
 /* What the loop over a batch needs of one source. */
 typedef struct JitFeed {
     JitLearnt *learnt[RT_LAYOUTS];
     JitStage *stage;
+    JitKeeps *keeps; /* `check lazy` */
     const RtSchema *schema;
     u32 layouts, bets, leaves;
     u32 learns; /* a server may learn layouts of what fits none */

@@ -18,6 +18,8 @@ void jit_leave(Jit *j, uint32_t node, LLVMValueRef reason, Str field, Str name)
 {
     if (j->try_count) {
         jit_goto(j, j->tries[j->try_count - 1]);
+    } else if (j->asks) {
+        LLVMBuildRet(j->builder, jit_i32(j, 1));
     } else {
         CALL(j, "op_error", j->pipe, jit_i32(j, node), reason, jit_name(j, field),
              jit_name(j, name));
@@ -35,8 +37,12 @@ static void leave_if(Jit *j, const IrIns *ins, LLVMValueRef failed, LLVMValueRef
         LLVMBasicBlockRef out = jit_block(j);
         jit_goto_if_rare(j, failed, out, next);
         jit_in(j, out);
-        CALL(j, "op_error", j->pipe, jit_i32(j, ins->node), reason, jit_null(j), jit_null(j));
-        jit_return(j);
+        if (j->asks) {
+            LLVMBuildRet(j->builder, jit_i32(j, 1));
+        } else {
+            CALL(j, "op_error", j->pipe, jit_i32(j, ins->node), reason, jit_null(j), jit_null(j));
+            jit_return(j);
+        }
     }
     jit_in(j, next);
 }
@@ -324,30 +330,27 @@ static void registers(Jit *j)
     }
 }
 
-void jit_stage(Jit *j, uint32_t index)
+/* Opens the function and all that code of a stage needs: false when there is no memory. */
+static bool begin(Jit *j, const IrStage *stage, uint32_t index, LLVMValueRef function)
 {
-    j->stage = &j->pipeline->stages[index];
+    j->stage = stage;
     j->stage_index = index;
     j->try_count = j->arm_count = 0;
-    j->regs = arena_many(j->arena, LLVMValueRef, j->stage->reg_count + 1);
-    j->leaf_of = arena_many(j->arena, uint32_t, j->stage->reg_count + 1);
-    j->written = arena_many(j->arena, bool, j->stage->reg_count + 1);
-    j->leaf_read = arena_many(j->arena, bool, j->stage->leaf_count + 1);
-    Control *control_stack = arena_many(j->arena, Control, 1);
-    if (!j->regs || !j->leaf_of || !j->written || !j->leaf_read || !control_stack) {
+    j->regs = arena_many(j->arena, LLVMValueRef, stage->reg_count + 1);
+    j->leaf_of = arena_many(j->arena, uint32_t, stage->reg_count + 1);
+    j->written = arena_many(j->arena, bool, stage->reg_count + 1);
+    j->leaf_read = arena_many(j->arena, bool, stage->leaf_count + 1);
+    if (!j->regs || !j->leaf_of || !j->written || !j->leaf_read) {
         jit_fail(j, ST_NO_MEMORY, "compiling");
-        return;
+        return false;
     }
     find_leaves(j);
-    LLVMValueRef function = j->stages[index];
-    if (!j->quick && index == 0) jit_inline(j, function);
     jit_function(j, function);
     j->end = jit_block(j);
     j->pipe = LLVMGetParam(function, 0);
     j->v = LLVMGetParam(function, 1);
     j->h = LLVMGetParam(function, 2);
-    j->source = LLVMGetParam(function, 3);
-    uint32_t most = arguments_max(j, j->stage);
+    uint32_t most = arguments_max(j, stage);
     j->row_v = jit_local_many(j, j->type.value, most);
     j->row_h = jit_local_many(j, j->type.i8, most);
     j->done = jit_local(j, j->type.i32);
@@ -355,12 +358,28 @@ void jit_stage(Jit *j, uint32_t index)
     j->why = jit_local(j, j->type.i32);
     jit_store(j, jit_i32(j, 0), j->done);
     registers(j);
-    j->wires = CALL(j, "op_wires", j->pipe);
-    j->watch = CALL(j, "op_watch", j->pipe);
+    return true;
+}
+
+static void code(Jit *j)
+{
+    Control *control_stack = arena_many(j->arena, Control, 1);
+    if (!control_stack) jit_fail(j, ST_NO_MEMORY, "compiling");
     for (uint32_t i = 0; i < j->stage->code_count && !j->failed; i++)
         instruction(j, control_stack, &j->stage->code[i]);
     jit_goto(j, j->end);
     jit_in(j, j->end);
+}
+
+void jit_stage(Jit *j, uint32_t index)
+{
+    LLVMValueRef function = j->stages[index];
+    if (!j->quick && index == 0) jit_inline(j, function);
+    if (!begin(j, &j->pipeline->stages[index], index, function)) return;
+    j->source = LLVMGetParam(function, 3);
+    j->wires = CALL(j, "op_wires", j->pipe);
+    j->watch = CALL(j, "op_watch", j->pipe);
+    code(j);
     if (ir_stage_asks(j->pipeline, j->stage)) {
         LLVMBasicBlockRef waits = jit_block(j), ends = jit_block(j);
         jit_goto_if(j, CALL(j, "op_asked", j->pipe), waits, ends);
@@ -374,5 +393,17 @@ void jit_stage(Jit *j, uint32_t index)
                                           : "op_row_done",
          j->pipe, jit_load(j, j->done));
     jit_return(j);
+    jit_function_end(j);
+}
+
+void jit_filter(Jit *j)
+{
+    if (!j->quick) jit_inline(j, j->keeps);
+    if (!begin(j, j->pipeline->filter, 0, j->keeps)) return;
+    j->asks = true;
+    code(j);
+    j->asks = false;
+    LLVMValueRef keeps = jit_get(j, j->pipeline->filter_keeps);
+    LLVMBuildRet(j->builder, LLVMBuildZExt(j->builder, keeps, j->type.i32, ""));
     jit_function_end(j);
 }

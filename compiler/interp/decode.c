@@ -140,6 +140,19 @@ static int scan(Interp *in, const char *p, const char *end, RtScan *out)
     }
 }
 
+/* A filter is dear for one lane. Where the whole record is good and no key came twice its answer
+ * would change nothing that shows: the stage drops the record. */
+static int scan_asking(Interp *in, uint32_t lane, RtScan *out)
+{
+    uint64_t duplicates = in->pipe->n.duplicate_keys;
+    int why = scan(in, in->start[lane], in->stop[lane], out);
+    if (!in->code->filter || (!why && in->pipe->n.duplicate_keys == duplicates)) return why;
+    in->pipe->n.duplicate_keys = duplicates;
+    out->keeps = interp__filter_one;
+    in->asked = lane;
+    return scan(in, in->start[lane], in->stop[lane], out);
+}
+
 /* The path of an item ("samples[3]") is in the scratch, and stays there until the replay. */
 static void any_order(Decoder *d, uint32_t lane)
 {
@@ -147,7 +160,7 @@ static void any_order(Decoder *d, uint32_t lane)
     Frame *f = &in->frames[0];
     RtScan out = {.value = d->value, .has = d->has};
     uint64_t duplicates = in->pipe->n.duplicate_keys;
-    int why = scan(in, in->start[lane], in->stop[lane], &out);
+    int why = scan_asking(in, lane, &out);
     in->duplicates[lane] = (uint16_t)(in->pipe->n.duplicate_keys - duplicates);
     in->pipe->n.duplicate_keys = duplicates; /* counted when the record is */
     if (why < 0) {

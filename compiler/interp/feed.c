@@ -160,6 +160,7 @@ static void interp_free(Interp *in)
         mem_free(in->frames[i].base);
     interp__decoder_free(in->decoder);
     mem_free(in->frames);
+    mem_free(in->filter.base);
     mem_free(in);
 }
 
@@ -175,6 +176,10 @@ void *interp__open(RtPipe *pipe)
     bool complete = in->frames && in->decoder;
     for (uint32_t i = 0; complete && i < count; i++)
         complete = frame_open(in, &in->frames[i], &in->code->codes[i]);
+    if (complete && in->code->filter) {
+        complete = frame_open(in, &in->filter, in->code->filter);
+        in->filter.of_main = true; /* its lanes are those of stage 0 */
+    }
     if (complete) {
         in->width = in->frames[0].code->lanes;
         return in;

@@ -44,6 +44,14 @@ MUST static Status pipeline(const IrProgram *ir, uint32_t index, Linked *linked,
         Status st = interp__translate(ir, linked, p, i, arena, &codes[i], diag);
         if (st) return st;
     }
+    if (p->filter && p->sources[0].check == CHECK_LAZY) {
+        Code *filter = arena_one(arena, Code);
+        if (!filter) return diag_set(diag, ST_NO_MEMORY, "no memory for a program");
+        Status st = interp__translate_filter(ir, linked, p, codes[0].lanes, arena, filter,
+                                             &code->keeps, diag);
+        if (st) return st;
+        code->filter = filter;
+    }
     info->code = code;
     info->feed = interp__feed;
     info->row = row;

@@ -220,6 +220,8 @@ typedef struct PipeCode {
     const RtSchema *const *groups; /* what sources read, by group */
     const bool *needed;
     uint32_t leaf_count; /* of the source's schema */
+    const Code *filter;  /* with `check lazy`, or NULL: asked by the decoder (decode.c) */
+    uint32_t keeps;      /* its column */
 } PipeCode;
 
 /* ---- one instance ---- */
@@ -263,7 +265,9 @@ typedef struct Adds {
 struct Interp {
     const PipeCode *code;
     RtPipe *pipe;
-    Frame *frames; /* of the stages */
+    Frame *frames;  /* of the stages */
+    Frame filter;   /* base NULL: there is none */
+    uint32_t asked; /* the lane whose record is read in any order */
     Decoder *decoder;
     const RtBatch *batch;    /* at hand */
     const RtRecord *records; /* of the lanes at hand, when the batch is records */
@@ -282,6 +286,9 @@ uint32_t interp__cell_bytes(Cell cell);
 uint32_t interp__item_leaf(const IrPipeline *pipeline, const IrStage *stage, uint32_t leaf);
 MUST Status interp__translate(const IrProgram *ir, const Linked *linked, const IrPipeline *pipeline,
                               uint32_t stage, Arena *arena, Code *ret_code, Diag *diag);
+MUST Status interp__translate_filter(const IrProgram *ir, const Linked *linked,
+                                     const IrPipeline *pipeline, uint32_t lanes, Arena *arena,
+                                     Code *ret_code, uint32_t *ret_keeps, Diag *diag);
 
 /* number.c: NULL when there is no such kernel. */
 StepFn *interp__binary(IrOp op, Cell cell);
@@ -351,6 +358,14 @@ Decoder *interp__decoder_new(Interp *in);    /* NULL: out of memory */
 void interp__decoder_free(Decoder *decoder); /* accepts NULL */
 /* Decodes n lanes (start, raw_len) into the columns of stage 0; sets `end` of those that fail. */
 void interp__decode(Interp *in, uint32_t n);
+
+/* filter.c: which records the stage will drop, before all of them is decoded. */
+/* Asks for the lanes whose `end` in the filter's frame is END_RUNS, below n; those are then dropped
+ * where interp__filter_keeps says so. */
+void interp__filter_run(Interp *in, uint32_t n);
+bool interp__filter_keeps(const Interp *in, uint32_t lane);
+/* As RtScan.keeps: the record of the lane in->asked, which is read in any order. */
+u32 interp__filter_one(RtPipe *pipe, const RtValue *values, const u8 *has);
 
 /* other.c: a batch of another stream than the main one. */
 void interp__feed_other(Interp *in, const RtBatch *batch, uint32_t group);

@@ -34,6 +34,7 @@ struct Item {
 
 struct LayoutCode {
     uint32_t count;
+    uint32_t asked_at;        /* items behind which the filter is asked; 0: it is not */
     bool to_the_end;          /* all items; else (check lazy) only up to the last needed one */
     const uint32_t *optional; /* has columns that start as 0 */
     uint32_t optional_count;
@@ -560,6 +561,7 @@ LayoutCode *interp__layout_code(const PipeCode *code, const Layout *layout)
     room += (stage->input_count * sizeof(uint32_t) + 7) / 8 * 8;
     out->optional = optional;
     out->count = count;
+    out->asked_at = code->filter ? layout_asked_at(layout, code->pipeline, count) : 0;
     out->to_the_end = count == layout->count;
     out->hash = layout_hash(layout);
     for (uint32_t i = 0; i < count; i++) {
@@ -581,6 +583,12 @@ bool interp__layout_same(const LayoutCode *a, const LayoutCode *b)
     return a->hash == b->hash;
 }
 
+/* A value has ended where nothing is compared behind it. */
+static bool ended(const char *p)
+{
+    return p != nowhere && (*p == ',' || *p == '}' || *p == '"' || *p == ' ');
+}
+
 /* Lanes that read to their end are done; the others stay. */
 static void sort_out(const LayoutCode *code, Lanes *l)
 {
@@ -592,13 +600,33 @@ static void sort_out(const LayoutCode *code, Lanes *l)
         const char *p = l->at[i], *stop = stops[l->lane[i]];
         bool done;
         if (!code->to_the_end) { /* a number must have ended, too */
-            done = p != nowhere && (*p == ',' || *p == '}' || *p == '"' || *p == ' ');
+            done = ended(p);
         } else if ((done = !differs(&after, p))) {
             p += after.len;
             done = p == stop || (p + 1 == stop && *p == '\r');
         }
         l->lane[kept] = l->lane[i];
         kept += !done;
+    }
+    l->count = kept;
+}
+
+/* Lanes whose records will be dropped are done. */
+static void ask(Lanes *l)
+{
+    Interp *in = l->frame->in;
+    uint32_t count = l->count, kept = 0, n = count ? l->lane[count - 1] + 1u : 0;
+    memset(in->filter.end, END_FILTERED, n);
+    for (uint32_t i = 0; i < count; i++)
+        if (l->at[i] != nowhere) in->filter.end[l->lane[i]] = END_RUNS;
+    interp__filter_run(in, n);
+    for (uint32_t i = 0; i < count; i++) {
+        uint16_t lane = l->lane[i];
+        const char *p = l->at[i];
+        bool dropped = ended(p) && !interp__filter_keeps(in, lane);
+        l->lane[kept] = lane;
+        l->at[kept] = p;
+        kept += !dropped;
     }
     l->count = kept;
 }
@@ -615,6 +643,7 @@ void interp__layout_run(const LayoutCode *code, Lanes *l)
     for (uint32_t i = 0; i < count; i++) l->at[i] = starts[l->lane[i]];
     for (uint32_t i = 0; i < code->count;) {
         const Item *item = &code->items[i];
+        if (i && i == code->asked_at && !f->pipe->watch) ask(l);
         item->run(item, l);
         i += item->run_count ? item->run_count : 1;
     }

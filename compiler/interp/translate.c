@@ -477,6 +477,7 @@ static void walk(Translate *t)
     if (t->failed) return;
     fixed_columns(t);
     interp__find_lives(t);
+    if (t->result != NO_REG) t->regs[t->regs[t->result].root].pinned = true;
     for (t->at = 0; t->at < s->code_count && !t->failed; t->at++) {
         const IrIns *ins = &s->code[t->at];
         instruction(t, ins);
@@ -503,27 +504,53 @@ static void walk(Translate *t)
     c->bytes = (t->bytes + 63) / 64 * 64;
 }
 
+MUST static Status translate(const Translate *with, uint32_t lanes, Code *ret_code,
+                             uint32_t *ret_column)
+{
+    Translate *t = arena_one(with->arena, Translate);
+    if (!t) return diag_set(with->diag, ST_NO_MEMORY, "no memory to translate the program");
+    *t = *with;
+    t->time.column = NO_COLUMN;
+    t->code = ret_code;
+    t->lanes = lanes;
+    walk(t);
+    if (t->result != NO_REG && !t->failed) *ret_column = interp__column(t, t->result);
+    return t->failed;
+}
+
+/* As many lanes as stage 0 has. */
+Status interp__translate_filter(const IrProgram *ir, const Linked *linked,
+                                const IrPipeline *pipeline, uint32_t lanes, Arena *arena,
+                                Code *ret_code, uint32_t *ret_keeps, Diag *diag)
+{
+    Translate with = {.ir = ir,
+                      .pipeline = pipeline,
+                      .info = &linked->pipelines[pipeline - ir->pipelines],
+                      .schemas = linked->schemas,
+                      .stage = pipeline->filter,
+                      .result = pipeline->filter_keeps,
+                      .arena = arena,
+                      .diag = diag};
+    return translate(&with, lanes, ret_code, ret_keeps);
+}
+
 /* Records of a source come many at once; rows of windows and late records one by one. */
 Status interp__translate(const IrProgram *ir, const Linked *linked, const IrPipeline *pipeline,
                          uint32_t stage, Arena *arena, Code *ret_code, Diag *diag)
 {
     static const uint32_t lanes[] = {INTERP_LANES_MAX, 128, 64, 32, 16, 1};
     bool many = pipeline->stages[stage].from == IR_FROM_SOURCE;
+    Translate with = {.ir = ir,
+                      .pipeline = pipeline,
+                      .info = &linked->pipelines[pipeline - ir->pipelines],
+                      .schemas = linked->schemas,
+                      .stage = &pipeline->stages[stage],
+                      .result = NO_REG,
+                      .arena = arena,
+                      .diag = diag};
     for (size_t i = many ? 0 : COUNT_OF(lanes) - 1; i < COUNT_OF(lanes); i++) {
-        Translate *t = arena_one(arena, Translate);
-        if (!t) return diag_set(diag, ST_NO_MEMORY, "no memory to translate the program");
-        *t = (Translate){.ir = ir,
-                         .pipeline = pipeline,
-                         .info = &linked->pipelines[pipeline - ir->pipelines],
-                         .schemas = linked->schemas,
-                         .time = {.column = NO_COLUMN},
-                         .stage = &pipeline->stages[stage],
-                         .arena = arena,
-                         .diag = diag,
-                         .code = ret_code,
-                         .lanes = lanes[i]};
-        walk(t);
-        if (t->failed) return t->failed;
+        Status st = translate(&with, lanes[i], ret_code, NULL);
+        if (st) return st;
         if (ret_code->bytes <= INTERP_FRAME_BYTES || lanes[i] == 16) return ST_OK;
     }
     return ST_OK;

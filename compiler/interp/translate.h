@@ -45,6 +45,7 @@ typedef struct Translate {
     Reg *regs;
     FreeList free[4]; /* by bytes of a value: 1, 4, 8, 16 */
     uint32_t bytes, lanes;
+    uint32_t result; /* a register that is read when all steps are done, or NO_REG */
     Step *steps;
     uint32_t step_count, step_cap;
     Effect *effects, *passes;

@@ -115,11 +115,9 @@ static void instruction(Buf *out, const IrStage *s, const IrIns *ins, uint32_t d
     buf_char(out, '\n');
 }
 
-static void stage(Buf *out, const IrStage *s, uint32_t index)
+static void stage(Buf *out, const IrStage *s)
 {
-    static const char *const from[] = {"source", "window", "late", "each", "ask", "error"};
-    buf_printf(out, "  stage %u from %s %u schema %u needs", index, from[s->from], s->from_index,
-               s->schema);
+    buf_text(out, " needs");
     for (uint32_t i = 0; i < s->leaf_count; i++)
         if (s->leaves[i].needed) buf_printf(out, " %.*s", STR_ARG(s->leaves[i].name));
     buf_char(out, '\n');
@@ -246,7 +244,16 @@ static void pipeline(Buf *out, const IrPipeline *p)
     for (uint32_t i = 0; i < p->wire_count; i++)
         buf_printf(out, "  wire %u %u -> %u %s\n", i, p->wires[i].from, p->wires[i].to,
                    ports[p->wires[i].port]);
-    for (uint32_t i = 0; i < p->stage_count; i++) stage(out, &p->stages[i], i);
+    for (uint32_t i = 0; i < p->stage_count; i++) {
+        static const char *const from[] = {"source", "window", "late", "each", "ask", "error"};
+        const IrStage *s = &p->stages[i];
+        buf_printf(out, "  stage %u from %s %u schema %u", i, from[s->from], s->from_index,
+                   s->schema);
+        stage(out, s);
+    }
+    if (!p->filter) return;
+    buf_printf(out, "  filter of stage 0 keeps %%%u", p->filter_keeps);
+    stage(out, p->filter);
 }
 
 void ir_dump(const IrProgram *program, Buf *out)

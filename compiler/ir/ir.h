@@ -375,6 +375,17 @@ typedef struct IrWire {
     uint32_t schema;
 } IrWire;
 
+/* What the pass `push` found out about the `where` in front of everything else. */
+typedef enum IrPush {
+    PUSH_NO_WHERE,     /* the first step is another one */
+    PUSH_DONE,         /* the decoder knows it */
+    PUSH_FORMAT,       /* records are not JSON */
+    PUSH_NOT_PLAIN,    /* asking twice is not the same as asking once, or takes room for a text */
+    PUSH_NO_FIELD,     /* it reads none of the record */
+    PUSH_NOTHING_ELSE, /* all that is read, it reads */
+    PUSH__COUNT
+} IrPush;
+
 typedef struct IrPipeline {
     Str name;
     Span span;
@@ -383,6 +394,13 @@ typedef struct IrPipeline {
     IrTime time;
     IrStage *stages; /* stages[0] takes the sources' records */
     uint32_t stage_count;
+    /* What decides whether stages[0] keeps a record, for its decoder: code without effects, whose
+     * failures mean "ask the stage". `needed` of its leaves: what it reads, and the `time` in front
+     * of it. NULL: see `push`. */
+    IrStage *filter;
+    uint32_t filter_keeps; /* BOOL register of the filter */
+    IrPush push;
+    uint32_t push_node; /* of the first `where`, when there is one */
     IrWindow *windows;
     uint32_t window_count;
     IrMem *mems;

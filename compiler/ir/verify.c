@@ -446,6 +446,21 @@ static bool panes_fit(const IrWindow *w)
     return may || !w->panes;
 }
 
+/* Nothing but values come out of it. */
+static Status verify_filter(Verify *v)
+{
+    Status status = verify_stage(v);
+    uint32_t keeps = v->pipeline->filter_keeps;
+    for (v->at = 0; v->at < v->stage->code_count && !status; v->at++) {
+        IrOp op = v->stage->code[v->at].op;
+        bool branch = op == IR_IF || op == IR_ELSE || op == IR_END;
+        if (ir_op_info(op)->effect > 1 && !branch) status = broken(v, "a filter has no effects");
+    }
+    if (!status) status = read_reg(v, keeps);
+    if (!status && v->stage->regs[keeps].type != IR_BOOL) status = broken(v, "no yes or no");
+    return status;
+}
+
 static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
 {
     bool fine = p->in_schema < program->schema_count && p->stage_count > 0;
@@ -481,16 +496,18 @@ Status ir_verify(const IrProgram *program, Diag *diag)
     for (uint32_t p = 0; p < program->pipeline_count && !status; p++) {
         const IrPipeline *pipeline = &program->pipelines[p];
         status = indexes(program, pipeline, diag);
-        for (uint32_t s = 0; s < pipeline->stage_count && !status; s++) {
+        for (uint32_t s = 0; s <= pipeline->stage_count && !status; s++) {
+            bool filter = s == pipeline->stage_count;
+            if (filter && !pipeline->filter) break;
             Arena *arena = arena_new(64 << 10, 256 << 20);
             if (!arena) return ST_NO_MEMORY;
             Verify v = {.program = program,
                         .pipeline = pipeline,
-                        .stage = &pipeline->stages[s],
+                        .stage = filter ? pipeline->filter : &pipeline->stages[s],
                         .arena = arena,
                         .diag = diag,
                         .stage_index = s};
-            status = verify_stage(&v);
+            status = filter ? verify_filter(&v) : verify_stage(&v);
             arena_free(arena);
         }
     }

@@ -55,6 +55,10 @@ void layout_needed(const IrStage *stage, IrCheck check, bool *needed, uint32_t l
 uint32_t layout_looked_at(const Layout *layout, IrCheck check, const bool *needed,
                           uint32_t leaf_count);
 
+/* How many items must have been looked at before the pipeline's filter can be asked; 0: it cannot,
+ * or nothing would be saved. */
+uint32_t layout_asked_at(const Layout *layout, const IrPipeline *pipeline, uint32_t looked_at);
+
 /* The layouts of `sample` (lines; the last one may be cut), or without any usable line the order of
  * the declaration, compact. There may be none: a shape that less than one line in 100 has is
  * not worth trying. A layout has every needed field that must be there, none twice, none that

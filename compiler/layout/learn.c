@@ -391,6 +391,21 @@ uint32_t layout_looked_at(const Layout *layout, IrCheck check, const bool *neede
     return check == CHECK_LAZY && found && found == wanted ? last : layout->count;
 }
 
+uint32_t layout_asked_at(const Layout *layout, const IrPipeline *pipeline, uint32_t looked_at)
+{
+    const IrStage *filter = pipeline->filter;
+    uint32_t wanted = 0, found = 0, last = 0;
+    if (!filter || pipeline->sources[0].check != CHECK_LAZY) return 0;
+    for (uint32_t i = 0; i < filter->leaf_count; i++) wanted += filter->leaves[i].needed;
+    for (uint32_t i = 0; i < looked_at; i++) {
+        uint32_t leaf = layout->items[i].leaf;
+        if (leaf == NO_INDEX || !filter->leaves[leaf].needed) continue;
+        last = i + 1;
+        found++;
+    }
+    return found == wanted && last < looked_at ? last : 0;
+}
+
 Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source,
                     const bool *needed, Str sample, Arena *arena, LayoutList *ret_list)
 {

@@ -81,8 +81,15 @@ static bool any_needed(const bool *needed, uint32_t leaf, uint32_t count)
     return false;
 }
 
+static bool any_early(const IrStage *filter, uint32_t leaf, uint32_t count)
+{
+    for (uint32_t i = 0; filter && i < count; i++)
+        if (filter->leaves[leaf + i].needed) return true;
+    return false;
+}
+
 static RtSchema *record_schema(Link *link, uint32_t schema, uint32_t leaf, Str path,
-                               const bool *needed)
+                               const bool *needed, const IrStage *filter)
 {
     const IrSchema *s = &link->ir->schemas[schema];
     RtSchema *out = schema_new(link, schema);
@@ -94,9 +101,11 @@ static RtSchema *record_schema(Link *link, uint32_t schema, uint32_t leaf, Str p
         bool wanted = any_needed(needed, leaf, count);
         Str own = arena_printf(link->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name));
         fill_field(link, &fields[i], f, leaf, wanted, own);
+        if (any_early(filter, leaf, count)) fields[i].flags |= RT_EARLY;
         if (f->type == IR_RECORD && wanted)
-            fields[i].child = record_schema(
-                link, f->record, leaf, arena_printf(link->arena, "%.*s.", STR_ARG(own)), needed);
+            fields[i].child =
+                record_schema(link, f->record, leaf,
+                              arena_printf(link->arena, "%.*s.", STR_ARG(own)), needed, filter);
         else if (f->type == IR_RECORD)
             fields[i].child = link->out->schemas[f->record];
         leaf += count;
@@ -116,5 +125,5 @@ RtSchema *link__record_schema(Link *link, const IrPipeline *pipeline, uint32_t s
         if (stage->from == IR_FROM_SOURCE && stage->from_index == from->group)
             layout_needed(stage, from->check, needed, count);
     }
-    return record_schema(link, schema, 0, STR(""), needed);
+    return record_schema(link, schema, 0, STR(""), needed, from->group ? NULL : pipeline->filter);
 }

@@ -23,9 +23,10 @@ static bool removable(const IrStage *s, const IrIns *ins, const bool *used)
            (ir_op_info(ins->op)->effect == 1 && !ir_may_fail(s, ins));
 }
 
-static bool round_of(IrStage *s, bool *used)
+static bool round_of(IrStage *s, bool *used, const uint32_t *roots, uint32_t root_count)
 {
     memset(used, 0, s->reg_count);
+    for (uint32_t i = 0; i < root_count; i++) use(used, roots[i]);
     for (uint32_t i = 0; i < s->code_count; i++) {
         const IrIns *ins = &s->code[i];
         if (!has_leaf(ins)) {
@@ -61,6 +62,12 @@ static bool empty_ifs(IrStage *s)
     bool changed = kept != s->code_count;
     s->code_count = kept;
     return changed;
+}
+
+void pass__dead_code(IrStage *s, bool *used, const uint32_t *roots, uint32_t root_count)
+{
+    while (round_of(s, used, roots, root_count) || empty_ifs(s)) {
+    }
 }
 
 /* The row behind a window's inputs: only what the late stage reads. */
@@ -117,8 +124,7 @@ Status pass_dead(IrProgram *program)
             each_row(&program->pipelines[p], s);
             bool *used = arena_many(program->arena, bool, s->reg_count + 1);
             if (!used) return ST_NO_MEMORY;
-            while (round_of(s, used) || empty_ifs(s)) {
-            }
+            pass__dead_code(s, used, NULL, 0);
             thin_taps(s, used);
             for (uint32_t n = 0; n < s->leaf_count; n++) s->leaves[n].needed = false;
             for (uint32_t n = 0; n < s->code_count; n++)

@@ -20,6 +20,10 @@ MUST Status pass_cse(IrProgram *program);
 MUST Status pass_dead(IrProgram *program);
 /* Hop windows share what they count where that gives the same bytes. */
 MUST Status pass_panes(IrProgram *program);
+/* Marks what of a record the first `where` needs, as code for the decoder (IrPipeline.filter). */
+MUST Status pass_push(IrProgram *program);
+/* Without what neither the code's effects nor `roots` need; room in `used` for all registers. */
+void pass__dead_code(IrStage *s, bool *used, const uint32_t *roots, uint32_t root_count);
 
 MUST Status pass_all(IrProgram *program,
                      void (*after)(void *ctx, const char *pass, const IrProgram *program),

@@ -58,6 +58,55 @@ static void reads(const Report *r, const IrSource *s)
     buf_char(r->out, '\n');
 }
 
+/* The fields of a record that are marked, in a list: "a, b and c". */
+static void fields(const Report *r, const IrStage *s)
+{
+    uint32_t count = 0, at = 0;
+    for (uint32_t i = 0; i < s->leaf_count; i++) count += s->leaves[i].needed;
+    for (uint32_t i = 0; i < s->leaf_count; i++) {
+        if (!s->leaves[i].needed) continue;
+        at++;
+        buf_printf(r->out, "%s%.*s",
+                   at == 1       ? ""
+                   : at == count ? " and "
+                                 : ", ",
+                   STR_ARG(s->leaves[i].name));
+    }
+}
+
+/* What the first `where` saves the decoder (compiler/pass/push.c), or why nothing. */
+static void pushed(const Report *r)
+{
+    static const char *const why_not[PUSH__COUNT] = {
+        [PUSH_FORMAT] = "only JSON is read field by field",
+        [PUSH_NOT_PLAIN] = "it remembers, looks something up, makes a text or may fail by itself",
+        [PUSH_NO_FIELD] = "it reads nothing of the record",
+        [PUSH_NOTHING_ELSE] = "it reads all that is decoded"};
+    const IrPipeline *p = r->p;
+    if (p->push == PUSH_NO_WHERE) return;
+    uint32_t line = report__line(r, p->nodes[p->push_node].span);
+    if (p->push != PUSH_DONE) {
+        buf_printf(r->out, "    the `where` of line %u saves no decoding: %s\n", line,
+                   why_not[p->push]);
+    } else if (p->sources[0].check == CHECK_LAZY) {
+        buf_printf(
+            r->out,
+            "    the `where` of line %u is decided in the decoder: a record that it drops is "
+            "looked at\n      no further than ",
+            line);
+        fields(r, p->filter);
+        buf_char(r->out, '\n');
+    } else {
+        buf_printf(
+            r->out,
+            "    the `where` of line %u saves no decoding: a record that it drops is checked, "
+            "too;\n      with `check lazy` it would be looked at no further than ",
+            line);
+        fields(r, p->filter);
+        buf_char(r->out, '\n');
+    }
+}
+
 /* ---- layouts ------------------------------------------------------------------------------ */
 
 static void layout(const Report *r, const Layout *l)
@@ -205,7 +254,10 @@ static void node(const Report *r, uint32_t index)
     const IrNode *n = &p->nodes[index];
     buf_printf(r->out, "  line %u  %.*s\n", report__line(r, n->span), STR_ARG(n->label));
     for (uint32_t i = 0; i < p->source_count; i++)
-        if (p->sources[i].node == index) reads(r, &p->sources[i]);
+        if (p->sources[i].node == index) {
+            reads(r, &p->sources[i]);
+            if (i == 0) pushed(r);
+        }
     if (p->time.present && p->time.node == index) time_of(r);
     report__state_of(r, index);
     for (uint32_t i = 0; i < p->sink_count; i++)

@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 12,
+    RT_ABI = 13,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
@@ -91,7 +91,8 @@ typedef enum RtReason {
     RT_REASON__COUNT
 } RtReason;
 
-enum { RT_NEEDED = 1, RT_OPTIONAL = 2, RT_RANGED = 4 };
+/* EARLY: what decides whether the record is kept reads it, see RtScan.keeps. */
+enum { RT_NEEDED = 1, RT_OPTIONAL = 2, RT_RANGED = 4, RT_EARLY = 8 };
 
 /* The order is the one of IrFormat. From MSGPACK on records are bytes, not lines. */
 typedef enum RtFormat {
@@ -608,9 +609,14 @@ typedef struct RtPipe {
 typedef struct RtScan {
     RtValue *value;
     u8 *has;
-    const RtField *field; /* that failed; NULL = the whole record */
-    u32 reason;           /* RtReason */
-    const char *path;     /* of what failed: "a.b", "samples[3]"; NULL = the whole record */
+    /* `check lazy`, of a stage that begins with a `where`: 0 = the stage will drop the record.
+     * Asked when the fields that are RT_EARLY have come and are good. Of such a record no more is
+     * looked at (but for taps while a wire is watched), and nothing that is wrong with it counts.
+     */
+    u32 (*keeps)(RtPipe *, const RtValue *, const u8 *); /* NULL: keeps all */
+    const RtField *field;                                /* that failed; NULL = the whole record */
+    u32 reason;                                          /* RtReason */
+    const char *path; /* of what failed: "a.b", "samples[3]"; NULL = the whole record */
 } RtScan;
 
 enum { RT_CHECK_RECORD, RT_CHECK_LAZY, RT_CHECK_STRICT };

@@ -71,7 +71,9 @@ static void list_fields(RtKeys *keys)
             .seen = (u8)(i / 64),
             .flags = field->flags,
             .quick = (u8)quick(field),
-            .counts = field->type != RT_RECORD};
+            .counts = field->type == RT_RECORD  ? 0
+                      : field->flags & RT_EARLY ? RT_COUNT_NEEDED + RT_COUNT_EARLY
+                                                : RT_COUNT_NEEDED};
         if (field->flags & RT_OPTIONAL) continue;
         keys->required[i / 64] |= bit;
         if (field->flags & RT_NEEDED) keys->needed[i / 64] |= bit;

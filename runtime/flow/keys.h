@@ -31,10 +31,14 @@ typedef struct RtKey {
     u16 name_len, leaf;
     u8 seen; /* which word */
     u8 flags;
-    u8 quick;  /* RtQuick */
-    u8 counts; /* 1: a leaf, which `check lazy` waits for */
-    u8 shift;  /* 64 less the bits of `quoted` */
+    u8 quick;   /* RtQuick */
+    u8 shift;   /* 64 less the bits of `quoted` */
+    u32 counts; /* a leaf, which `check lazy` waits for: RT_COUNT_NEEDED, and RT_COUNT_EARLY */
 } RtKey;
+
+/* Two counters in one word, see Scan.wanted. */
+#define RT_COUNT_NEEDED 1u
+#define RT_COUNT_EARLY  0x10000u
 
 enum { RT_SEEN_WORDS = RT_LEAVES_MAX / 64 };
 

@@ -19,18 +19,39 @@ typedef struct Scan {
     const char *end;
     RtScan *out;
     u32 check, unknown;
-    u32 wanted; /* check lazy: needed leaves still to come; else more than there can be */
+    /* check lazy: leaves still to come, the needed ones in the lower half; in the upper half, when
+     * there is a filter to ask, the early ones. Else more than there can be. */
+    u32 wanted;
+    u32 early_failed, dropped;
 } Scan;
+
+/* Nothing is awaited in one half. */
+static inline u32 complete(const Scan *s)
+{
+    return (s->wanted - 0x00010001u) & ~s->wanted & 0x80008000u;
+}
 
 /* Of several failures the field declared first counts, so that the answer does not depend on the
  * order of keys in the record. */
 static void fail(Scan *s, const RtField *field, u32 reason)
 {
     RtScan *out = s->out;
+    if (!field || (field->flags & RT_EARLY)) s->early_failed = 1;
     if (out->reason && (!field || (out->field && out->field->leaf <= field->leaf))) return;
     out->reason = reason;
     out->field = field;
     out->path = field ? field->path : NULL;
+}
+
+/* All that was awaited in one half has come: whether the rest does not matter. */
+static __attribute__((noinline)) int enough(Scan *s)
+{
+    if (!(s->wanted >> 16)) {
+        s->wanted |= 0xffff0000u;
+        s->dropped = !s->early_failed && !s->out->keeps(s->pipe, s->out->value, s->out->has);
+        if (s->dropped && !s->pipe->watch) s->wanted = 0xffff0000u;
+    }
+    return !(s->wanted & 0xffff);
 }
 
 static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 depth);
@@ -221,7 +242,10 @@ static inline __attribute__((always_inline)) const char *members(Scan *s, RtKeys
         } else {
             s->wanted -= key->counts;
             p = value(s, key, p, depth);
-            if (__builtin_expect(!s->wanted, 0)) return p ? end : NULL; /* in outer ones too */
+            if (__builtin_expect(complete(s) != 0, 0)) {
+                if (!p) return NULL;
+                if (enough(s)) return end; /* in outer ones too */
+            }
         }
         if (!p) return NULL;
         if (slot) last = slot;
@@ -302,7 +326,7 @@ static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
     const RtKeys *keys = rt_keys(rt_host(s->pipe), schema);
     Items items = {NULL, 0, 0, RT_ITEM_BYTES(schema->leaf_count)};
     RtScan inner = {0};
-    Scan sub = {s->pipe, s->end, &inner, s->check, s->unknown, UINT32_MAX};
+    Scan sub = {s->pipe, s->end, &inner, s->check, s->unknown, UINT32_MAX, 0, 0};
     u32 reason = RT_FINE;
     const char *path = field->path;
     if (depth > RT_DEPTH_MAX || !keys) return NULL;
@@ -317,6 +341,7 @@ static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
             p = skip(p, s->end, depth);
         } else {
             char *at = items.bytes + items.count * items.stride;
+            sub.wanted = UINT32_MAX;
             inner.value = (RtValue *)(void *)at;
             inner.has = (u8 *)at + 16 * (u64)schema->leaf_count;
             p = item(&sub, keys, p, depth);
@@ -342,27 +367,62 @@ static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
     return p + 1;
 }
 
+/* Both counters of Scan.wanted. */
 static u32 count_wanted(const RtSchema *schema)
 {
     u32 count = 0;
     for (u32 i = 0; i < schema->count; i++) {
         const RtField *field = &schema->fields[i];
         if (!(field->flags & RT_NEEDED)) continue;
-        count += field->type == RT_RECORD ? count_wanted(field->child) : 1;
+        if (field->type == RT_RECORD)
+            count += count_wanted(field->child);
+        else
+            count += field->flags & RT_EARLY ? RT_COUNT_NEEDED + RT_COUNT_EARLY : RT_COUNT_NEEDED;
     }
     return count;
+}
+
+/* Taps show a row of values where a leaf must be there: what could not be read is 0 or empty. */
+static void fill_gaps(RtScan *out, const RtSchema *schema, u32 optional)
+{
+    for (u32 i = 0; i < schema->count; i++) {
+        const RtField *field = &schema->fields[i];
+        u32 may_miss = optional | (field->flags & RT_OPTIONAL);
+        if (!(field->flags & RT_NEEDED)) continue;
+        if (field->type == RT_RECORD) {
+            fill_gaps(out, field->child, may_miss);
+        } else if (!out->has[field->leaf]) {
+            out->value[field->leaf].s = (RtText){NULL, 0};
+            out->has[field->leaf] = !may_miss;
+        }
+    }
+}
+
+/* A record that has ended before its filter could be asked, or that is dropped: what is wrong with
+ * fields that only a kept one needs does not count. */
+static void ask_filter(Scan *s, const RtSchema *schema)
+{
+    RtScan *out = s->out;
+    if (!s->dropped && out->reason && out->reason != RT_BAD_JSON && !s->early_failed)
+        s->dropped = !out->keeps(s->pipe, out->value, out->has);
+    if (!s->dropped) return;
+    out->reason = RT_FINE;
+    out->field = NULL;
+    out->path = NULL;
+    if (s->pipe->watch) fill_gaps(out, schema, 0);
 }
 
 int rt_scan_json(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, const char *p,
                  const char *end, RtScan *scan)
 {
-    Scan s = {pipe, end, scan, check, unknown, UINT32_MAX};
+    Scan s = {pipe, end, scan, check, unknown, UINT32_MAX, 0, 0};
     scan->reason = RT_FINE;
     scan->field = NULL;
     scan->path = NULL;
     memset(scan->has, 0, schema->leaf_count);
-    u32 wanted = check == RT_CHECK_LAZY ? count_wanted(schema) : 0;
-    if (wanted) s.wanted = wanted;
+    u32 wanted = check == RT_CHECK_LAZY ? count_wanted(schema) : 0,
+        early = scan->keeps ? wanted >> 16 : 0;
+    if (wanted) s.wanted = early ? wanted : wanted | 0xffff0000u;
     p = rt_skip_space(p, end);
     p = p < end && *p == '{' ? object(&s, schema, p + 1, 1) : NULL;
     if (!p || rt_skip_space(p, end) < end) {
@@ -370,6 +430,7 @@ int rt_scan_json(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, c
         scan->field = NULL;
         scan->path = NULL;
     }
+    if (early && __builtin_expect(scan->reason || s.dropped, 0)) ask_filter(&s, schema);
     return (int)scan->reason;
 }
 
@@ -378,7 +439,7 @@ const char *rt_scan_list(RtPipe *pipe, const RtSchema *item, u32 items_max, u32 
 {
     u8 has = 0;
     RtScan scan = {.value = ret, .has = &has};
-    Scan s = {pipe, end, &scan, check, unknown, UINT32_MAX};
+    Scan s = {pipe, end, &scan, check, unknown, UINT32_MAX, 0, 0};
     RtField field = {.type = RT_LIST, .bytes_max = items_max, .child = item, .path = ""};
     p = p < end && *p == '[' ? list(&s, &field, p + 1, depth + 1) : NULL;
     return scan.reason ? NULL : p;

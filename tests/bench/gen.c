@@ -1,9 +1,10 @@
 /* tests/bench/gen.c: writes the records of the work item: N lines of about 160 bytes of JSON.
  *
  * 64 machines, 80 % RUN, times 1 ms apart and up to 500 ms out of order; seeded, so every run
- * writes the same bytes.  bench_gen [N] [shuffled | moved | spaced] > records.ndjson
+ * writes the same bytes.  bench_gen [N] [shuffled | moved | spaced | rare] > records.ndjson
  * `shuffled`: the members of every record stand in another order; `moved`, `spaced`: after the
- * first thousand records, all stand in one other order, or with spaces. */
+ * first thousand records, all stand in one other order, or with spaces. `rare`: one in ten is kept,
+ * and what decides it stands first. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +24,13 @@ static uint32_t next_random(void)
 /* One record's members, in the order of the declaration. */
 enum { MEMBERS = 10 };
 
-static void members(char text[MEMBERS][64], long i)
+static void members(char text[MEMBERS][64], long i, int rare)
 {
-    static const char *const states[] = {"RUN", "RUN", "RUN", "RUN",  "RUN",
-                                         "RUN", "RUN", "RUN", "IDLE", "FAULT"};
+    static const char *const usual[] = {"RUN", "RUN", "RUN", "RUN",  "RUN",
+                                        "RUN", "RUN", "RUN", "IDLE", "FAULT"};
+    static const char *const seldom[] = {"IDLE", "IDLE", "IDLE", "IDLE",  "RUN",
+                                         "IDLE", "IDLE", "IDLE", "FAULT", "FAULT"};
+    const char *const *states = rare ? seldom : usual;
     const long start_ms = 36000000; /* 10:00:00 */
     long ms = start_ms + i + (long)(next_random() % 1001) - 500;
     if (ms < start_ms) ms = start_ms;
@@ -51,14 +55,16 @@ int main(int argc, char **argv)
 {
     static char buffer[1 << 20], text[MEMBERS][64];
     static const uint8_t other_order[MEMBERS] = {7, 8, 9, 6, 2, 5, 0, 4, 3, 1};
+    static const uint8_t first_order[MEMBERS] = {0, 6, 3, 1, 2, 4, 5, 7, 8, 9};
     long count = argc > 1 ? strtol(argv[1], NULL, 10) : 2000000;
     const char *how = argc > 2 ? argv[2] : "";
     int shuffled = strcmp(how, "shuffled") == 0, moved = strcmp(how, "moved") == 0;
-    int spaced = strcmp(how, "spaced") == 0;
+    int spaced = strcmp(how, "spaced") == 0, rare = strcmp(how, "rare") == 0;
     (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     for (long i = 0; i < count; i++) {
         uint8_t order[MEMBERS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
-        members(text, i);
+        members(text, i, rare);
+        if (rare) memcpy(order, first_order, sizeof order);
         for (uint32_t k = MEMBERS; shuffled && k-- > 1;) {
             uint32_t other = next_random() % (k + 1);
             uint8_t swap = order[k];

@@ -42,6 +42,17 @@ set -- "$@" "node=node $top/tests/bench/peer_node.js"
 for name in limit_record tutti_lazy tutti_record $engines $peers node; do
     node "$top/tests/bench/compare.js" limit_lazy.out "$name.out"
 done
+echo "bench: one record in ten is kept, which its first three fields decide"
+./bench_gen "$records" rare >rare.ndjson
+./bench_bench "$rounds" rare.ndjson \
+    "tutti_record=$build/tutti run --batch $top/tests/bench/press.tutti" \
+    "tutti_lazy=$build/tutti run --batch $top/tests/bench/press_lazy.tutti" \
+    "interp_record=$build/tutti run --batch --engine interp $top/tests/bench/press.tutti" \
+    "interp_lazy=$build/tutti run --batch --engine interp $top/tests/bench/press_lazy.tutti"
+for name in tutti_lazy interp_record interp_lazy; do
+    node "$top/tests/bench/compare.js" tutti_record.out "$name.out"
+done
+rm -f rare.ndjson
 echo "bench: the same with four times the input (memory must not grow)"
 ./bench_gen $((records * 4)) >records4.ndjson
 ./bench_bench 1 records4.ndjson "limit_lazy=./bench_limit lazy" \

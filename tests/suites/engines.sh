@@ -37,6 +37,13 @@ type Wide = {
 }
 pipeline wide { from stdin as json Wide  into stdout  on error into uns "e" }
 pipeline lazy { from stdin as json Wide check lazy  keep a, s, x  into stdout  on error into uns "e" }
+pipeline dropped {
+  from stdin as json Wide check lazy
+  where (a ?? 0) > 1 and e exists or b exists and b starts_with "x" and xs exists and xs[1] > 2
+  keep a, s, x, ts, any
+  into stdout
+  on error into uns "e"
+}
 pipeline strict { from stdin as json Wide check strict unknown reject  keep a, x  into stdout  on error into uns "e" }
 END
 cat "$top"/tests/fuzz/corpus/scan/* "$top"/tests/fuzz/corpus/json/* "$top"/tests/lang/batch/*.in >"$dir/hostile" 2>/dev/null

@@ -75,13 +75,35 @@ test("layouts are learnt from a sample", () => {
     assert.match(explain(press, "plain"), /the declared order is expected first/);
 });
 
+test("what the first `where` saves the decoder is said, or why it saves nothing", () => {
+    const said = (check, stage) => explain(`type R = { t: time, m: string(8), x: f64, n: i32? }
+pipeline p {
+  from stdin as json R check ${check}
+  time t order 1s
+  ${stage}
+  keep m, x, t
+  into stdout
+  on error drop
+}
+`, "p");
+    assert.match(said("lazy", "where x > 3"), /`where` of line 5 is decided in the decoder: a record that it drops is looked at\s+no further than t and x\n/);
+    assert.match(said("lazy", "where x > 3 where n exists"), /no further than t, x and n\n/);
+    assert.match(said("lazy", "let y = x * 2 where y > 3"), /no further than t and x\n/);
+    assert.match(said("record", "where x > 3"), /saves no decoding: a record that it drops is checked, too;\s+with `check lazy` .* t and x\n/);
+    assert.match(said("lazy", "where delta(x) ?? 0 > 3"), /saves no decoding: it remembers/);
+    assert.match(said("lazy", "where upper(m) == \"A\""), /saves no decoding: it remembers, looks something up, makes a text/);
+    assert.match(said("lazy", "where now() > t and x > 1"), /saves no decoding: it remembers/);
+    assert.match(said("lazy", "where x > 0 or m == \"a\""), /saves no decoding: it reads all that is decoded/);
+    assert.doesNotMatch(said("lazy", "keep m, t, x"), /`where`/);
+});
+
 test("--dump shows the program before and behind each pass", () => {
     const dir = folder();
     const file = dir.file("p.tutti", "type R = { a: f64 }\npipeline p {\n  from stdin as json R\n  let b = a * (2 + 3)\n  into stdout\n  on error drop\n}\n");
     const dump = (what) => tutti(["explain", `--dump=${what}`, file]).out;
     assert.match(dump("lower"), /needs\n/); // what is read is found by the last pass
     assert.match(dump("dead"), /needs a\n/);
-    for (const pass of ["fold", "cse", "dead", "graph"]) assert.ok(dump(pass).length > 0, pass);
+    for (const pass of ["fold", "cse", "dead", "push", "graph"]) assert.ok(dump(pass).length > 0, pass);
     assert.match(dump("c"), /tutti_program/);
     const wrong = tutti(["explain", "--dump=nonsense", file]);
     assert.equal(wrong.code, 2);

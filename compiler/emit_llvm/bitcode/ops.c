@@ -829,6 +829,12 @@ OP bool in_no_end(const char *p)
     return RT_RARE(*p != ',' && *p != '}' && *p != ' ');
 }
 
+/* While somebody watches a wire all of a record is read, to be shown. */
+OP bool in_dropped(RtPipe *pipe, u32 keeps)
+{
+    return !keeps && !pipe->watch;
+}
+
 OP bool in_not_at_end(const char *p, const char *end, u32 lines)
 {
     return RT_RARE(!rt_at_end(p, end, lines));
