@@ -503,6 +503,7 @@ typedef struct AstMapField { /* u: f32 be at holding 40001 scale 0.1 [V] in 0..5
 } AstMapField;
 
 typedef enum AstStepKind {
+    AST_STEP_TABLE,   /* table NAME "file", table NAME { ... } : target, value */
     AST_STEP_IN,      /* in { ... }, in raw "..." : value */
     AST_STEP_CLOCK,   /* clock INSTANT */
     AST_STEP_EXPECT,  /* expect KIND { ... } : target, value */
@@ -514,6 +515,7 @@ typedef struct AstStep {
     AstName
         target; /* EXPECT: uns, file, error, late...; IN: the source it goes to, may be absent */
     AstExpr *value; /* record or string; CLOCK: instant or duration */
+    bool from_file; /* IN, EXPECT: the value names a file; EXPECT without target: of all sinks */
     Span span;
     struct AstStep *next;
 } AstStep;
@@ -550,8 +552,6 @@ typedef struct AstItem {
             Str text; /* what it shows */
             Span text_span;
             AstStep *steps;
-            AstExpr *from_file, *expect_file; /* test P from "x" expect file "y" */
-            AstOption *tables;                /* table NAME "file" */
         } test;
         struct {
             AstConnector from;

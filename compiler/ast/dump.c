@@ -416,13 +416,10 @@ static void dump_options(const AstOption *o, Buf *out)
 static void dump_test(const AstItem *item, Buf *out)
 {
     quoted(out, item->as.test.text);
-    sub(out, "from", item->as.test.from_file);
-    sub(out, "expect", item->as.test.expect_file);
-    dump_options(item->as.test.tables, out);
     for (const AstStep *step = item->as.test.steps; step; step = step->next) {
         buf_printf(out, "\n(step %d", (int)step->kind);
         word(out, step->target.text);
-        sub(out, "value", step->value);
+        sub(out, step->from_file ? "file" : "value", step->value);
         put(out, ")");
     }
 }

@@ -5,6 +5,7 @@
  * or event time, whichever is later, and moves by nothing else, so a test means the same every day.
  * A pipeline whose sources end by themselves is finished behind the last `in` or `clock`. */
 #include "compiler/driver/recheck.h"
+#include "compiler/driver/testfiles.h"
 
 #include "ask/ask.h"
 #include "base/json.h"
@@ -19,7 +20,7 @@ enum { SINKS_MAX = 4096, TEST_ARENA_BYTES = 256 << 20 };
 typedef struct TestRun {
     const NativeSet *set;
     const Native *native;
-    const IrTest *test;
+    const IrTest *test; /* its files read */
     const IrPipeline *pipeline;
     FlowInstance *instance;
     Arena *arena;
@@ -27,6 +28,7 @@ typedef struct TestRun {
      */
     uint64_t *taken;
     int64_t clock_ns;
+    bool update; /* files of wanted rows are written, not compared */
     uint32_t failures;
 } TestRun;
 
@@ -243,6 +245,114 @@ static void expect_nothing(TestRun *t, const IrTestStep *step)
     }
 }
 
+/* ---- files of rows ---- */
+
+static Str sink_name(const TestRun *t, uint32_t sink)
+{
+    uint32_t count = t->pipeline->sink_count;
+    if (sink >= count) return sink == count ? STR("error") : STR("late");
+    const IrSink *ir = &t->pipeline->sinks[sink];
+    if (!ir->address.len) return ir->kind;
+    return arena_printf(t->arena, "%.*s %.*s", STR_ARG(ir->kind), STR_ARG(ir->address));
+}
+
+/* The only sink of `into`: its rows stand in the file as it writes them. */
+static bool is_alone(const TestRun *t, uint32_t sink)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < t->pipeline->sink_count; i++)
+        count += ir_sink_port(t->pipeline, i) == PORT_OUT;
+    return count == 1 && sink < t->pipeline->sink_count &&
+           ir_sink_port(t->pipeline, sink) == PORT_OUT;
+}
+
+static void put_wrapped(const TestRun *t, uint32_t sink, Str row, Buf *out)
+{
+    JsonOut json;
+    json_out_init(&json, out);
+    json_begin_object(&json);
+    json_field_str(&json, "sink", sink_name(t, sink));
+    json_key(&json, "row");
+    bool dead = sink >= t->pipeline->sink_count;
+    if (dead || t->pipeline->sinks[sink].format == FORMAT_JSON)
+        json_put_raw(&json, row);
+    else
+        json_put_str(&json, row);
+    json_end(&json);
+}
+
+/* The rows of a sink that nobody has expected yet; from now on they are. */
+static void put_rows(TestRun *t, uint32_t sink, bool wrapped, Buf *out)
+{
+    bool is_csv = sink < t->pipeline->sink_count && t->pipeline->sinks[sink].format == FORMAT_CSV;
+    if (is_csv && !wrapped && !t->taken[sink]) {
+        const RtSchema *schema = flow_info(t->instance)->sinks[sink].schema;
+        for (uint32_t i = 0; schema && i < schema->count; i++)
+            buf_printf(out, "%s%s", i ? "," : "", schema->fields[i].name);
+        buf_char(out, '\n');
+    }
+    for (; has_row(t, sink, t->taken[sink]); t->taken[sink]++) {
+        Str row = row_text(t, sink, t->taken[sink]);
+        if (wrapped)
+            put_wrapped(t, sink, row, out);
+        else
+            buf_str(out, row);
+        buf_char(out, '\n');
+    }
+}
+
+static void put_all_rows(TestRun *t, const IrTestStep *step, Buf *out)
+{
+    uint32_t dead = t->pipeline->sink_count;
+    for (uint32_t i = 0; i < step->sink_count; i++) put_rows(t, step->sinks[i], false, out);
+    if (step->sink_count || step->on != EXPECT_SINK) {
+        if (step->on != EXPECT_SINK) put_rows(t, dead + (step->on == EXPECT_LATE), false, out);
+        return;
+    }
+    for (uint32_t s = 0; s <= dead + 1; s++) put_rows(t, s, !is_alone(t, s), out);
+}
+
+static Str next_line(Str *text)
+{
+    ptrdiff_t end = str_find_char(*text, '\n');
+    Str line = end < 0 ? *text : str_slice(text->ptr, (size_t)end);
+    *text = str_skip(*text, end < 0 ? text->len : (size_t)end + 1);
+    return line;
+}
+
+static void compare_lines(TestRun *t, const IrTestStep *step, Str want, Str got)
+{
+    for (uint32_t number = 1; want.len || got.len; number++) {
+        bool no_more = !want.len, none = !got.len;
+        Str line = next_line(&want), row = next_line(&got);
+        if (!no_more && !none && str_eq(line, row)) continue;
+        failing(t, step->span);
+        (void)printf("  %.*s line %u:\n  want %.*s\n  got  %.*s\n", STR_ARG(step->text), number,
+                     STR_ARG(no_more ? STR("nothing more") : line),
+                     STR_ARG(none ? STR("nothing more") : row));
+        return;
+    }
+}
+
+static void expect_file(TestRun *t, const IrTestStep *step)
+{
+    AUTO_BUF Buf got, want;
+    Diag diag = {0};
+    buf_init(&got, TEST_FILE_BYTES);
+    buf_init(&want, TEST_FILE_BYTES);
+    put_all_rows(t, step, &got);
+    Status st = buf_status(&got);
+    if (st) st = diag_set(&diag, st, "these rows are more than %d MiB", TEST_FILE_BYTES >> 20);
+    if (!st && t->update) st = test_file_write(step->text, buf_view(&got), &diag);
+    if (!st && !t->update) st = test_file_read(step->text, &want, &diag);
+    if (st) {
+        failing(t, step->span);
+        (void)printf("  %s\n", diag.text);
+    } else if (!t->update) {
+        compare_lines(t, step, buf_view(&want), buf_view(&got));
+    }
+}
+
 /* A record, copied to where the padding is. The first record of all sets the clock. */
 static void feed(TestRun *t, const IrTestStep *step)
 {
@@ -280,20 +390,37 @@ static void steps(TestRun *t)
             flow_clock(t->instance, step->clock_ns);
             input = true;
             break;
+        case STEP_IN_FILE: break; /* they are STEP_INs by now */
         case STEP_EXPECT: expect(t, step); break;
+        case STEP_EXPECT_FILE: expect_file(t, step); break;
         case STEP_NOTHING: expect_nothing(t, step); break;
         }
         if (input && t->pipeline->bounded && last_input(t->test, i)) flow_finish(t->instance);
     }
 }
 
+/* A file that cannot be read fails its test, no more. */
+static bool read_files(TestRun *t, IrTest *with_files, FlowHost *host)
+{
+    Diag diag = {0};
+    if (!test_files(t->native->ir, t->test, t->arena, with_files, &host->tables, &diag)) {
+        t->test = with_files;
+        return true;
+    }
+    failing(t, t->test->span);
+    (void)printf("  %s\n", diag.text);
+    return false;
+}
+
 MUST static Status run_test(const NativeSet *set, const Native *native, const IrTest *test,
-                            bool *ret_passed, Diag *diag)
+                            bool update, bool *ret_passed, Diag *diag)
 {
     FlowLimits limits = {.out_bytes = 64 << 20};
+    IrTest with_files;
     TestRun t = {.set = set,
                  .native = native,
                  .test = test,
+                 .update = update,
                  .pipeline = &native->ir->pipelines[test->pipeline],
                  .clock_ns = INT64_MIN};
     if (t.pipeline->sink_count >= SINKS_MAX) return diag_set(diag, ST_LIMIT, "too many sinks");
@@ -302,9 +429,11 @@ MUST static Status run_test(const NativeSet *set, const Native *native, const Ir
     Asker *asker = NULL;
     Status st = t.taken ? asker_new(NULL, NULL, NULL, &asker) : ST_NO_MEMORY;
     FlowHost host = {.ask = asker_ask, .ask_ctx = asker};
-    st = st ? diag_set(diag, st, "out of memory")
-            : flow_instance_new(native->program, test->pipeline, &limits, &host, &t.instance, diag);
-    if (!st) steps(&t);
+    if (st) st = diag_set(diag, st, "out of memory");
+    if (!st && read_files(&t, &with_files, &host)) {
+        st = flow_instance_new(native->program, test->pipeline, &limits, &host, &t.instance, diag);
+        if (!st) steps(&t);
+    }
     *ret_passed = !st && !t.failures;
     flow_instance_free(t.instance);
     asker_free(asker);
@@ -312,7 +441,8 @@ MUST static Status run_test(const NativeSet *set, const Native *native, const Ir
     return st;
 }
 
-static int run_all(const Command *self, NativeSet *set, const char *only, uint64_t seed)
+static int run_all(const Command *self, NativeSet *set, const char *only, uint64_t seed,
+                   bool update)
 {
     unsigned passed = 0, failed = 0;
     Diag diag = {0};
@@ -325,7 +455,7 @@ static int run_all(const Command *self, NativeSet *set, const char *only, uint64
             const IrTest *test = &native->ir->tests[k];
             bool ok = false;
             if (only && str_find(test->text, str_from(only)) < 0) continue;
-            st = run_test(set, native, test, &ok, &diag);
+            st = run_test(set, native, test, update, &ok, &diag);
             passed += ok;
             failed += !ok;
         }
@@ -347,6 +477,7 @@ int cmd_test(const Command *self, int argc, char **argv)
     Diag diag = {0};
     const char *only = NULL;
     uint64_t seed = 1;
+    bool update = false;
     int code = -1, paths = 0;
     Status st = native_open(&set, &diag);
     set.soon = true;
@@ -356,6 +487,8 @@ int cmd_test(const Command *self, int argc, char **argv)
             only = argv[++i];
         else if (strcmp(argv[i], "--seed") == 0 && value)
             seed = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--update") == 0)
+            update = true;
         else if (strcmp(argv[i], "--json") == 0)
             set.front.json = true;
         else if (strcmp(argv[i], "--cache") == 0 && value)
@@ -374,7 +507,7 @@ int cmd_test(const Command *self, int argc, char **argv)
     else if (code < 0 && !paths)
         code = driver_usage(self, "name a file or a folder");
     else if (code < 0)
-        code = run_all(self, &set, only, seed);
+        code = run_all(self, &set, only, seed, update);
     native_close(&set);
     return code;
 }

@@ -2,6 +2,7 @@
 #include "compiler/driver/recheck.h"
 
 #include "ask/ask.h"
+#include "compiler/driver/testfiles.h"
 #include "compiler/emit_c/cc.h"
 
 #include <stdio.h>
@@ -28,8 +29,10 @@ typedef struct Again {
     NativeSet *set;
     const Native *native;
     const IrRepeat *check;
-    const IrTest *test;
+    const IrTest *test; /* its files read */
     const IrPipeline *pipeline;
+    const FlowTable *tables;
+    IrTest with_files;
     Arena *arena;
     Asker *asker;
     Input *inputs;
@@ -145,7 +148,7 @@ static Status host_ask(void *ctx, const RtAskInfo *ask, const RtValue *values, c
 MUST static Status start(Run *r, Diag *diag)
 {
     FlowLimits limits = {.out_bytes = 64 << 20};
-    FlowHost host = {.ask = host_ask, .ask_ctx = r->a->asker};
+    FlowHost host = {.ask = host_ask, .ask_ctx = r->a->asker, .tables = r->a->tables};
     return flow_instance_new(r->plan->program, r->a->test->pipeline, &limits, &host, &r->instance,
                              diag);
 }
@@ -407,6 +410,9 @@ MUST static Status prepare(Again *a, Diag *diag)
     a->arena = arena_new(64 << 10, RECHECK_BYTES);
     a->log_count = a->pipeline->sink_count + 1;
     if (!a->arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    Status st = test_files(a->native->ir, a->test, a->arena, &a->with_files, &a->tables, diag);
+    if (st) return st;
+    a->test = &a->with_files;
     a->inputs = arena_many(a->arena, Input, a->test->step_count + 1u);
     a->want = arena_many(a->arena, Buf, a->log_count);
     a->want_ends = arena_many(a->arena, size_t, (a->test->step_count + 1u) * a->log_count);
@@ -417,7 +423,7 @@ MUST static Status prepare(Again *a, Diag *diag)
         if (step->kind != STEP_IN && step->kind != STEP_CLOCK) continue;
         a->inputs[a->count++].step = step;
     }
-    Status st = asker_new(NULL, NULL, NULL, &a->asker);
+    st = asker_new(NULL, NULL, NULL, &a->asker);
     return st ? diag_set(diag, st, "out of memory") : ST_OK;
 }
 

@@ -40,6 +40,16 @@ bool ir_is_scalar_item(const IrProgram *program, uint32_t schema)
     return s->count == 1 && s->fields[0].name.len == 0;
 }
 
+IrPort ir_sink_port(const IrPipeline *p, uint32_t sink)
+{
+    for (uint32_t i = 0; i < p->error_sink_count; i++)
+        if (p->error_sinks[i] == sink) return PORT_ERROR;
+    for (uint32_t i = 0; i < p->wire_count; i++)
+        if (p->wires[i].port == PORT_LATE && p->wires[i].to == p->sinks[sink].node)
+            return PORT_LATE;
+    return PORT_OUT;
+}
+
 uint32_t ir_main_sources(const IrPipeline *pipeline)
 {
     uint32_t count = 0;

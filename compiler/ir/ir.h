@@ -458,7 +458,14 @@ typedef struct IrTable {
 } IrTable;
 
 /* `test NAME "..." { ... }`: steps in order; the bytes of an `in` are what the source would get. */
-typedef enum IrStepKind { STEP_IN, STEP_CLOCK, STEP_EXPECT, STEP_NOTHING } IrStepKind;
+typedef enum IrStepKind {
+    STEP_IN,
+    STEP_IN_FILE, /* each line of a file; who runs the test makes STEP_INs of it */
+    STEP_CLOCK,
+    STEP_EXPECT,
+    STEP_EXPECT_FILE, /* all rows that are left, of these sinks, or of all when there are none */
+    STEP_NOTHING
+} IrStepKind;
 typedef enum IrExpectOn { EXPECT_SINK, EXPECT_LATE, EXPECT_ERROR } IrExpectOn;
 
 typedef struct IrExpectField {
@@ -474,7 +481,8 @@ typedef struct IrExpectField {
 
 typedef struct IrTestStep {
     IrStepKind kind;
-    Str text;         /* IN: the record; EXPECT: the whole row, when field_count is 0 */
+    /* IN: the record; EXPECT: the whole row, when field_count is 0; FILE: the path */
+    Str text;
     bool as_json;     /* IN: text is JSON, and the record one in a format of bytes */
     uint32_t source;  /* IN */
     int64_t clock_ns; /* CLOCK: the wall clock from here on */
@@ -485,9 +493,17 @@ typedef struct IrTestStep {
     Span span;
 } IrTestStep;
 
+/* What a table holds in a test: another file, or lines of csv. */
+typedef struct IrTestTable {
+    uint32_t table;
+    Str path, text; /* the path is empty when the text counts */
+} IrTestTable;
+
 typedef struct IrTest {
     Str text; /* what it shows */
     uint32_t pipeline;
+    IrTestTable *tables;
+    uint32_t table_count;
     IrTestStep *steps;
     uint32_t step_count;
     Span span;
@@ -557,6 +573,8 @@ const char *ir_type_name(IrType type);
 /* Items of this schema are single values: its one field has no name. */
 bool ir_is_scalar_item(const IrProgram *program, uint32_t schema);
 const char *ir_mem_kind(IrMemKind kind); /* the word of the language */
+/* The port whose records a sink takes: `into`, `on error into`, `on late into`. */
+IrPort ir_sink_port(const IrPipeline *pipeline, uint32_t sink);
 /* Sources of the main stream; others feed joins. */
 uint32_t ir_main_sources(const IrPipeline *pipeline);
 /* All leaves of a schema, nested records flattened in field order. */

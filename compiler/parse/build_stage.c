@@ -529,6 +529,41 @@ AstItem *parse__item(Parser *p, AstItemKind kind, ParseToken word, ParseToken *n
     return item;
 }
 
+AstStep *parse__step(Parser *p, AstStepKind kind, ParseToken word, ParseToken *target,
+                     AstExpr *value)
+{
+    AstStep *step = NEW(p, AstStep);
+    step->kind = kind;
+    if (target) step->target = parse__name(*target);
+    step->value = value;
+    step->span = parse__from(p, word.span);
+    return step;
+}
+
+AstStep *parse__file_step(Parser *p, AstStepKind kind, ParseToken word, ParseToken *target,
+                          AstExpr *path)
+{
+    AstStep *step = parse__step(p, kind, word, target, path);
+    step->from_file = true;
+    return step;
+}
+
+AstItem *parse__test_of_files(Parser *p, ParseToken word, ParseToken name, AstExpr *in,
+                              StepList tables, AstExpr *out)
+{
+    AstItem *item = parse__item(p, AST_ITEM_TEST, word, &name);
+    AstStep *feed = parse__file_step(p, AST_STEP_IN, word, NULL, in);
+    AstStep *want = parse__file_step(p, AST_STEP_EXPECT, word, NULL, out);
+    feed->span = in->span;
+    want->span = out->span;
+    (void)ast_string_text(in, &item->as.test.text);
+    item->as.test.text_span = in->span;
+    LIST_ADD(tables, feed);
+    LIST_ADD(tables, want);
+    item->as.test.steps = tables.first;
+    return item;
+}
+
 void parse__connection(Parser *p, AstItem *item, AstConnector to)
 {
     (void)p;

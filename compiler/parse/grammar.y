@@ -102,10 +102,7 @@ item(A) ::= TEST(K) ID(N) STR(X) LBRACE steps(S) RBRACE. {
 }
 item(A) ::= TEST(K) ID(N) FROM string(F) testtables(T) EXPECT ID(W) string(E). {
     parse__expect_word(p, W, "file");
-    A = parse__item(p, AST_ITEM_TEST, K, &N);
-    A->as.test.from_file = F;
-    A->as.test.expect_file = E;
-    A->as.test.tables = T.first;
+    A = parse__test_of_files(p, K, N, F, T, E);
 }
 item(A) ::= TABLE(K) ID(N) FROM connector(C) reload(R) COLON type(T). {
     A = parse__table(p, K, N, C, R, T);
@@ -155,14 +152,11 @@ words(A) ::= words(A) ID(N). {
 }
 words(A) ::= words(A) COMMA.
 
-%type testtables {OptionList}
-testtables(A) ::= . { A = (OptionList){0}; }
+%type testtables {StepList}
+testtables(A) ::= . { A = (StepList){0}; }
 testtables(A) ::= testtables(A) TABLE(K) ID(N) string(F). {
-    AstOption *node = NEW(p, AstOption);
-    node->name = parse__name(N);
-    node->value = F;
-    node->span = parse__from(p, K.span);
-    LIST_ADD(A, node);
+    AstStep *step = parse__step(p, AST_STEP_TABLE, K, &N, F);
+    LIST_ADD(A, step);
 }
 %type reload {bool}
 reload(A) ::= . { A = false; }
@@ -660,37 +654,19 @@ arm(A) ::= ARM_KEEP(K) picks(L) FAT stages(S). {
 steps(A) ::= . { A = (StepList){0}; }
 steps(A) ::= steps(A) step(B). { if (B) LIST_ADD(A, B); }
 step(A) ::= error. { A = NULL; p->broken = p->item_broken = true; }
-step(A) ::= IN(K) given(V). {
-    A = NEW(p, AstStep);
-    A->kind = AST_STEP_IN;
-    A->value = V;
-    A->span = parse__from(p, K.span);
-}
-step(A) ::= IN(K) ID(T) given(V). {
-    A = NEW(p, AstStep);
-    A->kind = AST_STEP_IN;
-    A->target = parse__name(T);
-    A->value = V;
-    A->span = parse__from(p, K.span);
-}
-step(A) ::= CLOCK(K) bound(V). {
-    A = NEW(p, AstStep);
-    A->kind = AST_STEP_CLOCK;
-    A->value = V;
-    A->span = parse__from(p, K.span);
-}
-step(A) ::= EXPECT(K) ID(T) given(V). {
-    A = NEW(p, AstStep);
-    A->kind = AST_STEP_EXPECT;
-    A->target = parse__name(T);
-    A->value = V;
-    A->span = parse__from(p, K.span);
+step(A) ::= IN(K) given(V). { A = parse__step(p, AST_STEP_IN, K, NULL, V); }
+step(A) ::= IN(K) ID(T) given(V). { A = parse__step(p, AST_STEP_IN, K, &T, V); }
+step(A) ::= IN(K) FROM string(F). { A = parse__file_step(p, AST_STEP_IN, K, NULL, F); }
+step(A) ::= IN(K) ID(T) FROM string(F). { A = parse__file_step(p, AST_STEP_IN, K, &T, F); }
+step(A) ::= TABLE(K) ID(T) given(V). { A = parse__step(p, AST_STEP_TABLE, K, &T, V); }
+step(A) ::= CLOCK(K) bound(V). { A = parse__step(p, AST_STEP_CLOCK, K, NULL, V); }
+step(A) ::= EXPECT(K) ID(T) given(V). { A = parse__step(p, AST_STEP_EXPECT, K, &T, V); }
+step(A) ::= EXPECT(K) ID(T) FROM string(F). {
+    A = parse__file_step(p, AST_STEP_EXPECT, K, &T, F);
 }
 step(A) ::= EXPECT(K) ID(T) ELSE. {
     parse__expect_word(p, T, "nothing");
-    A = NEW(p, AstStep);
-    A->kind = AST_STEP_NOTHING;
-    A->span = parse__from(p, K.span);
+    A = parse__step(p, AST_STEP_NOTHING, K, NULL, NULL);
 }
 given(A) ::= record(A).
 given(A) ::= string(A).

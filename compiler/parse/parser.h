@@ -183,6 +183,14 @@ void parse__expect_word(Parser *p, ParseToken word, const char *wanted);
 AstItem *parse__item(Parser *p, AstItemKind kind, ParseToken word, ParseToken *name);
 AstItem *parse__table(Parser *p, ParseToken word, ParseToken name, AstConnector from, bool reload,
                       AstType *type);
+/* A step of a test; `target` NULL: none. A file step's value is the path of a file. */
+AstStep *parse__step(Parser *p, AstStepKind kind, ParseToken word, ParseToken *target,
+                     AstExpr *value);
+AstStep *parse__file_step(Parser *p, AstStepKind kind, ParseToken word, ParseToken *target,
+                          AstExpr *path);
+/* `test P from "x" table T "y" expect file "z"`: the steps that it stands for. */
+AstItem *parse__test_of_files(Parser *p, ParseToken word, ParseToken name, AstExpr *in,
+                              StepList tables, AstExpr *out);
 void parse__connection(Parser *p, AstItem *item, AstConnector to);
 AstMapField *parse__map_field(Parser *p, ParseToken name, ParseToken type, AtomList atoms,
                               TypeDetail detail, bool optional);

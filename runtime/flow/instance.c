@@ -97,7 +97,9 @@ MUST static Status tables_open(FlowInstance *instance, Diag *diag)
     Status st = ST_OK;
     for (u32 i = 0; !st && i < pipe->info->table_count; i++) {
         u32 at = pipe->info->tables[i];
-        st = rt_table_new(pipe, &program->tables[at], &pipe->tables[at], diag);
+        const FlowTable *other = instance->host.tables ? &instance->host.tables[at] : NULL;
+        if (other && !other->replaced) other = NULL;
+        st = rt_table_new(pipe, &program->tables[at], other, &pipe->tables[at], diag);
     }
     return st;
 }

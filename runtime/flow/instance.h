@@ -28,6 +28,13 @@ typedef struct FlowLimits {
 typedef Status FlowAskFn(void *ctx, const RtAskInfo *ask, const RtValue *values, const u8 *has,
                          u32 count, Buf *out, Diag *diag);
 
+/* Where the rows of a table stand instead of its own file. */
+typedef struct FlowTable {
+    bool replaced;
+    const char *path; /* NULL: the text, lines of csv, which must outlive the instance */
+    Str text;
+} FlowTable;
+
 typedef struct FlowHost {
     /* Takes what is in the sink's buffer (flow_out + flow_out_clear). NULL: buffers grow to
      * 16 x out_bytes and rows beyond are counted as errors. */
@@ -42,6 +49,7 @@ typedef struct FlowHost {
                        u32 count);
     Status (*ask_end)(void *ctx, void *question, Buf *out, Diag *diag);
     void *(*ask_first)(void *ctx);
+    const FlowTable *tables; /* one for each of the program, or NULL; for tests */
 } FlowHost;
 
 /* Opens a .so made by emit_c and checks its ABI. ST_UNSUPPORTED: made for another ABI. */

@@ -28,6 +28,8 @@ typedef struct Rows {
 
 struct RtTable {
     const RtTableInfo *info;
+    const char *path; /* of its file */
+    Str text;         /* the rows themselves, when there is no file (path NULL) */
     u8 key_type;
     Rows rows;
     struct stat seen; /* of the file the rows came from */
@@ -126,21 +128,22 @@ MUST static Status add_row(RtPipe *pipe, const RtTable *table, Rows *rows, RtCsv
     u8 has[RT_LEAVES_MAX];
     RtScan scan = {.value = values, .has = has};
     const RtTableInfo *info = table->info;
+    const char *from = table->path ? table->path : "its rows,";
     u64 slot;
     pipe->scratch_len = 0;
     int why = rt_csv_line(pipe, csv, info->schema, line.ptr, line.ptr + line.len, &scan);
     if (why < 0) return ST_OK; /* the header */
     if (why)
-        return diag_set(diag, ST_INVALID, "table %s: %s line %llu: %s%s%s", info->name, info->path,
+        return diag_set(diag, ST_INVALID, "table %s: %s line %llu: %s%s%s", info->name, from,
                         (unsigned long long)number, rt_reason_names[scan.reason],
                         scan.path ? " in " : "", scan.path ? scan.path : "");
     if (rows->count == TABLE_ROWS_MAX)
-        return diag_set(diag, ST_LIMIT, "table %s: %s has more than %d rows", info->name,
-                        info->path, TABLE_ROWS_MAX);
+        return diag_set(diag, ST_LIMIT, "table %s: %s has more than %d rows", info->name, from,
+                        TABLE_ROWS_MAX);
     if (!grow(table, rows)) return diag_set(diag, ST_NO_MEMORY, "table %s", info->name);
     if (find(table, rows, &values[info->key], &slot) >= 0)
         return diag_set(diag, ST_INVALID, "table %s: %s line %llu: the key stands there twice",
-                        info->name, info->path, (unsigned long long)number);
+                        info->name, from, (unsigned long long)number);
     char *item = copy_item(rows->arena, info->schema, values, has);
     if (!item) return diag_set(diag, ST_LIMIT, "table %s is too large", info->name);
     rows->list[rows->count++] = item;
@@ -165,35 +168,40 @@ MUST static Status read_rows(RtPipe *pipe, const RtTable *table, Str text, Rows 
     return st;
 }
 
-MUST static Status read_file(const RtTableInfo *info, Buf *out, struct stat *ret_stat, Diag *diag)
+MUST static Status read_file(const RtTable *table, Buf *out, struct stat *ret_stat, Diag *diag)
 {
-    int fd = open(info->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return diag_errno(diag, errno, "table %s: %s", info->name, info->path);
-    Status st = fstat(fd, ret_stat) ? diag_errno(diag, errno, "%s", info->path) : ST_OK;
+    const char *name = table->info->name, *path = table->path;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return diag_errno(diag, errno, "table %s: %s", name, path);
+    Status st = fstat(fd, ret_stat) ? diag_errno(diag, errno, "%s", path) : ST_OK;
     ssize_t n = 1;
     while (!st && n) {
         char *room = buf_reserve(out, 64 << 10);
         n = room ? read(fd, room, 64 << 10) : 0;
         if (!room)
-            st = diag_set(diag, ST_LIMIT, "table %s: %s is larger than %d MiB", info->name,
-                          info->path, TABLE_BYTES_MAX >> 20);
-        if (n < 0 && errno != EINTR)
-            st = diag_errno(diag, errno, "table %s: %s", info->name, info->path);
+            st = diag_set(diag, ST_LIMIT, "table %s: %s is larger than %d MiB", name, path,
+                          TABLE_BYTES_MAX >> 20);
+        if (n < 0 && errno != EINTR) st = diag_errno(diag, errno, "table %s: %s", name, path);
         if (n > 0) out->len += (size_t)n;
     }
     close(fd);
-    if (!st && !buf_reserve(out, RT_PAD_BYTES)) st = diag_set(diag, ST_LIMIT, "%s", info->path);
-    if (!st) memset(out->ptr + out->len, 0, RT_PAD_BYTES);
     return st;
 }
 
 MUST static Status load(RtPipe *pipe, RtTable *table, Diag *diag)
 {
     AUTO_BUF Buf text;
-    struct stat seen;
+    struct stat seen = {0};
     Rows fresh = {0};
     buf_init(&text, TABLE_BYTES_MAX + (128 << 10));
-    Status st = read_file(table->info, &text, &seen, diag);
+    Status st = ST_OK;
+    if (table->path)
+        st = read_file(table, &text, &seen, diag);
+    else
+        buf_str(&text, table->text);
+    if (!st && !buf_reserve(&text, RT_PAD_BYTES))
+        st = diag_set(diag, ST_LIMIT, "table %s is too large", table->info->name);
+    if (!st) memset(text.ptr + text.len, 0, RT_PAD_BYTES);
     if (!st) st = read_rows(pipe, table, buf_view(&text), &fresh, diag);
     if (st) {
         rows_done(&fresh);
@@ -205,11 +213,14 @@ MUST static Status load(RtPipe *pipe, RtTable *table, Diag *diag)
     return ST_OK;
 }
 
-Status rt_table_new(RtPipe *pipe, const RtTableInfo *info, RtTable **ret_table, Diag *diag)
+Status rt_table_new(RtPipe *pipe, const RtTableInfo *info, const FlowTable *other,
+                    RtTable **ret_table, Diag *diag)
 {
     RtTable *table = mem_zalloc(1, sizeof *table);
     if (!table) return diag_set(diag, ST_NO_MEMORY, "table %s", info->name);
     table->info = info;
+    table->path = other ? other->path : info->path;
+    if (other) table->text = other->text;
     table->key_type = leaf_field(info->schema, info->key)->type;
     Status st = load(pipe, table, diag);
     if (st) {
@@ -231,9 +242,9 @@ Status rt_table_look(RtPipe *pipe, RtTable *table, Diag *diag)
 {
     struct stat now;
     const struct stat *old = &table->seen;
-    if (!table->info->reload) return ST_OK;
-    if (stat(table->info->path, &now))
-        return diag_errno(diag, errno, "table %s: %s", table->info->name, table->info->path);
+    if (!table->info->reload || !table->path) return ST_OK;
+    if (stat(table->path, &now))
+        return diag_errno(diag, errno, "table %s: %s", table->info->name, table->path);
     bool same = now.st_ino == old->st_ino && now.st_dev == old->st_dev &&
                 now.st_size == old->st_size && now.st_mtim.tv_sec == old->st_mtim.tv_sec &&
                 now.st_mtim.tv_nsec == old->st_mtim.tv_nsec;

@@ -8,7 +8,7 @@
 #define TUTTI_FLOW_TABLE_H
 
 #include "base/status.h"
-#include "flow/abi.h"
+#include "flow/instance.h"
 
 typedef struct RtTable RtTable;
 
@@ -18,7 +18,9 @@ enum {
     TABLE_LOOK_NS = 1000000000
 };
 
-MUST Status rt_table_new(RtPipe *pipe, const RtTableInfo *info, RtTable **ret_table, Diag *diag);
+/* `other`: where the rows stand instead of the table's own file; or NULL. */
+MUST Status rt_table_new(RtPipe *pipe, const RtTableInfo *info, const FlowTable *other,
+                         RtTable **ret_table, Diag *diag);
 void rt_table_free(RtTable *table); /* accepts NULL */
 /* Reads the file again when it is another one than before. ST_OK also when nothing changed. */
 MUST Status rt_table_look(RtPipe *pipe, RtTable *table, Diag *diag);
