@@ -5,16 +5,14 @@
  * works on that. */
 #include "compiler/emit_c/emit_int.h"
 
+#include "compiler/ir/facts.h"
 #include "compiler/layout/layout.h"
 
 #include <inttypes.h>
 
-/* The first source of the group at hand: all have one format and one type. */
 static const IrSource *group_source(const Emit *e)
 {
-    const IrSource *s = e->pipeline->sources;
-    while (s->group != e->group) s++;
-    return s;
+    return ir_group_source(e->pipeline, e->group);
 }
 
 bool emit_group(Emit *e, uint32_t stage)
@@ -28,6 +26,15 @@ bool emit_group(Emit *e, uint32_t stage)
     }
     layout_needed(s, group_source(e)->check, e->needed, e->leaf_count);
     return true;
+}
+
+/* How much of the record, and where it stands. */
+static void looked_at(Emit *e, const IrSource *s)
+{
+    if (ir_group_mixed(e->pipeline, e->group))
+        emit_f(e, "from->check, from->reject, p, stop, &scan);\n");
+    else
+        emit_f(e, "%d, %d, p, stop, &scan);\n", (int)s->check, s->unknown == UNKNOWN_REJECT);
 }
 
 static void any_order(Emit *e, IrFormat format)
@@ -50,14 +57,13 @@ static void any_order(Emit *e, IrFormat format)
         break;
     case FORMAT_MSGPACK:
     case FORMAT_CBOR:
-        emit_f(e,
-               "rt->scan_bytes(pipe, %d, &schema_in_%" PRIu32 "_%" PRIu32
-               "_0, %d, %d, p, stop, &scan);\n",
-               (int)format, e->index, depth, (int)s->check, s->unknown == UNKNOWN_REJECT);
+        emit_f(e, "rt->scan_bytes(pipe, %d, &schema_in_%" PRIu32 "_%" PRIu32 "_0, ", (int)format,
+               e->index, depth);
+        looked_at(e, s);
         break;
     default:
-        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, %d, %d, p, stop, &scan);\n",
-               e->index, depth, (int)s->check, s->unknown == UNKNOWN_REJECT);
+        emit_f(e, "rt->scan(pipe, &schema_in_%" PRIu32 "_%" PRIu32 "_0, ", e->index, depth);
+        looked_at(e, s);
     }
     if (format == FORMAT_CSV)
         emit_f(e, "        if (why < 0) { p = next; continue; } /* the header */\n");
@@ -78,7 +84,9 @@ static void any_order(Emit *e, IrFormat format)
  * byte looked at, or NULL. */
 static void try_layouts(Emit *e, uint32_t count)
 {
-    static const char worth[] = "RT_LIKELY(misses < 32 || misses % 16 == 0)";
+    const char *worth = ir_group_mixed(e->pipeline, e->group)
+                            ? "!from->differs && RT_LIKELY(misses < 32 || misses % 16 == 0)"
+                            : "RT_LIKELY(misses < 32 || misses % 16 == 0)";
     emit_f(e, "        next = 0;\n");
     if (count == 1) {
         emit_f(e,
@@ -113,6 +121,8 @@ static void begin(Emit *e)
            "    RtValue v[%" PRIu32 "], wide[%" PRIu32 "];\n    u8 h[%" PRIu32 "], there[%" PRIu32
            "];\n    u64 bet[%" PRIu32 "] = {0};\n",
            e->index, e->group, leaves, leaves, leaves, leaves, e->bets + 1);
+    if (ir_group_mixed(e->pipeline, e->group))
+        emit_f(e, "    const RtSourceInfo *const from = &pipe->info->sources[source];\n");
     emit_f(
         e,
         "    pipe->received_ns = batch->received_ns; pipe->ack = 0;\n"
@@ -174,7 +184,9 @@ void emit_feed(Emit *e, uint32_t stage, Str sample)
     if (!ir_format_is_bytes(source->format)) emit_f(e, " - (stop > p && stop[-1] == '\\r')");
     emit_f(e, ";\n");
     any_order(e, source->format);
-    if (json && !e->group) emit_f(e, "        misses++;\n        rt->missed(pipe);\n");
+    if (json && !e->group)
+        emit_f(e, "        %smisses++, rt->missed(pipe);\n",
+               ir_group_mixed(e->pipeline, e->group) ? "if (!from->differs) " : "");
     emit_f(e,
            "        }\n        stage_%" PRIu32 "_%" PRIu32 "(pipe, v, h%s);\n        p = next;\n",
            e->index, stage, stage ? "" : ", source");

@@ -231,7 +231,7 @@ static void opaque_value(Emit *e, const LayoutItem *it)
 /* A list takes what the any-order scanner takes. */
 static void list_value(Emit *e, const LayoutItem *it, const IrField *field)
 {
-    const IrSource *s = &e->pipeline->sources[0];
+    const IrSource *s = ir_group_source(e->pipeline, 0);
     emit_f(e,
            "    p = rt->scan_list(pipe, &schema_%" PRIu32 ", %" PRIu32
            ", %d, %d, p, rt_line_end(p, end), %" PRIu32 ", &v[%" PRIu32
@@ -286,7 +286,7 @@ static void ask(Emit *e, const LayoutItem *it)
 static void decoder(Emit *e, const Layout *layout, uint32_t number)
 {
     uint32_t count =
-        layout_looked_at(layout, e->pipeline->sources[0].check, e->needed, e->leaf_count);
+        layout_looked_at(layout, ir_group_source(e->pipeline, 0)->check, e->needed, e->leaf_count);
     if (layout->votes)
         emit_f(e, "/* %" PRIu32 " sample records looked like this; 0 = another layout */\n",
                layout->votes);
@@ -316,8 +316,8 @@ static void decoder(Emit *e, const Layout *layout, uint32_t number)
 uint32_t emit_layouts(Emit *e, Str sample)
 {
     LayoutList layouts;
-    if (layout_learn(e->ir, e->pipeline->in_schema, &e->pipeline->sources[0], e->needed, sample,
-                     e->arena, &layouts)) {
+    if (layout_learn(e->ir, e->pipeline->in_schema, ir_group_source(e->pipeline, 0), e->needed,
+                     sample, e->arena, &layouts)) {
         emit_fail(e, ST_NO_MEMORY, "compiling");
         return 0;
     }

@@ -409,6 +409,12 @@ static void meta(Emit *e, const IrIns *ins)
         break;
     case META_KEY: emit_f(e, "    %s = (RtText){pipe->key, pipe->key_len};\n", d); break;
     case META_RECEIVED: emit_f(e, "    %s = pipe->received_ns;\n", d); return;
+    case META_KEPT:
+        emit_f(e,
+               "    %s = pipe->info->sources[pipe->source].keeps ? (RtText){pipe->raw, "
+               "pipe->raw_len} : (RtText){\"{}\", 2};\n",
+               d);
+        break;
     case META_RAW: emit_f(e, "    %s = (RtText){pipe->raw, pipe->raw_len};\n", d); break;
     }
     bound(e, ins);

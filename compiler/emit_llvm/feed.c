@@ -5,20 +5,12 @@
 
 #include "compiler/ir/facts.h"
 
-/* The first source of a group: all have one format and one type. */
-static const IrSource *group_source(const Jit *j, uint32_t group)
-{
-    const IrSource *s = j->pipeline->sources;
-    while (s->group != group) s++;
-    return s;
-}
-
 /* Decoders of the learnt layouts of the main stream; those of joins are read in any order: they are
  * slow ones, and a learnt layout is code. */
 static uint32_t decoders(Jit *j, Str sample, LLVMValueRef *learnt)
 {
     const IrPipeline *p = j->pipeline;
-    const IrSource *source = &p->sources[0];
+    const IrSource *source = ir_group_source(p, 0);
     IrLeaf *leaves = NULL;
     uint32_t count = 0;
     LayoutList layouts = {.count = 0};
@@ -50,7 +42,7 @@ typedef struct Feed {
  * those are not compiled by themselves too. */
 static LLVMValueRef loop_constants(Jit *j, Feed *f)
 {
-    const IrSource *source = group_source(j, f->group);
+    const IrSource *source = ir_group_source(j->pipeline, f->group);
     bool json = source->format == FORMAT_JSON || source->format == FORMAT_NONE;
     bool asks = j->keeps && !f->group && source->check == CHECK_LAZY;
     LLVMTypeRef type = LLVMGetTypeByName2(j->context, "struct.JitFeed"),
@@ -69,7 +61,8 @@ static LLVMValueRef loop_constants(Jit *j, Feed *f)
                               jit_i32(j, source->format),
                               jit_i32(j, source->check),
                               jit_i32(j, source->unknown == UNKNOWN_REJECT),
-                              jit_i32(j, source->node)};
+                              jit_i32(j, source->node),
+                              jit_i32(j, ir_group_mixed(j->pipeline, f->group))};
     return jit_constant(j, LLVMConstNamedStruct(type, members, COUNT_OF(members)));
 }
 
@@ -85,7 +78,7 @@ static void loop(Jit *j, Feed *f)
         CALL(j, "far_feed", pipe, batch, constants, v, h, bet);
     else
         CALL(j, "near_feed", pipe, batch, constants, v, h, bet, jit_i32(j, f->layouts),
-             jit_i32(j, j->bets), jit_i32(j, j->pipeline->sources[0].check == CHECK_LAZY),
+             jit_i32(j, j->bets), jit_i32(j, ir_group_source(j->pipeline, 0)->check == CHECK_LAZY),
              j->stages[0], f->learnt[0], f->learnt[1], f->learnt[2], f->learnt[3]);
 }
 

@@ -5,6 +5,7 @@
  * rest is checked. Anything else gives up (NULL): the record is then read again in any order. */
 #include "compiler/emit_llvm/jit_int.h"
 
+#include "compiler/ir/facts.h"
 typedef struct Fit {
     Jit *j;
     LLVMValueRef p, end; /* p: a local that holds the place to read at */
@@ -250,7 +251,7 @@ static void number_value(Fit *f, const LayoutItem *it, const IrField *field)
 static void list_value(Fit *f, const LayoutItem *it, const IrField *field)
 {
     Jit *j = f->j;
-    const IrSource *s = &j->pipeline->sources[0];
+    const IrSource *s = ir_group_source(j->pipeline, 0);
     give_up_if(f, CALL(j, "in_list", j->pipe, jit_schema(j, field->record),
                        jit_i32(j, field->bytes_max), jit_i32(j, s->check),
                        jit_i32(j, s->unknown == UNKNOWN_REJECT), f->p, f->end,
@@ -322,7 +323,8 @@ static uint32_t looked_at(const Fit *f, const Layout *layout, uint32_t leaf_coun
         last = i + 1;
         found++;
     }
-    *ret_whole = f->j->pipeline->sources[0].check != CHECK_LAZY || found < needed || !needed;
+    *ret_whole =
+        ir_group_source(f->j->pipeline, 0)->check != CHECK_LAZY || found < needed || !needed;
     return *ret_whole ? layout->count : last;
 }
 

@@ -75,6 +75,7 @@ RT_INLINE void loop_feed(const RtApi *rt, RtPipe *pipe, const RtBatch *batch, co
     const char *p = batch->bytes, *end = p ? p + batch->len : p;
     const RtRecord *record = batch->records, *const last = record ? record + batch->count : record;
     const u32 lines = p != 0, source = batch->source;
+    const u32 differs = feed->mixed && pipe->info->sources[source].differs;
     u32 misses = 0; /* where all records of a batch miss, not each one is tried */
     native_start(pipe, batch, feed, v, h, bet);
     while (!pipe->stopped) {
@@ -89,7 +90,7 @@ RT_INLINE void loop_feed(const RtApi *rt, RtPipe *pipe, const RtBatch *batch, co
         pipe->scratch_len = 0;
         pipe->raw = p;
         const char *next = 0, *behind;
-        if (RT_LIKELY(misses < 32 || misses % 16 == 0))
+        if (!differs && RT_LIKELY(misses < 32 || misses % 16 == 0))
             next = loop_learnt(pipe, with, p, end, lines, v, h, bet);
         if (RT_RARE(!next)) {
             u32 read = native_any_order(rt, pipe, feed, p, end, lines, v, h, &behind);

@@ -139,6 +139,9 @@ u32 native_any_order(const RtApi *rt, RtPipe *pipe, const JitFeed *with, const c
                      const char *end, u32 lines, RtValue *v, u8 *h, const char **ret_next)
 {
     const char *stop = lines ? rt_line_end(p, end) : end;
+    const RtSourceInfo *from = &pipe->info->sources[pipe->source];
+    const u32 check = with->mixed ? from->check : with->check,
+              reject = with->mixed ? from->reject : with->reject;
     RtScan scan = {.value = v, .has = h, .keeps = with->keeps};
     int why;
     *ret_next = stop + 1;
@@ -152,15 +155,14 @@ u32 native_any_order(const RtApi *rt, RtPipe *pipe, const JitFeed *with, const c
     else if (with->format == FORMAT_RAW)
         why = rt->scan_raw(pipe, with->schema, p, stop, &scan);
     else if (bytes)
-        why = rt->scan_bytes(pipe, with->format, with->schema, with->check, with->reject, p, stop,
-                             &scan);
+        why = rt->scan_bytes(pipe, with->format, with->schema, check, reject, p, stop, &scan);
     else
-        why = rt->scan(pipe, with->schema, with->check, with->reject, p, stop, &scan);
+        why = rt->scan(pipe, with->schema, check, reject, p, stop, &scan);
     if (why < 0) return false; /* the header of a CSV file */
     pipe->n.in++;
     if (why)
         rt->error(pipe, with->node, scan.reason, scan.path, NULL);
-    else if (with->learns)
+    else if (with->learns && !from->differs)
         rt->missed(pipe);
     return !why;
 }

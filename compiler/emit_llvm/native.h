@@ -24,6 +24,7 @@ typedef struct JitFeed {
     u32 learns; /* a server may learn layouts of what fits none */
     u32 format; /* IrFormat */
     u32 check, reject, node;
+    u32 mixed; /* some source of the group has its own check or reject */
 } JitFeed;
 
 #define NATIVE(X)                                                                                  \

@@ -109,7 +109,7 @@ static void find_leaves(Jit *j)
 /* A tap of a row that is the input itself needs no copy of it. */
 static bool is_input(const Jit *j, const uint32_t *pairs, uint32_t count)
 {
-    bool strict = j->pipeline->sources[0].check == CHECK_STRICT;
+    bool strict = ir_group_source(j->pipeline, 0)->check == CHECK_STRICT;
     if (j->stage_index != 0 || strict || count != j->stage->leaf_count) return false;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t reg = pairs[2 * i], has = pairs[2 * i + 1];

@@ -7,6 +7,7 @@
  * from: a source may change its layout while the pipeline runs. */
 #include "compiler/interp/decode.h"
 
+#include "compiler/ir/facts.h"
 #include "base/buf.h"
 #include "base/mem.h"
 
@@ -81,8 +82,9 @@ static void learn(Decoder *d)
     const PipeCode *code = d->in->code;
     Arena *arena = arena_new(64 << 10, LEARN_ARENA_BYTES);
     LayoutList found = {0};
-    if (arena && !layout_learn(code->ir, code->pipeline->in_schema, &code->pipeline->sources[0],
-                               code->needed, buf_view(&d->sample), arena, &found)) {
+    if (arena &&
+        !layout_learn(code->ir, code->pipeline->in_schema, ir_group_source(code->pipeline, 0),
+                      code->needed, buf_view(&d->sample), arena, &found)) {
         for (uint32_t i = 0; i < found.count; i++) {
             LayoutCode *fresh = interp__layout_code(code, &found.list[i]);
             if (fresh && known(d, fresh)) {
@@ -123,7 +125,7 @@ static void learn_first(Decoder *d, uint32_t n)
 
 static int scan(Interp *in, const char *p, const char *end, RtScan *out)
 {
-    const IrSource *source = &in->code->pipeline->sources[0];
+    const IrSource *source = &in->code->pipeline->sources[in->pipe->source];
     const RtSchema *schema = in->code->info->in;
     const RtApi *rt = in->frames[0].rt;
     switch (source->format) {
@@ -153,6 +155,14 @@ static int scan_asking(Interp *in, uint32_t lane, RtScan *out)
     return scan(in, in->start[lane], in->stop[lane], out);
 }
 
+/* Records of JSON, read as the layouts read. */
+static bool learns(const Interp *in)
+{
+    const IrFormat format = in->code->pipeline->sources[0].format;
+    return (format == FORMAT_JSON || format == FORMAT_NONE) &&
+           !in->pipe->info->sources[in->pipe->source].differs;
+}
+
 /* The path of an item ("samples[3]") is in the scratch, and stays there until the replay. */
 static void any_order(Decoder *d, uint32_t lane)
 {
@@ -173,8 +183,7 @@ static void any_order(Decoder *d, uint32_t lane)
             .node = in->code->pipeline->sources[0].node, .reason = out.reason, .field = out.path};
         return;
     }
-    IrFormat format = in->code->pipeline->sources[0].format;
-    if (format == FORMAT_JSON || format == FORMAT_NONE) { /* what comes after may learn from it */
+    if (learns(in)) { /* what comes after may learn from it */
         in->pipe->raw = in->start[lane];
         in->pipe->raw_len = interp__raw_len(in, lane);
         f->rt->missed(in->pipe);
@@ -216,8 +225,7 @@ void interp__decode(Interp *in, uint32_t n)
 {
     Decoder *d = in->decoder;
     Frame *f = &in->frames[0];
-    IrFormat format = in->code->pipeline->sources[0].format;
-    bool json = format == FORMAT_JSON || format == FORMAT_NONE;
+    bool json = learns(in);
     Lanes *l = &d->lanes;
     if (json && !d->layout_count && d->learn_at == 1) learn_first(d, n);
     l->frame = f;

@@ -1,6 +1,7 @@
 /* compiler/interp/interp.c: a program for the interpreter: tables, and the stages translated. */
 #include "compiler/interp/interp_int.h"
 
+#include "compiler/ir/facts.h"
 /* As in a compiled program: the one table of the runtime, set before the first instance opens. */
 const RtApi *interp__rt;
 
@@ -32,7 +33,7 @@ MUST static Status pipeline(const IrProgram *ir, uint32_t index, Linked *linked,
     uint32_t leaf_count = p->stages[0].leaf_count;
     bool *needed = arena_many(arena, bool, leaf_count + 1);
     if (!code || !codes || !needed) return diag_set(diag, ST_NO_MEMORY, "no memory for a program");
-    layout_needed(&p->stages[0], p->sources[0].check, needed, leaf_count);
+    layout_needed(&p->stages[0], ir_group_source(p, 0)->check, needed, leaf_count);
     *code = (PipeCode){.ir = ir,
                        .pipeline = p,
                        .info = info,

@@ -6,6 +6,7 @@
  * are those of hot.h and of the scanner: what they accept, the scanner accepts. */
 #include "compiler/interp/decode.h"
 
+#include "compiler/ir/facts.h"
 #include "base/mem.h"
 #include "flow/scan.h"
 
@@ -362,7 +363,7 @@ static void skip_value(const Item *item, Lanes *l)
 /* What the scanner takes as a list. */
 static void list_value(const Item *item, Lanes *l)
 {
-    const IrSource *source = &l->frame->in->code->pipeline->sources[0];
+    const IrSource *source = ir_group_source(l->frame->in->code->pipeline, 0);
     OUT(RtText);
     ITEM_LOOP
     RtValue v;
@@ -548,8 +549,8 @@ static uint64_t layout_hash(const Layout *layout)
 
 LayoutCode *interp__layout_code(const PipeCode *code, const Layout *layout)
 {
-    uint32_t count =
-        layout_looked_at(layout, code->pipeline->sources[0].check, code->needed, code->leaf_count);
+    uint32_t count = layout_looked_at(layout, ir_group_source(code->pipeline, 0)->check,
+                                      code->needed, code->leaf_count);
     size_t items = sizeof(LayoutCode) + sizeof(Item) * count;
     LayoutCode *out = mem_zalloc(1, items + room_of(code, layout));
     if (!out) return NULL;

@@ -200,6 +200,12 @@ void interp__meta(Frame *f, const Step *s)
             break;
         case META_KEY: put(f, s, r, pipe->key, pipe->key_len); break;
         case META_RECEIVED: COLUMN(f, int64_t, s->dst)[r] = pipe->received_ns; break;
+        case META_KEPT:
+            if (pipe->info->sources[pipe->source].keeps)
+                put(f, s, r, pipe->raw, pipe->raw_len);
+            else
+                put(f, s, r, "{}", 2);
+            break;
         case META_RAW: put(f, s, r, pipe->raw, pipe->raw_len); break;
         }
     }

@@ -171,6 +171,32 @@ uint64_t ir_mem_layout(const IrMem *m)
     return h;
 }
 
+/* Not a strict one where there are others: it needs fields that nobody else does. */
+const IrSource *ir_group_source(const IrPipeline *p, uint32_t group)
+{
+    const IrSource *found = NULL;
+    for (uint32_t i = 0; i < p->source_count; i++) {
+        const IrSource *s = &p->sources[i];
+        if (s->group != group) continue;
+        if (!found || (found->check == CHECK_STRICT && s->check != CHECK_STRICT)) found = s;
+    }
+    return found;
+}
+
+bool ir_source_differs(const IrPipeline *p, const IrSource *s)
+{
+    const IrSource *of = ir_group_source(p, s->group);
+    return s->check != of->check ||
+           (s->unknown == UNKNOWN_REJECT) != (of->unknown == UNKNOWN_REJECT);
+}
+
+bool ir_group_mixed(const IrPipeline *p, uint32_t group)
+{
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (p->sources[i].group == group && ir_source_differs(p, &p->sources[i])) return true;
+    return false;
+}
+
 uint32_t ir_tables_of(const IrProgram *program, const IrPipeline *pipeline, uint32_t *list)
 {
     uint32_t count = 0;

@@ -50,6 +50,12 @@ uint32_t ir_tables_of(const IrProgram *program, const IrPipeline *pipeline, uint
 /* The same of a row, mixed into `h`, and of what a join keeps. */
 uint64_t ir_schema_layout(const IrProgram *program, uint32_t schema, uint64_t h);
 uint64_t ir_join_layout(const IrProgram *program, const IrJoin *join);
+/* The source of a group whose `check` and `unknown` say what its schema marks as needed and how
+ * learnt layouts read. Sources of the group with other options are read in any order. */
+const IrSource *ir_group_source(const IrPipeline *pipeline, uint32_t group);
+/* False: its options are those of its group's source. */
+bool ir_source_differs(const IrPipeline *pipeline, const IrSource *source);
+bool ir_group_mixed(const IrPipeline *pipeline, uint32_t group); /* some source differs */
 /* Options as a JSON object; `map` (a register map, or NULL) adds its members in front. */
 void ir_put_options(Buf *out, const IrOption *list, uint32_t count, const IrMap *map);
 /* `key (...)` of a sink as a JSON list of leaf paths. `arena` is for scratch. */

@@ -100,7 +100,14 @@ typedef enum IrOp {
 
 /* CONV to a decimal with fewer digits: imm.index. NEAREST takes halves away from zero. */
 typedef enum IrRound { ROUND_NEAREST, ROUND_FLOOR, ROUND_CEIL, ROUND_TRUNC } IrRound;
-typedef enum IrMeta { META_TOPIC, META_TOPIC_LEVEL, META_KEY, META_RECEIVED, META_RAW } IrMeta;
+typedef enum IrMeta {
+    META_TOPIC,
+    META_TOPIC_LEVEL,
+    META_KEY,
+    META_RECEIVED,
+    META_RAW,
+    META_KEPT /* RAW where the source says `unknown keep`, else an empty object */
+} IrMeta;
 
 typedef union IrImm {
     bool boolean;

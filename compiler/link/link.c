@@ -66,6 +66,10 @@ static void sources(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .node = s->node,
             .group = s->group,
             .bounded = ir_source_bounded(s),
+            .check = (u8)s->check,
+            .reject = s->unknown == UNKNOWN_REJECT,
+            .keeps = s->unknown == UNKNOWN_KEEP,
+            .differs = ir_source_differs(p, s),
         };
     }
 }

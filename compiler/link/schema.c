@@ -119,7 +119,7 @@ RtSchema *link__record_schema(Link *link, const IrPipeline *pipeline, uint32_t s
     uint32_t count = ir_leaf_count(link->ir, schema);
     bool *needed = link__alloc(link, count + 1, sizeof *needed);
     if (!needed) return NULL;
-    const IrSource *from = &pipeline->sources[source];
+    const IrSource *from = ir_group_source(pipeline, pipeline->sources[source].group);
     for (uint32_t i = 0; i < pipeline->stage_count; i++) {
         const IrStage *stage = &pipeline->stages[i];
         if (stage->from == IR_FROM_SOURCE && stage->from_index == from->group)

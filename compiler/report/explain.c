@@ -127,7 +127,7 @@ static void layout(const Report *r, const Layout *l)
 
 static Status layouts(const Report *r, Str sample, Diag *diag)
 {
-    const IrSource *s = &r->p->sources[0];
+    const IrSource *s = ir_group_source(r->p, 0);
     const IrStage *stage = stage_of_group(r->p, 0);
     if (s->format != FORMAT_JSON || !stage) return ST_OK;
     LayoutList list;

@@ -492,6 +492,13 @@ static uint32_t sink_address(Flow *f, const AstConnector *at, const ConnectorKin
 /* `unknown keep`: behind the row's fields those of the record that neither the type nor the row
  * names, as they came. They are looked for in the record's text when a row is written, so nothing
  * else of the pipeline carries them. */
+static bool all_keep(const Flow *f)
+{
+    for (uint32_t i = 0; i < f->p.source_count; i++)
+        if (f->p.sources[i].group == 0 && f->p.sources[i].unknown != UNKNOWN_KEEP) return false;
+    return true;
+}
+
 static const Row *with_unknown(Flow *f, const Row *row)
 {
     Check *c = f->c;
@@ -504,7 +511,8 @@ static const Row *with_unknown(Flow *f, const Row *row)
     Type text = {.kind = IR_STR}, json = {.kind = IR_JSON, .bytes_max = TYPE_STRING_MAX};
     uint32_t args[2] = {build_reg(c->b, check__reg_of(&text, STR_NONE)),
                         build_reg(c->b, check__reg_of(&text, STR_NONE))};
-    build_ins(c->b, IR_META, args[0], NO_REG, NO_REG)->imm.meta.what = META_RAW;
+    build_ins(c->b, IR_META, args[0], NO_REG, NO_REG)->imm.meta.what =
+        all_keep(f) ? META_RAW : META_KEPT;
     build_ins(c->b, IR_CONST, args[1], NO_REG, NO_REG)->imm.text = names;
     Val v = {.type = json, .has = NO_REG, .span = c->b->span};
     v.reg = build_reg(c->b, check__reg_of(&json, STR_NONE));

@@ -111,7 +111,8 @@ static void start(Flow *f)
     IrStage *stage = flow__stage(f, IR_FROM_SOURCE, 0, schema);
     flow__stage_begin(f, stage, f->p.sources[0].node);
     f->row = check__load(f->c, f->in_record);
-    f->row->keeps_unknown = f->p.sources[0].unknown == UNKNOWN_KEEP;
+    for (uint32_t i = 0; i < f->p.source_count; i++)
+        f->row->keeps_unknown |= f->p.sources[i].unknown == UNKNOWN_KEEP;
     f->c->row = f->row;
     f->last_node = f->p.sources[0].node;
     f->last_port = PORT_OUT;

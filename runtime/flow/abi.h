@@ -185,6 +185,9 @@ typedef struct RtSourceInfo {
     u32 node;
     u32 group; /* 0 = the main stream */
     u8 bounded;
+    u8 check, reject; /* how much is looked at: RtCheck; 1: unknown fields are an error */
+    u8 keeps;         /* unknown fields are kept */
+    u8 differs;       /* its check or reject is not the one that learnt layouts go by */
 } RtSourceInfo;
 
 enum { RT_SINK_ADDRESS = 1 /* computed per row */, RT_SINK_ERROR = 2, RT_SINK_LATE = 4 };
@@ -579,6 +582,7 @@ typedef struct RtPipe {
     i64 watermark_ns, highest_ns;
     i64 close_ns;          /* the earliest end of an open window: one compare per record */
     i64 received_ns;       /* of the record at hand */
+    u32 source;            /* of the record at hand */
     u32 lane;              /* of the clock of the record at hand; 0 = the pipeline's */
     u8 layout[RT_LAYOUTS]; /* numbers of the learnt layouts, the one that fitted last first */
     u64 ack;               /* of the record at hand */

@@ -249,6 +249,7 @@ void flow_feed(FlowInstance *instance, const RtBatch *batch)
     if (!instance->span_start_ns) instance->span_start_ns = batch->received_ns;
     instance->last_input_ns =
         batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
+    pipe->source = batch->source;
     pipe->key = ""; /* lines have none */
     instance->format = flow_format(pipe->info->sources[batch->source].format);
     pipe->info->feed(pipe, batch);

@@ -71,6 +71,10 @@ static void ends(const RtPipelineInfo *got, const RtPipelineInfo *want)
         CHECK_INT(a->node, b->node);
         CHECK_INT(a->group, b->group);
         CHECK_INT(a->bounded, b->bounded);
+        CHECK_INT(a->check, b->check);
+        CHECK_INT(a->reject, b->reject);
+        CHECK_INT(a->keeps, b->keeps);
+        CHECK_INT(a->differs, b->differs);
     }
     CHECK_INT(got->sink_count, want->sink_count);
     for (u32 i = 0; i < want->sink_count; i++) {

@@ -267,6 +267,12 @@ OP void op_meta_raw(RtPipe *pipe, RtText *ret)
     *ret = (RtText){pipe->raw, pipe->raw_len};
 }
 
+OP void op_meta_kept(RtPipe *pipe, RtText *ret)
+{
+    const u8 keeps = pipe->info->sources[pipe->source].keeps;
+    *ret = keeps ? (RtText){pipe->raw, pipe->raw_len} : (RtText){"{}", 2};
+}
+
 OP void op_meta_level(RtPipe *pipe, u32 level, RtText *ret)
 {
     RtValue v;
