@@ -498,6 +498,7 @@ typedef struct AstMapField { /* u: f32 be at holding 40001 scale 0.1 [V] in 0..5
     AstName area;  /* holding, input, coil, discrete */
     AstInteger address;
     AstExpr *scale, *offset; /* number literals, or NULL */
+    Span tag;                /* of the word `tag`; end == 0: a plain value */
     Span span;
     struct AstMapField *next;
 } AstMapField;

@@ -258,7 +258,8 @@ static void map_members(Buf *out, const IrMap *map, bool has_unit)
     static const char *const orders[][2] = {
         {"be", "ABCD"}, {"le", "DCBA"}, {"be_swap", "BADC"}, {"le_swap", "CDAB"}};
     if (!has_unit) buf_printf(out, "\"unit\":%" PRIu32 ",", map->unit_id);
-    buf_printf(out, "\"every_ms\":%" PRIi64 ",\"registers\":[", map->every_ns / 1000000);
+    buf_printf(out, "\"every_ms\":%" PRIi64 ",\"stale_ms\":%" PRIi64 ",\"registers\":[",
+               map->every_ns / 1000000, map->stale_ns / 1000000);
     for (uint32_t i = 0; i < map->field_count; i++) {
         const IrMapField *f = &map->fields[i];
         const char *order = "ABCD";
@@ -270,8 +271,10 @@ static void map_members(Buf *out, const IrMap *map, bool has_unit)
         json_text(out, f->wire_type);
         buf_text(out, ",\"area\":");
         json_text(out, f->area);
-        buf_printf(out, ",\"address\":%" PRIu32 ",\"order\":\"%s\",\"scale\":%.17g}", f->address,
+        buf_printf(out, ",\"address\":%" PRIu32 ",\"order\":\"%s\",\"scale\":%.17g", f->address,
                    order, f->scale);
+        if (f->offset != 0) buf_printf(out, ",\"offset\":%.17g", f->offset);
+        buf_text(out, f->tag ? ",\"tag\":true}" : "}");
     }
     buf_char(out, ']');
 }

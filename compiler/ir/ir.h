@@ -445,13 +445,15 @@ typedef struct IrMapField {
     Str order;        /* be le be_swap le_swap */
     Str area;         /* holding input coil discrete */
     uint32_t address; /* as written by the user */
-    double scale;
+    double scale, offset;
+    bool tag;
 } IrMapField;
 
 typedef struct IrMap {
     Str name, protocol;
     uint32_t unit_id;
     int64_t every_ns;
+    int64_t stale_ns; /* a tag that was not read for so long is bad */
     IrMapField *fields;
     uint32_t field_count, schema;
 } IrMap;

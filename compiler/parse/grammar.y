@@ -196,6 +196,11 @@ mapfields(A) ::= mapfields(A) LABEL(N) COLON ID(T) mapopts(O) mapdetail(D) mapq(
     AstMapField *node = parse__map_field(p, N, T, O, D, Q);
     LIST_ADD(A, node);
 }
+mapfields(A) ::= mapfields(A) LABEL(N) COLON TAG(K) ID(T) mapopts(O) mapdetail(D) mapq(Q) commaq. {
+    AstMapField *node = parse__map_field(p, N, T, O, D, Q);
+    node->tag = K.span;
+    LIST_ADD(A, node);
+}
 %type mapq {bool}
 mapq(A) ::= . { A = false; }
 mapq(A) ::= QMARK. { A = true; }

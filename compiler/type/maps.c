@@ -148,10 +148,12 @@ void check__connections(Check *c)
         connections_of(c, c->scope->used[i].scope, c->scope->used[i].use->as.use.as.text);
 }
 
+enum { STALE_POLLS = 10 };
+
 static double number_or(Check *c, const AstExpr *e, double preset)
 {
     Val v;
-    if (!e || !check__constant_expr(c, e, NULL, "a scale", &v)) return preset;
+    if (!e || !check__constant_expr(c, e, NULL, "a scale or an offset", &v)) return preset;
     return type_is_number(v.type.kind) ? check__val_number(&v) : preset;
 }
 
@@ -166,9 +168,17 @@ static bool map_field(Check *c, const AstMapField *f, IrMapField *out, RecordFie
     for (size_t i = 0; i < COUNT_OF(wires); i++) known = known || str_is(wire, wires[i]);
     for (size_t i = 0; i < COUNT_OF(areas); i++) area = area || str_is(f->area.text, areas[i]);
     for (size_t i = 0; i < COUNT_OF(orders); i++) order = order || str_is(f->order.text, orders[i]);
-    if (!known || f->type->optional) {
+    bool tag = f->tag.end != 0;
+    if (!known) {
         diag_error(c->diags, DIAG_N003, f->type->span,
                    "a register is bool, i16, u16, i32, u32, i64, u64, f32 or f64");
+        return false;
+    }
+    if (f->type->optional && !tag) {
+        diag_error(c->diags, DIAG_N003, f->type->span,
+                   "a plain register is always there; a tag may be missing until it is read: "
+                   "tag %.*s ... ?",
+                   STR_ARG(wire));
         return false;
     }
     if (!area || !order) {
@@ -186,24 +196,32 @@ static bool map_field(Check *c, const AstMapField *f, IrMapField *out, RecordFie
         diag_error(c->diags, DIAG_S011, f->address.span, "this is no register's address");
         return false;
     }
-    double scale = number_or(c, f->scale, 1);
-    if (f->offset) {
-        diag_error(c->diags, DIAG_A007, f->span, "`offset` is not available yet");
+    double scale = number_or(c, f->scale, 1), offset = number_or(c, f->offset, 0);
+    if (bit && (f->scale || f->offset)) {
+        diag_error(c->diags, DIAG_S011, f->span, "a bool has no scale and no offset");
         return false;
     }
     AstType plain = *f->type; /* i16 and u16 are wider inside; scaled ones are f64 */
     if (str_is(wire, "i16")) plain.name.text = STR("i32");
     if (str_is(wire, "u16")) plain.name.text = STR("u32");
-    if (scale != 1 && !bit) plain.name.text = STR("f64");
-    Type type = check__type(c, &plain, 0);
+    if (scale != 1 || offset != 0) plain.name.text = STR("f64");
+    AstType tagged = {.kind = AST_TYPE_TAG,
+                      .span = tag ? span_join(f->tag, f->type->span) : f->type->span,
+                      .optional = plain.optional,
+                      .of = &plain};
+    if (tag) plain.optional = false;
+    Type type = check__type(c, tag ? &tagged : &plain, 0);
     *field = (RecordField){f->name.text, type, f->span};
     *out = (IrMapField){.name = f->name.text,
-                        .type = type.kind,
+                        .type = tag && type.kind == IR_RECORD ? type.record->fields[0].type.kind
+                                                              : type.kind,
+                        .tag = tag,
                         .wire_type = wire,
                         .order = f->order.text.len ? f->order.text : STR("be"),
                         .area = f->area.text,
                         .address = (uint32_t)f->address.value,
-                        .scale = scale};
+                        .scale = scale,
+                        .offset = offset};
     return type.kind != IR_NONE;
 }
 
@@ -216,10 +234,13 @@ static void map_options(Check *c, const AstItem *item, IrMap *map)
             map->unit_id = (uint32_t)v->as.number.integer;
         else if (str_is(o->name.text, "every") && v && v->kind == AST_DURATION && v->as.ns > 0)
             map->every_ns = v->as.ns;
+        else if (str_is(o->name.text, "stale") && v && v->kind == AST_DURATION && v->as.ns > 0)
+            map->stale_ns = v->as.ns;
         else
             diag_error(c->diags, DIAG_S010, o->span,
-                       "a map has the options `unit 1` (0 to 255) and `every 500ms`");
+                       "a map has the options `unit 1` (0 to 255), `every 500ms` and `stale 10s`");
     }
+    if (!map->stale_ns) map->stale_ns = map->every_ns * STALE_POLLS;
 }
 
 static const Record *map_record(Check *c, const AstItem *item, Str name, uint32_t *ret_map);
@@ -257,7 +278,7 @@ static const Record *map_record(Check *c, const AstItem *item, Str name, uint32_
     map_options(c, item, &map);
     Record *record = NEW(c, Record, 1);
     *record = (Record){.name = name, .schema = NO_INDEX};
-    uint32_t cap = 0, map_cap = 0;
+    uint32_t cap = 0, map_cap = 0, leaves = 0;
     for (const AstMapField *f = item->as.map.fields; f; f = f->next) {
         IrMapField out;
         RecordField field;
@@ -267,9 +288,10 @@ static const Record *map_record(Check *c, const AstItem *item, Str name, uint32_
                        STR_ARG(f->name.text));
             return NULL;
         }
-        if (record->count == TYPE_LEAVES_MAX) {
-            diag_error(c->diags, DIAG_T018, f->span, "a map has at most %d fields",
-                       TYPE_LEAVES_MAX);
+        leaves += out.tag ? 3 : 1;
+        if (leaves > TYPE_LEAVES_MAX) {
+            diag_error(c->diags, DIAG_T018, f->span,
+                       "a map has at most %d values; a tag counts as three", TYPE_LEAVES_MAX);
             return NULL;
         }
         *PUSH(c, record->fields, record->count, cap) = field;

@@ -3,7 +3,12 @@
  * libmodbus blocks, so each link has a thread of its own: one slow device cannot hold up another.
  * The thread owns the connection and the poll clock; what it learns is posted to the loop. Polls
  * that come while `window` records are unacknowledged are skipped and counted. close() wakes the
- * thread by shutting its socket and joins it, so nothing of a link is left behind. */
+ * thread by shutting its socket and joins it, so nothing of a link is left behind.
+ *
+ * A tag is good when this poll read it. Where the device refuses its registers, or holds no number
+ * there, it is bad and shows the last value; where the device does not answer at all, the last
+ * value is uncertain until it is `stale_ms` old, then bad. A tag that was never read is left out. A
+ * record with plain values cannot say any of that and fails instead. */
 #include "connect/connect.h"
 #include "connect/modbus_lib.h"
 #include "connect/modbus_map.h"
@@ -12,6 +17,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/rfc3339.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,13 +25,18 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 30000, REASON_BYTES = 512 };
+enum { BACKOFF_MIN_MS = 500, BACKOFF_MAX_MS = 30000, REASON_BYTES = 512, VALUE_BYTES = 48 };
+
+typedef struct LastValue {    /* of a tag */
+    char text[VALUE_BYTES];   /* as JSON; empty: never read */
+    int64_t wall_ns, read_ns; /* when: for people, and by the steady clock */
+} LastValue;
 
 struct ConnectLink {
     ConnectEvents events;
     char host[256], port[8], unit_text[8];
     int unit;
-    uint32_t timeout_ms, every_ms, window;
+    uint32_t timeout_ms, every_ms, stale_ms, window;
     bool subscribes, closed; /* closed: loop's thread only */
     ModbusMap map;
     pthread_t thread;
@@ -37,7 +48,8 @@ struct ConnectLink {
     uv_async_t async;          /* wakes the loop for `notes` */
     struct Note *first, *last; /* under lock; bounded by window plus a few states per try */
     uint64_t skipped;          /* thread only */
-    uint64_t next_token;       /* loop only */
+    LastValue last_values[MODBUS_POINTS_MAX]; /* thread only */
+    uint64_t next_token;                      /* loop only */
 };
 
 typedef struct Note { /* from the thread to the loop */
@@ -162,12 +174,66 @@ static int range_read(const ModbusLib *lib, ModbusCtx *ctx, const ModbusRange *r
 
 static const char *const area_names[] = {"holding", "input", "coil", "discrete"};
 
-/* One round of requests. 0 = fine, 1 = the device refused (go on), 2 = connection is gone. */
-static int poll_once(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Buf *json,
-                     char *reason)
+/* The value of a tag that was read just now; false: there is no number. */
+static bool keep_value(LastValue *last, const ModbusPoint *p, const uint16_t *words)
+{
+    AUTO_BUF Buf text;
+    JsonOut out;
+    buf_init(&text, VALUE_BYTES);
+    json_out_init(&out, &text);
+    connect__modbus_value(p, words, &out);
+    if (buf_status(&text) || str_is(buf_view(&text), "null")) return false;
+    memcpy(last->text, text.ptr, text.len);
+    last->text[text.len] = 0;
+    last->wall_ns = clock_wall_ns();
+    last->read_ns = clock_monotonic_ns();
+    return true;
+}
+
+static void put_tag(const ModbusPoint *p, const LastValue *last, const char *quality, JsonOut *out)
+{
+    char time[RFC3339_BYTES];
+    if (!last->text[0]) return;
+    json_key(out, p->name);
+    json_begin_object(out);
+    json_key(out, "value");
+    json_put_raw(out, str_from(last->text));
+    json_field_text(out, "quality", quality);
+    json_field_str(out, "time", str_slice(time, (size_t)(rfc3339_put(time, last->wall_ns) - time)));
+    json_end(out);
+}
+
+/* `words`: what was read, or NULL: it was refused. */
+static void put_range(ConnectLink *link, uint32_t range, const uint16_t *words, JsonOut *out)
+{
+    for (uint32_t i = 0; i < link->map.point_count; i++) {
+        const ModbusPoint *p = &link->map.points[i];
+        LastValue *last = &link->last_values[i];
+        if (p->range != range) continue;
+        if (p->tag) {
+            bool good = words && keep_value(last, p, words + p->offset);
+            put_tag(p, last, good ? "good" : "bad", out);
+        } else {
+            json_key(out, p->name);
+            connect__modbus_value(p, words + p->offset, out);
+        }
+    }
+}
+
+typedef enum Polled {
+    POLL_FINE,
+    POLL_PARTLY,  /* the device refused some tags; there is a record */
+    POLL_REFUSED, /* it refused plain values: none */
+    POLL_GONE     /* the connection cannot be used any more */
+} Polled;
+
+/* One round of requests. */
+static Polled poll_once(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Buf *json,
+                        char *reason)
 {
     static _Thread_local uint16_t words[2048];
     const ModbusMap *map = &link->map;
+    Polled polled = POLL_FINE;
     JsonOut out;
     buf_clear(json);
     json_out_init(&out, json);
@@ -175,24 +241,47 @@ static int poll_once(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Bu
     for (uint32_t r = 0; r < map->range_count; r++) {
         const ModbusRange *range = &map->ranges[r];
         errno = 0;
-        if (range_read(lib, ctx, range, words) != range->count) {
+        bool read = range_read(lib, ctx, range, words) == range->count;
+        if (!read) {
             int error = errno;
             (void)snprintf(reason, REASON_BYTES, "%s %u..%u: %s", area_names[range->area],
                            range->address, range->address + range->count - 1u,
                            lib->strerror(error));
             /* libmodbus numbers the exceptions of the protocol from 112345678 upwards; those are
              * answers, everything else means the stream cannot be trusted any more. */
-            return error > 112345678 && error < 112345678 + 12 ? 1 : 2;
+            bool answer = error > 112345678 && error < 112345678 + 12;
+            if (!answer || !range->tags) return answer ? POLL_REFUSED : POLL_GONE;
+            polled = POLL_PARTLY;
         }
+        put_range(link, r, read ? words : NULL, &out);
+    }
+    json_end(&out);
+    return polled;
+}
+
+/* The device does not answer: a record of tags says so itself. False: it has plain values, or
+ * nothing was ever read. */
+static bool put_unread(ConnectLink *link, Buf *json)
+{
+    const ModbusMap *map = &link->map;
+    JsonOut out;
+    bool any = false;
+    int64_t now = clock_monotonic_ns();
+    buf_clear(json);
+    json_out_init(&out, json);
+    json_begin_object(&out);
+    for (uint32_t r = 0; r < map->range_count; r++) {
+        if (!map->ranges[r].tags) return false;
         for (uint32_t i = 0; i < map->point_count; i++) {
-            const ModbusPoint *p = &map->points[i];
-            if (p->range != r) continue;
-            json_key(&out, p->name);
-            connect__modbus_value(p, words + p->offset, &out);
+            const LastValue *last = &link->last_values[i];
+            if (map->points[i].range != r) continue;
+            bool old = now - last->read_ns >= link->stale_ms * NS_PER_MS;
+            put_tag(&map->points[i], last, old ? "bad" : "uncertain", &out);
+            any |= last->text[0] != 0;
         }
     }
     json_end(&out);
-    return 0;
+    return any && !json->failed;
 }
 
 /* Polls until something breaks or stop. True = stop; else `reason` says what broke. */
@@ -201,6 +290,7 @@ static bool poll_on(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Buf
 {
     /* A device that takes calls and never answers is not there: its first answer says so. */
     bool degraded = false, answered = !link->subscribes;
+    Polled polled;
     int64_t every = link->every_ms * NS_PER_MS, due = clock_monotonic_ns();
     if (answered) say_state(link, CONNECT_CONNECTED, "", 0);
     for (;;) {
@@ -214,12 +304,13 @@ static bool poll_on(ConnectLink *link, const ModbusLib *lib, ModbusCtx *ctx, Buf
             link->skipped++;
             continue;
         }
-        int bad = poll_once(link, lib, ctx, json, reason);
-        if (bad == 2) return false;
-        if (bad)
+        polled = poll_once(link, lib, ctx, json, reason);
+        if (polled == POLL_GONE) return false;
+        if (polled == POLL_REFUSED)
             say_record(link, str_from(reason), true);
         else if (!json->failed)
             say_record(link, buf_view(json), false);
+        bool bad = polled != POLL_FINE;
         if (bad && !degraded) say_state(link, CONNECT_DEGRADED, reason, 0);
         if (!bad && (degraded || !answered)) say_state(link, CONNECT_CONNECTED, "", 0);
         degraded = bad;
@@ -273,8 +364,10 @@ static void *run(void *ctx)
         if (wait > BACKOFF_MAX_MS) wait = BACKOFF_MAX_MS;
         int64_t now = clock_monotonic_ns();
         wait = wait / 2 + (uint32_t)(hash_bytes(&now, sizeof now) % (wait / 2 + 1));
-        if (link->subscribes && atomic_load(&link->unacked) < link->window)
-            say_record(link, str_from(reason), true);
+        if (link->subscribes && atomic_load(&link->unacked) < link->window) {
+            bool tags = put_unread(link, &json);
+            say_record(link, tags ? buf_view(&json) : str_from(reason), !tags);
+        }
         say_state(link, CONNECT_FAILED, reason, wait);
         if (wait_until(link, now + wait * NS_PER_MS)) break;
     }
@@ -291,6 +384,8 @@ static Status link_conf(ConnectLink *link, const ConnectConf *conf, Diag *diag)
     int64_t unit = json_int(conf->options, "unit", 1);
     int64_t timeout = json_int(conf->options, "timeout_ms", 1000);
     int64_t every = json_int(conf->sub_options, "every_ms", 1000);
+    int64_t stale = json_int(conf->sub_options, "stale_ms", every * 10);
+    if (stale < 0 || stale > UINT32_MAX) stale = UINT32_MAX;
     if (unit < 0 || unit > 255 || timeout < 10 || timeout > 60000 || every < 10 || every > 86400000)
         return diag_set(diag, ST_INVALID,
                         "unit is 0 to 255, timeout_ms 10 to 60000, every_ms 10 to 86400000");
@@ -300,6 +395,7 @@ static Status link_conf(ConnectLink *link, const ConnectConf *conf, Diag *diag)
     link->unit = (int)unit;
     link->timeout_ms = (uint32_t)timeout;
     link->every_ms = (uint32_t)every;
+    link->stale_ms = (uint32_t)stale;
     link->window = conf->window;
     link->subscribes = conf->subscribes;
     if (!conf->subscribes) return ST_OK;
@@ -360,7 +456,8 @@ static const ConnectField options[] = {{"unit", "1", "unit identifier, 0 to 255"
                                        {0}};
 static const ConnectField sub_options[] = {
     {"every_ms", "1000", "time between polls"},
-    {"registers", "", "list of {name, type, area, address, order, scale}"},
+    {"stale_ms", "", "age at which a tag that cannot be read becomes bad; ten polls if left out"},
+    {"registers", "", "list of {name, type, area, address, order, scale, offset, tag}"},
     {0}};
 
 const ConnectDriver connect_modbus = {.kind = "modbus",

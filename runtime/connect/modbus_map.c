@@ -2,7 +2,8 @@
  *
  * Points of one area that lie close together become one request: at most 120 registers or 1,900
  * bits (the protocol allows 125 and 2,000), bridging gaps of up to GAP_MAX unused ones, because a
- * round trip costs more than a few bytes. */
+ * round trip costs more than a few bytes. Tags and plain values never share one: what a device
+ * refuses makes tags bad, but fails a record of plain values. */
 #include "connect/modbus_map.h"
 
 #include <math.h>
@@ -50,8 +51,11 @@ static Status point_read(const Json *row, ModbusPoint *p, Diag *diag)
                        .order = (ModbusOrder)order,
                        .address = (uint16_t)address,
                        .count = sizes[type],
-                       .scale = json_number(row, "scale", 1.0)};
-    if (!isfinite(p->scale)) return diag_set(diag, ST_INVALID, "scale is not a number");
+                       .scale = json_number(row, "scale", 1.0),
+                       .plus = json_number(row, "offset", 0.0),
+                       .tag = json_bool(row, "tag", false)};
+    if (!isfinite(p->scale) || !isfinite(p->plus))
+        return diag_set(diag, ST_INVALID, "scale or offset is not a number");
     memcpy(p->name, name.ptr, name.len);
     return ST_OK;
 }
@@ -65,7 +69,10 @@ static void plan(ModbusMap *map)
         const ModbusPoint *p = &map->points[i];
         for (; at; at--) {
             const ModbusPoint *q = &map->points[order[at - 1]];
-            if (q->area < p->area || (q->area == p->area && q->address <= p->address)) break;
+            bool before = q->area != p->area ? q->area < p->area
+                          : q->tag != p->tag ? p->tag
+                                             : q->address <= p->address;
+            if (before) break;
             order[at] = order[at - 1];
         }
         order[at] = (uint16_t)i;
@@ -75,12 +82,12 @@ static void plan(ModbusMap *map)
         ModbusRange *r = map->range_count ? &map->ranges[map->range_count - 1] : NULL;
         uint32_t max = p->area < MODBUS_COIL ? REGISTERS_MAX : BITS_MAX;
         uint32_t end = (uint32_t)p->address + p->count;
-        bool joins = r && r->area == p->area &&
+        bool joins = r && r->area == p->area && r->tags == p->tag &&
                      p->address <= (uint32_t)r->address + r->count + GAP_MAX &&
                      end - r->address <= max;
         if (!joins) {
             r = &map->ranges[map->range_count++];
-            *r = (ModbusRange){p->area, p->address, p->count};
+            *r = (ModbusRange){p->area, p->address, p->count, p->tag};
         } else if (end > (uint32_t)r->address + r->count) {
             r->count = (uint16_t)(end - r->address);
         }
@@ -134,9 +141,10 @@ static void put_f32(JsonOut *out, float value)
     json_put_raw(out, str_from(text));
 }
 
-static void put_scaled(JsonOut *out, double value)
+static void put_scaled(const ModbusPoint *point, JsonOut *out, double value)
 {
     char text[40];
+    value = value * point->scale + point->plus;
     if (!isfinite(value)) {
         json_put_null(out);
         return;
@@ -152,21 +160,22 @@ void connect__modbus_value(const ModbusPoint *point, const uint16_t *words, Json
     float f32;
     double f64;
     int64_t whole = 0;
+    bool as_read = point->scale == 1.0 && point->plus == 0.0;
     switch (point->type) {
     case MODBUS_BOOL: json_put_bool(out, bits & 0xffff); return;
     case MODBUS_F32:
         memcpy(&f32, &low, sizeof f32);
-        if (point->scale == 1.0)
+        if (as_read)
             put_f32(out, f32);
         else
-            put_scaled(out, (double)f32 * point->scale);
+            put_scaled(point, out, (double)f32);
         return;
     case MODBUS_F64:
         memcpy(&f64, &bits, sizeof f64);
-        if (point->scale == 1.0)
+        if (as_read)
             json_put_number(out, f64);
         else
-            put_scaled(out, f64 * point->scale);
+            put_scaled(point, out, f64);
         return;
     case MODBUS_I16: whole = (int16_t)(uint16_t)bits; break;
     case MODBUS_U16: whole = (int64_t)(bits & 0xffff); break;
@@ -174,14 +183,14 @@ void connect__modbus_value(const ModbusPoint *point, const uint16_t *words, Json
     case MODBUS_U32: whole = (int64_t)low; break;
     case MODBUS_I64: whole = (int64_t)bits; break;
     case MODBUS_U64:
-        if (point->scale == 1.0)
+        if (as_read)
             json_put_uint(out, bits);
         else
-            put_scaled(out, (double)bits * point->scale);
+            put_scaled(point, out, (double)bits);
         return;
     }
-    if (point->scale == 1.0)
+    if (as_read)
         json_put_int(out, whole);
     else
-        put_scaled(out, (double)whole * point->scale);
+        put_scaled(point, out, (double)whole);
 }

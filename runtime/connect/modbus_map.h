@@ -27,12 +27,14 @@ typedef struct ModbusPoint {
     ModbusOrder order;
     uint16_t address, count; /* registers or bits */
     uint16_t range, offset;  /* in which read, and where inside it */
-    double scale;
+    double scale, plus;      /* the value is what is read * scale + plus */
+    bool tag;                /* value, quality and time; else the value alone */
 } ModbusPoint;
 
 typedef struct ModbusRange { /* one request */
     ModbusArea area;
     uint16_t address, count;
+    bool tags; /* all its points are; else none is */
 } ModbusRange;
 
 typedef struct ModbusMap {

@@ -55,6 +55,32 @@ TEST(values_in_every_order)
     value("f32", "ABCD", "1", (uint16_t[]){0x7fc0, 0}, "null"); /* NaN */
 }
 
+TEST(scale_then_offset)
+{
+    const uint16_t words[] = {284};
+    Buf buf;
+    JsonOut out;
+    buf_init(&buf, 1000);
+    json_out_init(&out, &buf);
+    json_begin_array(&out);
+    CHECK_OK(map_of("[{\"name\":\"v\",\"address\":0,\"scale\":0.1,\"offset\":-40}]", NULL));
+    connect__modbus_value(&map.points[0], words, &out);
+    CHECK_OK(map_of("[{\"name\":\"v\",\"address\":0,\"offset\":0.5}]", NULL));
+    connect__modbus_value(&map.points[0], words, &out);
+    json_end(&out);
+    CHECK_STR(buf_view(&buf), "[-11.6,284.5]");
+    buf_done(&buf);
+}
+
+TEST(tags_share_no_request_with_plain_values)
+{
+    CHECK_OK(map_of("[{\"name\":\"a\",\"address\":0},{\"name\":\"b\",\"address\":1,\"tag\":true},"
+                    "{\"name\":\"c\",\"address\":2},{\"name\":\"d\",\"address\":3,\"tag\":true}]",
+                    NULL));
+    CHECK_INT(map.range_count, 2);
+    for (uint32_t i = 0; i < 4; i++) CHECK_INT(map.ranges[map.points[i].range].tags, i % 2);
+}
+
 TEST(neighbours_share_a_request)
 {
     CHECK_OK(map_of("[{\"name\":\"a\",\"type\":\"f32\",\"address\":0},"

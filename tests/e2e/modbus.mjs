@@ -3,7 +3,9 @@
 // The device is npm modbus-serial behind a relay that can hold, cut and spoil its answers. Texts and
 // numbers expected are those of the Modbus application protocol 1.1b3 (exceptions 02, 06) and of
 // the register map: u is a float in holding 0 and 1, big end first, in 0..500 V; n is in 0..100.
+import { existsSync, readFileSync } from 'node:fs';
 import net from 'node:net';
+import path from 'node:path';
 import { createRequire } from 'node:module';
 import { check, freePort, run, test, Tutti, until } from './lib.mjs';
 
@@ -17,7 +19,8 @@ class Device {
     const inner = await freePort();
     device.port = await freePort();
     const fails = () => (device.exception ? Promise.reject({ modbusErrorCode: device.exception }) : null);
-    const register = async (at) => (await fails(), device.registers.get(at) ?? 0);
+    const refused = (at) => (device.refuses?.has(at) ? Promise.reject({ modbusErrorCode: 2 }) : null);
+    const register = async (at) => (await fails(), await refused(at), device.registers.get(at) ?? 0);
     device.server = new ServerTCP(
       { getHoldingRegister: register, getInputRegister: register }, { host: '127.0.0.1', port: inner, unitID: 255 });
     device.server.on('socketError', () => {});
@@ -143,6 +146,101 @@ pipeline meter {
     return n.state === 'failed' && n;
   });
   check(/stop above/.test(failed.error) && failed.out === 0 && failed.errors === failed.in, JSON.stringify(failed));
+});
+
+// Holding 0 and 1 hold u, 4 holds n, 40 (another request) holds m: n is read * 0.5 - 10.
+async function tags(device, tutti, stale, plain = '') {
+  await tutti.deploy('meter.tutti', `
+map Meter modbus unit 1 every 20ms stale ${stale} {
+  u: tag f32 be at holding 0 [V] in 0..500
+  n: tag u16 at holding 4 scale 0.5 offset -10
+  m: tag u16 at holding 40 ?
+  ${plain}
+}
+pipeline meter {
+  from modbus "tcp://127.0.0.1:${device.port}" map Meter timeout 200ms
+  into file "tags.ndjson"
+  on error into dead
+}
+`);
+}
+const rows = (tutti) => {
+  const file = path.join(tutti.cwd, 'tags.ndjson');
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1).map(JSON.parse) : [];
+};
+// The newest row, once it is as wanted; how it came to be is checked by the caller.
+const row = (tutti, what, wanted) => until(what, () => {
+  const last = rows(tutti).at(-1);
+  return last && wanted(last) && last;
+});
+const is = (tag, value, quality) => check(tag?.value === value && tag?.quality === quality, `${value} ${quality}: ${JSON.stringify(tag)}`);
+
+test('tags have the quality of their registers', async () => {
+  const device = await Device.new();
+  const tutti = await Tutti.new();
+  const before = Date.now();
+  device.refuses = new Set([40]);
+  await tags(device, tutti, '1h');
+  let last = await row(tutti, 'a row without m', (r) => r.u);
+  is(last.u, 230.5, 'good');
+  is(last.n, 7 * 0.5 - 10, 'good');
+  check(last.m === undefined, `m was never read: ${JSON.stringify(last)}`);
+  check(Date.parse(last.u.time) >= before && Date.parse(last.u.time) <= Date.now(), last.u.time);
+  check((await tutti.get('connectors')).connections[0].state === 'degraded', 'a part is refused');
+
+  device.registers.set(40, 40);
+  device.refuses = new Set();
+  last = await row(tutti, 'm', (r) => r.m);
+  is(last.m, 40, 'good');
+
+  device.registers.set(40, 41);
+  device.refuses = new Set([4]);
+  last = await row(tutti, 'm is 41, u and n refused', (r) => r.m?.value === 41 && r.u.quality === 'bad');
+  is(last.u, 230.5, 'bad'); // u and n are one request
+  is(last.n, -6.5, 'bad');
+  is(last.m, 41, 'good');
+  check(Date.parse(last.u.time) < Date.parse(last.m.time), 'the time is that of the last value');
+
+  device.refuses = new Set();
+  device.set({ u: NaN, n: 8 });
+  last = await row(tutti, 'no number', (r) => r.n.value === -6 && r.u.quality === 'bad');
+  is(last.u, 230.5, 'bad');
+  is(last.n, -6, 'good');
+
+  device.mode = 'slow';
+  last = await row(tutti, 'no answer', (r) => r.n.quality === 'uncertain');
+  is(last.u, 230.5, 'uncertain');
+  is(last.n, -6, 'uncertain');
+  is(last.m, 41, 'uncertain');
+  device.mode = '';
+  device.set({ u: 231, n: 9 });
+  last = await row(tutti, 'it is back', (r) => r.n.quality === 'good');
+  is(last.u, 231, 'good');
+  is(last.n, -5.5, 'good');
+  const seen = await tutti.get('pipelines/meter');
+  check(seen.errors === 0 && seen.in === seen.out, `no record failed: ${JSON.stringify(seen)}`);
+});
+
+test('what is stale is bad', async () => {
+  const device = await Device.new();
+  const tutti = await Tutti.new();
+  await tags(device, tutti, '1ms');
+  await row(tutti, 'values', (r) => r.u?.quality === 'good');
+  device.mode = 'slow';
+  is((await row(tutti, 'no answer', (r) => r.u.quality !== 'good')).u, 230.5, 'bad');
+  check(!rows(tutti).some((r) => r.u.quality === 'uncertain'), 'the last value is older than 1 ms at once');
+});
+
+test('plain registers beside tags fail the record', async () => {
+  const device = await Device.new();
+  const tutti = await Tutti.new();
+  await tags(device, tutti, '1h', 'p: u16 at holding 41');
+  device.registers.set(41, 5);
+  await row(tutti, 'values', (r) => r.u?.quality === 'good' && r.p === 5);
+  device.refuses = new Set([41]);
+  await until('it fails', async () => (await tutti.get('pipelines/meter')).errors > 0);
+  const dead = (await tutti.get('pipelines/meter/dead?limit=1')).rows[0];
+  check(dead.reason === 'source_failed' && /holding 41\.\.41: .*illegal data address/i.test(dead.message), JSON.stringify(dead));
 });
 
 run().then(() => process.exit());

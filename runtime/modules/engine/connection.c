@@ -158,7 +158,7 @@ Status engine__connection_put(JsonOut *json, const RtProgram *program, const cha
 
 Status engine__source_options_put(JsonOut *json, const char *options, Diag *diag)
 {
-    static const char *const sub[] = {"qos", "every_ms", "registers", NULL};
+    static const char *const sub[] = {"qos", "every_ms", "stale_ms", "registers", NULL};
     static const char *const own_pace[] = {"qos", "every", "registers", NULL};
     Arena *arena = arena_new(0, 0);
     if (!arena) {
