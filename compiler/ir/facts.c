@@ -49,7 +49,7 @@ bool ir_source_bounded(const IrSource *source)
 
 bool ir_sink_takes_errors(const IrPipeline *pipeline, uint32_t sink)
 {
-    bool takes = pipeline->sinks[sink].schema == NO_INDEX;
+    bool takes = pipeline->sinks[sink].schema == NO_INDEX || pipeline->sinks[sink].errors;
     for (uint32_t i = 0; i < pipeline->error_sink_count; i++)
         takes |= pipeline->error_sinks[i] == sink;
     return takes;

@@ -42,8 +42,7 @@ bool ir_is_scalar_item(const IrProgram *program, uint32_t schema)
 
 IrPort ir_sink_port(const IrPipeline *p, uint32_t sink)
 {
-    for (uint32_t i = 0; i < p->error_sink_count; i++)
-        if (p->error_sinks[i] == sink) return PORT_ERROR;
+    if (ir_sink_takes_errors(p, sink)) return PORT_ERROR;
     for (uint32_t i = 0; i < p->wire_count; i++)
         if (p->wires[i].port == PORT_LATE && p->wires[i].to == p->sinks[sink].node)
             return PORT_LATE;

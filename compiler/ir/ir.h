@@ -219,6 +219,7 @@ typedef struct IrSink {
     uint32_t option_count;
     IrFormat format;
     uint32_t schema; /* of the rows it takes; NO_INDEX for the error record */
+    bool errors;     /* its rows are error records, made by the error stage */
     uint32_t *keys;  /* leaf indexes: `key (...)` */
     uint32_t key_count;
     uint32_t node;
@@ -420,7 +421,7 @@ typedef struct IrPipeline {
     uint32_t *error_sinks;
     uint32_t error_sink_count;
     bool error_drop;
-    uint32_t error_stage; /* `on error reply`, or NO_INDEX */
+    uint32_t error_stage; /* what needs the fields of error records, or NO_INDEX */
     double stop_above;    /* 0 = never; else share 0..1 of failing records within stop_in_ns */
     int64_t stop_in_ns;
     IrNode *nodes;

@@ -45,13 +45,6 @@ static bool from_window(const IrPipeline *p, uint32_t sink)
     return false;
 }
 
-static bool takes_errors(const IrPipeline *p, uint32_t sink)
-{
-    for (uint32_t i = 0; i < p->error_sink_count; i++)
-        if (p->error_sinks[i] == sink) return true;
-    return false;
-}
-
 static void twice(const Report *r, const IrSink *s)
 {
     Buf *out = r->out;
@@ -76,7 +69,7 @@ void report__delivery(const Report *r, uint32_t index)
     const IrPipeline *p = r->p;
     const IrSink *s = &p->sinks[index];
     Buf *out = r->out;
-    if (takes_errors(p, index)) {
+    if (ir_sink_takes_errors(p, index)) {
         buf_text(out, "    takes the error records, in the order in which records failed\n");
         return;
     }

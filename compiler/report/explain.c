@@ -272,7 +272,9 @@ static void node(const Report *r, uint32_t index)
 static void errors(const Report *r)
 {
     const IrPipeline *p = r->p;
-    if (p->error_sink_count)
+    bool sinks = false;
+    for (uint32_t i = 0; i < p->sink_count; i++) sinks |= ir_sink_takes_errors(p, i);
+    if (sinks)
         buf_text(r->out, "  records that fail go where `on error` says");
     else
         buf_text(r->out, p->error_drop ? "  records that fail are counted and dropped"

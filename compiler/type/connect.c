@@ -465,7 +465,7 @@ static void sink_keys(Flow *f, const AstOption *o, IrSink *s)
 
 /* Register of a computed address, or NO_REG; *ret_text is what is fixed, or the text as written. */
 static uint32_t sink_address(Flow *f, const AstConnector *at, const ConnectorKind *kind,
-                             const Row *row, Str *ret_text)
+                             Str *ret_text)
 {
     Check *c = f->c;
     const AstExpr *e = at->address;
@@ -477,11 +477,6 @@ static uint32_t sink_address(Flow *f, const AstConnector *at, const ConnectorKin
         return NO_REG;
     }
     *ret_text = source_text(c->file->source, e->span);
-    if (!row) {
-        diag_error(c->diags, DIAG_A007, e->span,
-                   "a computed address for error records is not available yet");
-        return NO_REG;
-    }
     c->in_path = str_is(str_from(kind->name), "file");
     Val v = check__expr(c, e, NULL);
     c->in_path = false;
@@ -529,7 +524,7 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
     const ConnectorKind *kind = flow__kind(c, at, KIND_OUT, &s.connection);
     if (!kind) return NO_INDEX;
     s.kind = str_from(kind->name);
-    uint32_t reg = sink_address(f, at, kind, row, &s.address);
+    uint32_t reg = sink_address(f, at, kind, &s.address);
     s.address_is_computed = reg != NO_REG;
     flow__options(c, at, kind, KIND_OUT, &s.options, &s.option_count);
     s.format = flow__format(c, &sink->format, FORMAT_JSON);
@@ -538,11 +533,6 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
     if (row && str_is(s.kind, "email")) row = flow__mail(c, at, &s);
     if (row) s.schema = check__row_schema(c, row);
     if (!row && str_is(s.kind, "email")) return NO_INDEX; /* a part of the address was wrong */
-    if (!row && str_is(s.kind, "historian")) {
-        diag_error(c->diags, DIAG_A007, at->span,
-                   "error records in the historian are not available yet");
-        return NO_INDEX;
-    }
     if (!flow__sink_format(c, sink, kind, row, s.format)) return NO_INDEX;
     sink_keys(f, ast_option(at, "key"), &s);
     uint32_t index = f->p.sink_count;

@@ -31,6 +31,12 @@ typedef struct FlowWindow {
     bool has_late;    /* an `on late` spoke of it */
 } FlowWindow;
 
+/* What flow__error_begin interrupts. */
+typedef struct ErrorPlace {
+    IrBuilder builder;
+    Row *row;
+} ErrorPlace;
+
 /* What holds where the next stage stands. An arm of a split starts with the one around it. */
 typedef struct Place {
     const AstPick *clock_by; /* of the time stage before */
@@ -65,7 +71,10 @@ typedef struct Flow {
     const Record *in_record;
     uint32_t last_node; /* the records come from there */
     IrPort last_port;
-    bool has_time, has_window, has_sink, has_on_error;
+    bool has_time, has_window, has_sink, has_on_error, has_error_reply;
+    IrBuilder error_builder; /* of the stage of records that failed, while another one grows */
+    Row *error_row;
+    Local error_local; /* `error` */
     bool in_rows;      /* behind a window: no single record is at hand */
     uint32_t time_reg; /* event time, or NO_REG */
     FlowWindow *windows;
@@ -90,17 +99,7 @@ const Record *flow__from(Flow *f, const AstConnector *at, const AstDecode *decod
 uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node);
 /* mail.c: the row of a mail, { to, subject, body }; NULL after an error. */
 const Row *flow__mail(Check *c, const AstConnector *at, const IrSink *s);
-bool flow__is_error_mail(const Flow *f, const AstSink *sink);
-/* The mails of `on error into`; false: there is none. */
-bool flow__error_mails(Flow *f, const AstSink *sinks);
-/* reply.c: a stage that begins with the error record, named `error`, from begin to end. */
-typedef struct ErrorStage {
-    IrBuilder builder;
-    Row *row;
-    Local local;
-} ErrorStage;
-void flow__error_begin(Flow *f, ErrorStage *keep, uint32_t node);
-void flow__error_end(Flow *f, const ErrorStage *keep);
+bool flow__is_mail(const Check *c, const AstConnector *at);
 /* formats.c: the record a format brings when no type is given, or NULL. */
 const Record *flow__format_record(Check *c, IrFormat format, Span span);
 /* False (reported): the format cannot carry records of this type. */
@@ -111,6 +110,10 @@ void flow__format_words(Check *c, const AstConnector *at, IrFormat format);
 bool flow__keeps_rows(const ConnectorKind *kind);
 bool flow__sink_format(Check *c, const AstSink *sink, const ConnectorKind *kind, const Row *row,
                        IrFormat format);
+/* errors.c: code for records that failed; `error` and its fields are what is at hand. */
+ErrorPlace flow__error_begin(Flow *f, uint32_t node);
+void flow__error_end(Flow *f, const ErrorPlace *place);
+void flow__error_sinks(Flow *f, const AstSink *list);
 /* triggers.c: what an http path, a period or a schedule has to be; false: reported. */
 bool flow__trigger(Check *c, const AstConnector *at, IrSource *s, uint32_t *cap);
 /* maps.c: the schema of a register map; NULL after an error. */

@@ -47,32 +47,11 @@ const Row *flow__mail(Check *c, const AstConnector *at, const IrSink *s)
     return fine ? mail : NULL;
 }
 
-static bool is_mail(const Check *c, const AstConnector *at)
+bool flow__is_mail(const Check *c, const AstConnector *at)
 {
     Str name = at->kind.text;
     for (uint32_t i = 0; i < c->program->connection_count; i++)
         if (str_eq(c->program->connections[i].name, name))
             return str_is(c->program->connections[i].kind, "smtp");
     return str_is(name, "email");
-}
-
-bool flow__error_mails(Flow *f, const AstSink *sinks)
-{
-    ErrorStage stage;
-    bool begun = false;
-    for (const AstSink *sink = sinks; sink; sink = sink->next) {
-        if (!is_mail(f->c, &sink->to)) continue;
-        uint32_t node = flow__node(f, "into", sink->span);
-        if (!begun) flow__error_begin(f, &stage, node);
-        begun = true;
-        f->builder.node = node;
-        (void)flow__sink(f, sink, f->row, node);
-    }
-    if (begun) flow__error_end(f, &stage);
-    return begun;
-}
-
-bool flow__is_error_mail(const Flow *f, const AstSink *sink)
-{
-    return is_mail(f->c, &sink->to);
 }

@@ -1,4 +1,5 @@
 /* compiler/type/pipeline.c: one pipeline: its nodes, wires and stages in order. */
+#include "compiler/ir/facts.h"
 #include "compiler/type/flow.h"
 
 Str flow__label(Flow *f, Span span)
@@ -216,7 +217,7 @@ static void required_stages(Flow *f, uint32_t from_count)
         diag_error(c->diags, DIAG_S017, f->open->keyword,
                    "nothing takes what leaves this `%s`: no `into` behind it",
                    ast_stage_word(f->open->kind));
-    if (!f->has_on_error) {
+    if (!f->has_on_error && !f->has_error_reply) {
         Diagnostic *d = diag_error(c->diags, DIAG_S002, name,
                                    "`%.*s` does not say what happens to records that fail",
                                    STR_ARG(item->name.text));
@@ -232,8 +233,9 @@ static void error_wires(Flow *f)
 {
     for (uint32_t n = 0; n < f->p.node_count; n++) {
         if (f->p.nodes[n].reason_count == 0) continue;
-        for (uint32_t i = 0; i < f->p.error_sink_count; i++)
-            flow__wire(f, n, f->p.sinks[f->p.error_sinks[i]].node, PORT_ERROR, NO_INDEX);
+        for (uint32_t i = 0; i < f->p.sink_count; i++)
+            if (ir_sink_takes_errors(&f->p, i))
+                flow__wire(f, n, f->p.sinks[i].node, PORT_ERROR, NO_INDEX);
     }
 }
 

@@ -70,65 +70,11 @@ void flow__reply(Flow *f, const AstStage *stage)
     answer(f, &stage->as.reply.code, stage->as.reply.body, stage->span, node);
 }
 
-/* In the order of IR_ERROR_LEAVES. */
-static const Record *error_record(Check *c)
-{
-    static const struct {
-        const char *name;
-        IrType type;
-        uint32_t bytes;
-        bool optional;
-    } fields[IR_ERROR_LEAVES] = {
-        {"reason", IR_STR, 128, false},        {"field", IR_STR, 1024, true},
-        {"message", IR_STR, 256, false},       {"pipeline", IR_STR, 256, false},
-        {"stage", IR_STR, 64, false},          {"at", IR_TIME, 0, false},
-        {"raw", IR_STR, TYPE_STRING_MAX, true}};
-    Record *record = NEW(c, Record, 1);
-    *record = (Record){.fields = NEW(c, RecordField, IR_ERROR_LEAVES),
-                       .count = IR_ERROR_LEAVES,
-                       .schema = NO_INDEX};
-    for (uint32_t i = 0; i < IR_ERROR_LEAVES; i++)
-        record->fields[i] = (RecordField){.name = str_from(fields[i].name),
-                                          .type = {.kind = fields[i].type,
-                                                   .bytes_max = fields[i].bytes,
-                                                   .optional = fields[i].optional}};
-    return record;
-}
-
-void flow__error_begin(Flow *f, ErrorStage *keep, uint32_t node)
-{
-    Check *c = f->c;
-    const Record *record = error_record(c);
-    keep->builder = f->builder;
-    keep->row = f->row;
-    f->p.error_stage = f->stage_count;
-    flow__stage_begin(f, flow__stage(f, IR_FROM_ERROR, 0, check__schema(c, record)), node);
-    Row *row = check__load(c, record);
-    Val whole = {.type = {.kind = IR_RECORD, .record = record},
-                 .reg = NO_REG,
-                 .has = NO_REG,
-                 .fields = NEW(c, Val, record->count)};
-    for (uint32_t i = 0; i < record->count; i++) whole.fields[i] = row->fields[i].val;
-    keep->local = (Local){STR("error"), whole, NULL};
-    c->locals = &keep->local;
-    f->row = c->row = NEW(c, Row, 1); /* nothing of the record itself is there */
-}
-
-void flow__error_end(Flow *f, const ErrorStage *keep)
-{
-    Check *c = f->c;
-    c->locals = NULL;
-    f->builder = keep->builder;
-    c->b = &f->builder;
-    f->row = c->row = keep->row;
-}
-
 void flow__reply_error(Flow *f, const AstStage *stage)
 {
-    ErrorStage keep;
     if (!code_fits(f, &stage->as.on.code, stage->keyword)) return;
     uint32_t node = flow__node(f, "reply", stage->span);
-    flow__error_begin(f, &keep, node);
+    ErrorPlace place = flow__error_begin(f, node);
     answer(f, &stage->as.on.code, stage->as.on.body, stage->span, node);
-    flow__error_end(f, &keep);
+    flow__error_end(f, &place);
 }

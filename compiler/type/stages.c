@@ -304,7 +304,7 @@ static void on_late(Flow *f, const AstStage *stage)
     }
     AstOnAction action = stage->as.on.action;
     if (action == AST_ON_REPLY) {
-        diag_error(c->diags, DIAG_A007, stage->span,
+        diag_error(c->diags, DIAG_S004, stage->span,
                    "`on late` takes `into ...`, `dead`, `update` or `drop`");
         return;
     }
@@ -326,12 +326,16 @@ static void on_late(Flow *f, const AstStage *stage)
 static void on_error(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
-    if (f->has_on_error) {
-        diag_error(c->diags, DIAG_S005, stage->keyword, "`on error` stands here twice");
+    bool reply = stage->as.on.action == AST_ON_REPLY;
+    bool twice = reply ? f->has_error_reply : f->has_on_error;
+    if (twice) {
+        diag_error(c->diags, DIAG_S005, stage->keyword, "`on error%s` stands here twice",
+                   reply ? " reply" : "");
         return;
     }
-    f->has_on_error = true;
-    f->p.error_drop = stage->as.on.action == AST_ON_DROP || stage->as.on.action == AST_ON_REPLY;
+    *(reply ? &f->has_error_reply : &f->has_on_error) = true;
+    if (!reply || !f->has_on_error) /* a reply alone is all that happens */
+        f->p.error_drop = reply || stage->as.on.action == AST_ON_DROP;
     if (stage->as.on.stops) {
         f->p.stop_above = stage->as.on.stop_above;
         f->p.stop_in_ns = stage->as.on.stop_in.ns;
@@ -344,21 +348,12 @@ static void on_error(Flow *f, const AstStage *stage)
         return;
     }
     if (stage->as.on.action == AST_ON_UPDATE) {
-        diag_error(c->diags, DIAG_A007, stage->span,
+        diag_error(c->diags, DIAG_S004, stage->span,
                    "`on error` takes `into ...`, `dead`, `drop` or `reply`");
         return;
     }
     if (stage->as.on.action != AST_ON_INTO) return;
-    bool mails = flow__error_mails(f, stage->as.on.sinks), others = false;
-    for (const AstSink *sink = stage->as.on.sinks; sink; sink = sink->next) {
-        if (flow__is_error_mail(f, sink)) continue;
-        others = true;
-        uint32_t node = flow__node(f, "into", sink->span);
-        uint32_t index = flow__sink(f, sink, NULL, node);
-        if (index != NO_INDEX)
-            *PUSH(c, f->p.error_sinks, f->p.error_sink_count, f->error_sink_cap) = index;
-    }
-    f->p.error_drop = mails && !others; /* the mail is all that happens */
+    flow__error_sinks(f, stage->as.on.sinks);
 }
 
 void flow__on(Flow *f, const AstStage *stage)

@@ -593,7 +593,7 @@ typedef struct RtPipe {
     char *scratch; /* text made while one record is worked on; grows up to a maximum */
     u64 scratch_len, scratch_cap;
     u8 stopped;  /* `stop above` fired */
-    u8 in_error; /* in the stage of an error record: what fails there is only counted */
+    u8 in_error; /* in the stage of an error record; 2: something failed there */
     u8 in_row;   /* working on a row, not on an input record: 1 of a window, 2 of that record */
     u8 out_of_memory;
     u8 asked;   /* the record at hand waits for an answer: it is counted when it has come */

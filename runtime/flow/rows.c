@@ -378,22 +378,33 @@ static char *put_member(char *w, const char *name, const char *text, u64 n)
     return w;
 }
 
-/* As rt_put_text, with U+FFFD in place of every byte that is not UTF-8. */
+/* Bytes of the character at p; 0: that byte is no UTF-8. */
+static u64 character(const char *p, u64 n)
+{
+    u64 len = 1;
+    u8 c = (u8)*p;
+    if (c >= 0xc2 && c < 0xf5) len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
+    return len <= n && (c < 0x80 || len > 1) && str_utf8_valid(str_slice(p, len)) ? len : 0;
+}
+
+/* With U+FFFD in place of every byte that is not UTF-8: up to 3 n bytes. */
+static char *put_utf8(char *w, const char *p, u64 n)
+{
+    for (u64 i = 0, len; i < n; i += len ? len : 1) {
+        len = character(p + i, n - i);
+        memcpy(w, len ? p + i : "\xef\xbf\xbd", len ? len : 3);
+        w += len ? len : 3;
+    }
+    return w;
+}
+
+/* As rt_put_text, of the same. */
 static char *put_raw(char *w, const char *p, u64 n)
 {
     if (str_utf8_valid(str_slice(p, n))) return rt_put_text(w, p, n);
-    for (u64 i = 0; i < n;) {
-        u64 len = 1;
-        u8 c = (u8)p[i];
-        if (c >= 0xc2 && c < 0xf5) len = c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
-        if (i + len <= n && (c < 0x80 || len > 1) && str_utf8_valid(str_slice(p + i, len))) {
-            w = rt_put_text(w, p + i, len);
-            i += len;
-        } else {
-            memcpy(w, "\xef\xbf\xbd", 3);
-            w += 3;
-            i++;
-        }
+    for (u64 i = 0, len; i < n; i += len ? len : 1) {
+        len = character(p + i, n - i);
+        w = rt_put_text(w, len ? p + i : "\xef\xbf\xbd", len ? len : 3);
     }
     return w;
 }
@@ -449,40 +460,43 @@ static RtText text_of(const char *text)
     return (RtText){text ? text : "", text ? strlen(text) : 0};
 }
 
-/* The record at hand as text; 0 where it is none. Records that are bytes are shown in base64. */
-static u8 raw_text(RtPipe *pipe, RtText *ret)
+/* The record at hand as text: bytes in base64, what is no UTF-8 as put_raw shows it. */
+static RtText raw_text(RtPipe *pipe)
 {
     u64 n = pipe->raw_len;
-    char *w;
-    if (!n) return 0;
-    *ret = (RtText){pipe->raw, n};
-    if (!flow_is_bytes(rt_host(pipe)->format)) return str_utf8_valid(str_slice(pipe->raw, n));
-    if (!(w = rt_scratch(pipe, n / 3 * 4 + 4))) return 0;
-    *ret = (RtText){w, (u64)(rt_put_base64(w, pipe->raw, n) - w)};
-    return 1;
+    bool bytes = flow_is_bytes(rt_host(pipe)->format);
+    if (!n) return (RtText){"", 0};
+    if (!bytes && str_utf8_valid(str_slice(pipe->raw, n))) return (RtText){pipe->raw, n};
+    char *w = rt_scratch(pipe, bytes ? n / 3 * 4 + 4 : n * 3);
+    if (!w) return (RtText){"", 0};
+    char *end = bytes ? rt_put_base64(w, pipe->raw, n) : put_utf8(w, pipe->raw, n);
+    return (RtText){w, (u64)(end - w)};
 }
 
-/* The stage of `on error reply`: the fields of the error record as a row. */
+/* What stands behind `on error` and needs the error record's fields: they come as a row. What fails
+ * there cannot say so itself: the record is kept with the dead letters. */
 static void error_stage(RtPipe *pipe, u32 node, const char *reason, const char *text,
                         const char *field)
 {
     const RtPipelineInfo *info = pipe->info;
     u8 before = pipe->in_row;
+    u8 has[] = {1, field != NULL, 1, 1, 1, 1, 1};
     RtValue values[7];
-    values[6].s = text_of(NULL);
-    u8 has[] = {1, field != NULL, 1, 1, 1, 1, raw_text(pipe, &values[6].s)};
     values[0].s = text_of(reason);
     values[1].s = text_of(field);
     values[2].s = text_of(text);
     values[3].s = text_of(info->name);
     values[4].s = text_of(node < info->node_count ? info->nodes[node].kind : "");
     values[5].i = pipe->received_ns;
+    values[6].s = raw_text(pipe);
     if (!before) pipe->in_row = 2;
     pipe->in_error = 1;
     pipe->n.rows++;
     info->run(pipe, info->error_stage, values, has);
+    bool lost = pipe->in_error == 2;
     pipe->in_error = 0;
     pipe->in_row = before;
+    if (lost) error_row(pipe, info->sink_count, node, reason, text, field, "");
 }
 
 void rt_error(RtPipe *pipe, u32 node, u32 reason, const char *field, const char *name)
@@ -502,7 +516,10 @@ void rt_failed(RtPipe *pipe, u32 node, const char *name, const char *text, const
         pipe->n.errors++;
     for (u32 i = 0; i < info->wire_count; i++)
         if (info->wires[i].from == node && info->wires[i].port == 1) pipe->wires[i].count++;
-    if (pipe->in_error) return;
+    if (pipe->in_error) {
+        pipe->in_error = 2;
+        return;
+    }
     rt_stop_check(pipe, 0);
     if (info->error_stage != RT_NO_STAGE) error_stage(pipe, node, name, text, field);
     if (info->error_drop) return;

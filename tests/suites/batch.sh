@@ -2,7 +2,7 @@
 # tests/suites/batch.sh: programs of tests/lang/batch through `tutti run --batch`: the bytes that come
 # out are compared with NAME.out (or, where rows of several sinks may mix, as sorted lines with
 # NAME.sorted), the counters with NAME.counts, the reasons and fields of errors with NAME.fields, files
-# it writes with those in NAME.files. All were written by hand from the exact rules of the language. Each case also runs through a pipe,
+# it writes with those in NAME.files, the records that its error files hold with NAME.named. All were written by hand from the exact rules of the language. Each case also runs through a pipe,
 # where input arrives in parts; and all of it on every engine there is.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -51,6 +51,10 @@ for program in "$top"/tests/lang/batch/*.tutti; do
             check "$engine $name: file $(basename "$want")" "$(basename "$want")" "$want"
             rm -f "$(basename "$want")"
         done
+    fi
+    if [ -f "$base.named" ]; then
+        for file in dead-*.ndjson; do sed -E "s/.*\"raw\":\"(.*)\"\}\$/$file \1/; s/\\\\\"/\"/g" "$file"; rm -f "$file"; done >names
+        check "$engine $name: error files" names "$base.named"
     fi
     if [ -f "$base.fields" ]; then
         sed -E 's/^\{"reason":"([a-z_]*)"(,"field":"([^"]*)")?.*/\1 \3/; s/ $/ -/' got >fields
