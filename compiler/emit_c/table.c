@@ -60,6 +60,12 @@ static void field_row(Emit *e, const IrField *f, uint32_t leaf, bool needed, boo
     emit_f(e, "},\n");
 }
 
+/* In front of the paths of a record's fields; an item has no name. */
+static Str inside(Emit *e, Str path, Str name)
+{
+    return name.len ? arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(name)) : path;
+}
+
 /* The plain schema `index`: leaves from 0, for rows out and for the items of lists. Children first,
  * each leaf numbered from where it stands in its own record's parent, so nested ones are written
  * per use. */
@@ -72,9 +78,7 @@ static void out_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32
         const IrField *f = &s->fields[i];
         children[i] = *serial;
         if (f->type == IR_RECORD)
-            out_schema(e, f->record, at,
-                       arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(f->name)), root,
-                       serial);
+            out_schema(e, f->record, at, inside(e, path, f->name), root, serial);
         at += f->type == IR_RECORD ? ir_leaf_count(e->ir, f->record) : 1;
     }
     emit_f(e, "static const RtField fields_%" PRIu32 "_%" PRIu32 "[] = {\n", root, mine);
@@ -142,9 +146,7 @@ static void in_schema(Emit *e, uint32_t schema, uint32_t leaf, Str path, uint32_
         const IrField *f = &s->fields[i];
         uint32_t count = f->type == IR_RECORD ? ir_leaf_count(e->ir, f->record) : 1;
         if (f->type == IR_RECORD && any_needed(e, at, count))
-            in_schema(e, f->record, at,
-                      arena_printf(e->arena, "%.*s%.*s.", STR_ARG(path), STR_ARG(f->name)),
-                      depth + 1);
+            in_schema(e, f->record, at, inside(e, path, f->name), depth + 1);
         at += count;
     }
     emit_f(e, "static const RtField fields_in_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "[] = {\n",

@@ -37,7 +37,7 @@ const char *ir_type_name(IrType type)
 bool ir_is_scalar_item(const IrProgram *program, uint32_t schema)
 {
     const IrSchema *s = &program->schemas[schema];
-    return s->count == 1 && s->fields[0].name.len == 0;
+    return s->count == 1 && s->fields[0].name.len == 0 && s->fields[0].type != IR_RECORD;
 }
 
 IrPort ir_sink_port(const IrPipeline *p, uint32_t sink)

@@ -580,7 +580,8 @@ typedef struct IrOpInfo {
 
 const IrOpInfo *ir_op_info(IrOp op);
 const char *ir_type_name(IrType type);
-/* Items of this schema are single values: its one field has no name. */
+/* Items of this schema are single values: its one field has no name. When that is a record, the
+ * items are records that may be missing. */
 bool ir_is_scalar_item(const IrProgram *program, uint32_t schema);
 const char *ir_mem_kind(IrMemKind kind); /* the word of the language */
 /* The port whose records a sink takes: `into`, `on error into`, `on late into`. */

@@ -51,6 +51,12 @@ static void fill_field(Link *link, RtField *out, const IrField *f, uint32_t leaf
     if (f->type == IR_LIST) out->child = link->out->schemas[f->record]; /* made before its list */
 }
 
+/* In front of the paths of a record's fields; an item has no name. */
+static Str inside(Link *link, Str record)
+{
+    return record.len ? arena_printf(link->arena, "%.*s.", STR_ARG(record)) : record;
+}
+
 static RtSchema *row_schema(Link *link, uint32_t schema, uint32_t leaf, Str path)
 {
     const IrSchema *s = &link->ir->schemas[schema];
@@ -62,8 +68,7 @@ static RtSchema *row_schema(Link *link, uint32_t schema, uint32_t leaf, Str path
         Str own = arena_printf(link->arena, "%.*s%.*s", STR_ARG(path), STR_ARG(f->name));
         fill_field(link, &fields[i], f, leaf, true, own);
         if (f->type == IR_RECORD)
-            fields[i].child =
-                row_schema(link, f->record, leaf, arena_printf(link->arena, "%.*s.", STR_ARG(own)));
+            fields[i].child = row_schema(link, f->record, leaf, inside(link, own));
         leaf += f->type == IR_RECORD ? ir_leaf_count(link->ir, f->record) : 1;
     }
     return out;
@@ -104,8 +109,7 @@ static RtSchema *record_schema(Link *link, uint32_t schema, uint32_t leaf, Str p
         if (any_early(filter, leaf, count)) fields[i].flags |= RT_EARLY;
         if (f->type == IR_RECORD && wanted)
             fields[i].child =
-                record_schema(link, f->record, leaf,
-                              arena_printf(link->arena, "%.*s.", STR_ARG(own)), needed, filter);
+                record_schema(link, f->record, leaf, inside(link, own), needed, filter);
         else if (f->type == IR_RECORD)
             fields[i].child = link->out->schemas[f->record];
         leaf += count;

@@ -72,10 +72,8 @@ Val check__list(Check *c, const AstExpr *e, const Type *want)
     Val *vals = NEW(c, Val, count + 1);
     if (!items_of(c, e, &hint, vals)) return check__error_val(e->span);
     Type item = hint.kind ? hint : common(vals, count);
-    if (item.kind == IR_NONE || (item.kind == IR_RECORD && item.optional)) {
-        diag_error(c->diags, DIAG_T009, e->span,
-                   item.kind == IR_NONE ? "null alone has no type"
-                                        : "a record in a list is always there");
+    if (item.kind == IR_NONE) {
+        diag_error(c->diags, DIAG_T009, e->span, "null alone has no type");
         return check__error_val(e->span);
     }
     return make(c, e, vals, count, &item);
@@ -111,11 +109,13 @@ Val check__index(Check *c, const AstExpr *e, Val base)
     v.type.has_range = false;
     uint32_t index = check__reg(c, &at);
     v.reg = build_reg(c->b, reg);
-    if (item.optional) v.has = build_temp(c->b, IR_BOOL);
+    if (item.optional && item.kind != IR_RECORD) v.has = build_temp(c->b, IR_BOOL);
     IrIns *ins = build_ins(c->b, IR_INDEX, v.reg, base.reg, index);
     ins->has = v.has;
     ins->span = e->span;
-    return item.kind == IR_RECORD ? check__item(c, item.record, v.reg, e->span) : v;
+    if (item.kind != IR_RECORD) return v;
+    Val record = check__item(c, base.type.record, v.reg, e->span);
+    return item.optional ? record.fields[0] : record; /* it is the one field, without a name */
 }
 
 Val check__count_of(Check *c, const Val *list, Span span)

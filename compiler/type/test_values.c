@@ -177,12 +177,16 @@ void tests__put_value(Check *c, JsonOut *json, const AstExpr *e, const IrField *
     if (field->type == IR_LIST && e->kind == AST_LIST) {
         const IrSchema *item = &c->program->schemas[field->record];
         bool scalar = ir_is_scalar_item(c->program, field->record);
+        bool missing = !scalar && item->fields[0].name.len == 0; /* records that may be */
         json_begin_array(json);
         for (const AstExpr *one = e->as.items; one; one = one->next) {
             if (scalar)
                 tests__put_value(c, json, one, &item->fields[0], out);
+            else if (missing && one->kind == AST_NULL)
+                json_put_null(json);
             else if (one->kind == AST_RECORD)
-                tests__put_record(c, json, one, field->record, out);
+                tests__put_record(c, json, one, missing ? item->fields[0].record : field->record,
+                                  out);
             else
                 diag_error(c->diags, out ? DIAG_R002 : DIAG_R001, one->span,
                            "the items are records: { ... }");

@@ -242,7 +242,7 @@ static Type record(Check *c, const AstType *ast, uint32_t depth)
 Type check__list_type(Check *c, const Type *item, uint32_t most, Span span)
 {
     Type type = {.kind = IR_LIST, .bytes_max = most, .span = span};
-    if (item->kind == IR_RECORD) {
+    if (item->kind == IR_RECORD && !item->optional) {
         type.record = item->record;
     } else {
         Record *r = NEW(c, Record, 1);
@@ -260,12 +260,6 @@ static Type array(Check *c, const AstType *ast, uint32_t depth)
 {
     Type item = check__type(c, ast->of, depth + 1);
     if (item.kind == IR_NONE) return (Type){0};
-    if (item.kind == IR_RECORD && item.optional) {
-        diag_error(c->diags, DIAG_A002, ast->of->span,
-                   "records of a list that can be missing are not available yet; make their fields "
-                   "optional");
-        return (Type){0};
-    }
     if (ast->size.value < 1 || ast->size.value > TYPE_ITEMS_MAX) {
         diag_error(c->diags, DIAG_T013, ast->size.span, "a list has from 1 to %d items",
                    TYPE_ITEMS_MAX);

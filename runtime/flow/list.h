@@ -4,10 +4,16 @@
 
 #include "flow/abi.h"
 
-/* True when the items are single values: the one field has no name. */
-static inline int rt_scalar_item(const RtSchema *item)
+/* The one field of the item has no name: a single value, or a record that may be missing. */
+static inline int rt_nameless_item(const RtSchema *item)
 {
     return item->count == 1 && !item->fields[0].name_len;
+}
+
+/* True when the items are single values. */
+static inline int rt_scalar_item(const RtSchema *item)
+{
+    return rt_nameless_item(item) && item->fields[0].type != RT_RECORD;
 }
 
 /* What RtApi says of the members of the same name. */
