@@ -442,6 +442,7 @@ static void stats(const Run *run)
                 {"learnt", n->learnt},
                 {"missed", n->missed},
                 {"duplicate_keys", n->duplicate_keys},
+                {"forgotten", flow_forgotten(run->instance)},
                 {"state_bytes", flow_state_bytes(run->instance)},
                 {"allocations", mem_calls()}};
     for (size_t i = 0; i < COUNT_OF(list); i++) {

@@ -88,6 +88,7 @@ static Status walk(Check *c)
     }
     check__connections(c);
     check__pipelines(c);
+    check__circles(c);
     check__tests(c);
     return ST_OK;
 }

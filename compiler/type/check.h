@@ -325,7 +325,7 @@ Val check__list_agg(Check *c, const AstExpr *e, IrAggKind kind, bool *ret_is_lis
 Val check__memory(Check *c, const AstExpr *e, bool *ret_known);
 Val check__becomes(Check *c, const AstExpr *e);
 Val check__reset(Check *c, const AstExpr *e, const AstExpr *reset);
-/* x per second; a plain number stays plain. False (reported): too long. */
+/* x per second: of a plain number 1/s. False (reported): too long. */
 bool check__rate_unit(Check *c, const Val *v, const Unit **ret_unit);
 const char *check__memory_name(uint32_t index); /* NULL past the last */
 /* A MEM of the pipeline at hand; inputs are settled, `by` NULL takes the keys of the place. */
@@ -357,6 +357,7 @@ void check__declare_extern(Check *c, const AstItem *item);
 Val check__extern_call(Check *c, const AstExpr *e, const Extern *fn);
 Table *check__table(Check *c, Str name);
 void check__pipelines(Check *c);
+void check__circles(Check *c); /* circles.c */
 void check__tests(Check *c);
 /* reasons.c: why records may leave each node by the error port. */
 /* `in`: what the sources give, by group. */

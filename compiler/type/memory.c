@@ -291,10 +291,9 @@ static const Unit *difference_unit(Check *c, const Unit *unit)
 bool check__rate_unit(Check *c, const Val *v, const Unit **ret_unit)
 {
     Unit second, *out = NEW(c, Unit, 1);
+    const Unit *unit = v->type.unit ? difference_unit(c, v->type.unit) : NULL;
     *ret_unit = NULL;
-    if (!v->type.unit) return true;
-    if (!unit_find(STR("s"), &second) ||
-        unit_multiply(c->arena, difference_unit(c, v->type.unit), &second, -1, out)) {
+    if (!unit_find(STR("s"), &second) || unit_multiply(c->arena, unit, &second, -1, out)) {
         diag_error(c->diags, DIAG_U005, v->span, "this product of units is too long");
         return false;
     }

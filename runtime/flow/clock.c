@@ -187,6 +187,11 @@ void rt_clock_hold(RtPipe *pipe, u32 lane, int change)
         rt_dict_touch(&pipe->clock->dict, entry);
 }
 
+u64 rt_clock_forgotten(const RtPipe *pipe)
+{
+    return pipe->clock ? pipe->clock->dict.forgotten : 0;
+}
+
 i64 rt_clock_highest(const RtPipe *pipe, u32 lane)
 {
     return clock_of(pipe->clock->by_lane[lane])->highest_ns;
@@ -194,7 +199,8 @@ i64 rt_clock_highest(const RtPipe *pipe, u32 lane)
 
 /* ---- saved state ---- */
 
-/* u32 lanes in use; each: u32 lane, u32 bytes of the key, key, i64 highest, watermark, heard. */
+/* u32 lanes in use; each: u32 lane, u32 bytes of the key, key, i64 highest, watermark, heard. Then
+ * u32 clocks that may be forgotten and the lane of each, the one that goes first in front. */
 void rt_clock_save(const RtClock *c, Buf *out)
 {
     u32 count = (u32)c->dict.count;
@@ -210,6 +216,25 @@ void rt_clock_save(const RtClock *c, Buf *out)
         buf_add(out, &clock->watermark_ns, 8);
         buf_add(out, &clock->heard_ns, 8);
     }
+    count = 0;
+    for (RtEntry *entry = c->dict.oldest; entry; entry = entry->newer) count++;
+    buf_add(out, &count, 4);
+    for (RtEntry *entry = c->dict.oldest; entry; entry = entry->newer)
+        buf_add(out, &clock_of(entry)->lane, 4);
+}
+
+/* The order of forgetting. */
+MUST static Status load_order(RtClock *c, Str *bytes, Diag *diag)
+{
+    u32 count, lane;
+    if (!rt_take(bytes, &count, 4) || count > c->dict.count)
+        return diag_set(diag, ST_CORRUPT, "the saved clocks are damaged");
+    while (count--) {
+        if (!rt_take(bytes, &lane, 4) || !lane || lane >= c->lane_count || !c->by_lane[lane])
+            return diag_set(diag, ST_CORRUPT, "the saved clocks are damaged");
+        rt_dict_touch(&c->dict, c->by_lane[lane]);
+    }
+    return ST_OK;
 }
 
 /* Lanes are numbered anew in their old order; windows name them by the old numbers, so the numbers
@@ -241,5 +266,5 @@ Status rt_clock_load(RtClock *c, Str *bytes, Diag *diag)
     }
     for (u32 i = c->lane_count; i-- > 1;) /* the smallest is used first */
         if (!c->by_lane[i]) c->free_lanes[c->free_count++] = i;
-    return ST_OK;
+    return load_order(c, bytes, diag);
 }

@@ -6,8 +6,10 @@
 
 #include "base/mem.h"
 #include "flow/asking.h"
+#include "flow/clock.h"
 #include "flow/join.h"
 #include "flow/keys.h"
+#include "flow/mem.h"
 #include "flow/pipe.h"
 #include "flow/table.h"
 
@@ -405,6 +407,12 @@ Str flow_tap(const FlowInstance *instance, uint32_t wire, uint64_t *ret_count)
 uint64_t flow_state_bytes(const FlowInstance *instance)
 {
     return instance->state_bytes;
+}
+
+uint64_t flow_forgotten(const FlowInstance *instance)
+{
+    const RtPipe *pipe = &instance->pipe;
+    return rt_mem_forgotten(pipe) + rt_join_forgotten(pipe) + rt_clock_forgotten(pipe);
 }
 
 int64_t flow_event_time(const FlowInstance *instance)

@@ -131,6 +131,8 @@ Str flow_tap(const FlowInstance *instance, uint32_t wire, uint64_t *ret_count);
 int64_t flow_event_time(const FlowInstance *instance);
 /* What went wrong without stopping anything (a table's file that cannot be read again), or "". */
 const char *flow_problem(const FlowInstance *instance);
+/* Keys that were forgotten because a memory, a join or the clocks were full. */
+uint64_t flow_forgotten(const FlowInstance *instance);
 uint64_t flow_state_bytes(const FlowInstance *instance);
 
 /* Appends records as lines, for the next version to learn from: the last ones that fitted no learnt

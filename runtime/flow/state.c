@@ -1,6 +1,6 @@
 /* runtime/flow/state.c: everything an instance remembers to bytes and back, between batches.
  *
- *   "TUT2"  u32 items, each: u32 bytes of kind, kind, u32 bytes of name, name, u64 layout,
+ *   "TUT3"  u32 items, each: u32 bytes of kind, kind, u32 bytes of name, name, u64 layout,
  *                            u64 bytes of the body, body
  * What there is to save is the table `kinds`: who owns a kind of state knows its body. Items are
  * found again by kind, name and layout, so state moves between versions of a program as far as it
@@ -204,7 +204,7 @@ Status flow_save(const FlowInstance *instance, Buf *out, Diag *diag)
     const RtPipe *pipe = &instance->pipe;
     u32 count = 0;
     for (u32 k = 0; k < KINDS; k++) count += kinds[k].count(pipe);
-    buf_add(out, "TUT2", 4);
+    buf_add(out, "TUT3", 4);
     buf_add(out, &count, 4);
     for (u32 k = 0; k < KINDS; k++)
         for (u32 i = 0; i < kinds[k].count(pipe) && !out->failed; i++) save_item(pipe, k, i, out);
@@ -241,7 +241,7 @@ Status flow_load(FlowInstance *instance, Str bytes, uint32_t *ret_dropped, Diag 
 {
     char magic[4];
     u32 count, dropped = 0;
-    if (!rt_take(&bytes, magic, 4) || memcmp(magic, "TUT2", 4) != 0 || !rt_take(&bytes, &count, 4))
+    if (!rt_take(&bytes, magic, 4) || memcmp(magic, "TUT3", 4) != 0 || !rt_take(&bytes, &count, 4))
         return diag_set(diag, ST_CORRUPT, "not a saved state");
     for (u32 i = 0; i < count; i++) {
         Str kind, name;

@@ -228,6 +228,23 @@ pipeline b { from stream rows as json { v: i32 }  let w = v * 2  keep w  into fi
   check((await tutti.kill('SIGTERM')) === 0, 'it stops');
 });
 
+test('streams never lead in a circle, whoever deploys the last piece', async () => {
+  const tutti = await Tutti.new();
+  const piece = (from, to) => `
+pipeline ${from}_${to} { from stream ${from} as json { v: i32 }  into stream ${to}  on error drop }`;
+  await tutti.deploy('ab.tutti', piece('a', 'b'));
+  await tutti.deploy('bc.tutti', piece('b', 'c'));
+  const closing = await tutti.call('POST', 'pipelines', { file: 'ca.tutti', text: piece('c', 'a') });
+  check(closing.status === 409 && /circle.*c_a/.test(JSON.stringify(closing.body)), JSON.stringify(closing));
+  check((await tutti.get('pipelines')).pipelines.length === 2, 'it is not there');
+  const self = await tutti.call('POST', 'pipelines', { file: 'x.tutti', text: piece('x', 'x') });
+  check(self.status === 400 && self.body.problems[0].code === 'S037', JSON.stringify(self));
+  await tutti.deploy('ab.tutti', piece('a', 'd')); // the way is open again
+  await tutti.deploy('ca.tutti', piece('c', 'a'));
+  check((await tutti.get('pipelines')).pipelines.length === 3, 'all three');
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+});
+
 test('a pipeline asks its historian and a server, and holds nobody else up', async () => {
   const tutti = await Tutti.new();
   const held = [];

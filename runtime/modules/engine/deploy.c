@@ -173,6 +173,10 @@ static Status make_items(EngJob *job)
     if (!job->items) {
         return ST_NO_MEMORY;
     }
+    Status circle = engine__circle(job->engine, program, job->file, &job->diag);
+    if (circle) {
+        return circle;
+    }
     for (uint32_t i = 0; i < program->pipeline_count; i++) {
         Str name = str_from(program->pipelines[i].name);
         DeployItem item = {.pipe = engine__pipe_find(job->engine, name)};

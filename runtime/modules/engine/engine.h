@@ -144,6 +144,10 @@ MUST Status engine__version_make(const ProgramCompiler *compiler, Arena *arena, 
                                  ProgramLink link, const ProgramSample *samples,
                                  size_t sample_count, ProgramCompiled *ret_compiled,
                                  EngVersion **ret_version, Diag *diag);
+/* ST_CONFLICT: with it streams would lead in a circle through pipelines of other programs. */
+struct Engine;
+MUST Status engine__circle(const struct Engine *engine, const RtProgram *program, Str file,
+                           Diag *diag);
 EngVersion *engine__version_ref(EngVersion *version);
 void engine__version_unref(EngVersion *version); /* any thread; accepts NULL */
 
