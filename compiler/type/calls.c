@@ -351,12 +351,10 @@ static void unknown_function(Check *c, const AstExpr *e)
 {
     static const char *const others[] = {"abs",  "min",   "max",  "clamp",  "count",    "sum",
                                          "mean", "first", "last", "stddev", "quantile", "missing"};
-    static const char *const later[] = {"distinct", "list", "time_weighted", "good_ratio", "env"};
     Str name = e->as.call.name.text, best = STR_NONE;
     uint32_t distance = UINT32_MAX;
-    for (size_t i = 0; i < COUNT_OF(later); i++) {
-        if (!str_is(name, later[i])) continue;
-        diag_error(c->diags, DIAG_A005, e->span, "`%.*s` is not available yet", STR_ARG(name));
+    if (str_is(name, "env")) {
+        diag_error(c->diags, DIAG_A005, e->span, "`env` is not available in an expression yet");
         return;
     }
     for (uint32_t i = 0; i < BUILTIN__COUNT; i++)

@@ -279,6 +279,11 @@ Type check__number_type(IrOp op, const Val *a, const Val *b);
 /* library.c: a function of the standard library, or NULL */
 Fn *check__library_fn(Check *c, Str name);
 void check__suggest_library(Str word, Str *best, uint32_t *distance);
+/* inside.c: parts of a json value, json again; and `to`, which `convert` does from there. */
+Val check__json_member(Check *c, const Val *j, Str name, Span span);
+Val check__json_index(Check *c, const AstExpr *e, const Val *j);
+Val check__from_json(Check *c, const AstExpr *e, const Val *j,
+                     Val (*convert)(Check *c, const AstExpr *e, Val v));
 /* patterns.c */
 Val check__matches(Check *c, const AstExpr *e);
 /* decimal.c */

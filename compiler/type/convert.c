@@ -278,6 +278,7 @@ static Val convert(Check *c, const AstExpr *e, Val v)
     static const IrType kinds[] = {IR_I32, IR_I64, IR_U32, IR_U64, IR_F32, IR_F64};
     Str to = e->as.convert.name.text;
     AstInteger size = e->as.convert.size;
+    if (v.type.kind == IR_JSON) return check__from_json(c, e, &v, convert);
     if (!check__present(c, &v, "`to` needs a value")) return check__error_val(e->span);
     if (e->as.convert.unit) return to_unit(c, e, v);
     if (AST_HAS(size) && !str_is(to, "string") && !str_is(to, "decimal")) {

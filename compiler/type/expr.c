@@ -282,6 +282,12 @@ static Val field(Check *c, const AstExpr *e)
     if (is_meta(c, e->as.field.base)) return meta(c, e, want->text, false, 0);
     Val base = check__expr(c, e->as.field.base, NULL);
     if (check__bad(&base)) return base;
+    if (base.type.kind == IR_JSON) {
+        Val v = check__json_member(c, &base, want->text, e->span);
+        if (base.path.len)
+            v.path = check__text(c, "%.*s.%.*s", STR_ARG(base.path), STR_ARG(want->text));
+        return narrowed(c, v);
+    }
     if (base.type.kind != IR_RECORD) {
         diag_error(c->diags, DIAG_N004, want->span, "%s has no fields",
                    base.type.null ? "null" : type_text(c->arena, &base.type).ptr);
@@ -326,6 +332,7 @@ static Val index_of(Check *c, const AstExpr *e)
         return check__error_val(e->span);
     }
     Val list = check__expr(c, base, NULL);
+    if (list.type.kind == IR_JSON) return check__json_index(c, e, &list);
     if (!check__bad(&list)) return check__index(c, e, list);
     check__expr(c, at, NULL);
     return list;

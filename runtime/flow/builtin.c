@@ -123,6 +123,10 @@ static u32 text_call(RtPipe *pipe, u32 which, const RtValue *args, RtValue *ret)
         ret->i = whole;
         return RT_FINE;
     case RT_FN_UNKNOWN_FIELDS: return rt_unknown_fields(pipe, args, ret);
+    case RT_FN_JSON_MEMBER:
+    case RT_FN_JSON_ITEM:
+    case RT_FN_JSON_TEXT:
+    case RT_FN_JSON_INT: return rt_inside(pipe, which, args, ret);
     case RT_FN_PARSE_DECIMAL: return decimal(text, args[1].i, &ret->i);
     default: return rfc3339_get(text, &ret->i) ? RT_FINE : RT_BAD_TIME;
     }

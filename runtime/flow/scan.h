@@ -52,6 +52,8 @@ const char *rt_value(RtPipe *pipe, const RtField *field, const char *p, const ch
 /* args: a record's text, names each with a line end: the members that are not named, each with a
  * comma before it, as they came (a line end between tokens becomes a space). */
 u32 rt_unknown_fields(RtPipe *pipe, const RtValue *args, RtValue *ret);
+/* RT_FN_JSON_...: parts of a JSON text (inside.c). */
+u32 rt_inside(RtPipe *pipe, u32 which, const RtValue *args, RtValue *ret);
 /* Decoded text to a value of the field's type; returns a RtReason. Shared by JSON and CSV. */
 u32 rt_value_from_text(RtPipe *pipe, const RtField *field, const char *p, u64 n, RtValue *ret);
 /* The number at p as the field's type has it; NULL: not the grammar of a JSON number. */
