@@ -199,7 +199,7 @@ static void expect_record(Expected *x, const AstExpr *e, const IrSchema *s, Str 
                               : field->name;
         if (field->type == IR_RECORD && f->value->kind == AST_RECORD)
             expect_record(x, f->value, &c->program->schemas[field->record], path);
-        else if (field->type == IR_RECORD)
+        else if (field->type == IR_RECORD && f->value->kind != AST_NULL)
             diag_error(c->diags, DIAG_R002, f->value->span, "`%.*s` is a record: { ... }",
                        STR_ARG(path));
         else
