@@ -228,6 +228,41 @@ pipeline b { from stream rows as json { v: i32 }  let w = v * 2  keep w  into fi
   check((await tutti.kill('SIGTERM')) === 0, 'it stops');
 });
 
+test('error records are a table of the historian, and files by their reason', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('e.tutti', `
+pipeline e {
+  from http post "/e" as json { v: i32 in 0..10 }
+  let w = 10 div v
+  into file "good.ndjson"
+  reply 200 { w: w }
+  on error into historian failures key (pipeline, reason, at) and file "dead-{error.reason}.ndjson"
+  on error reply 400 { why: error.reason }
+}`);
+  const post = async (body, code) => {
+    const answer = await curl(tutti, '/e', body);
+    check(answer.code === code, `${body}: ${JSON.stringify(answer)}`);
+  };
+  await post('{"v":5}', 200);
+  await post('{"v":0}', 400);
+  await post('{"v":11}', 400);
+  await post('{"v":0}', 400);
+  const table = await until('three rows', async () => {
+    const answer = (await tutti.call('GET', 'uns/tables/failures?order=at')).body;
+    return answer.rows?.length === 3 && answer;
+  });
+  const names = table.columns.map((c) => c.name);
+  check(names.join() === 'reason,field,message,pipeline,stage,at,raw', names.join());
+  const column = (name) => table.rows.map((r) => r[names.indexOf(name)]).join();
+  check(column('reason') === 'div_zero,range,div_zero', column('reason'));
+  check(column('field') === ',v,', column('field'));
+  check(column('stage') === 'let,from,let', column('stage'));
+  check(column('raw') === '{"v":0},{"v":11},{"v":0}', column('raw'));
+  check(lines(tutti, 'dead-div_zero.ndjson').length === 2 && lines(tutti, 'dead-range.ndjson').length === 1, 'files');
+  check((await tutti.get('pipelines/e/dead?limit=5')).total === 0, 'nothing besides with the dead letters');
+  check((await tutti.kill('SIGTERM')) === 0, 'it stops');
+});
+
 test('streams never lead in a circle, whoever deploys the last piece', async () => {
   const tutti = await Tutti.new();
   const piece = (from, to) => `
