@@ -274,7 +274,8 @@ static void put_wrapped(const TestRun *t, uint32_t sink, Str row, Buf *out)
     json_field_str(&json, "sink", sink_name(t, sink));
     json_key(&json, "row");
     bool dead = sink >= t->pipeline->sink_count;
-    if (dead || t->pipeline->sinks[sink].format == FORMAT_JSON)
+    IrFormat format = dead ? FORMAT_JSON : t->pipeline->sinks[sink].format;
+    if (format == FORMAT_JSON || ir_format_is_bytes(format)) /* bytes: shown as JSON */
         json_put_raw(&json, row);
     else
         json_put_str(&json, row);

@@ -155,19 +155,9 @@ u32 rt_list_agg(RtPipe *pipe, const RtSchema *item, u32 kind, const RtValue *lis
 
 /* ---- as JSON ---- */
 
-/* An item that is missing is null: it has its place. A record is there when a value of it is. */
 static int is_null(const RtSchema *item, RtText at)
 {
-    if (!rt_nameless_item(item)) return 0;
-    for (u32 i = 0; i < item->leaf_count; i++)
-        if (rt_item_has(at, item->leaf_count, i)) return 0;
-    return 1;
-}
-
-/* What an item that is a record is written as. */
-static const RtSchema *record_of(const RtSchema *item)
-{
-    return rt_nameless_item(item) ? item->fields[0].child : item;
+    return rt_item_missing(item, (const u8 *)at.p + 16 * (u64)item->leaf_count);
 }
 
 u64 rt_list_bytes(const RtSchema *item, const RtValue *list)
@@ -180,7 +170,7 @@ u64 rt_list_bytes(const RtSchema *item, const RtValue *list)
         if (rt_scalar_item(item))
             bytes += rt_value_bytes(item->fields, values[0]);
         else
-            bytes += rt_json_bytes(record_of(item), values,
+            bytes += rt_json_bytes(rt_item_record(item), values,
                                    (const u8 *)at.p + 16 * (u64)item->leaf_count);
     }
     return bytes;
@@ -199,7 +189,7 @@ char *rt_put_list(char *w, const RtSchema *item, const RtValue *list)
         } else if (rt_scalar_item(item)) {
             w = rt_put_value(w, item->fields, values[0], 1);
         } else {
-            w = rt_put_json(w, record_of(item), values,
+            w = rt_put_json(w, rt_item_record(item), values,
                             (const u8 *)at.p + 16 * (u64)item->leaf_count);
         }
     }

@@ -16,6 +16,21 @@ static inline int rt_scalar_item(const RtSchema *item)
     return rt_nameless_item(item) && item->fields[0].type != RT_RECORD;
 }
 
+/* An item that is missing has its place: null. A record is there when a value of it is. */
+static inline int rt_item_missing(const RtSchema *item, const u8 *has)
+{
+    if (!rt_nameless_item(item)) return 0;
+    for (u32 i = 0; i < item->leaf_count; i++)
+        if (has[i]) return 0;
+    return 1;
+}
+
+/* What an item that is a record is written as. */
+static inline const RtSchema *rt_item_record(const RtSchema *item)
+{
+    return rt_nameless_item(item) ? item->fields[0].child : item;
+}
+
 /* What RtApi says of the members of the same name. */
 u32 rt_list(RtPipe *, const RtSchema *item, const RtValue *values, const u8 *has, u32 count,
             RtValue *ret);

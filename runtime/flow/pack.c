@@ -215,7 +215,7 @@ static const char *item(Pack *s, const RtSchema *schema, const char *p, u32 dept
     const RtField *field = schema->fields;
     PackHead head = {0};
     memset(s->out->has, 0, schema->leaf_count);
-    if (rt_scalar_item(schema)) return value(s, field, p, depth);
+    if (rt_nameless_item(schema)) return value(s, field, p, depth);
     p = s->format->head(p, s->end, &head);
     if (!p) return NULL;
     if (head.kind == PACK_MAP) return object(s, schema, &head, p, depth + 1);

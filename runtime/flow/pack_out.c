@@ -21,10 +21,10 @@ static char *put_list(char *w, const PackFormat *format, const RtSchema *item, c
         RtText at = {list->s.p + i * RT_ITEM_BYTES(item->leaf_count), 1};
         const RtValue *values = rt_item_value(at, 0);
         const u8 *has = (const u8 *)at.p + 16 * (u64)item->leaf_count;
-        if (!rt_scalar_item(item))
-            w = rt_put_pack(w, format, item, values, has);
-        else if (!has[0])
+        if (rt_item_missing(item, has))
             w = format->put_nil(w);
+        else if (!rt_scalar_item(item))
+            w = rt_put_pack(w, format, rt_item_record(item), values, has);
         else if (item->fields[0].type == RT_LIST)
             w = put_list(w, format, item->fields[0].child, &values[0]);
         else
