@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 13,
+    RT_ABI = 14,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
