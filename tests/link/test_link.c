@@ -110,7 +110,7 @@ static void graph(const RtPipelineInfo *got, const RtPipelineInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtAggInfo) == 32 && sizeof(RtWindowInfo) == 128, "compare the new member");
+_Static_assert(sizeof(RtAggInfo) == 40 && sizeof(RtWindowInfo) == 128, "compare the new member");
 static void window(const RtWindowInfo *got, const RtWindowInfo *want)
 {
     text(got->name, want->name);
@@ -120,6 +120,7 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     CHECK_INT(got->size_ns, want->size_ns);
     CHECK_INT(got->late_dead, want->late_dead);
     CHECK_INT(got->own_clock, want->own_clock);
+    CHECK_INT(got->panes, want->panes);
     CHECK_INT(got->every_ns, want->every_ns);
     CHECK_INT(got->max_ns, want->max_ns);
     CHECK_INT(got->keep_ns, want->keep_ns);
@@ -144,13 +145,14 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
         CHECK_INT(a->offset, b->offset);
         CHECK_INT(a->bytes_max, b->bytes_max);
         CHECK_INT(a->count, b->count);
+        CHECK_INT(a->each, b->each);
         CHECK(a->p == b->p);
         text(a->name, b->name);
     }
 }
 
 _Static_assert(sizeof(RtMemInfo) == 88, "compare the new member");
-_Static_assert(sizeof(RtAskInfo) == 80, "compare the new member");
+_Static_assert(sizeof(RtAskInfo) == 96, "compare the new member");
 static void ask(const RtAskInfo *got, const RtAskInfo *want, u32 values)
 {
     CHECK_INT(got != NULL, want != NULL);
@@ -166,6 +168,11 @@ static void ask(const RtAskInfo *got, const RtAskInfo *want, u32 values)
     CHECK_INT(got->timeout_ns, want->timeout_ns);
     CHECK_INT(got->backoff_ns, want->backoff_ns);
     CHECK_INT(got->single, want->single);
+    CHECK_INT(got->unordered, want->unordered);
+    CHECK_INT(got->stage, want->stage);
+    CHECK_INT(got->limit, want->limit);
+    CHECK_INT(!got->row, !want->row);
+    if (want->row) schema(got->row, want->row);
 }
 
 static void memory(const RtMemInfo *got, const RtMemInfo *want)
