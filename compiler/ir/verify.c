@@ -22,7 +22,7 @@ typedef struct Verify {
     bool *written;
     bool left; /* behind FAIL or DROP: nothing runs */
     Frame *frames;
-    uint32_t depth;
+    uint32_t depth, deepest; /* frames made so far; those above were never opened */
 } Verify;
 
 static Status broken(const Verify *v, const char *what)
@@ -352,6 +352,10 @@ static Status open_frame(Verify *v, IrOp op)
 {
     if (v->depth == NEST_MAX) return broken(v, "nested too deeply");
     Frame *f = &v->frames[v->depth++];
+    if (v->depth > v->deepest) {
+        *f = (Frame){0};
+        v->deepest = v->depth;
+    }
     f->op = op;
     f->has_arm = false;
     f->arm_left = v->left;
@@ -422,8 +426,7 @@ static Status control(Verify *v, const IrIns *ins)
 static Status verify_stage(Verify *v)
 {
     v->written = arena_many(v->arena, bool, v->stage->reg_count + 1);
-    v->frames = arena_many(v->arena, Frame, NEST_MAX);
-    if (!v->written || !v->frames) return ST_NO_MEMORY;
+    if (!v->written) return ST_NO_MEMORY;
     v->depth = 0;
     v->left = false;
     for (v->at = 0; v->at < v->stage->code_count; v->at++) {
@@ -492,6 +495,9 @@ static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
 
 Status ir_verify(const IrProgram *program, Diag *diag)
 {
+    Frame frames[NEST_MAX];
+    Arena *arena = arena_new(8 << 10, 256 << 20); /* emptied for each stage */
+    if (!arena) return ST_NO_MEMORY;
     Status status = ST_OK;
     for (uint32_t p = 0; p < program->pipeline_count && !status; p++) {
         const IrPipeline *pipeline = &program->pipelines[p];
@@ -499,17 +505,17 @@ Status ir_verify(const IrProgram *program, Diag *diag)
         for (uint32_t s = 0; s <= pipeline->stage_count && !status; s++) {
             bool filter = s == pipeline->stage_count;
             if (filter && !pipeline->filter) break;
-            Arena *arena = arena_new(64 << 10, 256 << 20);
-            if (!arena) return ST_NO_MEMORY;
             Verify v = {.program = program,
                         .pipeline = pipeline,
                         .stage = filter ? pipeline->filter : &pipeline->stages[s],
                         .arena = arena,
+                        .frames = frames,
                         .diag = diag,
                         .stage_index = s};
             status = filter ? verify_filter(&v) : verify_stage(&v);
-            arena_free(arena);
+            arena_reset(arena);
         }
     }
+    arena_free(arena);
     return status;
 }
