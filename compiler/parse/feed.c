@@ -17,6 +17,12 @@ void *GrammarAlloc(void *(*alloc)(size_t), Parser *p);
 void GrammarFree(void *grammar, void (*release)(void *));
 void Grammar(void *grammar, int kind, ParseToken token, Parser *p);
 
+static void move(Parser *p, int kind, ParseToken token)
+{
+    p->answers->move++;
+    Grammar(p->grammar, kind, token, p);
+}
+
 /* ---- looking around ---------------------------------------------------------------------- */
 
 ParseToken parse__peek(const Parser *p, uint32_t ahead, int *ret_kind)
@@ -28,17 +34,16 @@ ParseToken parse__peek(const Parser *p, uint32_t ahead, int *ret_kind)
     return (ParseToken){source_text(p->source, span), span, at};
 }
 
+int parse__peek_kind(const Parser *p, uint32_t ahead)
+{
+    uint32_t at = p->at + ahead < p->token_count ? p->at + ahead : p->token_count - 1;
+    return p->tokens[at].kind;
+}
+
 bool parse__peek_first(const Parser *p, uint32_t ahead)
 {
     uint32_t at = p->at + ahead < p->token_count ? p->at + ahead : p->token_count - 1;
     return p->tokens[at].first;
-}
-
-static int peek_kind(const Parser *p, uint32_t ahead)
-{
-    int kind;
-    (void)parse__peek(p, ahead, &kind);
-    return kind;
 }
 
 static bool peek_word(const Parser *p, uint32_t ahead, const char *word)
@@ -108,8 +113,7 @@ static bool leads_arm(const Parser *p)
 {
     int depth = 0, before = T_WHERE;
     for (uint32_t ahead = 1;; ahead++) {
-        int kind;
-        ParseToken token = parse__peek(p, ahead, &kind);
+        int kind = parse__peek_kind(p, ahead);
         if (kind == 0) return false;
         if (kind == T_LPAREN || kind == T_LBRACKET || kind == T_LBRACE || kind == T_STR_HEAD)
             depth++;
@@ -118,7 +122,7 @@ static bool leads_arm(const Parser *p)
         }
         if (depth == 0 && kind == T_FAT) return true;
         if (depth == 0 && kind == T_ID && parse__ends_operand(before)) {
-            const Keyword *k = parse__keyword(token.text);
+            const Keyword *k = parse__keyword_at(p, p->at + ahead);
             if (k && k->word_class == WORD_STAGE) return false;
             if (k && k->word_class == WORD_OPERATOR) kind = k->kind;
         }
@@ -140,7 +144,7 @@ static bool is_format(Str word)
 
 static int soft_word(const Parser *p, Str word)
 {
-    int next = peek_kind(p, 1);
+    int next = parse__peek_kind(p, 1);
     if (str_is(word, "within") && (next == T_DUR || next == T_PCT || next == T_NUM))
         return T_WITHIN;
     if (str_is(word, "stop") && peek_word(p, 1, "above")) return T_STOP;
@@ -162,11 +166,11 @@ static int operator_word(const Parser *p, const Keyword *keyword)
     case T_STARTS_WITH:
     case T_ENDS_WITH: return after ? keyword->kind : T_ID;
     case T_IN: {
-        int next = peek_kind(p, 1); /* [in] is the inch */
+        int next = parse__peek_kind(p, 1); /* [in] is the inch */
         bool unit = p->prev_kind == T_LBRACKET && (next == T_RBRACKET || next == T_SLASH);
         return unit ? T_ID : T_IN;
     }
-    case T_ELSE: return peek_kind(p, 1) == T_FAT ? T_ELSE_ARM : T_ELSE;
+    case T_ELSE: return parse__peek_kind(p, 1) == T_FAT ? T_ELSE_ARM : T_ELSE;
     default: return keyword->kind;
     }
 }
@@ -191,10 +195,10 @@ static int stage_word(const Parser *p, const Keyword *keyword)
 static int classify(const Parser *p)
 {
     if (p->now_lex.kind != T_ID || p->now_lex.problem == LEX_BACK_QUOTES) return p->now_lex.kind;
-    int next = peek_kind(p, 1);
+    int next = parse__peek_kind(p, 1);
     if (p->prev_kind == T_DOT) return T_ID;
     if (next == T_COLON && !(p->item_kind == T_TABLE && p->block_count == 0)) return T_LABEL;
-    const Keyword *keyword = parse__keyword(p->now.text);
+    const Keyword *keyword = parse__keyword_at(p, p->now.index);
     if (!keyword || next == T_ASSIGN) return soft_word(p, p->now.text);
     switch (keyword->word_class) {
     case WORD_OPERATOR: return operator_word(p, keyword);
@@ -308,7 +312,7 @@ static void close_missing(Parser *p, const char *why)
     p->broken = p->item_broken = true;
     if (parse__accepts(p, closer)) {
         ParseToken token = {STR(""), after, p->prev.index};
-        Grammar(p->grammar, closer, token, p);
+        move(p, closer, token);
         p->prev_kind = closer;
         close_block(p);
         return;
@@ -319,7 +323,7 @@ static void close_missing(Parser *p, const char *why)
     while (p->keep_blocks < p->block_count && p->blocks[p->keep_blocks].height < height) {
         p->keep_blocks++;
     }
-    Grammar(p->grammar, T_BAD, p->now, p);
+    move(p, T_BAD, p->now);
     p->block_count = p->keep_blocks < p->block_count ? p->keep_blocks : p->block_count - 1;
 }
 
@@ -350,7 +354,7 @@ static bool surely_item(const Parser *p, int kind)
     uint32_t start = p->now.span.start;
     if (!leads_item(kind) || !p->now_lex.first) return false;
     if (start > 0 && p->source->text.ptr[start - 1] != '\n') return false;
-    int next = peek_kind(p, 1);
+    int next = parse__peek_kind(p, 1);
     return next == T_ID || ((kind == T_USE || kind == T_EXTERN) && next == T_STR);
 }
 
@@ -359,13 +363,12 @@ static bool surely_stage(const Parser *p, int kind)
 {
     if (!p->now_lex.first || !leads_stage(p, kind)) return false;
     if (kind == T_LET || kind == T_ASK)
-        return peek_kind(p, 2) == T_ASSIGN || peek_kind(p, 1) == T_ID;
-    if (!parse__starts_operand(peek_kind(p, 1))) return false;
-    int after = peek_kind(p, 2);
+        return parse__peek_kind(p, 2) == T_ASSIGN || parse__peek_kind(p, 1) == T_ID;
+    if (!parse__starts_operand(parse__peek_kind(p, 1))) return false;
+    int after = parse__peek_kind(p, 2);
     if ((after == T_ASSIGN && kind != T_WHERE) || after == T_COLON) return false;
-    int next;
-    ParseToken token = parse__peek(p, 1, &next);
-    const Keyword *keyword = next == T_ID ? parse__keyword(token.text) : NULL;
+    const Keyword *keyword =
+        parse__peek_kind(p, 1) == T_ID ? parse__keyword_at(p, p->at + 1) : NULL;
     if (!keyword || keyword->word_class != WORD_OPERATOR) return true;
     return keyword->kind == T_NOT || keyword->kind == T_IF || keyword->kind == T_BY;
 }
@@ -397,7 +400,7 @@ void parse__feed(Parser *p, int kind, ParseToken token)
         p->all[p->origin[token.index]].kind = (uint16_t)kind;
         p->all[p->origin[token.index]].role = (uint8_t)role;
     }
-    Grammar(p->grammar, kind, token, p);
+    move(p, kind, token);
     if (is_closer(kind) && p->block_count) close_block(p);
     /* Only now: what the grammar finished before this token belonged to the stage before, and the
      * item before was finished with its own faults. */
@@ -418,7 +421,7 @@ static void recover(Parser *p)
     p->keep_blocks = keep;
     p->recovering = true;
     p->broken = p->item_broken = true;
-    Grammar(p->grammar, T_BAD, p->now, p);
+    move(p, T_BAD, p->now);
 }
 
 /* While recovering: true when parsing goes on with the current token. */
@@ -464,7 +467,7 @@ static void close_rest(Parser *p)
     for (; p->block_count; p->block_count--) {
         int closer = closer_of(top_block(p)->opener);
         bool fits = parse__accepts(p, closer);
-        Grammar(p->grammar, fits ? closer : T_BAD, p->prev, p);
+        move(p, fits ? closer : T_BAD, p->prev);
     }
 }
 
@@ -474,14 +477,14 @@ static bool leads_value(const Parser *p, int kind)
     const Block *block = top_block(p);
     bool round = block && (block->opener == T_LPAREN || block->opener == T_LBRACKET);
     bool lets = p->stage_kind == T_LET || p->stage_kind == T_WINDOW;
-    return round && lets && kind == T_ID && peek_kind(p, 1) == T_ASSIGN &&
+    return round && lets && kind == T_ID && parse__peek_kind(p, 1) == T_ASSIGN &&
            p->prev_kind != T_COMMA && parse__accepts(p, closer_of(block->opener));
 }
 
 /* A step of a test at the start of a line, inside the record of the step before. */
 static bool surely_step(const Parser *p, int kind)
 {
-    int next = peek_kind(p, 1);
+    int next = parse__peek_kind(p, 1);
     if (p->item_kind != T_TEST || p->block_count < 2 || !p->now_lex.first) return false;
     if (kind == T_CLOCK) return next == T_INSTANT;
     return (kind == T_IN || kind == T_EXPECT) &&
@@ -500,7 +503,8 @@ static void close_forgotten(Parser *p, int kind)
     }
     while (p->block_count > 1 && top_block(p)->kind == BLOCK_OTHER && p->item_kind == T_PIPELINE &&
            surely_stage(p, kind) &&
-           !(p->prev_kind == T_LBRACE && peek_kind(p, 1) == T_ID && peek_kind(p, 2) == T_COLON)) {
+           !(p->prev_kind == T_LBRACE && parse__peek_kind(p, 1) == T_ID &&
+             parse__peek_kind(p, 2) == T_COLON)) {
         close_missing(p, "the next stage starts here");
     }
     while (is_closer(kind) && p->block_count > 1 && closer_of(top_block(p)->opener) != kind) {
@@ -527,7 +531,7 @@ static void comma_at_line_end(Parser *p, int kind)
     if (parse__fits(p, kind) || !parse__accepts(p, T_COMMA)) return;
     if (!parse__starts_operand(p->now_lex.kind) && kind != T_WITHIN && kind != T_WHERE) return;
     ParseToken comma = {STR(""), {p->prev.span.file, p->prev.span.end, p->prev.span.end}, p->at};
-    Grammar(p->grammar, T_COMMA, comma, p);
+    move(p, T_COMMA, comma);
     p->prev_kind = T_COMMA;
 }
 
@@ -590,7 +594,7 @@ static void step(Parser *p)
     recover(p);
     if (kind == 0) {
         close_rest(p);
-        if (parse__accepts(p, 0)) Grammar(p->grammar, 0, p->now, p);
+        if (parse__accepts(p, 0)) move(p, 0, p->now);
         p->at++;
     } else if (again) {
         skip(p, kind);
@@ -638,7 +642,8 @@ static Status strip_comments(Parser *p, LexToken *all, uint32_t count)
     p->tokens = tokens;
     p->origin = origin;
     p->all = all;
-    return parse__join_aliases(p, tokens, origin);
+    Status status = parse__join_aliases(p, tokens, origin);
+    return status ? status : parse__find_keywords(p);
 }
 
 static Status parse_tokens(Parser *p)
@@ -676,7 +681,12 @@ Status parse_source(Arena *arena, const Source *source, DiagList *diags, AstFile
     if (st) return st;
 
     Parser *p = mem_zalloc(1, sizeof *p);
-    if (!p) return ST_NO_MEMORY;
+    ParseAnswers *answers = arena_one(arena, ParseAnswers);
+    if (!p || !answers) {
+        mem_free(p);
+        return ST_NO_MEMORY;
+    }
+    p->answers = answers;
     p->arena = arena;
     p->source = source;
     p->diags = diags;

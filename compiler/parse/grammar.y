@@ -931,9 +931,16 @@ static bool probe_accepts(const yyParser *parser, int kind)
     return probe_shift(&probe, kind);
 }
 
+_Static_assert(YYNTOKEN <= PARSE_KINDS_MAX, "ParseAnswers has room for every kind");
+
 bool parse__accepts(const Parser *p, int kind)
 {
-    return probe_accepts(p->grammar, kind);
+    ParseAnswers *answers = p->answers;
+    if (answers->asked[kind] != answers->move + 1) {
+        answers->asked[kind] = answers->move + 1;
+        answers->accepts[kind] = probe_accepts(p->grammar, kind);
+    }
+    return answers->accepts[kind];
 }
 
 bool parse__accepts_both(const Parser *p, int kind, int next)

@@ -4,95 +4,125 @@
 #include "parse/grammar.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 
 /* Sorted by word: found by bisection. */
-static const Keyword keywords[] = {
-    {"and", T_AND, WORD_OPERATOR},
-    {"as", T_AS, WORD_OPERATOR},
-    {"ask", T_ASK, WORD_STAGE},
-    {"becomes", T_BECOMES, WORD_OPERATOR},
-    {"by", T_BY, WORD_OPERATOR},
-    {"check", T_CHECK, WORD_ITEM},
-    {"clock", T_CLOCK, WORD_SOFT},
-    {"connection", T_CONNECTION, WORD_ITEM},
-    {"const", T_CONST, WORD_ITEM},
-    {"contains", T_CONTAINS, WORD_OPERATOR},
-    {"deadband", T_DEADBAND, WORD_STAGE},
-    {"dedupe", T_DEDUPE, WORD_STAGE},
-    {"delay", T_DELAY, WORD_STAGE},
-    {"deploy", T_DEPLOY, WORD_ITEM},
-    {"div", T_DIV, WORD_OPERATOR},
-    {"drop", T_DROP, WORD_STAGE},
-    {"durable", T_DURABLE, WORD_STAGE},
-    {"each", T_EACH, WORD_STAGE},
-    {"else", T_ELSE, WORD_OPERATOR},
-    {"ends_with", T_ENDS_WITH, WORD_OPERATOR},
-    {"enum", T_ENUM, WORD_SOFT},
-    {"exists", T_EXISTS, WORD_OPERATOR},
-    {"expect", T_EXPECT, WORD_SOFT},
-    {"extern", T_EXTERN, WORD_ITEM},
-    {"false", T_FALSE, WORD_OPERATOR},
-    {"fn", T_FN, WORD_ITEM},
-    {"from", T_FROM, WORD_STAGE},
-    {"if", T_IF, WORD_OPERATOR},
-    {"in", T_IN, WORD_OPERATOR},
-    {"into", T_INTO, WORD_STAGE},
-    {"join", T_JOIN, WORD_STAGE},
-    {"keep", T_KEEP, WORD_STAGE},
-    {"let", T_LET, WORD_STAGE},
-    {"map", T_MAP, WORD_ITEM},
-    {"match", T_MATCH, WORD_OPERATOR},
-    {"matches", T_MATCHES, WORD_OPERATOR},
-    {"not", T_NOT, WORD_OPERATOR},
-    {"null", T_NULL, WORD_OPERATOR},
-    {"on", T_ON, WORD_STAGE},
-    {"or", T_OR, WORD_OPERATOR},
-    {"overflow", T_OVERFLOW, WORD_STAGE},
-    {"pipeline", T_PIPELINE, WORD_ITEM},
-    {"priority", T_PRIORITY, WORD_STAGE},
-    {"reply", T_REPLY, WORD_STAGE},
-    {"require", T_REQUIRE, WORD_STAGE},
-    {"sample", T_SAMPLE, WORD_STAGE},
-    {"shards", T_SHARDS, WORD_STAGE},
-    {"split", T_SPLIT, WORD_STAGE},
-    {"starts_with", T_STARTS_WITH, WORD_OPERATOR},
-    {"state", T_STATE, WORD_SOFT},
-    {"table", T_TABLE, WORD_ITEM},
-    {"tag", T_TAG, WORD_SOFT},
-    {"test", T_TEST, WORD_ITEM},
-    {"then", T_THEN, WORD_OPERATOR},
-    {"throttle", T_THROTTLE, WORD_STAGE},
-    {"time", T_TIME, WORD_STAGE},
-    {"to", T_TO, WORD_OPERATOR},
-    {"true", T_TRUE, WORD_OPERATOR},
-    {"try", T_TRY, WORD_OPERATOR},
-    {"type", T_TYPE, WORD_ITEM},
-    {"unit", T_UNIT, WORD_ITEM},
-    {"use", T_USE, WORD_ITEM},
-    {"when", T_WHEN, WORD_STAGE},
-    {"where", T_WHERE, WORD_STAGE},
-    {"window", T_WINDOW, WORD_STAGE},
-};
+#define KEYWORDS(X)                                                                                \
+    X("and", AND, OPERATOR)                                                                        \
+    X("as", AS, OPERATOR)                                                                          \
+    X("ask", ASK, STAGE)                                                                           \
+    X("becomes", BECOMES, OPERATOR)                                                                \
+    X("by", BY, OPERATOR)                                                                          \
+    X("check", CHECK, ITEM)                                                                        \
+    X("clock", CLOCK, SOFT)                                                                        \
+    X("connection", CONNECTION, ITEM)                                                              \
+    X("const", CONST, ITEM)                                                                        \
+    X("contains", CONTAINS, OPERATOR)                                                              \
+    X("deadband", DEADBAND, STAGE)                                                                 \
+    X("dedupe", DEDUPE, STAGE)                                                                     \
+    X("delay", DELAY, STAGE)                                                                       \
+    X("deploy", DEPLOY, ITEM)                                                                      \
+    X("div", DIV, OPERATOR)                                                                        \
+    X("drop", DROP, STAGE)                                                                         \
+    X("durable", DURABLE, STAGE)                                                                   \
+    X("each", EACH, STAGE)                                                                         \
+    X("else", ELSE, OPERATOR)                                                                      \
+    X("ends_with", ENDS_WITH, OPERATOR)                                                            \
+    X("enum", ENUM, SOFT)                                                                          \
+    X("exists", EXISTS, OPERATOR)                                                                  \
+    X("expect", EXPECT, SOFT)                                                                      \
+    X("extern", EXTERN, ITEM)                                                                      \
+    X("false", FALSE, OPERATOR)                                                                    \
+    X("fn", FN, ITEM)                                                                              \
+    X("from", FROM, STAGE)                                                                         \
+    X("if", IF, OPERATOR)                                                                          \
+    X("in", IN, OPERATOR)                                                                          \
+    X("into", INTO, STAGE)                                                                         \
+    X("join", JOIN, STAGE)                                                                         \
+    X("keep", KEEP, STAGE)                                                                         \
+    X("let", LET, STAGE)                                                                           \
+    X("map", MAP, ITEM)                                                                            \
+    X("match", MATCH, OPERATOR)                                                                    \
+    X("matches", MATCHES, OPERATOR)                                                                \
+    X("not", NOT, OPERATOR)                                                                        \
+    X("null", NULL, OPERATOR)                                                                      \
+    X("on", ON, STAGE)                                                                             \
+    X("or", OR, OPERATOR)                                                                          \
+    X("overflow", OVERFLOW, STAGE)                                                                 \
+    X("pipeline", PIPELINE, ITEM)                                                                  \
+    X("priority", PRIORITY, STAGE)                                                                 \
+    X("reply", REPLY, STAGE)                                                                       \
+    X("require", REQUIRE, STAGE)                                                                   \
+    X("sample", SAMPLE, STAGE)                                                                     \
+    X("shards", SHARDS, STAGE)                                                                     \
+    X("split", SPLIT, STAGE)                                                                       \
+    X("starts_with", STARTS_WITH, OPERATOR)                                                        \
+    X("state", STATE, SOFT)                                                                        \
+    X("table", TABLE, ITEM)                                                                        \
+    X("tag", TAG, SOFT)                                                                            \
+    X("test", TEST, ITEM)                                                                          \
+    X("then", THEN, OPERATOR)                                                                      \
+    X("throttle", THROTTLE, STAGE)                                                                 \
+    X("time", TIME, STAGE)                                                                         \
+    X("to", TO, OPERATOR)                                                                          \
+    X("true", TRUE, OPERATOR)                                                                      \
+    X("try", TRY, OPERATOR)                                                                        \
+    X("type", TYPE, ITEM)                                                                          \
+    X("unit", UNIT, ITEM)                                                                          \
+    X("use", USE, ITEM)                                                                            \
+    X("when", WHEN, STAGE)                                                                         \
+    X("where", WHERE, STAGE)                                                                       \
+    X("window", WINDOW, STAGE)
 
-static int by_word(const void *key, const void *row)
-{
-    return str_cmp(*(const Str *)key, str_from(((const Keyword *)row)->word));
-}
+#define KEYWORD(word, kind, class) {word, sizeof(word) - 1, WORD_##class, T_##kind},
+static const Keyword keywords[] = {KEYWORDS(KEYWORD)};
+
+/* The row of each kind, plus one. */
+#define KEYWORD_ROW(word, kind, class)     ROW_##kind,
+#define KEYWORD_OF_KIND(word, kind, class) [T_##kind] = ROW_##kind + 1,
+enum { KEYWORDS(KEYWORD_ROW) };
+static const uint8_t rows_of_kinds[] = {KEYWORDS(KEYWORD_OF_KIND)};
 
 const Keyword *parse__keyword(Str word)
 {
     if (word.len < 2 || word.len > 11) return NULL;
-    return bsearch(&word, keywords, COUNT_OF(keywords), sizeof *keywords, by_word);
+    for (size_t low = 0, high = COUNT_OF(keywords); low < high;) {
+        size_t middle = (low + high) / 2;
+        const Keyword *k = &keywords[middle];
+        int order = (unsigned char)word.ptr[0] - (unsigned char)k->word[0];
+        if (!order) order = str_cmp(word, str_slice(k->word, k->len));
+        if (!order) return k;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
 }
 
 const Keyword *parse__keyword_of_kind(int kind)
 {
-    if (kind < T_FROM || kind > T_STATE) return NULL; /* most tokens are signs */
-    for (size_t i = 0; i < COUNT_OF(keywords); i++) {
-        if (keywords[i].kind == kind) return &keywords[i];
+    if (kind < T_FROM || kind > T_STATE) return NULL; /* a sign or an operator */
+    return rows_of_kinds[kind] ? &keywords[rows_of_kinds[kind] - 1] : NULL;
+}
+
+Status parse__find_keywords(Parser *p)
+{
+    uint8_t *rows = arena_many(p->arena, uint8_t, p->token_count);
+    if (!rows) return ST_NO_MEMORY;
+    for (uint32_t i = 0; i < p->token_count; i++) {
+        const LexToken *token = &p->tokens[i];
+        if (token->kind != T_ID) continue;
+        const Keyword *k =
+            parse__keyword(source_text(p->source, (Span){p->source->id, token->start, token->end}));
+        if (k) rows[i] = (uint8_t)(k - keywords + 1);
     }
-    return NULL;
+    p->keyword_rows = rows;
+    return ST_OK;
+}
+
+const Keyword *parse__keyword_at(const Parser *p, uint32_t index)
+{
+    return p->keyword_rows[index] ? &keywords[p->keyword_rows[index] - 1] : NULL;
 }
 
 bool parse__falls_back(int kind)

@@ -25,13 +25,6 @@ static Span before_now(const Parser *p)
     return (Span){p->now.span.file, p->now.span.start, p->now.span.start};
 }
 
-static int kind_at(const Parser *p, uint32_t ahead)
-{
-    int kind;
-    (void)parse__peek(p, ahead, &kind);
-    return kind;
-}
-
 static bool in_lets(const Parser *p)
 {
     return p->stage_kind == T_LET || p->stage_kind == T_WINDOW;
@@ -48,7 +41,8 @@ static bool is_sink(Str word)
 /* `a = x ??` and on the next line `b = 1`: the right side of `??` is missing. */
 static bool operand(Parser *p, int *kind)
 {
-    bool leads = *kind == T_ID && p->now_lex.first && kind_at(p, 1) == T_ASSIGN && in_lets(p);
+    bool leads =
+        *kind == T_ID && p->now_lex.first && parse__peek_kind(p, 1) == T_ASSIGN && in_lets(p);
     if (!leads || parse__ends_operand(p->prev_kind) || p->prev_kind == T_COMMA) return false;
     if (!parse__accepts(p, T_NULL) || parse__accepts_both(p, T_ID, T_ASSIGN)) return false;
     p->broken = p->item_broken = true;
@@ -65,7 +59,7 @@ static bool operator_before(Parser *p, int *kind)
     if (*kind != T_ID || p->now_lex.first || !in_lets(p) || !parse__ends_operand(p->prev_kind))
         return false;
     if (!parse__accepts_both(p, T_ID, T_ASSIGN)) return false;
-    int next = kind_at(p, 1);
+    int next = parse__peek_kind(p, 1);
     if (next == T_ASSIGN || next == T_COLON || next == T_EQ) return false;
     if (!parse__starts_operand(next) && !parse__ends_operand(next) && next != T_LPAREN &&
         !parse__accepts_both(p, T_OR, T_ID))
@@ -110,7 +104,7 @@ static bool port(Parser *p, int *kind)
 {
     if (p->prev_kind != T_ON || p->stage_kind != T_ON) return false;
     if (*kind != T_INTO && *kind != T_DROP && *kind != T_REPLY) return false;
-    int next = kind_at(p, 1);
+    int next = parse__peek_kind(p, 1);
     if (*kind == T_DROP && next == T_INTO) return false;
     Diagnostic *d = lost(p, DIAG_P065, span_join(p->prev.span, p->now.span),
                          "`on` is followed by `error` or `late`");
@@ -127,7 +121,7 @@ static bool stage_word(Parser *p, int *kind)
     Str word = p->now.text;
     if (*kind != T_ID || !p->now_lex.first || !p->block_count || !parse__accepts(p, T_DURABLE))
         return false;
-    int next = kind_at(p, 1);
+    int next = parse__peek_kind(p, 1);
     Str after = parse__peek(p, 1, NULL).text;
     bool acts = str_is(after, "into") || str_is(after, "drop") || str_is(after, "dead") ||
                 str_is(after, "reply");
@@ -172,8 +166,8 @@ static bool nothing_before(Parser *p, int *kind)
         parse__feed(p, T_ID, name);
         return true;
     }
-    const Keyword *word = *kind == T_ID ? parse__keyword(p->now.text) : NULL;
-    int next = kind_at(p, 1);
+    const Keyword *word = *kind == T_ID ? parse__keyword_at(p, p->now.index) : NULL;
+    int next = parse__peek_kind(p, 1);
     bool binary = word && word->word_class == WORD_OPERATOR && word->kind != T_EXISTS &&
                   parse__starts_operand(next) && next != T_LBRACE;
     if (!binary || !parse__accepts(p, T_NULL) || parse__accepts(p, word->kind)) return false;
@@ -189,7 +183,7 @@ static bool nothing_before(Parser *p, int *kind)
 /* `id, x, y` at the start of a line: a list without `keep`. */
 static bool list_word(Parser *p, int *kind)
 {
-    if (*kind != T_ID || !p->now_lex.first || !p->block_count || kind_at(p, 1) != T_COMMA)
+    if (*kind != T_ID || !p->now_lex.first || !p->block_count || parse__peek_kind(p, 1) != T_COMMA)
         return false;
     if (!parse__accepts(p, T_DURABLE) || !parse__ends_operand(p->prev_kind)) return false;
     diag_stage_begin(p->diags, p->now.span);
@@ -207,8 +201,8 @@ static bool list_word(Parser *p, int *kind)
 static bool colon(Parser *p, int *kind)
 {
     if (*kind != T_ID || !parse__accepts_both(p, T_LABEL, T_COLON)) return false;
-    if (parse__accepts(p, T_ID) || kind_at(p, 1) == T_ASSIGN) return false;
-    int next = kind_at(p, 1);
+    if (parse__accepts(p, T_ID) || parse__peek_kind(p, 1) == T_ASSIGN) return false;
+    int next = parse__peek_kind(p, 1);
     if (next == T_COMMA || next == T_RBRACE) return false;
     p->broken = p->item_broken = true;
     Diagnostic *d = diag_error(p->diags, DIAG_P069, p->now.span, "`:` is missing behind `%.*s`",
@@ -242,8 +236,8 @@ static bool call_name(Parser *p, int *kind)
 /* `T; 3]`: the list's `[` is missing. */
 static bool list_open(Parser *p, int *kind)
 {
-    if (*kind != T_SEMI || parse__accepts(p, T_SEMI) || kind_at(p, 1) != T_NUM ||
-        kind_at(p, 2) != T_RBRACKET)
+    if (*kind != T_SEMI || parse__accepts(p, T_SEMI) || parse__peek_kind(p, 1) != T_NUM ||
+        parse__peek_kind(p, 2) != T_RBRACKET)
         return false;
     Diagnostic *d = lost(p, DIAG_P068, span_join(p->prev.span, p->now.span),
                          "`[` is missing before this type: a list is written [T; 3]");

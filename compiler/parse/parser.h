@@ -89,13 +89,23 @@ typedef struct Block { /* an open bracket */
     Span span;
 } Block;
 
+/* What parse__accepts found since the grammar last moved: the same is asked several times a token.
+ */
+enum { PARSE_KINDS_MAX = 256 };
+typedef struct ParseAnswers {
+    uint32_t move;
+    uint32_t asked[PARSE_KINDS_MAX]; /* the move at which each kind was asked about */
+    bool accepts[PARSE_KINDS_MAX];
+} ParseAnswers;
+
 typedef struct Parser {
     Arena *arena;
     const Source *source;
     DiagList *diags;
-    const LexToken *tokens; /* without comments, for looking ahead */
-    LexToken *all;          /* with comments; the parser writes kinds and roles */
-    const uint32_t *origin; /* index in `all` of each of `tokens` */
+    const LexToken *tokens;      /* without comments, for looking ahead */
+    LexToken *all;               /* with comments; the parser writes kinds and roles */
+    const uint32_t *origin;      /* index in `all` of each of `tokens` */
+    const uint8_t *keyword_rows; /* what each of `tokens` is in the table of keywords.c */
     uint32_t token_count, at;
     Status failed; /* memory or limit: stop */
     bool stop;     /* a limit was reported: stop, give an empty tree */
@@ -103,6 +113,7 @@ typedef struct Parser {
     uint32_t item_errors; /* how many there were when the item began */
     ItemList items;
     void *grammar; /* lemon's parser */
+    ParseAnswers *answers;
 
     ParseToken now; /* being fed */
     LexToken now_lex;
@@ -207,11 +218,13 @@ uint32_t parse__error_height(const Parser *p); /* of the entry the error rule ke
 typedef enum WordClass { WORD_NONE, WORD_ITEM, WORD_STAGE, WORD_OPERATOR, WORD_SOFT } WordClass;
 typedef struct Keyword {
     const char *word;
+    uint8_t len, word_class;
     uint16_t kind;
-    uint8_t word_class;
 } Keyword;
 const Keyword *parse__keyword(Str word); /* exact, or NULL */
 const Keyword *parse__keyword_of_kind(int kind);
+MUST Status parse__find_keywords(Parser *p); /* of all tokens, for: */
+const Keyword *parse__keyword_at(const Parser *p, uint32_t index);
 bool parse__falls_back(int kind); /* a keyword that may stand for a name where only that fits */
 /* The closest stage (or item) keyword for a slip, from other languages or mistyped; or NULL. */
 const char *parse__stage_like(Str word);
@@ -230,6 +243,7 @@ void parse__syntax_error(Parser *p, int kind);
 
 /* feed.c, for slips.c and expect.c */
 ParseToken parse__peek(const Parser *p, uint32_t ahead, int *ret_kind); /* 0: the current one */
+int parse__peek_kind(const Parser *p, uint32_t ahead);
 bool parse__peek_first(const Parser *p, uint32_t ahead); /* it stands first on its line */
 bool parse__ends_operand(int kind);
 bool parse__starts_operand(int kind);

@@ -261,9 +261,9 @@ static bool colon_for_equal(Parser *p, int *kind)
 /* { a = 1 } and f(on = 80): a label is wanted. */
 static bool equal_for_colon(Parser *p, int *kind)
 {
-    int next;
-    ParseToken sign = parse__peek(p, 1, &next);
-    if (*kind != T_ID || next != T_ASSIGN || !parse__accepts(p, T_LABEL)) return false;
+    if (*kind != T_ID || parse__peek_kind(p, 1) != T_ASSIGN || !parse__accepts(p, T_LABEL))
+        return false;
+    ParseToken sign = parse__peek(p, 1, NULL);
     if (parse__accepts(p, T_ID) && p->prev_kind != T_LPAREN && p->prev_kind != T_COMMA)
         return false;
     if (p->block_count == 0) return false;
@@ -277,11 +277,9 @@ static bool equal_for_colon(Parser *p, int *kind)
 
 static bool semicolon(Parser *p, int *kind)
 {
-    int next, after;
-    (void)parse__peek(p, 1, &next);
-    (void)parse__peek(p, 2, &after);
     if (*kind != T_SEMI || parse__accepts(p, T_SEMI)) return false;
-    if (next == T_NUM && after == T_RBRACKET) return false; /* T; 3]: see lost.c */
+    if (parse__peek_kind(p, 1) == T_NUM && parse__peek_kind(p, 2) == T_RBRACKET)
+        return false; /* T; 3]: see lost.c */
     Diagnostic *d = report(p, DIAG_P020, p->now.span, "nothing ends with `;` here");
     diag_fix(p->diags, d, "the line without it", p->now.span, "");
     *kind = 0;
@@ -383,10 +381,8 @@ static bool operator_like(Parser *p, int *kind)
         {"is", "==", "equal is written `==`", T_EQ},
         {"xor", "!=", "`xor` of two conditions is `!=`", T_NE},
     };
-    int sign;
-    (void)parse__peek(p, 1, &sign);
-    if (*kind != T_ID || p->now_lex.first || !parse__accepts(p, T_EQ)) return false;
-    if (sign == T_ASSIGN || !parse__ends_operand(p->prev_kind)) return false;
+    if (*kind != T_ID || p->now_lex.first || parse__peek_kind(p, 1) == T_ASSIGN) return false;
+    if (!parse__ends_operand(p->prev_kind) || !parse__accepts(p, T_EQ)) return false;
     Str word = lower(p, p->now.text);
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         if (!str_is(word, others[i].word)) continue;
@@ -424,10 +420,9 @@ static bool else_like(Parser *p, int *kind)
 
 static bool not_in(Parser *p, int *kind)
 {
-    int next;
-    ParseToken in = parse__peek(p, 1, &next);
     if (*kind != T_NOT || parse__accepts(p, T_NOT) || !parse__accepts(p, T_IN)) return false;
-    const Keyword *keyword = parse__keyword(in.text);
+    ParseToken in = parse__peek(p, 1, NULL);
+    const Keyword *keyword = parse__keyword_at(p, in.index);
     if (!keyword || !parse__accepts(p, keyword->kind)) return false;
     Diagnostic *d = diag_error(p->diags, DIAG_P049, span_join(p->now.span, in.span),
                                "`not` stands before the whole comparison");
@@ -471,9 +466,8 @@ static bool swallowed(Parser *p, int *kind)
     for (size_t i = 0; i < COUNT_OF(options); i++) {
         if (str_is(p->now.text, options[i])) return false;
     }
-    int next;
-    (void)parse__peek(p, 1, &next);
-    if (stage && (next == T_ASSIGN || !parse__stage_like(p->now.text))) return false;
+    if (stage && (parse__peek_kind(p, 1) == T_ASSIGN || !parse__stage_like(p->now.text)))
+        return false;
     if (item && !parse__item_like(p->now.text)) return false;
     *kind = T_BAD;
     return true;
