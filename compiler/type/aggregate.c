@@ -167,6 +167,14 @@ static bool list_args(Check *c, const AstExpr *e, IrAgg *agg)
     return false;
 }
 
+void check__agg_room(Check *c, AggScope *s)
+{
+    uint32_t aggs = s->cap, inputs = s->cap;
+    s->aggs = check__grow(c, s->aggs, s->count, &aggs, sizeof(IrAgg));
+    s->inputs = check__grow(c, s->inputs, s->count, &inputs, 2 * sizeof(uint32_t));
+    s->outs = check__grow(c, s->outs, s->count, &s->cap, sizeof(IrField));
+}
+
 /* A leaf for this aggregate, or the one of an equal aggregate. */
 uint32_t check__agg_leaf(Check *c, IrAgg agg, uint32_t value, uint32_t has, const Type *type)
 {
@@ -178,6 +186,7 @@ uint32_t check__agg_leaf(Check *c, IrAgg agg, uint32_t value, uint32_t has, cons
             return s->first_leaf + i;
     }
     agg.out = s->first_leaf + s->count;
+    check__agg_room(c, s);
     s->aggs[s->count] = agg;
     s->inputs[2 * s->count] = value;
     s->inputs[2 * s->count + 1] = has;

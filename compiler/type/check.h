@@ -176,6 +176,9 @@ void *check__grow(Check *c, void *list, uint32_t count, uint32_t *cap, size_t by
 /* Room for one more at list[count]. */
 #define PUSH(c, list, count, cap)                                                                  \
     ((list) = check__grow((c), (list), (count), &(cap), sizeof(*(list))), &(list)[(count)++])
+/* A list with room for `count` from the start, so that it does not move while it is filled. */
+#define ROOM(c, list, count, cap)                                                                  \
+    ((cap) = (count) > 0 ? (count) : 1, (list) = check__alloc((c), (cap), sizeof(*(list))))
 Str check__text(Check *c, const char *format, ...) PRINTF_LIKE(2, 3);
 void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node);
 uint32_t check__line(const Check *c, Span span);
@@ -272,6 +275,7 @@ Val check__convert(Check *c, const AstExpr *e);
 /* As JSON out would print it, unquoted; false: such a constant has no text. */
 bool check__constant_text(Check *c, const Val *v, Str *ret_text);
 Val check__call(Check *c, const AstExpr *e, const Type *want);
+void check__agg_room(Check *c, AggScope *s); /* for one more */
 uint32_t check__agg_leaf(Check *c, IrAgg agg, uint32_t value, uint32_t has, const Type *type);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);
 /* The type that + gives, or *: decimals add their digits there. */
@@ -368,7 +372,7 @@ void check__tests(Check *c);
 /* `in`: what the sources give, by group. */
 void check__reasons(Check *c, IrPipeline *p, const Record *const *in);
 /* Reasons that the code from `mark` on may fail with, one bit each. */
-uint32_t check__reason_bits(const Check *c, const IrStage *s, uint32_t mark);
+uint32_t check__reason_bits(Check *c, const IrStage *s, uint32_t mark);
 
 /* ---- facts.c: only called when c->facts is there ---- */
 void facts__expr(Check *c, const AstExpr *e, const Val *v, uint32_t mark);

@@ -2,15 +2,18 @@
 #include "compiler/type/flow.h"
 
 typedef struct Reasons {
-    Str list[64];
-    uint32_t count;
+    Check *c;
+    Str *list;
+    uint32_t count, cap;
 } Reasons;
+
+enum { REASONS_MAX = 64 };
 
 static void add(Reasons *r, Str reason)
 {
     for (uint32_t i = 0; i < r->count; i++)
         if (str_eq(r->list[i], reason)) return;
-    if (reason.len && r->count < COUNT_OF(r->list)) r->list[r->count++] = reason;
+    if (reason.len && r->count < REASONS_MAX) *PUSH(r->c, r->list, r->count, r->cap) = reason;
 }
 
 static void add_known(Reasons *r, Reason reason)
@@ -105,11 +108,11 @@ static void stage(Reasons *nodes, const IrPipeline *p, const IrStage *s)
     }
 }
 
-uint32_t check__reason_bits(const Check *c, const IrStage *s, uint32_t mark)
+uint32_t check__reason_bits(Check *c, const IrStage *s, uint32_t mark)
 {
     static const IrPipeline none;
     const IrPipeline *p = c->flow ? &c->flow->p : &none;
-    Reasons found = {0};
+    Reasons found = {.c = c};
     uint32_t caught = 0, bits = 0;
     for (uint32_t i = mark; i < s->code_count; i++) {
         if (s->code[i].op == IR_TRY)
@@ -136,6 +139,7 @@ static void plain(Reasons *r, IrType kind)
 void check__reasons(Check *c, IrPipeline *p, const Record *const *in)
 {
     Reasons *nodes = NEW(c, Reasons, p->node_count + 1);
+    for (uint32_t i = 0; i < p->node_count; i++) nodes[i].c = c;
     for (uint32_t i = 0; i < p->source_count; i++) {
         Reasons *r = &nodes[p->sources[i].node];
         const Record *record = in[p->sources[i].group];
@@ -152,9 +156,7 @@ void check__reasons(Check *c, IrPipeline *p, const Record *const *in)
     }
     for (uint32_t i = 0; i < p->stage_count; i++) stage(nodes, p, &p->stages[i]);
     for (uint32_t i = 0; i < p->node_count; i++) {
-        Str *list = NEW(c, Str, nodes[i].count + 1);
-        memcpy(list, nodes[i].list, nodes[i].count * sizeof(Str));
-        p->nodes[i].reasons = list;
+        p->nodes[i].reasons = nodes[i].list;
         p->nodes[i].reason_count = nodes[i].count;
     }
 }

@@ -1,55 +1,82 @@
 /* compiler/type/rows.c: what flows between two stages: named values, and their schema. */
 #include "compiler/type/check.h"
 
-static bool same_fields(const IrSchema *a, const IrSchema *b)
+static bool same_field(const IrField *x, const IrField *y)
 {
-    if (a->count != b->count) return false;
-    for (uint32_t i = 0; i < a->count; i++) {
-        const IrField *x = &a->fields[i], *y = &b->fields[i];
-        bool same = str_eq(x->name, y->name) && x->type == y->type && x->optional == y->optional &&
-                    x->bytes_max == y->bytes_max && x->scale == y->scale &&
-                    x->time_read == y->time_read && x->names == y->names &&
-                    x->record == y->record && x->has_range == y->has_range && x->lo == y->lo &&
-                    x->hi == y->hi && str_eq(x->unit, y->unit);
-        if (!same) return false;
-    }
-    return true;
+    return str_eq(x->name, y->name) && x->type == y->type && x->optional == y->optional &&
+           x->bytes_max == y->bytes_max && x->scale == y->scale && x->time_read == y->time_read &&
+           x->names == y->names && x->record == y->record && x->has_range == y->has_range &&
+           x->lo == y->lo && x->hi == y->hi && str_eq(x->unit, y->unit);
 }
+
+static IrField field_of(Check *c, Str name, const Type *t, Span span)
+{
+    bool inner = t->kind == IR_RECORD || t->kind == IR_LIST;
+    return (IrField){.name = name,
+                     .type = t->kind,
+                     .optional = t->optional,
+                     .bytes_max = t->bytes_max,
+                     .scale = t->scale,
+                     .time_read = t->time_read,
+                     .names = t->names,
+                     .record = inner ? check__schema(c, t->record) : NO_INDEX,
+                     .has_range = t->has_range,
+                     .lo = t->lo,
+                     .hi = t->hi,
+                     .unit = t->unit ? t->unit->text : STR(""),
+                     .span = span};
+}
+
+/* One of the last schemas, all of them anonymous, that has these fields: most stages change
+ * nothing. NO_INDEX: none. */
+static uint32_t made_already(const IrProgram *p, const IrField *fields, uint32_t count)
+{
+    for (uint32_t i = p->schema_count; i > 0 && i + 4 > p->schema_count; i--) {
+        const IrSchema *old = &p->schemas[i - 1];
+        if (old->name.len || old->count != count) continue;
+        uint32_t same = 0;
+        while (same < count && same_field(&old->fields[same], &fields[same])) same++;
+        if (same == count) return i - 1;
+    }
+    return NO_INDEX;
+}
+
+static uint32_t add_schema(Check *c, Str name, const IrField *fields, uint32_t count)
+{
+    IrProgram *p = c->program;
+    IrField *list = NEW(c, IrField, count + 1);
+    if (count) memcpy(list, fields, count * sizeof(IrField));
+    *PUSH(c, p->schemas, p->schema_count, c->schema_cap) = (IrSchema){name, list, count};
+    return p->schema_count - 1;
+}
+
+/* Fields to look for, before a list of them is kept. */
+enum { FEW_FIELDS = 32 };
 
 uint32_t check__schema(Check *c, const Record *record)
 {
     if (record->schema != NO_INDEX && record->schema < c->program->schema_count &&
         c->program->schemas[record->schema].count == record->count)
         return record->schema;
-    IrField *fields = NEW(c, IrField, record->count + 1);
+    IrField few[FEW_FIELDS];
+    IrField *fields = record->count <= FEW_FIELDS ? few : NEW(c, IrField, record->count);
     for (uint32_t i = 0; i < record->count; i++) {
         const RecordField *f = &record->fields[i];
-        const Type *t = &f->type;
-        fields[i] = (IrField){.name = f->name,
-                              .type = t->kind,
-                              .optional = t->optional,
-                              .bytes_max = t->bytes_max,
-                              .scale = t->scale,
-                              .time_read = t->time_read,
-                              .names = t->names,
-                              .record = NO_INDEX,
-                              .has_range = t->has_range,
-                              .lo = t->lo,
-                              .hi = t->hi,
-                              .unit = t->unit ? t->unit->text : STR(""),
-                              .span = f->span};
-        if (t->kind == IR_RECORD || t->kind == IR_LIST)
-            fields[i].record = check__schema(c, t->record);
+        fields[i] = field_of(c, f->name, &f->type, f->span);
     }
-    IrSchema schema = {record->name, fields, record->count};
-    IrProgram *p = c->program;
-    for (uint32_t i = p->schema_count; i > 0 && i + 4 > p->schema_count; i--) {
-        const IrSchema *old = &p->schemas[i - 1]; /* most stages change nothing */
-        if (old->name.len == 0 && record->name.len == 0 && same_fields(old, &schema)) return i - 1;
-    }
-    *PUSH(c, p->schemas, p->schema_count, c->schema_cap) = schema;
-    ((Record *)(uintptr_t)record)->schema = p->schema_count - 1; /* the memo of this file's walk */
-    return p->schema_count - 1;
+    uint32_t made = record->name.len ? NO_INDEX : made_already(c->program, fields, record->count);
+    if (made != NO_INDEX) return made;
+    made = add_schema(c, record->name, fields, record->count);
+    ((Record *)(uintptr_t)record)->schema = made; /* the memo of this file's walk */
+    return made;
+}
+
+static Type row_type(const Row *row, const RowField *f)
+{
+    Type type = f->val.type;
+    if (type.optional && check__has_fact(row, f->name)) type.optional = false;
+    if (type.kind == IR_NONE) type.kind = IR_BOOL; /* after an error; thrown away */
+    return type;
 }
 
 const Record *check__row_record(Check *c, const Row *row)
@@ -59,17 +86,22 @@ const Record *check__row_record(Check *c, const Row *row)
         .fields = NEW(c, RecordField, row->count + 1), .count = row->count, .schema = NO_INDEX};
     for (uint32_t i = 0; i < row->count; i++) {
         const RowField *f = &row->fields[i];
-        record->fields[i] = (RecordField){f->name, f->val.type, f->span};
-        Type *type = &record->fields[i].type;
-        if (type->optional && check__has_fact(row, f->name)) type->optional = false;
-        if (type->kind == IR_NONE) type->kind = IR_BOOL; /* after an error; thrown away */
+        record->fields[i] = (RecordField){f->name, row_type(row, f), f->span};
     }
     return record;
 }
 
 uint32_t check__row_schema(Check *c, const Row *row)
 {
-    return check__schema(c, check__row_record(c, row));
+    IrField few[FEW_FIELDS];
+    IrField *fields = row->count <= FEW_FIELDS ? few : NEW(c, IrField, row->count);
+    for (uint32_t i = 0; i < row->count; i++) {
+        const RowField *f = &row->fields[i];
+        Type type = row_type(row, f);
+        fields[i] = field_of(c, f->name, &type, f->span);
+    }
+    uint32_t made = made_already(c->program, fields, row->count);
+    return made != NO_INDEX ? made : add_schema(c, STR_NONE, fields, row->count);
 }
 
 void check__flatten_val(Check *c, const Val *v, bool present, uint32_t **list, uint32_t *count,
@@ -88,7 +120,8 @@ void check__flatten_val(Check *c, const Val *v, bool present, uint32_t **list, u
 
 uint32_t check__flatten(Check *c, const Row *row, uint32_t **ret_list)
 {
-    uint32_t *list = NULL, count = 0, cap = 0;
+    uint32_t *list, count = 0, cap;
+    ROOM(c, list, 2 * row->count, cap);
     for (uint32_t i = 0; i < row->count; i++) {
         const RowField *f = &row->fields[i];
         bool present = !f->val.type.optional || check__has_fact(row, f->name);
@@ -164,6 +197,7 @@ Row *check__load(Check *c, const Record *record)
 {
     Row *row = NEW(c, Row, 1);
     uint32_t leaf = 0;
+    ROOM(c, row->fields, record->count + 2, row->cap);
     for (uint32_t i = 0; i < record->count; i++) {
         const RecordField *f = &record->fields[i];
         check__row_set(c, row, f->name, load(c, f, false, &leaf, NO_REG), f->span);
@@ -175,8 +209,9 @@ Row *check__row_copy(Check *c, const Row *row)
 {
     Row *copy = NEW(c, Row, 1);
     copy->keeps_unknown = row->keeps_unknown;
-    for (uint32_t i = 0; i < row->count; i++)
-        *PUSH(c, copy->fields, copy->count, copy->cap) = row->fields[i];
+    ROOM(c, copy->fields, row->count + 2, copy->cap);
+    copy->count = row->count;
+    if (row->count) memcpy(copy->fields, row->fields, row->count * sizeof(RowField));
     for (uint32_t i = 0; i < row->fact_count; i++) check__add_fact(c, copy, row->facts[i]);
     return copy;
 }

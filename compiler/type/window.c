@@ -270,13 +270,6 @@ static void add_revision(Flow *f, const AstStage *stage, Row *row)
     check__row_set(c, row, STR("revision"), v, stage->span);
 }
 
-static void begin_aggregates(Check *c, AggScope *agg)
-{
-    agg->aggs = NEW(c, IrAgg, TYPE_LEAVES_MAX);
-    agg->outs = NEW(c, IrField, TYPE_LEAVES_MAX);
-    agg->inputs = NEW(c, uint32_t, 2 * TYPE_LEAVES_MAX);
-}
-
 /* The stage of the window's rows takes over; `row` is what it begins with. */
 static void go_on(Flow *f, IrWindow *w, IrStage *out, IrBuilder out_builder, Row *row)
 {
@@ -346,7 +339,6 @@ void flow__window(Flow *f, const AstStage *stage)
                     .use = stage->as.window.use.text,
                     .first_leaf = keys.count + 2,
                     .node = node};
-    begin_aggregates(c, &agg);
     IrStage *out = NEW(c, IrStage, 1);
     IrBuilder out_builder;
     check__builder(c, &out_builder, out, node);
@@ -404,6 +396,7 @@ static Val held(Flow *f, AggScope *agg, const Val *v, bool present, Span span)
     type.optional = !present;
     uint32_t leaf = agg->first_leaf + agg->count;
     IrAgg one = {.kind = AGG_FIRST, .type = type.kind, .scale = type.scale, .out = leaf};
+    check__agg_room(c, agg);
     agg->aggs[agg->count] = one;
     agg->inputs[2 * agg->count] = v->reg;
     agg->inputs[2 * agg->count + 1] = present ? NO_REG : v->has;
@@ -445,7 +438,6 @@ void flow__delay(Flow *f, const AstStage *stage)
         return;
     }
     AggScope agg = {.first_leaf = 2, .in_time = f->time_reg};
-    begin_aggregates(c, &agg);
     IrStage *out = NEW(c, IrStage, 1);
     IrBuilder out_builder;
     check__builder(c, &out_builder, out, node);

@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+enum { CHUNK_LARGE = 2 << 20, CHUNK_MOST = 8 << 20 };
+
 typedef struct Chunk {
     struct Chunk *older;
     size_t size, used; /* of the bytes behind this head */
@@ -79,12 +81,13 @@ void arena_free(Arena *arena)
 static Chunk *chunk_add(Arena *arena, size_t want)
 {
     size_t size = arena->chunk ? arena->chunk->size * 2 : arena->chunk_bytes;
-    if (size > (size_t)1 << 20) size = (size_t)1 << 20;
+    if (size > CHUNK_MOST) size = CHUNK_MOST;
     if (size < want) size = want;
     if (size > arena->max_bytes - arena->held_bytes) size = want;
     if (size > arena->max_bytes - arena->held_bytes) return NULL;
     Chunk *chunk = mem_zalloc(1, sizeof *chunk + size);
     if (!chunk) return NULL;
+    if (size >= CHUNK_LARGE) mem_large_pages(chunk, sizeof *chunk + size);
     chunk->size = size;
     chunk->older = arena->chunk;
     arena->chunk = chunk;

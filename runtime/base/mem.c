@@ -5,6 +5,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static _Atomic uint64_t calls, fail_at;
 
@@ -37,6 +39,14 @@ void mem_free(void *ptr)
 void mem_trim(void)
 {
     (void)malloc_trim(0);
+}
+
+void mem_large_pages(void *ptr, size_t bytes)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = ((uintptr_t)ptr + page - 1) & ~(page - 1), end = (uintptr_t)ptr + bytes;
+    if (end > first)
+        (void)madvise((char *)ptr + (first - (uintptr_t)ptr), end - first, MADV_HUGEPAGE);
 }
 
 void mem_fail_at(uint64_t nth)
