@@ -407,7 +407,7 @@ MUST static Status feed(Run *runs, uint32_t count, Input *in, Diag *diag)
             if (runs[i].failed) return runs[i].failed;
             wanted |= goes_on(&runs[i]);
         }
-        memmove(in->bytes, in->bytes + whole, in->len - whole);
+        in->bytes += whole;
         in->len -= whole;
         if (in->broken) tell_broken(runs, in);
         if (in->ended || in->broken || !wanted) return ST_OK;

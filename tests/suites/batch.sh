@@ -62,5 +62,31 @@ for program in "$top"/tests/lang/batch/*.tutti; do
     fi
 done
 done
+
+# Lines longer than one read, and about as long: from a file, from a pipe, the last one unended.
+cat >long.tutti <<'END'
+type L = { text: string(1000000), n: i32 }
+pipeline long {
+  from stdin as json L
+  keep n
+  into stdout
+  on error drop
+}
+END
+for n in 10 300000 5 262143 262144 262145 100 524270 900000 4096 999999 4095 1; do
+    printf '{"text":"%s","n":%s}\n' "$(head -c $n /dev/zero | tr '\0' x)" $n
+    echo "{\"n\":$n}" >&3
+done >long.in 3>long.want
+printf '{"text":"","n":0}' >>long.in
+echo '{"n":0}' >>long.want
+"$tutti" run --batch --engine interp long.tutti <long.in >got 2>&1
+check "long lines" got long.want
+cat long.in | "$tutti" run --batch --engine interp long.tutti >got 2>&1
+check "long lines from a pipe" got long.want
+{ head -c 17000000 /dev/zero | tr '\0' ' '; cat long.in; } |
+    "$tutti" run --batch --engine interp long.tutti >/dev/null 2>got
+grep -o 'a record is longer than 16 MiB' got >told
+echo 'a record is longer than 16 MiB' >want
+check "a line that is too long" told want
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
