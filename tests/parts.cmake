@@ -11,7 +11,7 @@ endif()
 
 # How long it takes until a program runs (make bench).
 add_executable(ready tests/bench/ready.c compiler/driver/native.c compiler/driver/front.c
-    compiler/driver/external.c compiler/driver/jit_load.c)
+    compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(ready PRIVATE interp tutti_compiler flow)
 set_target_properties(ready PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
@@ -24,7 +24,7 @@ set_target_properties(history PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY
 
 # What pipelines allocate per record (tests/suites/steady.sh).
 add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
-    compiler/driver/external.c compiler/driver/jit_load.c)
+    compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(steady PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(steady PRIVATE interp tutti_compiler flow)
 set_target_properties(steady PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
@@ -156,7 +156,7 @@ set_target_properties(fault_io PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${C
 
 # One program on every engine (tests/suites/engines.sh, tests/gen).
 add_executable(compare tests/gen/compare.c compiler/driver/native.c compiler/driver/front.c
-    compiler/driver/external.c compiler/driver/jit_load.c)
+    compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(compare PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(compare PRIVATE interp tutti_compiler flow)
 set_target_properties(compare PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)

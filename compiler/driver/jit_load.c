@@ -3,6 +3,7 @@
 #include "compiler/driver/jit_load.h"
 
 #include "base/mem.h"
+#include "compiler/driver/jit_store.h"
 #include "compiler/emit_llvm/jit.h"
 #include "compiler/link/link.h"
 
@@ -27,8 +28,8 @@ static void open_file(const char *path)
     const JitPlugin *found = library ? dlsym(library, "tutti_jit") : NULL;
     if (!library) {
         (void)diag_set(&failure, ST_UNSUPPORTED,
-                       "the engine jit cannot open its plug-in: %s (LLVM is in the Debian package "
-                       "libllvm14)",
+                       "the engine jit cannot open its plug-in: %s (LLVM, where it is not part of "
+                       "it, is in the Debian package libllvm14)",
                        dlerror());
     } else if (!found || strcmp(found->build, JIT_BUILD) != 0) {
         (void)diag_set(&failure, ST_UNSUPPORTED,
@@ -98,20 +99,23 @@ static void complete(Linked *linked, const JitCode *code)
     }
 }
 
-Status jit_load(const IrProgram *ir, const Str *samples, bool quick, FlowProgram **ret_program,
-                Diag *diag)
+Status jit_load(const IrProgram *ir, const Str *samples, bool quick, const char *folder,
+                FlowProgram **ret_program, Diag *diag)
 {
     Linked *linked;
+    JitStore store;
     Status st = jit_ready(diag);
     if (st) return st;
     JitProgram *program = mem_zalloc(1, sizeof *program);
     if (!program) return diag_set(diag, ST_NO_MEMORY, "compiling");
+    const JitCache *cache = jit_store(&store, folder, plugin);
     program->arena = arena_new(0, TABLES_BYTES_MAX);
     st = program->arena ? link_program(ir, program->arena, &linked, diag)
                         : diag_set(diag, ST_NO_MEMORY, "compiling");
     if (!st)
-        st = plugin->compile(ir, linked, samples, quick ? JIT_QUICK : JIT_FULL, &program->code,
-                             diag);
+        st = plugin->compile(ir, linked, samples, quick ? JIT_QUICK : JIT_FULL, cache,
+                             &program->code, diag);
+    jit_store_done(&store);
     if (!st) {
         complete(linked, program->code);
         st = flow_program_made(&linked->program, release, program, ret_program, diag);

@@ -9,8 +9,9 @@
  * tutti-jit.so beside the executable, then in ../lib/tutti; TUTTI_JIT names it by its path. Any
  * thread. */
 MUST Status jit_ready(Diag *diag);
-/* A program of its own: `ir` may go. `samples`: see emit_c/emit.h; `quick`: soon, not fastest. */
-MUST Status jit_load(const IrProgram *ir, const Str *samples, bool quick, FlowProgram **ret_program,
-                     Diag *diag);
+/* A program of its own: `ir` may go. `samples`: see emit_c/emit.h; `quick`: soon, not fastest.
+ * `folder`: where objects are kept, or NULL. */
+MUST Status jit_load(const IrProgram *ir, const Str *samples, bool quick, const char *folder,
+                     FlowProgram **ret_program, Diag *diag);
 
 #endif

@@ -99,8 +99,12 @@ MUST static Status load_interpreted(NativeSet *set, Native *native, Diag *diag)
 
 MUST static Status load_jit(NativeSet *set, Native *native, const Str *samples, Diag *diag)
 {
+    AUTO_BUF Buf cache;
+    buf_init(&cache, 4096);
     Status st = external_load(native->ir, set->cache_dir, diag);
-    return st ? st : jit_load(native->ir, samples, set->soon, &native->program, diag);
+    const char *folder = set->cache_dir;
+    if (!folder && cc_default_cache(&cache, &(Diag){0}) == ST_OK) folder = cache.ptr;
+    return st ? st : jit_load(native->ir, samples, set->soon, folder, &native->program, diag);
 }
 
 Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag)

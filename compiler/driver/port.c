@@ -157,8 +157,11 @@ static Status make(Arena *arena, IrProgram *program, const Wish *wish, ProgramCo
     if (engine == ENGINE_JIT) {
         compiled->quick = wish->link == PROGRAM_QUICK;
         compiled->learns = true;
+        AUTO_BUF Buf cache;
+        buf_init(&cache, 4096);
+        bool kept = cache_folder(&cache, &(Diag){0}) == ST_OK;
         return jit_load(program, samples_of(arena, program, wish), compiled->quick,
-                        &compiled->program, diag);
+                        kept ? cache.ptr : NULL, &compiled->program, diag);
     }
     return compile_object(arena, program, wish, compiled, diag);
 }

@@ -165,16 +165,39 @@ LLVMValueRef jit_name(Jit *j, Str text)
     return text.len ? jit_bytes(j, text) : jit_null(j);
 }
 
+/* A table by its place among those that are used, so that the module does not hold its address. */
+static LLVMValueRef outside(Jit *j, const void *at, const char *type)
+{
+    LLVMTypeRef pointer = LLVMPointerType(LLVMGetTypeByName2(j->context, type), 0);
+    char name[JIT_NAME_BYTES];
+    uint32_t i = 0;
+    while (i < j->table_count && j->tables[i] != at) i++;
+    if (i == j->table_cap) {
+        uint32_t cap = j->table_cap ? 2 * j->table_cap : 16;
+        const void **more = arena_many(j->arena, const void *, cap);
+        if (!more) {
+            jit_fail(j, ST_NO_MEMORY, "compiling");
+            return LLVMConstNull(pointer);
+        }
+        if (i) memcpy(more, j->tables, i * sizeof *more);
+        j->tables = more;
+        j->table_cap = cap;
+    }
+    if (i == j->table_count) j->tables[j->table_count++] = at;
+    (void)snprintf(name, sizeof name, "table_%u", i);
+    LLVMValueRef global = LLVMGetNamedGlobal(j->module, name);
+    if (!global) global = LLVMAddGlobal(j->module, j->type.i8, name);
+    return LLVMConstBitCast(global, pointer);
+}
+
 LLVMValueRef jit_table(Jit *j, const RtSchema *schema)
 {
-    LLVMTypeRef type = LLVMPointerType(LLVMGetTypeByName2(j->context, "struct.RtSchema"), 0);
-    return LLVMConstIntToPtr(jit_i64(j, (uintptr_t)schema), type);
+    return outside(j, schema, "struct.RtSchema");
 }
 
 LLVMValueRef jit_field(Jit *j, const RtField *field)
 {
-    LLVMTypeRef type = LLVMPointerType(LLVMGetTypeByName2(j->context, "struct.RtField"), 0);
-    return LLVMConstIntToPtr(jit_i64(j, (uintptr_t)field), type);
+    return outside(j, field, "struct.RtField");
 }
 
 LLVMValueRef jit_schema(Jit *j, uint32_t schema)

@@ -6,6 +6,10 @@
  * and freeing one frees all of it. Objects are made here and not by LLJIT's own compile layer,
  * because that would need the context to live on and would take away the choice of code model.
  *
+ * The module holds no address: tables are symbols, given when the object is linked. So its bitcode
+ * is the name by which the object can be kept (JitCache), and a program that was compiled before
+ * costs the building of its module only.
+ *
  * The passes are few: inlining of what is marked so, SROA, early CSE, threading of jumps (a
  * reader's "failed" is tested where it is known), simplified control flow, then the cheap code
  * generator. The functions of the bitcode have been through clang -O2 already. */
@@ -16,6 +20,7 @@
 
 #include <llvm-c/Analysis.h>
 #include <llvm-c/BitReader.h>
+#include <llvm-c/BitWriter.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <llvm-c/Orc.h>
@@ -161,8 +166,8 @@ static void jit_free(JitCode *code)
 }
 
 #define LIBRARY(X) X(memcpy) X(memmove) X(memset) X(memcmp) X(bcmp) X(memchr)
-/* All that code may call besides the runtime's table. */
-MUST static Status define_symbols(LLVMOrcLLJITRef lljit, Diag *diag)
+/* All that code may call besides the runtime's table, and the tables it reads. */
+MUST static Status define_symbols(LLVMOrcLLJITRef lljit, const Jit *j, Diag *diag)
 {
     static const struct {
         const char *name;
@@ -172,7 +177,17 @@ MUST static Status define_symbols(LLVMOrcLLJITRef lljit, Diag *diag)
         LIBRARY(SYMBOL) NATIVE(SYMBOL)
 #undef SYMBOL
     };
-    LLVMJITCSymbolMapPair pairs[COUNT_OF(list)];
+    size_t count = COUNT_OF(list) + j->table_count;
+    LLVMJITCSymbolMapPair *pairs = arena_many(j->arena, LLVMJITCSymbolMapPair, count);
+    if (!pairs) return diag_set(diag, ST_NO_MEMORY, "compiling");
+    for (uint32_t i = 0; i < j->table_count; i++) {
+        char name[JIT_NAME_BYTES];
+        (void)snprintf(name, sizeof name, "table_%u", i);
+        LLVMJITCSymbolMapPair *pair = &pairs[COUNT_OF(list) + i];
+        pair->Name = LLVMOrcLLJITMangleAndIntern(lljit, name);
+        pair->Sym = (LLVMJITEvaluatedSymbol){(LLVMOrcJITTargetAddress)(uintptr_t)j->tables[i],
+                                             {LLVMJITSymbolGenericFlagsExported, 0}};
+    }
     for (size_t i = 0; i < COUNT_OF(list); i++) {
         pairs[i].Name = LLVMOrcLLJITMangleAndIntern(lljit, list[i].name);
         pairs[i].Sym = (LLVMJITEvaluatedSymbol){
@@ -180,7 +195,7 @@ MUST static Status define_symbols(LLVMOrcLLJITRef lljit, Diag *diag)
             {LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable, 0}};
     }
     LLVMErrorRef error = LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(lljit),
-                                               LLVMOrcAbsoluteSymbols(pairs, COUNT_OF(pairs)));
+                                               LLVMOrcAbsoluteSymbols(pairs, count));
     return error ? llvm_failed(diag, error, "its symbols") : ST_OK;
 }
 
@@ -213,9 +228,11 @@ MUST static Status entries(Made *made, uint32_t count, Diag *diag)
 }
 
 /* Takes `object`. */
-MUST static Status link(LLVMMemoryBufferRef object, LLVMTargetMachineRef with, uint32_t count,
-                        Made **ret_made, Diag *diag)
+MUST static Status link(LLVMMemoryBufferRef object, LLVMTargetMachineRef with, const Jit *j,
+                        Made **ret_made)
 {
+    uint32_t count = j->ir->pipeline_count;
+    Diag *diag = j->diag;
     Made *made = mem_zalloc(1, sizeof *made + count * sizeof(JitEntry));
     if (!made) {
         LLVMDisposeMemoryBuffer(object);
@@ -229,7 +246,7 @@ MUST static Status link(LLVMMemoryBufferRef object, LLVMTargetMachineRef with, u
         builder, LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(with));
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&made->lljit, builder);
     Status st = error ? llvm_failed(diag, error, "its start") : ST_OK;
-    if (!st) st = define_symbols(made->lljit, diag);
+    if (!st) st = define_symbols(made->lljit, j, diag);
     if (!st) {
         error = LLVMOrcLLJITAddObjectFile(made->lljit, LLVMOrcLLJITGetMainJITDylib(made->lljit),
                                           object);
@@ -256,31 +273,61 @@ static uint32_t lap(struct timespec *since)
     return (uint32_t)(ns / 1000);
 }
 
-MUST static Status compile_in(Jit *j, const Str *samples, Made **ret_made)
+static Str view(LLVMMemoryBufferRef bytes)
+{
+    return str_slice(LLVMGetBufferStart(bytes), LLVMGetBufferSize(bytes));
+}
+
+/* Passes and code generation. */
+MUST static Status generate(Jit *j, LLVMTargetMachineRef with, struct timespec *clock,
+                            JitCost *cost, LLVMMemoryBufferRef *ret_object)
+{
+    char *text = NULL;
+    LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
+    LLVMErrorRef error = LLVMRunPasses(j->module, passes, with, options);
+    LLVMDisposePassBuilderOptions(options);
+    cost->pass_us = lap(clock);
+    if (error) return llvm_failed(j->diag, error, "its passes");
+    if (LLVMTargetMachineEmitToMemoryBuffer(with, j->module, LLVMObjectFile, &text, ret_object))
+        return text_failed(j->diag, text, "code generation");
+    cost->code_us = lap(clock);
+    return ST_OK;
+}
+
+/* From the cache, or made and put there. */
+MUST static Status object_of(Jit *j, const JitCache *cache, LLVMTargetMachineRef with,
+                             struct timespec *clock, JitCost *cost, LLVMMemoryBufferRef *ret_object)
+{
+    if (!cache) return generate(j, with, clock, cost, ret_object);
+    Str found;
+    LLVMMemoryBufferRef module = LLVMWriteBitcodeToMemoryBuffer(j->module);
+    Status st = ST_OK;
+    cost->found = cache->find(cache->ctx, view(module), &found);
+    if (cost->found) {
+        *ret_object = LLVMCreateMemoryBufferWithMemoryRangeCopy(found.ptr, found.len, "object");
+    } else {
+        st = generate(j, with, clock, cost, ret_object);
+        if (!st) cache->keep(cache->ctx, view(module), view(*ret_object));
+    }
+    LLVMDisposeMemoryBuffer(module);
+    return st;
+}
+
+MUST static Status compile_in(Jit *j, const Str *samples, const JitCache *cache, Made **ret_made)
 {
     struct timespec clock;
-    JitCost cost;
-    char *text = NULL;
+    JitCost cost = {0};
     LLVMMemoryBufferRef object = NULL;
     (void)clock_gettime(CLOCK_MONOTONIC, &clock);
     Status st = build(j, samples);
     cost.build_us = lap(&clock);
     LLVMTargetMachineRef with = machine();
-    if (!st) {
-        LLVMPassBuilderOptionsRef options = LLVMCreatePassBuilderOptions();
-        LLVMErrorRef error = LLVMRunPasses(j->module, passes, with, options);
-        LLVMDisposePassBuilderOptions(options);
-        if (error) st = llvm_failed(j->diag, error, "its passes");
-    }
-    cost.pass_us = lap(&clock);
-    if (!st && LLVMTargetMachineEmitToMemoryBuffer(with, j->module, LLVMObjectFile, &text, &object))
-        st = text_failed(j->diag, text, "code generation");
-    cost.code_us = lap(&clock);
+    if (!st) st = object_of(j, cache, with, &clock, &cost, &object);
     if (st) {
         LLVMDisposeTargetMachine(with);
         return st;
     }
-    st = link(object, with, j->ir->pipeline_count, ret_made, j->diag);
+    st = link(object, with, j, ret_made);
     if (st) return st;
     cost.link_us = lap(&clock);
     cost.code_bytes = (*ret_made)->code.cost.code_bytes;
@@ -291,7 +338,8 @@ MUST static Status compile_in(Jit *j, const Str *samples, Made **ret_made)
 }
 
 MUST static Status jit_compile(const IrProgram *program, const Linked *linked, const Str *samples,
-                               JitSpeed speed, JitCode **ret_code, Diag *diag)
+                               JitSpeed speed, const JitCache *cache, JitCode **ret_code,
+                               Diag *diag)
 {
     (void)pthread_once(&once, start);
     if (!target) return diag_set(diag, ST_UNSUPPORTED, "LLVM does not know this machine");
@@ -303,7 +351,7 @@ MUST static Status jit_compile(const IrProgram *program, const Linked *linked, c
     j.context = LLVMContextCreate();
     j.builder = LLVMCreateBuilderInContext(j.context);
     j.locals = LLVMCreateBuilderInContext(j.context);
-    Status st = compile_in(&j, samples, &made);
+    Status st = compile_in(&j, samples, cache, &made);
     LLVMDisposeBuilder(j.locals);
     LLVMDisposeBuilder(j.builder);
     if (j.module) LLVMDisposeModule(j.module);

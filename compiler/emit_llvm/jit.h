@@ -27,6 +27,7 @@ typedef struct JitEntry {
 typedef struct JitCost {
     uint32_t build_us, pass_us, code_us, link_us;
     uint32_t code_bytes; /* of the object: code and constants */
+    bool found;          /* in the cache: neither passes nor code generation */
 } JitCost;
 
 /* Machine code of one program; constant, so any number of instances and threads may use it. */
@@ -39,13 +40,22 @@ typedef struct JitCode {
 /* QUICK: reading a value is a call, so less is compiled. FULL: it is inlined. */
 typedef enum JitSpeed { JIT_QUICK, JIT_FULL } JitSpeed;
 
+/* Keeps objects by the modules they were made of. A module is the program as bitcode before any
+ * pass, the addresses it uses as names, so an equal one gives an equal object in any process. */
+typedef struct JitCache {
+    void *ctx;
+    /* The object, valid until the next call; false: there is none. */
+    bool (*find)(void *ctx, Str module, Str *ret_object);
+    void (*keep)(void *ctx, Str module, Str object);
+} JitCache;
+
 typedef struct JitPlugin {
     const char *build; /* JIT_BUILD of its compilation */
     const char *llvm;  /* "14.0.6" */
     /* Any thread, several at once. `samples` as in emit_c/emit.h. ST_UNSUPPORTED as there. Bytes
-     * out are the same whatever `speed` says. */
+     * out are the same whatever `speed` says. `cache` may be NULL. */
     Status (*compile)(const IrProgram *program, const Linked *linked, const Str *samples,
-                      JitSpeed speed, JitCode **ret_code, Diag *diag);
+                      JitSpeed speed, const JitCache *cache, JitCode **ret_code, Diag *diag);
     void (*free)(JitCode *code); /* accepts NULL; nobody may be inside */
 } JitPlugin;
 

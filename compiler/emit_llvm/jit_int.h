@@ -68,8 +68,10 @@ typedef struct Jit {
     LLVMValueRef keeps;   /* its filter's, or NULL */
     bool asks;            /* the code at hand is the filter's: what fails is kept */
     uint32_t *layouts;    /* learnt ones, of each pipeline */
-    uint32_t bets;        /* values of layouts whose length is bet on */
-    Buf literal;          /* constant bytes of a row not yet written */
+    const void **tables;  /* addresses that code uses, as table_0, table_1 ... */
+    uint32_t table_count, table_cap;
+    uint32_t bets; /* values of layouts whose length is bet on */
+    Buf literal;   /* constant bytes of a row not yet written */
     Arena *arena;
     Status failed;
     Diag *diag;

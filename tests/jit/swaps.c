@@ -63,7 +63,7 @@ static int swap(const JitPlugin *plugin, const IrProgram *ir, JitSpeed speed, Di
     JitCode *code = NULL;
     Arena *arena = arena_new(0, 64 << 20);
     Status st = arena ? link_program(ir, arena, &linked, diag) : ST_NO_MEMORY;
-    if (!st) st = plugin->compile(ir, linked, NULL, speed, &code, diag);
+    if (!st) st = plugin->compile(ir, linked, NULL, speed, NULL, &code, diag);
     plugin->free(code);
     arena_free(arena);
     return st ? failed(diag->text) : 0;

@@ -83,11 +83,13 @@ static void front(Program *p, const char *text)
     CHECK(p->ir);
 }
 
+static const JitCache *cache; /* for the next compilations, or NULL */
+
 static Status jit(Program *p, const Str *samples, JitSpeed speed, Diag *diag)
 {
     Linked *linked;
     CHECK_OK(link_program(p->ir, p->tables, &linked, diag));
-    Status st = plugin()->compile(p->ir, linked, samples, speed, &p->code, diag);
+    Status st = plugin()->compile(p->ir, linked, samples, speed, cache, &p->code, diag);
     if (st) return st;
     linked->program.bind = p->code->bind;
     for (u32 i = 0; i < linked->program.pipeline_count; i++) {
@@ -316,6 +318,75 @@ TEST(same_bytes_as_the_c_engine_quick)
         JIT_QUICK,
         "{\"ts\":\"2026-11-23T10:00:00.446Z\",\"machine\":\"press-23\",\"line\":\"D\","
         "\"temp\":126.74,\"pressure\":9.36,\"rpm\":2987,\"state\":\"RUN\",\"price\":12.34}\n");
+}
+
+/* ---- kept objects ---- */
+
+typedef struct Kept {
+    Buf module, object;
+    int kept, found;
+} Kept;
+
+static bool find(void *ctx, Str module, Str *ret_object)
+{
+    Kept *k = ctx;
+    if (!k->kept || !str_eq(module, buf_view(&k->module))) return false;
+    k->found++;
+    *ret_object = buf_view(&k->object);
+    return true;
+}
+
+static void keep(void *ctx, Str module, Str object)
+{
+    Kept *k = ctx;
+    k->kept++;
+    buf_clear(&k->module);
+    buf_clear(&k->object);
+    buf_add(&k->module, module.ptr, module.len);
+    buf_add(&k->object, object.ptr, object.len);
+}
+
+/* Both live at once, so their tables lie in different places: the object must not know where. */
+TEST(a_kept_object_serves_with_other_tables)
+{
+    Kept kept = {0};
+    const JitCache with = {&kept, find, keep};
+    Side a = {0}, b = {0}, c = {0};
+    Random r = {4711};
+    buf_init(&kept.module, 16 << 20);
+    buf_init(&kept.object, 16 << 20);
+    cache = &with;
+    by_jit(&a.program, NULL, JIT_FULL);
+    by_jit(&b.program, NULL, JIT_FULL);
+    CHECK(!a.program.code->cost.found && b.program.code->cost.found);
+    by_jit(&c.program, NULL, JIT_QUICK); /* another object */
+    CHECK(!c.program.code->cost.found);
+    cache = NULL;
+    CHECK_INT(kept.kept, 2);
+    CHECK_INT(kept.found, 1);
+    open_side(&a);
+    open_side(&b);
+    for (int i = 0; i < 5000; i++) {
+        char one[700 + RT_PAD_BYTES] = {0};
+        size_t n = record(&r, one, 600);
+        if (next(&r, 3) == 1) damage(&r, one, &n);
+        one[n] = 0;
+        feed(&a, one, n);
+        feed(&b, one, n);
+        compare(&a, &b, one);
+        if (i == 2500) { /* nor may it need the one it was compiled for */
+            close_side(&a);
+            by_jit(&a.program, NULL, JIT_FULL);
+            open_side(&a);
+            for (uint32_t k = 0; k < 2; k++) flow_instance_free(b.in[k]);
+            open_side(&b);
+        }
+    }
+    close_side(&a);
+    close_side(&b);
+    done(&c.program);
+    buf_done(&kept.module);
+    buf_done(&kept.object);
 }
 
 /* ---- threads, refusals ---- */

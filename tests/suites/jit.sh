@@ -76,6 +76,38 @@ else
     skipped=$((skipped + 1))
 fi
 
+# An object is kept beside those of the C engine; a damaged one is not taken but made again.
+mkdir -p "$dir/kept"
+cat >"$dir/kept.tutti" <<'END'
+pipeline kept {
+  from stdin as json { t: time, s: string(8), l: [i32; 4]?, n: i32 }
+  let sum = sum(l ?? [1])
+  keep s, sum, l, n
+  into stdout
+  on error drop
+}
+END
+for n in 1 2 3 x 5; do
+    echo "{\"t\":\"2026-11-11T04:25:41.049Z\",\"s\":\"a$n\",\"l\":[$n,7],\"n\":$n}"
+done >"$dir/records"
+kept() { # the same bytes as before, and one whole object
+    "$build/tutti" run --batch --engine jit --cache "$dir/kept" "$dir/kept.tutti" \
+        <"$dir/records" >"$dir/rows" 2>"$dir/said" || return 1
+    [ "$(ls "$dir/kept" | wc -l)" = 1 ] && [ "$(ls "$dir/kept"/*.jit | wc -l)" = 1 ] || return 1
+    [ -f "$dir/rows.first" ] || cp "$dir/rows" "$dir/rows.first"
+    [ -f "$dir/object" ] || cp "$dir/kept"/*.jit "$dir/object"
+    [ -s "$dir/rows" ] && cmp "$dir/rows" "$dir/rows.first" && cmp "$dir/kept"/*.jit "$dir/object"
+}
+check "an object is kept" kept
+object=$(ls "$dir/kept"/*.jit)
+before=$(stat -c '%i %Y' "$object")
+check "a kept object serves" kept
+check "a kept object is not made again" [ "$before" = "$(stat -c '%i %Y' "$object")" ]
+printf 'x' | dd of="$object" bs=1 seek=700 conv=notrunc 2>/dev/null
+check "a damaged object is made again" kept
+truncate -s 900 "$object"
+check "half an object is made again" kept
+
 # Resident memory may vary by some pages; a leak of any object per swap is more.
 for speed in quick full; do
     check "300 swaps keep their memory ($speed)" "$build/jit_swaps" "$build/tutti-jit.so" \
