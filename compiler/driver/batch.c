@@ -52,6 +52,7 @@ typedef struct Run {
     Input first; /* its first file, opened to see what records look like */
     uint32_t first_source;
     bool wrap;                     /* several sinks share standard output */
+    bool fed;                      /* with others: rows are to be written */
     bool busy, finished;           /* inside flow_feed or flow_finish; no more input comes */
     Buf line;                      /* wrapped rows */
     Buf stream;                    /* rows on their way to another pipeline */
@@ -375,6 +376,55 @@ static size_t feed_cut(Run *runs, uint32_t count, Input *in)
     return in->broken ? in->len : done;
 }
 
+/* Its main stream is at hand and decoded in common with others. */
+static const RtShare *share_of(const Run *run)
+{
+    if (run->ir->sources[run->source].group) return NULL;
+    return flow_share(run->native->program, run->index);
+}
+
+/* Those of `runs` that share a decoder with the first of them, all at once. False: nobody does. */
+static bool feed_shared(Run *runs, uint32_t count, Input *in, size_t whole)
+{
+    const RtShare *share = share_of(&runs[0]);
+    FlowInstance *instances[RT_SHARE_MAX] = {0};
+    uint32_t taking = 0;
+    for (uint32_t k = 0; share && k < share->count; k++)
+        for (uint32_t i = 0; i < count; i++) {
+            if (share_of(&runs[i]) != share || runs[i].index != share->pipelines[k]) continue;
+            instances[k] = goes_on(&runs[i]) ? runs[i].instance : NULL;
+            taking += instances[k] != NULL;
+        }
+    if (taking < 2) return false;
+    Str address = runs[0].ir->sources[runs[0].source].address;
+    RtBatch batch = {.source = runs[0].source,
+                     .bytes = in->bytes,
+                     .len = whole,
+                     .received_ns = clock_wall_ns(),
+                     .topic = address.ptr,
+                     .topic_len = address.len};
+    for (uint32_t i = 0; i < count; i++)
+        if (share_of(&runs[i]) == share) runs[i].busy = true;
+    flow_feed_shared(share, instances, &batch);
+    for (uint32_t i = 0; i < count; i++) {
+        if (share_of(&runs[i]) != share) continue;
+        runs[i].busy = false;
+        runs[i].fed = true;
+    }
+    return true;
+}
+
+/* The rows of those that were fed together are written when each one's turn comes. */
+static void feed_next(Run *runs, uint32_t count, Input *in, size_t whole)
+{
+    if (!runs[0].fed && !feed_shared(runs, count, in, whole)) {
+        feed_chunk(&runs[0], in, whole);
+        return;
+    }
+    runs[0].fed = false;
+    write_sinks(&runs[0]);
+}
+
 /* Lines: all whole ones in one batch. */
 static size_t feed_lines(Run *runs, uint32_t count, Input *in)
 {
@@ -382,7 +432,7 @@ static size_t feed_lines(Run *runs, uint32_t count, Input *in)
     while (whole && in->bytes[whole - 1] != '\n') whole--;
     if (in->ended) whole = in->len;
     for (uint32_t i = 0; i < count; i++)
-        if (goes_on(&runs[i]) && whole) feed_chunk(&runs[i], in, whole);
+        if (whole && (runs[i].fed || goes_on(&runs[i]))) feed_next(&runs[i], count - i, in, whole);
     return whole;
 }
 
@@ -442,6 +492,7 @@ static void stats(const Run *run)
                 {"learnt", n->learnt},
                 {"missed", n->missed},
                 {"duplicate_keys", n->duplicate_keys},
+                {"shared", n->shared},
                 {"forgotten", flow_forgotten(run->instance)},
                 {"state_bytes", flow_state_bytes(run->instance)},
                 {"allocations", mem_calls()}};

@@ -213,8 +213,9 @@ static void program_table(Emit *e)
     emit_f(e,
            ", .hash = \"%016" PRIx64
            "\", .pipelines = pipelines, .connections = connections, .connection_count = %" PRIu32
-           ", .tables = tables, .table_count = %" PRIu32 ", .externs = %s, .bind = bind};\n",
-           emit_hash(buf_view(e->out)), ir->connection_count, ir->table_count,
+           ", .tables = tables, .table_count = %" PRIu32
+           ", .shares = shares, .share_count = %" PRIu32 ", .externs = %s, .bind = bind};\n",
+           emit_hash(buf_view(e->out)), ir->connection_count, ir->table_count, ir->share_count,
            ir->extern_count ? "tutti_externs" : "0");
 }
 
@@ -235,6 +236,7 @@ Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag
         e.index = i;
         pipeline(&e, samples ? samples[i] : STR_NONE);
     }
+    emit_shares(&e, samples);
     program_table(&e);
     buf_done(&e.literal);
     arena_free(e.arena);

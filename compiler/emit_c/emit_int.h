@@ -73,6 +73,10 @@ void emit_mem(Emit *e, const IrIns *ins);
 uint32_t emit_layouts(Emit *e, Str sample);
 /* feed.c: the loop over a batch, with the decoders of the source's records. */
 void emit_feed(Emit *e, uint32_t stage, Str sample);
+/* Tries them at p: sets `next`, and opens the block for a record that fits one. */
+void emit_try_layouts(Emit *e, uint32_t count);
+/* share.c: decoders of several pipelines in one, and their table `shares`. */
+void emit_shares(Emit *e, const Str *samples);
 /* The source group whose records `stage` takes is the one at hand from here on. */
 bool emit_group(Emit *e, uint32_t stage);
 /* table.c: schemas and the tables of a pipeline and of the program. */

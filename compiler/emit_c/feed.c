@@ -82,7 +82,7 @@ static void any_order(Emit *e, IrFormat format)
 
 /* Where all records of a batch miss, not each one is tried. Leaves `next` behind the record's last
  * byte looked at, or NULL. */
-static void try_layouts(Emit *e, uint32_t count)
+void emit_try_layouts(Emit *e, uint32_t count)
 {
     const char *worth = ir_group_mixed(e->pipeline, e->group)
                             ? "!from->differs && RT_LIKELY(misses < 32 || misses % 16 == 0)"
@@ -153,7 +153,7 @@ void emit_feed(Emit *e, uint32_t stage, Str sample)
     if (!e->group) emit_f(e, "enum { layouts_%" PRIu32 " = %" PRIu32 " };\n", e->index, layouts);
     begin(e);
     if (layouts) {
-        try_layouts(e, layouts);
+        emit_try_layouts(e, layouts);
         if (lazy)
             emit_f(e,
                    "            if (lines) next = rt_steady(next, rt_line_end(next, end), "

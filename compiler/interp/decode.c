@@ -173,6 +173,9 @@ static void any_order(Decoder *d, uint32_t lane)
     int why = scan_asking(in, lane, &out);
     in->duplicates[lane] = (uint16_t)(in->pipe->n.duplicate_keys - duplicates);
     in->pipe->n.duplicate_keys = duplicates; /* counted when the record is */
+    /* Behind what one pipeline needs a key that comes twice is none of its business. */
+    bool lazy = in->code->pipeline->sources[0].check == CHECK_LAZY;
+    if (in->code->together && lazy && in->duplicates[lane]) why = (int)(out.reason = RT_BAD_JSON);
     if (why < 0) {
         f->end[lane] = END_SKIPPED; /* the header */
         return;
@@ -193,6 +196,12 @@ static void any_order(Decoder *d, uint32_t lane)
         interp__put(f, &input->value, lane, d->value[input->leaf]);
         COLUMN(f, uint8_t, input->has)[lane] = d->has[input->leaf];
     }
+}
+
+void interp__decode_alone(Interp *in, uint32_t lane)
+{
+    in->duplicates[lane] = 0;
+    any_order(in->decoder, lane);
 }
 
 /* ---- a batch ---- */

@@ -7,12 +7,6 @@
 
 #include "base/mem.h"
 
-/* Where the next lane of the batch comes from. */
-typedef struct Cursor {
-    const char *p, *end; /* lines */
-    const RtRecord *record, *last;
-} Cursor;
-
 static bool is_blank(const char *p, const char *stop)
 {
     while (p < stop && (*p == ' ' || *p == '\t' || *p == '\r')) p++;
@@ -50,7 +44,7 @@ static uint32_t take_records(Interp *in, Cursor *c, uint32_t width)
     return n;
 }
 
-static uint32_t take(Interp *in, Cursor *c, uint32_t width)
+uint32_t interp__take(Interp *in, Cursor *c, uint32_t width)
 {
     in->records = in->batch->bytes ? NULL : c->record;
     uint32_t n = in->batch->bytes ? take_lines(in, c, width) : take_records(in, c, width);
@@ -59,20 +53,39 @@ static uint32_t take(Interp *in, Cursor *c, uint32_t width)
 }
 
 /* One record at a time while it may be the header of a table, which the decoder then remembers. */
-static uint32_t width_now(const Interp *in)
+uint32_t interp__width(const Interp *in)
 {
     bool table = in->code->pipeline->sources[0].format == FORMAT_CSV;
     return (table && !in->pipe->n.in) || in->frames[0].code->alone ? 1 : in->width;
 }
 
 /* Batches that make much text get smaller, so that the scratch stays small. */
-static void adapt(Interp *in)
+void interp__adapt(Interp *in)
 {
     uint32_t most = in->frames[0].code->lanes;
     if (in->pipe->scratch_len > INTERP_TEXT_BYTES && in->width > 1)
         in->width /= 2;
     else if (in->width < most)
         in->width = in->width * 2 < most ? in->width * 2 : most;
+}
+
+Cursor interp__cursor(const RtBatch *batch)
+{
+    return (Cursor){.p = batch->bytes,
+                    .end = batch->bytes ? batch->bytes + batch->len : NULL,
+                    .record = batch->records,
+                    .last = batch->records ? batch->records + batch->count : NULL};
+}
+
+void interp__batch_begin(Interp *in, const RtBatch *batch)
+{
+    RtPipe *pipe = in->pipe;
+    in->batch = batch;
+    pipe->received_ns = batch->received_ns;
+    pipe->ack = 0;
+    pipe->topic = batch->topic;
+    pipe->topic_len = batch->topic_len;
+    pipe->key_len = 0;
 }
 
 void interp__feed(RtPipe *pipe, const RtBatch *batch)
@@ -84,21 +97,13 @@ void interp__feed(RtPipe *pipe, const RtBatch *batch)
         return;
     }
     Frame *f = &in->frames[0];
-    Cursor at = {.p = batch->bytes,
-                 .end = batch->bytes ? batch->bytes + batch->len : NULL,
-                 .record = batch->records,
-                 .last = batch->records ? batch->records + batch->count : NULL};
-    uint32_t width = width_now(in);
-    in->batch = batch;
-    pipe->received_ns = batch->received_ns;
-    pipe->ack = 0;
-    pipe->topic = batch->topic;
-    pipe->topic_len = batch->topic_len;
-    pipe->key_len = 0;
+    Cursor at = interp__cursor(batch);
+    uint32_t width = interp__width(in);
+    interp__batch_begin(in, batch);
     while (!pipe->stopped) {
         Cursor before = at;
         pipe->scratch_len = 0;
-        uint32_t n = take(in, &at, width);
+        uint32_t n = interp__take(in, &at, width);
         if (!n) break;
         interp__decode(in, n);
         interp__run(f, n);
@@ -108,8 +113,8 @@ void interp__feed(RtPipe *pipe, const RtBatch *batch)
             continue;
         }
         interp__replay(f);
-        adapt(in);
-        width = width_now(in);
+        interp__adapt(in);
+        width = interp__width(in);
     }
     in->batch = NULL;
 }
@@ -156,6 +161,7 @@ static bool frame_open(Interp *in, Frame *f, const Code *code)
 
 static void interp_free(Interp *in)
 {
+    if (in->common) interp_free(in->common);
     for (uint32_t i = 0; in->frames && i < in->code->pipeline->stage_count; i++)
         mem_free(in->frames[i].base);
     interp__decoder_free(in->decoder);
@@ -164,13 +170,13 @@ static void interp_free(Interp *in)
     mem_free(in);
 }
 
-void *interp__open(RtPipe *pipe)
+Interp *interp__new(const PipeCode *code, RtPipe *pipe)
 {
     Interp *in = mem_zalloc(1, sizeof *in);
     if (!in) return NULL;
-    in->code = pipe->info->code;
+    in->code = code;
     in->pipe = pipe;
-    uint32_t count = in->code->pipeline->stage_count;
+    uint32_t count = code->pipeline->stage_count;
     in->frames = mem_zalloc(count, sizeof *in->frames);
     in->decoder = interp__decoder_new(in);
     bool complete = in->frames && in->decoder;
@@ -186,6 +192,11 @@ void *interp__open(RtPipe *pipe)
     }
     interp_free(in);
     return NULL;
+}
+
+void *interp__open(RtPipe *pipe)
+{
+    return interp__new(pipe->info->code, pipe);
 }
 
 void interp__close(RtPipe *pipe)

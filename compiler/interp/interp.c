@@ -62,12 +62,71 @@ MUST static Status pipeline(const IrProgram *ir, uint32_t index, Linked *linked,
     return ST_OK;
 }
 
+/* A pipeline that decodes and does nothing: the leaves of its stage are all that one of those that
+ * share it reads. */
+MUST static Status common(const IrProgram *ir, uint32_t index, Linked *linked, Arena *arena,
+                          Diag *diag)
+{
+    const IrShare *share = &ir->shares[index];
+    const IrPipeline *first = &ir->pipelines[share->pipelines[0]];
+    uint32_t leaves = first->stages[0].leaf_count;
+    IrPipeline *p = arena_one(arena, IrPipeline);
+    IrStage *stage = arena_one(arena, IrStage);
+    IrIns *code = arena_many(arena, IrIns, 2 * leaves + 1);
+    IrReg *regs = arena_many(arena, IrReg, 2 * leaves + 1);
+    RtPipelineInfo *info = arena_one(arena, RtPipelineInfo);
+    PipeCode *out = arena_one(arena, PipeCode);
+    Code *made = arena_one(arena, Code);
+    if (!p || !stage || !code || !regs || !info || !out || !made)
+        return diag_set(diag, ST_NO_MEMORY, "no memory for a program");
+    *stage = (IrStage){.from = IR_FROM_SOURCE,
+                       .schema = first->in_schema,
+                       .leaves = first->stages[0].leaves,
+                       .leaf_count = leaves,
+                       .regs = regs,
+                       .code = code};
+    for (uint32_t i = 0; i < leaves; i++) {
+        const IrField *f = stage->leaves[i].field;
+        if (!share->needed[i]) continue;
+        for (IrOp op = IR_FIELD; op <= IR_HAS; op++) {
+            uint32_t reg = stage->reg_count++;
+            regs[reg] = op == IR_HAS ? (IrReg){.type = IR_BOOL}
+                                     : (IrReg){.type = f->type,
+                                               .names = f->names,
+                                               .bytes_max = f->bytes_max,
+                                               .scale = f->scale,
+                                               .record = f->record};
+            code[stage->code_count++] =
+                (IrIns){.op = op, .dst = reg, .a = i, .b = NO_REG, .c = NO_REG, .has = NO_REG};
+        }
+    }
+    *p = *first;
+    p->filter = NULL;
+    p->stages = stage;
+    p->stage_count = 1;
+    *info = linked->pipelines[share->pipelines[0]];
+    info->in = linked->shared_schemas[index];
+    *out = (PipeCode){.ir = ir,
+                      .pipeline = p,
+                      .info = info,
+                      .codes = made,
+                      .needed = share->needed,
+                      .leaf_count = leaves,
+                      .together = true};
+    Status st = interp__translate_common(ir, linked, first, stage, arena, made, diag);
+    for (uint32_t i = 0; !st && i < share->count; i++)
+        ((PipeCode *)linked->pipelines[share->pipelines[i]].code)->common = out;
+    linked->shares[index].feed = interp__feed_shared;
+    return st;
+}
+
 Status interp_program(const IrProgram *ir, Arena *arena, const RtProgram **ret_program, Diag *diag)
 {
     Linked *linked;
     Status st = link_program(ir, arena, &linked, diag);
     for (uint32_t i = 0; !st && i < ir->pipeline_count; i++)
         st = pipeline(ir, i, linked, arena, diag);
+    for (uint32_t i = 0; !st && i < ir->share_count; i++) st = common(ir, i, linked, arena, diag);
     if (st) return st;
     linked->program.bind = bind;
     *ret_program = &linked->program;

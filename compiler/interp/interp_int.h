@@ -212,7 +212,8 @@ typedef struct Code {
     uint32_t note_count;
 } Code;
 
-typedef struct PipeCode {
+typedef struct PipeCode PipeCode;
+struct PipeCode {
     const IrProgram *ir;
     const IrPipeline *pipeline;
     const RtPipelineInfo *info;
@@ -222,7 +223,11 @@ typedef struct PipeCode {
     uint32_t leaf_count; /* of the source's schema */
     const Code *filter;  /* with `check lazy`, or NULL: asked by the decoder (decode.c) */
     uint32_t keeps;      /* its column */
-} PipeCode;
+    /* Decodes records for several pipelines: one stage, of the leaves that one of them reads. NULL:
+     * the pipeline shares its source with none. */
+    const PipeCode *common;
+    bool together; /* this is such a one */
+};
 
 /* ---- one instance ---- */
 
@@ -265,8 +270,10 @@ typedef struct Adds {
 struct Interp {
     const PipeCode *code;
     RtPipe *pipe;
-    Frame *frames;  /* of the stages */
-    Frame filter;   /* base NULL: there is none */
+    Frame *frames; /* of the stages */
+    Frame filter;  /* base NULL: there is none */
+    Interp
+        *common; /* the decoder for several pipelines, while this is the first; made when needed */
     uint32_t asked; /* the lane whose record is read in any order */
     Decoder *decoder;
     const RtBatch *batch;    /* at hand */
@@ -289,6 +296,11 @@ MUST Status interp__translate(const IrProgram *ir, const Linked *linked, const I
 MUST Status interp__translate_filter(const IrProgram *ir, const Linked *linked,
                                      const IrPipeline *pipeline, uint32_t lanes, Arena *arena,
                                      Code *ret_code, uint32_t *ret_keeps, Diag *diag);
+
+/* A stage that is none of the pipeline's, of many lanes. */
+MUST Status interp__translate_common(const IrProgram *ir, const Linked *linked,
+                                     const IrPipeline *pipeline, const IrStage *stage, Arena *arena,
+                                     Code *ret_code, Diag *diag);
 
 /* number.c: NULL when there is no such kernel. */
 StepFn *interp__binary(IrOp op, Cell cell);
@@ -370,7 +382,27 @@ u32 interp__filter_one(RtPipe *pipe, const RtValue *values, const u8 *has);
 /* other.c: a batch of another stream than the main one. */
 void interp__feed_other(Interp *in, const RtBatch *batch, uint32_t group);
 
+/* Reads the lane again in any order, into stage 0; it had failed for another pipeline. */
+void interp__decode_alone(Interp *in, uint32_t lane);
+
 /* feed.c */
+/* Where the next lane of the batch comes from. */
+typedef struct Cursor {
+    const char *p, *end; /* lines */
+    const RtRecord *record, *last;
+} Cursor;
+Cursor interp__cursor(const RtBatch *batch);
+/* The pipeline's meta data of a batch. */
+void interp__batch_begin(Interp *in, const RtBatch *batch);
+/* Fills lanes of stage 0 with the next records: how many. */
+uint32_t interp__take(Interp *in, Cursor *at, uint32_t width);
+/* How many lanes a turn may have; and for the next turns, after one that made much text. */
+uint32_t interp__width(const Interp *in);
+void interp__adapt(Interp *in);
+/* Memory of an instance of `code`; NULL: out of memory. */
+Interp *interp__new(const PipeCode *code, RtPipe *pipe);
+/* share.c: one batch through all pipelines of a RtShare. */
+void interp__feed_shared(RtPipe *const *pipes, const RtBatch *batch);
 void interp__feed(RtPipe *pipe, const RtBatch *batch);
 void *interp__open(RtPipe *pipe);
 void interp__close(RtPipe *pipe);

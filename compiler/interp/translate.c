@@ -538,13 +538,21 @@ Status interp__translate_filter(const IrProgram *ir, const Linked *linked,
 Status interp__translate(const IrProgram *ir, const Linked *linked, const IrPipeline *pipeline,
                          uint32_t stage, Arena *arena, Code *ret_code, Diag *diag)
 {
+    return interp__translate_common(ir, linked, pipeline, &pipeline->stages[stage], arena, ret_code,
+                                    diag);
+}
+
+Status interp__translate_common(const IrProgram *ir, const Linked *linked,
+                                const IrPipeline *pipeline, const IrStage *stage, Arena *arena,
+                                Code *ret_code, Diag *diag)
+{
     static const uint32_t lanes[] = {INTERP_LANES_MAX, 128, 64, 32, 16, 1};
-    bool many = pipeline->stages[stage].from == IR_FROM_SOURCE;
+    bool many = stage->from == IR_FROM_SOURCE;
     Translate with = {.ir = ir,
                       .pipeline = pipeline,
                       .info = &linked->pipelines[pipeline - ir->pipelines],
                       .schemas = linked->schemas,
-                      .stage = &pipeline->stages[stage],
+                      .stage = stage,
                       .result = NO_REG,
                       .arena = arena,
                       .diag = diag};

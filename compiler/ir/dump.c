@@ -256,6 +256,18 @@ static void pipeline(Buf *out, const IrPipeline *p)
     stage(out, p->filter);
 }
 
+static void share(Buf *out, const IrProgram *program, const IrShare *s)
+{
+    const IrStage *stage = &program->pipelines[s->pipelines[0]].stages[0];
+    buf_text(out, "share");
+    for (uint32_t i = 0; i < s->count; i++)
+        buf_printf(out, " %.*s", STR_ARG(program->pipelines[s->pipelines[i]].name));
+    buf_text(out, " needs");
+    for (uint32_t i = 0; i < stage->leaf_count; i++)
+        if (s->needed[i]) buf_printf(out, " %.*s", STR_ARG(stage->leaves[i].name));
+    buf_char(out, '\n');
+}
+
 void ir_dump(const IrProgram *program, Buf *out)
 {
     for (uint32_t i = 0; i < program->schema_count; i++) schema(out, program, i);
@@ -266,4 +278,5 @@ void ir_dump(const IrProgram *program, Buf *out)
         buf_printf(out, " schema %u key %u%s\n", t->schema, t->key, t->reload ? " reload" : "");
     }
     for (uint32_t i = 0; i < program->pipeline_count; i++) pipeline(out, &program->pipelines[i]);
+    for (uint32_t i = 0; i < program->share_count; i++) share(out, program, &program->shares[i]);
 }

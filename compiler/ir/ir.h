@@ -394,6 +394,25 @@ typedef enum IrPush {
     PUSH__COUNT
 } IrPush;
 
+/* Why a pipeline has a decoder of its own although another one reads the same place. */
+typedef enum IrAlone {
+    ALONE_NOT,
+    ALONE_KIND,    /* such sources are not read in common */
+    ALONE_STREAM,  /* it also reads what pipelines of this program write */
+    ALONE_SOURCES, /* several sources are one stream */
+    ALONE_ASK,     /* records wait for answers */
+    ALONE_FORMAT,  /* not JSON */
+    ALONE_TYPE,
+    ALONE_OPTIONS, /* `check`, `unknown` */
+    ALONE__COUNT
+} IrAlone;
+
+/* Pipelines whose records are decoded once: their main streams have one source each, the same. */
+typedef struct IrShare {
+    uint32_t *pipelines, count;
+    bool *needed; /* leaves of the source's schema that one of them reads */
+} IrShare;
+
 typedef struct IrPipeline {
     Str name;
     Span span;
@@ -409,6 +428,9 @@ typedef struct IrPipeline {
     uint32_t filter_keeps; /* BOOL register of the filter */
     IrPush push;
     uint32_t push_node; /* of the first `where`, when there is one */
+    uint32_t share;     /* into IrProgram.shares, or NO_INDEX */
+    IrAlone alone;
+    uint32_t alone_from; /* the other pipeline */
     IrWindow *windows;
     uint32_t window_count;
     IrMem *mems;
@@ -567,6 +589,8 @@ typedef struct IrProgram {
     uint32_t table_count;
     IrPipeline *pipelines;
     uint32_t pipeline_count;
+    IrShare *shares;
+    uint32_t share_count;
     IrTest *tests;
     uint32_t test_count;
     IrRepeat *repeats; /* the file's checks */

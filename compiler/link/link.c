@@ -384,6 +384,26 @@ static void tables(Link *link)
     }
 }
 
+/* Without their feed: whoever runs programs in common sets it. */
+static void shares(Link *link)
+{
+    const IrProgram *ir = link->ir;
+    RtShare *list = link__alloc(link, ir->share_count + 1, sizeof *list);
+    const RtSchema **schemas = link__alloc(link, ir->share_count + 1, sizeof *schemas);
+    link->out->shares = list;
+    link->out->shared_schemas = schemas;
+    link->out->program.shares = list;
+    link->out->program.share_count = list && schemas ? ir->share_count : 0;
+    for (uint32_t i = 0; list && schemas && i < ir->share_count; i++) {
+        const IrShare *share = &ir->shares[i];
+        u32 *pipelines = link__alloc(link, share->count, sizeof *pipelines);
+        for (uint32_t k = 0; pipelines && k < share->count; k++) pipelines[k] = share->pipelines[k];
+        list[i] = (RtShare){.pipelines = pipelines, .count = pipelines ? share->count : 0};
+        uint32_t schema = ir->pipelines[share->pipelines[0]].in_schema;
+        schemas[i] = link__shared_schema(link, schema, share->needed);
+    }
+}
+
 static void bind_nothing(const RtApi *api)
 {
     (void)api;
@@ -417,6 +437,7 @@ static void program(Link *link)
         link->out->schemas[i] = link__row_schema(link, i);
     if (link->failed) return;
     tables(link);
+    shares(link);
     link->out->groups = link__alloc(link, ir->pipeline_count + 1, sizeof *link->out->groups);
     link->out->pipelines = link__alloc(link, ir->pipeline_count + 1, sizeof(RtPipelineInfo));
     out->pipelines = link->out->pipelines;

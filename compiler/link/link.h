@@ -21,6 +21,8 @@ typedef struct Linked {
     RtPipelineInfo *pipelines; /* program.pipelines, to be completed: feed, row, code */
     const RtSchema **schemas;  /* by index of IrProgram.schemas: leaves numbered from 0 */
     const RtSchema ***groups;  /* by pipeline and source group: what is read; [0] is info->in */
+    RtShare *shares;           /* program.shares, to be completed: feed */
+    const RtSchema **shared_schemas; /* what each of them reads */
 } Linked;
 
 /* Everything is copied into `arena`; ST_NO_MEMORY when that is full. */

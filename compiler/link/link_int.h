@@ -23,5 +23,7 @@ RtSchema *link__row_schema(Link *link, uint32_t schema);
 /* The schema of a source's records, with what is needed marked. */
 RtSchema *link__record_schema(Link *link, const IrPipeline *pipeline, uint32_t source,
                               uint32_t schema);
+/* The same for several pipelines at once. */
+RtSchema *link__shared_schema(Link *link, uint32_t schema, const bool *needed);
 
 #endif

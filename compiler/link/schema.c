@@ -117,6 +117,11 @@ static RtSchema *record_schema(Link *link, uint32_t schema, uint32_t leaf, Str p
     return out;
 }
 
+RtSchema *link__shared_schema(Link *link, uint32_t schema, const bool *needed)
+{
+    return record_schema(link, schema, 0, STR(""), needed, NULL);
+}
+
 RtSchema *link__record_schema(Link *link, const IrPipeline *pipeline, uint32_t source,
                               uint32_t schema)
 {

@@ -4,11 +4,8 @@
 static const struct {
     const char *name;
     Status (*run)(IrProgram *program);
-} passes[] = {{"fold", pass_fold},
-              {"cse", pass_cse},
-              {"dead", pass_dead},
-              {"panes", pass_panes},
-              {"push", pass_push}};
+} passes[] = {{"fold", pass_fold},   {"cse", pass_cse},   {"dead", pass_dead},
+              {"panes", pass_panes}, {"push", pass_push}, {"share", pass_share}};
 
 Status pass_all(IrProgram *program,
                 void (*after)(void *ctx, const char *pass, const IrProgram *program), void *ctx,

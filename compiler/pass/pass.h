@@ -22,6 +22,8 @@ MUST Status pass_dead(IrProgram *program);
 MUST Status pass_panes(IrProgram *program);
 /* Marks what of a record the first `where` needs, as code for the decoder (IrPipeline.filter). */
 MUST Status pass_push(IrProgram *program);
+/* Pipelines that read the same source and get one decoder (IrProgram.shares). */
+MUST Status pass_share(IrProgram *program);
 /* Without what neither the code's effects nor `roots` need; room in `used` for all registers. */
 void pass__dead_code(IrStage *s, bool *used, const uint32_t *roots, uint32_t root_count);
 

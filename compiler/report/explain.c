@@ -74,6 +74,11 @@ static void fields(const Report *r, const IrStage *s)
     }
 }
 
+static const IrShare *share_of(const Report *r)
+{
+    return r->p->share == NO_INDEX ? NULL : &r->program->shares[r->p->share];
+}
+
 /* What the first `where` saves the decoder (compiler/pass/push.c), or why nothing. */
 static void pushed(const Report *r)
 {
@@ -88,6 +93,11 @@ static void pushed(const Report *r)
     if (p->push != PUSH_DONE) {
         buf_printf(r->out, "    the `where` of line %u saves no decoding: %s\n", line,
                    why_not[p->push]);
+    } else if (p->sources[0].check == CHECK_LAZY && share_of(r)) {
+        buf_printf(
+            r->out,
+            "    the `where` of line %u saves decoding only where no other pipeline takes part\n",
+            line);
     } else if (p->sources[0].check == CHECK_LAZY) {
         buf_printf(
             r->out,
@@ -105,6 +115,44 @@ static void pushed(const Report *r)
         fields(r, p->filter);
         buf_char(r->out, '\n');
     }
+}
+
+/* With whom the pipeline shares its decoder (compiler/pass/share.c), or why not with one that reads
+ * the same. */
+static void shared(const Report *r)
+{
+    static const char *const why_not[ALONE__COUNT] = {
+        [ALONE_KIND] = "sources of this kind are read one by one",
+        [ALONE_STREAM] = "one of them also reads a stream, which others write while it runs",
+        [ALONE_SOURCES] = "one of them reads several sources as one stream",
+        [ALONE_ASK] = "records of one of them wait for answers",
+        [ALONE_FORMAT] = "only decoders of JSON are shared",
+        [ALONE_TYPE] = "it reads another type",
+        [ALONE_OPTIONS] = "its format, `check` or `unknown` differ"};
+    const IrProgram *program = r->program;
+    const IrShare *share = share_of(r);
+    if (!share) {
+        if (r->p->alone)
+            buf_printf(r->out, "    reads the same as %.*s, but with a decoder of its own: %s\n",
+                       STR_ARG(program->pipelines[r->p->alone_from].name), why_not[r->p->alone]);
+        return;
+    }
+    uint32_t mine = (uint32_t)(r->p - program->pipelines), others = 0, fields = 0;
+    buf_text(r->out, "    shares its decoder with ");
+    for (uint32_t i = 0; i < share->count; i++) {
+        if (share->pipelines[i] == mine) continue;
+        others++;
+        buf_printf(r->out, "%s%.*s",
+                   others == 1                  ? ""
+                   : others + 1 == share->count ? " and "
+                                                : ", ",
+                   STR_ARG(program->pipelines[share->pipelines[i]].name));
+    }
+    for (uint32_t i = 0; i < r->p->stages[0].leaf_count; i++) fields += share->needed[i];
+    buf_printf(r->out,
+               ": each record is decoded once for all, into %u field%s\n      (in `run --batch`, "
+               "but for the JIT; a record that is wrong for one of them is read by each alone)\n",
+               fields, fields == 1 ? "" : "s");
 }
 
 /* ---- layouts ------------------------------------------------------------------------------ */
@@ -257,6 +305,7 @@ static void node(const Report *r, uint32_t index)
         if (p->sources[i].node == index) {
             reads(r, &p->sources[i]);
             if (i == 0) pushed(r);
+            if (i == 0) shared(r);
         }
     if (p->time.present && p->time.node == index) time_of(r);
     report__state_of(r, index);

@@ -21,12 +21,13 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 14,
+    RT_ABI = 15,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
     RT_LAYOUTS = 4, /* learnt layouts of one pipeline */
-    RT_FITTED_EVERY = 256
+    RT_FITTED_EVERY = 256,
+    RT_SHARE_MAX = 64 /* pipelines with one decoder */
 };
 
 #define RT_NO_STAGE 0u /* stage 0 is that of the source */
@@ -528,6 +529,15 @@ typedef enum RtBuiltin {
  * result. Other than 0: the result is not finite. */
 typedef u32 (*RtExtern)(void *state, const RtValue *args, RtValue *ret);
 
+/* Pipelines whose main streams have one source, the same: one decoder for all. */
+typedef struct RtShare {
+    const u32 *pipelines;
+    u32 count;
+    /* Runs the records of one batch through all; of its source, each pipeline's first. pipes[i]:
+     * NULL or stopped: takes no part. NULL: this engine feeds each by itself. */
+    void (*feed)(struct RtPipe *const *pipes, const RtBatch *batch);
+} RtShare;
+
 /* The one symbol a .so exports: `const RtProgram tutti_program`. */
 typedef struct RtProgram {
     u32 abi; /* RT_ABI, checked before anything else is read */
@@ -538,7 +548,8 @@ typedef struct RtProgram {
     const RtConnectionInfo *connections;
     const RtTableInfo *tables;
     const RtExtern *externs; /* C functions of the program, by RtMemInfo.external */
-    u32 connection_count, table_count;
+    const RtShare *shares;
+    u32 connection_count, table_count, share_count;
     void (*bind)(const struct RtApi *api); /* called once after dlopen */
 } RtProgram;
 
@@ -555,6 +566,7 @@ typedef struct RtCounters {
     u64 layout[RT_LAYOUTS]; /* the same for each */
     u64 missed;             /* good records that fitted none */
     u64 duplicate_keys;
+    u64 shared; /* records that came decoded: another pipeline's turn was the decoder's */
 } RtCounters;
 
 typedef struct RtWire {

@@ -244,19 +244,52 @@ static void input_done(FlowInstance *instance, int64_t now_ns)
     batch_done(instance);
 }
 
+static void input_begins(FlowInstance *instance, const RtBatch *batch)
+{
+    if (!instance->span_start_ns) instance->span_start_ns = batch->received_ns;
+    instance->last_input_ns =
+        batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
+    instance->pipe.source = batch->source;
+    instance->pipe.key = ""; /* lines have none */
+    instance->format = flow_format(instance->pipe.info->sources[batch->source].format);
+}
+
 void flow_feed(FlowInstance *instance, const RtBatch *batch)
 {
     RtPipe *pipe = &instance->pipe;
     if (pipe->stopped) return;
-    if (!instance->span_start_ns) instance->span_start_ns = batch->received_ns;
-    instance->last_input_ns =
-        batch->count ? batch->records[batch->count - 1].received_ns : batch->received_ns;
-    pipe->source = batch->source;
-    pipe->key = ""; /* lines have none */
-    instance->format = flow_format(pipe->info->sources[batch->source].format);
+    input_begins(instance, batch);
     pipe->info->feed(pipe, batch);
     rt_asking_finish(pipe);
     input_done(instance, instance->last_input_ns);
+}
+
+/* Values of a record may be in the room for texts of any of them: that is given back at the end. */
+void flow_feed_shared(const RtShare *share, FlowInstance *const *instances, const RtBatch *batch)
+{
+    RtPipe *pipes[RT_SHARE_MAX] = {0};
+    if (share->count > RT_SHARE_MAX) return;
+    for (u32 i = 0; i < share->count; i++) {
+        if (!instances[i] || instances[i]->pipe.stopped) continue;
+        input_begins(instances[i], batch);
+        pipes[i] = &instances[i]->pipe;
+    }
+    share->feed(pipes, batch);
+    for (u32 i = 0; i < share->count; i++) {
+        if (!pipes[i]) continue;
+        rt_asking_finish(pipes[i]);
+        input_done(instances[i], instances[i]->last_input_ns);
+    }
+}
+
+const RtShare *flow_share(const FlowProgram *program, uint32_t pipeline)
+{
+    const RtProgram *table = flow_program_table(program);
+    for (u32 s = 0; s < table->share_count; s++)
+        for (u32 i = 0; i < table->shares[s].count; i++)
+            if (table->shares[s].pipelines[i] == pipeline && table->shares[s].feed)
+                return &table->shares[s];
+    return NULL;
 }
 
 /* For event time the source stays silent. */

@@ -72,6 +72,11 @@ const RtPipelineInfo *flow_info(const FlowInstance *instance);
 
 /* Runs one batch. Never fails: a record that cannot be worked on is an error record. */
 void flow_feed(FlowInstance *instance, const RtBatch *batch);
+/* The same for instances of pipelines that share a decoder (flow_share), in the order of its list;
+ * NULL: takes no part. */
+void flow_feed_shared(const RtShare *share, FlowInstance *const *instances, const RtBatch *batch);
+/* What the pipeline shares with others; NULL: nothing, or not on this engine. */
+const RtShare *flow_share(const FlowProgram *program, uint32_t pipeline);
 /* ---- formats of bytes: msgpack ... ---- */
 
 enum { FLOW_RECORD_BYTES_MAX = 16 << 20, FLOW_BROKEN_BYTES = 64 << 10 };

@@ -53,6 +53,24 @@ for name in tutti_lazy interp_record interp_lazy; do
     node "$top/tests/bench/compare.js" tutti_record.out "$name.out"
 done
 rm -f rare.ndjson
+echo "bench: 1, 2, 4 pipelines on one source, which decode it once; and 4 that read types of their own"
+head -n $((records / 2)) records.ndjson >half.ndjson
+many() { # many COUNT [apart]
+    sed '/^pipeline/,$d' "$top/tests/bench/press.tutti"
+    for i in $(seq "$1"); do
+        own=Press
+        [ -z "${2:-}" ] || { own=Press$i && sed -n "s/^type Press/type $own/; /^type/,/^}/p" "$top/tests/bench/press.tutti"; }
+        sed -n "/^pipeline/,\$p" "$top/tests/bench/press.tutti" |
+            sed "s/press_stats/press_$i/; s/json Press/json $own/"
+    done
+}
+for n in 1 2 4; do many "$n" >"shared_$n.tutti"; done
+many 4 apart >apart_4.tutti
+./bench_bench "$rounds" half.ndjson "pipelines_1=$build/tutti run --batch shared_1.tutti" \
+    "pipelines_2=$build/tutti run --batch shared_2.tutti" \
+    "pipelines_4=$build/tutti run --batch shared_4.tutti" "apart_4=$build/tutti run --batch apart_4.tutti"
+cmp pipelines_4.out apart_4.out
+rm -f half.ndjson
 echo "bench: the same with four times the input (memory must not grow)"
 ./bench_gen $((records * 4)) >records4.ndjson
 ./bench_bench 1 records4.ndjson "limit_lazy=./bench_limit lazy" \

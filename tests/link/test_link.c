@@ -249,7 +249,7 @@ static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
     schema(got->in, want->in);
 }
 
-_Static_assert(sizeof(RtProgram) == 72 && sizeof(RtConnectionInfo) == 32, "compare the new member");
+_Static_assert(sizeof(RtProgram) == 88 && sizeof(RtConnectionInfo) == 32, "compare the new member");
 static void program(const RtProgram *got, const RtProgram *want)
 {
     CHECK_INT(got->abi, want->abi);
@@ -269,6 +269,12 @@ static void program(const RtProgram *got, const RtProgram *want)
         schema(got->tables[i].schema, want->tables[i].schema);
         CHECK_INT(got->tables[i].key, want->tables[i].key);
         CHECK_INT(got->tables[i].reload, want->tables[i].reload);
+    }
+    CHECK_INT(got->share_count, want->share_count); /* each engine has its own feed */
+    for (u32 i = 0; i < want->share_count; i++) {
+        CHECK_INT(got->shares[i].count, want->shares[i].count);
+        for (u32 k = 0; k < want->shares[i].count; k++)
+            CHECK_INT(got->shares[i].pipelines[k], want->shares[i].pipelines[k]);
     }
     CHECK_INT(got->pipeline_count, want->pipeline_count);
     for (u32 i = 0; i < want->pipeline_count; i++)

@@ -66,6 +66,19 @@ test("a program in sentences: what is read, what waits, what is promised", () =>
     assert.equal(tutti(["explain", folder().file("p.tutti", press), "other"]).code, 2);
 });
 
+test("who shares a decoder, or why not", () => {
+    const types = "type R = { a: i64, b: f64, c: string(4) }\ntype S = { a: i64 }\n";
+    const p = (name, from, keep) => `pipeline ${name} { from ${from}  keep ${keep}  into stdout  on error drop }\n`;
+    const said = (from, keep = "b") => explain(types + p("one", "mqtt \"t\" qos 1 as json R", "a") + p("two", from, keep), "two");
+    assert.match(said("mqtt \"t\" qos 1 as json R"), /shares its decoder with one: each record is decoded once for all, into 2 fields/);
+    assert.match(said("mqtt \"t\" qos 1 as json S", "a"), /reads the same as one, but with a decoder of its own: it reads another type/);
+    assert.match(said("mqtt \"t\" qos 1 as json R check lazy"), /decoder of its own: its format, `check` or `unknown` differ/);
+    assert.doesNotMatch(said("mqtt \"t\" qos 0 as json R"), /reads the same|shares/);
+    assert.doesNotMatch(said("mqtt \"u\" qos 1 as json R"), /reads the same|shares/);
+    const both = types + p("w", "stdin as json R", "a") + p("x", "stdin as json R", "b") + p("y", "stdin as json R", "a");
+    assert.match(explain(both, "x"), /shares its decoder with w and y: .* into 2 fields/);
+});
+
 test("layouts are learnt from a sample", () => {
     const dir = folder();
     const line = '{"machine": "a", "ts": "2026-11-23T10:00:00Z", "line": "1", "n": 1, "temp": 90.5, "note": "x"}\n';
@@ -103,7 +116,7 @@ test("--dump shows the program before and behind each pass", () => {
     const dump = (what) => tutti(["explain", `--dump=${what}`, file]).out;
     assert.match(dump("lower"), /needs\n/); // what is read is found by the last pass
     assert.match(dump("dead"), /needs a\n/);
-    for (const pass of ["fold", "cse", "dead", "push", "graph"]) assert.ok(dump(pass).length > 0, pass);
+    for (const pass of ["fold", "cse", "dead", "push", "share", "graph"]) assert.ok(dump(pass).length > 0, pass);
     assert.match(dump("c"), /tutti_program/);
     const wrong = tutti(["explain", "--dump=nonsense", file]);
     assert.equal(wrong.code, 2);
