@@ -59,13 +59,14 @@ static Str spans_as_ns(Check *c, Str text)
             if (!str_is(unit, units[u].unit) ||
                 !str_to_i64(str_slice(text.ptr + i, end - i), &number))
                 continue;
-            out = check__text(c, "%.*s%.*s%lld", STR_ARG(out), (int)(i - from), text.ptr + from,
-                              (long long)(number * units[u].ns));
+            out = arena_join(c->arena, out, str_slice(text.ptr + from, i - from));
+            out = arena_join(c->arena, out,
+                             check__text(c, "%lld", (long long)(number * units[u].ns)));
             from = stop;
         }
         i = stop;
     }
-    return check__text(c, "%.*s%.*s", STR_ARG(out), STR_ARG(str_skip(text, from)));
+    return arena_join(c->arena, out, str_skip(text, from));
 }
 
 /* A value beside the question, of a type that a database knows, or text for a URL. */
@@ -110,7 +111,7 @@ static bool pieces(Check *c, Question *q, const AstExpr *e, bool historian)
         if (part->expr && !value(c, q, part->expr)) return false;
         if (part->expr)
             text = q->sql ? check__text(c, "%c%u", q->numbered ? '$' : '?', q->count) : STR("\1");
-        q->ask.text = check__text(c, "%.*s%.*s", STR_ARG(q->ask.text), STR_ARG(text));
+        q->ask.text = arena_join(c->arena, q->ask.text, text);
     }
     if (!q->ask.text.len || q->ask.text.len > TEXT_MAX) {
         diag_error(c->diags, DIAG_S011, e->span, "a question has 1 to %d bytes", TEXT_MAX);
@@ -201,7 +202,7 @@ static bool question(Check *c, const AstConnector *at, Question *q)
         if (!only(c, at, known)) return false;
         if (!pieces(c, q, text, false)) return false;
         if (!body) return true;
-        q->ask.text = check__text(c, "%.*s\2", STR_ARG(q->ask.text));
+        q->ask.text = arena_join(c->arena, q->ask.text, STR("\2"));
         return pieces(c, q, body->value, false);
     } else if (link && str_is(link->kind, "postgres")) {
         q->sql = q->numbered = true;

@@ -121,6 +121,16 @@ Str arena_str(Arena *arena, Str text)
     return (Str){copy, text.len};
 }
 
+Str arena_join(Arena *arena, Str a, Str b)
+{
+    char *text = arena_alloc(arena, a.len + b.len + 1);
+    if (!text) return STR_NONE;
+    if (a.len) memcpy(text, a.ptr, a.len);
+    if (b.len) memcpy(text + a.len, b.ptr, b.len);
+    text[a.len + b.len] = 0;
+    return (Str){text, a.len + b.len};
+}
+
 Str arena_vprintf(Arena *arena, const char *format, va_list args)
 {
     va_list again;

@@ -28,6 +28,7 @@ void *arena_array(Arena *arena, size_t count, size_t bytes);
 /* Copies, always with a NUL behind the bytes (not counted in len). ptr is NULL when out of memory.
  */
 Str arena_str(Arena *arena, Str text);
+Str arena_join(Arena *arena, Str a, Str b); /* whole, however long: STR_ARG cuts at 4096 bytes */
 Str arena_printf(Arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 Str arena_vprintf(Arena *arena, const char *format, va_list args);
 

@@ -160,6 +160,10 @@ for (let i = 0; i < 400; i++) { t += r(400); if (r(90) === 0) t += r(20000);
   console.log(JSON.stringify({ ts: new Date(t - (r(4) ? 0 : r(5000))).toISOString(), k: "k" + r(3), i: r(40) })); }' >timed
 printf 'web_down\nweb_down\nweb_down\nweb_down\n' >want_reasons
 
+# A question as long as a screen: 6,000 blanks before the condition.
+blanks=$(printf '%6000s' '')
+sed "s/ where path/$blanks where path/" "$top/tests/lang/ask/samples.tutti" >long.tutti
+
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     "$tutti" test --engine "$engine" --cache cache "$top/tests/lang/ask/sql.tutti" >log 2>&1 || cat log
     grep -E '^[0-9]+ passed' log >got
@@ -169,6 +173,8 @@ for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     check "$engine historian" got want_rows
     "$tutti" run --batch --data data --engine "$engine" --cache cache "$top/tests/lang/ask/samples.tutti" <paths >got 2>stderr
     check "$engine samples" got want_samples
+    "$tutti" run --batch --data data --engine "$engine" --cache cache long.tutti <paths >got 2>stderr
+    check "$engine long question" got want_samples
     "$tutti" run --batch --engine "$engine" --cache cache "$top/tests/lang/ask/historian.tutti" <lines >got 2>stderr
     check "$engine no historian: no rows" got /dev/null
     grep -c no_history stderr >got
