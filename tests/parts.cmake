@@ -142,6 +142,7 @@ set_target_properties(damage_tokens PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 tutti_tests(emit tutti_compiler flow)
 tutti_tests(link tutti_compiler flow)
 tutti_tests(flow flow)
+tutti_tests(state interp tutti_compiler flow)
 add_executable(json_filter tests/flow/json_filter.c)
 target_compile_options(json_filter PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(json_filter PRIVATE flow)

@@ -122,7 +122,7 @@ static void add_area(RtArea *area, f64 v, i64 ns)
 {
     if (area->n && ns < area->last_ns) return;
     if (area->n)
-        area->area += area->last * (f64)(ns - area->last_ns);
+        area->area += area->last * (f64)((i128)ns - area->last_ns);
     else
         area->first_ns = ns;
     area->last = v;
@@ -314,7 +314,7 @@ static void merge_area(RtArea *into, const RtArea *from)
         return;
     }
     if (from->first_ns < into->last_ns) return; /* cannot be: `from` is of later records */
-    into->area += into->last * (f64)(from->first_ns - into->last_ns) + from->area;
+    into->area += into->last * (f64)((i128)from->first_ns - into->last_ns) + from->area;
     into->last = from->last;
     into->last_ns = from->last_ns;
     into->n += from->n;

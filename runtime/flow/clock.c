@@ -192,6 +192,12 @@ u64 rt_clock_forgotten(const RtPipe *pipe)
     return pipe->clock ? pipe->clock->dict.forgotten : 0;
 }
 
+int rt_clock_has(const RtPipe *pipe, u32 lane)
+{
+    const RtClock *c = pipe->clock;
+    return !lane || (c && lane < c->lane_count && c->by_lane[lane]);
+}
+
 i64 rt_clock_highest(const RtPipe *pipe, u32 lane)
 {
     return clock_of(pipe->clock->by_lane[lane])->highest_ns;

@@ -54,6 +54,8 @@ MUST static Status run_load(RtPipe *pipe, u32 index, Str *body, Diag *diag)
     if (!rt_take(body, &host->last_input_ns, 8) || !rt_take(body, &host->span_start_ns, 8) ||
         !rt_take(body, &in, 8) || !rt_take(body, &errors, 8))
         return diag_set(diag, ST_CORRUPT, "the saved span ends early");
+    if (host->last_input_ns < 0 || host->span_start_ns < 0) /* wall clock, since 1970 */
+        return diag_set(diag, ST_CORRUPT, "the saved span is damaged");
     host->span_in = pipe->n.in - in; /* may lie before 0: only the difference counts */
     host->span_errors = pipe->n.errors - errors;
     return ST_OK;

@@ -9,6 +9,7 @@
  *     u32 lane, u32 bytes of the keys, keys, i64 number, cells (cells.c), u32 panes, each:
  *     i64 number, u64 count, i64 first, i64 last, then each aggregate
  */
+#include "flow/clock.h"
 #include "flow/window_int.h"
 
 #include "base/mem.h"
@@ -120,8 +121,8 @@ static int load_head(RtWindow *w, Str *bytes, int *ret_full)
 {
     u32 lane, len, panes;
     i64 number;
-    if (!rt_take(bytes, &lane, 4) || lane >= w->lane_count || !rt_take(bytes, &len, 4) ||
-        bytes->len < len || !rt_dict_fits(&w->keys, bytes->ptr, len))
+    if (!rt_take(bytes, &lane, 4) || lane >= w->lane_count || !rt_clock_has(w->pipe, lane) ||
+        !rt_take(bytes, &len, 4) || bytes->len < len || !rt_dict_fits(&w->keys, bytes->ptr, len))
         return 0;
     RtEntry *key = rt__window_key_bytes(w, bytes->ptr, len);
     *ret_full = !key;
@@ -145,7 +146,9 @@ static int load_slot(RtWindow *w, Str *bytes, int *ret_full)
     RtEntry *key = NULL;
     i64 due;
     Slot read;
-    if (!rt_take(bytes, &lane, 4) || lane >= w->lane_count || !rt_take(bytes, &len, 4)) return 0;
+    if (!rt_take(bytes, &lane, 4) || lane >= w->lane_count || !rt_clock_has(w->pipe, lane) ||
+        !rt_take(bytes, &len, 4))
+        return 0;
     if ((len == NO_KEY) != (w->info->kind == RT_WINDOW_DELAY)) return 0;
     if (len != NO_KEY) {
         if (bytes->len < len || !rt_dict_fits(&w->keys, bytes->ptr, len)) return 0;
