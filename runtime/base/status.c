@@ -65,8 +65,9 @@ Status diag_wrap(Diag *diag, Status status, const char *format, ...)
         va_start(args, format);
         int len = vsnprintf(diag->text, sizeof diag->text, format, args);
         va_end(args);
-        if (len >= 0 && (size_t)len < sizeof diag->text)
-            (void)snprintf(diag->text + len, sizeof diag->text - (size_t)len, ": %s", inner);
+        if (len >= 0 && (size_t)len < sizeof diag->text && /* cut when too long */
+            snprintf(diag->text + len, sizeof diag->text - (size_t)len, ": %s", inner) < 0)
+            diag->text[len] = '\0';
         diag->status = status;
     }
     return status;
