@@ -153,12 +153,12 @@ static IrStage press_stages[] = {
      .pool_count = COUNT_OF(row_pool)},
 };
 static IrReg press_key = {.type = IR_STR, .bytes_max = 16};
-static IrAgg press_aggs[] = {{AGG_COUNT, IR_NONE, 0, 0, 3, 0, 0},
-                             {AGG_MEAN, IR_F64, 0, 0, 4, 0, 0},
-                             {AGG_MIN, IR_F64, 0, 0, 5, 0, 0},
-                             {AGG_MAX, IR_F64, 0, 0, 6, 0, 0},
-                             {AGG_QUANTILE, IR_F64, 0.95, 0.01, 7, 0, 0},
-                             {AGG_MEAN, IR_F64, 0, 0, 8, 0, 0}};
+static IrAgg press_aggs[] = {{AGG_COUNT, IR_NONE, 0, 0, 3, 0, 0, false},
+                             {AGG_MEAN, IR_F64, 0, 0, 4, 0, 0, false},
+                             {AGG_MIN, IR_F64, 0, 0, 5, 0, 0, false},
+                             {AGG_MAX, IR_F64, 0, 0, 6, 0, 0, false},
+                             {AGG_QUANTILE, IR_F64, 0.95, 0.01, 7, 0, 0, false},
+                             {AGG_MEAN, IR_F64, 0, 0, 8, 0, 0, false}};
 static IrWindow press_window = {.kind = WINDOW_TUMBLE,
                                 .event_time = true,
                                 .size_ns = 10000000000,
