@@ -91,8 +91,7 @@ static Val constant_text(Check *c, const Val *parts, uint32_t count, Span span)
 {
     Str all = STR(""), text;
     for (uint32_t i = 0; i < count; i++)
-        if (check__constant_text(c, &parts[i], &text))
-            all = arena_join(c->arena, all, text);
+        if (check__constant_text(c, &parts[i], &text)) all = arena_join(c->arena, all, text);
     Val v = check__constant(IR_STR, (IrImm){.text = all}, span);
     v.type.bytes_max = (uint32_t)all.len;
     return v;

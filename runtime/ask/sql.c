@@ -77,6 +77,13 @@ MUST static Status open_samples(sqlite3 *db, Diag *diag)
     return code == SQLITE_OK ? ST_OK : sql_failed(db, diag);
 }
 
+/* A file that others use is waited for, up to the deadline of the question. */
+static void wait_when_busy(const Asker *asker, sqlite3 *db)
+{
+    int64_t left_ms = (asker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
+    (void)sqlite3_busy_timeout(db, left_ms < 1 ? 1 : (int)left_ms);
+}
+
 MUST static Status open_file(Asker *asker, const char *path, bool historian, sqlite3 **ret_db,
                              Diag *diag)
 {
@@ -101,6 +108,7 @@ MUST static Status open_file(Asker *asker, const char *path, bool historian, sql
         mem_free(copy);
         return st;
     }
+    wait_when_busy(asker, db); /* who opens a file first may have to look after its log */
     Status st = historian ? open_samples(db, diag) : ST_OK;
     if (st) {
         (void)sqlite3_close(db);
@@ -215,8 +223,7 @@ Status ask__sql(Asker *asker, const RtAskInfo *ask, const RtValue *values, const
     sqlite3_stmt *stmt = NULL;
     Status st = prepare(asker, ask, count, &db, &stmt, diag);
     if (st) return st;
-    int64_t left_ms = (asker->deadline_ns - clock_monotonic_ns()) / NS_PER_MS;
-    (void)sqlite3_busy_timeout(db, left_ms < 1 ? 1 : (int)left_ms);
+    wait_when_busy(asker, db);
     bind_values(stmt, ask, values, has, count);
     u32 rows = 0;
     int code = SQLITE_ROW;
