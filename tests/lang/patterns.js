@@ -11,7 +11,10 @@ function random(n) {
   return Number((state >> 33n) % BigInt(n));
 }
 const pick = (list) => list[random(list.length)];
-const letters = ['a', 'b', 'c', '1', '2', ' ', '-', 'ä', '€', '😀', 'B'];
+// The V8 of Node.js 18 takes half of a sign outside the basic plane where `^[^a]` stands; ECMAScript does not.
+const whole = /^[^a]-$/u.test('😀-');
+if (!whole) console.log('this JavaScript splits signs in two: they are left out');
+const letters = ['a', 'b', 'c', '1', '2', ' ', '-', 'ä', '€', whole ? '😀' : 'ö', 'B'];
 
 function set() {
   let s = '[' + (random(4) ? '' : '^');
