@@ -33,13 +33,14 @@ uint64_t ir_row_bytes(const IrProgram *program, uint32_t schema)
 
 uint32_t ir_reason_number(Str reason)
 {
-    static const char *const known[] = {"bad_json",      "bad_number",    "bad_time",  "bad_enum",
-                                        "bad_value",     "missing_field", "range",     "too_long",
-                                        "unknown_field", "future_time",   "overflow",  "div_zero",
-                                        "no_match",      "state_full",    "bad_record"};
-    for (uint32_t i = 0; i < COUNT_OF(known); i++)
-        if (str_is(reason, known[i])) return i + 1;
-    return COUNT_OF(known) + 1;
+    static const char *const known[] = {
+#define REASON(id, text, doc) text,
+#include "compiler/type/reasons.def"
+#undef REASON
+    };
+    for (uint32_t i = 1; i < COUNT_OF(known); i++) /* 0 is none */
+        if (str_is(reason, known[i])) return i;
+    return COUNT_OF(known);
 }
 
 bool ir_source_bounded(const IrSource *source)
