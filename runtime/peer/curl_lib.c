@@ -26,12 +26,22 @@ static void load(void)
     loaded = true;                     /* the library stays: it has threads' data */
 }
 
-Status curl_lib(const CurlLib **ret_lib, Diag *diag)
+void *curl_handle(const CurlLib *curl)
+{
+    static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER;
+    (void)pthread_mutex_lock(&first);
+    void *handle = curl->init();
+    (void)pthread_mutex_unlock(&first);
+    return handle;
+}
+
+Status curl_lib(const char *who, const CurlLib **ret_lib, Diag *diag)
 {
     (void)pthread_once(&once, load);
     if (!loaded)
         return diag_set(diag, ST_UNSUPPORTED,
-                        "mail needs libcurl.so.4, which is not here: install the package libcurl4");
+                        "%s needs libcurl.so.4, which is not here: install the package libcurl4",
+                        who);
     *ret_lib = &lib;
     return ST_OK;
 }

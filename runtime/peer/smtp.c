@@ -74,10 +74,10 @@ Status smtp_new(const SmtpServer *server, Smtp **ret_smtp, Diag *diag)
     if ((!smtp && !smtps) || !host_of(server->url).len)
         return diag_set(diag, ST_INVALID,
                         "a mail server is smtp://host:587 (STARTTLS) or smtps://host:465");
-    Status st = curl_lib(&lib, diag);
+    Status st = curl_lib("mail", &lib, diag);
     if (st) return st;
     Smtp *made = mem_zalloc(1, sizeof *made);
-    if (made) made->handle = lib->init();
+    if (made) made->handle = curl_handle(lib);
     if (!made || !made->handle) {
         mem_free(made);
         return diag_set(diag, ST_NO_MEMORY, "out of memory");
