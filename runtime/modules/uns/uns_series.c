@@ -142,20 +142,37 @@ static Status forget_old(StoreConn *conn, uint32_t count, Diag *diag)
     return store_step(stmt, &row, diag);
 }
 
+static Status has_old(StoreConn *conn, bool *ret_has, Diag *diag)
+{
+    StoreStmt *stmt;
+    Status st = store_prepare(conn, "SELECT 1 FROM samples LIMIT 1", &stmt, diag);
+    if (!st) st = store_step(stmt, ret_has, diag);
+    if (!st && *ret_has) store_reset(stmt);
+    return st;
+}
+
+static Status move_some(StoreConn *conn, Uns *uns, SeriesPoint *points, Diag *diag)
+{
+    uint32_t count;
+    bool more = true;
+    Status st = read_old(conn, points, &count, diag);
+    if (!st) st = forget_old(conn, count, diag);
+    if (!st) st = uns__write_samples(conn, uns, points, count, NULL, 0, diag);
+    while (!st && more) st = series_tidy(conn, uns->write_work, &more, diag);
+    return st;
+}
+
 Status uns__move_samples(StoreConn *conn, Uns *uns, Diag *diag)
 {
-    SeriesPoint *points = NULL;
-    uint32_t count = 0;
-    Status st;
-    do {
-        if (!points) points = mem_alloc(MOVED_AT_ONCE * sizeof *points);
-        if (!points) return diag_set(diag, ST_NO_MEMORY, "no memory to move the history");
-        st = read_old(conn, points, &count, diag);
-        if (!st && count) st = forget_old(conn, count, diag);
-        if (!st && count) st = uns__write_samples(conn, uns, points, count, NULL, 0, diag);
-        for (bool more = count > 0; !st && more;)
-            st = series_tidy(conn, uns->write_work, &more, diag);
-    } while (!st && count);
+    bool has;
+    Status st = has_old(conn, &has, diag);
+    if (st || !has) return st;
+    SeriesPoint *points = mem_alloc(MOVED_AT_ONCE * sizeof *points);
+    if (!points) return diag_set(diag, ST_NO_MEMORY, "no memory to move the history");
+    while (!st && has) {
+        st = move_some(conn, uns, points, diag);
+        if (!st) st = has_old(conn, &has, diag);
+    }
     mem_free(points);
     return st;
 }
