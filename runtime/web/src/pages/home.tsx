@@ -108,7 +108,7 @@ function AttentionList(props: { rows: Attention[] }) {
 export function Home() {
     useTitle("Home");
     const { data, error, reload } = useLoad("summary", loadSummary, 1000);
-    const overview = useLoad("overview", () => orEmpty(api.dashboard("overview"), null as never), 15_000);
+    const overview = useLoad("overview", () => orEmpty(api.dashboard("overview"), null as never), 5000);
     const rate = useRate(data);
     const [, tick] = useState(0);
     useEffect(() => {
@@ -118,6 +118,9 @@ export function Home() {
         });
         return () => sub.close();
     }, []);
+    // The overview is made from the paths there are: new ones show at once, in the first seconds above all.
+    const paths = data?.stats?.paths ?? 0;
+    useEffect(overview.reload, [paths]);
     if (error && !data) return <Failure error={error} retry={reload} />;
     if (!data) return <div class="loading" aria-busy="true" />;
     const empty = data.pipelines.length === 0 && (data.stats?.paths ?? 0) === 0;
