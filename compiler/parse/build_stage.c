@@ -252,6 +252,19 @@ static void unknown_option(Parser *p, const ParseAtom *atom, const char *stage,
     for (const char *const *k = known; *k; k++) {
         diag_suggest(atom->word.text, str_from(*k), &best, &distance);
     }
+    /* The option is known, its second word is missing. */
+    static const char *const whole[][2] = {{"early", "early every"},
+                                           {"max", "max ahead"},
+                                           {"ahead", "max ahead"},
+                                           {"clock", "clock by"},
+                                           {"using", "using good"}};
+    for (size_t i = 0; distance == 0 && i < sizeof whole / sizeof *whole; i++) {
+        if (!str_is(best, whole[i][0])) continue;
+        Diagnostic *d = diag_error(p->diags, DIAG_P036, atom->span, "`%s` of `%s` is written `%s`",
+                                   whole[i][0], stage, whole[i][1]);
+        diag_fix(p->diags, d, NULL, atom->span, whole[i][1]);
+        return;
+    }
     Diagnostic *d = diag_error(p->diags, DIAG_P036, atom->span, "`%s` has no option `%.*s`", stage,
                                STR_ARG(atom->word.text));
     if (best.len) diag_fix_str(p->diags, d, STR_NONE, atom->span, best);

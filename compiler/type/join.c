@@ -24,10 +24,27 @@ static bool is_theirs(Check *c, const AstExpr *e, Str name)
            path.len > name.len && path.ptr[name.len] == '.';
 }
 
-static bool pairs_of(Check *c, const AstExpr *e, Str name, Pairs *out)
+/* Neither side names the joined record: a bare name that one of its fields has is likely meant. */
+static void fix_theirs(Check *c, Diagnostic *d, const AstExpr *on, Str name, const Record *record)
+{
+    if (on->kind != AST_BINARY || on->as.op.op != AST_EQ) return;
+    const AstExpr *sides[] = {on->as.op.a, on->as.op.b};
+    for (uint32_t i = 0; i < 2; i++) {
+        Str path;
+        if (sides[i]->kind != AST_NAME || !check__path(c, sides[i], &path) ||
+            !record_find(record, path))
+            continue;
+        diag_fix_str(c->diags, d, STR_NONE, sides[i]->span,
+                     check__text(c, "%.*s.%.*s", STR_ARG(name), STR_ARG(path)));
+        return;
+    }
+}
+
+static bool pairs_of(Check *c, const AstExpr *e, Str name, const Record *record, Pairs *out)
 {
     if (e->kind == AST_BINARY && e->as.op.op == AST_AND)
-        return pairs_of(c, e->as.op.a, name, out) && pairs_of(c, e->as.op.b, name, out);
+        return pairs_of(c, e->as.op.a, name, record, out) &&
+               pairs_of(c, e->as.op.b, name, record, out);
     if (e->kind == AST_BINARY && e->as.op.op == AST_EQ) {
         const AstExpr *a = e->as.op.a, *b = e->as.op.b;
         bool left = is_theirs(c, a, name);
@@ -41,9 +58,10 @@ static bool pairs_of(Check *c, const AstExpr *e, Str name, Pairs *out)
             return true;
         }
     }
-    diag_error(c->diags, DIAG_S020, e->span,
-               "`on` compares fields of `%.*s` with the record: %.*s.key == key", STR_ARG(name),
-               STR_ARG(name));
+    Diagnostic *d =
+        diag_error(c->diags, DIAG_S020, e->span,
+                   "`on` compares a field of `%.*s` with one of the record", STR_ARG(name));
+    fix_theirs(c, d, e, name, record);
     return false;
 }
 
@@ -112,7 +130,7 @@ static void join_table(Flow *f, const AstStage *stage, uint32_t node)
         diag_error(c->diags, DIAG_S004, stage->as.join.within.span,
                    "`within` belongs to `join last`: a table has no age");
     Pairs pairs = {0};
-    if (!table->record || !pairs_of(c, stage->as.join.on, at->text, &pairs)) return;
+    if (!table->record || !pairs_of(c, stage->as.join.on, at->text, table->record, &pairs)) return;
     const Str *key = &table->item->as.table.key.text;
     const AstExpr *theirs = pairs.list[0].theirs;
     if (pairs.count != 1 || theirs->as.field.base->kind != AST_NAME ||
@@ -227,7 +245,7 @@ static void join_last(Flow *f, const AstStage *stage, uint32_t node)
     const Record *record =
         flow__from(f, &stage->as.join.source, &stage->as.join.decode, &s, &bounded);
     join.name = record ? joined_name(c, stage) : STR_NONE;
-    if (!join.name.len || !pairs_of(c, stage->as.join.on, join.name, &pairs) ||
+    if (!join.name.len || !pairs_of(c, stage->as.join.on, join.name, record, &pairs) ||
         !name_is_free(f, stage, join.name, stage->as.join.source.span))
         return;
     if (AST_HAS(stage->as.join.within) && join.within_ns <= 0) {
