@@ -22,6 +22,7 @@ static void refuse(Conn *c, MqttReason reason)
         }
     }
     mqtt_put_connack(&c->out, c->version, false, code, STR_NONE);
+    c->linger = true;
     mqtt__conn_close(c);
 }
 
@@ -400,6 +401,17 @@ static void on_publish(Conn *c, MqttPacket *p)
     mqtt__pending_done(b, pending);
 }
 
+/* SUBACK or UNSUBACK, unless the client does not take that many bytes (MQTT-3.1.2-24). */
+static void put_codes(Conn *c, uint8_t type, uint16_t id, const Buf *codes)
+{
+    size_t start = c->out.len;
+    mqtt_put_codes(&c->out, type, c->version, id, buf_view(codes));
+    mqtt__conn_dirty(c);
+    if (!c->packet_max || c->out.failed || c->out.len - start <= c->packet_max) return;
+    c->out.len = start;
+    mqtt__conn_fail(c, MQTT_RC_TOO_LARGE);
+}
+
 static void on_subscribe(Conn *c, const MqttPacket *p)
 {
     Session *s = c->session;
@@ -425,8 +437,7 @@ static void on_subscribe(Conn *c, const MqttPacket *p)
     memcpy(wanted, codes->ptr, codes->len);
     for (size_t i = 0; i < codes->len; i++)
         if (!(codes->ptr[i] & 0x80)) codes->ptr[i] &= 0x3f;
-    mqtt_put_codes(&c->out, MQTT_SUBACK, c->version, p->id, buf_view(codes));
-    mqtt__conn_dirty(c);
+    put_codes(c, MQTT_SUBACK, p->id, codes);
     size_t i = 0;
     for (Str list = p->list; mqtt_next_filter(&list, MQTT_SUBSCRIBE, c->version, &row); i++) {
         if (wanted[i] & 0x80 || !(wanted[i] & 0x40)) continue;
@@ -442,8 +453,7 @@ static void on_unsubscribe(Conn *c, const MqttPacket *p)
     MqttFilterRow row;
     for (Str list = p->list; mqtt_next_filter(&list, MQTT_UNSUBSCRIBE, c->version, &row);)
         buf_char(codes, mqtt__unsubscribe(c->session, row.filter) ? 0 : MQTT_RC_NO_SUBSCRIPTION);
-    mqtt_put_codes(&c->out, MQTT_UNSUBACK, c->version, p->id, buf_view(codes));
-    mqtt__conn_dirty(c);
+    put_codes(c, MQTT_UNSUBACK, p->id, codes);
 }
 
 static void on_pubrel(Conn *c, uint16_t id)

@@ -130,7 +130,8 @@ struct Session {
     uint64_t wait_bytes;
     Ring inflight; /* slot i has packet identifier first_id + i */
     uint16_t first_id;
-    uint32_t unacked;
+    uint32_t unacked;   /* sent on this connection and open */
+    uint32_t resend;    /* the last of inflight that this connection did not get yet */
     uint64_t *received; /* owned bitmap: QoS 2 identifiers not released yet */
     uint32_t received_count;
     Pending *pending_first, *pending_last;

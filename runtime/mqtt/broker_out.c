@@ -39,7 +39,11 @@ static uint16_t alias_for(Conn *c, const Msg *msg, bool *ret_known)
     return c->alias_out_count;
 }
 
-/* Encodes one PUBLISH; false when it was skipped (expired, larger than the client takes). */
+/* Room for an alias: the property, and a byte more of either length. */
+enum { ALIAS_BYTES = 5 };
+
+/* Encodes one PUBLISH; false when it was skipped (expired, larger than the client takes). What was
+ * sent before does not expire any more (MQTT-4.3.3-7). */
 static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
 {
     Conn *c = s->conn;
@@ -52,10 +56,11 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
                           .retain = e->retain};
     if (e->msg->expires_ns) {
         int64_t left = e->msg->expires_ns - clock_monotonic_ns();
-        if (left <= 0) {
+        if (left <= 0 && !dup) {
             s->broker->stats.dropped_expired++;
             return false;
         }
+        if (left <= 0) left = NS_PER_S;
         out.expiry_s = (uint32_t)((left + NS_PER_S - 1) / NS_PER_S);
     }
     if (c->version == 5) {
@@ -64,7 +69,7 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
     } else
         out.expiry_s = 0;
     size_t bytes = mqtt_publish_bytes(&out, c->version);
-    if (!bytes || (c->packet_max && bytes + 3 > c->packet_max)) {
+    if (!bytes || (c->packet_max && bytes + ALIAS_BYTES > c->packet_max)) {
         if (!bytes || bytes > c->packet_max) {
             s->dropped++;
             return false;
@@ -165,25 +170,11 @@ void mqtt__send(Session *s, Msg *msg, uint8_t qos, bool retain, const uint32_t *
     }
     msg->refs++;
     bool now = online && !mqtt__conn_congested(c) &&
-               (qos ? !s->wait1.count && window_open(s) : !s->wait0.count);
+               (qos ? !s->wait1.count && !s->resend && window_open(s) : !s->wait0.count);
     if (now)
         send_now(s, e);
     else
         wait_push(s, e, replay);
-}
-
-void mqtt__pump(Session *s)
-{
-    Entry e;
-    if (!s->conn || s->conn->state != CONN_OPEN) return;
-    while (s->wait1.count && !mqtt__conn_congested(s->conn) && window_open(s)) {
-        wait_pop(s, &s->wait1, &e);
-        send_now(s, e);
-    }
-    while (s->wait0.count && !mqtt__conn_congested(s->conn)) {
-        wait_pop(s, &s->wait0, &e);
-        send_now(s, e);
-    }
 }
 
 static void inflight_trim(Session *s)
@@ -191,6 +182,41 @@ static void inflight_trim(Session *s)
     while (s->inflight.count && mqtt__ring_at(&s->inflight, 0)->state == OUT_FREE) {
         (void)mqtt__ring_pop(&s->inflight);
         s->first_id = id_at(s, 1);
+    }
+    if (s->resend > s->inflight.count) s->resend = s->inflight.count;
+}
+
+static void resend(Session *s)
+{
+    while (s->resend && window_open(s)) {
+        uint32_t i = s->inflight.count - s->resend--;
+        Entry *e = mqtt__ring_at(&s->inflight, i);
+        if (e->state == OUT_FREE) continue;
+        if (e->state == OUT_WAIT_COMP) {
+            mqtt_put_ack(&s->conn->out, MQTT_PUBREL, s->conn->version, id_at(s, i), 0, STR_NONE);
+        } else if (!encode(s, e, id_at(s, i), true)) {
+            mqtt__entry_drop(s->broker, e);
+            e->state = OUT_FREE;
+            continue;
+        }
+        s->unacked++;
+    }
+    inflight_trim(s);
+    mqtt__conn_dirty(s->conn);
+}
+
+void mqtt__pump(Session *s)
+{
+    Entry e;
+    if (!s->conn || s->conn->state != CONN_OPEN) return;
+    if (s->resend) resend(s);
+    while (s->wait1.count && !s->resend && !mqtt__conn_congested(s->conn) && window_open(s)) {
+        wait_pop(s, &s->wait1, &e);
+        send_now(s, e);
+    }
+    while (s->wait0.count && !mqtt__conn_congested(s->conn)) {
+        wait_pop(s, &s->wait0, &e);
+        send_now(s, e);
     }
 }
 
@@ -203,28 +229,21 @@ static void finish(Session *s, Entry *e)
     mqtt__pump(s);
 }
 
-/* After a reconnect: everything unacknowledged again, in the original order (MQTT 5.0, 4.4). */
+/* After a reconnect: everything unacknowledged again, in the original order (MQTT 5.0, 4.4), as
+ * much at once as the new connection allows (MQTT-3.3.4-9). */
 void mqtt__resume_inflight(Session *s)
 {
-    for (uint32_t i = 0; i < s->inflight.count; i++) {
-        Entry *e = mqtt__ring_at(&s->inflight, i);
-        if (e->state == OUT_WAIT_COMP) {
-            mqtt_put_ack(&s->conn->out, MQTT_PUBREL, s->conn->version, id_at(s, i), 0, STR_NONE);
-        } else if (e->state != OUT_FREE && !encode(s, e, id_at(s, i), true)) {
-            mqtt__entry_drop(s->broker, e);
-            e->state = OUT_FREE;
-            s->unacked--;
-        }
-    }
-    inflight_trim(s);
-    mqtt__conn_dirty(s->conn);
+    s->resend = s->inflight.count;
+    s->unacked = 0;
+    resend(s);
 }
 
 void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason)
 {
     Conn *c = s->conn;
     uint32_t index = ((uint32_t)id + 65535u - s->first_id) % 65535u;
-    Entry *e = index < s->inflight.count ? mqtt__ring_at(&s->inflight, index) : NULL;
+    bool sent = index < s->inflight.count - s->resend;
+    Entry *e = sent ? mqtt__ring_at(&s->inflight, index) : NULL;
     uint8_t state = e ? e->state : OUT_FREE;
     switch (type) {
     case MQTT_PUBACK:

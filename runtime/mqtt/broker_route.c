@@ -79,6 +79,13 @@ static bool may_receive(MqttBroker *b, const Session *s, const Msg *msg)
     return false;
 }
 
+/* No Local asks for the client identifier, which outlives a session (MQTT-3.8.3-3). */
+static bool is_own(const Session *s, const Msg *msg)
+{
+    if (msg->from == s->serial) return true;
+    return msg->from && str_eq(mqtt__msg_view(msg).publisher, s->id);
+}
+
 /* All rows of one session: one copy. */
 static void give_session(MqttBroker *b, const MatchRow *rows, uint32_t count, Msg *msg)
 {
@@ -88,7 +95,7 @@ static void give_session(MqttBroker *b, const MatchRow *rows, uint32_t count, Ms
     bool any = false, as_published = false;
     for (uint32_t i = 0; i < count; i++) {
         const Sub *sub = rows[i].sub;
-        if (sub->no_local && msg->from == s->serial) continue;
+        if (sub->no_local && is_own(s, msg)) continue;
         any = true;
         as_published |= sub->as_published;
         if (sub->qos > qos) qos = sub->qos;
@@ -233,7 +240,7 @@ static void on_retained(void *ctx, TrieNode *node)
         return;
     }
     if (!may_receive(sub->session->broker, sub->session, msg)) return;
-    if (sub->no_local && msg->from == sub->session->serial) return;
+    if (sub->no_local && is_own(sub->session, msg)) return;
     mqtt__send(sub->session, msg, qos, true, &sub->id, sub->id ? 1 : 0, true);
 }
 

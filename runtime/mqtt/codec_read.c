@@ -165,6 +165,7 @@ static MqttReason connect_name(MqttCursor *c, MqttPacket *p)
         return p->version == 4 || p->version == 5 ? MQTT_RC_OK : MQTT_RC_VERSION;
     /* 3.1 bridges set the top bit of the level; nobody else may. */
     if (str_is(name, "MQIsdp")) return p->version == 3 ? MQTT_RC_OK : MQTT_RC_VERSION;
+    p->version = 0; /* not MQTT: no answer has a form that it would understand */
     return MQTT_RC_MALFORMED;
 }
 
