@@ -41,6 +41,20 @@ static void presets(MqttBrokerConf *conf)
     preset32(&conf->stalled_ms, 60000);
 }
 
+void mqtt_broker_configure(MqttBroker *broker, const MqttBrokerConf *conf)
+{
+    broker->conf = *conf;
+    presets(&broker->conf);
+    broker->by_id.count_max = broker->conf.sessions_max;
+    broker->scratch.max_bytes = (size_t)broker->conf.packet_bytes_max + 65536;
+}
+
+void mqtt_broker_unhook(MqttBroker *broker)
+{
+    broker->conf.auth = NULL;
+    broker->conf.may = NULL;
+}
+
 static void nothing(void *ctx)
 {
     (void)ctx;
@@ -283,11 +297,11 @@ void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx)
     if (loop_timer_start(broker->loop, 1, 10, on_tick, broker, &broker->tick)) on_tick(broker);
 }
 
-void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow)
+void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow, Str user)
 {
     for (Conn *c = broker->last; c; c = c->prev) {
         if (c->serial != id || c->state != CONN_AUTH) continue;
-        mqtt__connect_go(c, allow);
+        mqtt__connect_go(c, allow, user);
         mqtt__conn_resume(c);
         return;
     }
@@ -329,22 +343,45 @@ void mqtt_broker_stats(const MqttBroker *broker, MqttBrokerStats *ret_stats)
     ret_stats->paused_now = broker->held_count;
 }
 
+static MqttClientInfo client_info(const Session *s)
+{
+    return (MqttClientInfo){.client_id = s->id,
+                            .user = s->user,
+                            .address = str_from(s->conn ? s->conn->address : ""),
+                            .connected = s->conn != NULL,
+                            .version = s->version,
+                            .subscriptions = (uint32_t)s->subs.len,
+                            .queued = s->wait0.count + s->wait1.count,
+                            .inflight = s->unacked,
+                            .received = s->in_count,
+                            .sent = s->out_count,
+                            .dropped = s->dropped,
+                            .since_ns = s->since_ns};
+}
+
 void mqtt_broker_clients(const MqttBroker *broker,
                          void (*fn)(void *ctx, const MqttClientInfo *info), void *ctx)
 {
     for (const Session *s = broker->sessions; s; s = s->next) {
-        MqttClientInfo info = {.client_id = s->id,
-                               .user = s->user,
-                               .address = str_from(s->conn ? s->conn->address : ""),
-                               .connected = s->conn != NULL,
-                               .version = s->version,
-                               .subscriptions = (uint32_t)s->subs.len,
-                               .queued = s->wait0.count + s->wait1.count,
-                               .inflight = s->unacked,
-                               .received = s->in_count,
-                               .sent = s->out_count,
-                               .dropped = s->dropped,
-                               .since_ns = s->since_ns};
+        MqttClientInfo info = client_info(s);
         fn(ctx, &info);
     }
+}
+
+uint32_t mqtt_broker_end(MqttBroker *broker, bool forget,
+                         bool (*fn)(void *ctx, const MqttClientInfo *info), void *ctx)
+{
+    uint32_t count = 0;
+    for (Session *s = broker->sessions, *next; s; s = next) {
+        next = s->next;
+        MqttClientInfo info = client_info(s);
+        if (!fn(ctx, &info)) continue;
+        count++;
+        if (forget) s->expiry_s = 0;
+        if (s->conn)
+            mqtt__conn_fail(s->conn, MQTT_RC_ADMINISTRATIVE); /* a session of 0 s goes with it */
+        else if (forget)
+            mqtt__session_end(s);
+    }
+    return count;
 }

@@ -48,8 +48,9 @@ typedef struct MqttAuthAsk {
 
 typedef enum MqttAuth { MQTT_AUTH_DENY, MQTT_AUTH_ALLOW, MQTT_AUTH_LATER } MqttAuth;
 /* May answer at once, or MQTT_AUTH_LATER and then mqtt_broker_auth_answer (password hashing on a
- * pool thread). No answer within the connect timeout refuses. */
-typedef MqttAuth MqttAuthFn(void *ctx, const MqttAuthAsk *ask);
+ * pool thread). No answer within the connect timeout refuses. *ret_user is the name the session
+ * gets; preset to what the client says, empty = anonymous. Copied when the call returns. */
+typedef MqttAuth MqttAuthFn(void *ctx, const MqttAuthAsk *ask, Str *ret_user);
 
 typedef enum MqttAction { MQTT_MAY_PUBLISH, MQTT_MAY_SUBSCRIBE, MQTT_MAY_RECEIVE } MqttAction;
 /* topic is a filter for MQTT_MAY_SUBSCRIBE and a topic name otherwise. */
@@ -84,6 +85,10 @@ typedef struct MqttBrokerConf {
 /* Copies conf. The broker has no listener yet. */
 MUST Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log,
                              MqttBroker **ret_broker);
+/* Takes another configuration, before the first client. */
+void mqtt_broker_configure(MqttBroker *broker, const MqttBrokerConf *conf);
+/* auth and may are not called any more: whoever they belong to goes away. */
+void mqtt_broker_unhook(MqttBroker *broker);
 /* Listens on "127.0.0.1:1883" or "[::1]:1883"; port 0 takes a free one. ret_port may be NULL. */
 MUST Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint16_t *ret_port,
                                    Diag *diag);
@@ -94,7 +99,8 @@ void mqtt_broker_quiesce(MqttBroker *broker);
 /* Drains: stops listening, tells v5 clients "server shutting down", flushes, closes, frees and then
  * calls done(ctx) on a later turn (NULL is accepted). Attachments are gone when it returns. */
 void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx);
-void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow);
+/* user: the name the session gets, lent for the call; empty = anonymous. */
+void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow, Str user);
 
 /* Publishes from this process: retained store, observer, attachments, clients. ST_INVALID when
  * the topic is not a topic name or the payload too large. Own code may use topics starting with $.
@@ -159,6 +165,10 @@ typedef struct MqttClientInfo {
 /* Visits every session. The callback must not call the broker. */
 void mqtt_broker_clients(const MqttBroker *broker,
                          void (*fn)(void *ctx, const MqttClientInfo *info), void *ctx);
+/* Ends the connections of all sessions for which fn says so ("administrative action"), and with
+ * `forget` the sessions too; returns how many. fn must not call the broker. */
+uint32_t mqtt_broker_end(MqttBroker *broker, bool forget,
+                         bool (*fn)(void *ctx, const MqttClientInfo *info), void *ctx);
 /* Visits stored retained messages matching `filter`, at most `max`; returns how many. */
 uint32_t mqtt_broker_retained(const MqttBroker *broker, Str filter, uint32_t max,
                               void (*fn)(void *ctx, const MqttPub *pub), void *ctx);

@@ -111,11 +111,11 @@ static uint32_t expiry_of(const Conn *c, const MqttPacket *p)
 }
 
 /* Allowed in: session, CONNACK, what waited. */
-static void enter(Conn *c, const MqttPacket *p)
+static void enter(Conn *c, const MqttPacket *p, Str user)
 {
     MqttBroker *b = c->broker;
     char made[40];
-    Str id = p->client_id, user = p->has_user ? p->user : STR_NONE;
+    Str id = p->client_id;
     if (!id.len) {
         int len = snprintf(made, sizeof made, "auto-%016llx",
                            (unsigned long long)hash_bytes(&b->serial, sizeof b->serial));
@@ -173,7 +173,7 @@ static bool may_publish(MqttBroker *b, Str id, Str user, Str topic)
 }
 
 /* The second half of CONNECT, once somebody said who it is. The packet is still in c->in. */
-void mqtt__connect_go(Conn *c, bool allow)
+void mqtt__connect_go(Conn *c, bool allow, Str user)
 {
     MqttPacket p;
     size_t head, len;
@@ -184,11 +184,10 @@ void mqtt__connect_go(Conn *c, bool allow)
         return;
     }
     c->state = CONN_NEW;
-    Str user = p.has_user ? p.user : STR_NONE;
     if (!allow) {
         c->broker->stats.refused_auth++;
         log_warn(c->broker->log, "mqtt", "client refused", "client=%.*s user=%.*s address=%s",
-                 STR_ARG(p.client_id), STR_ARG(user), c->address);
+                 STR_ARG(p.client_id), STR_ARG(p.user), c->address);
         refuse(c, p.has_user ? MQTT_RC_BAD_USER : MQTT_RC_NOT_AUTHORIZED);
         return;
     }
@@ -197,7 +196,7 @@ void mqtt__connect_go(Conn *c, bool allow)
         refuse(c, MQTT_RC_NOT_AUTHORIZED);
         return;
     }
-    enter(c, &p);
+    enter(c, &p, user);
     buf_consume(&c->in, len);
 }
 
@@ -241,8 +240,9 @@ static void on_connect(Conn *c, Str packet, size_t head)
                        .websocket = c->websocket};
     c->state = CONN_AUTH;
     MqttAuth answer = c->loopback ? MQTT_AUTH_ALLOW : MQTT_AUTH_DENY;
-    if (b->conf.auth) answer = b->conf.auth(b->conf.auth_ctx, &ask);
-    if (answer != MQTT_AUTH_LATER) mqtt__connect_go(c, answer == MQTT_AUTH_ALLOW);
+    Str user = p.has_user ? p.user : STR_NONE;
+    if (b->conf.auth) answer = b->conf.auth(b->conf.auth_ctx, &ask, &user);
+    if (answer != MQTT_AUTH_LATER) mqtt__connect_go(c, answer == MQTT_AUTH_ALLOW, user);
 }
 
 static Pending *pending_new(Session *s, const MqttPacket *p)

@@ -264,7 +264,7 @@ void mqtt__tick_start(MqttBroker *b);
 
 /* broker_in.c: one packet */
 void mqtt__handle(Conn *c, Str packet, size_t head);
-void mqtt__connect_go(Conn *c, bool allow);
+void mqtt__connect_go(Conn *c, bool allow, Str user);
 void mqtt__pending_done(MqttBroker *b, Pending *p);
 void mqtt__pending_release(MqttBroker *b, Pending *p);
 

@@ -363,15 +363,21 @@ typedef struct Gate {
     char password[32];
 } Gate;
 
-static MqttAuth on_auth(void *ctx, const MqttAuthAsk *ask)
+static MqttAuth on_auth(void *ctx, const MqttAuthAsk *ask, Str *ret_user)
 {
     Gate *gate = ctx;
+    (void)ret_user;
     text_keep(gate->password, sizeof gate->password, ask->password);
     if (str_is(ask->user, "known")) {
         gate->asked = ask->id;
         return MQTT_AUTH_LATER;
     }
     return MQTT_AUTH_DENY;
+}
+
+static void keep_user(void *ctx, const MqttClientInfo *info)
+{
+    text_keep(ctx, sizeof((Gate *)0)->password, info->user);
 }
 
 TEST(a_password_may_take_its_time)
@@ -397,8 +403,10 @@ TEST(a_password_may_take_its_time)
     turn(&bed, 20);
     CHECK_INT(a.connects, 0);
     CHECK_TEXT(gate.password, "secret");
-    mqtt_broker_auth_answer(bed.broker, gate.asked, true);
+    mqtt_broker_auth_answer(bed.broker, gate.asked, true, STR("bob"));
     bed_until(&bed, a.connects == 1);
+    mqtt_broker_clients(bed.broker, keep_user, gate.password);
+    CHECK_TEXT(gate.password, "bob"); /* the answer says who it is, not the client */
     mqtt_client_close(a.client);
     Peer b;
     peer_open(&bed, &b, "b", 5);

@@ -21,8 +21,8 @@ typedef struct Act {
     User user;
     Session session;
     char secret[AUTH_SECRET_BYTES];
-    Str name, password;
-    bool bearer, is_new, is_setup, known;
+    Str name, password, address;
+    bool bearer, only_verify, is_new, is_setup, known;
 } Act;
 
 typedef struct AuthModule {
@@ -62,6 +62,19 @@ static void answer_signed_in(Act *act, Str token, int64_t expires_ms)
     buf_done(&buf);
 }
 
+static void answer_user(Act *act)
+{
+    Buf buf;
+    JsonOut out;
+    buf_init(&buf, ANSWER_BYTES_MAX);
+    json_out_init(&out, &buf);
+    json_begin_object(&out);
+    auth__put_user(&out, "user", &act->user);
+    json_end(&out);
+    req_answer(act->req, buf_view(&buf));
+    buf_done(&buf);
+}
+
 static void on_session(Auth *auth __attribute__((unused)), void *ctx, Status status,
                        const char *text)
 {
@@ -75,6 +88,10 @@ static void on_session(Auth *auth __attribute__((unused)), void *ctx, Status sta
 static void sign_in(Act *act)
 {
     Auth *auth = act->auth;
+    if (act->only_verify) {
+        answer_user(act);
+        return;
+    }
     if (!act->bearer) {
         auth__session_new(auth, &act->user, &act->session, act->secret, on_session, act);
         return;
@@ -100,6 +117,7 @@ static Act *act_new(Auth *auth, Req *req)
     act->name = json_str(req->in, "name", STR("admin"));
     act->password = json_str(req->in, "password", STR_NONE);
     act->bearer = json_bool(req->in, "bearer", false);
+    act->address = req->caller.address;
     return act;
 }
 
@@ -109,26 +127,24 @@ static void on_login_hashed(Auth *auth, void *ctx, bool matches,
     Act *act = ctx;
     const User *user = auth__user_by_name(auth, act->name); /* may have changed meanwhile */
     if (!act->known || !matches || !user || strcmp(user->hash, act->user.hash) != 0) {
-        auth__guard_failed(auth, act->name, act->req->caller.address);
+        auth__guard_failed(auth, act->name, act->address);
         log_warn(auth->env->log, "auth", "sign-in refused", "name=%.*s address=%.*s",
-                 STR_ARG(act->name), STR_ARG(act->req->caller.address));
+                 STR_ARG(act->name), STR_ARG(act->address));
         act_fail(act, ST_UNAUTHENTICATED, "name or password is wrong");
         return;
     }
-    auth__guard_passed(auth, act->name, act->req->caller.address);
+    auth__guard_passed(auth, act->name, act->address);
     act->user = *user;
     sign_in(act);
 }
 
 /* An unknown name costs one hash as a known one does, and gets the same answer. */
-static void op_login(void *self, Req *req)
+static void log_in(Act *act)
 {
-    Auth *auth = self;
-    Act *act = act_new(auth, req);
-    if (!act) return;
-    int64_t wait = auth__guard_wait_ms(auth, act->name, req->caller.address);
+    Auth *auth = act->auth;
+    int64_t wait = auth__guard_wait_ms(auth, act->name, act->address);
     if (wait) {
-        req_fail(req, ST_BUSY, "too many wrong attempts: try again in %lld s",
+        req_fail(act->req, ST_BUSY, "too many wrong attempts: try again in %lld s",
                  (long long)(wait + 999) / 1000);
         return;
     }
@@ -137,6 +153,22 @@ static void op_login(void *self, Req *req)
     act->known = user != NULL;
     Status st = auth__hash(auth, act->password, user ? act->user.hash : NULL, on_login_hashed, act);
     if (st) act_fail(act, st, NULL);
+}
+
+static void op_login(void *self, Req *req)
+{
+    Act *act = act_new(self, req);
+    if (act) log_in(act);
+}
+
+/* For other doors than the gateway: no session, no token, only who it is. */
+static void op_verify(void *self, Req *req)
+{
+    Act *act = act_new(self, req);
+    if (!act) return;
+    act->only_verify = true;
+    act->address = json_str(req->in, "address", STR_NONE);
+    log_in(act);
 }
 
 static void op_logout(void *self, Req *req)
@@ -163,15 +195,7 @@ static void on_user_saved(Auth *auth, void *ctx, Status status, const char *text
         if (act->req) sign_in(act);
         return;
     }
-    Buf buf;
-    JsonOut out;
-    buf_init(&buf, ANSWER_BYTES_MAX);
-    json_out_init(&out, &buf);
-    json_begin_object(&out);
-    auth__put_user(&out, "user", &act->user);
-    json_end(&out);
-    req_answer(act->req, buf_view(&buf));
-    buf_done(&buf);
+    answer_user(act);
 }
 
 static void on_new_hash(Auth *auth, void *ctx, bool made, const char *hash)
@@ -519,6 +543,11 @@ static const Field login_in[] = {PASSWORD_ROW,
                                  {"name", FIELD_STR, FIELD_REQUIRED, 1, 64, "the user's name"},
                                  {"bearer", FIELD_BOOL, 0, 0, 0, "answer a token, set no cookie"},
                                  {0}};
+static const Field verify_in[] = {
+    {"name", FIELD_STR, FIELD_REQUIRED, 1, 64, "the user's name"},
+    {"password", FIELD_STR, FIELD_REQUIRED | FIELD_SECRET, 0, AUTH_PASSWORD_MAX, "the password"},
+    {"address", FIELD_STR, 0, 0, 64, "where the attempt comes from"},
+    {0}};
 static const Field session_in[] = {
     {"session", FIELD_STR, FIELD_SECRET, 0, 128, "the session, filled in by the gateway"}, {0}};
 static const Field check_in[] = {
@@ -566,6 +595,8 @@ static const ModOp ops[] = {
      "makes the first administrator; once, from the machine itself"},
     {"auth.login", op_login, login_in, signed_in_out, 30000, ROLE_NONE, OP_DURABLE,
      "signs in by name and password"},
+    {"auth.verify", op_verify, verify_in, user_out, 30000, ROLE_SYSTEM, OP_READ,
+     "whose name and password these are, for other doors than HTTP"},
     {"auth.logout", op_logout, session_in, NULL, 5000, ROLE_NONE, 0, "ends a session"},
     /* Whoever holds the secret may ask whose it is; no route leads here. */
     {"auth.check", op_check, check_in, check_out, 2000, ROLE_NONE, OP_READ,
@@ -584,9 +615,11 @@ static const ModOp ops[] = {
 
 static const Field ended_body[] = {
     {"session", FIELD_STR, FIELD_SECRET, 0, 0, "the session that is over"}, {0}};
+static const Field changed_body[] = {{"id", FIELD_STR, 0, 0, 0, "the user's id"}, {0}};
 static const ModPub pubs[] = {
     {"auth.session_ended", ended_body, "a session ended: its sockets are to be closed"},
     {"auth.setup_done", NULL, "the first administrator is set"},
+    {"auth.users_changed", changed_body, "a user was added, changed or removed"},
     {0}};
 
 static const ModRoute routes[] = {

@@ -219,6 +219,21 @@ static Status run_change(StoreConn *conn, void *ctx, Diag *diag)
     return store_step(stmt, &row, diag); /* the user's sessions go by their foreign key */
 }
 
+static void tell_changed(Auth *auth, const User *user)
+{
+    Buf body;
+    JsonOut out;
+    buf_init(&body, 1024);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    json_field_text(&out, "id", user->id);
+    json_end(&out);
+    if (buf_status(&body) ||
+        bus_publish(auth->env->bus, STR("auth.users_changed"), buf_view(&body)))
+        log_warn(auth->env->log, "auth", "a change of users was not told", "id=%s", user->id);
+    buf_done(&body);
+}
+
 static void change_done(void *ctx, Status status, const Diag *diag)
 {
     Change *change = ctx;
@@ -230,6 +245,7 @@ static void change_done(void *ctx, Status status, const Diag *diag)
         status = put_user(auth, &change->user);
     else if (status == ST_CONFLICT)
         text = "a user of this name exists";
+    if (!status) tell_changed(auth, &change->user);
     change->done(auth, change->ctx, status, text);
     mem_free(change);
 }

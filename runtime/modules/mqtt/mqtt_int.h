@@ -1,0 +1,53 @@
+/* runtime/modules/mqtt/mqtt_int.h: what the files of this module share. */
+#ifndef TUTTI_MODULES_MQTT_INT_H
+#define TUTTI_MODULES_MQTT_INT_H
+
+#include "base/hash.h"
+#include "module/access.h"
+#include "module/module.h"
+#include "mqtt/broker.h"
+
+enum {
+    DOOR_PEOPLE_MAX = 10000, /* users of auth */
+    DOOR_KEY_BYTES = 65,     /* a keyed hash in hex, and a NUL */
+    DOOR_SECRET_BYTES = 32,
+};
+
+typedef struct DoorConf {
+    Str anonymous;
+    int64_t keep_alive_max_ms, session_expiry_ms, stalled_ms;
+    int64_t packet_bytes, receive_max, topic_alias_max, filters_per_session;
+    int64_t session_queue, session_queue_bytes, queue_bytes;
+    int64_t sessions, connections, retained, retained_bytes;
+} DoorConf;
+
+typedef struct Person {
+    char id[24], name[65];
+    uint32_t roles;
+    uint32_t all; /* bits of AccessAct that hold for every path without $ */
+} Person;
+
+typedef struct Door {
+    const ModEnv *env;
+    const DoorConf *conf;
+    Access *access; /* NULL until the rules were read: nobody may do anything */
+    Map people;     /* name -> Person, owned */
+    Person nobody;  /* the anonymous */
+    bool people_read;
+    Map proven; /* keyed hash of name and password -> Proof, owned */
+    unsigned char secret[DOOR_SECRET_BYTES];
+} Door;
+
+/* door.c: connecting */
+MqttAuthFn door__knock;
+void door__forget_proofs(Door *door);
+
+/* rights.c: who may do what */
+MqttMayFn door__may;
+void door__ask_rules(Door *door);
+void door__ask_people(Door *door);
+void door__end_of(Door *door, Str user_id); /* the user's connections; sessions stay */
+uint32_t door__roles(const Json *user);
+void door__rights_done(Door *door);
+
+#endif
