@@ -9,7 +9,7 @@
 
 static int json(const char *text, size_t n)
 {
-    char padded[1024 + RT_PAD_BYTES] = {0};
+    char padded[8 * RT_JSON_DEPTH_MAX + RT_PAD_BYTES] = {0};
     memcpy(padded, text, n);
     const char *end = padded + n, *p = rt_skip_value(rt_skip_space(padded, end), end);
     return p && rt_skip_space(p, end) == end;
@@ -110,8 +110,11 @@ TEST(texts_of_rfc_8259)
 static size_t nest(char *text, int depth, int wrong)
 {
     size_t len = 0;
-    for (int i = 0; i < depth; i++)
-        len += (size_t)sprintf(text + len, "%s", i % 3 ? "[" : "{\"a\":");
+    for (int i = 0; i < depth; i++) {
+        Str open = i % 3 ? STR("[") : STR("{\"a\":");
+        memcpy(text + len, open.ptr, open.len);
+        len += open.len;
+    }
     text[len++] = '1';
     for (int i = depth; i-- > 0;) text[len++] = (i % 3 != 0) == (i != wrong) ? ']' : '}';
     text[len] = 0;
