@@ -16,7 +16,7 @@ add_custom_command(
 tutti_library(tutti_compiler FOLDERS compiler compiler/diag compiler/lex compiler/ast compiler/parse
     compiler/type compiler/ir compiler/pass compiler/layout compiler/link compiler/emit_c
     compiler/fmt compiler/words compiler/lsp compiler/library compiler/infer
-    compiler/report compiler/graph
+    compiler/report compiler/graph compiler/proto
     DEPENDS base ${LIB_SODIUM})
 target_sources(tutti_compiler PRIVATE ${PARSE_GEN}/grammar.c ${PARSE_GEN}/grammar.h
     ${PARSE_GEN}/lexer.c)
