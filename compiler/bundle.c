@@ -47,10 +47,12 @@ Status bundle_text(Arena *arena, const IrProgram *program, Str *ret_text, Diag *
     AUTO_BUF Buf out;
     buf_init(&out, SOURCE_BYTES_MAX);
     buf_str(&out, own->text);
-    for (uint32_t i = 0; i < program->used_count + program->extern_file_count; i++) {
-        const Source *used = i < program->used_count
-                                 ? program->used[i]
-                                 : program->extern_files[i - program->used_count];
+    uint32_t used_count = program->used_count, extern_count = program->extern_file_count;
+    for (uint32_t i = 0; i < used_count + extern_count + program->proto_file_count; i++) {
+        const Source *used = i < used_count ? program->used[i]
+                             : i < used_count + extern_count
+                                 ? program->extern_files[i - used_count]
+                                 : program->proto_files[i - used_count - extern_count];
         if (next_mark(used->text, 0) != used->text.len)
             return diag_set(diag, ST_INVALID, "%.*s has a line that starts with `%s`",
                             STR_ARG(used->path), MARK);

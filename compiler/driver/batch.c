@@ -143,6 +143,18 @@ static void write_files(Run *run, uint32_t sink, const RtOut *out)
     }
 }
 
+/* Messages whose sinks are not here stand in standard output as in a file. */
+static void write_framed(Run *run, const RtOut *out)
+{
+    buf_clear(&run->line);
+    for (uint64_t i = 0; i < out->row_count; i++) {
+        const RtRow *row = &out->rows[i];
+        flow_put_frame(&run->line, row->len);
+        buf_add(&run->line, out->bytes + row->start, row->len);
+    }
+    write_all(run, STDOUT_FILENO, run->line.ptr ? run->line.ptr : "", run->line.len);
+}
+
 /* A line's text; raw rows have no line end of ours, bytes are shown in base64. */
 static void put_text(JsonOut *json, const IrSink *sink, Str text)
 {
@@ -278,7 +290,7 @@ static void write_sink(Run *run, uint32_t sink)
 {
     const RtOut *out =
         sink < run->ir->sink_count ? flow_out(run->instance, sink) : flow_dead(run->instance);
-    if (!out->len || run->failed) return;
+    if (!out->row_count || run->failed) return; /* a row may have no bytes */
     if (sink < run->ir->sink_count && is_kind(&run->ir->sinks[sink], "stream") &&
         write_stream(run, &run->ir->sinks[sink], out)) {
         flow_out_clear(run->instance, sink);
@@ -290,6 +302,9 @@ static void write_sink(Run *run, uint32_t sink)
         run->failed = batch_sinks_write(run->sinks, sink, out, run->diag);
     else if (is_kind(&run->ir->sinks[sink], "file"))
         write_files(run, sink, out);
+    else if (!run->wrap && run->ir->sinks[sink].format == FORMAT_PROTOBUF &&
+             !ir_sink_framed(&run->ir->sinks[sink]))
+        write_framed(run, out);
     else if (is_kind(&run->ir->sinks[sink], "stdout") || !run->wrap)
         write_all(run, STDOUT_FILENO, out->bytes, out->len);
     else

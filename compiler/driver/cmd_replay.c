@@ -39,11 +39,15 @@ static Str record_of(Arena *scratch, Str line)
     return error ? raw->text : line;
 }
 
-/* The bytes that an error record holds. */
-static bool put_bytes(FILE *out, Arena *scratch, Str line)
+/* The bytes that an error record holds, as they would stand in a file. */
+static bool put_bytes(FILE *out, Arena *scratch, Str line, IrFormat format)
 {
     Str bytes;
-    return flow_get_base64(record_of(scratch, line), scratch, &bytes) == ST_OK &&
+    AUTO_BUF Buf frame;
+    buf_init(&frame, 64);
+    if (flow_get_base64(record_of(scratch, line), scratch, &bytes)) return false;
+    if (format == FORMAT_PROTOBUF) flow_put_frame(&frame, bytes.len);
+    return fwrite(frame.ptr ? frame.ptr : "", 1, frame.len, out) == frame.len &&
            fwrite(bytes.ptr, 1, bytes.len, out) == bytes.len;
 }
 
@@ -56,7 +60,7 @@ static Status copy(FILE *from, FILE *to, Diag *diag)
     return fflush(to) == 0 ? ST_OK : diag_errno(diag, errno, "keeping the records");
 }
 
-static Status convert(FILE *from, FILE *to, bool bytes, Diag *diag)
+static Status convert(FILE *from, FILE *to, IrFormat format, Diag *diag)
 {
     char *line = NULL;
     size_t cap = 0;
@@ -67,7 +71,8 @@ static Status convert(FILE *from, FILE *to, bool bytes, Diag *diag)
     while (fine && (len = getline(&line, &cap, from)) >= 0) {
         Str text = str_trim(str_slice(line, (size_t)len));
         if (text.len)
-            fine = bytes ? put_bytes(to, scratch, text) : put_line(to, record_of(scratch, text));
+            fine = ir_format_is_bytes(format) ? put_bytes(to, scratch, text, format)
+                                              : put_line(to, record_of(scratch, text));
     }
     free(line); /* check-allow: call getline allocated it */
     arena_free(scratch);
@@ -76,18 +81,19 @@ static Status convert(FILE *from, FILE *to, bool bytes, Diag *diag)
 }
 
 /* The records become what the batch run reads as standard input. */
-static Status redirect(const char *path, bool bytes, Diag *diag)
+static Status redirect(const char *path, IrFormat format, Diag *diag)
 {
     FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     if (!from) return diag_set(diag, ST_NOT_FOUND, "%s cannot be read", path);
     int fd = memfd_create("replay", MFD_CLOEXEC);
     FILE *to = fd < 0 ? NULL : fdopen(fd, "wb");
+    bool bytes = ir_format_is_bytes(format);
     int first = bytes ? getc(from) : EOF;
     if (first != EOF) (void)ungetc(first, from);
     bool recording = bytes && first != '{';
     Status st = !to         ? diag_errno(diag, errno, "keeping the records")
                 : recording ? copy(from, to, diag)
-                            : convert(from, to, bytes, diag);
+                            : convert(from, to, format, diag);
     if (!st && (lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0))
         st = diag_errno(diag, errno, "reading the records");
     if (to) (void)fclose(to);
@@ -101,15 +107,15 @@ static int run(const Command *self, NativeSet *set, const BatchOptions *options,
     bool stopped = false;
     int code = front_report(&set->front);
     if (code) return code;
-    bool bytes = false;
+    IrFormat format = FORMAT_JSON;
     for (uint32_t i = 0; i < set->count; i++)
         for (uint32_t p = 0; p < set->list[i].ir->pipeline_count; p++) {
             const IrPipeline *pipeline = &set->list[i].ir->pipelines[p];
             bool meant = !options->pipeline || str_is(pipeline->name, options->pipeline);
-            bytes |=
-                meant && pipeline->source_count && ir_format_is_bytes(pipeline->sources[0].format);
+            if (meant && pipeline->source_count && ir_format_is_bytes(pipeline->sources[0].format))
+                format = pipeline->sources[0].format;
         }
-    Status st = redirect(path, bytes, &diag);
+    Status st = redirect(path, format, &diag);
     if (!st) st = batch_run(set, options, &stopped, &diag);
     if (st) return driver_failed(self, st, &diag);
     return stopped ? EXIT_STOPPED : EXIT_FINE;

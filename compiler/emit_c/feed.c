@@ -57,6 +57,7 @@ static void any_order(Emit *e, IrFormat format)
         break;
     case FORMAT_MSGPACK:
     case FORMAT_CBOR:
+    case FORMAT_PROTOBUF:
         emit_f(e, "rt->scan_bytes(pipe, %d, &schema_in_%" PRIu32 "_%" PRIu32 "_0, ", (int)format,
                e->index, depth);
         looked_at(e, s);

@@ -184,9 +184,57 @@ static void connection_name(Emit *e, uint32_t connection)
     emit_literal(e, connection == NO_INDEX ? STR("") : e->ir->connections[connection].name);
 }
 
+/* The tables of a message and of those inside it, the inner ones first: `proto_PLACE_SERIAL`. Gives
+ * its serial. */
+static uint32_t put_proto(Emit *e, const IrProto *proto, const char *place, uint32_t *serial)
+{
+    uint32_t *children = arena_many(e->arena, uint32_t, proto->count + 1);
+    if (!children) {
+        emit_fail(e, ST_NO_MEMORY, "compiling");
+        return 0;
+    }
+    for (uint32_t i = 0; i < proto->count; i++)
+        if (proto->fields[i].child)
+            children[i] = put_proto(e, proto->fields[i].child, place, serial);
+    uint32_t mine = (*serial)++;
+    emit_f(e, "static const RtProto proto_%s_%" PRIu32 " = {(const RtProtoField[]){\n", place,
+           mine);
+    for (uint32_t i = 0; i < proto->count; i++) {
+        const IrProtoField *f = &proto->fields[i];
+        emit_f(e, "    {.number = %" PRIu32 ", .kind = %d, .flags = %d, .field = %" PRIu32,
+               f->number, f->kind, f->flags, f->field == NO_INDEX ? 0xffffu : f->field);
+        if (f->oneof) emit_f(e, ", .oneof = %" PRIu32, f->oneof);
+        if (f->value_count) {
+            emit_f(e, ", .value_count = %" PRIu32 ", .values = (const i32[]){", f->value_count);
+            for (uint32_t k = 0; k < f->value_count; k++)
+                emit_f(e, "%" PRId64 ", ", (int64_t)f->values[k]);
+            emit_f(e, "}");
+        }
+        if (f->child) emit_f(e, ", .child = &proto_%s_%" PRIu32, place, children[i]);
+        emit_f(e, "},\n");
+    }
+    emit_f(e, "    {0}}, %" PRIu32 "};\n", proto->count);
+    return mine;
+}
+
+/* `proto_PLACE` names the last one, or 0 for none. */
+static Str proto_of(Emit *e, const IrProto *proto, const char *side, uint32_t at)
+{
+    uint32_t serial = 0;
+    if (!proto) return STR("0");
+    Str place = arena_printf(e->arena, "%s_%" PRIu32 "_%" PRIu32, side, e->index, at);
+    if (!place.ptr) return STR("0");
+    uint32_t last = put_proto(e, proto, place.ptr, &serial);
+    return arena_printf(e->arena, "&proto_%.*s_%" PRIu32, STR_ARG(place), last);
+}
+
 static void sources(Emit *e)
 {
     const IrPipeline *p = e->pipeline;
+    Str *protos = arena_many(e->arena, Str, p->source_count + 1);
+    for (uint32_t i = 0; protos && i < p->source_count; i++)
+        protos[i] = proto_of(e, p->sources[i].proto, "in", i);
+    if (!protos) emit_fail(e, ST_NO_MEMORY, "compiling");
     emit_f(e, "static const RtSourceInfo sources_%" PRIu32 "[] = {\n", e->index);
     for (uint32_t i = 0; i < p->source_count; i++) {
         const IrSource *s = &p->sources[i];
@@ -199,9 +247,10 @@ static void sources(Emit *e)
         emit_f(e, ", ");
         put_options(e, s->options, s->option_count,
                     s->map == NO_INDEX ? NULL : &e->ir->maps[s->map]);
-        emit_f(e, ", \"%s\", %" PRIu32 ", %" PRIu32 ", %d, %d, %d, %d, %d},\n",
+        emit_f(e, ", \"%s\", %" PRIu32 ", %" PRIu32 ", %d, %d, %d, %d, %d, %.*s},\n",
                ir_format_name(s->format), s->node, s->group, ir_source_bounded(s), (int)s->check,
-               s->unknown == UNKNOWN_REJECT, s->unknown == UNKNOWN_KEEP, ir_source_differs(p, s));
+               s->unknown == UNKNOWN_REJECT, s->unknown == UNKNOWN_KEEP, ir_source_differs(p, s),
+               STR_ARG(protos ? protos[i] : STR_NONE));
     }
     emit_f(e, "    {0}};\n");
 }
@@ -209,6 +258,10 @@ static void sources(Emit *e)
 static void sinks(Emit *e)
 {
     const IrPipeline *p = e->pipeline;
+    Str *protos = arena_many(e->arena, Str, p->sink_count + 1);
+    for (uint32_t i = 0; protos && i < p->sink_count; i++)
+        protos[i] = proto_of(e, p->sinks[i].proto, "out", i);
+    if (!protos) emit_fail(e, ST_NO_MEMORY, "compiling");
     emit_f(e, "static const RtSinkInfo sinks_%" PRIu32 "[] = {\n", e->index);
     for (uint32_t i = 0; i < p->sink_count; i++) {
         const IrSink *s = &p->sinks[i];
@@ -225,13 +278,15 @@ static void sinks(Emit *e)
         buf_init(&keys, 65536);
         if (ir_put_keys(&keys, e->ir, s, e->arena)) emit_fail(e, ST_NO_MEMORY, "compiling");
         emit_literal(e, buf_view(&keys));
-        emit_f(e, ", %" PRIu32 ", %s%s, ", s->node,
+        emit_f(e, ", %" PRIu32 ", %s%s%s, ", s->node,
                s->address_is_computed ? "RT_SINK_ADDRESS | " : "",
+               ir_sink_framed(s) ? "RT_SINK_FRAMED | " : "",
                ir_sink_takes_errors(p, i) ? "RT_SINK_ERROR" : "0");
         if (s->schema == NO_INDEX)
-            emit_f(e, "0},\n");
+            emit_f(e, "0");
         else
-            emit_f(e, "&schema_%" PRIu32 "},\n", s->schema);
+            emit_f(e, "&schema_%" PRIu32, s->schema);
+        emit_f(e, ", %.*s},\n", STR_ARG(protos ? protos[i] : STR_NONE));
     }
     emit_f(e, "    {0}};\n");
 }

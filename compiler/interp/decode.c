@@ -134,6 +134,7 @@ static int scan(Interp *in, const char *p, const char *end, RtScan *out)
     case FORMAT_RAW: return rt->scan_raw(in->pipe, schema, p, end, out);
     case FORMAT_MSGPACK:
     case FORMAT_CBOR:
+    case FORMAT_PROTOBUF:
         return rt->scan_bytes(in->pipe, (u32)source->format, schema, (u32)source->check,
                               source->unknown == UNKNOWN_REJECT, p, end, out);
     default:

@@ -21,6 +21,7 @@ static int scan(const Other *o, const char *p, const char *end, RtScan *into)
     case FORMAT_RAW: return interp__rt->scan_raw(pipe, o->schema, p, end, into);
     case FORMAT_MSGPACK:
     case FORMAT_CBOR:
+    case FORMAT_PROTOBUF:
         return interp__rt->scan_bytes(pipe, (u32)o->source->format, o->schema,
                                       (u32)o->source->check, o->source->unknown == UNKNOWN_REJECT,
                                       p, end, into);

@@ -58,7 +58,8 @@ bool ir_sink_takes_errors(const IrPipeline *pipeline, uint32_t sink)
 
 const char *ir_format_name(IrFormat format)
 {
-    static const char *const names[] = {"", "json", "csv", "text", "raw", "msgpack", "cbor"};
+    static const char *const names[] = {"",    "json",    "csv",  "text",
+                                        "raw", "msgpack", "cbor", "protobuf"};
     return names[format];
 }
 

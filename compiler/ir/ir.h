@@ -169,6 +169,23 @@ typedef struct IrStage {
     uint32_t pool_count;
 } IrStage;
 
+/* How fields of a schema stand in a message of protobuf: RtProto and RtProtoField of flow/abi.h,
+ * whose kinds and flags these are. */
+typedef struct IrProtoField {
+    uint32_t number;
+    uint8_t kind, flags;
+    uint32_t field;        /* of the schema, or NO_INDEX: it only ends others of its oneof */
+    uint32_t oneof;        /* 0 = of none */
+    const int32_t *values; /* ENUM: a number for each name of the field */
+    uint32_t value_count;
+    const struct IrProto *child;
+} IrProtoField;
+
+typedef struct IrProto {
+    IrProtoField *fields; /* by number */
+    uint32_t count;
+} IrProto;
+
 /* The order is the one of RtFormat. From MSGPACK on records are bytes, not lines. */
 typedef enum IrFormat {
     FORMAT_NONE,
@@ -177,7 +194,8 @@ typedef enum IrFormat {
     FORMAT_TEXT,
     FORMAT_RAW,
     FORMAT_MSGPACK,
-    FORMAT_CBOR
+    FORMAT_CBOR,
+    FORMAT_PROTOBUF
 } IrFormat;
 
 /* Records are bytes, one behind the other or one a message, and rows too: no lines. */
@@ -204,8 +222,9 @@ typedef struct IrSource {
     IrFormat format;
     IrCheck check;
     IrUnknown unknown;
-    uint32_t group; /* 0 = the main stream; each group has one schema and one stage */
-    uint32_t map;   /* register map (modbus) or NO_INDEX */
+    uint32_t group;       /* 0 = the main stream; each group has one schema and one stage */
+    uint32_t map;         /* register map (modbus) or NO_INDEX */
+    const IrProto *proto; /* PROTOBUF */
     uint32_t node;
     Span span;
 } IrSource;
@@ -218,13 +237,21 @@ typedef struct IrSink {
     IrOption *options;
     uint32_t option_count;
     IrFormat format;
-    uint32_t schema; /* of the rows it takes; NO_INDEX for the error record */
-    bool errors;     /* its rows are error records, made by the error stage */
-    uint32_t *keys;  /* leaf indexes: `key (...)` */
+    uint32_t schema;      /* of the rows it takes; NO_INDEX for the error record */
+    bool errors;          /* its rows are error records, made by the error stage */
+    const IrProto *proto; /* PROTOBUF */
+    uint32_t *keys;       /* leaf indexes: `key (...)` */
     uint32_t key_count;
     uint32_t node;
     Span span;
 } IrSink;
+
+/* Rows of a sink that stand back to back, each message behind its length. */
+static inline bool ir_sink_framed(const IrSink *sink)
+{
+    return sink->format == FORMAT_PROTOBUF &&
+           (str_is(sink->kind, "file") || str_is(sink->kind, "stdout"));
+}
 
 typedef enum IrAggKind {
     AGG_COUNT,
@@ -576,6 +603,8 @@ typedef struct IrProgram {
     uint32_t used_count;
     const Source **extern_files; /* C, compiled with the program */
     uint32_t extern_file_count;
+    const Source **proto_files; /* of messages, with those they import */
+    uint32_t proto_file_count;
     IrExtern *externs;
     uint32_t extern_count;
     const void *extern_code; /* their RtExtern functions, for engines of this process; or NULL */

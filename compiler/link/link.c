@@ -49,6 +49,28 @@ static const char *connection(Link *link, uint32_t index)
     return index == NO_INDEX ? "" : link__text(link, link->ir->connections[index].name);
 }
 
+static const RtProto *proto(Link *link, const IrProto *from)
+{
+    RtProto *out = from ? link__alloc(link, 1, sizeof *out) : NULL;
+    RtProtoField *list = out ? link__alloc(link, from->count + 1, sizeof *list) : NULL;
+    if (!list) return NULL;
+    *out = (RtProto){list, from->count};
+    for (uint32_t i = 0; i < from->count; i++) {
+        const IrProtoField *f = &from->fields[i];
+        i32 *values = f->value_count ? link__alloc(link, f->value_count, sizeof *values) : NULL;
+        for (uint32_t k = 0; values && k < f->value_count; k++) values[k] = f->values[k];
+        list[i] = (RtProtoField){.number = f->number,
+                                 .kind = f->kind,
+                                 .flags = f->flags,
+                                 .field = f->field == NO_INDEX ? RT_PROTO_ENDS : (u16)f->field,
+                                 .oneof = (u16)f->oneof,
+                                 .value_count = (u16)f->value_count,
+                                 .values = values,
+                                 .child = proto(link, f->child)};
+    }
+    return out;
+}
+
 static void sources(Link *link, const IrPipeline *p, RtPipelineInfo *info)
 {
     RtSourceInfo *list = link__alloc(link, p->source_count + 1, sizeof *list);
@@ -70,6 +92,7 @@ static void sources(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .reject = s->unknown == UNKNOWN_REJECT,
             .keeps = s->unknown == UNKNOWN_KEEP,
             .differs = ir_source_differs(p, s),
+            .proto = proto(link, s->proto),
         };
     }
 }
@@ -93,8 +116,10 @@ static void sinks(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .keys = buffer_text(link, &keys),
             .node = s->node,
             .flags = (u32)((s->address_is_computed ? RT_SINK_ADDRESS : 0) |
-                           (ir_sink_takes_errors(p, i) ? RT_SINK_ERROR : 0)),
+                           (ir_sink_takes_errors(p, i) ? RT_SINK_ERROR : 0) |
+                           (ir_sink_framed(s) ? RT_SINK_FRAMED : 0)),
             .schema = s->schema == NO_INDEX ? NULL : link->out->schemas[s->schema],
+            .proto = proto(link, s->proto),
         };
     }
 }

@@ -221,7 +221,7 @@ static void options(List *l)
         if (str_is(kind, o->connector) && (in ? o->in : o->out))
             text_item(l, o->name, KIND_PROPERTY, o->takes, o->doc, '1');
     }
-    KEYWORDS(l, "as");
+    KEYWORDS(l, "as", "proto", "message");
     if (in) KEYWORDS(l, "check", "unknown");
     if (!in) KEYWORDS(l, "and");
     if (str_is(l->context->stage, "on")) KEYWORDS(l, "stop above");

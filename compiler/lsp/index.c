@@ -330,7 +330,7 @@ static void connector(Walk *w, const AstConnector *c, bool in)
             (void)use_named(w, SYMBOL_MAP, &word);
         else if (str_is(o->name.text, "key"))
             keys(w, o->value);
-        else
+        else if (!str_is(o->name.text, "message")) /* that names nothing of ours */
             expr(w, o->value);
     }
 }

@@ -355,6 +355,7 @@ rest(A) ::= ID(W) atoms(B). {
     A = (AtomList){atom, B.last ? B.last : atom};
 }
 atom(A) ::= ID(W). { A = parse__atom(p, parse__name(W), NULL, NULL); }
+atom(A) ::= dotted(V). { A = parse__atom(p, (AstName){0}, V, NULL); }
 atom(A) ::= bound(V). { A = parse__atom(p, (AstName){0}, V, NULL); }
 atom(A) ::= string(V). { A = parse__atom(p, (AstName){0}, V, NULL); }
 atom(A) ::= constant(V). { A = parse__atom(p, (AstName){0}, V, NULL); }
@@ -362,6 +363,11 @@ atom(A) ::= record(V). { A = parse__atom(p, (AstName){0}, V, NULL); }
 atom(A) ::= LPAREN(O) exprs(L) RPAREN. {
     A = parse__atom(p, (AstName){0}, parse__list(p, O, L), NULL);
 }
+
+// message acme.Reading
+%type dotted {AstExpr *}
+dotted(A) ::= ID(N) DOT ID(F). { A = parse__field(p, parse__leaf(p, AST_NAME, N), F); }
+dotted(A) ::= dotted(B) DOT ID(F). { A = parse__field(p, B, F); }
 
 %type decode {DecodeRest}
 decode(A) ::= . { A = (DecodeRest){0}; }

@@ -151,7 +151,7 @@ typedef struct Check {
     Scope *scope, **scopes; /* at hand; all, the program's own first */
     uint32_t scope_count, scope_cap;
     uint32_t schema_cap, connection_cap, map_cap, table_cap, pipeline_cap, test_cap, repeat_cap;
-    uint32_t extern_cap, extern_file_cap;
+    uint32_t extern_cap, extern_file_cap, proto_file_cap;
     /* the expression at hand */
     IrBuilder *b;
     Row *row;

@@ -230,7 +230,8 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
     uint32_t count = 0, cap = 0;
     for (const AstOption *o = at->options; o; o = o->next) {
         if (side == KIND_IN && (str_is(o->name.text, "check") || str_is(o->name.text, "unknown")))
-            continue; /* of the format: see source_words */
+            continue;                        /* of the format: see source_words */
+        if (flow__proto_option(o)) continue; /* see flow__format_words */
         const OptionRow *row = NULL;
         for (size_t i = 0; i < COUNT_OF(options) && !row; i++)
             if (str_is(str_from(options[i].kind), kind->name) && (options[i].side & side) &&
@@ -256,8 +257,8 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
 
 IrFormat flow__format(Check *c, const AstName *name, IrFormat preset)
 {
-    static const char *const have[] = {"json", "csv", "text", "raw", "msgpack", "cbor"};
-    static const char *const later[] = {"sparkplug", "protobuf"};
+    static const char *const have[] = {"json", "csv", "text", "raw", "msgpack", "cbor", "protobuf"};
+    static const char *const later[] = {"sparkplug"};
     if (!name->text.len) return preset;
     for (uint32_t i = 0; i < COUNT_OF(have); i++)
         if (str_is(name->text, have[i])) return (IrFormat)(FORMAT_JSON + i);
@@ -370,7 +371,9 @@ static const Record *decoded(Flow *f, const AstConnector *at, const AstDecode *d
         return NULL;
     }
     if (!flow__format_takes(c, s->format, type.record, decode->span)) return NULL;
-    return type.record;
+    if (s->format != FORMAT_PROTOBUF) return type.record;
+    s->proto = flow__proto(c, at, type.record, false, decode->span);
+    return s->proto ? type.record : NULL;
 }
 
 const Record *flow__from(Flow *f, const AstConnector *at, const AstDecode *decode, IrSource *s,
@@ -533,7 +536,12 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
     if (row && str_is(s.kind, "email")) row = flow__mail(c, at, &s);
     if (row) s.schema = check__row_schema(c, row);
     if (!row && str_is(s.kind, "email")) return NO_INDEX; /* a part of the address was wrong */
+    flow__format_words(c, at, s.format);
     if (!flow__sink_format(c, sink, kind, row, s.format)) return NO_INDEX;
+    if (s.format == FORMAT_PROTOBUF && row) {
+        s.proto = flow__proto(c, at, check__row_record(c, row), true, sink->span);
+        if (!s.proto) return NO_INDEX;
+    }
     sink_keys(f, ast_option(at, "key"), &s);
     uint32_t index = f->p.sink_count;
     if (row) {

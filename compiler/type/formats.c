@@ -73,6 +73,10 @@ bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span sp
 
 void flow__format_words(Check *c, const AstConnector *at, IrFormat format)
 {
+    for (const AstOption *o = at->options; o && format != FORMAT_PROTOBUF; o = o->next)
+        if (flow__proto_option(o))
+            diag_error(c->diags, DIAG_S010, o->span, "`%.*s` is an option of `as protobuf`",
+                       STR_ARG(o->name.text));
     if (!is_plain(format)) return;
     for (const AstOption *o = at->options; o; o = o->next)
         if (str_is(o->name.text, "check") || str_is(o->name.text, "unknown"))

@@ -1,6 +1,7 @@
 /* compiler/words/words.c: the tables as C, and which words this version has. */
 #include "compiler/words/words.h"
 
+#include "compiler/bundle.h"
 #include "compiler/compile.h"
 
 enum {
@@ -107,8 +108,10 @@ void word_program(const Word *word, Buf *out)
     if (f == FRAME_TYPE) buf_printf(out, "type Value = { value: %s }\n", example);
     if (f == FRAME_DECL) buf_printf(out, "%s\n", example);
     buf_text(out, "pipeline hot {\n  ");
+    bool message = str_is(str_from(word->name), "protobuf");
     if (f == FRAME_FORMAT)
-        buf_printf(out, "from stdin as %s { line: string(64) }", example);
+        buf_printf(out, "from stdin as %s { line: string(64) }%s", example,
+                   message ? " proto \"reading.proto\" message Reading" : "");
     else
         buf_text(out, f == FRAME_FROM  ? example
                       : f == FRAME_END ? "from http post \"/readings\" as json Reading"
@@ -121,6 +124,9 @@ void word_program(const Word *word, Buf *out)
     buf_text(out, "\n  into stdout\n");
     if (f == FRAME_END) buf_printf(out, "  %s\n", example);
     buf_printf(out, "  %s\n}\n", f == FRAME_ERROR ? example : "on error drop");
+    if (message) /* carried with it: bundle.h */
+        buf_text(out, "#: file reading.proto\nsyntax = \"proto3\";\n"
+                      "message Reading { string line = 1; }\n");
 }
 
 /* Compiles the example; only a word that compiles is offered. */
@@ -142,6 +148,7 @@ static bool compiles(const Word *word)
     source_set_init(&set, arena);
     diag_list_init(&diags, arena, &set);
     bool fine = source_add(&set, STR("word"), buf_view(&text), &source, NULL) == ST_OK &&
+                bundle_open(source, NULL) == ST_OK &&
                 compile_source(arena, source, &diags, NULL, &program) == ST_OK && program != NULL;
     arena_free(arena);
     return fine;

@@ -21,10 +21,9 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 15,
+    RT_ABI = 16,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
-    RT_DEPTH_MAX = 64, /* nesting of records in formats of bytes */
-    RT_JSON_DEPTH_MAX = 1024, /* nesting of JSON: what is passed over, or kept as json, unread */
+    RT_DEPTH_MAX = 64, /* nesting of JSON */
     RT_LEAVES_MAX = 256,
     RT_LAYOUTS = 4, /* learnt layouts of one pipeline */
     RT_FITTED_EVERY = 256,
@@ -105,6 +104,7 @@ typedef enum RtFormat {
     RT_FORMAT_RAW,
     RT_FORMAT_MSGPACK,
     RT_FORMAT_CBOR,
+    RT_FORMAT_PROTOBUF,
     RT_FORMAT__COUNT
 } RtFormat;
 
@@ -132,6 +132,52 @@ typedef struct RtSchema {
     u32 leaf_count;
 } RtSchema;
 
+/* ---- how records of a schema stand in messages of protobuf ---- */
+
+typedef enum RtProtoKind {
+    RT_PROTO_DOUBLE,
+    RT_PROTO_FLOAT,
+    RT_PROTO_INT32,
+    RT_PROTO_INT64,
+    RT_PROTO_UINT32,
+    RT_PROTO_UINT64,
+    RT_PROTO_SINT32,
+    RT_PROTO_SINT64,
+    RT_PROTO_FIXED32,
+    RT_PROTO_FIXED64,
+    RT_PROTO_SFIXED32,
+    RT_PROTO_SFIXED64,
+    RT_PROTO_BOOL,
+    RT_PROTO_ENUM,
+    RT_PROTO_STRING,
+    RT_PROTO_BYTES,
+    RT_PROTO_MESSAGE,
+    RT_PROTO_TIMESTAMP, /* google.protobuf.Timestamp, Duration */
+    RT_PROTO_DURATION
+} RtProtoKind;
+
+enum {
+    RT_PROTO_REPEATED = 1,
+    RT_PROTO_PACKED = 2,   /* written as one piece */
+    RT_PROTO_IMPLICIT = 4, /* what is absent is zero or empty, and the other way round */
+    RT_PROTO_ENDS = 0xffff /* RtProtoField.field of one that only ends others of its oneof */
+};
+
+typedef struct RtProtoField {
+    u32 number;
+    u8 kind, flags; /* RtProtoKind; RT_PROTO_REPEATED ... */
+    u16 field;      /* of the schema, by index */
+    u16 oneof;      /* 0 = of none */
+    u16 value_count;
+    const i32 *values;           /* ENUM: numbers of the names that the field has */
+    const struct RtProto *child; /* MESSAGE */
+} RtProtoField;
+
+typedef struct RtProto {
+    const RtProtoField *fields; /* by number */
+    u32 count;
+} RtProto;
+
 /* ---- what comes in ---- */
 
 /* One record with its meta data. All pointers belong to the host until feed() returns. */
@@ -139,6 +185,7 @@ typedef struct RtRecord {
     const char *ptr; /* RT_PAD_BYTES readable behind */
     u32 len;
     u32 topic_len, key_len;
+    u32 broken; /* no whole record of its format: what there is of it */
     const char *topic, *key;
     i64 received_ns;
     u64 ack; /* the host's own token, handed on to the rows made of the record */
@@ -183,22 +230,29 @@ typedef struct RtOut {
 typedef struct RtSourceInfo {
     const char *kind, *connection, *address; /* connection: name or "" */
     const char *options;                     /* JSON object as text */
-    const char *format;                      /* json csv text raw msgpack cbor */
+    const char *format;                      /* json csv text raw msgpack cbor protobuf */
     u32 node;
     u32 group; /* 0 = the main stream */
     u8 bounded;
     u8 check, reject; /* how much is looked at: RtCheck; 1: unknown fields are an error */
     u8 keeps;         /* unknown fields are kept */
     u8 differs;       /* its check or reject is not the one that learnt layouts go by */
+    const RtProto *proto;
 } RtSourceInfo;
 
-enum { RT_SINK_ADDRESS = 1 /* computed per row */, RT_SINK_ERROR = 2, RT_SINK_LATE = 4 };
+enum {
+    RT_SINK_ADDRESS = 1, /* computed per row */
+    RT_SINK_ERROR = 2,
+    RT_SINK_LATE = 4,
+    RT_SINK_FRAMED = 8 /* protobuf in a file: the length in front of each row */
+};
 
 typedef struct RtSinkInfo {
     const char *kind, *connection, *address, *options, *format;
     const char *keys; /* JSON list of field paths: `key (...)`; "[]" = none */
     u32 node, flags;
     const RtSchema *schema; /* of its rows; NULL for error records */
+    const RtProto *proto;
 } RtSinkInfo;
 
 typedef struct RtNodeInfo {

@@ -252,6 +252,8 @@ static void input_begins(FlowInstance *instance, const RtBatch *batch)
     instance->pipe.source = batch->source;
     instance->pipe.key = ""; /* lines have none */
     instance->format = flow_format(instance->pipe.info->sources[batch->source].format);
+    const RtRecord *last = batch->count ? &batch->records[batch->count - 1] : NULL;
+    instance->broken = last && last->broken ? last->ptr : NULL;
 }
 
 void flow_feed(FlowInstance *instance, const RtBatch *batch)

@@ -100,6 +100,8 @@ MUST Status flow_record_of_json(FlowInstance *instance, uint32_t source, Str tex
                                 Str *ret_record, Diag *diag);
 MUST Status flow_json_of_row(FlowInstance *instance, uint32_t sink, Str row, Arena *arena,
                              Str *ret_json);
+/* The length in front of a message of protobuf that stands in a file. */
+void flow_put_frame(Buf *out, uint64_t bytes);
 /* Bytes as text for people and for JSON: base64. */
 void flow_put_base64(Buf *out, Str bytes);
 MUST Status flow_get_base64(Str text, Arena *arena, Str *ret_bytes);

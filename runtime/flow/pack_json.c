@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "flow/pack.h"
 #include "flow/pipe.h"
+#include "flow/proto.h"
+#include "flow/proto_json.h"
 
 #include <stdlib.h>
 
@@ -98,13 +100,15 @@ Status flow_record_of_json(FlowInstance *instance, uint32_t source, Str text, Ar
 {
     RtPipe *pipe = &instance->pipe;
     const Json *json;
-    Maker m = {rt_pack_format(flow_format(pipe->info->sources[source].format)), pipe};
+    const RtSourceInfo *info = &pipe->info->sources[source];
+    Maker m = {rt_pack_format(flow_format(info->format)), pipe};
     Status st = json_read(arena, text, &json, diag);
     char *bytes = arena_alloc(arena, text.len * ITEM_BYTES_MAX + RT_PAD_BYTES);
-    if (st || !bytes || !m.format) return st ? st : ST_NO_MEMORY;
-    char *end = json->type == JSON_OBJECT
-                    ? put_object(&m, bytes, source_schema(pipe->info, source), json)
-                    : put_json(&m, bytes, NULL, json);
+    if (st || !bytes) return st ? st : ST_NO_MEMORY;
+    const RtSchema *schema = source_schema(pipe->info, source);
+    char *end = !m.format ? flow__proto_of_json(pipe, bytes, info->proto, schema, json)
+                : json->type == JSON_OBJECT ? put_object(&m, bytes, schema, json)
+                                            : put_json(&m, bytes, NULL, json);
     pipe->scratch_len = 0;
     *ret_record = str_slice(bytes, (size_t)(end - bytes));
     return ST_OK;
@@ -117,8 +121,16 @@ Status flow_json_of_row(FlowInstance *instance, uint32_t sink, Str row, Arena *a
     RtValue values[RT_LEAVES_MAX];
     u8 has[RT_LEAVES_MAX];
     RtScan scan = {.value = values, .has = has};
-    int why = rt_scan_bytes(pipe, flow_format(info->format), info->schema, RT_CHECK_STRICT,
-                            RT_UNKNOWN_REJECT, row.ptr, row.ptr + row.len, &scan);
+    uint32_t format = flow_format(info->format);
+    const char *p = row.ptr, *end = p + row.len;
+    u64 n = 0;
+    if (info->flags & RT_SINK_FRAMED) p = proto_varint(p, end, &n);
+    int why = !p ? RT_BAD_RECORD
+              : format == RT_FORMAT_PROTOBUF
+                  ? rt_scan_proto(pipe, info->proto, info->schema, RT_CHECK_STRICT,
+                                  RT_UNKNOWN_REJECT, p, end, &scan)
+                  : rt_scan_bytes(pipe, format, info->schema, RT_CHECK_STRICT, RT_UNKNOWN_REJECT, p,
+                                  end, &scan);
     char *w = why ? NULL : arena_alloc(arena, rt_json_bytes(info->schema, values, has));
     if (w) *ret_json = str_slice(w, (size_t)(rt_put_json(w, info->schema, values, has) - w));
     pipe->scratch_len = 0;

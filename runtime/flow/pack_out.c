@@ -7,6 +7,7 @@
 #include "flow/hot.h"
 #include "flow/list.h"
 #include "flow/pipe.h"
+#include "flow/proto.h"
 
 static int is_there(const RtField *f, const u8 *has)
 {
@@ -58,6 +59,10 @@ void rt_other_row(RtPipe *pipe, u32 sink, u32 number, const RtValue *values, con
 {
     const RtSchema *schema = pipe->info->sinks[sink].schema;
     const PackFormat *format = rt_pack_format(number);
+    if (number == RT_FORMAT_PROTOBUF) {
+        rt_proto_row(pipe, sink, values, has, address);
+        return;
+    }
     if (!format) {
         rt_csv_row(pipe, sink, values, has, address);
         return;

@@ -34,6 +34,7 @@ struct FlowInstance {
     uint32_t retired_count;
     uint64_t state_bytes;  /* of all windows */
     uint32_t format;       /* RtFormat of the batch at hand */
+    const char *broken;    /* its last record, when that is no whole one; else NULL */
     int64_t last_input_ns; /* arrival of the last record */
     int64_t span_start_ns; /* `stop above`: the span at hand and what was counted before it */
     uint64_t span_in, span_errors;

@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1 || size > 4096) return 0;
-    u32 format = RT_FORMAT_MSGPACK + data[0] % (RT_FORMAT__COUNT - RT_FORMAT_MSGPACK);
+    u32 format = RT_FORMAT_MSGPACK + data[0] % (RT_FORMAT_CBOR - RT_FORMAT_MSGPACK + 1);
     FlowInstance *host = mem_zalloc(1, sizeof *host);
     char *bytes = mem_zalloc(1, size + RT_PAD_BYTES);
     if (!host || !bytes) abort();

@@ -1,5 +1,6 @@
 /* tests/lang/test_words.c: every word is explained, and no example is wrong. */
 #include "compiler/ast/ast.h"
+#include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "compiler/words/words.h"
 #include "test.h"
@@ -35,6 +36,7 @@ TEST(an_example_is_only_refused_for_not_being_available)
         source_set_init(&set, arena);
         diag_list_init(&diags, arena, &set);
         CHECK_OK(source_add(&set, str_from(words[i].name), buf_view(&text), &source, NULL));
+        CHECK_OK(bundle_open(source, NULL));
         CHECK_OK(compile_source(arena, source, &diags, NULL, &program));
         bool not_available = false;
         for (const Diagnostic *d = diags.first; d; d = d->next)

@@ -69,5 +69,28 @@ check "--batch" cmp out want
 rm -r plant
 (cd away && ./plant --batch <../in >../out 2>../err)
 check "a Lite file carries what its program uses" cmp out want
+
+# A .proto file and what it imports: seen from the program's file, carried along, part of the cache's key.
+mkdir -p proto/lib away
+printf 'syntax = "proto3"; import "lib/b.proto"; message A { b.B b = 1; }\n' >proto/a.proto
+printf 'syntax = "proto3"; package b; message B { int32 n = 1; }\n' >proto/lib/b.proto
+printf 'pipeline p {\n  from stdin as protobuf { b: { n: i32 } } proto "a.proto" message A\n  into stdout\n  on error drop\n}\n' >proto/p.tutti
+printf '\004\012\002\010\007' >in
+printf '{"b":{"n":7}}\n' >want
+"$tutti" run --batch --cache . proto/p.tutti <in >out 2>err
+check "a .proto file" cmp out want
+"$tutti" build proto/p.tutti --target lite -o away/proto 2>err
+(cd away && mv ../proto gone && ./proto --batch <../in >../out 2>../err && mv gone ../proto)
+check "a Lite file carries .proto files" cmp out want
+sed -i 's/= 1/= 2/' proto/lib/b.proto
+printf '{"b":{"n":0}}\n' >want
+"$tutti" run --batch --cache . proto/p.tutti <in >out 2>err
+check "another .proto file, another program" cmp out want
+printf 'message B { int32 n = 1 }\n' >proto/lib/b.proto
+"$tutti" check proto/p.tutti 2>err
+check "its findings name the file and the line" said err 'proto/lib/b.proto:1:25 |'
+rm proto/lib/b.proto
+"$tutti" check proto/p.tutti 2>err
+check "an import that is not there" said err 'proto/a.proto:1:27 |'
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
