@@ -65,10 +65,12 @@ tutti_tests(http http)
 tutti_tests(mqtt mqtt)
 tutti_tests(connect modules)
 # Helper programs of test suites land in build/tests-tools.
-add_executable(mqtt_broker ${CMAKE_SOURCE_DIR}/tests/mqtt/broker_main.c)
-target_compile_options(mqtt_broker PRIVATE ${STRICT_WARNINGS})
-target_link_libraries(mqtt_broker PRIVATE mqtt)
-set_target_properties(mqtt_broker PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+foreach(side broker client)
+  add_executable(mqtt_${side} ${CMAKE_SOURCE_DIR}/tests/mqtt/${side}_main.c)
+  target_compile_options(mqtt_${side} PRIVATE ${STRICT_WARNINGS})
+  target_link_libraries(mqtt_${side} PRIVATE mqtt)
+  set_target_properties(mqtt_${side} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+endforeach()
 
 # The HTTP server alone, for curl, Node and conformance tools.
 add_executable(http_peer tests/http/peer.c)

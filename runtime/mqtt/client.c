@@ -1,82 +1,17 @@
 /* runtime/mqtt/client.c: one connection to a server, kept alive.
  *
  * States: resolving, TCP, waiting for CONNACK, connected, waiting for the next try. Whatever goes
- * wrong ends in lost(), which closes the socket and starts the backoff timer; the socket handle has
- * its own small allocation so that its close callback can outlive the next attempt or the client.
- * Own QoS 1/2 messages stand in one list in order: the first `sent` of them are in flight. */
-#include "mqtt/client.h"
+ * wrong ends in mqtt_client__lost, which closes the socket and starts the backoff timer; the socket
+ * handle has its own small allocation so that its close callback can outlive the next attempt or
+ * the client. What the connection carries is in client_flow.c. */
+#include "mqtt/client_int.h"
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "mqtt/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { FILTERS_MAX = 256, READ_BYTES = 65536, OUT_BYTES_MAX = 8 << 20 };
-
-typedef struct Out { /* an own message, from publish to acknowledgement */
-    struct Out *next;
-    MqttClientSentFn *fn;
-    void *ctx;
-    uint16_t id;
-    uint8_t qos;
-    bool retain, sent, released; /* released: PUBREC came, PUBREL goes */
-    uint32_t topic_bytes;
-    size_t payload_bytes;
-    char text[];
-} Out;
-
-typedef struct In { /* a received message that is not acked yet, in order of arrival */
-    uint16_t id;
-    uint8_t qos;
-    bool acked;
-} In;
-
-typedef struct Socket {
-    uv_tcp_t tcp;
-    MqttClient *client; /* NULL once given up */
-    char *read_buf;     /* owned */
-} Socket;
-
-typedef struct Flight {
-    uv_write_t write;
-    char bytes[];
-} Flight;
-
-typedef struct Filter {
-    Str text; /* owned */
-    uint8_t qos;
-} Filter;
-
-struct MqttClient {
-    Loop *loop;
-    MqttClientConf conf; /* slices owned through `texts` */
-    char *texts;
-    Socket *socket;
-    bool resolving, connected, connecting, closed, stopped, fall_back;
-    uv_getaddrinfo_t *resolve;
-    LoopTimer *timer; /* deadline of the attempt, keep alive, or next try */
-    uint32_t attempt;
-    uint8_t version;
-    Buf in, out;
-    Filter filters[FILTERS_MAX];
-    uint32_t filter_count;
-    Out *first, *last;
-    uint32_t waiting, in_flight, inflight_max;
-    uint16_t next_id;
-    In *received; /* ring, receive_max entries */
-    uint32_t received_head, received_count;
-    uint64_t epoch, seq_head; /* tokens: epoch << 32 | sequence */
-    uint64_t *seen;           /* bitmap of QoS 2 identifiers that were handed over */
-    char *aliases[16];
-    size_t alias_bytes[16];
-    int64_t heard_ns, wrote_ns;
-    bool flush_posted, ping_out;
-    uint32_t posts; /* flushes on their way: the client is freed when none is left */
-};
 
 static void attempt(MqttClient *k);
 
@@ -89,7 +24,7 @@ static void on_free(void *ctx)
 
 /* The callback may close the client, but whoever called this still looks at it: then it is freed
  * on a later turn. */
-static void state_say(MqttClient *k, MqttClientState state, Str reason, uint32_t retry_ms)
+void mqtt_client__state_say(MqttClient *k, MqttClientState state, Str reason, uint32_t retry_ms)
 {
     if (k->closed || !k->conf.on_state) return;
     k->posts++;
@@ -121,16 +56,7 @@ static void on_retry(void *ctx)
     attempt(k);
 }
 
-static void aliases_drop(MqttClient *k)
-{
-    for (size_t i = 0; i < COUNT_OF(k->aliases); i++) {
-        mem_free(k->aliases[i]);
-        k->aliases[i] = NULL;
-    }
-}
-
-/* Ends this connection and plans the next. */
-static void lost(MqttClient *k, const char *reason)
+void mqtt_client__lost(MqttClient *k, const char *reason)
 {
     if (k->closed) return;
     bool had = k->connected;
@@ -140,7 +66,7 @@ static void lost(MqttClient *k, const char *reason)
     k->connected = k->connecting = k->stopped = k->ping_out = false;
     buf_clear(&k->in);
     buf_clear(&k->out);
-    aliases_drop(k);
+    mqtt_client__aliases_drop(k);
     k->received_count = 0;
     k->epoch++;
     k->in_flight = 0;
@@ -153,7 +79,8 @@ static void lost(MqttClient *k, const char *reason)
     wait = wait / 2 + dice % (wait / 2 + 1);
     if (k->fall_back) wait = 0;
     if (loop_timer_start(k->loop, wait, 0, on_retry, k, &k->timer)) return;
-    if (!k->fall_back) state_say(k, MQTT_CLIENT_WAITING, str_from(reason), (uint32_t)wait);
+    if (!k->fall_back)
+        mqtt_client__state_say(k, MQTT_CLIENT_WAITING, str_from(reason), (uint32_t)wait);
     k->fall_back = false;
 }
 
@@ -167,14 +94,14 @@ static void on_sent(uv_write_t *write, int status)
 static void flush(MqttClient *k)
 {
     if (k->out.failed && k->socket) {
-        lost(k, "out of memory for output");
+        mqtt_client__lost(k, "out of memory for output");
         return;
     }
     if (!k->socket || !k->out.len) return;
     uv_buf_t buf = uv_buf_init(k->out.ptr, (unsigned)k->out.len);
     int sent = uv_try_write((uv_stream_t *)&k->socket->tcp, &buf, 1);
     if (sent < 0 && sent != UV_EAGAIN) {
-        lost(k, uv_strerror(sent));
+        mqtt_client__lost(k, uv_strerror(sent));
         return;
     }
     k->wrote_ns = clock_monotonic_ns();
@@ -182,7 +109,7 @@ static void flush(MqttClient *k)
     if (left) {
         Flight *flight = mem_alloc(sizeof *flight + left);
         if (!flight) {
-            lost(k, "out of memory for output");
+            mqtt_client__lost(k, "out of memory for output");
             return;
         }
         memcpy(flight->bytes, k->out.ptr + k->out.len - left, left);
@@ -190,7 +117,7 @@ static void flush(MqttClient *k)
         buf = uv_buf_init(flight->bytes, (unsigned)left);
         if (uv_write(&flight->write, (uv_stream_t *)&k->socket->tcp, &buf, 1, on_sent)) {
             mem_free(flight);
-            lost(k, "cannot write");
+            mqtt_client__lost(k, "cannot write");
             return;
         }
     }
@@ -199,13 +126,14 @@ static void flush(MqttClient *k)
 
 static void client_free(MqttClient *k)
 {
-    aliases_drop(k);
+    mqtt_client__aliases_drop(k);
     for (uint32_t i = 0; i < k->filter_count; i++)
         mem_free((char *)(uintptr_t)k->filters[i].text.ptr);
     buf_done(&k->in);
     buf_done(&k->out);
     mem_free(k->received);
     mem_free(k->seen);
+    mem_free(k->used);
     mem_free(k->texts);
     mem_free(k);
 }
@@ -221,8 +149,7 @@ static void on_flush(void *ctx)
         client_free(k);
 }
 
-/* Output of one turn leaves together. */
-static void flush_later(MqttClient *k)
+void mqtt_client__flush_later(MqttClient *k)
 {
     if (k->flush_posted) return;
     if (loop_post(k->loop, on_flush, k)) {
@@ -233,74 +160,19 @@ static void flush_later(MqttClient *k)
     k->posts++;
 }
 
-/* Writes what may be in flight: first time or again after a reconnect. */
-static void pump(MqttClient *k)
-{
-    if (!k->connected) return;
-    for (Out *o = k->first; o && k->in_flight < k->inflight_max; o = o->next) {
-        if (o->sent) continue;
-        if (o->released) {
-            mqtt_put_ack(&k->out, MQTT_PUBREL, k->version, o->id, 0, STR_NONE);
-        } else {
-            bool again = o->id != 0;
-            if (!again) {
-                if (!++k->next_id) k->next_id = 1;
-                o->id = k->next_id;
-            }
-            MqttPublishOut pub = {.topic = str_slice(o->text, o->topic_bytes),
-                                  .payload = str_slice(o->text + o->topic_bytes, o->payload_bytes),
-                                  .id = o->id,
-                                  .qos = o->qos,
-                                  .dup = again,
-                                  .retain = o->retain};
-            mqtt_put_publish(&k->out, &pub, k->version);
-        }
-        o->sent = true;
-        k->in_flight++;
-    }
-    if (k->out.len) flush_later(k);
-}
-
-static void out_finish(MqttClient *k, uint16_t id, Status status, const char *reason)
-{
-    for (Out **link = &k->first, *before = NULL; *link; before = *link, link = &(*link)->next) {
-        Out *o = *link;
-        if (o->id != id || !o->sent) continue;
-        *link = o->next;
-        if (k->last == o) k->last = before;
-        k->waiting--;
-        k->in_flight--;
-        if (o->fn) o->fn(o->ctx, status, str_from(reason));
-        mem_free(o);
-        pump(k);
-        return;
-    }
-}
-
-static void put_subscribe(MqttClient *k, const Filter *filter)
-{
-    Buf rows;
-    buf_init(&rows, 70000);
-    MqttFilterRow row = {.filter = filter->text, .qos = filter->qos};
-    mqtt_put_filter(&rows, k->version, &row);
-    if (!++k->next_id) k->next_id = 1;
-    mqtt_put_subscribe(&k->out, k->version, k->next_id, STR_NONE, buf_view(&rows));
-    buf_done(&rows);
-    flush_later(k);
-}
-
 static void on_beat(void *ctx)
 {
     MqttClient *k = ctx;
-    int64_t now = clock_monotonic_ns(), keep = k->conf.keep_alive_s * NS_PER_S;
+    int64_t now = clock_monotonic_ns(), keep = k->keep_alive_s * NS_PER_S;
+    if (!keep) return; /* the server wants none */
     if (k->ping_out && now - k->heard_ns > keep + keep / 2) {
-        lost(k, "the server does not answer pings");
+        mqtt_client__lost(k, "the server does not answer pings");
         return;
     }
     if (now - k->wrote_ns < keep / 2 && now - k->heard_ns < keep) return;
     mqtt_put_bare(&k->out, MQTT_PINGREQ);
     k->ping_out = true;
-    flush_later(k);
+    mqtt_client__flush_later(k);
 }
 
 static const char *connack_text(uint8_t version, uint8_t reason)
@@ -325,10 +197,23 @@ static const char *connack_text(uint8_t version, uint8_t reason)
     }
 }
 
-static void on_connack(MqttClient *k, const MqttPacket *p)
+static void limits_take(MqttClient *k, const MqttPacket *p)
+{
+    bool five = k->version == 5;
+    uint32_t max = five ? mqtt_number(&p->props, MQTT_P_RECEIVE_MAX, 65535) : 65535;
+    uint32_t keep = k->conf.keep_alive_s;
+    k->inflight_max = max < k->conf.inflight_max ? max : k->conf.inflight_max;
+    k->keep_alive_s =
+        (uint16_t)(five ? mqtt_number(&p->props, MQTT_P_SERVER_KEEP_ALIVE, keep) : keep);
+    k->qos_max = (uint8_t)(five ? mqtt_number(&p->props, MQTT_P_MAX_QOS, 2) : 2);
+    k->no_retain = five && !mqtt_number(&p->props, MQTT_P_RETAIN_AVAILABLE, 1);
+    k->packet_max = five ? mqtt_number(&p->props, MQTT_P_MAX_PACKET, 0) : 0;
+}
+
+void mqtt_client__connack(MqttClient *k, const MqttPacket *p)
 {
     if (k->connected) {
-        lost(k, "the server sent CONNACK twice");
+        mqtt_client__lost(k, "the server sent CONNACK twice");
         return;
     }
     if (p->reason) {
@@ -336,133 +221,23 @@ static void on_connack(MqttClient *k, const MqttPacket *p)
         k->fall_back = version && !k->conf.no_fallback;
         const char *text = connack_text(p->reason < 0x80 ? 4 : 5, p->reason);
         if (k->fall_back) k->version = 4;
-        lost(k, text);
+        mqtt_client__lost(k, text);
+        return;
+    }
+    if (p->session_present && !k->conf.keep_session && k->version == 5) {
+        mqtt_client__lost(k, "the server goes on with a session that this client does not have");
         return;
     }
     k->connected = true;
     k->connecting = false;
     k->attempt = 0;
-    k->inflight_max = k->conf.inflight_max;
-    if (k->version == 5) {
-        uint32_t max = mqtt_number(&p->props, MQTT_P_RECEIVE_MAX, 65535);
-        if (max < k->inflight_max) k->inflight_max = max;
-        uint32_t keep = mqtt_number(&p->props, MQTT_P_SERVER_KEEP_ALIVE, k->conf.keep_alive_s);
-        if (keep) k->conf.keep_alive_s = (uint16_t)keep;
-    }
-    if (!p->session_present && k->seen) memset(k->seen, 0, 1024 * sizeof *k->seen);
+    limits_take(k, p);
     loop_timer_stop(k->timer);
     k->timer = NULL;
-    uint64_t beat = k->conf.keep_alive_s * 1000u / 4 + 1;
+    uint64_t beat = k->keep_alive_s * 1000u / 4 + 1;
     if (loop_timer_start(k->loop, beat, beat, on_beat, k, &k->timer)) return;
-    for (uint32_t i = 0; i < k->filter_count; i++) put_subscribe(k, &k->filters[i]);
-    pump(k);
-    state_say(k, MQTT_CLIENT_CONNECTED, STR_NONE, 0);
-}
-
-static bool topic_of(MqttClient *k, MqttPacket *p)
-{
-    uint32_t alias = k->version == 5 ? mqtt_number(&p->props, MQTT_P_TOPIC_ALIAS, 0) : 0;
-    if (!alias) return true;
-    if (alias > COUNT_OF(k->aliases)) return false;
-    if (p->topic.len) {
-        char *copy = mem_realloc(k->aliases[alias - 1], p->topic.len);
-        if (!copy) return false;
-        memcpy(copy, p->topic.ptr, p->topic.len);
-        k->aliases[alias - 1] = copy;
-        k->alias_bytes[alias - 1] = p->topic.len;
-        return true;
-    }
-    if (!k->aliases[alias - 1]) return false;
-    p->topic = str_slice(k->aliases[alias - 1], k->alias_bytes[alias - 1]);
-    return true;
-}
-
-static void on_publish(MqttClient *k, MqttPacket *p)
-{
-    if (!topic_of(k, p)) {
-        lost(k, "the server used an unknown topic alias");
-        return;
-    }
-    MqttClientMsg msg = {.topic = p->topic,
-                         .payload = p->payload,
-                         .props = p->props.raw,
-                         .received_ns = clock_wall_ns(),
-                         .qos = p->qos,
-                         .retain = p->retain,
-                         .dup = p->dup};
-    if (p->qos) {
-        if (k->received_count == k->conf.receive_max) {
-            lost(k, "the server exceeds the receive maximum");
-            return;
-        }
-        bool again = p->qos == 2 && k->seen[p->id / 64] >> (p->id % 64) & 1;
-        uint32_t at = (k->received_head + k->received_count++) % k->conf.receive_max;
-        k->received[at] = (In){.id = p->id, .qos = p->qos, .acked = again};
-        msg.token = k->epoch << 32 | (uint32_t)(k->seq_head + k->received_count - 1);
-        if (again) {
-            mqtt_client_ack(k, 0);
-            return;
-        }
-    }
-    if (k->conf.on_message) k->conf.on_message(k->conf.ctx, &msg);
-    if (k->version < 5 && k->received_count == k->conf.receive_max && k->socket) {
-        k->stopped = true;
-        (void)uv_read_stop((uv_stream_t *)&k->socket->tcp);
-    }
-}
-
-static void on_puback(MqttClient *k, const MqttPacket *p)
-{
-    bool bad = p->reason >= 0x80;
-    out_finish(k, p->id, bad ? ST_FORBIDDEN : ST_OK, bad ? "the server refused the message" : "");
-}
-
-static void on_pubrec(MqttClient *k, const MqttPacket *p)
-{
-    if (p->reason >= 0x80) {
-        out_finish(k, p->id, ST_FORBIDDEN, "the server refused the message");
-        return;
-    }
-    for (Out *o = k->first; o; o = o->next)
-        if (o->id == p->id && o->qos == 2) o->released = true;
-    mqtt_put_ack(&k->out, MQTT_PUBREL, k->version, p->id, 0, STR_NONE);
-    flush_later(k);
-}
-
-static void on_pubrel(MqttClient *k, const MqttPacket *p)
-{
-    k->seen[p->id / 64] &= ~(1ull << (p->id % 64));
-    mqtt_put_ack(&k->out, MQTT_PUBCOMP, k->version, p->id, 0, STR_NONE);
-    flush_later(k);
-}
-
-static void on_packet(MqttClient *k, Str bytes, size_t head)
-{
-    MqttPacket p;
-    MqttReason reason = mqtt_decode(bytes, head, k->version, MQTT_FROM_SERVER, &p);
-    if (reason || (!k->connected && p.type != MQTT_CONNACK)) {
-        lost(k, "the server sent a malformed packet");
-        return;
-    }
-    switch (p.type) {
-    case MQTT_CONNACK: on_connack(k, &p); return;
-    case MQTT_PUBLISH: on_publish(k, &p); return;
-    case MQTT_PUBACK: on_puback(k, &p); return;
-    case MQTT_PUBREC: on_pubrec(k, &p); return;
-    case MQTT_PUBREL: on_pubrel(k, &p); return;
-    case MQTT_PUBCOMP: out_finish(k, p.id, ST_OK, ""); return;
-    case MQTT_PINGRESP: k->ping_out = false; return;
-    case MQTT_DISCONNECT:
-        lost(k, p.reason == MQTT_RC_TAKEN_OVER ? "another client took over this client id"
-                                               : "the server ended the connection");
-        return;
-    case MQTT_SUBACK:
-        for (size_t i = 0; i < p.list.len; i++)
-            if (p.list.ptr[i] & 0x80)
-                state_say(k, MQTT_CLIENT_CONNECTED, STR("the server refused a subscription"), 0);
-        return;
-    default: return;
-    }
+    mqtt_client__begin(k, p->session_present);
+    mqtt_client__state_say(k, MQTT_CLIENT_CONNECTED, STR_NONE, 0);
 }
 
 static void on_bytes(MqttClient *k, const char *bytes, size_t len)
@@ -471,7 +246,7 @@ static void on_bytes(MqttClient *k, const char *bytes, size_t len)
     k->heard_ns = clock_monotonic_ns();
     buf_add(&k->in, bytes, len);
     if (k->in.failed) {
-        lost(k, "out of memory for input");
+        mqtt_client__lost(k, "out of memory for input");
         return;
     }
     /* Out of the client meanwhile: a callback may close it. */
@@ -485,10 +260,10 @@ static void on_bytes(MqttClient *k, const char *bytes, size_t len)
                                      k->conf.packet_bytes_max, &head, &whole);
         if (frame == MQTT_FRAME_MORE) break;
         if (frame != MQTT_FRAME_WHOLE) {
-            lost(k, "the server sent too large a packet");
+            mqtt_client__lost(k, "the server sent too large a packet");
             break;
         }
-        on_packet(k, str_slice(work.ptr + used, whole), head);
+        mqtt_client__packet(k, str_slice(work.ptr + used, whole), head);
         used += whole;
     }
     k->posts--;
@@ -520,7 +295,8 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
         /* Some 3.1.1 servers just hang up on version 5. */
         bool silent = k->connecting && k->version == 5 && !k->conf.no_fallback && k->attempt >= 2;
         if (silent) k->version = 4;
-        lost(k, len == UV_EOF ? "the server closed the connection" : uv_strerror((int)len));
+        mqtt_client__lost(k, len == UV_EOF ? "the server closed the connection"
+                                           : uv_strerror((int)len));
     }
 }
 
@@ -535,10 +311,12 @@ static void hello(MqttClient *k)
         mqtt_put_prop_number(&props, MQTT_P_MAX_PACKET, k->conf.packet_bytes_max);
         mqtt_put_prop_number(&props, MQTT_P_TOPIC_ALIAS_MAX, COUNT_OF(k->aliases));
     }
+    /* Up to 3.1.1 a session needs a name, and a password a user. */
+    bool old = k->version<5, named = k->conf.user.len> 0;
     MqttConnectOut connect = {.version = k->version,
-                              .clean = !k->conf.keep_session,
-                              .has_user = k->conf.user.len > 0,
-                              .has_password = k->conf.password.len > 0,
+                              .clean = !k->conf.keep_session || (old && !k->conf.client_id.len),
+                              .has_user = named,
+                              .has_password = k->conf.password.len > 0 && (named || !old),
                               .keep_alive = k->conf.keep_alive_s,
                               .client_id = k->conf.client_id,
                               .user = k->conf.user,
@@ -556,20 +334,27 @@ static void on_connected(uv_connect_t *request, int status)
     mem_free(request);
     if (!k) return;
     if (status < 0) {
-        lost(k, uv_strerror(status));
+        mqtt_client__lost(k, uv_strerror(status));
         return;
     }
     (void)uv_tcp_nodelay(&socket->tcp, 1);
     k->heard_ns = clock_monotonic_ns();
     if (uv_read_start((uv_stream_t *)&socket->tcp, on_alloc, on_read))
-        lost(k, "cannot read");
+        mqtt_client__lost(k, "cannot read");
     else
         hello(k);
 }
 
+void mqtt_client__read_on(MqttClient *k)
+{
+    k->stopped = false;
+    if (uv_read_start((uv_stream_t *)&k->socket->tcp, on_alloc, on_read))
+        mqtt_client__lost(k, "cannot read");
+}
+
 static void on_timeout(void *ctx)
 {
-    lost(ctx, "no answer in time");
+    mqtt_client__lost(ctx, "no answer in time");
 }
 
 static void connect_to(MqttClient *k, const struct sockaddr *address)
@@ -581,7 +366,7 @@ static void connect_to(MqttClient *k, const struct sockaddr *address)
         mem_free(socket);
         mem_free(request);
         mem_free(bytes);
-        lost(k, "no socket");
+        mqtt_client__lost(k, "no socket");
         return;
     }
     socket->read_buf = bytes;
@@ -591,7 +376,7 @@ static void connect_to(MqttClient *k, const struct sockaddr *address)
     int bad = uv_tcp_connect(request, &socket->tcp, address, on_connected);
     if (!bad) return;
     mem_free(request);
-    lost(k, uv_strerror(bad));
+    mqtt_client__lost(k, uv_strerror(bad));
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
@@ -602,7 +387,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
     if (k->closed) {
         if (!k->posts) client_free(k);
     } else if (status < 0 || !found) {
-        lost(k, "the host name is not known");
+        mqtt_client__lost(k, "the host name is not known");
     } else
         connect_to(k, found->ai_addr);
     uv_freeaddrinfo(found);
@@ -612,13 +397,13 @@ static void attempt(MqttClient *k)
 {
     if (k->closed) return;
     if (k->resolving) { /* the last look-up is still under way */
-        lost(k, "the name server does not answer");
+        mqtt_client__lost(k, "the name server does not answer");
         return;
     }
     k->connecting = true;
     k->epoch++;
     k->received_count = 0;
-    state_say(k, MQTT_CLIENT_CONNECTING, STR_NONE, 0);
+    mqtt_client__state_say(k, MQTT_CLIENT_CONNECTING, STR_NONE, 0);
     if (k->closed) return;
     if (loop_timer_start(k->loop, k->conf.connect_timeout_ms, 0, on_timeout, k, &k->timer)) return;
     char port[8];
@@ -634,7 +419,7 @@ static void attempt(MqttClient *k)
     if (!request ||
         uv_getaddrinfo(loop_uv(k->loop), request, on_resolved, k->conf.host.ptr, port, &hints)) {
         mem_free(request);
-        lost(k, "cannot look up the host name");
+        mqtt_client__lost(k, "cannot look up the host name");
         return;
     }
     k->resolving = true;
@@ -683,8 +468,9 @@ Status mqtt_client_open(Loop *loop, const MqttClientConf *conf, MqttClient **ret
     buf_init(&k->in, (size_t)k->conf.packet_bytes_max + 2 * READ_BYTES);
     buf_init(&k->out, 256u << 20);
     k->received = mem_zalloc(k->conf.receive_max, sizeof *k->received);
-    k->seen = mem_zalloc(1024, sizeof *k->seen);
-    if (!k->received || !k->seen || !texts_copy(k) ||
+    k->seen = mem_zalloc(IDS_WORDS, sizeof *k->seen);
+    k->used = mem_zalloc(IDS_WORDS, sizeof *k->used);
+    if (!k->received || !k->seen || !k->used || !texts_copy(k) ||
         loop_timer_start(loop, 0, 0, on_retry, k, &k->timer)) {
         client_free(k);
         return diag_set(diag, ST_NO_MEMORY, "out of memory");
@@ -712,109 +498,6 @@ void mqtt_client_close(MqttClient *client)
     }
     k->last = NULL;
     if (!k->posts && !k->resolving) client_free(k);
-}
-
-Status mqtt_client_subscribe(MqttClient *client, Str filter, uint8_t qos, Diag *diag)
-{
-    MqttClient *k = client;
-    if (!mqtt_filter_valid(filter) || qos > 2)
-        return diag_set(diag, ST_INVALID, "\"%.*s\" is not a topic filter", STR_ARG(filter));
-    Filter *at = NULL;
-    for (uint32_t i = 0; i < k->filter_count; i++)
-        if (str_eq(k->filters[i].text, filter)) at = &k->filters[i];
-    if (!at) {
-        char *copy = k->filter_count < FILTERS_MAX ? mem_alloc(filter.len) : NULL;
-        if (!copy) return diag_set(diag, ST_LIMIT, "at most %d filters", FILTERS_MAX);
-        memcpy(copy, filter.ptr, filter.len);
-        at = &k->filters[k->filter_count++];
-        at->text = str_slice(copy, filter.len);
-    }
-    at->qos = qos;
-    if (k->connected) put_subscribe(k, at);
-    return ST_OK;
-}
-
-void mqtt_client_unsubscribe(MqttClient *client, Str filter)
-{
-    MqttClient *k = client;
-    for (uint32_t i = 0; i < k->filter_count; i++) {
-        if (!str_eq(k->filters[i].text, filter)) continue;
-        if (k->connected) {
-            Buf rows;
-            buf_init(&rows, 70000);
-            mqtt_put_string(&rows, filter);
-            if (!++k->next_id) k->next_id = 1;
-            mqtt_put_unsubscribe(&k->out, k->version, k->next_id, STR_NONE, buf_view(&rows));
-            buf_done(&rows);
-            flush_later(k);
-        }
-        mem_free((char *)(uintptr_t)k->filters[i].text.ptr);
-        k->filters[i] = k->filters[--k->filter_count];
-        return;
-    }
-}
-
-Status mqtt_client_publish(MqttClient *client, Str topic, Str payload, uint8_t qos, bool retain,
-                           MqttClientSentFn *fn, void *ctx)
-{
-    MqttClient *k = client;
-    if (k->closed || !mqtt_topic_valid(topic) || qos > 2) return ST_INVALID;
-    if (!qos) {
-        if (!k->connected) return ST_UNAVAILABLE;
-        if (uv_stream_get_write_queue_size((uv_stream_t *)&k->socket->tcp) > OUT_BYTES_MAX)
-            return ST_BUSY;
-        MqttPublishOut pub = {.topic = topic, .payload = payload, .retain = retain};
-        mqtt_put_publish(&k->out, &pub, k->version);
-        flush_later(k);
-        if (fn) fn(ctx, ST_OK, STR_NONE);
-        return ST_OK;
-    }
-    if (k->waiting >= k->conf.queue_max) return ST_LIMIT;
-    Out *o = mem_alloc(sizeof *o + topic.len + payload.len);
-    if (!o) return ST_NO_MEMORY;
-    *o = (Out){.fn = fn,
-               .ctx = ctx,
-               .qos = qos,
-               .retain = retain,
-               .topic_bytes = (uint32_t)topic.len,
-               .payload_bytes = payload.len};
-    memcpy(o->text, topic.ptr, topic.len);
-    if (payload.len) memcpy(o->text + topic.len, payload.ptr, payload.len);
-    if (k->last)
-        k->last->next = o;
-    else
-        k->first = o;
-    k->last = o;
-    k->waiting++;
-    pump(k);
-    return ST_OK;
-}
-
-/* Acks go out in the order of arrival (MQTT 5.0, 4.6), so an early one waits for those before. */
-void mqtt_client_ack(MqttClient *client, uint64_t token)
-{
-    MqttClient *k = client;
-    if (k->closed || (token && token >> 32 != (k->epoch & 0xffffffff))) return;
-    if (token) {
-        uint32_t index = (uint32_t)token - (uint32_t)k->seq_head;
-        if (index >= k->received_count) return;
-        k->received[(k->received_head + index) % k->conf.receive_max].acked = true;
-    }
-    while (k->received_count && k->received[k->received_head].acked) {
-        const In *in = &k->received[k->received_head];
-        if (in->qos == 2) k->seen[in->id / 64] |= 1ull << (in->id % 64);
-        mqtt_put_ack(&k->out, in->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, k->version, in->id, 0,
-                     STR_NONE);
-        k->received_head = (k->received_head + 1) % k->conf.receive_max;
-        k->received_count--;
-        k->seq_head++;
-        flush_later(k);
-    }
-    if (k->stopped && k->received_count < k->conf.receive_max && k->socket) {
-        k->stopped = false;
-        if (uv_read_start((uv_stream_t *)&k->socket->tcp, on_alloc, on_read))
-            lost(k, "cannot read");
-    }
 }
 
 bool mqtt_client_connected(const MqttClient *client)

@@ -15,17 +15,25 @@ export class Wire {
     this.over = false;
     this.waiters = new Set();
     this.lastId = 0;
+    this.fromServer = true;
   }
 
-  static async tcp(version, port) {
+  // Over a socket that is there. `fromServer`: who the other side is.
+  static over(version, socket, fromServer) {
     const wire = new Wire(version);
-    const socket = net.connect(port, '127.0.0.1');
+    wire.fromServer = fromServer;
     socket.setNoDelay(true);
     socket.on('data', (data) => wire.feed(data));
     socket.on('error', () => {});
     socket.on('close', () => wire.end());
     wire.write = (bytes) => socket.write(bytes);
     wire.drop = () => socket.destroy();
+    return wire;
+  }
+
+  static async tcp(version, port) {
+    const socket = net.connect(port, '127.0.0.1');
+    const wire = Wire.over(version, socket, true);
     await new Promise((resolve) => socket.on('connect', resolve));
     return wire;
   }
@@ -54,7 +62,7 @@ export class Wire {
     this.rest = Buffer.concat([this.rest, data]);
     for (let len; (len = b.frame(this.rest)); this.rest = this.rest.subarray(len)) {
       try {
-        this.inbox.push(b.parse(this.version, Buffer.from(this.rest.subarray(0, len))));
+        this.inbox.push(b.parse(this.version, Buffer.from(this.rest.subarray(0, len)), this.fromServer));
       } catch (error) {
         this.broken ??= new Error(`${error.message}: ${this.rest.subarray(0, len).toString('hex')}`);
       }
