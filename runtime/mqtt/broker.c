@@ -39,6 +39,7 @@ static void presets(MqttBrokerConf *conf)
     preset32(&conf->retained_max, 100000);
     preset64(&conf->retained_bytes, 64u << 20);
     preset32(&conf->stalled_ms, 60000);
+    preset32(&conf->sys_interval_ms, 10000);
 }
 
 void mqtt_broker_configure(MqttBroker *broker, const MqttBrokerConf *conf)
@@ -118,6 +119,7 @@ Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log, MqttBr
     (void)uv_prepare_start(&b->prepare, on_prepare);
     uv_unref((uv_handle_t *)&b->prepare);
     b->generation = 1;
+    b->opened_ns = clock_monotonic_ns();
     *ret_broker = b;
     return ST_OK;
 }
@@ -251,6 +253,7 @@ static void on_tick(void *ctx)
         return;
     }
     mqtt__sessions_tick(b, now);
+    mqtt__sys_tick(b, now);
     if (b->conn_count || b->session_count) return;
     loop_timer_stop(b->tick);
     b->tick = NULL;

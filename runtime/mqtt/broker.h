@@ -80,6 +80,7 @@ typedef struct MqttBrokerConf {
     uint64_t retained_bytes;          /* 64 MiB */
     uint32_t keep_alive_max_s; /* 0 = as the client asks; else announced as Server Keep Alive */
     uint32_t stalled_ms;       /* 60 s without progress of a full socket closes it */
+    uint32_t sys_interval_ms;  /* 10 s between two rounds of $SYS topics, while there are clients */
 } MqttBrokerConf;
 
 /* Copies conf. The broker has no listener yet. */

@@ -221,6 +221,7 @@ struct MqttBroker {
     void *observe_ctx;
     uv_prepare_t prepare;
     LoopTimer *tick;
+    int64_t opened_ns, sys_next_ns;
     pthread_mutex_t ack_lock;
     Buf acks, acks_now;
     bool ack_posted;
@@ -294,7 +295,12 @@ void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason);
 MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
 bool mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending); /* false: nobody matched */
 void mqtt__replay(MqttBroker *b, Sub *sub);
+void mqtt__give_retained(Sub *sub, Msg *msg); /* to one new subscription, as retained */
 void mqtt__later_run(MqttBroker *b);
+
+/* broker_sys.c: topics about the broker itself */
+void mqtt__sys_tick(MqttBroker *b, int64_t now_ns);
+void mqtt__sys_replay(MqttBroker *b, Sub *sub);
 
 /* broker_attach.c */
 void mqtt__attach_give(MqttAttach *a, Msg *msg, uint8_t qos, bool retain, Pending *pending);

@@ -229,11 +229,8 @@ void mqtt__later_run(MqttBroker *b)
     }
 }
 
-static void on_retained(void *ctx, TrieNode *node)
+void mqtt__give_retained(Sub *sub, Msg *msg)
 {
-    Sub *sub = ctx;
-    Msg *msg = node->value;
-    if (mqtt__msg_expired(msg, clock_monotonic_ns())) return;
     uint8_t qos = lower(sub->qos, msg->qos);
     if (sub->attach) {
         mqtt__attach_give(sub->attach, msg, qos, true, NULL);
@@ -244,10 +241,17 @@ static void on_retained(void *ctx, TrieNode *node)
     mqtt__send(sub->session, msg, qos, true, &sub->id, sub->id ? 1 : 0, true);
 }
 
+static void on_retained(void *ctx, TrieNode *node)
+{
+    Msg *msg = node->value;
+    if (!mqtt__msg_expired(msg, clock_monotonic_ns())) mqtt__give_retained(ctx, msg);
+}
+
 void mqtt__replay(MqttBroker *b, Sub *sub)
 {
     b->depth++;
     mqtt__trie_select(&b->retained, sub->filter, on_retained, sub);
+    mqtt__sys_replay(b, sub);
     b->depth--;
 }
 

@@ -15,7 +15,7 @@ enum {
 
 typedef struct DoorConf {
     Str anonymous;
-    int64_t keep_alive_max_ms, session_expiry_ms, stalled_ms;
+    int64_t keep_alive_max_ms, session_expiry_ms, stalled_ms, sys_interval_ms;
     int64_t packet_bytes, receive_max, topic_alias_max, filters_per_session;
     int64_t session_queue, session_queue_bytes, queue_bytes;
     int64_t sessions, connections, retained, retained_bytes;

@@ -1,0 +1,101 @@
+/* runtime/mqtt/broker_sys.c: what the broker says about itself, under $SYS.
+ *
+ * Topics are Mosquitto's where the meaning is the same, so that tools made for it work here. Each
+ * is published at an interval; a new subscription gets all values at once, made for it and marked
+ * as retained. They are not kept as retained messages: nothing of them belongs on a disk. */
+#include "mqtt/broker_int.h"
+
+#include <stdio.h>
+
+enum { SYS_TEXT_BYTES = 128 };
+
+typedef struct SysValues {
+    MqttBrokerStats stats;
+    uint64_t uptime_s, connected, disconnected, message_bytes, dropped;
+} SysValues;
+
+#define STAT(topic, field)                                                                         \
+    {                                                                                              \
+        "$SYS/broker/" topic, offsetof(SysValues, stats.field), ""                                 \
+    }
+#define VALUE(topic, field)                                                                        \
+    {                                                                                              \
+        "$SYS/broker/" topic, offsetof(SysValues, field), ""                                       \
+    }
+static const struct {
+    const char *topic;
+    size_t offset;
+    const char *unit;
+} rows[] = {
+    {"$SYS/broker/uptime", offsetof(SysValues, uptime_s), " seconds"},
+    VALUE("clients/connected", connected),
+    VALUE("clients/disconnected", disconnected),
+    STAT("clients/total", sessions_now),
+    STAT("subscriptions/count", subscriptions_now),
+    STAT("retained messages/count", retained_now),
+    VALUE("store/messages/bytes", message_bytes),
+    STAT("publish/messages/received", received),
+    STAT("publish/messages/sent", sent),
+    VALUE("publish/messages/dropped", dropped),
+    STAT("publish/bytes/received", received_bytes),
+    STAT("publish/bytes/sent", sent_bytes),
+    /* Ours alone. */
+    STAT("connections/refused/auth", refused_auth),
+    STAT("connections/refused/limit", refused_limit),
+    STAT("connections/protocol errors", protocol_errors),
+    STAT("queued/count", queued_now),
+    STAT("queued/bytes", queued_bytes_now),
+};
+#undef STAT
+#undef VALUE
+
+static void values_take(const MqttBroker *b, SysValues *ret_values)
+{
+    SysValues *v = ret_values;
+    *v = (SysValues){.message_bytes = b->msg_bytes,
+                     .uptime_s = (uint64_t)((clock_monotonic_ns() - b->opened_ns) / NS_PER_S)};
+    mqtt_broker_stats(b, &v->stats);
+    for (const Session *s = b->sessions; s; s = s->next) v->connected += s->conn != NULL;
+    v->disconnected = v->stats.sessions_now - v->connected;
+    v->dropped = v->stats.dropped_qos0 + v->stats.dropped_full + v->stats.dropped_expired +
+                 v->stats.dropped_denied;
+}
+
+static MqttPub row_pub(const SysValues *values, size_t i, char text[SYS_TEXT_BYTES])
+{
+    uint64_t value;
+    memcpy(&value, (const char *)values + rows[i].offset, sizeof value);
+    int len = snprintf(text, SYS_TEXT_BYTES, "%llu%s", (unsigned long long)value, rows[i].unit);
+    return (MqttPub){.topic = str_from(rows[i].topic), .payload = str_slice(text, (size_t)len)};
+}
+
+void mqtt__sys_tick(MqttBroker *b, int64_t now_ns)
+{
+    if (now_ns < b->sys_next_ns) return;
+    bool first = !b->sys_next_ns;
+    b->sys_next_ns = now_ns + b->conf.sys_interval_ms * NS_PER_MS;
+    if (first) return;
+    SysValues values;
+    char text[SYS_TEXT_BYTES];
+    values_take(b, &values);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        MqttPub pub = row_pub(&values, i, text);
+        (void)mqtt__accept(b, &pub, 0, NULL);
+    }
+}
+
+void mqtt__sys_replay(MqttBroker *b, Sub *sub)
+{
+    if (!sub->session || !str_starts(sub->filter, STR("$SYS/"))) return;
+    SysValues values;
+    char text[SYS_TEXT_BYTES];
+    values_take(b, &values);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        MqttPub pub = row_pub(&values, i, text);
+        if (!mqtt_topic_match(sub->filter, pub.topic)) continue;
+        Msg *msg = mqtt__msg_new(b, &pub, 0);
+        if (!msg) return;
+        mqtt__give_retained(sub, msg);
+        mqtt__msg_unref(b, msg);
+    }
+}
