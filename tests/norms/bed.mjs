@@ -25,6 +25,7 @@ export class Bed {
     this.serial = ++serial;
     this.prefix = `norm/${process.pid}/${serial}`;
     this.wires = [];
+    this.ends = []; // what else has to go
     this.ids = 0;
   }
 
@@ -87,6 +88,7 @@ export class Bed {
 
   done() {
     for (const wire of this.wires) wire.drop();
+    for (const end of this.ends) end();
   }
 }
 
@@ -95,7 +97,7 @@ async function once(row, version, transport, ports) {
   let timer;
   try {
     await Promise.race([row.fn(bed), new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new Error('not done in time')), 3 * WAIT_MS);
+      timer = setTimeout(() => reject(new Error('not done in time')), row.ms ?? 3 * WAIT_MS);
     })]);
     return null;
   } catch (error) {

@@ -1,13 +1,11 @@
 // tests/norms/run.mjs: all tests against one `tutti serve`, on both transports, and the tables.
 //   node tests/norms/run.mjs [WORDS]   only tests whose line holds these words
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Tutti } from '../e2e/lib.mjs';
 import { entering, norms, runAll } from './bed.mjs';
+import { table, tableCounts, tableFaults } from './tables.mjs';
 
-const here = path.dirname(new URL(import.meta.url).pathname);
 const FILES = ['data', 'connect', 'will', 'session', 'publish', 'retain', 'acks', 'subscribe', 'order', 'topics', 'end',
-  'websocket'];
+  'websocket', 'client', 'client_flow', 'auth'];
 for (const name of FILES) {
   entering(`${name}.mjs`);
   await import(`./${name}.mjs`);
@@ -23,15 +21,31 @@ for (const row of norms)
     if (row.ids[version].length) for (const transport of row.transports) jobs.push({ row, version, transport });
 const chosen = jobs.filter((job) => title(job).includes(only));
 
-const tutti = await Tutti.new();
+const tutti = await Tutti.new(['serve'], { env: { TUTTI_MQTT_SYS_INTERVAL: '250ms' } });
 const results = await runAll(chosen, tutti);
 await tutti.kill('SIGTERM');
+let passed = 0;
 let failed = 0;
+const count = (ok) => (ok ? passed++ : failed++);
 for (const job of results) {
   if (process.env.TIMES) console.log(`${String(job.ms).padStart(6)} ms ${title(job)}`);
-  if (!job.error) continue;
-  failed++;
-  console.log(`FAIL  ${title(job)}\n      ${job.row.file}: ${job.error.stack?.split('\n').slice(0, 14).join('\n      ')}`);
+  count(!job.error);
+  if (job.error)
+    console.log(`FAIL  ${title(job)}\n      ${job.row.file}: ${job.error.stack?.split('\n').slice(0, 14).join('\n      ')}`);
 }
-console.log(`${results.length - failed} passed, ${failed} failed`);
+for (const [version, name] of Object.entries(NAMES)) {
+  const text = table(name);
+  const { all, reasons } = tableCounts(text);
+  const faults = tableFaults(text, version, norms);
+  count(!faults.length);
+  for (const fault of faults) console.log(`FAIL  statements_${name}.md: ${fault}`);
+  const per = ['tcp', 'ws'].map((transport) =>
+    `${jobs.filter((j) => j.version === Number(version) && j.transport === transport).length} tests on ${transport}`);
+  console.log(`${name}: ${all} statements, ${all - reasons} with tests, ${reasons} with a reason; ${per.join(', ')}`);
+}
+// The check itself: a missing test, a missing row and an empty reason are found.
+const sample = [{ ids: { 5: ['MQTT-1.1.1-1', 'MQTT-1.1.1-2'] }, file: 'a.mjs' }];
+const wrong = '| MQTT-1.1.1-1 | both | b |\n| MQTT-1.1.1-3 | server | |\n| MQTT-1.1.1-4 | client | reason: no |\n';
+count(tableFaults(wrong, 5, sample).length === 4);
+console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed ? 1 : 0;

@@ -113,3 +113,15 @@ norm('', 'MQTT-4.8.2-6', 'a message that a member refuses is not given to anothe
   await mine.silent();
   await other.silent();
 });
+norm('MQTT-4.7.2-1', 'MQTT-4.7.2-1', 'names that start with $ match no filter that starts with a wildcard', async (t) => {
+  const c = await t.connect();
+  for (const filter of ['#', '+/#', '+/broker/uptime']) await c.subscribe(filter, 0);
+  const sys = await t.connect();
+  await sys.subscribe('$SYS/#', 0);
+  const m = await sys.message();
+  assert.ok(m.topic.startsWith('$SYS/'), m.topic);
+  // Two rounds of these topics pass while the first client listens.
+  for (let seen = 0; seen < 2;) seen += (await sys.message()).topic === '$SYS/broker/uptime';
+  for (const p of await c.fence()) assert.ok(!p.topic.startsWith('$'), p.topic);
+});
+
