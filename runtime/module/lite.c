@@ -175,12 +175,15 @@ static void print_ready(const Lite *lite)
     (void)fflush(stdout);
 }
 
-static void listen_all(Lite *lite)
+static void on_door_open(void *ctx, Status status, Str body)
 {
+    Lite *lite = ctx;
     Diag diag = {0};
     const LiteOptions *options = lite->options;
-    if (mqtt_broker_listen_tcp(lite->broker, options->mqtt, &lite->mqtt_port, &diag)) {
-        fail(lite, 2, diag.text);
+    if (lite->stopping) return;
+    if (status && status != ST_UNAVAILABLE) { /* unavailable: no module mqtt */
+        (void)fprintf(stderr, "tutti: %.*s\n", STR_ARG(body));
+        stop(lite, 2);
         return;
     }
     GatewayConf conf = {.loop = lite->loop,
@@ -197,6 +200,16 @@ static void listen_all(Lite *lite)
     }
     lite->up = true;
     print_ready(lite);
+}
+
+static void listen_all(Lite *lite)
+{
+    Diag diag = {0};
+    if (mqtt_broker_listen_tcp(lite->broker, lite->options->mqtt, &lite->mqtt_port, &diag))
+        fail(lite, 2, diag.text);
+    else if (bus_request(lite->bus, STR("mqtt.listen"), STR("{}"), NULL, DEPLOY_MS, on_door_open,
+                         lite))
+        fail(lite, 2, "the broker's listeners cannot be opened");
 }
 
 static void deploy_next(Lite *lite);

@@ -148,11 +148,13 @@ static void on_listener_closed(uv_handle_t *handle)
 {
     Listener *listener = handle->data;
     listener->broker->handles--;
+    tls_server_free(listener->tls);
     mem_free(listener);
 }
 
-Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint16_t *ret_port,
-                              Diag *diag)
+/* Does not take `tls` when it fails. */
+static Status listen_on(MqttBroker *broker, const char *address, TlsServer *tls, uint16_t *ret_port,
+                        Diag *diag)
 {
     struct sockaddr_storage at = {0};
     Status st = address_read(address, &at, diag);
@@ -177,9 +179,35 @@ Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint16_t 
     if (ret_port && !uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&bound, &len))
         *ret_port = ntohs(bound.ss_family == AF_INET ? ((struct sockaddr_in *)&bound)->sin_port
                                                      : ((struct sockaddr_in6 *)&bound)->sin6_port);
+    listener->tls = tls;
     listener->next = broker->listeners;
     broker->listeners = listener;
     return ST_OK;
+}
+
+Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint16_t *ret_port,
+                              Diag *diag)
+{
+    return listen_on(broker, address, NULL, ret_port, diag);
+}
+
+Status mqtt_broker_listen_tls(MqttBroker *broker, const char *address, TlsServer *tls,
+                              uint16_t *ret_port, Diag *diag)
+{
+    Status st = listen_on(broker, address, tls, ret_port, diag);
+    if (st) tls_server_free(tls);
+    return st;
+}
+
+void mqtt_broker_renew_tls(MqttBroker *broker, TlsServer *tls)
+{
+    for (Listener *listener = broker->listeners; listener; listener = listener->next) {
+        if (!listener->tls) continue;
+        tls_server_free(listener->tls);
+        listener->tls = tls;
+        return; /* one listener at most has TLS */
+    }
+    tls_server_free(tls);
 }
 
 static void free_all(void *ctx)

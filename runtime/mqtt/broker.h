@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "loop/loop.h"
+#include "tls/tls.h"
 
 typedef struct MqttBroker MqttBroker;
 typedef struct MqttAttach MqttAttach;
@@ -43,6 +44,7 @@ typedef struct MqttPub {
 typedef struct MqttAuthAsk {
     uint64_t id;                            /* for mqtt_broker_auth_answer */
     Str client_id, user, password, address; /* address: peer as text, without the port */
+    Str cert_name; /* common name of the client's certificate, which was checked; or empty */
     bool has_user, has_password, loopback, websocket;
 } MqttAuthAsk;
 
@@ -93,6 +95,11 @@ void mqtt_broker_unhook(MqttBroker *broker);
 /* Listens on "127.0.0.1:1883" or "[::1]:1883"; port 0 takes a free one. ret_port may be NULL. */
 MUST Status mqtt_broker_listen_tcp(MqttBroker *broker, const char *address, uint16_t *ret_port,
                                    Diag *diag);
+/* The same with TLS (port 8883 by custom). The broker frees `tls`, also when this fails. */
+MUST Status mqtt_broker_listen_tls(MqttBroker *broker, const char *address, TlsServer *tls,
+                                   uint16_t *ret_port, Diag *diag);
+/* New connections use another certificate; those there are stay. The broker frees `tls`. */
+void mqtt_broker_renew_tls(MqttBroker *broker, TlsServer *tls);
 /* Before code that attached goes away: no new clients, and nothing more is read from those there
  * are, so no publish can be answered that nobody took. What was read is still delivered and
  * answered. */

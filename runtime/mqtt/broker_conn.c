@@ -57,6 +57,7 @@ static void conn_free(Conn *c)
     buf_done(&c->in);
     buf_done(&c->out);
     buf_done(&c->flying);
+    tls_conn_free(c->tls);
     if (c->held) b->held_count--;
     b->conn_count--;
     b->stats.connections_now--;
@@ -252,25 +253,26 @@ static void on_written(uv_write_t *write, int status)
     mqtt__conn_dirty(c);
 }
 
-static void write_tcp(Conn *c)
+/* Writes what it can of `from` now; the rest flies. */
+static void write_tcp(Conn *c, Buf *from)
 {
-    uv_buf_t buf = uv_buf_init(c->out.ptr, (unsigned)c->out.len);
+    uv_buf_t buf = uv_buf_init(from->ptr, (unsigned)from->len);
     int sent = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
     if (sent < 0 && sent != UV_EAGAIN) {
-        buf_clear(&c->out);
+        buf_clear(from);
         mqtt__conn_close(c);
         return;
     }
     if (sent > 0) c->progress_ns = clock_monotonic_ns();
     size_t done = sent > 0 ? (size_t)sent : 0;
-    if (done == c->out.len) {
-        buf_clear(&c->out);
+    if (done == from->len) {
+        buf_clear(from);
         return;
     }
     Buf free_one = c->flying;
-    c->flying = c->out;
-    c->out = free_one;
-    buf_clear(&c->out);
+    c->flying = *from;
+    *from = free_one;
+    buf_clear(from);
     buf_consume(&c->flying, done);
     buf = uv_buf_init(c->flying.ptr, (unsigned)c->flying.len);
     c->write.data = c;
@@ -288,13 +290,20 @@ static void write_out(Conn *c)
         mqtt__conn_close(c);
         buf_clear(&c->out);
     }
-    if (!c->out.len) return;
+    Buf *from = &c->out;
+    if (c->tls) {
+        if (c->writing) return;
+        if (c->out.len && tls_conn_output(c->tls, c->out.ptr, c->out.len)) mqtt__conn_close(c);
+        buf_clear(&c->out);
+        from = tls_conn_wire(c->tls);
+    }
+    if (!from->len) return;
     if (c->ops) {
         c->carried = c->ops->write(c->ops_ctx, c->out.ptr, c->out.len);
         buf_clear(&c->out);
         c->progress_ns = clock_monotonic_ns();
     } else if (c->tcp_used && !c->closing_tcp) {
-        if (!c->writing) write_tcp(c);
+        if (!c->writing) write_tcp(c, from);
     } else
         buf_clear(&c->out);
     if (!c->out.len && c->out.cap > OUT_STOP_BYTES) buf_done(&c->out);
@@ -334,6 +343,10 @@ void mqtt__conn_flush(Conn *c)
     if (c->state != CONN_CLOSING) return;
     if (c->session) mqtt__session_detach(c);
     write_out(c);
+    if (c->tls && !c->writing) {
+        if (!c->shut) tls_conn_end(c->tls);
+        write_out(c);
+    }
     if (c->writing || c->out.len) return;
     if (c->tcp_used) {
         if (!c->linger || !linger(c)) mqtt__conn_force(c);
@@ -343,10 +356,30 @@ void mqtt__conn_flush(Conn *c)
     conn_free(c);
 }
 
+static void on_plain(void *ctx, const char *bytes, size_t len)
+{
+    mqtt__conn_input(ctx, bytes, len);
+}
+
+static void input_tls(Conn *c, const char *bytes, size_t len)
+{
+    Status st = tls_conn_input(c->tls, bytes, len, on_plain, c);
+    if (tls_conn_wire(c->tls)->len) mqtt__conn_dirty(c);
+    if (!st) return;
+    if (st != ST_UNAVAILABLE && c->state != CONN_CLOSING) {
+        c->broker->stats.protocol_errors++;
+        log_warn(c->broker->log, "mqtt", "TLS with a client failed", "address=%s error=%s",
+                 c->address, tls_conn_error(c->tls));
+    }
+    mqtt__conn_close(c);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
     Conn *c = stream->data;
-    if (len > 0) {
+    if (len > 0 && c->tls) {
+        input_tls(c, buf->base, (size_t)len);
+    } else if (len > 0) {
         mqtt__conn_input(c, buf->base, (size_t)len);
     } else if (len < 0) {
         (void)uv_read_stop(stream);
@@ -408,6 +441,13 @@ void mqtt__on_listen(uv_stream_t *server, int status)
         b->stats.refused_limit += full;
         mqtt__conn_force(c);
         return;
+    }
+    if (listener->tls) {
+        c->tls = tls_conn_new(listener->tls, OUT_BYTES_MAX);
+        if (!c->tls) {
+            mqtt__conn_force(c);
+            return;
+        }
     }
     (void)uv_tcp_nodelay(&c->tcp, 1);
     peer_name(c);

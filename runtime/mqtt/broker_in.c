@@ -234,6 +234,7 @@ static void on_connect(Conn *c, Str packet, size_t head)
                        .user = p.user,
                        .password = p.password,
                        .address = str_from(c->address),
+                       .cert_name = c->tls ? tls_conn_name(c->tls) : STR_NONE,
                        .has_user = p.has_user,
                        .has_password = p.has_password,
                        .loopback = c->loopback,

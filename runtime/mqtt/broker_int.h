@@ -155,6 +155,7 @@ struct MqttStream {
     uv_tcp_t tcp;
     uv_write_t write;
     uv_shutdown_t shutdown;
+    TlsConn *tls; /* owned; NULL = plain. Then `out` becomes its wire bytes when it is written */
     const MqttStreamOps *ops;
     void *ops_ctx;
     size_t carried; /* bytes waiting in the carrier of a stream */
@@ -188,6 +189,7 @@ struct MqttAttach {
 typedef struct Listener {
     uv_tcp_t tcp;
     MqttBroker *broker;
+    TlsServer *tls; /* owned; NULL = plain */
     struct Listener *next;
 } Listener;
 

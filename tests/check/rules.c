@@ -148,9 +148,9 @@ static const struct Room {
     const char *prefix;
     int rank;
 } rooms[] = {
-    {"base/", 0},    {"loop/", 1},  {"bus/", 2},  {"store/", 2},   {"http/", 2},
-    {"mqtt/", 2},    {"flow/", 3},  {"ask/", 4},  {"module/", 4},  {"modules/", 5},
-    {"connect/", 3}, {"fleet/", 5}, {"peer/", 2}, {"deliver/", 4}, {"series/", 3},
+    {"base/", 0}, {"loop/", 1},    {"bus/", 2},    {"store/", 2},   {"http/", 2},    {"mqtt/", 2},
+    {"flow/", 3}, {"ask/", 4},     {"module/", 4}, {"modules/", 5}, {"connect/", 3}, {"fleet/", 5},
+    {"peer/", 2}, {"deliver/", 4}, {"series/", 3}, {"tls/", 1},
 };
 
 static const struct Room *room_of(const char *path)

@@ -22,7 +22,7 @@ typedef struct Proof {
 
 /* One connection that waits for auth. */
 typedef struct Knock {
-    Door *door;
+    Asking asking;
     uint64_t id;
     char key[DOOR_KEY_BYTES], user[65];
 } Knock;
@@ -78,7 +78,11 @@ static void remember(Door *door, const char *key)
 static void on_verified(void *ctx, Status status, Str body)
 {
     Knock *knock = ctx;
-    Door *door = knock->door;
+    Door *door = door__asking_end(&knock->asking);
+    if (!door) {
+        mem_free(knock);
+        return;
+    }
     Arena *arena = arena_new(0, 0);
     const Json *json = NULL;
     Str name = STR_NONE;
@@ -103,10 +107,9 @@ static bool is_token(Str password)
 
 static MqttAuth ask_auth(Door *door, const MqttAuthAsk *ask, const char *key)
 {
-    Knock *knock = mem_zalloc(1, sizeof *knock);
+    Knock *knock = door__asking_new(door, sizeof *knock);
     if (!knock) return MQTT_AUTH_DENY;
     bool token = is_token(ask->password);
-    knock->door = door;
     knock->id = ask->id;
     (void)snprintf(knock->user, sizeof knock->user, "%.*s", STR_ARG(ask->user));
     if (!token) (void)snprintf(knock->key, sizeof knock->key, "%s", key);
@@ -130,6 +133,7 @@ static MqttAuth ask_auth(Door *door, const MqttAuthAsk *ask, const char *key)
     sodium_memzero(body.ptr, body.cap);
     buf_done(&body);
     if (!st) return MQTT_AUTH_LATER;
+    (void)door__asking_end(&knock->asking);
     mem_free(knock);
     return MQTT_AUTH_DENY;
 }
@@ -145,6 +149,12 @@ MqttAuth door__knock(void *ctx, const MqttAuthAsk *ask, Str *ret_user)
     Door *door = ctx;
     char key[DOOR_KEY_BYTES];
     if (!door->people_read || !door->access) return MQTT_AUTH_DENY;
+    /* The certificate was checked in the handshake: its owner needs no password. */
+    if (ask->cert_name.len && map_get(&door->people, ask->cert_name) &&
+        (!ask->user.len || str_eq(ask->user, ask->cert_name))) {
+        *ret_user = ask->cert_name;
+        return MQTT_AUTH_ALLOW;
+    }
     bool token = ask->has_password && is_token(ask->password);
     bool named = ask->has_user && ask->user.len;
     if (!token && (!named || !map_get(&door->people, ask->user))) {

@@ -2,6 +2,7 @@
 #include "modules/mqtt/mqtt_int.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 #include <sodium.h>
 
@@ -73,6 +74,43 @@ static void op_client_end(void *ctx, Req *req)
         req_fail(req, ST_NOT_FOUND, "there is no client %.*s", STR_ARG(id));
     else
         req_answer(req, STR("{}"));
+}
+
+/* Asked once pipelines run: whoever publishes finds them there. */
+static void op_listen(void *ctx, Req *req)
+{
+    Door *door = ctx;
+    Diag diag = {0};
+    Status st = door->env->broker ? door__listen_tls(door, &diag) : ST_OK;
+    if (st)
+        req_fail(req, st, "%s", diag.text);
+    else
+        req_answer(req, STR("{}"));
+}
+
+/* ---- requests that wait ---- */
+
+void *door__asking_new(Door *door, size_t bytes)
+{
+    Asking *asking = mem_zalloc(1, bytes);
+    if (!asking) return NULL;
+    asking->door = door;
+    asking->next = door->asking;
+    if (asking->next) asking->next->prev = asking;
+    door->asking = asking;
+    return asking;
+}
+
+Door *door__asking_end(Asking *asking)
+{
+    Door *door = asking->door;
+    if (!door) return NULL;
+    if (asking->prev)
+        asking->prev->next = asking->next;
+    else
+        door->asking = asking->next;
+    if (asking->next) asking->next->prev = asking->prev;
+    return door;
 }
 
 /* ---- life ---- */
@@ -148,6 +186,8 @@ static Status door_start(void *ctx, Diag *diag)
 static void door_close(void *ctx)
 {
     Door *door = ctx;
+    loop_timer_stop(door->tls_timer);
+    for (Asking *asking = door->asking; asking; asking = asking->next) asking->door = NULL;
     if (door->env->broker) mqtt_broker_unhook(door->env->broker);
     door__forget_proofs(door);
     map_done(&door->proven);
@@ -170,11 +210,13 @@ static const Field end_in[] = {
     {"forget", FIELD_BOOL, 0, 0, 0, "also its session: subscriptions and waiting messages"},
     {0}};
 
-static const ModOp ops[] = {{"mqtt.clients", op_clients, clients_in, clients_out, 5000,
-                             ROLE_ENGINEER, OP_READ, "sessions of the broker, connected or not"},
-                            {"mqtt.client_end", op_client_end, end_in, NULL, 5000, ROLE_ADMIN, 0,
-                             "ends a client's connection"},
-                            {0}};
+static const ModOp ops[] = {
+    {"mqtt.clients", op_clients, clients_in, clients_out, 5000, ROLE_ENGINEER, OP_READ,
+     "sessions of the broker, connected or not"},
+    {"mqtt.client_end", op_client_end, end_in, NULL, 5000, ROLE_ADMIN, 0,
+     "ends a client's connection"},
+    {"mqtt.listen", op_listen, NULL, NULL, 5000, ROLE_SYSTEM, 0, "opens the TLS listener"},
+    {0}};
 
 static const ModSub subs[] = {
     {"authz.changed", on_rules_changed, 16, BUS_LATEST_WINS, "new rules hold at once"},
@@ -193,6 +235,14 @@ static const ModRoute routes[] = {{"GET", "/api/v1/mqtt/clients", "mqtt.clients"
 static const ModConf conf[] = {
     ROW("anonymous", CONF_STR, "loopback", 0, 16, anonymous,
         "clients without a user: loopback lets in those of this machine, any all, off none"),
+    ROW("tls", CONF_STR, "", 0, 64, tls, "address:port to listen with TLS, as 0.0.0.0:8883"),
+    ROW("tls_cert", CONF_STR, "", 0, 4096, tls_cert,
+        "PEM file: the certificate, then those that signed it; looked at every minute"),
+    ROW("tls_key", CONF_STR, "", 0, 4096, tls_key, "PEM file: its key"),
+    ROW("tls_client_ca", CONF_STR, "", 0, 4096, tls_client_ca,
+        "PEM file: who signs clients' certificates; a certificate's common name is a user's name"),
+    ROW("tls_client_required", CONF_BOOL, "false", 0, 0, tls_client_required,
+        "no TLS without a valid client certificate"),
     ROW("keep_alive_max", CONF_MS, "0", 0, 65535000, keep_alive_max_ms,
         "longest keep alive, announced to MQTT 5 clients; 0: as they ask"),
     ROW("session_expiry", CONF_MS, "7d", 1000, 31536000000, session_expiry_ms,

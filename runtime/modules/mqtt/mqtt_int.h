@@ -15,6 +15,8 @@ enum {
 
 typedef struct DoorConf {
     Str anonymous;
+    Str tls, tls_cert, tls_key, tls_client_ca;
+    int64_t tls_client_required;
     int64_t keep_alive_max_ms, session_expiry_ms, stalled_ms, sys_interval_ms;
     int64_t packet_bytes, receive_max, topic_alias_max, filters_per_session;
     int64_t session_queue, session_queue_bytes, queue_bytes;
@@ -27,6 +29,12 @@ typedef struct Person {
     uint32_t all; /* bits of AccessAct that hold for every path without $ */
 } Person;
 
+/* A request on its way. An answer may come after the module was closed: then `door` is NULL. */
+typedef struct Asking {
+    struct Door *door;
+    struct Asking *next, *prev;
+} Asking;
+
 typedef struct Door {
     const ModEnv *env;
     const DoorConf *conf;
@@ -36,7 +44,17 @@ typedef struct Door {
     bool people_read;
     Map proven; /* keyed hash of name and password -> Proof, owned */
     unsigned char secret[DOOR_SECRET_BYTES];
+    Asking *asking; /* all that wait */
+    LoopTimer *tls_timer;
+    int64_t tls_changed_ns; /* of the certificate's and the key's file, the later one */
 } Door;
+
+/* mqtt.c: requests that wait */
+void *door__asking_new(Door *door, size_t bytes); /* bytes: of a struct that begins with Asking */
+Door *door__asking_end(Asking *asking);           /* takes it off the list; the caller frees it */
+
+/* secure.c: the TLS listener */
+MUST Status door__listen_tls(Door *door, Diag *diag);
 
 /* door.c: connecting */
 MqttAuthFn door__knock;

@@ -41,9 +41,8 @@ static void work_out_all(Door *door)
 
 /* ---- the rules ---- */
 
-static void on_rules(void *ctx, Status status, Str body)
+static void take_rules(Door *door, Status status, Str body)
 {
-    Door *door = ctx;
     Arena *arena = arena_new(0, 0);
     const Json *json = NULL;
     Access *access = NULL;
@@ -64,11 +63,24 @@ static void on_rules(void *ctx, Status status, Str body)
     work_out_all(door);
 }
 
+static void on_rules(void *ctx, Status status, Str body)
+{
+    Door *door = door__asking_end(ctx);
+    if (door) take_rules(door, status, body);
+    mem_free(ctx);
+}
+
 void door__ask_rules(Door *door)
 {
-    Status st =
-        bus_request(door->env->bus, STR("authz.rules"), STR("{}"), NULL, ASK_MS, on_rules, door);
-    if (st) on_rules(door, st, str_from(status_text(st)));
+    Asking *asking = door__asking_new(door, sizeof *asking);
+    Status st = ST_NO_MEMORY;
+    if (asking)
+        st = bus_request(door->env->bus, STR("authz.rules"), STR("{}"), NULL, ASK_MS, on_rules,
+                         asking);
+    if (!st) return;
+    if (asking) (void)door__asking_end(asking);
+    mem_free(asking);
+    take_rules(door, st, str_from(status_text(st)));
 }
 
 /* ---- the users ---- */
@@ -132,9 +144,8 @@ static bool is_gone(void *ctx, const MqttClientInfo *info)
     return info->user.len && !map_get(&door->people, info->user);
 }
 
-static void on_people(void *ctx, Status status, Str body)
+static void take_people(Door *door, Status status, Str body)
 {
-    Door *door = ctx;
     Arena *arena = arena_new(0, 0);
     const Json *json = NULL;
     Map people;
@@ -158,11 +169,24 @@ static void on_people(void *ctx, Status status, Str body)
                  ended);
 }
 
+static void on_people(void *ctx, Status status, Str body)
+{
+    Door *door = door__asking_end(ctx);
+    if (door) take_people(door, status, body);
+    mem_free(ctx);
+}
+
 void door__ask_people(Door *door)
 {
-    Status st =
-        bus_request(door->env->bus, STR("auth.users"), STR("{}"), NULL, ASK_MS, on_people, door);
-    if (st) on_people(door, st, STR_NONE);
+    Asking *asking = door__asking_new(door, sizeof *asking);
+    Status st = ST_NO_MEMORY;
+    if (asking)
+        st = bus_request(door->env->bus, STR("auth.users"), STR("{}"), NULL, ASK_MS, on_people,
+                         asking);
+    if (!st) return;
+    if (asking) (void)door__asking_end(asking);
+    mem_free(asking);
+    take_people(door, st, STR_NONE);
 }
 
 void door__rights_done(Door *door)
