@@ -23,7 +23,8 @@ typedef double f64;
 enum {
     RT_ABI = 16,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
-    RT_DEPTH_MAX = 64, /* nesting of JSON */
+    RT_DEPTH_MAX = 64, /* nesting of records in formats of bytes */
+    RT_JSON_DEPTH_MAX = 1024, /* nesting of JSON: what is passed over, or kept as json, unread */
     RT_LEAVES_MAX = 256,
     RT_LAYOUTS = 4, /* learnt layouts of one pipeline */
     RT_FITTED_EVERY = 256,

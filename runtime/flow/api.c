@@ -22,7 +22,7 @@ static const char *api_pass_text(const char *p, const char *end)
 
 static const char *api_skip(const char *p, const char *end, u32 depth)
 {
-    return rt_skip_levels(p, end, RT_DEPTH_MAX - depth);
+    return rt_skip_levels(p, end, RT_JSON_DEPTH_MAX - depth);
 }
 
 static const char *api_value(RtPipe *pipe, const RtField *field, const char *p, const char *end,
@@ -30,7 +30,7 @@ static const char *api_value(RtPipe *pipe, const RtField *field, const char *p, 
 {
     u32 reason;
     if (*p == 'n') return NULL; /* null is a missing value, or an error */
-    p = rt_value(pipe, field, p, end, RT_DEPTH_MAX - depth, ret, &reason);
+    p = rt_value(pipe, field, p, end, RT_JSON_DEPTH_MAX - depth, ret, &reason);
     return p && !reason ? p : NULL;
 }
 

@@ -65,7 +65,7 @@ static inline const char *skip(const char *p, const char *end, u32 depth)
         q = rt_plain(p + 1);
     else if ((unsigned)(*p - '0') <= 9 || *p == '-')
         q = rt_pass_number(p);
-    if (__builtin_expect(!q, 0)) return rt_skip_levels(p, end, RT_DEPTH_MAX - depth);
+    if (__builtin_expect(!q, 0)) return rt_skip_levels(p, end, RT_JSON_DEPTH_MAX - depth);
     if (*p == '"') return q + 1;
     return (*q | 32) == 'e' ? rt_number_end(p, end) : q;
 }
@@ -125,7 +125,7 @@ static __attribute__((noinline)) const char *slow_value(Scan *s, const RtField *
         if (!(field->flags & RT_OPTIONAL)) fail(s, field, RT_MISSING_FIELD);
         return p + 4;
     }
-    p = rt_value(s->pipe, field, p, s->end, RT_DEPTH_MAX - depth, &v, &reason);
+    p = rt_value(s->pipe, field, p, s->end, RT_JSON_DEPTH_MAX - depth, &v, &reason);
     if (p && reason) fail(s, field, reason);
     if (!p || reason) return p;
     s->out->value[field->leaf] = v;
@@ -261,7 +261,7 @@ static inline __attribute__((always_inline)) const char *members(Scan *s, RtKeys
 static const char *object(Scan *s, const RtSchema *schema, const char *p, u32 depth)
 {
     RtKeys *keys = rt_keys(rt_host(s->pipe), schema);
-    if (depth > RT_DEPTH_MAX || !keys) return NULL;
+    if (depth > RT_JSON_DEPTH_MAX || !keys) return NULL;
     if (keys->doubt) keys->doubt--;
     return keys->words > 1 ? members(s, keys, p, depth, RT_SEEN_WORDS)
                            : members(s, keys, p, depth, 1);
@@ -329,7 +329,7 @@ static const char *list(Scan *s, const RtField *field, const char *p, u32 depth)
     Scan sub = {s->pipe, s->end, &inner, s->check, s->unknown, UINT32_MAX, 0, 0};
     u32 reason = RT_FINE;
     const char *path = field->path;
-    if (depth > RT_DEPTH_MAX || !keys) return NULL;
+    if (depth > RT_JSON_DEPTH_MAX || !keys) return NULL;
     p = rt_skip_space(p, s->end);
     int empty = p < s->end && *p == ']';
     while (!empty) {

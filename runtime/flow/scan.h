@@ -13,7 +13,8 @@ const char *rt_skip_space(const char *p, const char *end);
 const char *rt_number_end(const char *p, const char *end); /* grammar only */
 /* p behind the opening quote; at the closing one. Checks escapes, surrogates and UTF-8. */
 const char *rt_string_end(const char *p, const char *end, u32 *ret_escapes);
-/* A whole value with at most `levels` (up to 64) objects and arrays inside each other. */
+/* A whole value with at most `levels` (up to RT_JSON_DEPTH_MAX) objects and arrays inside each
+ * other. */
 const char *rt_skip_levels(const char *p, const char *end, u32 levels);
 const char *rt_skip_value(const char *p, const char *end); /* of a field of the record */
 const char *rt_text(RtPipe *pipe, const char *p, const char *end, RtValue *ret);

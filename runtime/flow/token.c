@@ -206,22 +206,25 @@ static const char *member(const char *p, const char *end)
 
 const char *rt_skip_value(const char *p, const char *end)
 {
-    return rt_skip_levels(p, end, RT_DEPTH_MAX - 1); /* the record itself is the first level */
+    return rt_skip_levels(p, end, RT_JSON_DEPTH_MAX - 1); /* the record itself is the first level */
 }
 
 const char *rt_skip_levels(const char *p, const char *end, u32 levels)
 {
-    u64 objects = 0; /* one bit per open level: 1 = object */
+    /* One bit per open level: 1 = object. Of the 64 levels at hand in a word, of those around them
+     * in `outer`, by 64. */
+    u64 objects = 0, outer[RT_JSON_DEPTH_MAX / 64];
     u32 depth = 0;
     for (;;) {
         if (p >= end) return NULL;
         if (*p == '{' || *p == '[') {
             int object = *p == '{';
-            if (depth == levels) return NULL;
+            if (depth == levels || depth == RT_JSON_DEPTH_MAX) return NULL;
             p = rt_skip_space(p + 1, end);
             if (p < end && *p == (object ? '}' : ']')) {
                 p++;
             } else {
+                if (RT_RARE(depth % 64 == 0 && depth)) outer[depth / 64 - 1] = objects;
                 objects = objects << 1 | (u64)object;
                 depth++;
                 if (object && !(p = member(p, end))) return NULL;
@@ -242,7 +245,7 @@ const char *rt_skip_levels(const char *p, const char *end, u32 levels)
             if (*p != ((objects & 1) ? '}' : ']')) return NULL;
             p++;
             objects >>= 1;
-            depth--;
+            if (RT_RARE(--depth % 64 == 0 && depth)) objects = outer[depth / 64 - 1];
         }
     }
 }

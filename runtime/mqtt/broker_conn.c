@@ -153,11 +153,13 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(c->broker->read_buf, READ_BYTES);
 }
 
+/* Whoever lets it go on may have no other reason to look at what was kept. */
 static void pause_set(Conn *c)
 {
     bool want = blocked(c) && c->state != CONN_CLOSING;
     if (c->paused == want || c->state == CONN_CLOSING) return;
     c->paused = want;
+    if (!want && c->in.len) mqtt__conn_resume(c); /* what was kept comes before what is read */
     if (c->ops) {
         if (c->ops->pause) c->ops->pause(c->ops_ctx, want);
     } else if (c->tcp_used) {

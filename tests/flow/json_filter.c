@@ -40,7 +40,7 @@ int main(void)
     buf_add(&text, padding, sizeof padding);
     if (buf_status(&text)) return 1;
     const char *end = text.ptr + len, *start = rt_skip_space(text.ptr, end);
-    const char *stop = start < end ? rt_skip_levels(start, end, RT_DEPTH_MAX) : NULL;
+    const char *stop = start < end ? rt_skip_levels(start, end, RT_JSON_DEPTH_MAX) : NULL;
     int refused = !stop || rt_skip_space(stop, end) != end;
     if (start < end && *start == '{' && as_record(start, end) != refused) return 3;
     return refused;

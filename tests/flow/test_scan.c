@@ -9,7 +9,7 @@
 
 static int json(const char *text, size_t n)
 {
-    char padded[1024 + RT_PAD_BYTES] = {0};
+    char padded[8 * RT_JSON_DEPTH_MAX + RT_PAD_BYTES] = {0};
     memcpy(padded, text, n);
     const char *end = padded + n, *p = rt_skip_value(rt_skip_space(padded, end), end);
     return p && rt_skip_space(p, end) == end;
@@ -106,14 +106,32 @@ TEST(texts_of_rfc_8259)
     CHECK(!json("\"a\0b\"", 5));
 }
 
-TEST(sixty_four_levels_with_the_record)
+/* Brackets of an alternating nest: each closing one must be that of its level. */
+static size_t nest(char *text, int depth, int wrong)
 {
-    char text[200];
-    for (int depth = 62; depth <= 65; depth++) { /* a value inside a record: 63 more */
+    size_t len = 0;
+    for (int i = 0; i < depth; i++) {
+        Str open = i % 3 ? STR("[") : STR("{\"a\":");
+        memcpy(text + len, open.ptr, open.len);
+        len += open.len;
+    }
+    text[len++] = '1';
+    for (int i = depth; i-- > 0;) text[len++] = (i % 3 != 0) == (i != wrong) ? ']' : '}';
+    text[len] = 0;
+    return len;
+}
+
+TEST(levels_with_the_record)
+{
+    static char text[8 * RT_JSON_DEPTH_MAX];
+    for (int depth = 1020; depth <= 1025; depth++) { /* a value inside a record: 1023 more */
         memset(text, '[', (size_t)depth);
         memset(text + depth, ']', (size_t)depth);
-        CHECK_INT(json(text, (size_t)depth * 2), depth <= 63);
+        CHECK_INT(json(text, (size_t)depth * 2), depth <= 1023);
+        CHECK_INT(json(text, nest(text, depth, -1)), depth <= 1023);
     }
+    for (int wrong = 0; wrong < 300; wrong++) CHECK(!json(text, nest(text, 300, wrong)));
+    for (int depth = 0; depth < 300; depth++) CHECK(json(text, nest(text, depth, -1)));
 }
 
 TEST(numbers_as_multiples)

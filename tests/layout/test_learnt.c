@@ -217,15 +217,15 @@ TEST(levels_of_nesting)
     static Pairs pairs;
     pairs_open(&pairs);
     for (size_t i = 0; i < COUNT_OF(places); i++) {
-        for (int levels = 58; levels < 66; levels++) {
-            char text[1000], inside[200] = {0};
+        for (int levels = RT_JSON_DEPTH_MAX - 6; levels < RT_JSON_DEPTH_MAX + 2; levels++) {
+            char text[3000], inside[2200] = {0};
             memset(inside, '[', (size_t)levels);
             memset(inside + levels, ']', (size_t)levels);
             int n = snprintf(text, sizeof text, "%s%s%s", places[i].front, inside, places[i].back);
             uint64_t before = flow_counters(pairs.list[0].any)->errors;
             CHECK(pairs_try(&pairs, text, (size_t)n));
             bool refused = flow_counters(pairs.list[0].any)->errors > before;
-            CHECK(refused == (places[i].around + levels > RT_DEPTH_MAX));
+            CHECK(refused == (places[i].around + levels > RT_JSON_DEPTH_MAX));
         }
     }
     pairs_close(&pairs);

@@ -137,6 +137,29 @@ TEST(a_full_window_holds_the_publisher_back)
     bed_end(&bed);
 }
 
+/* An old client knows no receive maximum and sends all at once; what was read and kept meanwhile
+ * goes on when answers leave one by one. */
+TEST(what_was_kept_goes_on_after_slow_answers)
+{
+    Bed bed;
+    Peer a;
+    Sink sink;
+    MqttBrokerConf conf = {.receive_max = 8};
+    bed_begin(&bed, &conf);
+    sink_open(&bed, &sink, "t", 1, 0);
+    peer_open(&bed, &a, "a", 4);
+    bed_until(&bed, a.connects);
+    for (int i = 0; i < 100; i++) peer_publish(&a, "t", "v", 1, false);
+    for (int i = 0; i < 100 && !bed.late; i++) {
+        bed_until(&bed, sink.count > i);
+        mqtt_broker_ack(bed.broker, sink.tokens[i]);
+        bed_until(&bed, a.sent == i + 1);
+    }
+    CHECK_INT(a.sent, 100);
+    mqtt_client_close(a.client);
+    bed_end(&bed);
+}
+
 TEST(a_full_window_drops_the_oldest_of_quality_0)
 {
     Bed bed;

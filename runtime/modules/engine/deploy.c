@@ -301,6 +301,7 @@ static void drop_pipe(Engine *engine, EngPipe *pipe, const char *reason)
         }
     }
     engine->leaving++;
+    engine__journal_forget(pipe);
     engine__watch_ended(engine, str_from(pipe->name), reason);
     engine__event(engine, "engine.removed", pipe);
     engine__pipe_stop(pipe, free_when_idle);

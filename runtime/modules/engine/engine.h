@@ -162,6 +162,8 @@ typedef struct EngRun {
     EngOut *out;                              /* what the batch at hand makes */
     bool rolled;                              /* pieces of it have gone on already */
     bool answers;                             /* it has requests to answer */
+    bool muted;                               /* fed again: its rows are with their sinks already */
+    uint64_t seq;                             /* of the batch at hand in the journal; 0 = none */
     uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
     uint32_t ends_wanted, ends_seen;
     uint64_t *wire_before; /* counts one second ago */
@@ -171,6 +173,10 @@ typedef struct EngRun {
 
 MUST Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Diag *diag);
 void engine__run_free(EngRun *run); /* accepts NULL */
+void engine__run_feed(EngRun *run, const EngBatch *batch);
+/* FlowHost.full: a sink's rows go on in the middle of a batch (shard.c). */
+void engine__rows_full(void *run, FlowInstance *instance, uint32_t sink);
+void engine__add_counters(RtCounters *sum, const RtCounters *n);
 
 /* ---- rows on their way to sinks (out.c) ---- */
 
@@ -202,6 +208,7 @@ struct EngOut {
     EngToken *tokens;
     uint32_t token_count;
     bool chained;    /* an earlier piece of its batch may not be committed yet */
+    uint64_t seq;    /* in the journal, of the last piece of a batch that made rows */
     const char *why; /* local rows come to main only to be refused, with this reason */
 };
 
@@ -236,10 +243,53 @@ MUST int engine__local_write(EngPipe *pipe, EngOut *out, const char **ret_what);
 void engine__local_give_up(EngPipe *pipe, EngOut *out);
 void engine__local_close(EngPipe *pipe); /* all handles */
 
-/* ---- open windows of a stopped pipeline (state_file.c), on the shard ---- */
+/* ---- what a pipeline remembers (journal.c, state_file.c), on the shard ---- */
 
-void engine__state_save(EngPipe *pipe, const EngRun *run);
-void engine__state_load(EngPipe *pipe, EngRun *run); /* into a fresh instance; the file goes */
+#define JOURNAL_ANY UINT64_MAX
+
+typedef struct EngJournal { /* DATA/engine/NAME.journal */
+    uv_mutex_t lock;        /* marks come from main */
+    int fd;                 /* -1: this pipeline has none */
+    uint64_t generation;    /* of the checkpoint it follows */
+    uint64_t seq;           /* of the last batch in it */
+    int64_t idle_ns;        /* time has gone on to since, without rows; 0: it has not */
+    size_t bytes, limit;    /* above limit: a checkpoint is due */
+    atomic_bool gone;       /* its files are another's: nothing is written any more */
+    bool wanted;            /* a checkpoint as soon as no rows are on their way */
+    bool broken;            /* what was written may not be on the disk: a checkpoint first */
+    Buf buf;                /* the entry at hand */
+} EngJournal;
+
+void engine__journal_init(EngJournal *journal);
+void engine__journal_done(EngJournal *journal);
+/* True when a batch of this pipeline is written down before it is worked on. */
+bool engine__journal_wants(const EngRun *run);
+/* Into a fresh instance: the checkpoint and what was fed since. pipe->run is `run` already. */
+void engine__journal_open(EngPipe *pipe, EngRun *run);
+void engine__journal_swap(EngPipe *pipe, const EngRun *old, EngRun *fresh);
+void engine__journal_stop(EngPipe *pipe, const EngRun *run);
+/* The pipeline is removed, and a new one may have its name soon: no file stays. On main. */
+void engine__journal_forget(EngPipe *pipe);
+/* Before a batch is fed: on the disk where somebody waits for an acknowledgement. Sets run->seq.
+ * Returns errno; EAGAIN: once no rows are on their way. */
+MUST int engine__journal_add(EngRun *run, const EngBatch *batch);
+/* Time has gone on. Sets run->seq. */
+void engine__journal_idle(EngRun *run, int64_t wall_ns, bool made_rows);
+/* The rows of this batch are with their sinks; 0: it made none. Any thread. */
+void engine__journal_mark(EngPipe *pipe, uint64_t seq);
+/* Between batches: a checkpoint where one is due. False: feed nothing until rows have committed. */
+bool engine__journal_tidy(EngPipe *pipe);
+/* A batch out of the journal (shard.c): rows that are `done` are thrown away. */
+void engine__run_again(EngRun *run, const EngBatch *batch, int64_t idle_ns, uint64_t seq,
+                       bool done);
+
+/* Returns errno. Nothing to remember is no error. */
+MUST int engine__state_save(EngPipe *pipe, const EngRun *run, uint64_t generation,
+                            size_t *ret_bytes);
+/* Into a fresh instance; `once`: then the file goes. JOURNAL_ANY: it was damaged. */
+void engine__state_load(EngPipe *pipe, EngRun *run, bool once, uint64_t *ret_generation);
+void engine__state_remove(const EngPipe *pipe);
+MUST int engine__state_sync_folder(const EngPipe *pipe);
 
 /* ---- numbers both sides look at, under EngPipe.live_lock ---- */
 
@@ -248,6 +298,7 @@ typedef enum EngProblem {                      /* things that can be wrong at on
                           ENGINE_PROBLEM_SINK, /* another sink does not take rows */
                           ENGINE_PROBLEM_SOURCE,
                           ENGINE_PROBLEM_TABLE, /* reference data cannot be read again */
+                          ENGINE_PROBLEM_STATE, /* open windows cannot be written down */
                           ENGINE_PROBLEM_ROWS,  /* rows were lost, for want of memory; stays */
                           ENGINE_PROBLEM__COUNT
 } EngProblem;
@@ -351,6 +402,7 @@ struct EngPipe {
         *held_last; /* their files cannot be written now; nothing is fed meanwhile */
     LoopTimer *held_timer;
     uint32_t held_tries;
+    EngBatch *stuck;               /* taken from the queue, and the journal cannot be written */
     bool then_stopped, then_ended; /* to be told once they are written */
     EngFile files[ENGINE_FILES_MAX];
     uint32_t next_file;
@@ -365,6 +417,7 @@ struct EngPipe {
     atomic_bool halting;         /* main wants it stopped: a sink that cannot write gives up */
     uv_mutex_t live_lock;
     EngLive live;
+    EngJournal journal;
 };
 
 MUST Status engine__pipe_new(Engine *engine, Str name, Str file, EngPipe **ret_pipe);

@@ -140,6 +140,7 @@ static void complete(EngPipe *pipe)
         if (!pipe->out_first) {
             pipe->out_last = NULL;
         }
+        engine__journal_mark(pipe, out->seq);
         for (uint32_t i = 0; i < out->token_count; i++) {
             engine__source_ack(pipe, &out->tokens[i]);
         }

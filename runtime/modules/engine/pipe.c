@@ -36,12 +36,16 @@ Status engine__pipe_new(Engine *engine, Str name, Str file, EngPipe **ret_pipe)
     pipe->file = text_copy(file);
     pipe->shard = engine->shards[engine->next_shard++ % engine->shard_count];
     pipe->since_ms = clock_wall_ns() / NS_PER_MS;
-    bool lock = !uv_mutex_init(&pipe->live_lock);
-    if (!pipe->name || !pipe->file || !lock || engine__queue_init(&pipe->queue)) {
+    bool lock = !uv_mutex_init(&pipe->live_lock), second = !uv_mutex_init(&pipe->journal.lock);
+    engine__journal_init(&pipe->journal);
+    if (!pipe->name || !pipe->file || !lock || !second || engine__queue_init(&pipe->queue)) {
         mem_free(pipe->name);
         mem_free(pipe->file);
         if (lock) {
             uv_mutex_destroy(&pipe->live_lock);
+        }
+        if (second) {
+            uv_mutex_destroy(&pipe->journal.lock);
         }
         mem_free(pipe);
         return ST_NO_MEMORY;
@@ -108,7 +112,12 @@ void engine__pipe_free(EngPipe *pipe)
     }
     mem_free(pipe->live.wires);
     mem_free(pipe->live.sample);
+    if (pipe->stuck) {
+        engine__queue_give(&pipe->queue, pipe->stuck);
+    }
     engine__queue_done(&pipe->queue);
+    engine__journal_done(&pipe->journal);
+    uv_mutex_destroy(&pipe->journal.lock);
     uv_mutex_destroy(&pipe->live_lock);
     mem_free(pipe->name);
     mem_free(pipe->file);

@@ -74,176 +74,16 @@ static void take_rows(EngRun *run)
 }
 
 /* A sink's buffer is full in the middle of a batch; number sink_count is the dead-letter table. */
-static void on_full(void *ctx, FlowInstance *instance, uint32_t sink)
+void engine__rows_full(void *ctx, FlowInstance *instance, uint32_t sink)
 {
     EngRun *run = ctx;
+    if (run->muted) {
+        flow_out_clear(instance, sink);
+        return;
+    }
     take_sink(run, sink,
               sink < run->info->sink_count ? flow_out(instance, sink) : flow_dead(instance));
     flow_out_clear(instance, sink);
-}
-
-static bool gives_up(void *ctx)
-{
-    EngPipe *pipe = ctx;
-    return atomic_load(&pipe->halting);
-}
-
-MUST static Status new_asker(EngRun *run)
-{
-    AUTO_BUF Buf path;
-    buf_init(&path, 4096);
-    buf_printf(&path, "%s/history.db", run->pipe->engine->env->data_dir);
-    buf_char(&path, 0);
-    return path.failed ? path.failed : asker_new(path.ptr, gives_up, run->pipe, &run->asker);
-}
-
-Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Diag *diag)
-{
-    int index = flow_program_find(version->program, str_from(pipe->name));
-    if (index < 0) {
-        return diag_set(diag, ST_NOT_FOUND, "no pipeline %s in %.*s", pipe->name,
-                        STR_ARG(version->file));
-    }
-    EngRun *run = mem_zalloc(1, sizeof(*run));
-    if (!run) {
-        return diag_set(diag, ST_NO_MEMORY, "no memory for pipeline %s", pipe->name);
-    }
-    run->pipe = pipe;
-    run->version = engine__version_ref(version);
-    run->info = &flow_program_table(version->program)->pipelines[index];
-    Status st = new_asker(run);
-    FlowHost host = {.full = on_full,
-                     .ctx = run,
-                     .ask = asker_ask,
-                     .ask_ctx = run->asker,
-                     .ask_begin = asker_begin,
-                     .ask_end = asker_end,
-                     .ask_first = asker_first};
-    if (!st) {
-        st =
-            flow_instance_new(version->program, (uint32_t)index, NULL, &host, &run->instance, diag);
-    }
-    run->wire_before = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
-    run->wire_base = mem_zalloc(run->info->wire_count + 1, sizeof(uint64_t));
-    run->records = mem_zalloc(ENGINE_BATCH_ITEMS, sizeof(RtRecord));
-    if (!st && (!run->wire_before || !run->wire_base || !run->records)) {
-        st = diag_set(diag, ST_NO_MEMORY, "no memory for pipeline %s", pipe->name);
-    }
-    if (!st && run->info->source_count > ENGINE_SOURCES_MAX) {
-        st = diag_set(diag, ST_LIMIT, "pipeline %s has more than %d sources", pipe->name,
-                      ENGINE_SOURCES_MAX);
-    }
-    for (uint32_t i = 0; i < run->info->source_count; i++) {
-        run->answers |= str_is(str_from(run->info->sources[i].kind), "http");
-    }
-    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
-        run->slot_source[i] = UINT32_MAX;
-    }
-    if (st) {
-        engine__run_free(run);
-        return st;
-    }
-    *ret_run = run;
-    return ST_OK;
-}
-
-void engine__run_free(EngRun *run)
-{
-    if (!run) {
-        return;
-    }
-    flow_instance_free(run->instance);
-    asker_free(run->asker);
-    engine__out_free(run->out);
-    engine__version_unref(run->version);
-    mem_free(run->wire_before);
-    mem_free(run->wire_base);
-    mem_free(run->records);
-    mem_free(run);
-}
-
-static void feed_items(EngRun *run, const EngBatch *batch)
-{
-    uint32_t i = 0;
-    while (i < batch->count) {
-        uint8_t slot = batch->items[i].token.slot;
-        uint32_t count = 0;
-        if (batch->items[i].token.failed) {
-            const EngItem *item = &batch->items[i++];
-            uint32_t from = run->slot_source[slot];
-            flow_source_failed(run->instance, from == UINT32_MAX ? 0 : from,
-                               (Str){batch->bytes.ptr + item->at, item->len}, item->received_ns);
-            continue;
-        }
-        for (; i < batch->count && batch->items[i].token.slot == slot &&
-               !batch->items[i].token.failed;
-             i++) {
-            const EngItem *item = &batch->items[i];
-            const char *at = batch->bytes.ptr + item->at;
-            run->records[count++] =
-                (RtRecord){.ptr = at,
-                           .len = item->len,
-                           .topic = at + item->len,
-                           .topic_len = item->topic_len,
-                           .key = at + item->len + item->topic_len,
-                           .key_len = item->key_len,
-                           .received_ns = item->received_ns,
-                           .ack = item->token.kind == TOKEN_HTTP ? item->token.value : 0};
-        }
-        uint32_t source = run->slot_source[slot];
-        if (source == UINT32_MAX) {
-            source = 0; /* its source left the program while it waited */
-        }
-        RtBatch feed = {.source = source,
-                        .count = count,
-                        .records = run->records,
-                        .received_ns = run->records[0].received_ns};
-        flow_feed(run->instance, &feed);
-    }
-}
-
-/* Records back to back; the reader gave whole ones, or the end of its file. */
-static void feed_cut(EngRun *run, const EngBatch *batch, uint32_t source, uint32_t format)
-{
-    RtRecord records[256];
-    Str topic = str_from(run->info->sources[source].address), rest = buf_view(&batch->bytes);
-    for (FlowCut cut = {0}; rest.len && !cut.broken; rest = str_skip(rest, cut.bytes)) {
-        cut = flow_cut(format, rest, true, records, COUNT_OF(records));
-        for (uint32_t i = 0; i < cut.count; i++) {
-            records[i].topic = topic.ptr ? topic.ptr : "";
-            records[i].topic_len = (uint32_t)topic.len;
-            records[i].received_ns = batch->received_ns;
-        }
-        RtBatch feed = {.source = source,
-                        .count = cut.count,
-                        .records = records,
-                        .received_ns = batch->received_ns};
-        flow_feed(run->instance, &feed);
-    }
-}
-
-static void feed_lines(EngRun *run, const EngBatch *batch)
-{
-    uint32_t source = run->slot_source[batch->slot];
-    if (source == UINT32_MAX) {
-        source = 0;
-    }
-    Str topic = str_from(run->info->sources[source].address);
-    uint32_t format = flow_format(run->info->sources[source].format);
-    if (flow_is_bytes(format)) {
-        feed_cut(run, batch, source, format);
-    } else if (batch->bytes.len) {
-        RtBatch feed = {.source = source,
-                        .bytes = batch->bytes.ptr,
-                        .len = batch->bytes.len,
-                        .received_ns = batch->received_ns,
-                        .topic = topic.ptr ? topic.ptr : "",
-                        .topic_len = topic.len};
-        flow_feed(run->instance, &feed);
-    }
-    if (batch->end && ++run->ends_seen == run->ends_wanted && run->info->bounded) {
-        flow_finish(run->instance);
-    }
 }
 
 /* Keeps the tokens of a batch in its last EngOut; false: no memory, and no time to wait for it. */
@@ -266,15 +106,6 @@ static bool take_tokens(EngRun *run, const EngBatch *batch)
         }
     }
     return true;
-}
-
-static void add_counters(RtCounters *sum, const RtCounters *n)
-{
-    uint64_t *to = (uint64_t *)sum;
-    const uint64_t *from = (const uint64_t *)n;
-    for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++) {
-        to[i] += from[i];
-    }
 }
 
 static void note_error(EngPipe *pipe, const EngOut *out, const RtPipelineInfo *info)
@@ -313,6 +144,8 @@ static bool is_done_here(const EngOut *out)
 static void deliver(EngPipe *pipe, EngOut *out)
 {
     if (is_done_here(out)) {
+        engine__journal_mark(pipe, out->seq);
+        out->seq = 0;
         for (uint32_t i = 0; i < out->token_count; i++) {
             mqtt_broker_ack(pipe->engine->env->broker, out->tokens[i].value);
         }
@@ -429,6 +262,15 @@ static void give(EngRun *run)
     deliver(pipe, out);
 }
 
+static bool has_rows(const EngRun *run)
+{
+    bool some = run->rolled;
+    for (uint32_t i = 0; run->out && i < run->out->part_count; i++) {
+        some |= run->out->parts[i].count > 0;
+    }
+    return some;
+}
+
 /* Gives what the instance made to its sinks. */
 static void commit(EngRun *run, const EngBatch *batch)
 {
@@ -442,9 +284,35 @@ static void commit(EngRun *run, const EngBatch *batch)
     uv_mutex_unlock(&pipe->live_lock);
     if (take_tokens(run, batch)) {
         run->out->chained = run->rolled;
+        run->out->seq = has_rows(run) ? run->seq : 0;
         give(run);
     }
     run->rolled = false;
+    run->seq = 0;
+}
+
+/* Time goes on to `now_ns` without a record. */
+static void idle(EngRun *run, int64_t now_ns)
+{
+    flow_idle(run->instance, now_ns);
+    take_rows(run);
+    engine__journal_idle(run, now_ns, has_rows(run));
+    commit(run, NULL);
+}
+
+void engine__run_again(EngRun *run, const EngBatch *batch, int64_t idle_ns, uint64_t seq, bool done)
+{
+    run->muted = done;
+    if (idle_ns) {
+        flow_idle(run->instance, idle_ns);
+    }
+    engine__run_feed(run, batch);
+    run->muted = false;
+    for (uint32_t i = 0; done && i <= run->info->sink_count; i++) {
+        flow_out_clear(run->instance, i);
+    }
+    run->seq = seq;
+    commit(run, NULL);
 }
 
 /* The pipeline stops, or has no such sink any more: the dead-letter table takes what could not be
@@ -471,6 +339,24 @@ static void held_give_up(EngPipe *pipe, const char *why)
     engine__problem_over(pipe, ENGINE_PROBLEM_FILE);
 }
 
+/* False: the batch waits until the journal can be written. */
+static bool write_down(EngPipe *pipe, EngBatch *batch)
+{
+    int error = engine__journal_add(pipe->run, batch);
+    bool was = pipe->stuck != NULL;
+    pipe->stuck = error ? batch : NULL;
+    if (error && error != EAGAIN) {
+        engine__problem(pipe, ENGINE_PROBLEM_STATE, "cannot write what it remembers: %s",
+                        strerror(error));
+    } else if (!error && was) {
+        engine__problem_over(pipe, ENGINE_PROBLEM_STATE);
+    }
+    if (error) {
+        engine__queue_sleep(&pipe->queue); /* the tick tries again */
+    }
+    return !error;
+}
+
 /* Works on one batch; true when there may be more. */
 static bool one_batch(EngPipe *pipe)
 {
@@ -483,19 +369,23 @@ static bool one_batch(EngPipe *pipe)
         engine__queue_sleep(&pipe->queue); /* a commit wakes us */
         return atomic_load(&pipe->flight) < ENGINE_FLIGHT_MAX && engine__queue_wake(&pipe->queue);
     }
-    EngBatch *batch = engine__queue_take(&pipe->queue);
+    if (!engine__journal_tidy(pipe)) {
+        engine__queue_sleep(&pipe->queue); /* a commit wakes us */
+        return atomic_load(&pipe->flight) == 0 && engine__queue_wake(&pipe->queue);
+    }
+    EngBatch *batch = pipe->stuck ? pipe->stuck : engine__queue_take(&pipe->queue);
     if (!batch) {
         return false;
     }
     if (flow_stopped(run->instance)) {
+        pipe->stuck = NULL;
         engine__queue_give(&pipe->queue, batch);
         return true; /* unacknowledged: they come again once somebody starts it */
     }
-    if (batch->lines) {
-        feed_lines(run, batch);
-    } else if (batch->count) {
-        feed_items(run, batch);
+    if (!write_down(pipe, batch)) {
+        return false;
     }
+    engine__run_feed(run, batch);
     commit(run, batch);
     pipe->then_stopped = flow_stopped(run->instance);
     pipe->then_ended = batch->end && run->ends_seen == run->ends_wanted && run->info->bounded;
@@ -563,7 +453,7 @@ static void publish_numbers(EngPipe *pipe, int64_t now_ns)
     double span_s = (double)(mono - pipe->tick_ns) / 1e9;
     bool whole_second = !pipe->tick_ns || span_s >= 0.95;
     RtCounters n = pipe->before;
-    add_counters(&n, flow_counters(run->instance));
+    engine__add_counters(&n, flow_counters(run->instance));
     uv_mutex_lock(&pipe->live_lock);
     EngLive *live = &pipe->live;
     if (whole_second && pipe->tick_ns) {
@@ -612,9 +502,12 @@ static void on_tick(void *ctx)
         }
         if (!flow_stopped(pipe->run->instance) && !pipe->held_first && has_out(pipe->run) &&
             atomic_load(&pipe->flight) < ENGINE_FLIGHT_MAX) {
-            flow_idle(pipe->run->instance, now);
+            idle(pipe->run, now);
             note_problem(pipe);
-            commit(pipe->run, NULL);
+            (void)engine__journal_tidy(pipe);
+        }
+        if (pipe->stuck && one_batch(pipe)) {
+            engine__pipe_wake(pipe);
         }
         publish_numbers(pipe, now);
     }
@@ -707,22 +600,40 @@ static void swap_in(EngPipe *pipe, EngCommand *command)
             !flow_load(fresh->instance, buf_view(&state), &command->dropped, NULL)) {
             command->moved = true;
         }
+        engine__journal_swap(pipe, old, fresh);
         fresh->ends_seen = old->ends_seen;
         for (uint32_t i = 0; i < fresh->info->wire_count && is_same_text(old, fresh); i++) {
             fresh->wire_base[i] = old->wire_base[i] + flow_wire_count(old->instance, i);
         }
-        add_counters(&pipe->before, flow_counters(old->instance));
+        engine__add_counters(&pipe->before, flow_counters(old->instance));
         if (!has_all_sinks(pipe, fresh)) {
             held_give_up(pipe, "the new version has no such sink");
         }
-    } else {
-        engine__state_load(pipe, fresh);
     }
     reset_wires(pipe, fresh);
     pipe->run = fresh;
+    if (!old) {
+        engine__journal_open(pipe, fresh);
+    }
     command->run = old;
     enlist(pipe->shard, pipe);
     watch_wires(pipe, fresh);
+}
+
+/* It stops while the journal cannot be written: what was taken from the queue is worked on, and
+ * whether its windows are kept is told by journal_stop. */
+static void feed_stuck(EngPipe *pipe)
+{
+    EngBatch *batch = pipe->stuck;
+    pipe->stuck = NULL;
+    if (!batch) {
+        return;
+    }
+    if (!flow_stopped(pipe->run->instance)) {
+        engine__run_feed(pipe->run, batch);
+        commit(pipe->run, batch);
+    }
+    engine__queue_give(&pipe->queue, batch);
 }
 
 static void take_out(EngPipe *pipe, EngCommand *command)
@@ -732,11 +643,10 @@ static void take_out(EngPipe *pipe, EngCommand *command)
     engine__local_close(pipe);
     pipe->then_stopped = pipe->then_ended = false;
     if (run) {
+        feed_stuck(pipe);
         publish_numbers(pipe, clock_wall_ns());
-        if (!flow_stopped(run->instance) && !run->info->bounded) {
-            engine__state_save(pipe, run);
-        }
-        add_counters(&pipe->before, flow_counters(run->instance));
+        engine__journal_stop(pipe, run);
+        engine__add_counters(&pipe->before, flow_counters(run->instance));
         uv_mutex_lock(&pipe->live_lock);
         pipe->live.n = pipe->before;
         pipe->live.in_rate = pipe->live.out_rate = pipe->live.error_rate = 0;

@@ -1,6 +1,7 @@
-/* runtime/modules/engine/state_file.c: open windows outlive a stop, in DATA/engine/NAME.state.
+/* runtime/modules/engine/state_file.c: checkpoints of open windows, in DATA/engine/NAME.state.
  *
- *   "TUTF", 16 bytes BLAKE2b of the rest, the state as flow_save writes it
+ *   "TUTG", 16 bytes BLAKE2b of the rest, u64 generation, the state as flow_save writes it
+ *   "TUTF", as above without a generation: written before there were journals
  * A disk that lost or changed bytes must not change a sum: what does not hash to what was written
  * is put aside, said, and the pipeline starts empty. Runs on the shard. */
 #include "modules/engine/engine.h"
@@ -63,27 +64,50 @@ static int replace_file(const char *path, const char *fresh, Str bytes)
     return error;
 }
 
-void engine__state_save(EngPipe *pipe, const EngRun *run)
+/* A new name is on the disk only when its folder is. Returns errno. */
+int engine__state_sync_folder(const EngPipe *pipe)
+{
+    AUTO_BUF Buf path;
+    buf_init(&path, 4096);
+    buf_printf(&path, "%s/engine", pipe->engine->env->data_dir);
+    int fd = path.failed ? -1 : open(path.ptr, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) ? errno : 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return error;
+}
+
+int engine__state_save(EngPipe *pipe, const EngRun *run, uint64_t generation, size_t *ret_bytes)
 {
     AUTO_BUF Buf path, fresh, state;
-    static const char head[STATE_HEAD_BYTES] = "TUTF";
+    static const char head[STATE_HEAD_BYTES] = "TUTG";
     state_path(pipe, "", &path);
     state_path(pipe, ".new", &fresh);
     buf_init(&state, STATE_BYTES_MAX);
+    *ret_bytes = 0;
     if (!flow_has_state(run->instance)) {
-        return;
+        return 0;
     }
     buf_add(&state, head, sizeof(head));
-    int error = ENOMEM;
-    if (!path.failed && !fresh.failed && !flow_save(run->instance, &state, NULL)) {
-        unsigned char digest[STATE_HASH_BYTES];
-        hash(str_skip(buf_view(&state), STATE_HEAD_BYTES), digest);
-        memcpy(state.ptr + 4, digest, sizeof(digest));
-        error = replace_file(path.ptr, fresh.ptr, buf_view(&state));
+    buf_add(&state, &generation, sizeof(generation));
+    if (path.failed || fresh.failed || flow_save(run->instance, &state, NULL)) {
+        return ENOMEM;
     }
-    if (error) {
-        log_error(pipe->engine->env->log, "engine", "open windows are lost by this stop",
-                  "pipeline=%s reason=%s", pipe->name, strerror(error));
+    unsigned char digest[STATE_HASH_BYTES];
+    hash(str_skip(buf_view(&state), STATE_HEAD_BYTES), digest);
+    memcpy(state.ptr + 4, digest, sizeof(digest));
+    *ret_bytes = state.len;
+    int error = replace_file(path.ptr, fresh.ptr, buf_view(&state));
+    return error ? error : engine__state_sync_folder(pipe);
+}
+
+void engine__state_remove(const EngPipe *pipe)
+{
+    AUTO_BUF Buf path;
+    state_path(pipe, "", &path);
+    if (!path.failed) {
+        unlink(path.ptr);
     }
 }
 
@@ -103,33 +127,49 @@ static bool read_file(const char *path, Buf *out)
     return true;
 }
 
-static bool is_whole(Str file)
+/* *ret_state: what flow_save wrote. False: damaged. */
+static bool is_whole(Str file, uint64_t *ret_generation, Str *ret_state)
 {
     unsigned char digest[STATE_HASH_BYTES];
-    if (file.len < STATE_HEAD_BYTES || memcmp(file.ptr, "TUTF", 4) != 0) {
+    bool numbered =
+        file.len >= STATE_HEAD_BYTES + sizeof(*ret_generation) && memcmp(file.ptr, "TUTG", 4) == 0;
+    if (file.len < STATE_HEAD_BYTES || (!numbered && memcmp(file.ptr, "TUTF", 4) != 0)) {
         return false;
     }
-    hash(str_skip(file, STATE_HEAD_BYTES), digest);
-    return memcmp(file.ptr + 4, digest, sizeof(digest)) == 0;
+    *ret_state = str_skip(file, STATE_HEAD_BYTES);
+    hash(*ret_state, digest);
+    if (memcmp(file.ptr + 4, digest, sizeof(digest)) != 0) {
+        return false;
+    }
+    *ret_generation = 0;
+    if (numbered) {
+        memcpy(ret_generation, ret_state->ptr, sizeof(*ret_generation));
+        *ret_state = str_skip(*ret_state, sizeof(*ret_generation));
+    }
+    return true;
 }
 
-void engine__state_load(EngPipe *pipe, EngRun *run)
+void engine__state_load(EngPipe *pipe, EngRun *run, bool once, uint64_t *ret_generation)
 {
-    AUTO_BUF Buf path, aside, state;
+    AUTO_BUF Buf path, aside, file;
     Diag diag = {0};
+    Str state;
     uint32_t dropped = 0;
     state_path(pipe, "", &path);
     state_path(pipe, ".damaged", &aside);
-    buf_init(&state, STATE_BYTES_MAX + (64 << 10));
-    if (path.failed || aside.failed || !read_file(path.ptr, &state)) {
+    buf_init(&file, STATE_BYTES_MAX + (64 << 10));
+    *ret_generation = 0;
+    if (path.failed || aside.failed || !read_file(path.ptr, &file)) {
         return;
     }
-    Status st = is_whole(buf_view(&state))
-                    ? flow_load(run->instance, str_skip(buf_view(&state), STATE_HEAD_BYTES),
-                                &dropped, &diag)
+    Status st = is_whole(buf_view(&file), ret_generation, &state)
+                    ? flow_load(run->instance, state, &dropped, &diag)
                     : diag_set(&diag, ST_CORRUPT, "its bytes are not those that were written");
-    /* Taken once: after a crash an old state must not come back over newer windows. */
-    if (!st || rename(path.ptr, aside.ptr)) {
+    if (st) {
+        *ret_generation = JOURNAL_ANY;
+    }
+    /* `once`: what reads its files again from the beginning must not find its sums again, too. */
+    if (st ? rename(path.ptr, aside.ptr) : once) {
         unlink(path.ptr);
     }
     if (st) {
