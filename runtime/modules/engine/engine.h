@@ -159,11 +159,12 @@ typedef struct EngRun {
     FlowInstance *instance;
     Asker *asker;
     const RtPipelineInfo *info;
-    EngOut *out;                              /* what the batch at hand makes */
-    bool rolled;                              /* pieces of it have gone on already */
-    bool answers;                             /* it has requests to answer */
-    bool muted;                               /* fed again: its rows are with their sinks already */
-    uint64_t seq;                             /* of the batch at hand in the journal; 0 = none */
+    EngOut *out;     /* what the batch at hand makes */
+    bool rolled;     /* pieces of it have gone on already */
+    bool answers;    /* it has requests to answer */
+    bool muted;      /* fed again: its rows are with their sinks already */
+    uint64_t seq;    /* of the batch at hand in the journal; 0 = none */
+    int64_t time_ns; /* it was told that no record came before: what waited until then came then */
     uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
     uint32_t ends_wanted, ends_seen;
     uint64_t *wire_before; /* counts one second ago */

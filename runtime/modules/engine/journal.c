@@ -139,6 +139,7 @@ static int checkpoint(EngPipe *pipe, const EngRun *run)
     if (!error) {
         uv_mutex_lock(&journal->lock);
         journal->generation++;
+        journal->idle_ns = run->time_ns; /* no part of the state */
         error = log_begin(journal);
         journal->limit = bytes > LIMIT_MIN ? bytes : LIMIT_MIN;
         journal->wanted = false;

@@ -85,6 +85,12 @@ void engine__run_free(EngRun *run)
     mem_free(run);
 }
 
+/* A window by arrival that time has closed must not open again. */
+static int64_t arrival(const EngRun *run, int64_t received_ns)
+{
+    return received_ns > run->time_ns ? received_ns : run->time_ns;
+}
+
 static void feed_items(EngRun *run, const EngBatch *batch)
 {
     uint32_t i = 0;
@@ -95,7 +101,8 @@ static void feed_items(EngRun *run, const EngBatch *batch)
             const EngItem *item = &batch->items[i++];
             uint32_t from = run->slot_source[slot];
             flow_source_failed(run->instance, from == UINT32_MAX ? 0 : from,
-                               (Str){batch->bytes.ptr + item->at, item->len}, item->received_ns);
+                               (Str){batch->bytes.ptr + item->at, item->len},
+                               arrival(run, item->received_ns));
             continue;
         }
         for (; i < batch->count && batch->items[i].token.slot == slot &&
@@ -110,7 +117,7 @@ static void feed_items(EngRun *run, const EngBatch *batch)
                            .topic_len = item->topic_len,
                            .key = at + item->len + item->topic_len,
                            .key_len = item->key_len,
-                           .received_ns = item->received_ns,
+                           .received_ns = arrival(run, item->received_ns),
                            .ack = item->token.kind == TOKEN_HTTP ? item->token.value : 0};
         }
         uint32_t source = run->slot_source[slot];
@@ -135,12 +142,12 @@ static void feed_cut(EngRun *run, const EngBatch *batch, uint32_t source, uint32
         for (uint32_t i = 0; i < cut.count; i++) {
             records[i].topic = topic.ptr ? topic.ptr : "";
             records[i].topic_len = (uint32_t)topic.len;
-            records[i].received_ns = batch->received_ns;
+            records[i].received_ns = arrival(run, batch->received_ns);
         }
         RtBatch feed = {.source = source,
                         .count = cut.count,
                         .records = records,
-                        .received_ns = batch->received_ns};
+                        .received_ns = arrival(run, batch->received_ns)};
         flow_feed(run->instance, &feed);
     }
 }
@@ -159,7 +166,7 @@ static void feed_lines(EngRun *run, const EngBatch *batch)
         RtBatch feed = {.source = source,
                         .bytes = batch->bytes.ptr,
                         .len = batch->bytes.len,
-                        .received_ns = batch->received_ns,
+                        .received_ns = arrival(run, batch->received_ns),
                         .topic = topic.ptr ? topic.ptr : "",
                         .topic_len = topic.len};
         flow_feed(run->instance, &feed);

@@ -294,6 +294,7 @@ static void commit(EngRun *run, const EngBatch *batch)
 /* Time goes on to `now_ns` without a record. */
 static void idle(EngRun *run, int64_t now_ns)
 {
+    run->time_ns = now_ns;
     flow_idle(run->instance, now_ns);
     take_rows(run);
     engine__journal_idle(run, now_ns, has_rows(run));
@@ -304,6 +305,7 @@ void engine__run_again(EngRun *run, const EngBatch *batch, int64_t idle_ns, uint
 {
     run->muted = done;
     if (idle_ns) {
+        run->time_ns = idle_ns;
         flow_idle(run->instance, idle_ns);
     }
     engine__run_feed(run, batch);
@@ -602,6 +604,7 @@ static void swap_in(EngPipe *pipe, EngCommand *command)
         }
         engine__journal_swap(pipe, old, fresh);
         fresh->ends_seen = old->ends_seen;
+        fresh->time_ns = old->time_ns;
         for (uint32_t i = 0; i < fresh->info->wire_count && is_same_text(old, fresh); i++) {
             fresh->wire_base[i] = old->wire_base[i] + flow_wire_count(old->instance, i);
         }
