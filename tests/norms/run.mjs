@@ -1,5 +1,6 @@
 // tests/norms/run.mjs: all tests against one `tutti serve`, on both transports, and the tables.
 //   node tests/norms/run.mjs [WORDS]   only tests whose line holds these words
+//   BROKER_PORT=1883 node ...          another broker of this machine instead, on TCP: what does a peer do?
 import { Tutti } from '../e2e/lib.mjs';
 import { entering, norms, runAll } from './bed.mjs';
 import { table, tableCounts, tableFaults } from './tables.mjs';
@@ -19,9 +20,11 @@ const jobs = [];
 for (const row of norms)
   for (const version of [4, 5])
     if (row.ids[version].length) for (const transport of row.transports) jobs.push({ row, version, transport });
-const chosen = jobs.filter((job) => title(job).includes(only));
+const other = process.env.BROKER_PORT;
+const chosen = jobs.filter((job) => title(job).includes(only) &&
+  (!other || (job.transport === 'tcp' && !/client|auth/.test(job.row.file))));
 
-const tutti = await Tutti.new(['serve'], { env: { TUTTI_MQTT_SYS_INTERVAL: '250ms' } });
+const tutti = other ? { mqtt: Number(other), kill() {} } : await Tutti.new(['serve'], { env: { TUTTI_MQTT_SYS_INTERVAL: '250ms' } });
 const results = await runAll(chosen, tutti);
 await tutti.kill('SIGTERM');
 let passed = 0;
