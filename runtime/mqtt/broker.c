@@ -53,6 +53,9 @@ void mqtt_broker_configure(MqttBroker *broker, const MqttBrokerConf *conf)
 void mqtt_broker_unhook(MqttBroker *broker)
 {
     broker->conf.auth = NULL;
+    mqtt__steps_drop(broker);
+    broker->conf.step = NULL;
+    broker->conf.step_done = NULL;
     broker->conf.may = NULL;
 }
 

@@ -13,6 +13,7 @@
 #ifndef TUTTI_MQTT_BROKER_H
 #define TUTTI_MQTT_BROKER_H
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "base/str.h"
@@ -48,11 +49,32 @@ typedef struct MqttAuthAsk {
     bool has_user, has_password, loopback, websocket;
 } MqttAuthAsk;
 
-typedef enum MqttAuth { MQTT_AUTH_DENY, MQTT_AUTH_ALLOW, MQTT_AUTH_LATER } MqttAuth;
+typedef enum MqttAuth {
+    MQTT_AUTH_DENY,
+    MQTT_AUTH_ALLOW,
+    MQTT_AUTH_LATER,
+    MQTT_AUTH_MORE,      /* steps only: the client has to say more */
+    MQTT_AUTH_NO_METHOD, /* steps only: nobody here knows the method */
+} MqttAuth;
 /* May answer at once, or MQTT_AUTH_LATER and then mqtt_broker_auth_answer (password hashing on a
  * pool thread). No answer within the connect timeout refuses. *ret_user is the name the session
  * gets; preset to what the client says, empty = anonymous. Copied when the call returns. */
 typedef MqttAuth MqttAuthFn(void *ctx, const MqttAuthAsk *ask, Str *ret_user);
+
+/* One message of a client in an exchange of enhanced authentication (MQTT 5.0, 4.12), which it
+ * opened by naming a method. Slices are lent for the call. */
+typedef struct MqttStep {
+    uint64_t id; /* for mqtt_broker_step_answer */
+    Str method, data, client_id, address;
+    void **state; /* the hook's own, NULL at first; step_done gets it when the exchange is over */
+    bool first;   /* opens the exchange */
+    bool again;   /* of a client that is connected and shows once more who it is */
+    bool loopback, websocket;
+} MqttStep;
+
+/* ret_data goes to the client with MORE and ALLOW. *ret_user is the name the session gets; when
+ * `again`, it has to be the one it has. LATER: mqtt_broker_step_answer. */
+typedef MqttAuth MqttStepFn(void *ctx, const MqttStep *step, Buf *ret_data, Str *ret_user);
 
 typedef enum MqttAction { MQTT_MAY_PUBLISH, MQTT_MAY_SUBSCRIBE, MQTT_MAY_RECEIVE } MqttAction;
 /* topic is a filter for MQTT_MAY_SUBSCRIBE and a topic name otherwise. */
@@ -62,6 +84,9 @@ typedef bool MqttMayFn(void *ctx, Str client_id, Str user, MqttAction action, St
 typedef struct MqttBrokerConf {
     MqttAuthFn *auth; /* NULL: anonymous from loopback only, user names and passwords ignored */
     void *auth_ctx;
+    MqttStepFn *step; /* NULL: every authentication method is refused */
+    void (*step_done)(void *ctx, void *state);
+    void *step_ctx;
     MqttMayFn *may; /* NULL: everything, except that topics starting with $ are read only */
     void *may_ctx;
     uint32_t packet_bytes_max;        /* 1 MiB; announced as Maximum Packet Size */
@@ -109,6 +134,8 @@ void mqtt_broker_quiesce(MqttBroker *broker);
 void mqtt_broker_close(MqttBroker *broker, LoopFn *done, void *ctx);
 /* user: the name the session gets, lent for the call; empty = anonymous. */
 void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow, Str user);
+/* data, user: lent for the call, as the hook would have given them. */
+void mqtt_broker_step_answer(MqttBroker *broker, uint64_t id, MqttAuth verdict, Str data, Str user);
 
 /* Publishes from this process: retained store, observer, attachments, clients. ST_INVALID when
  * the topic is not a topic name or the payload too large. Own code may use topics starting with $.

@@ -54,6 +54,7 @@ static void conn_free(Conn *c)
     mem_free(c->alias_in);
     mem_free(c->alias_in_bytes);
     mem_free(c->alias_out);
+    mqtt__step_free(c);
     buf_done(&c->in);
     buf_done(&c->out);
     buf_done(&c->flying);
@@ -125,7 +126,8 @@ static size_t parse(Conn *c, const char *bytes, size_t len)
             mqtt__conn_close(c);
             return len;
         }
-        uint32_t max = fresh ? b->conf.connect_bytes_max : b->conf.packet_bytes_max;
+        bool unknown = fresh || c->state == CONN_STEP;
+        uint32_t max = unknown ? b->conf.connect_bytes_max : b->conf.packet_bytes_max;
         MqttFrame frame = mqtt_frame(rest, max, &head, &whole);
         if (frame == MQTT_FRAME_MORE) break;
         if (frame != MQTT_FRAME_WHOLE) {
@@ -417,7 +419,7 @@ static void peer_name(Conn *c)
 static void oldest_unknown_drop(MqttBroker *b)
 {
     for (Conn *c = b->first; c; c = c->next)
-        if (c->state == CONN_NEW || c->state == CONN_AUTH) {
+        if (c->state == CONN_NEW || c->state == CONN_AUTH || c->state == CONN_STEP) {
             b->stats.refused_limit++;
             mqtt__conn_force(c);
             return;

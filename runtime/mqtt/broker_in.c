@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-static void refuse(Conn *c, MqttReason reason)
+void mqtt__refuse(Conn *c, MqttReason reason)
 {
     uint8_t code = (uint8_t)reason;
     if (c->version < 5) {
@@ -83,6 +83,7 @@ static void connack(Conn *c, const MqttPacket *p, Session *s, bool present, bool
             mqtt_put_prop_number(props, MQTT_P_SERVER_KEEP_ALIVE,
                                  (uint32_t)(c->keep_alive_ns / NS_PER_S));
     }
+    mqtt__step_connack(c, props);
     mqtt_put_connack(&c->out, c->version, present, 0, buf_view(props));
 }
 
@@ -129,14 +130,14 @@ static void enter(Conn *c, const MqttPacket *p, Str user)
     }
     /* A session belongs to who made it, as far as somebody checks who that is. */
     if (s && b->conf.auth && s->user.len && !str_eq(s->user, user)) {
-        refuse(c, MQTT_RC_NOT_AUTHORIZED);
+        mqtt__refuse(c, MQTT_RC_NOT_AUTHORIZED);
         return;
     }
     if (s) s = take_over(b, s, id, p->clean);
     bool present = s != NULL;
     if (!s) s = mqtt__session_new(b, id, user);
     if (!s) {
-        refuse(c, MQTT_RC_QUOTA);
+        mqtt__refuse(c, MQTT_RC_QUOTA);
         return;
     }
     s->conn = c;
@@ -188,12 +189,12 @@ void mqtt__connect_go(Conn *c, bool allow, Str user)
         c->broker->stats.refused_auth++;
         log_warn(c->broker->log, "mqtt", "client refused", "client=%.*s user=%.*s address=%s",
                  STR_ARG(p.client_id), STR_ARG(p.user), c->address);
-        refuse(c, p.has_user ? MQTT_RC_BAD_USER : MQTT_RC_NOT_AUTHORIZED);
+        mqtt__refuse(c, p.has_user ? MQTT_RC_BAD_USER : MQTT_RC_NOT_AUTHORIZED);
         return;
     }
     if (p.has_will && (mqtt_levels(p.will_topic) > MQTT_LEVELS_MAX ||
                        !may_publish(c->broker, p.client_id, user, p.will_topic))) {
-        refuse(c, MQTT_RC_NOT_AUTHORIZED);
+        mqtt__refuse(c, MQTT_RC_NOT_AUTHORIZED);
         return;
     }
     enter(c, &p, user);
@@ -212,15 +213,15 @@ static void on_connect(Conn *c, Str packet, size_t head)
         if (p.version != 5 && reason != MQTT_RC_VERSION)
             mqtt__conn_close(c);
         else
-            refuse(c, reason);
+            mqtt__refuse(c, reason);
         return;
     }
     if (!p.client_id.len && (p.version == 3 || (p.version == 4 && !p.clean))) {
-        refuse(c, MQTT_RC_CLIENT_ID);
+        mqtt__refuse(c, MQTT_RC_CLIENT_ID);
         return;
     }
     if (p.version == 5 && mqtt_has(&p.props, MQTT_P_AUTH_METHOD)) {
-        refuse(c, MQTT_RC_AUTH_METHOD);
+        mqtt__step_begin(c, &p, packet);
         return;
     }
     /* Kept for mqtt__connect_go, which may run now or after a password was hashed. */
@@ -491,9 +492,12 @@ void mqtt__handle(Conn *c, Str packet, size_t head)
             mqtt__conn_close(c);
         return;
     }
+    if (c->state == CONN_STEP) {
+        mqtt__step_packet(c, packet, head);
+        return;
+    }
     MqttPacket p;
     MqttReason reason = mqtt_decode(packet, head, c->version, MQTT_FROM_CLIENT, &p);
-    if (!reason && (type == MQTT_CONNECT || type == MQTT_AUTH)) reason = MQTT_RC_PROTOCOL;
     if (type == MQTT_CONNECT) reason = MQTT_RC_PROTOCOL;
     if (reason) {
         c->broker->stats.protocol_errors++;
@@ -510,6 +514,7 @@ void mqtt__handle(Conn *c, Str packet, size_t head)
         mqtt__conn_dirty(c);
         return;
     case MQTT_DISCONNECT: on_disconnect(c, &p); return;
+    case MQTT_AUTH: mqtt__step_again(c, &p); return;
     default: mqtt__acked(c->session, type, p.id, p.reason);
     }
 }

@@ -18,6 +18,7 @@
 #include <pthread.h>
 
 typedef struct Session Session;
+typedef struct Step Step;
 typedef struct MqttStream Conn;
 
 enum {
@@ -140,7 +141,8 @@ struct Session {
     int64_t since_ns;
 };
 
-typedef enum ConnState { CONN_NEW, CONN_AUTH, CONN_OPEN, CONN_CLOSING } ConnState;
+/* AUTH: the hook thinks. STEP: the client is asked for more (broker_auth.c). */
+typedef enum ConnState { CONN_NEW, CONN_AUTH, CONN_STEP, CONN_OPEN, CONN_CLOSING } ConnState;
 
 struct MqttStream {
     MqttBroker *broker;
@@ -163,6 +165,7 @@ struct MqttStream {
     Buf in; /* received and not worked off; empty while packets are being handled */
     Buf out, flying;
     Session *session;
+    struct Step *step; /* owned; NULL = no enhanced authentication */
     uint64_t serial;
     int64_t opened_ns, heard_ns, progress_ns, keep_alive_ns, partial_ns;
     uint32_t packet_max, receive_max;
@@ -268,8 +271,17 @@ void mqtt__tick_start(MqttBroker *b);
 /* broker_in.c: one packet */
 void mqtt__handle(Conn *c, Str packet, size_t head);
 void mqtt__connect_go(Conn *c, bool allow, Str user);
+void mqtt__refuse(Conn *c, MqttReason reason); /* CONNACK, and the end */
 void mqtt__pending_done(MqttBroker *b, Pending *p);
 void mqtt__pending_release(MqttBroker *b, Pending *p);
+
+/* broker_auth.c: enhanced authentication */
+void mqtt__step_begin(Conn *c, const MqttPacket *p, Str packet);
+void mqtt__step_packet(Conn *c, Str packet, size_t head);
+void mqtt__step_again(Conn *c, const MqttPacket *p);
+void mqtt__step_connack(Conn *c, Buf *props);
+void mqtt__step_free(Conn *c);
+void mqtt__steps_drop(MqttBroker *b); /* the hook goes away */
 
 /* broker_session.c */
 Session *mqtt__session_new(MqttBroker *b, Str id, Str user);

@@ -36,6 +36,8 @@ typedef enum MqttReason {
     MQTT_RC_WITH_WILL = 0x04,
     MQTT_RC_NO_MATCH = 0x10,
     MQTT_RC_NO_SUBSCRIPTION = 0x11,
+    MQTT_RC_CONTINUE = 0x18,
+    MQTT_RC_REAUTH = 0x19,
     MQTT_RC_UNSPECIFIED = 0x80,
     MQTT_RC_MALFORMED = 0x81,
     MQTT_RC_PROTOCOL = 0x82,
@@ -169,6 +171,7 @@ void mqtt_put_string(Buf *rows, Str text);
 /* SUBACK, UNSUBACK; codes is one byte per filter (left out of a v3 UNSUBACK). */
 void mqtt_put_codes(Buf *out, uint8_t type, uint8_t version, uint16_t id, Str codes);
 void mqtt_put_bare(Buf *out, uint8_t type); /* PINGREQ, PINGRESP, v3 DISCONNECT */
+void mqtt_put_auth(Buf *out, uint8_t reason, Str props);
 void mqtt_put_disconnect(Buf *out, uint8_t version, uint8_t reason, Str props);
 
 typedef struct MqttPublishOut {

@@ -225,6 +225,14 @@ void mqtt_put_disconnect(Buf *out, uint8_t version, uint8_t reason, Str props)
     packet_end(out, start, (uint8_t)(MQTT_DISCONNECT << 4));
 }
 
+void mqtt_put_auth(Buf *out, uint8_t reason, Str props)
+{
+    size_t start = packet_begin(out);
+    put_u8(out, reason);
+    put_block(out, 5, props);
+    packet_end(out, start, (uint8_t)(MQTT_AUTH << 4));
+}
+
 static size_t publish_props(const MqttPublishOut *pub)
 {
     size_t len = pub->props.len + (pub->expiry_s ? 5 : 0) + (pub->alias ? 3 : 0);

@@ -1,8 +1,12 @@
 /* tests/mqtt/broker_main.c: the broker alone, for suites that want a process and a port.
  *
  *   mqtt_broker 127.0.0.1:1883 [--keep-alive-max S] [--deny-subscribe TOPIC] [--attach FILTER]
+ *               [--steps]
  *
- * --attach acks every message it gets at once. Prints "port N" when it listens. */
+ * --attach acks every message it gets at once. --steps knows the authentication method TEST:
+ * "hello" is answered with "question", and to that "answer" lets in as "tester" with "welcome";
+ * "more" asks again, "later" lets in on a later turn, "who" as somebody else, all else is refused.
+ * Prints "port N" when it listens. */
 #include "base/log.h"
 #include "mqtt/broker.h"
 
@@ -35,6 +39,46 @@ static bool may(void *ctx, Str client_id, Str user, MqttAction action, Str topic
     return !(denied && action == MQTT_MAY_SUBSCRIBE && str_is(topic, denied));
 }
 
+static uint64_t later_id;
+static int open_states; /* of exchanges: none is left at the end */
+
+static void on_later(void *ctx)
+{
+    (void)ctx;
+    mqtt_broker_step_answer(broker, later_id, MQTT_AUTH_ALLOW, STR("welcome"), STR("tester"));
+}
+
+static MqttAuth on_step(void *ctx, const MqttStep *step, Buf *ret_data, Str *ret_user)
+{
+    (void)ctx;
+    if (!str_is(step->method, "TEST")) return MQTT_AUTH_NO_METHOD;
+    *ret_user = str_is(step->data, "who") ? STR("somebody") : STR("tester");
+    if (step->first != !*step->state) return MQTT_AUTH_DENY;
+    if (step->first) {
+        open_states++;
+        *step->state = &open_states;
+    }
+    if (str_is(step->data, "hello") || str_is(step->data, "more")) {
+        buf_text(ret_data, "question");
+        return MQTT_AUTH_MORE;
+    }
+    if (str_is(step->data, "later")) {
+        later_id = step->id;
+        return loop_post(loop, on_later, NULL) ? MQTT_AUTH_DENY : MQTT_AUTH_LATER;
+    }
+    if (step->first) return MQTT_AUTH_DENY;
+    buf_text(ret_data, "welcome");
+    return str_is(step->data, "answer") || str_is(step->data, "who") ? MQTT_AUTH_ALLOW
+                                                                     : MQTT_AUTH_DENY;
+}
+
+static void on_step_done(void *ctx, void *state)
+{
+    (void)ctx;
+    (void)state;
+    open_states--;
+}
+
 static void on_message(void *ctx, const MqttPub *pub, uint64_t token)
 {
     (void)ctx;
@@ -58,6 +102,11 @@ int main(int argc, char **argv)
     MqttBrokerConf conf = {.keep_alive_max_s = keep ? (uint32_t)strtoul(keep, NULL, 10) : 0,
                            .may = may,
                            .may_ctx = (void *)(uintptr_t)denied};
+    for (int i = 1; i < argc; i++)
+        if (str_is(str_from(argv[i]), "--steps")) {
+            conf.step = on_step;
+            conf.step_done = on_step_done;
+        }
     Log *log = log_new(LOG_WARN, false);
     Diag diag = {0};
     uint16_t port = 0;
@@ -81,5 +130,5 @@ int main(int argc, char **argv)
     loop_run(loop);
     loop_free(loop);
     log_free(log);
-    return 0;
+    return open_states ? 3 : 0;
 }
