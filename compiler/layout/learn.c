@@ -348,6 +348,13 @@ void layout_needed(const IrStage *stage, IrCheck check, bool *needed, uint32_t l
     }
 }
 
+/* Most topics have one shape: room for the others is taken when they come. */
+static bool has_items(Layout *layout, Arena *arena)
+{
+    if (!layout->items) layout->items = arena_many(arena, LayoutItem, LAYOUT_ITEMS_MAX);
+    return layout->items != NULL;
+}
+
 MUST static Status take_most(Votes *votes, Arena *arena, LayoutList *ret)
 {
     while (ret->count < LAYOUTS_MAX) {
@@ -417,14 +424,12 @@ Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source
                   .refuse_unknown = source->unknown == UNKNOWN_REJECT};
     Votes *votes = arena_one(arena, Votes);
     if (!votes) return ST_NO_MEMORY;
-    for (uint32_t i = 0; i <= SHAPES_MAX; i++) {
-        votes->shapes[i].items = arena_many(arena, LayoutItem, LAYOUT_ITEMS_MAX);
-        if (!votes->shapes[i].items) return ST_NO_MEMORY;
-    }
+    if (!has_items(&votes->shapes[0], arena)) return ST_NO_MEMORY;
     for (int line = 0; line < SAMPLE_LINES && sample.len; line++) {
         ptrdiff_t nl = str_find_char(sample, '\n');
         if (nl < 0) break; /* the last line may be cut */
         Layout *at = &votes->shapes[votes->count];
+        if (!has_items(at, arena)) return ST_NO_MEMORY;
         if (learn_line(&with, str_slice(sample.ptr, (size_t)nl), at)) count_line(votes, at);
         sample = str_skip(sample, (size_t)nl + 1);
     }

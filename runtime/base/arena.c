@@ -2,7 +2,11 @@
  *
  * Invariant: `chunk` is the newest chunk and the only one with room; older ones hang behind it.
  * A request larger than a chunk gets a chunk of its own size. Pools of nginx and memory contexts of
- * PostgreSQL are the models; there is no per-object free on purpose. */
+ * PostgreSQL are the models; there is no per-object free on purpose.
+ *
+ * Chunks up to CHUNK_LARGE are zeroed where they are handed out: zeroed as a whole, each would
+ * touch pages that nobody ever uses, and a page fault costs more than anything else at a start.
+ * Larger ones come from the system, which has zeroed them. */
 #include "base/arena.h"
 
 #include "base/mem.h"
@@ -13,7 +17,7 @@ enum { CHUNK_LARGE = 2 << 20, CHUNK_MOST = 8 << 20 };
 
 typedef struct Chunk {
     struct Chunk *older;
-    size_t size, used; /* of the bytes behind this head */
+    size_t size, used, dirty; /* of the bytes behind this head; all from `dirty` on are zero */
     _Alignas(16) unsigned char bytes[];
 } Chunk;
 
@@ -60,7 +64,7 @@ void arena_reset(Arena *arena)
         mem_free(c);
     }
     if (keep) {
-        memset(keep->bytes, 0, keep->used);
+        if (keep->dirty < keep->used) keep->dirty = keep->used;
         keep->older = NULL;
         keep->used = 0;
     }
@@ -85,10 +89,13 @@ static Chunk *chunk_add(Arena *arena, size_t want)
     if (size < want) size = want;
     if (size > arena->max_bytes - arena->held_bytes) size = want;
     if (size > arena->max_bytes - arena->held_bytes) return NULL;
-    Chunk *chunk = mem_zalloc(1, sizeof *chunk + size);
+    bool large = size >= CHUNK_LARGE;
+    Chunk *chunk = large ? mem_zalloc(1, sizeof *chunk + size) : mem_alloc(sizeof *chunk + size);
     if (!chunk) return NULL;
-    if (size >= CHUNK_LARGE) mem_large_pages(chunk, sizeof *chunk + size);
+    if (large) mem_large_pages(chunk, sizeof *chunk + size);
     chunk->size = size;
+    chunk->used = 0;
+    chunk->dirty = large ? 0 : size;
     chunk->older = arena->chunk;
     arena->chunk = chunk;
     arena->held_bytes += size;
@@ -102,7 +109,9 @@ void *arena_alloc(Arena *arena, size_t bytes)
     Chunk *chunk = arena->chunk;
     if (!chunk || chunk->size - chunk->used < want) chunk = chunk_add(arena, want);
     if (!chunk) return NULL;
-    void *ptr = chunk->bytes + chunk->used;
+    unsigned char *ptr = chunk->bytes + chunk->used;
+    if (chunk->used < chunk->dirty)
+        memset(ptr, 0, want < chunk->dirty - chunk->used ? want : chunk->dirty - chunk->used);
     chunk->used += want;
     return ptr;
 }
