@@ -75,10 +75,10 @@ MUST static Status load_compiled(NativeSet *set, Native *native, const Str *samp
     buf_init(&text, EMIT_BYTES_MAX);
     buf_init(&path, 4096);
     buf_init(&cache, 4096);
-    Status st = emit_c(native->ir, samples, &text, diag);
+    Status st = emit_c_rest(native->ir, samples, &text, diag);
     if (!st && !set->cache_dir) st = cc_default_cache(&cache, diag);
     const char *folder = set->cache_dir ? set->cache_dir : cache.ptr;
-    EmitUnits units = {.main = buf_view(&text)};
+    EmitUnits units = {.head = emit_head(), .main = buf_view(&text)};
     bool quick;
     if (!st) st = emit_externs(native->ir, set->front.arena, &units, diag);
     if (!st && set->quick)

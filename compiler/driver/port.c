@@ -124,8 +124,9 @@ static Status compile_object(Arena *arena, const IrProgram *program, const Wish 
     buf_init(&cache, 4096);
     Status st = cache_folder(&cache, diag);
     EmitUnits units = {0};
-    if (!st) st = emit_c(program, samples_of(arena, program, wish), &text, diag);
+    if (!st) st = emit_c_rest(program, samples_of(arena, program, wish), &text, diag);
     if (!st) st = emit_externs(program, arena, &units, diag);
+    units.head = emit_head();
     units.main = buf_view(&text);
     bool now = !st && wish->link == PROGRAM_QUICK;
     if (now && cc_cached(&units, cache.ptr, &path)) {

@@ -94,7 +94,10 @@ static void name_of(const EmitUnits *units, const char *compiler, const struct s
     crypto_generichash_state state;
     long long identity[3] = {(long long)st->st_size, (long long)st->st_mtim.tv_sec,
                              (long long)st->st_mtim.tv_nsec};
+    int best = sodium_init(); /* picks the hash this processor is best at; all give the same */
+    (void)best;
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
+    crypto_generichash_update(&state, (const unsigned char *)units->head.ptr, units->head.len);
     crypto_generichash_update(&state, (const unsigned char *)units->main.ptr, units->main.len);
     for (uint32_t i = 0; i < units->more_count; i++) {
         crypto_generichash_update(&state, (const unsigned char *)units->more[i].ptr,
@@ -109,20 +112,25 @@ static void name_of(const EmitUnits *units, const char *compiler, const struct s
     sodium_bin2hex(out, sizeof hash * 2 + 1, hash, sizeof hash);
 }
 
-MUST static Status write_file(const char *path, Str text, Diag *diag)
+static bool write_all(int fd, Str text)
+{
+    while (text.len) {
+        ssize_t n = write(fd, text.ptr, text.len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        text = str_skip(text, (size_t)n);
+    }
+    return true;
+}
+
+MUST static Status write_file(const char *path, Str head, Str text, Diag *diag)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0) return diag_errno(diag, errno, "writing %s", path);
-    size_t done = 0;
-    while (done < text.len) {
-        ssize_t n = write(fd, text.ptr + done, text.len - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            int error = errno;
-            close(fd);
-            return diag_errno(diag, error, "writing %s", path);
-        }
-        done += (size_t)n;
+    if (!write_all(fd, head) || !write_all(fd, text)) {
+        int error = errno;
+        close(fd);
+        return diag_errno(diag, error, "writing %s", path);
     }
     return close(fd) ? diag_errno(diag, errno, "writing %s", path) : ST_OK;
 }
@@ -251,7 +259,7 @@ MUST static Status write_units(const EmitUnits *units, const char *stem, char (*
         if (!text.len) continue;
         char *path = paths[*ret_count];
         snprintf(path, PATH_BYTES, i ? "%s.%u.c" : "%s.c", stem, i);
-        Status status = write_file(path, text, diag);
+        Status status = write_file(path, i ? STR_NONE : units->head, text, diag);
         ++*ret_count;
         if (status) return status;
     }

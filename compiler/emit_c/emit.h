@@ -16,11 +16,15 @@ enum { EMIT_BYTES_MAX = 32 << 20, EMIT_SAMPLE_BYTES = 64 << 10 };
  * order and spacing of keys is learnt (empty or NULL: the declared order, compact). ST_UNSUPPORTED
  * with a text for what this back end cannot do. */
 MUST Status emit_c(const IrProgram *program, const Str *samples, Buf *out, Diag *diag);
+/* The same in two: what stands in front of every program, a constant text, and the program. Most
+ * that ask for the text only want to know whether its object is in the cache. */
+Str emit_head(void);
+MUST Status emit_c_rest(const IrProgram *program, const Str *samples, Buf *out, Diag *diag);
 
 /* A program's C text, and the C of its `extern c` files with their wrappers: translation units of
  * one shared object. `main` may be empty: then only the functions, exported as `tutti_externs`. */
 typedef struct EmitUnits {
-    Str main;
+    Str head, main; /* head: stands in front of main when that is emit_c_rest's; or empty */
     const Str *more;
     uint32_t more_count;
 } EmitUnits;
