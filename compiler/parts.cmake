@@ -29,12 +29,18 @@ if(NOT TUTTI_SANITIZE)
 endif()
 tutti_library(package FOLDERS compiler/package DEPENDS base ${LIB_SODIUM})
 
+# What runs the objects of the JIT, which needs no LLVM: they may be kept ones.
+add_library(jit_code STATIC compiler/emit_llvm/object.c compiler/emit_llvm/native.c)
+target_compile_options(jit_code PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(jit_code PUBLIC tutti_compiler flow)
+set_property(GLOBAL APPEND PROPERTY TUTTI_LIBRARIES jit_code)
+
 # The command. Its rows may use the runtime's upper layers; the library above may not.
 file(GLOB driver_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/compiler/driver/*.c)
 add_executable(tutti ${driver_sources})
 target_compile_options(tutti PRIVATE ${STRICT_WARNINGS})
 target_compile_definitions(tutti PRIVATE TUTTI_VERSION="0.1.0")
-target_link_libraries(tutti PRIVATE interp tutti_compiler package modules)
+target_link_libraries(tutti PRIVATE interp jit_code tutti_compiler package modules)
 # The standard library is carried as text.
 file(GLOB stdlib_texts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/stdlib/*.tutti)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/library/library.c PROPERTIES
@@ -45,10 +51,14 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/emit_c/emit.c PROPERTIE
     COMPILE_DEFINITIONS "EMIT_ABI_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/abi.h\";EMIT_HOT_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/hot.h\"")
 
 # The JIT: a plug-in that alone links LLVM. Without llvm-14-dev and clang-14 only it is missing.
-# Host and plug-in share structures without a version: both carry the hash of what defines them.
+# Host and plug-in share structures without a version: both carry the hash of what defines them, and
+# of what makes an object: that names the kept ones.
 set(jit_contract)
-foreach(file compiler/emit_llvm/jit.h compiler/link/link.h compiler/ir/ir.h compiler/ir/ops.def
-        runtime/flow/abi.h runtime/base/status.h runtime/base/errors.def runtime/base/str.h)
+file(GLOB jit_makers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS compiler/emit_llvm/*.[ch]
+    compiler/emit_llvm/bitcode/*.c compiler/layout/*.[ch])
+foreach(file ${jit_makers} compiler/link/link.h compiler/ir/ir.h compiler/ir/ops.def
+        runtime/flow/abi.h runtime/flow/hot.h runtime/base/status.h runtime/base/errors.def
+        runtime/base/str.h runtime/base/buf.h)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${file})
   file(SHA256 ${CMAKE_SOURCE_DIR}/${file} hash)
   string(APPEND jit_contract ${hash})

@@ -6,14 +6,14 @@ target_compile_options(house_check PRIVATE ${STRICT_WARNINGS})
 if(TARGET tutti_jit)
   add_executable(jit_swaps tests/jit/swaps.c)
   target_compile_options(jit_swaps PRIVATE ${STRICT_WARNINGS})
-  target_link_libraries(jit_swaps PRIVATE tutti_compiler)
+  target_link_libraries(jit_swaps PRIVATE jit_code tutti_compiler)
 endif()
 
 # How long it takes until a program runs (make bench).
 add_executable(ready tests/bench/ready.c compiler/driver/native.c compiler/driver/front.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
-target_link_libraries(ready PRIVATE interp tutti_compiler flow)
+target_link_libraries(ready PRIVATE interp jit_code tutti_compiler flow)
 set_target_properties(ready PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
 # The history, written and asked (make bench).
@@ -26,7 +26,7 @@ set_target_properties(history PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY
 add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(steady PRIVATE ${STRICT_WARNINGS})
-target_link_libraries(steady PRIVATE interp tutti_compiler flow)
+target_link_libraries(steady PRIVATE interp jit_code tutti_compiler flow)
 set_target_properties(steady PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
 if(NOT TUTTI_TESTS)
@@ -161,10 +161,10 @@ set_target_properties(fault_io PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${C
 add_executable(compare tests/gen/compare.c compiler/driver/native.c compiler/driver/front.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(compare PRIVATE ${STRICT_WARNINGS})
-target_link_libraries(compare PRIVATE interp tutti_compiler flow)
+target_link_libraries(compare PRIVATE interp jit_code tutti_compiler flow)
 set_target_properties(compare PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 if(TARGET tutti_jit)
-  tutti_tests(jit tutti_compiler flow)
+  tutti_tests(jit jit_code tutti_compiler flow)
   target_compile_definitions(test_jit PRIVATE JIT_PLUGIN="$<TARGET_FILE:tutti_jit>"
       JIT_BUILD="${JIT_BUILD}")
   add_dependencies(test_jit tutti_jit)

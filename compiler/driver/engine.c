@@ -39,7 +39,8 @@ int engine_option(const Command *self, const char *word, EngineKind *ret_engine)
     for (size_t i = 0; i < COUNT_OF(engines); i++) {
         Diag diag = {0};
         bool named = strcmp(word, engines[i].name) == 0;
-        bool missing = (list || named) && engines[i].kind == ENGINE_JIT && jit_ready(&diag);
+        bool jit = engines[i].kind == ENGINE_JIT;
+        bool missing = (jit && list && jit_ready(&diag)) || (jit && named && jit_found(&diag));
         if (named && missing) return driver_usage(self, "%s", diag.text);
         if (list && !missing) (void)printf("%-8s %s\n", engines[i].name, engines[i].doc);
         if (!named) continue;

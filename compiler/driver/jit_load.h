@@ -7,7 +7,9 @@
 
 /* ST_NOT_FOUND, ST_UNSUPPORTED: a sentence that says what is missing and what to install. Looks for
  * tutti-jit.so beside the executable, then in ../lib/tutti; TUTTI_JIT names it by its path. Any
- * thread. */
+ * thread. `found` looks for the file only, which is enough for programs that are kept; `ready`
+ * opens it. */
+MUST Status jit_found(Diag *diag);
 MUST Status jit_ready(Diag *diag);
 /* A program of its own: `ir` may go. `samples`: see emit_c/emit.h; `quick`: soon, not fastest.
  * `folder`: where objects are kept, or NULL. */

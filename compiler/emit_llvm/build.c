@@ -165,44 +165,33 @@ LLVMValueRef jit_name(Jit *j, Str text)
     return text.len ? jit_bytes(j, text) : jit_null(j);
 }
 
-/* A table by its place among those that are used, so that the module does not hold its address. */
-static LLVMValueRef outside(Jit *j, const void *at, const char *type)
+/* A table by its name (see `table` in object.c), so that the object does not hold its address. */
+static LLVMValueRef outside(Jit *j, const char *type, const char *format, ...)
 {
     LLVMTypeRef pointer = LLVMPointerType(LLVMGetTypeByName2(j->context, type), 0);
     char name[JIT_NAME_BYTES];
-    uint32_t i = 0;
-    while (i < j->table_count && j->tables[i] != at) i++;
-    if (i == j->table_cap) {
-        uint32_t cap = j->table_cap ? 2 * j->table_cap : 16;
-        const void **more = arena_many(j->arena, const void *, cap);
-        if (!more) {
-            jit_fail(j, ST_NO_MEMORY, "compiling");
-            return LLVMConstNull(pointer);
-        }
-        if (i) memcpy(more, j->tables, i * sizeof *more);
-        j->tables = more;
-        j->table_cap = cap;
-    }
-    if (i == j->table_count) j->tables[j->table_count++] = at;
-    (void)snprintf(name, sizeof name, "table_%u", i);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(name, sizeof name, format, args);
+    va_end(args);
     LLVMValueRef global = LLVMGetNamedGlobal(j->module, name);
     if (!global) global = LLVMAddGlobal(j->module, j->type.i8, name);
     return LLVMConstBitCast(global, pointer);
 }
 
-LLVMValueRef jit_table(Jit *j, const RtSchema *schema)
+LLVMValueRef jit_in_schema(Jit *j, uint32_t group)
 {
-    return outside(j, schema, "struct.RtSchema");
+    return outside(j, "struct.RtSchema", "in_%u_%u", j->index, group);
 }
 
-LLVMValueRef jit_field(Jit *j, const RtField *field)
+LLVMValueRef jit_field(Jit *j, uint32_t leaf)
 {
-    return outside(j, field, "struct.RtField");
+    return outside(j, "struct.RtField", "field_%u_%u", j->index, leaf);
 }
 
 LLVMValueRef jit_schema(Jit *j, uint32_t schema)
 {
-    return jit_table(j, j->linked->schemas[schema]);
+    return outside(j, "struct.RtSchema", "schema_%u", schema);
 }
 
 LLVMValueRef jit_texts(Jit *j, const Str *list, uint32_t count)

@@ -5,6 +5,8 @@
 
 #include "compiler/ir/facts.h"
 
+#include <stdio.h>
+
 /* Decoders of the learnt layouts of the main stream; those of joins are read in any order: they are
  * slow ones, and a learnt layout is code. */
 static uint32_t decoders(Jit *j, Str sample, LLVMValueRef *learnt)
@@ -53,7 +55,7 @@ static LLVMValueRef loop_constants(Jit *j, Feed *f)
                               f->near ? LLVMConstNull(LLVMPointerType(j->type.stage, 0))
                                       : j->stages[f->stage],
                               asks ? j->keeps : LLVMConstNull(LLVMPointerType(j->type.keeps, 0)),
-                              jit_table(j, j->linked->groups[j->index][f->group]),
+                              jit_in_schema(j, f->group),
                               jit_i32(j, f->layouts),
                               jit_i32(j, f->layouts ? j->bets : 0),
                               jit_i32(j, f->leaves),
@@ -103,7 +105,17 @@ static void other_groups(Jit *j)
     jit_in(j, main_stream);
 }
 
-uint32_t jit_feed(Jit *j, Str sample)
+/* How many layouts were learnt, for who links the object. */
+static void tell_layouts(Jit *j, uint32_t count)
+{
+    char name[JIT_NAME_BYTES];
+    (void)snprintf(name, sizeof name, "layouts_%u", j->index);
+    LLVMValueRef global = LLVMAddGlobal(j->module, j->type.i32, name);
+    LLVMSetInitializer(global, jit_i32(j, count));
+    LLVMSetGlobalConstant(global, true);
+}
+
+void jit_feed(Jit *j, Str sample)
 {
     Feed f = {.leaves = ir_leaf_count(j->ir, j->pipeline->in_schema), .near = !j->quick};
     j->bets = 0;
@@ -113,7 +125,7 @@ uint32_t jit_feed(Jit *j, Str sample)
     loop(j, &f);
     jit_return(j);
     jit_function_end(j);
-    return f.layouts;
+    tell_layouts(j, f.layouts);
 }
 
 typedef struct Choice {

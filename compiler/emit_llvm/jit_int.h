@@ -67,11 +67,8 @@ typedef struct Jit {
     LLVMValueRef *stages; /* functions of this pipeline */
     LLVMValueRef keeps;   /* its filter's, or NULL */
     bool asks;            /* the code at hand is the filter's: what fails is kept */
-    uint32_t *layouts;    /* learnt ones, of each pipeline */
-    const void **tables;  /* addresses that code uses, as table_0, table_1 ... */
-    uint32_t table_count, table_cap;
-    uint32_t bets; /* values of layouts whose length is bet on */
-    Buf literal;   /* constant bytes of a row not yet written */
+    uint32_t bets;        /* values of layouts whose length is bet on */
+    Buf literal;          /* constant bytes of a row not yet written */
     Arena *arena;
     Status failed;
     Diag *diag;
@@ -101,9 +98,10 @@ LLVMValueRef jit_constant(Jit *j, LLVMValueRef value);
  */
 LLVMValueRef jit_bytes(Jit *j, Str text);
 LLVMValueRef jit_name(Jit *j, Str text);
-/* A schema or field of the tables, and the schema of an item or a row: constant addresses. */
-LLVMValueRef jit_table(Jit *j, const RtSchema *schema);
-LLVMValueRef jit_field(Jit *j, const RtField *field);
+/* Tables of compiler/link: the schema of what a group of sources reads, a field of the main
+ * stream's records, the schema of an item or a row: constant addresses. */
+LLVMValueRef jit_in_schema(Jit *j, uint32_t group);
+LLVMValueRef jit_field(Jit *j, uint32_t leaf);
 LLVMValueRef jit_schema(Jit *j, uint32_t schema);
 /* Constant array of RtText. */
 LLVMValueRef jit_texts(Jit *j, const Str *list, uint32_t count);
@@ -176,7 +174,7 @@ void jit_row(Jit *j, const IrIns *ins);
 LLVMValueRef jit_layout(Jit *j, const Layout *layout, const IrLeaf *leaves, const bool *needed,
                         uint32_t leaf_count, uint32_t serial);
 /* ---- feed.c: the functions of a pipeline that others call ---- */
-uint32_t jit_feed(Jit *j, Str sample); /* how many layouts were learnt */
+void jit_feed(Jit *j, Str sample);
 void jit_rows(Jit *j);
 void jit_run(Jit *j);
 

@@ -158,20 +158,11 @@ static void range(Fit *f, const IrField *field, uint32_t leaf)
     give_up_if(f, CALL(j, "in_range", x, jit_f64(j, field->lo), jit_f64(j, field->hi)));
 }
 
-/* The tables' row of a leaf's field. */
-static const RtField *field_row(const Fit *f, uint32_t leaf)
-{
-    const IrLeaf *l = &f->leaves[leaf];
-    const RtSchema *schema = f->j->linked->groups[f->j->index][0];
-    for (uint32_t i = 0; i + 1 < l->path_len; i++) schema = schema->fields[l->path[i]].child;
-    return &schema->fields[l->path[l->path_len - 1]];
-}
-
 /* What no inlined reader knows: bytes, durations, json. */
 static void called_value(Fit *f, const LayoutItem *it)
 {
     Jit *j = f->j;
-    give_up_if(f, CALL(j, "in_value", j->pipe, jit_field(j, field_row(f, it->leaf)), f->p, f->end,
+    give_up_if(f, CALL(j, "in_value", j->pipe, jit_field(j, it->leaf), f->p, f->end,
                        jit_i32(j, it->depth), jit_at(j, j->v, it->leaf),
                        jit_i32(j, it->kind == LAYOUT_TEXT)));
     set_has(f, it->leaf, true);

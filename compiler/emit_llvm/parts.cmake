@@ -11,7 +11,7 @@ execute_process(COMMAND ${LLVM_CONFIG} --libdir OUTPUT_VARIABLE LLVM_LIB
 option(TUTTI_JIT_STATIC "link LLVM into tutti-jit.so" ON)
 set(jit_llvm)
 if(TUTTI_JIT_STATIC AND NOT TUTTI_SANITIZE AND NOT TUTTI_FUZZ)
-  execute_process(COMMAND ${LLVM_CONFIG} --link-static --libfiles orcjit passes nativecodegen bitreader bitwriter
+  execute_process(COMMAND ${LLVM_CONFIG} --link-static --libfiles passes nativecodegen bitreader
       OUTPUT_VARIABLE jit_llvm OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   separate_arguments(jit_llvm)
   find_library(LIB_Z z)
@@ -40,6 +40,8 @@ add_custom_command(OUTPUT ${JIT_OPS}
 
 file(GLOB jit_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/*.c
     ${CMAKE_SOURCE_DIR}/compiler/layout/*.c)
+list(REMOVE_ITEM jit_sources ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/object.c
+    ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/native.c) # they stay with the host
 add_library(tutti_jit MODULE ${jit_sources} ${JIT_OPS}
     compiler/ir/ir.c compiler/ir/facts.c runtime/base/arena.c runtime/base/buf.c
     runtime/base/mem.c runtime/base/status.c runtime/base/str.c)

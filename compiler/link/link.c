@@ -458,6 +458,7 @@ static void program(Link *link)
     out->externs = ir->extern_code;
     connections(link);
     link->out->schemas = link__alloc(link, ir->schema_count + 1, sizeof *link->out->schemas);
+    link->out->schema_count = ir->schema_count;
     for (uint32_t i = 0; !link->failed && i < ir->schema_count; i++)
         link->out->schemas[i] = link__row_schema(link, i);
     if (link->failed) return;

@@ -20,8 +20,9 @@ typedef struct Linked {
     RtProgram program;         /* .bind does nothing; an engine may set its own */
     RtPipelineInfo *pipelines; /* program.pipelines, to be completed: feed, row, code */
     const RtSchema **schemas;  /* by index of IrProgram.schemas: leaves numbered from 0 */
-    const RtSchema ***groups;  /* by pipeline and source group: what is read; [0] is info->in */
-    RtShare *shares;           /* program.shares, to be completed: feed */
+    uint32_t schema_count;
+    const RtSchema ***groups; /* by pipeline and source group: what is read; [0] is info->in */
+    RtShare *shares;          /* program.shares, to be completed: feed */
     const RtSchema **shared_schemas; /* what each of them reads */
 } Linked;
 

@@ -6,6 +6,7 @@
  * freed. */
 #include "compiler/compile.h"
 #include "compiler/emit_llvm/jit.h"
+#include "compiler/emit_llvm/object.h"
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -63,8 +64,11 @@ static int swap(const JitPlugin *plugin, const IrProgram *ir, JitSpeed speed, Di
     JitCode *code = NULL;
     Arena *arena = arena_new(0, 64 << 20);
     Status st = arena ? link_program(ir, arena, &linked, diag) : ST_NO_MEMORY;
-    if (!st) st = plugin->compile(ir, linked, NULL, speed, NULL, &code, diag);
-    plugin->free(code);
+    AUTO_BUF Buf object;
+    buf_init(&object, 64 << 20);
+    if (!st) st = plugin->compile(ir, linked, NULL, speed, "", &object, NULL, diag);
+    if (!st) st = jit_object_link(buf_view(&object), linked, &code, diag);
+    jit_object_free(code);
     arena_free(arena);
     return st ? failed(diag->text) : 0;
 }

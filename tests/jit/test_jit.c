@@ -2,10 +2,12 @@
  *
  * The C engine is the other opinion: the same records, sound and damaged, through both, must leave
  * the same bytes and counters. That swapping code leaves no memory behind is held by swaps.c. */
+#include "base/mem.h"
 #include "compiler/compile.h"
 #include "compiler/emit_c/cc.h"
 #include "compiler/emit_c/emit.h"
 #include "compiler/emit_llvm/jit.h"
+#include "compiler/emit_llvm/object.h"
 #include "flow/instance.h"
 #include "test.h"
 
@@ -83,13 +85,23 @@ static void front(Program *p, const char *text)
     CHECK(p->ir);
 }
 
-static const JitCache *cache; /* for the next compilations, or NULL */
+enum { OBJECT_BYTES = 16 << 20 };
 
-static Status jit(Program *p, const Str *samples, JitSpeed speed, Diag *diag)
+/* Where the processor has them: the instructions jit_load.c asks for. */
+static const char *cpu(void)
+{
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("bmi2") ? "+bmi,+bmi2,+popcnt" : "";
+}
+
+/* Links what is in `kept`, or compiles and leaves it there. */
+static Status jit(Program *p, const Str *samples, JitSpeed speed, Buf *kept, Diag *diag)
 {
     Linked *linked;
     CHECK_OK(link_program(p->ir, p->tables, &linked, diag));
-    Status st = plugin()->compile(p->ir, linked, samples, speed, cache, &p->code, diag);
+    Status st = ST_OK;
+    if (!kept->len) st = plugin()->compile(p->ir, linked, samples, speed, cpu(), kept, NULL, diag);
+    if (!st) st = jit_object_link(buf_view(kept), linked, &p->code, diag);
     if (st) return st;
     linked->program.bind = p->code->bind;
     for (u32 i = 0; i < linked->program.pipeline_count; i++) {
@@ -101,15 +113,22 @@ static Status jit(Program *p, const Str *samples, JitSpeed speed, Diag *diag)
     return flow_program_made(&linked->program, NULL, NULL, &p->flow, diag);
 }
 
-static void by_jit(Program *p, const Str *samples, JitSpeed speed)
+static void by_kept(Program *p, const Str *samples, JitSpeed speed, Buf *kept)
 {
     Diag diag = {0};
     front(p, press_text);
-    Status st = jit(p, samples, speed, &diag);
+    Status st = jit(p, samples, speed, kept, &diag);
     if (st) printf("%s\n", diag.text);
     CHECK_OK(st);
     arena_free(p->arena); /* the code must not need the IR */
     p->arena = NULL;
+}
+
+static void by_jit(Program *p, const Str *samples, JitSpeed speed)
+{
+    AUTO_BUF Buf object; /* the code must not need it */
+    buf_init(&object, OBJECT_BYTES);
+    by_kept(p, samples, speed, &object);
 }
 
 static void by_cc(Program *p, const Str *samples)
@@ -135,7 +154,7 @@ static void by_cc(Program *p, const Str *samples)
 static void done(Program *p)
 {
     flow_program_free(p->flow);
-    plugin()->free(p->code);
+    jit_object_free(p->code);
     arena_free(p->arena);
     arena_free(p->tables);
 }
@@ -322,48 +341,15 @@ TEST(same_bytes_as_the_c_engine_quick)
 
 /* ---- kept objects ---- */
 
-typedef struct Kept {
-    Buf module, object;
-    int kept, found;
-} Kept;
-
-static bool find(void *ctx, Str module, Str *ret_object)
-{
-    Kept *k = ctx;
-    if (!k->kept || !str_eq(module, buf_view(&k->module))) return false;
-    k->found++;
-    *ret_object = buf_view(&k->object);
-    return true;
-}
-
-static void keep(void *ctx, Str module, Str object)
-{
-    Kept *k = ctx;
-    k->kept++;
-    buf_clear(&k->module);
-    buf_clear(&k->object);
-    buf_add(&k->module, module.ptr, module.len);
-    buf_add(&k->object, object.ptr, object.len);
-}
-
 /* Both live at once, so their tables lie in different places: the object must not know where. */
 TEST(a_kept_object_serves_with_other_tables)
 {
-    Kept kept = {0};
-    const JitCache with = {&kept, find, keep};
-    Side a = {0}, b = {0}, c = {0};
+    Side a = {0}, b = {0};
     Random r = {4711};
-    buf_init(&kept.module, 16 << 20);
-    buf_init(&kept.object, 16 << 20);
-    cache = &with;
-    by_jit(&a.program, NULL, JIT_FULL);
-    by_jit(&b.program, NULL, JIT_FULL);
-    CHECK(!a.program.code->cost.found && b.program.code->cost.found);
-    by_jit(&c.program, NULL, JIT_QUICK); /* another object */
-    CHECK(!c.program.code->cost.found);
-    cache = NULL;
-    CHECK_INT(kept.kept, 2);
-    CHECK_INT(kept.found, 1);
+    AUTO_BUF Buf kept;
+    buf_init(&kept, OBJECT_BYTES);
+    by_kept(&a.program, NULL, JIT_FULL, &kept);
+    by_kept(&b.program, NULL, JIT_FULL, &kept);
     open_side(&a);
     open_side(&b);
     for (int i = 0; i < 5000; i++) {
@@ -376,7 +362,7 @@ TEST(a_kept_object_serves_with_other_tables)
         compare(&a, &b, one);
         if (i == 2500) { /* nor may it need the one it was compiled for */
             close_side(&a);
-            by_jit(&a.program, NULL, JIT_FULL);
+            by_kept(&a.program, NULL, JIT_FULL, &kept);
             open_side(&a);
             for (uint32_t k = 0; k < 2; k++) flow_instance_free(b.in[k]);
             open_side(&b);
@@ -384,9 +370,59 @@ TEST(a_kept_object_serves_with_other_tables)
     }
     close_side(&a);
     close_side(&b);
-    done(&c.program);
-    buf_done(&kept.module);
-    buf_done(&kept.object);
+}
+
+/* The same compilation gives the same object: it names nothing of this process. */
+TEST(an_object_holds_no_address)
+{
+    AUTO_BUF Buf first, second;
+    Program a, b;
+    buf_init(&first, OBJECT_BYTES);
+    buf_init(&second, OBJECT_BYTES);
+    by_kept(&a, NULL, JIT_FULL, &first);
+    by_kept(&b, NULL, JIT_FULL, &second);
+    CHECK(str_eq(buf_view(&first), buf_view(&second)));
+    done(&a);
+    done(&b);
+}
+
+/* Whatever is in a file: it links or is refused, and nothing outside the object is touched. */
+TEST(damaged_objects_are_refused_or_link)
+{
+    enum { TRIES = 5000 };
+    AUTO_BUF Buf whole;
+    Program p;
+    Linked *linked;
+    Diag diag = {0};
+    JitCode *code;
+    Random r = {31337};
+    buf_init(&whole, OBJECT_BYTES);
+    by_kept(&p, NULL, JIT_QUICK, &whole);
+    Program again;
+    front(&again, press_text);
+    CHECK_OK(link_program(again.ir, again.tables, &linked, &diag));
+    uint32_t refused = 0;
+    for (int i = 0; i < TRIES; i++) {
+        size_t len = i % 8 ? whole.len : next(&r, whole.len);
+        char *part = mem_alloc(len); /* its end is the end of what may be read */
+        memcpy(part, whole.ptr, len);
+        for (uint64_t k = next(&r, 4); len && k-- > 0;) {
+            /* the head, and the tables at the end, say where things are */
+            size_t at = next(&r, 3) ? next(&r, len) : next(&r, len < 64 ? len : 64);
+            part[at] = (char)(next(&r, 2) ? next(&r, 256) : (uint64_t)part[at] ^ 1u << next(&r, 8));
+        }
+        if (jit_object_link(str_slice(part, len), linked, &code, &diag))
+            refused++;
+        else
+            jit_object_free(code);
+        mem_free(part);
+    }
+    CHECK(refused > TRIES / 8);
+    CHECK_INT(jit_object_link(STR(""), linked, &code, &diag), ST_CORRUPT);
+    CHECK_INT(jit_object_link(STR("\177ELF"), linked, &code, &diag), ST_CORRUPT);
+    arena_free(again.arena);
+    arena_free(again.tables);
+    done(&p);
 }
 
 /* ---- threads, refusals ---- */
@@ -426,7 +462,9 @@ TEST(what_it_cannot_do_is_refused)
     Diag diag = {0};
     front(&p, press_text);
     p.ir->pipelines[1].sinks[0].format = FORMAT_TEXT; /* its first field is a time */
-    CHECK_INT(jit(&p, NULL, JIT_FULL, &diag), ST_UNSUPPORTED);
+    AUTO_BUF Buf object;
+    buf_init(&object, OBJECT_BYTES);
+    CHECK_INT(jit(&p, NULL, JIT_FULL, &object, &diag), ST_UNSUPPORTED);
     CHECK(str_find(str_from(diag.text), STR("whose first field is text")) > 0);
     done(&p);
 }

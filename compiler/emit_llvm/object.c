@@ -1,0 +1,418 @@
+/* compiler/emit_llvm/object.c: see object.h.
+ *
+ * The mapping, each part beginning on a page of its own:
+ *
+ *     code           .text of the object, then a jump for each symbol that lies outside
+ *     constants      read-only sections, then the table of addresses, one for each symbol
+ *     data           what code or relocation writes
+ *
+ * An object may come from a file: every offset and number in it is checked before it is used. */
+#include "compiler/emit_llvm/object.h"
+
+#include "base/mem.h"
+#include "compiler/emit_llvm/native.h"
+
+#include <elf.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    OBJECT_BYTES_MAX = 64 << 20,
+    SECTIONS_MAX = 4096,
+    SYMBOLS_MAX = 1 << 20,
+    ALIGN_MAX = 4096,
+    JUMP_BYTES = 8,
+    PARTS = 3,
+    MORE_BYTES = 100
+};
+enum { PART_CODE, PART_CONSTANTS, PART_DATA };
+
+typedef struct Made {
+    JitCode code; /* first */
+    char *base;
+    size_t bytes;
+    JitEntry entries[];
+} Made;
+
+typedef struct Image {
+    Str object;
+    const Elf64_Shdr *sections;
+    const Elf64_Sym *symbols;
+    Str names; /* of the symbols */
+    uint32_t section_count, symbol_count;
+    uint64_t *at; /* where sections begin in the mapping; NOWHERE: not loaded */
+    uint64_t jumps, addresses, ends[PARTS], bytes;
+    char *base;
+    const Linked *linked;
+    Diag *diag;
+} Image;
+
+#define NOWHERE UINT64_MAX
+
+static Status damaged(const Image *im, const char *what)
+{
+    return diag_set(im->diag, ST_CORRUPT, "the object of the JIT is damaged: %s", what);
+}
+
+/* ---- reading ---- */
+
+/* `count` things of `size` bytes at `offset`, or NULL. */
+static const void *part_of(Str object, uint64_t offset, uint64_t count, uint64_t size)
+{
+    if (offset > object.len || offset % 8 || count > (object.len - offset) / size) return NULL;
+    return object.ptr + offset;
+}
+
+static bool loaded(const Elf64_Shdr *s)
+{
+    return (s->sh_flags & SHF_ALLOC) && s->sh_size;
+}
+
+/* The symbol table and the names that belong to it. */
+MUST static Status find_symbols(Image *im)
+{
+    for (uint32_t i = 0; i < im->section_count; i++) {
+        const Elf64_Shdr *s = &im->sections[i];
+        if (s->sh_type != SHT_SYMTAB) continue;
+        uint64_t count = s->sh_size / sizeof *im->symbols;
+        if (count > SYMBOLS_MAX || s->sh_link >= im->section_count) break;
+        const Elf64_Shdr *names = &im->sections[s->sh_link];
+        im->symbols = part_of(im->object, s->sh_offset, count, sizeof *im->symbols);
+        if (names->sh_offset > im->object.len || !names->sh_size ||
+            names->sh_size > im->object.len - names->sh_offset)
+            break;
+        im->names = str_slice(im->object.ptr + names->sh_offset, names->sh_size);
+        im->symbol_count = (uint32_t)count;
+        if (im->names.ptr[im->names.len - 1] == 0 && im->symbols) return ST_OK;
+        break;
+    }
+    return damaged(im, "its symbols");
+}
+
+MUST static Status read_head(Image *im)
+{
+    const Elf64_Ehdr *head = part_of(im->object, 0, 1, sizeof *head);
+    if (!head || im->object.len > OBJECT_BYTES_MAX || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
+        head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_type != ET_REL ||
+        head->e_machine != EM_X86_64 || head->e_shentsize != sizeof *im->sections ||
+        head->e_shnum > SECTIONS_MAX)
+        return damaged(im, "its head");
+    im->section_count = head->e_shnum;
+    im->sections = part_of(im->object, head->e_shoff, head->e_shnum, sizeof *im->sections);
+    if (!im->sections) return damaged(im, "its sections");
+    for (uint32_t i = 0; i < im->section_count; i++) {
+        const Elf64_Shdr *s = &im->sections[i];
+        bool file = s->sh_type != SHT_NOBITS && s->sh_type != SHT_NULL;
+        if (s->sh_size > OBJECT_BYTES_MAX || s->sh_addralign > ALIGN_MAX ||
+            (s->sh_addralign & (s->sh_addralign - 1)) ||
+            (file && (s->sh_offset > im->object.len || s->sh_size > im->object.len - s->sh_offset)))
+            return damaged(im, "a section");
+    }
+    return find_symbols(im);
+}
+
+/* NUL-terminated; names end with a NUL. */
+static const char *name_of(const Image *im, const Elf64_Sym *symbol)
+{
+    return symbol->st_name < im->names.len ? im->names.ptr + symbol->st_name : "";
+}
+
+/* ---- the mapping ---- */
+
+static int part_for(const Elf64_Shdr *s)
+{
+    return s->sh_flags & SHF_EXECINSTR ? PART_CODE
+           : s->sh_flags & SHF_WRITE   ? PART_DATA
+                                       : PART_CONSTANTS;
+}
+
+static uint64_t up(uint64_t n, uint64_t align)
+{
+    return align ? (n + align - 1) & ~(align - 1) : n;
+}
+
+/* Where everything goes. */
+MUST static Status place(Image *im)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), at = 0;
+    for (int part = 0; part < PARTS; part++) {
+        for (uint32_t i = 0; i < im->section_count; i++) {
+            const Elf64_Shdr *s = &im->sections[i];
+            if (!loaded(s) || part_for(s) != part) continue;
+            im->at[i] = at = up(at, s->sh_addralign);
+            at += s->sh_size;
+            if (at > OBJECT_BYTES_MAX) return damaged(im, "it is too large");
+        }
+        at = up(at, JUMP_BYTES);
+        if (part == PART_CODE) im->jumps = at;
+        if (part == PART_CONSTANTS) im->addresses = at;
+        if (part != PART_DATA) at += (uint64_t)im->symbol_count * JUMP_BYTES;
+        im->ends[part] = at = up(at, page);
+    }
+    im->bytes = at;
+    return ST_OK;
+}
+
+MUST static Status map(Image *im)
+{
+    char *base = mmap(NULL, im->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (base == MAP_FAILED) return diag_set(im->diag, ST_NO_MEMORY, "no memory for compiled code");
+    im->base = base;
+    for (uint32_t i = 0; i < im->section_count; i++) {
+        const Elf64_Shdr *s = &im->sections[i];
+        if (im->at[i] != NOWHERE && s->sh_type != SHT_NOBITS)
+            memcpy(base + im->at[i], im->object.ptr + s->sh_offset, s->sh_size);
+    }
+    return ST_OK;
+}
+
+MUST static Status protect(const Image *im)
+{
+    static const int rights[PARTS] = {PROT_READ | PROT_EXEC, PROT_READ, PROT_READ | PROT_WRITE};
+    uint64_t from = 0;
+    for (int part = 0; part < PARTS; part++) {
+        uint64_t len = im->ends[part] - from;
+        if (len && mprotect(im->base + from, len, rights[part]))
+            return diag_set(im->diag, ST_FORBIDDEN,
+                            "this system lets no process run code it has made itself");
+        from = im->ends[part];
+    }
+    return ST_OK;
+}
+
+/* ---- what lies outside ---- */
+
+#define LIBRARY(X) X(memcpy) X(memmove) X(memset) X(memcmp) X(bcmp) X(memchr)
+
+static const RtField *field_of(const RtSchema *schema, uint32_t leaf)
+{
+    for (uint32_t i = 0; i < schema->count; i++) {
+        const RtField *f = &schema->fields[i];
+        if (f->type == RT_RECORD && leaf >= f->leaf && leaf - f->leaf < f->child->leaf_count)
+            return field_of(f->child, leaf);
+        if (f->type != RT_RECORD && f->leaf == leaf) return f;
+    }
+    return NULL;
+}
+
+/* The tables: "schema_N", "in_PIPELINE_GROUP", "field_PIPELINE_LEAF". */
+static const void *table(const Linked *linked, const char *name)
+{
+    unsigned a, b;
+    int end = 0;
+    uint32_t pipelines = linked->program.pipeline_count;
+    if (sscanf(name, "schema_%u%n", &a, &end) == 1 && !name[end])
+        return a < linked->schema_count ? linked->schemas[a] : NULL;
+    if (sscanf(name, "in_%u_%u%n", &a, &b, &end) == 2 && !name[end])
+        return a < pipelines && b <= linked->pipelines[a].source_count ? linked->groups[a][b]
+                                                                       : NULL;
+    if (sscanf(name, "field_%u_%u%n", &a, &b, &end) == 2 && !name[end])
+        return a < pipelines ? field_of(linked->groups[a][0], b) : NULL;
+    return NULL;
+}
+
+static uint64_t outside(const Image *im, const char *name)
+{
+    static const struct {
+        const char *name;
+        void (*at)(void);
+    } list[] = {
+#define SYMBOL(name) {#name, (void (*)(void))name},
+        LIBRARY(SYMBOL) NATIVE(SYMBOL)
+#undef SYMBOL
+    };
+    for (size_t i = 0; i < COUNT_OF(list); i++)
+        if (strcmp(name, list[i].name) == 0) return (uint64_t)(uintptr_t)list[i].at;
+    return (uint64_t)(uintptr_t)table(im->linked, name);
+}
+
+static void write8(char *to, uint64_t value)
+{
+    memcpy(to, &value, sizeof value);
+}
+
+/* False: it has none. */
+static bool address(const Image *im, const Elf64_Sym *symbol, uint64_t *ret)
+{
+    if (symbol->st_shndx == SHN_UNDEF) {
+        *ret = symbol->st_name ? outside(im, name_of(im, symbol)) : 0;
+        return *ret || !symbol->st_name;
+    }
+    if (symbol->st_shndx >= im->section_count || im->at[symbol->st_shndx] == NOWHERE ||
+        symbol->st_value > im->sections[symbol->st_shndx].sh_size)
+        return false;
+    *ret = (uint64_t)(uintptr_t)im->base + im->at[symbol->st_shndx] + symbol->st_value;
+    return true;
+}
+
+/* Fills the table of addresses, and makes a jump to each function outside. */
+MUST static Status open_symbols(Image *im)
+{
+    for (uint32_t i = 0; i < im->symbol_count; i++) {
+        const Elf64_Sym *symbol = &im->symbols[i];
+        bool none = symbol->st_shndx >= SHN_LORESERVE || /* files, constants */
+                    (symbol->st_shndx < im->section_count && symbol->st_shndx != SHN_UNDEF &&
+                     im->at[symbol->st_shndx] == NOWHERE);
+        uint64_t value;
+        if (none) continue;
+        if (!address(im, symbol, &value))
+            return diag_set(im->diag, ST_CORRUPT, "the object of the JIT needs `%.100s`",
+                            name_of(im, symbol));
+        write8(im->base + im->addresses + (uint64_t)i * JUMP_BYTES, value);
+        if (symbol->st_shndx != SHN_UNDEF || !symbol->st_name) continue;
+        char *jump = im->base + im->jumps + (uint64_t)i * JUMP_BYTES;
+        int32_t to = (int32_t)(im->addresses - im->jumps) - 6; /* behind the instruction */
+        memcpy(jump, "\xff\x25", 2);                           /* jmp *to(%rip) */
+        memcpy(jump + 2, &to, sizeof to);
+    }
+    return ST_OK;
+}
+
+/* ---- relocation ---- */
+
+static bool write4(char *to, int64_t value)
+{
+    int32_t narrow = (int32_t)value;
+    memcpy(to, &narrow, sizeof narrow);
+    return narrow == value;
+}
+
+/* False: a kind there is no use for here, or too far away. */
+static bool relocate_one(const Image *im, const Elf64_Rela *r, char *to)
+{
+    uint64_t which = ELF64_R_SYM(r->r_info), here = (uint64_t)(uintptr_t)to, value;
+    if (which >= im->symbol_count || !address(im, &im->symbols[which], &value)) return false;
+    uint64_t base = (uint64_t)(uintptr_t)im->base, add = (uint64_t)r->r_addend;
+    switch (ELF64_R_TYPE(r->r_info)) {
+    case R_X86_64_64: write8(to, value + add); return true;
+    case R_X86_64_PC64: write8(to, value + add - here); return true;
+    case R_X86_64_PLT32:
+        if (im->symbols[which].st_shndx == SHN_UNDEF) value = base + im->jumps + which * JUMP_BYTES;
+        /* fall through */
+    case R_X86_64_PC32: return write4(to, (int64_t)(value + add - here));
+    case R_X86_64_GOTPCREL:
+    case R_X86_64_GOTPCRELX:
+    case R_X86_64_REX_GOTPCRELX:
+        value = base + im->addresses + which * JUMP_BYTES;
+        return write4(to, (int64_t)(value + add - here));
+    default: return false;
+    }
+}
+
+MUST static Status relocate(const Image *im)
+{
+    for (uint32_t i = 0; i < im->section_count; i++) {
+        const Elf64_Shdr *s = &im->sections[i];
+        if (s->sh_type != SHT_RELA) continue;
+        uint64_t count = s->sh_size / sizeof(Elf64_Rela);
+        const Elf64_Rela *list = part_of(im->object, s->sh_offset, count, sizeof *list);
+        if (!list || s->sh_info >= im->section_count) return damaged(im, "its relocations");
+        const Elf64_Shdr *of = &im->sections[s->sh_info];
+        if (im->at[s->sh_info] == NOWHERE) continue;
+        for (uint64_t k = 0; k < count; k++) {
+            uint64_t width = ELF64_R_TYPE(list[k].r_info) == R_X86_64_64 ||
+                                     ELF64_R_TYPE(list[k].r_info) == R_X86_64_PC64
+                                 ? 8
+                                 : 4;
+            if (list[k].r_offset > of->sh_size || of->sh_size - list[k].r_offset < width ||
+                !relocate_one(im, &list[k], im->base + im->at[s->sh_info] + list[k].r_offset))
+                return damaged(im, "a relocation");
+        }
+    }
+    return ST_OK;
+}
+
+/* ---- the whole ---- */
+
+/* The place of an exported symbol, of a section of `part`, with `bytes` behind it. */
+static const char *exported(const Image *im, int part, uint64_t bytes, const char *prefix,
+                            uint32_t index)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, index == UINT32_MAX ? "%s" : "%s_%u", prefix, index);
+    for (uint32_t i = 0; i < im->symbol_count; i++) {
+        const Elf64_Sym *symbol = &im->symbols[i];
+        if (ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL || symbol->st_shndx == SHN_UNDEF ||
+            symbol->st_shndx >= im->section_count || im->at[symbol->st_shndx] == NOWHERE ||
+            strcmp(name_of(im, symbol), name) != 0)
+            continue;
+        const Elf64_Shdr *s = &im->sections[symbol->st_shndx];
+        if (part_for(s) != part || symbol->st_value > s->sh_size ||
+            s->sh_size - symbol->st_value < bytes)
+            return NULL;
+        return im->base + im->at[symbol->st_shndx] + symbol->st_value;
+    }
+    return NULL;
+}
+
+/* One that is a function. */
+#define FUNCTION(to, im, prefix, index)                                                            \
+    (*(const void **)(void *)(to) = exported(im, PART_CODE, 1, prefix, index))
+
+MUST static Status entries(const Image *im, Made *made)
+{
+    bool fine = FUNCTION(&made->code.bind, im, "jit_bind", UINT32_MAX) != NULL;
+    for (uint32_t i = 0; fine && i < im->linked->program.pipeline_count; i++) {
+        JitEntry *entry = &made->entries[i];
+        const char *layouts = exported(im, PART_CONSTANTS, sizeof(uint32_t), "layouts", i);
+        fine = layouts && FUNCTION(&entry->feed, im, "feed", i) &&
+               FUNCTION(&entry->row, im, "row", i) && FUNCTION(&entry->run, im, "run", i);
+        if (!fine) break;
+        memcpy(&entry->layout_count, layouts, sizeof(uint32_t));
+        fine = entry->layout_count <= RT_LAYOUTS;
+    }
+    return fine ? ST_OK : damaged(im, "its functions");
+}
+
+MUST static Status link_image(Image *im, Made *made)
+{
+    Status st = place(im);
+    if (!st) st = map(im);
+    if (!st) st = open_symbols(im);
+    if (!st) st = relocate(im);
+    if (!st) st = protect(im);
+    if (!st) st = entries(im, made);
+    made->base = im->base;
+    made->bytes = im->bytes;
+    return st;
+}
+
+Status jit_object_link(Str object, const Linked *linked, JitCode **ret_code, Diag *diag)
+{
+    Image im = {.object = object, .linked = linked, .diag = diag};
+#ifndef __x86_64__
+    return diag_set(diag, ST_UNSUPPORTED,
+                    "the engine jit is for x86-64 processors; the engine cc "
+                    "compiles for others");
+#endif
+    Status st = read_head(&im);
+    if (st) return st;
+    Made *made =
+        mem_zalloc(1, sizeof *made + linked->program.pipeline_count * sizeof *made->entries);
+    im.at = made ? mem_alloc(im.section_count * sizeof *im.at + 1) : NULL;
+    if (!im.at) {
+        mem_free(made);
+        return diag_set(diag, ST_NO_MEMORY, "compiling");
+    }
+    for (uint32_t i = 0; i < im.section_count; i++) im.at[i] = NOWHERE;
+    made->code.pipelines = made->entries;
+    st = link_image(&im, made);
+    mem_free(im.at);
+    if (st)
+        jit_object_free(&made->code);
+    else
+        *ret_code = &made->code;
+    return st;
+}
+
+void jit_object_free(JitCode *code)
+{
+    Made *made = (Made *)code; /* its first member */
+    if (!made) return;
+    if (made->base) (void)munmap(made->base, made->bytes);
+    mem_free(made);
+}
