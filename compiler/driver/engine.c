@@ -40,7 +40,10 @@ int engine_option(const Command *self, const char *word, EngineKind *ret_engine)
         Diag diag = {0};
         bool named = strcmp(word, engines[i].name) == 0;
         bool jit = engines[i].kind == ENGINE_JIT;
-        bool missing = (jit && list && jit_ready(&diag)) || (jit && named && jit_found(&diag));
+        /* `run` may find its program among the kept objects, and needs no LLVM then */
+        bool later = named && strcmp(self->name, "run") == 0;
+        bool missing =
+            jit && (named || list) && (later ? jit_found(&diag) : jit_ready(&diag)) != ST_OK;
         if (named && missing) return driver_usage(self, "%s", diag.text);
         if (list && !missing) (void)printf("%-8s %s\n", engines[i].name, engines[i].doc);
         if (!named) continue;
