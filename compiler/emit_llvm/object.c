@@ -284,16 +284,18 @@ static bool write4(char *to, int64_t value)
 /* False: a kind there is no use for here, or too far away. */
 static bool relocate_one(const Image *im, const Elf64_Rela *r, char *to)
 {
-    uint64_t which = ELF64_R_SYM(r->r_info), here = (uint64_t)(uintptr_t)to, value;
+    uint64_t which = ELF64_R_SYM(r->r_info), type = ELF64_R_TYPE(r->r_info);
+    uint64_t here = (uint64_t)(uintptr_t)to, value;
     if (which >= im->symbol_count || !address(im, &im->symbols[which], &value)) return false;
     uint64_t base = (uint64_t)(uintptr_t)im->base, add = (uint64_t)r->r_addend;
-    switch (ELF64_R_TYPE(r->r_info)) {
+    switch (type) {
     case R_X86_64_64: write8(to, value + add); return true;
     case R_X86_64_PC64: write8(to, value + add - here); return true;
     case R_X86_64_PLT32:
-        if (im->symbols[which].st_shndx == SHN_UNDEF) value = base + im->jumps + which * JUMP_BYTES;
-        /* fall through */
-    case R_X86_64_PC32: return write4(to, (int64_t)(value + add - here));
+    case R_X86_64_PC32:
+        if (type == R_X86_64_PLT32 && im->symbols[which].st_shndx == SHN_UNDEF)
+            value = base + im->jumps + which * JUMP_BYTES;
+        return write4(to, (int64_t)(value + add - here));
     case R_X86_64_GOTPCREL:
     case R_X86_64_GOTPCRELX:
     case R_X86_64_REX_GOTPCRELX:
