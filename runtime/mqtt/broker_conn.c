@@ -193,6 +193,7 @@ static void parse_kept(Conn *c)
         } else {
             if (used) c->partial_ns = c->heard_ns;
             buf_consume(&kept, used);
+            buf_done(&c->in); /* a CONNECT lay there for a while */
             c->in = kept;
             return;
         }

@@ -115,6 +115,24 @@ norm('', 'MQTT-3.2.2-15', 'a packet above the maximum of the broker ends the con
   await c.refused(0x95);
 });
 
+norm('MQTT-7.1.1-1', 'MQTT-4.2.0-1', 'packets may arrive in any pieces', async (t) => {
+  const { version: v, ports } = t;
+  const port = ports.steps ?? ports.mqtt; // there, what is not freed is found at the end
+  const clock = await t.connect({ port });
+  const all = Buffer.concat([b.connect(v, { id: t.id() }), b.subscribe(v, 1, [[t.topic(), 0]]), b.publish(v, t.topic(), 'x')]);
+  const hello = b.connect(v, { id: t.id() }).length;
+  for (const cuts of [[5, hello + 3], [1, hello - 1, hello + 1], [hello, hello + 2], [hello + 4]]) {
+    const c = await t.open({ port });
+    let at = 0;
+    for (const cut of [...cuts, all.length]) {
+      c.send(all.subarray(at, cut));
+      at = cut;
+      await clock.fence(); // the broker has read so far
+    }
+    for (const name of ['CONNACK', 'SUBACK', 'PUBLISH']) assert.equal((await c.next()).name, name);
+  }
+}, { transports: ['tcp'] });
+
 norm('MQTT-7.0.0-2 MQTT-7.1.1-1', 'MQTT-4.2.0-1', 'a plain client needs nothing beside the standard', async (t) => {
   const c = await t.connect();
   await c.subscribe(t.topic(), 2);
