@@ -1,10 +1,13 @@
 /* compiler/driver/artifact_main.c: what a Lite file does when it is started.
  *
- * The program is `tutti` with programs behind it: it runs them, as `tutti run` would, but compiles
- * nothing. `--batch` runs them over standard input instead, as `tutti run --batch` does. */
+ * The program is `tutti` with programs behind it: it runs them, as `tutti run` would, by the code
+ * made when it was built, and compiles nothing. With `--engine interp` or `jit` it runs their texts
+ * instead, and takes other programs too, as `tutti serve` does. `--batch` runs them over standard
+ * input instead, as `tutti run --batch` does. */
 #include "compiler/driver/artifact_main.h"
 
 #include "compiler/driver/batch.h"
+#include "compiler/driver/port.h"
 #include "compiler/package/artifact.h"
 #include "module/compiler.h"
 #include "module/lite.h"
@@ -12,6 +15,11 @@
 
 #include <signal.h>
 #include <stdio.h>
+
+static const char engine_help[] =
+    "  --engine NAME      what runs the pipelines: cc, the code in this file (preset); interp, "
+    "their\n"
+    "                     texts at once; jit, machine code made now, with tutti-jit.so beside it\n";
 
 typedef struct Started {
     const char *name; /* as the user called it */
@@ -31,10 +39,10 @@ static int help(const Started *s)
 {
     (void)printf("%s: a Tutti Lite instance with its pipelines compiled in\n\n"
                  "usage: %s [OPTION...]     run until ctrl-C or SIGTERM\n"
-                 "       %s --batch [--pipeline NAME] [--stats]\n"
+                 "       %s --batch [--pipeline NAME] [--stats] [--engine NAME]\n"
                  "                          records on standard input, rows on standard output\n\n"
-                 "%s\nprograms:",
-                 s->name, s->name, s->name, lite_help);
+                 "%s%s\nprograms:",
+                 s->name, s->name, s->name, lite_help, engine_help);
     for (uint32_t i = 0; i < s->artifact.count; i++)
         (void)printf(" %.*s", STR_ARG(s->artifact.programs[i].file));
     (void)printf("\nexample: %s --data ./data --http 127.0.0.1:8080\n", s->name);
@@ -58,14 +66,38 @@ static Status prepare(Started *s, Diag *diag)
     return ST_OK;
 }
 
+/* At `--engine NAME`: true, and past it. *ret_exit: -1, or there is nothing more to do. */
+static bool engine_word(const Started *s, int argc, char **argv, int *at, EngineKind *ret_engine,
+                        int *ret_exit)
+{
+    Diag diag = {0};
+    if (strcmp(argv[*at], "--engine") != 0 || *at + 1 >= argc) return false;
+    const char *word = argv[*at + 1];
+    *at += 2;
+    if (strcmp(word, "list") == 0) {
+        engine_list();
+        *ret_exit = EXIT_FINE;
+    } else if (!engine_find(word, false, ret_engine, &diag)) {
+        (void)fprintf(stderr, "%s: %s\n", s->name, diag.text);
+        *ret_exit = EXIT_USAGE;
+    }
+    return true;
+}
+
 static int run_lite(const Started *s, int argc, char **argv)
 {
+    EngineKind engine = ENGINE_CC;
     LiteOptions options = {.modules = modules_all(),
                            .version = TUTTI_VERSION,
                            .programs = s->programs,
                            .program_count = s->artifact.count};
     for (int at = 1; at < argc;) {
         Diag diag = {0};
+        int code = -1;
+        if (engine_word(s, argc, argv, &at, &engine, &code)) {
+            if (code >= 0) return code;
+            continue;
+        }
         if (lite_option(&options, argc, argv, &at, &diag)) continue;
         if (diag.status)
             (void)fprintf(stderr, "%s: %s\n", s->name, diag.text);
@@ -73,7 +105,13 @@ static int run_lite(const Started *s, int argc, char **argv)
             (void)fprintf(stderr, "%s: unknown option %s; see --help\n", s->name, argv[at]);
         return EXIT_USAGE;
     }
-    program_compiler_prebuilt(s->prebuilt, s->artifact.count);
+    if (engine == ENGINE_CC) {
+        program_compiler_prebuilt(s->prebuilt, s->artifact.count);
+    } else {
+        port_trust_c(options.programs, options.program_count, false);
+        program_compiler_set(
+            port_compiler(options.data_dir ? options.data_dir : "./tutti-data", engine));
+    }
     return lite_main(&options);
 }
 
@@ -83,20 +121,27 @@ static int run_batch(const Started *s, int argc, char **argv)
     BatchOptions options = {0};
     Diag diag = {0};
     bool stopped = false;
-    for (int at = 2; at < argc; at++) {
-        if (strcmp(argv[at], "--stats") == 0) {
+    EngineKind engine = ENGINE_CC;
+    for (int at = 2; at < argc;) {
+        int code = -1;
+        if (engine_word(s, argc, argv, &at, &engine, &code)) {
+            if (code >= 0) return code;
+        } else if (strcmp(argv[at], "--stats") == 0) {
             options.stats = true;
+            at++;
         } else if (strcmp(argv[at], "--pipeline") == 0 && at + 1 < argc) {
-            options.pipeline = argv[++at];
+            options.pipeline = argv[at + 1];
+            at += 2;
         } else {
             (void)fprintf(stderr, "%s: unknown option %s; see --help\n", s->name, argv[at]);
             return EXIT_USAGE;
         }
     }
     Status st = native_open(&set, &diag);
+    set.engine = engine;
     for (uint32_t i = 0; !st && i < s->artifact.count; i++)
         st = native_add_built(&set, s->prebuilt[i].file, s->prebuilt[i].text,
-                              s->prebuilt[i].so_path.ptr, &diag);
+                              engine == ENGINE_CC ? s->prebuilt[i].so_path.ptr : NULL, &diag);
     (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a failed write */
     if (!st) st = batch_run(&set, &options, &stopped, &diag);
     native_close(&set);

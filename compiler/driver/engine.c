@@ -33,23 +33,36 @@ const char *engine_name(EngineKind engine)
     return engines[engine - 1].name;
 }
 
-int engine_option(const Command *self, const char *word, EngineKind *ret_engine)
+bool engine_find(const char *word, bool later, EngineKind *ret_engine, Diag *diag)
 {
-    bool list = strcmp(word, "list") == 0;
+    for (size_t i = 0; i < COUNT_OF(engines); i++) {
+        if (strcmp(word, engines[i].name) != 0) continue;
+        if (engines[i].kind == ENGINE_JIT && (later ? jit_found(diag) : jit_ready(diag)))
+            return false;
+        *ret_engine = engines[i].kind;
+        return true;
+    }
+    diag_set(diag, ST_INVALID, "there is no engine %s; `--engine list` shows them", word);
+    return false;
+}
+
+void engine_list(void)
+{
     for (size_t i = 0; i < COUNT_OF(engines); i++) {
         Diag diag = {0};
-        bool named = strcmp(word, engines[i].name) == 0;
-        bool jit = engines[i].kind == ENGINE_JIT;
-        /* `run` may find its program among the kept objects, and needs no LLVM then */
-        bool later = named && strcmp(self->name, "run") == 0;
-        bool missing =
-            jit && (named || list) && (later ? jit_found(&diag) : jit_ready(&diag)) != ST_OK;
-        if (named && missing) return driver_usage(self, "%s", diag.text);
-        if (list && !missing) (void)printf("%-8s %s\n", engines[i].name, engines[i].doc);
-        if (!named) continue;
-        *ret_engine = engines[i].kind;
-        return -1;
+        if (engines[i].kind == ENGINE_JIT && jit_ready(&diag)) continue;
+        (void)printf("%-8s %s\n", engines[i].name, engines[i].doc);
     }
-    if (list) return EXIT_FINE;
-    return driver_usage(self, "there is no engine %s; `--engine list` shows them", word);
+}
+
+int engine_option(const Command *self, const char *word, EngineKind *ret_engine)
+{
+    Diag diag = {0};
+    if (strcmp(word, "list") == 0) {
+        engine_list();
+        return EXIT_FINE;
+    }
+    /* `run` may find its program among the kept objects, and needs no LLVM then */
+    bool later = strcmp(self->name, "run") == 0;
+    return engine_find(word, later, ret_engine, &diag) ? -1 : driver_usage(self, "%s", diag.text);
 }

@@ -65,7 +65,8 @@ Status native_add_built(NativeSet *set, Str file, Str text, const char *so_path,
     Status st = add_text(set, file, text, diag);
     if (!st && set->count == before)
         st = diag_set(diag, ST_CORRUPT, "%.*s is not the program that was built", STR_ARG(file));
-    return st ? st : flow_program_load(so_path, &set->list[before].program, diag);
+    if (st || !so_path) return st;
+    return flow_program_load(so_path, &set->list[before].program, diag);
 }
 
 /* Emits, compiles (or finds in the cache) and loads. */

@@ -29,7 +29,8 @@ MUST Status native_open(NativeSet *set, Diag *diag);
 void native_close(NativeSet *set);
 /* A file, or every .tutti file of a folder. Findings are in set->front.diags. */
 MUST Status native_add(NativeSet *set, const char *path, Diag *diag);
-/* A text in memory whose shared object exists already (a Lite artifact). */
+/* A text in memory whose shared object exists already (a Lite artifact); NULL: the set's engine
+ * makes it. */
 MUST Status native_add_built(NativeSet *set, Str file, Str text, const char *so_path, Diag *diag);
 /* Makes native->program by the set's engine. `samples`: see emit.h. */
 MUST Status native_load(NativeSet *set, Native *native, const Str *samples, Diag *diag);

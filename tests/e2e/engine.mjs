@@ -1,5 +1,5 @@
 // tests/e2e/engine.mjs: a whole Lite process with the real compiler, from outside.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build, check, folder, freePort, Publisher, run, start, test, Tutti, until } from './lib.mjs';
 
@@ -362,6 +362,46 @@ pipeline sums {
   check(readFileSync(path.join(dir, 'sums.ndjson'), 'utf8') === '{"a":1,"b":10}\n{"a":2,"b":20}\n{"a":3,"b":30}\n', 'three rows');
   check((await tutti.get('pipelines/sums/dead')).total === 1, 'one dead letter');
   await tutti.kill('SIGTERM');
+});
+
+test('dead letters of a data folder go through a mended program, offline', async () => {
+  const tutti = await Tutti.new();
+  const text = (type) => `
+pipeline first {
+  from mqtt "in/first" qos 1 as json { a: ${type} }
+  into file "first.ndjson"
+  on error into dead
+}
+pipeline second {
+  from mqtt "in/second" qos 1 as json { a: ${type} }
+  into file "second.ndjson"
+  on error into dead
+}`;
+  await tutti.deploy('two.tutti', text('i32'));
+  for (const [topic, message] of [['first', '{"a":"one"}'], ['second', '{"a":"other"}'], ['first', '{\n"a":"two"}'], ['first', '{"a":3}']]) {
+    const pub = start('mosquitto_pub', ['-p', String(tutti.mqtt), '-q', '1', '-t', `in/${topic}`, '-m', message]);
+    check((await pub.exited) === 0, 'acknowledged');
+  }
+  const mended = path.join(tutti.cwd, 'mended.tutti');
+  writeFileSync(mended, text('string(8)').replace('"first.ndjson"', '"again.ndjson"'));
+  const again = path.join(tutti.cwd, 'again.ndjson');
+  const replay = async (...args) => {
+    rmSync(again, { force: true });
+    const child = start(path.join(build, 'tutti'), ['replay', '--data', tutti.data, '--cache', path.join(tutti.data, 'cache'), ...args], { cwd: tutti.cwd });
+    const code = await child.exited;
+    return [code, existsSync(again) ? readFileSync(again, 'utf8') : '', child.out];
+  };
+  const want = '{"a":"one"}\n{"a":"two"}\n';
+  let [code, rows, out] = await replay('--pipeline', 'first', mended); // while the server runs
+  check(code === 0 && rows === want, `${code} ${rows} ${out}`);
+  check((await tutti.get('pipelines/first/dead')).total === 2, 'they stay where they are');
+  await tutti.kill('SIGKILL');
+  [code, rows, out] = await replay('--pipeline', 'first', '--engine', 'interp', mended);
+  check(code === 0 && rows === want, `${code} ${rows} ${out}`);
+  [code, , out] = await replay(mended);
+  check(code === 2 && /--pipeline/.test(out), `of which one must be said: ${code} ${out}`);
+  const nothing = start(path.join(build, 'tutti'), ['replay', '--data', tutti.cwd, '--pipeline', 'first', mended]);
+  check((await nothing.exited) === 2 && /no data folder/.test(nothing.out), nothing.out);
 });
 
 await run();

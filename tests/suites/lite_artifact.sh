@@ -44,6 +44,18 @@ check "--batch: the same rows" cmp a/out b/out
 check "--batch: there are rows" [ "$(wc -l <b/out)" -gt 200 ]
 check "--batch: the same files" cmp a/exceptions.ndjson b/exceptions.ndjson
 
+for engine in interp jit; do # where there is one: the texts in the file instead of its code
+    "$tutti" run --engine list | grep -q "^$engine " || continue
+    mkdir "b-$engine"
+    plugin=$(dirname "$tutti")/tutti-jit.so
+    (cd "b-$engine" && env -i TUTTI_JIT="$plugin" ../press-line --batch --engine $engine <../records.ndjson >out 2>errors)
+    check "--batch --engine $engine: the same rows" cmp a/out "b-$engine/out"
+    check "--batch --engine $engine: the same files" cmp a/exceptions.ndjson "b-$engine/exceptions.ndjson"
+done
+env -i ./press-line --batch --engine none <records.ndjson >said 2>&1
+check "an engine that is not there is refused" [ $? = 2 ]
+check "and which there are is said" grep -q -- '--engine list' said
+
 cp press-line cut && truncate -s -1 cut
 cp press-line changed
 size=$(stat -c %s changed)
