@@ -41,7 +41,9 @@ static void any_order(Emit *e, IrFormat format)
 {
     const IrSource *s = group_source(e);
     uint32_t depth = e->group * EMIT_GROUP_DEPTH;
-    emit_f(e, "        RtScan scan = {.value = wide, .has = there");
+    bool direct = ir_format_is_bytes(format); /* without layouts nothing else is in them */
+    emit_f(e, "        RtScan scan = {.value = %s, .has = %s", direct ? "v" : "wide",
+           direct ? "h" : "there");
     if (!e->group && e->pipeline->filter && s->check == CHECK_LAZY)
         emit_f(e, ", .keeps = keeps_%" PRIu32, e->index);
     emit_f(e, "};\n        int why = ");
@@ -73,7 +75,7 @@ static void any_order(Emit *e, IrFormat format)
            "        if (why) { rt->error(pipe, %" PRIu32
            ", scan.reason, scan.path, 0); p = next; continue; }\n",
            s->node);
-    for (uint32_t i = 0; i < e->leaf_count; i++)
+    for (uint32_t i = 0; i < e->leaf_count && !direct; i++)
         if (e->needed[i])
             emit_f(e,
                    "        v[%" PRIu32 "] = wide[%" PRIu32 "]; h[%" PRIu32 "] = there[%" PRIu32

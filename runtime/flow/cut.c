@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "flow/pack.h"
+#include "flow/pack_shape.h"
 #include "flow/pipe.h"
 #include "flow/proto.h"
 
@@ -34,11 +35,15 @@ typedef struct Piece {
     bool whole, broken;
 } Piece;
 
-static Piece piece_of(uint32_t format, const char *p, const char *end)
+static Piece piece_of(uint32_t format, PackShape *shape, const char *p, const char *end)
 {
     PackHead why = {0};
     Piece piece = {(size_t)(end - p), p, (size_t)(end - p), false, false};
-    const char *behind = rt_pack_pass(rt_pack_format(format), p, end, RT_DEPTH_MAX, &why);
+    const char *behind = rt_pack_shape_pass(shape, format, p, end);
+    if (!behind) {
+        behind = rt_pack_pass(rt_pack_format(format), p, end, RT_DEPTH_MAX, &why);
+        if (behind) rt_pack_shape_learn(shape, format, p, behind);
+    }
     piece.whole = behind != NULL;
     if (behind) piece.bytes = piece.len = (size_t)(behind - p);
     piece.broken = !behind && (why.kind == PACK_BAD || why.n > FLOW_RECORD_BYTES_MAX);
@@ -66,10 +71,12 @@ static Piece framed_piece(const char *p, const char *end)
 FlowCut flow_cut(uint32_t format, Str bytes, bool ended, RtRecord *records, uint32_t most)
 {
     FlowCut cut = {0};
+    PackShape shape = {.count = 0};
     const char *end = bytes.ptr + bytes.len;
     while (cut.count < most && cut.bytes < bytes.len && !cut.broken) {
         const char *p = bytes.ptr + cut.bytes;
-        Piece at = format == RT_FORMAT_PROTOBUF ? framed_piece(p, end) : piece_of(format, p, end);
+        Piece at =
+            format == RT_FORMAT_PROTOBUF ? framed_piece(p, end) : piece_of(format, &shape, p, end);
         bool long_one = !at.whole && (size_t)(end - p) > FLOW_RECORD_BYTES_MAX;
         if (!at.whole && !at.broken && !ended && !long_one) break;
         cut.broken = at.broken || long_one; /* if not whole: an error record of what is here */

@@ -80,20 +80,40 @@ static void list_fields(RtKeys *keys)
     }
 }
 
+static void list_names(RtKeys *keys, u64 *to)
+{
+    for (u32 i = 1; i <= keys->schema->count; i++) {
+        const RtField *field = keys->list[i].field;
+        keys->list[i].names = to;
+        for (u32 k = 0; field->type == RT_ENUM && k < field->name_count; k++, to++)
+            memcpy(to, field->names[k], strnlen(field->names[k], sizeof *to));
+    }
+}
+
+static u32 count_names(const RtSchema *schema)
+{
+    u32 count = 0;
+    for (u32 i = 0; i < schema->count; i++)
+        if (schema->fields[i].type == RT_ENUM) count += schema->fields[i].name_count;
+    return count;
+}
+
 static RtKeys *keys_new(const RtSchema *schema)
 {
-    u32 bits = 2, count = schema->count;
+    u32 bits = 2, count = schema->count, names = count_names(schema);
     while (1u << bits < 4 * count) bits++;
     size_t slots = sizeof(RtKeys) + (sizeof(u16) << bits); /* 8-byte aligned: four slots or more */
-    RtKeys *keys = mem_zalloc(1, slots + (count + 1) * (sizeof(RtKey) + sizeof(u16)));
+    size_t list = (count + 1) * sizeof(RtKey), words = names * sizeof(u64);
+    RtKeys *keys = mem_zalloc(1, slots + list + words + (count + 1) * sizeof(u16));
     if (!keys) return NULL;
     keys->schema = schema;
     keys->words = (count + 63) / 64;
     keys->shift = 64 - bits;
     keys->mask = (1u << bits) - 1;
     keys->list = (RtKey *)(void *)((char *)keys + slots);
-    keys->after = (u16 *)(void *)(keys->list + count + 1);
+    keys->after = (u16 *)(void *)((char *)keys + slots + list + words);
     list_fields(keys);
+    list_names(keys, (u64 *)(void *)((char *)keys + slots + list));
     choose_factor(keys);
     return keys;
 }

@@ -28,6 +28,7 @@ typedef struct RtKey {
     u64 quoted; /* up to 7 bytes of the name and the quote behind them */
     u64 bit;    /* of the field, in its word of `seen` */
     const RtField *field;
+    const u64 *names; /* ENUM: first 8 bytes of each name, as `word` */
     u16 name_len, leaf;
     u8 seen; /* which word */
     u8 flags;

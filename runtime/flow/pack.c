@@ -8,6 +8,7 @@
 
 #include "flow/keys.h"
 #include "flow/list.h"
+#include "flow/pack_quick.h"
 #include "flow/pipe.h"
 #include "flow/proto.h"
 
@@ -18,6 +19,7 @@ typedef struct Pack {
     const PackFormat *format;
     const char *end;
     RtScan *out;
+    u32 number; /* RtFormat */
     u32 check, unknown;
     u32 wanted; /* check lazy: needed leaves still to come; else more than there can be */
 } Pack;
@@ -181,28 +183,38 @@ static const char *object(Pack *s, const RtSchema *schema, const PackHead *head,
                           u32 depth)
 {
     RtKeys *keys = rt_keys(rt_host(s->pipe), schema);
-    u64 seen[RT_SEEN_WORDS] = {0};
-    u32 last = 0, all = s->check == RT_CHECK_STRICT;
+    PackPairs at = {
+        .left = head->open ? 0 : head->n, .all = s->check == RT_CHECK_STRICT, .wanted = s->wanted};
+    u64 *seen = at.seen;
     if (depth > RT_DEPTH_MAX || !keys) return NULL;
-    for (u64 i = 0; pack_more(head, i, &p, s->end); i++) {
-        u32 slot = last;
+    for (u64 i = 0;; i++) {
+        if (at.left) {
+            p = rt_pack_pairs(s->pipe, s->number, keys, s->out, p, s->end, &at);
+            s->wanted = at.wanted;
+            if (!s->wanted) return s->end; /* in outer ones too */
+            i = head->n - at.left;
+        }
+        if (!pack_more(head, i, &p, s->end)) break;
+        if (at.left) at.left--;
+        u32 slot = at.last;
         if (!(p = next_key(s, keys, p, depth, &slot))) return NULL;
         const RtKey *key = &keys->list[slot];
         u64 twice = seen[key->seen] & key->bit; /* the bit of no field is 0 */
         seen[key->seen] |= key->bit;
-        if (slot) last = slot;
+        if (slot) at.last = slot;
         if (twice) {
             s->pipe->n.duplicate_keys++;
             p = skip(s, p, depth);
-        } else if (!(key->flags & RT_NEEDED) && !(all && slot)) {
+        } else if (!(key->flags & RT_NEEDED) && !(at.all && slot)) {
             if (!slot && s->unknown == RT_UNKNOWN_REJECT) fail(s, NULL, RT_UNKNOWN_FIELD);
             p = skip(s, p, depth);
         } else {
             s->wanted -= key->counts;
             p = value(s, key->field, p, depth);
-            if (!s->wanted) return p ? s->end : NULL; /* in outer ones too */
+            if (!s->wanted) return p ? s->end : NULL;
         }
         if (!p) return NULL;
+        at.wanted = s->wanted;
     }
     missing(s, keys, seen);
     return p;
@@ -216,7 +228,11 @@ static const char *item(Pack *s, const RtSchema *schema, const char *p, u32 dept
     const RtField *field = schema->fields;
     PackHead head = {0};
     memset(s->out->has, 0, schema->leaf_count);
-    if (rt_nameless_item(schema)) return value(s, field, p, depth);
+    if (rt_nameless_item(schema)) {
+        const char *q = rt_pack_one(s->pipe, s->number, field, p, s->end, s->out->value);
+        s->out->has[0] = q != NULL;
+        return q ? q : value(s, field, p, depth);
+    }
     p = s->format->head(p, s->end, &head);
     if (!p) return NULL;
     if (head.kind == PACK_MAP) return object(s, schema, &head, p, depth + 1);
@@ -248,7 +264,7 @@ static const char *list(Pack *s, const RtField *field, const PackHead *head, con
     u64 stride = RT_ITEM_BYTES(schema->leaf_count), cap = 0;
     char *items = NULL;
     RtScan inner = {0};
-    Pack sub = {s->pipe, s->format, s->end, &inner, s->check, s->unknown, UINT32_MAX};
+    Pack sub = {s->pipe, s->format, s->end, &inner, s->number, s->check, s->unknown, UINT32_MAX};
     u32 reason = RT_FINE;
     const char *path = field->path;
     if (depth > RT_DEPTH_MAX) return NULL;
@@ -304,7 +320,7 @@ int rt_scan_bytes(RtPipe *pipe, u32 format, const RtSchema *schema, u32 check, u
                   const char *p, const char *end, RtScan *scan)
 {
     if (format == RT_FORMAT_PROTOBUF) return proto(pipe, schema, check, unknown, p, end, scan);
-    Pack s = {pipe, rt_pack_format(format), end, scan, check, unknown, UINT32_MAX};
+    Pack s = {pipe, rt_pack_format(format), end, scan, format, check, unknown, UINT32_MAX};
     PackHead head = {0};
     scan->reason = RT_FINE;
     scan->field = NULL;

@@ -104,7 +104,7 @@ static u32 floating(const RtField *field, const PackHead *h, RtValue *ret)
     char text[40];
     if (isnan(h->d)) return rt_wrong_type(field);
     if (isinf(h->d)) return field->type == RT_TIME ? RT_BAD_TIME : RT_RANGE;
-    if (field->type == RT_F64) {
+    if (field->type == RT_F64 || (field->type == RT_F32 && h->single)) {
         ret->d = h->d;
         return RT_FINE;
     }

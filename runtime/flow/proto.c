@@ -7,6 +7,7 @@
  * rules for what fails are those of pack.c. */
 #include "flow/proto.h"
 
+#include "flow/hot.h"
 #include "flow/list.h"
 #include "flow/pack.h"
 #include "flow/pipe.h"
@@ -15,6 +16,9 @@
 #include <string.h>
 
 enum { NS_PER_SEC = 1000000000 };
+
+/* `has` while a message is read; behind finish it is 0 or 1. */
+enum { CAME = 1, FINAL = 2 /* and is the field's value already */ };
 
 typedef struct Proto {
     RtPipe *pipe;
@@ -26,18 +30,19 @@ typedef struct Seconds { /* of a Timestamp or a Duration, where the value will b
 } Seconds;
 _Static_assert(sizeof(Seconds) == sizeof(RtValue), "it stands in the place of a value");
 
+static const u8 wires[] = {[RT_PROTO_DOUBLE] = PROTO_64,     [RT_PROTO_FLOAT] = PROTO_32,
+                           [RT_PROTO_INT32] = PROTO_VARINT,  [RT_PROTO_INT64] = PROTO_VARINT,
+                           [RT_PROTO_UINT32] = PROTO_VARINT, [RT_PROTO_UINT64] = PROTO_VARINT,
+                           [RT_PROTO_SINT32] = PROTO_VARINT, [RT_PROTO_SINT64] = PROTO_VARINT,
+                           [RT_PROTO_FIXED32] = PROTO_32,    [RT_PROTO_FIXED64] = PROTO_64,
+                           [RT_PROTO_SFIXED32] = PROTO_32,   [RT_PROTO_SFIXED64] = PROTO_64,
+                           [RT_PROTO_BOOL] = PROTO_VARINT,   [RT_PROTO_ENUM] = PROTO_VARINT,
+                           [RT_PROTO_STRING] = PROTO_LEN,    [RT_PROTO_BYTES] = PROTO_LEN,
+                           [RT_PROTO_MESSAGE] = PROTO_LEN,   [RT_PROTO_TIMESTAMP] = PROTO_LEN,
+                           [RT_PROTO_DURATION] = PROTO_LEN};
+
 u32 rt_proto_wire(u32 kind)
 {
-    static const u8 wires[] = {[RT_PROTO_DOUBLE] = PROTO_64,     [RT_PROTO_FLOAT] = PROTO_32,
-                               [RT_PROTO_INT32] = PROTO_VARINT,  [RT_PROTO_INT64] = PROTO_VARINT,
-                               [RT_PROTO_UINT32] = PROTO_VARINT, [RT_PROTO_UINT64] = PROTO_VARINT,
-                               [RT_PROTO_SINT32] = PROTO_VARINT, [RT_PROTO_SINT64] = PROTO_VARINT,
-                               [RT_PROTO_FIXED32] = PROTO_32,    [RT_PROTO_FIXED64] = PROTO_64,
-                               [RT_PROTO_SFIXED32] = PROTO_32,   [RT_PROTO_SFIXED64] = PROTO_64,
-                               [RT_PROTO_BOOL] = PROTO_VARINT,   [RT_PROTO_ENUM] = PROTO_VARINT,
-                               [RT_PROTO_STRING] = PROTO_LEN,    [RT_PROTO_BYTES] = PROTO_LEN,
-                               [RT_PROTO_MESSAGE] = PROTO_LEN,   [RT_PROTO_TIMESTAMP] = PROTO_LEN,
-                               [RT_PROTO_DURATION] = PROTO_LEN};
     return wires[kind];
 }
 
@@ -142,9 +147,12 @@ static const char *message(Proto *s, const RtProto *proto, const RtSchema *schem
 
 /* Place for one more item of the list; NULL: there are too many, or no memory: the list is then
  * longer than it may be. */
-static RtValue *add_item(Proto *s, const RtField *field, RtValue *list)
+static RtValue *add_item(Proto *s, const RtField *field, RtValue *value, u8 *has)
 {
     const RtSchema *schema = field->child;
+    RtValue *list = &value[field->leaf];
+    if (!has[field->leaf]) *list = zero(RT_PROTO_STRING); /* its first one */
+    has[field->leaf] = CAME;
     u64 stride = RT_ITEM_BYTES(schema->leaf_count), n = list->s.n;
     if (n >= field->bytes_max) {
         list->s.n = (u64)field->bytes_max + 1;
@@ -175,8 +183,7 @@ static const char *one(Proto *s, const RtProtoField *f, const RtField *field, Rt
     u8 there, *to_has = &has[field->leaf];
     const RtSchema *inside = field->child;
     if (f->flags & RT_PROTO_REPEATED) {
-        *to_has = 1;
-        to = add_item(s, field, to);
+        to = add_item(s, field, value, has);
         to_has = to ? (u8 *)to + 16 * (u64)inside->leaf_count : &there;
         if (!to) to = &spare;
     }
@@ -204,9 +211,8 @@ static const char *packed(Proto *s, const RtProtoField *f, const RtField *field,
     u32 wire = rt_proto_wire(f->kind);
     const char *behind = take(p, end, PROTO_LEN, &bytes);
     if (!behind) return NULL;
-    has[field->leaf] = 1;
     for (p = bytes.s.p; p < behind;) {
-        RtValue *item = add_item(s, field, &value[field->leaf]);
+        RtValue *item = add_item(s, field, value, has);
         if (item) *((u8 *)item + 16) = 1; /* an item of one leaf */
         if (!(p = take(p, behind, wire, item ? item : &spare))) return NULL;
     }
@@ -258,11 +264,47 @@ static void preset(const RtProto *proto, const RtSchema *schema, RtValue *value,
     }
 }
 
+/* A single value as it mostly comes: put where it belongs, and final if nothing is left to look at.
+ * NULL: none of those. */
+static inline const char *usual(const RtProtoField *f, const RtField *field, RtValue *v, u8 *has,
+                                const char *p, const char *end)
+{
+    u64 n, all = 0;
+    u32 as_is = !(field->flags & RT_RANGED);
+    switch (f->kind) {
+    case RT_PROTO_DOUBLE:
+        if (end - p < 8) return NULL;
+        v->u = RT_8(p);
+        as_is &= field->type == RT_F64 && (v->u >> 52 & 0x7ff) != 0x7ff;
+        p += 8;
+        break;
+    case RT_PROTO_INT32:
+    case RT_PROTO_INT64:
+    case RT_PROTO_UINT32:
+    case RT_PROTO_UINT64:
+        if (!(p = take(p, end, PROTO_VARINT, v))) return NULL;
+        as_is &= v->u <= INT32_MAX && field->type >= RT_I32 && field->type <= RT_U64;
+        break;
+    case RT_PROTO_STRING:
+        if (p == end || (n = (u8)*p++) > 127 || n > (u64)(end - p)) return NULL;
+        v->s = (RtText){p, n};
+        as_is &= field->type == RT_STR && (!field->bytes_max || n <= field->bytes_max);
+        for (u64 i = 0; i + 8 <= n; i += 8) all |= RT_8(p + i);
+        if (n & 7) all |= RT_8(p + (n & ~7ull)) << (64 - 8 * (n & 7));
+        as_is &= !(all & 0x8080808080808080ull);
+        p += n;
+        break;
+    default: return NULL;
+    }
+    *has = as_is ? FINAL : CAME;
+    return p;
+}
+
 static const char *message(Proto *s, const RtProto *proto, const RtSchema *schema, RtValue *value,
                            u8 *has, const char *p, const char *end, u32 depth)
 {
     u32 next = 0; /* fields mostly come in order */
-    preset(proto, schema, value, has);
+    if (depth > 1) preset(proto, schema, value, has);
     while (p < end) {
         u32 number, wire, at = next;
         if (!(p = next_tag(p, end, &number, &wire))) return NULL;
@@ -275,7 +317,16 @@ static const char *message(Proto *s, const RtProto *proto, const RtSchema *schem
         }
         const RtProtoField *f = &proto->fields[at];
         const RtField *field = f->field == RT_PROTO_ENDS ? NULL : &schema->fields[f->field];
-        u32 own = rt_proto_wire(f->kind);
+        u32 own = wires[f->kind];
+        if (wire == own && field && (field->flags & RT_NEEDED) && !f->oneof &&
+            !(f->flags & RT_PROTO_REPEATED)) {
+            const char *q = usual(f, field, &value[field->leaf], &has[field->leaf], p, end);
+            if (q) {
+                next = at + 1;
+                p = q;
+                continue;
+            }
+        }
         u32 pieces = wire == PROTO_LEN && own != PROTO_LEN && (f->flags & RT_PROTO_REPEATED);
         next = f->flags & RT_PROTO_REPEATED && !pieces ? at : at + 1;
         if (!field || (wire != own && !pieces)) s->unknown = 1;
@@ -443,15 +494,24 @@ static void finish_field(Proto *s, const RtProtoField *f, const RtField *field, 
             fail(out, field, RT_MISSING_FIELD, field->path);
         return;
     }
-    if (!has[field->leaf]) {
+    u8 *there = &has[field->leaf];
+    if (*there == FINAL) {
+        *there = CAME;
+        return;
+    }
+    if (!*there && !(f->flags & (RT_PROTO_IMPLICIT | RT_PROTO_REPEATED))) {
         if (must) fail(out, field, RT_MISSING_FIELD, field->path);
         return;
+    }
+    if (!*there) { /* of the record itself; preset did it for those inside */
+        *there = CAME;
+        value[field->leaf] = zero(f->flags & RT_PROTO_REPEATED ? RT_PROTO_STRING : f->kind);
     }
     if (f->flags & RT_PROTO_REPEATED) {
         finish_list(s, f, field, &value[field->leaf], out);
         return;
     }
-    u32 reason = convert(s, f, field, &value[field->leaf], &has[field->leaf]);
+    u32 reason = convert(s, f, field, &value[field->leaf], there);
     if (reason) fail(out, field, reason, field->path);
 }
 

@@ -113,6 +113,8 @@ if echo '#include <simdjson.h>' | "${CXX:-g++}" -std=c++17 -E -x c++ - >/dev/nul
     done
     rm -f shape.in
 fi
+echo "bench: the same records in other formats, by Tutti and by npm's @msgpack/msgpack, cborg and protobufjs"
+"$top/tests/bench/formats.sh" "$build" "$rounds" "$((records / 4))"
 echo "bench: hop windows, 60 of which hold each record, against tumbling ones with as many rows"
 sed 's/ avg = mean(temp_f) //; s/ power = mean(power)//' "$top/tests/bench/press.tutti" >tumble.tutti
 sed 's/tumble 10s/hop 10m every 10s/' tumble.tutti >hop_shared.tutti

@@ -64,6 +64,46 @@ static void again(RtPipe *pipe, u32 format, const RtScan *read)
     mem_free(second);
 }
 
+/* The second time its keys are known, so it is read another way: the same comes of it. */
+static void alike(RtPipe *pipe, u32 format, u32 check, u32 unknown, const char *p, const char *end,
+                  const RtScan *first, int why)
+{
+    RtValue values[LEAVES];
+    u8 has[LEAVES];
+    RtScan second = {.value = values, .has = has};
+    const PackFormat *how = rt_pack_format(format);
+    assert(rt_scan_bytes(pipe, format, &schema, check, unknown, p, end, &second) == why);
+    assert(second.field == first->field);
+    if (why) return;
+    assert(!memcmp(has, first->has, LEAVES));
+    u64 room = rt_json_bytes(&schema, values, has);
+    char *one = mem_zalloc(2, room + RT_PAD_BYTES), *two = one + room + RT_PAD_BYTES;
+    if (!one) abort();
+    char *one_end = rt_put_pack(one, how, &schema, first->value, first->has);
+    char *two_end = rt_put_pack(two, how, &schema, values, has);
+    assert(one_end - one == two_end - two && !memcmp(one, two, (size_t)(one_end - one)));
+    mem_free(one);
+}
+
+/* A record three times: the second and third are cut out by the shape of the first, damaged ones
+ * as they would be without it. */
+static void by_shape(u32 format, Str bytes, u8 damage)
+{
+    RtRecord records[8], other[8];
+    size_t n = bytes.len;
+    char *all = mem_zalloc(1, 3 * n + RT_PAD_BYTES);
+    if (!all) abort();
+    for (size_t i = 0; i < 3; i++) memcpy(all + i * n, bytes.ptr, n);
+    all[n + damage % n] ^= (char)damage;
+    FlowCut cut = flow_cut(format, str_slice(all, 3 * n), true, records, COUNT_OF(records));
+    for (uint32_t i = 0, at = 0; i < cut.count && i < COUNT_OF(records); at += records[i++].len) {
+        FlowCut alone = flow_cut(format, str_slice(all + at, 3 * n - at), true, other, 1);
+        assert(alone.count == 1 && other[0].len == records[i].len &&
+               other[0].ptr == records[i].ptr);
+    }
+    mem_free(all);
+}
+
 static void as_file(u32 format, Str bytes)
 {
     RtRecord records[8];
@@ -96,9 +136,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         int why = rt_scan_bytes(pipe, format, &schema, check, data[0] >> 7, bytes, end, &scan);
         if (why != RT_BAD_RECORD && check != RT_CHECK_LAZY) assert(whole);
         if (!why) again(pipe, format, &scan);
+        alike(pipe, format, check, data[0] >> 7, bytes, end, &scan, why);
         pipe->scratch_len = 0;
     }
     as_file(format, str_slice(bytes, size - 1));
+    if (size > 1) by_shape(format, str_slice(bytes, size - 1), data[0] >> 1);
     while (host->retired_count) mem_free(host->retired[--host->retired_count]);
     mem_free(pipe->scratch);
     rt_keys_free(host);
