@@ -4,7 +4,9 @@
 #include "compiler/driver/driver.h"
 
 #include "base/mem.h"
+#include "compiler/driver/infer_pack.h"
 #include "compiler/infer/infer.h"
+#include "flow/instance.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +17,12 @@ enum { INFER_LINE_ARENA = 64 << 20, INFER_OUT_BYTES = 16 << 20 };
 typedef struct Options {
     const char *path, *name;
     bool json, ranges, csv;
+    const char *format; /* json csv msgpack cbor; NULL: as the file's name or its first byte says */
 } Options;
 
-typedef struct Bad { /* lines that were left out */
+typedef struct Bad { /* lines or records that were left out */
+    InferLeft left;
+    const char *what;
     uint64_t count, first;
     char why[DIAG_TEXT_BYTES];
 } Bad;
@@ -28,6 +33,12 @@ static void left_out(Bad *bad, uint64_t line, const char *why)
         bad->first = line;
         (void)snprintf(bad->why, sizeof bad->why, "%s", why);
     }
+}
+
+static Status record_left_out(InferLeft *left, uint64_t number, const char *why)
+{
+    left_out((Bad *)left, number, why); /* its first member */
+    return ST_OK;
 }
 
 static Status one_line(Infer *in, const Options *o, Arena *scratch, Str line, Diag *diag)
@@ -82,6 +93,12 @@ static bool is_name(const char *name)
     return *name != '\0';
 }
 
+/* Says itself what is in it: no other format of bytes does. */
+static bool packs(uint32_t format)
+{
+    return format == RT_FORMAT_MSGPACK || format == RT_FORMAT_CBOR;
+}
+
 /* -1, or an exit code. */
 static int read_options(const Command *self, int argc, char **argv, Options *o)
 {
@@ -94,6 +111,8 @@ static int read_options(const Command *self, int argc, char **argv, Options *o)
             o->ranges = true;
         else if (strcmp(argv[i], "--csv") == 0)
             o->csv = true;
+        else if (strcmp(argv[i], "--format") == 0 && i + 1 < argc)
+            o->format = argv[++i];
         else if (argv[i][0] == '-' && argv[i][1])
             return driver_usage(self, "unknown option `%s`", argv[i]);
         else if (o->path)
@@ -103,8 +122,23 @@ static int read_options(const Command *self, int argc, char **argv, Options *o)
     }
     if (!o->path) return driver_usage(self, "name a file of records, or -");
     if (!is_name(o->name)) return driver_usage(self, "`%s` is no name", o->name);
-    o->csv = o->csv || str_ends(str_from(o->path), STR(".csv"));
+    if (o->format && !str_is(STR("csv"), o->format) && !str_is(STR("json"), o->format) &&
+        !packs(flow_format(o->format)))
+        return driver_usage(self, "--format takes json, csv, msgpack or cbor, not `%s`", o->format);
+    o->csv = o->csv ||
+             (o->format ? str_is(STR("csv"), o->format) : str_ends(str_from(o->path), STR(".csv")));
     return -1;
+}
+
+static Status read_all(Infer *in, const Options *o, FILE *file, Bad *bad, Diag *diag)
+{
+    uint32_t format = o->format ? flow_format(o->format) : o->csv ? 0 : infer_sniff(file);
+    if (!packs(format)) return read_lines(in, o, file, bad, diag);
+    bad->what = "record";
+    bad->left.add = record_left_out;
+    Status st = infer_packed(in, format, file, &bad->left);
+    if (st == ST_LIMIT) return diag_set(diag, st, "a type has at most %d fields", INFER_FIELDS_MAX);
+    return st;
 }
 
 static int say(const Command *self, const Options *o, const Infer *in, const Bad *bad)
@@ -112,9 +146,10 @@ static int say(const Command *self, const Options *o, const Infer *in, const Bad
     AUTO_BUF Buf out;
     buf_init(&out, INFER_OUT_BYTES);
     if (bad->count)
-        (void)fprintf(stderr, "tutti infer: %s: %llu line%s left out, the first is line %llu: %s\n",
-                      o->path, (unsigned long long)bad->count, bad->count == 1 ? "" : "s",
-                      (unsigned long long)bad->first, bad->why);
+        (void)fprintf(stderr, "tutti infer: %s: %llu %s%s left out, the first is %s %llu: %s\n",
+                      o->path, (unsigned long long)bad->count, bad->what,
+                      bad->count == 1 ? "" : "s", bad->what, (unsigned long long)bad->first,
+                      bad->why);
     if (!infer_count(in)) {
         (void)fprintf(stderr, "tutti infer: %s: there is no record in it\n", o->path);
         return EXIT_WRONG;
@@ -136,10 +171,10 @@ int cmd_infer(const Command *self, int argc, char **argv)
     FILE *file = strcmp(o.path, "-") == 0 ? stdin : fopen(o.path, "rb");
     if (!file) return driver_usage(self, "%s cannot be read", o.path);
     Diag diag = {0};
-    Bad bad = {0};
+    Bad bad = {.what = "line"};
     Arena *arena = arena_new(0, (size_t)256 << 20);
     Infer *in = arena ? infer_new(arena) : NULL;
-    Status st = in ? read_lines(in, &o, file, &bad, &diag) : ST_NO_MEMORY;
+    Status st = in ? read_all(in, &o, file, &bad, &diag) : ST_NO_MEMORY;
     if (file != stdin) (void)fclose(file);
     if (st == ST_LIMIT) {
         (void)fprintf(stderr, "tutti infer: %s: %s\n", o.path, diag.text);

@@ -4,8 +4,9 @@
  *   for each record: st = infer_record(in, json);
  *   infer_type(in, STR("Press"), false, &out);
  *
- * Memory does not grow with the number of records: a field keeps counts, its least and greatest
- * value, its longest text, and a few different words. */
+ * A text without a source (Json.raw.ptr is NULL) stands for bytes: formats other than JSON have
+ * them. Memory does not grow with the number of records: a field keeps counts, its least and
+ * greatest value, its longest text, and a few different words. */
 #ifndef TUTTI_COMPILER_INFER_INFER_H
 #define TUTTI_COMPILER_INFER_INFER_H
 

@@ -9,6 +9,7 @@ struct Seen {
     Str name;
     uint64_t count, nulls; /* null counts as missing */
     uint64_t bools, ints, huge, numbers, texts, lists, objects;
+    uint64_t blobs;            /* bytes */
     uint64_t times, durations; /* of the texts: RFC 3339; 1m30s */
     uint64_t plain_times;      /* of the texts: a date or a time without zone */
     int64_t least, greatest;   /* of whole numbers within 64 bits */

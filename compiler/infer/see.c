@@ -130,7 +130,11 @@ static Status see(Infer *in, Seen *s, const Json *value, uint32_t depth)
         else
             s->numbers++;
         break;
-    case JSON_STRING: return infer__text(in, s, value->text);
+    case JSON_STRING:
+        if (value->raw.ptr) return infer__text(in, s, value->text);
+        s->blobs++;
+        if (value->text.len > s->longest) s->longest = value->text.len;
+        break;
     case JSON_OBJECT:
         s->objects++;
         if (depth + 1 >= INFER_DEPTH_MAX) {

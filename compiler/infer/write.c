@@ -20,6 +20,7 @@ typedef enum Shape {
     SHAPE_DURATION,
     SHAPE_ENUM,
     SHAPE_STRING,
+    SHAPE_BYTES,
     SHAPE_LIST,
     SHAPE_RECORD,
     SHAPE_JSON /* no one type fits */
@@ -76,6 +77,7 @@ static Shape shape_of(const Seen *s)
     if (s->too_deep) return SHAPE_JSON;
     if (s->bools == there) return SHAPE_BOOL;
     if (s->ints + s->huge + s->numbers == there) return number_shape(s, there);
+    if (s->blobs == there) return SHAPE_BYTES;
     if (s->lists == there) return SHAPE_LIST;
     if (s->objects == there) return s->first ? SHAPE_RECORD : SHAPE_JSON;
     if (s->texts != there) return SHAPE_JSON;
@@ -159,6 +161,10 @@ static void type(const Writer *w, const Seen *s, uint32_t indent)
         buf_printf(w->out, "string(%llu)",
                    (unsigned long long)round_up(s->longest, 8, UINT64_C(1) << 20));
         break;
+    case SHAPE_BYTES:
+        buf_printf(w->out, "bytes(%llu)",
+                   (unsigned long long)round_up(s->longest, 8, UINT64_C(1) << 20));
+        break;
     case SHAPE_JSON: buf_text(w->out, "json"); break;
     case SHAPE_LIST:
         buf_char(w->out, '[');
@@ -197,7 +203,7 @@ static void comment(const Writer *w, const Seen *s, uint64_t records)
         buf_printf(w->out, "%sa time without its zone: no `time` reads it", before);
         before = ", ";
     }
-    if (shape == SHAPE_STRING && s->plain_times != s->texts) {
+    if (shape == SHAPE_BYTES || (shape == SHAPE_STRING && s->plain_times != s->texts)) {
         buf_printf(w->out, "%slongest %zu", before, s->longest);
         before = ", ";
     }

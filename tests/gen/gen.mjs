@@ -41,6 +41,7 @@ export function write(dir, list) {
   fs.mkdirSync(dir, { recursive: true });
   const file = path.join(dir, 'program.tutti');
   fs.writeFileSync(file, programText(list));
+  for (const p of list) if (p.proto) fs.writeFileSync(path.join(dir, `${p.name}.proto`), p.proto);
   for (const p of list) fs.writeFileSync(path.join(dir, `${p.name}.in`), Buffer.concat(p.records.flatMap((b) => [b, Buffer.from('\n')])));
   return file;
 }

@@ -1,7 +1,8 @@
 // tests/gen/program.mjs: a pipeline as a list of stages that can be taken away one by one.
 import { Random } from './random.mjs';
 import { Scope, show } from './expr.mjs';
-import { randomFields, fieldText, lines, single } from './types.mjs';
+import { randomFields, fieldText, lines, packs, single } from './types.mjs';
+import { protoText, stands } from './proto.mjs';
 import { stages, window, sink } from './stages.mjs';
 
 class Maker {
@@ -35,8 +36,10 @@ export function makePipeline(seed, name) {
   m.plain = r.chance(60); // no memories: batches of the interpreter stay wide
   let fields = randomFields(r, 2 + r.below(9), 0);
   const head = [];
-  const format = r.weighted([[88, 'json'], [12, 'csv']]);
+  const format = r.weighted([[67, 'json'], [12, 'csv'], [7, 'msgpack'], [7, 'cbor'], [7, 'protobuf']]);
   if (format === 'csv') fields = fields.filter((f) => single(f.type)).concat([{ name: 'csv0', type: { kind: 'string', max: 16 }, optional: false }]);
+  if (format === 'msgpack' || format === 'cbor') fields = fields.filter((f) => packs(f.type));
+  if (format === 'protobuf') fields = fields.filter((f) => stands(f.type));
   if (r.chance(45)) {
     fields.unshift({ name: 'ts', type: { kind: 'time' }, optional: false });
     m.timed = 'ts';
@@ -50,7 +53,8 @@ export function makePipeline(seed, name) {
   const error = r.weighted([[60, 'on error into file "errors"'], [15, 'on error into dead'], [15, 'on error drop'], [10, 'on error into uns "e" stop above 60% in 10s']]);
   const sample = lines(new Random(seed + 7919), declared, r.pick([3, 40, 300, 700]), r.pick([0, 2, 20]));
   const records = format === 'csv' ? csvLines(new Random(seed + 7919), declared, r.pick([3, 40, 400])) : sample;
-  return { name, seed, fields: declared, format, options, head, body, last, error, records };
+  const proto = format === 'protobuf' ? protoText(r, declared) : null;
+  return { name, seed, fields: declared, format, proto, options, head, body, last, error, records };
 }
 
 function csvLines(r, fields, count) {
@@ -66,7 +70,7 @@ function csvLines(r, fields, count) {
 
 export function pipelineText(p) {
   const lines_ = [`type ${p.name}_t = {`, ...p.fields.map((f) => `  ${fieldText(f)},`), '}', `pipeline ${p.name} {`,
-    `  from stdin as ${p.format} ${p.name}_t${p.options}`];
+    `  from stdin as ${p.format} ${p.name}_t${p.proto ? ` proto "${p.name}.proto" message M` : ''}${p.options}`];
   for (const h of p.head) lines_.push(`  ${h}`);
   for (const s of p.body) lines_.push(`  ${s.text(s.exprs.map(show))}`);
   lines_.push(`  ${p.last.text}`);

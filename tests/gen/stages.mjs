@@ -4,7 +4,7 @@
 // record has here (a row may change it), p.scope() for expressions, p.inside (in an arm), p.timed.
 // make returns the stage as { text: (exprs) => string, exprs: [nodes] }, or null when it does not fit.
 // Owners of a new stage add a row here, and what it needs to types.mjs or expr.mjs.
-import { numeric, single } from './types.mjs';
+import { numeric, packs, single } from './types.mjs';
 import { paths, show } from './expr.mjs';
 
 const stage = (exprs, text) => ({ exprs, text });
@@ -25,6 +25,7 @@ export function sink(p) {
   return p.r.weighted([
     [30, 'into stdout'], [25, `into uns ${address(p)}`], [10, `into file "rows${p.r.below(3)}"`],
     [flat ? 8 : 0, 'into file "table.csv" as csv'],
+    [p.fields.every((f) => packs(f.type)) ? 6 : 0, `into uns "packed" as ${p.r.pick(['msgpack', 'cbor'])}`],
     [keys.length ? 6 : 0, `into historian rows key (${keys.length ? p.r.pick(keys).text : ''})`],
     [6, 'into stdout and uns "two"']]);
 }

@@ -6,6 +6,8 @@
 
 export const numeric = (t) => ['i32', 'i64', 'u32', 'u64', 'f32', 'f64', 'decimal'].includes(t.kind);
 export const whole = (t) => ['i32', 'i64', 'u32', 'u64'].includes(t.kind);
+/** A format of bytes carries it: no json in it. */
+export const packs = (t) => (t.kind === 'json' ? false : t.kind === 'record' ? t.fields.every((f) => packs(f.type)) : t.item ? packs(t.item) : true);
 export const single = (t) => !['record', 'list', 'tag'].includes(t.kind);
 
 export function typeText(t) {

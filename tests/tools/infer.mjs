@@ -5,7 +5,7 @@ import { folder, random, test, tutti } from "./lib.mjs";
 const lines = (records) => records.map((r) => JSON.stringify(r)).join("\n") + "\n";
 
 function infer(records, ...options) {
-    const { code, out, err } = tutti(["infer", ...options, "-"], { input: typeof records === "string" ? records : lines(records) });
+    const { code, out, err } = tutti(["infer", ...options, "-"], { input: typeof records === "string" || Buffer.isBuffer(records) ? records : lines(records) });
     assert.equal(code, 0, err);
     return out;
 }
@@ -152,4 +152,22 @@ test("a type decodes every record it was inferred from", () => {
             assert.equal(rows.length, records.length);
         }
     }
+});
+
+test("msgpack and cbor, by their first byte or by name", () => {
+    // {"id":300,"temp":1.5,"raw":h'0001',"at":1970-01-01T00:00:01Z,"ok":true,"xs":[1,2],"in":{"a":-1}}, by hand
+    const msgpack = Buffer.from("87a26964cd012ca474656d70cb3ff8000000000000a3726177c4020001a26174d6ff00000001a26f6bc3a278739201" + "02a2696e81a161ff", "hex");
+    const cbor = Buffer.from("a762696419012c6474656d70fb3ff800000000000063726177420001626174c101626f6bf56278738201" + "0262696ea1616120", "hex");
+    for (const [format, one] of [["msgpack", msgpack], ["cbor", cbor]]) {
+        const both = Buffer.concat([one, one]), type = infer(both);
+        assert.match(type, /^# from 2 records/);
+        for (const line of ["id: i32,", "temp: f64,", "raw: bytes(8),", "at: time,", "ok: bool,", "xs: [i32; 4],", "a: i32"]) has(type, line);
+        assert.equal(infer(both, "--format", format), type);
+        const run = tutti(["infer", "--format", format, "-"], { input: Buffer.concat([one, Buffer.from([5]), one.subarray(0, 7)]) });
+        assert.equal(run.code, 0);
+        assert.match(run.err, /2 records left out, the first is record 2: a record is a map/);
+        const { rows, errors } = decode(type, both, format);
+        assert.deepEqual([errors.length, rows.length, rows[1].id, rows[1].raw], [0, 2, 300, "AAE="]);
+    }
+    assert.equal(tutti(["infer", "--format", "protobuf", "-"], { input: "" }).code, 2);
 });
