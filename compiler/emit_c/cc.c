@@ -27,10 +27,11 @@ static const char *const flags[] = {"-std=gnu17",
                                     "-fvisibility=hidden",
                                     "-fno-asynchronous-unwind-tables",
                                     "-w",
-                                    "-shared",
-                                    "-fPIC"};
+                                    "-fPIC",
+                                    "-pipe"};
 enum {
     FLAG_COUNT = sizeof flags / sizeof *flags,
+    ARGS_MAX = FLAG_COUNT + 48,
     PATH_BYTES = 1024,
     SEAL_BYTES = 32,
     OBJECT_BYTES_MAX = 64 << 20,
@@ -56,27 +57,30 @@ Status cc_default_cache(Buf *ret_path, Diag *diag)
     return buf_status(ret_path);
 }
 
-/* Full path of the first compiler found. */
+/* Full path of a program: its own, or that of the first of its name in PATH. */
+static bool find_program(const char *name, char *path, struct stat *ret_stat)
+{
+    const char *search = getenv("PATH");
+    if (strchr(name, '/')) {
+        snprintf(path, PATH_BYTES, "%s", name);
+        return access(path, X_OK) == 0 && stat(path, ret_stat) == 0;
+    }
+    for (const char *dir = search ? search : "/usr/bin:/bin"; *dir;) {
+        size_t len = strcspn(dir, ":");
+        if (len) {
+            snprintf(path, PATH_BYTES, "%.*s/%s", (int)len, dir, name);
+            if (access(path, X_OK) == 0 && stat(path, ret_stat) == 0) return true;
+        }
+        dir += len + (dir[len] == ':');
+    }
+    return false;
+}
+
 MUST static Status find_compiler(char *path, struct stat *ret_stat, Diag *diag)
 {
     const char *names[] = {getenv("TUTTI_CC"), "cc", "gcc", "clang"};
-    const char *search = getenv("PATH");
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!names[i] || !*names[i]) continue;
-        if (strchr(names[i], '/')) {
-            snprintf(path, PATH_BYTES, "%s", names[i]);
-            if (access(path, X_OK) == 0 && stat(path, ret_stat) == 0) return ST_OK;
-            continue;
-        }
-        for (const char *dir = search ? search : "/usr/bin:/bin"; *dir;) {
-            size_t len = strcspn(dir, ":");
-            if (len) {
-                snprintf(path, PATH_BYTES, "%.*s/%s", (int)len, dir, names[i]);
-                if (access(path, X_OK) == 0 && stat(path, ret_stat) == 0) return ST_OK;
-            }
-            dir += len + (dir[len] == ':');
-        }
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i] && *names[i] && find_program(names[i], path, ret_stat)) return ST_OK;
     return diag_set(diag, ST_NOT_FOUND,
                     "no C compiler found: install gcc or clang, or set TUTTI_CC");
 }
@@ -212,39 +216,95 @@ static void environment(const char *folder, char *variable, const char **out)
     out[n] = NULL;
 }
 
-MUST static Status run(const char *compiler, bool quick, const char *folder,
-                       const char *const *sources, uint32_t source_count, const char *object,
-                       const char *log, Diag *diag)
+/* Runs a program to its end, what it says into `log`; *ret_fine: it ended with 0. */
+MUST static Status run(const char *const *argv, const char *folder, const char *log, bool *ret_fine,
+                       Diag *diag)
 {
-    const char *argv[FLAG_COUNT + UNITS_MAX + 7], *variables[VARIABLES_MAX + 2];
+    const char *variables[VARIABLES_MAX + 2];
     char temporary[PATH_BYTES + 8];
-    int n = 0, status;
-    argv[n++] = compiler;
-    argv[n++] = quick ? "-O0" : "-O2";
-    for (int i = 0; i < FLAG_COUNT; i++) argv[n++] = flags[i];
-    argv[n++] = "-o";
-    argv[n++] = object;
-    for (uint32_t i = 0; i < source_count; i++) argv[n++] = sources[i];
-    argv[n] = NULL;
+    int status;
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions))
-        return diag_set(diag, ST_NO_MEMORY, "starting %s", compiler);
+        return diag_set(diag, ST_NO_MEMORY, "starting %s", argv[0]);
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
     pid_t pid;
     union {
-        const char **constant;
-        char **plain;
+        const char *const *constant;
+        char *const *plain;
     } arguments = {argv}, settings = {variables};
     environment(folder, temporary, variables);
-    int error = posix_spawn(&pid, compiler, &actions, NULL, arguments.plain, settings.plain);
+    int error = posix_spawn(&pid, argv[0], &actions, NULL, arguments.plain, settings.plain);
     posix_spawn_file_actions_destroy(&actions);
-    if (error) return diag_errno(diag, error, "starting %s", compiler);
+    if (error) return diag_errno(diag, error, "starting %s", argv[0]);
     while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return diag_errno(diag, errno, "waiting for %s", compiler);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return ST_OK;
-    return refused(log, source_count > 1, diag);
+        if (errno != EINTR) return diag_errno(diag, errno, "waiting for %s", argv[0]);
+    *ret_fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return ST_OK;
+}
+
+typedef struct Work { /* one object to be made */
+    const char *compiler, *folder, *log, *made;
+    const char *sources[UNITS_MAX];
+    uint32_t count;
+    bool quick, users; /* users: there is C of theirs */
+} Work;
+
+/* The compiler: of C to `out`; of what is no C any more, to a shared object. */
+MUST static Status compile(const Work *w, const char *const *extra, const char *const *inputs,
+                           uint32_t count, const char *out, Diag *diag)
+{
+    const char *argv[ARGS_MAX];
+    bool fine;
+    int n = 0;
+    argv[n++] = w->compiler;
+    argv[n++] = w->quick ? "-O0" : "-O2";
+    if (w->quick) argv[n++] = "-DRT_QUICK";
+    for (int i = 0; i < FLAG_COUNT; i++) argv[n++] = flags[i];
+    argv[n++] = "-o";
+    argv[n++] = out;
+    for (uint32_t i = 0; i < count; i++) argv[n++] = inputs[i];
+    while (*extra) argv[n++] = *extra++;
+    argv[n] = NULL;
+    Status status = run(argv, w->folder, w->log, &fine, diag);
+    if (status) return status;
+    return fine ? ST_OK : refused(w->log, w->users, diag);
+}
+
+/* The linker itself, which takes a third of the time that the compiler takes to call it with the
+ * libraries and start files that generated code has no use for. False: it cannot be used. */
+static bool link_alone(const Work *w, const char *object)
+{
+#if defined __x86_64__ || defined __aarch64__ /* no helpers of the compiler's own are called here  \
+                                               */
+    char linker[PATH_BYTES];
+    struct stat st;
+    bool fine;
+    if (!find_program("ld", linker, &st)) return false;
+    const char *argv[] = {linker, "-shared", "--hash-style=gnu", "-o", w->made, object, NULL};
+    return !run(argv, w->folder, w->log, &fine, &(Diag){0}) && fine;
+#else
+    (void)w;
+    (void)object;
+    return false;
+#endif
+}
+
+/* Users' C may need the libraries that a compiler links by itself; generated C needs none: what it
+ * calls besides RtApi (memcpy, memcmp) is in the process that loads it. */
+MUST static Status make_object(const Work *w, Diag *diag)
+{
+    static const char *const to_object[] = {"-c", NULL}, *const to_shared[] = {"-shared", NULL},
+                             *const alone[] = {"-shared", "-nostdlib", "-lgcc", NULL};
+    if (w->users) return compile(w, to_shared, w->sources, w->count, w->made, diag);
+    char object[PATH_BYTES];
+    const char *input = object;
+    snprintf(object, sizeof object, "%.*s.o", PATH_BYTES - 4, w->log);
+    Status status = compile(w, to_object, w->sources, 1, object, diag);
+    if (!status && !link_alone(w, object)) status = compile(w, alone, &input, 1, w->made, diag);
+    unlink(object);
+    return status;
 }
 
 /* Writes the units as files in `folder`; their names in `paths`. */
@@ -272,20 +332,25 @@ MUST static Status make(const EmitUnits *units, const char *compiler, bool quick
 {
     char paths[UNITS_MAX][PATH_BYTES], made[PATH_BYTES], log[PATH_BYTES], kept[PATH_BYTES],
         stem[PATH_BYTES - 20];
-    const char *sources[UNITS_MAX];
-    uint32_t count;
+    Work work = {.compiler = compiler,
+                 .folder = folder,
+                 .log = log,
+                 .made = made,
+                 .quick = quick,
+                 .users = units->more_count > 0};
     snprintf(stem, sizeof stem, "%s/%s.%ld", folder, name, (long)getpid());
     snprintf(made, sizeof made, "%s.so", stem);
     snprintf(log, sizeof log, "%s.log", stem);
     snprintf(kept, sizeof kept, "%s/%s.c", folder, name);
-    Status status = write_units(units, stem, paths, &count, diag);
-    for (uint32_t i = 0; i < count; i++) sources[i] = paths[i];
-    if (!status) status = run(compiler, quick, folder, sources, count, made, log, diag);
+    Status status = write_units(units, stem, paths, &work.count, diag);
+    for (uint32_t i = 0; i < work.count; i++) work.sources[i] = paths[i];
+    if (!status) status = make_object(&work, diag);
     if (!status) status = seal_object(made, diag);
     if (!status && rename(made, object)) status = diag_errno(diag, errno, "writing %s", object);
     unlink(log);
     if (status) unlink(made);
-    for (uint32_t i = 0; i < count; i++) /* the first is kept for readers; nothing depends on it */
+    for (uint32_t i = 0; i < work.count;
+         i++) /* the first is kept for readers; nothing depends on it */
         if (status || i || rename(paths[i], kept)) unlink(paths[i]);
     return status;
 }

@@ -17,13 +17,13 @@ bool cc_installed(void);
 /* Appends the path of the .so (with a NUL behind it). Compilers tried: $TUTTI_CC, cc, gcc, clang.
  * ST_NOT_FOUND: no compiler installed. ST_INTERNAL: it refused the text,
  * ST_INVALID: the C of an `extern c` file. ST_IO: neither the cache
- * nor a folder for temporary files can be written. Blocks for some 60 ms;
+ * nor a folder for temporary files can be written. Blocks for some 100 ms;
  * `cached` (may be NULL) tells whether it was a hit. */
 MUST Status cc_shared_object(const EmitUnits *units, const char *cache_dir, Buf *ret_path,
                              bool *ret_cached, Diag *diag);
 /* Appends the path of the full object when it is in the cache already; false: it is not. */
 bool cc_cached(const EmitUnits *units, const char *cache_dir, Buf *ret_path);
-/* The same without optimising, in a quarter of the time, for a server that must run a change now
+/* The same without optimising, in a third of the time, for a server that must run a change now
  * and swaps in the full object later. *ret_quick false: the full one was in the cache already.
  * Bytes out are the same: no flag here changes what an operation gives. */
 MUST Status cc_shared_object_quick(const EmitUnits *units, const char *cache_dir, Buf *ret_path,

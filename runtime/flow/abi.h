@@ -698,6 +698,26 @@ typedef struct RtScan {
 enum { RT_CHECK_RECORD, RT_CHECK_LAZY, RT_CHECK_STRICT };
 enum { RT_UNKNOWN_IGNORE, RT_UNKNOWN_REJECT };
 
+/* The primitives of hot.h as functions, for code that was compiled without optimising. */
+typedef struct RtHot {
+    const char *(*plain)(const char *p);
+    const char *(*line_end)(const char *p, const char *end);
+    u32 (*at_end)(const char *p, const char *end, u32 lines);
+    const char *(*plus_number)(const char *p);
+    const char *(*pass_number)(const char *p);
+    const char *(*plus_f64)(const char *p, f64 *ret);
+    const char *(*short_f64)(const char *p, f64 *ret);
+    const char *(*plus_int)(const char *p, i64 *ret);
+    const char *(*short_int)(const char *p, i64 *ret);
+    u32 (*time24)(const struct RtDay *day, const char *p, i64 *ret);
+    char *(*put_plain)(const struct RtApi *rt, char *w, const char *p, u64 n);
+    u32 (*watermark)(RtPipe *, const struct RtApi *rt, i64 ns, i64 order, i64 limit);
+    void *(*seen_words)(RtPipe *, u32 window, i64 ns, i64 size, u32 event_time, u64 a, u64 b,
+                        u64 len);
+    void *(*seen_text)(RtPipe *, u32 window, i64 ns, i64 size, u32 event_time, RtText key);
+    u32 (*add_sketch)(RtPipe *, const struct RtApi *rt, u32 window, RtSketch *, f64 x, u32 bits);
+} RtHot;
+
 /* Functions the runtime lends to generated code. Scanners take a pointer to the first byte of a
  * value and return the one behind it, or NULL when it is not what it should be; they may read up to
  * RT_PAD_BYTES behind the record. Writers take the place to write to, return the one behind it. */
@@ -806,6 +826,7 @@ typedef struct RtApi {
     u32 (*mem)(RtPipe *, u32 mem, i64 ns, const RtValue *args, const u8 *has, RtValue *ret,
                u8 *ret_has);
     void *(*cell)(RtPipe *, u32 mem, const RtValue *keys); /* of a CELL; NULL: RT_STATE_FULL */
+    const RtHot *hot;
 } RtApi;
 
 #endif

@@ -1,4 +1,5 @@
 /* runtime/flow/api.c: the table handed to generated code. */
+#include "flow/hot.h"
 #include "flow/pack.h"
 #include "flow/pipe.h"
 
@@ -53,6 +54,24 @@ static int compare(const char *a, u64 an, const char *b, u64 bn)
 {
     return str_cmp(str_slice(a, an), str_slice(b, bn));
 }
+
+static const RtHot hot = {
+    .plain = rt_plain,
+    .line_end = rt_line_end,
+    .at_end = rt_at_end,
+    .plus_number = rt_plus_number,
+    .pass_number = rt_pass_number,
+    .plus_f64 = rt_plus_f64,
+    .short_f64 = rt_short_f64,
+    .plus_int = rt_plus_int,
+    .short_int = rt_short_int,
+    .time24 = rt_time24,
+    .put_plain = rt_put_plain,
+    .watermark = rt_watermark,
+    .seen_words = rt_seen_words,
+    .seen_text = rt_seen_text,
+    .add_sketch = rt_add_sketch,
+};
 
 const RtApi rt_api = {
     .abi = RT_ABI,
@@ -116,4 +135,5 @@ const RtApi rt_api = {
     .window_add = rt_window_add,
     .clock = rt_clock,
     .mem = rt_mem,
+    .hot = &hot,
 };

@@ -4,7 +4,10 @@
  * compilers' own (SSE2 is the base of x86-64), elsewhere every such primitive takes the called
  * path. They serve the learnt layout: each answers NULL or 0 for anything unusual, and the record
  * is then read again by the any-order scanner, so they may give up but never accept what is wrong.
- * What follows a number is always compared with a constant next, so its end needs no check here. */
+ * What follows a number is always compared with a constant next, so its end needs no check here.
+ *
+ * With RT_QUICK (code compiled without optimising, to run soon) most are calls of what the runtime
+ * has compiled well: less to compile, and faster than the same text unoptimised. */
 #ifndef TUTTI_FLOW_HOT_H
 #define TUTTI_FLOW_HOT_H
 
@@ -22,6 +25,27 @@ typedef u16 RtLoad2 __attribute__((may_alias, aligned(1)));
     {                                                                                              \
         c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c                                             \
     }
+#ifdef RT_QUICK
+#define RT_RARE(x)                 (x)
+#define RT_LIKELY(x)               (x)
+#define RT_INLINE                  static inline __attribute__((unused))
+#define rt_steady(p, behind, last) (behind) /* no bets where the processor has no time to win */
+#define rt_plain                   rt->hot->plain
+#define rt_line_end                rt->hot->line_end
+#define rt_at_end                  rt->hot->at_end
+#define rt_plus_number             rt->hot->plus_number
+#define rt_pass_number             rt->hot->pass_number
+#define rt_plus_f64                rt->hot->plus_f64
+#define rt_short_f64               rt->hot->short_f64
+#define rt_plus_int                rt->hot->plus_int
+#define rt_short_int               rt->hot->short_int
+#define rt_time24                  rt->hot->time24
+#define rt_put_plain               rt->hot->put_plain
+#define rt_watermark               rt->hot->watermark
+#define rt_seen_words              rt->hot->seen_words
+#define rt_seen_text               rt->hot->seen_text
+#define rt_add_sketch              rt->hot->add_sketch
+#else
 #define RT_RARE(x)   __builtin_expect(!!(x), 0)
 #define RT_LIKELY(x) __builtin_expect(!!(x), 1)
 #define RT_INLINE    static inline __attribute__((unused, always_inline))
@@ -203,6 +227,8 @@ RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
     return 1;
 }
 
+#endif /* RT_QUICK */
+
 /* ---- items ---- */
 
 RT_INLINE const RtValue *rt_item_value(RtText item, u32 leaf)
@@ -214,6 +240,8 @@ RT_INLINE u8 rt_item_has(RtText item, u32 leaf_count, u32 leaf)
 {
     return (u8)item.p[16 * (u64)leaf_count + leaf];
 }
+
+#ifndef RT_QUICK
 
 /* ---- rows ---- */
 
@@ -244,6 +272,8 @@ RT_INLINE char *rt_put_plain(const RtApi *rt, char *w, const char *p, u64 n)
     return w;
 }
 
+#endif /* RT_QUICK */
+
 /* ---- layouts ---- */
 
 /* The record fitted the layout tried as number `turn` of this record: it is the first one next
@@ -255,6 +285,8 @@ RT_INLINE void rt_layout_hit(RtPipe *pipe, u32 turn)
     for (; turn; turn--) pipe->layout[turn] = pipe->layout[turn - 1];
     pipe->layout[0] = which;
 }
+
+#ifndef RT_QUICK
 
 /* ---- event time ---- */
 
@@ -322,6 +354,8 @@ RT_INLINE void *rt_seen_text(RtPipe *pipe, u32 window, i64 ns, i64 size, u32 eve
     return rt_seen_words(pipe, window, ns, size, event_time, a, b, key.n);
 }
 
+#endif /* RT_QUICK */
+
 /* ---- aggregates ---- */
 
 RT_INLINE void rt_add_f64(RtSum *s, f64 x)
@@ -386,6 +420,7 @@ RT_INLINE void rt_add_variance(RtVariance *s, f64 x)
     s->m2 += d * (x - s->mean);
 }
 
+#ifndef RT_QUICK
 /* 0 = no room for more state */
 RT_INLINE u32 rt_add_sketch(RtPipe *pipe, const RtApi *rt, u32 window, RtSketch *s, f64 x, u32 bits)
 {
@@ -408,5 +443,6 @@ RT_INLINE u32 rt_add_sketch(RtPipe *pipe, const RtApi *rt, u32 window, RtSketch 
     chunk->count[(v.u >> (52 - bits)) & ((1u << bits) - 1)]++;
     return 1;
 }
+#endif /* RT_QUICK */
 
 #endif

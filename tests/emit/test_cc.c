@@ -1,5 +1,6 @@
 /* tests/emit/test_cc.c: the cache of objects: hits, damage, folders that cannot be written. */
 #include "base/buf.h"
+#include "base/mem.h"
 #include "compiler/emit_c/cc.h"
 #include "test.h"
 
@@ -7,6 +8,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -107,6 +109,40 @@ TEST(a_folder_that_cannot_be_written_costs_nothing_but_the_cache)
     CHECK_INT(compile("int other;", gone, &path, &cached), ST_IO);
     CHECK_INT(unsetenv("TMPDIR"), 0);
     (void)end(folder);
+}
+
+/* A linker that does not want to be called alone, only by the compiler. */
+TEST(where_the_linker_cannot_be_used_the_compiler_links)
+{
+    static const char script[] = "#!/bin/sh\necho \"$1\" >>\"${0%/*}/calls\"\n"
+                                 "[ \"$1\" = -shared ] && exit 1\nexec /usr/bin/ld \"$@\"\n";
+    AUTO_BUF Buf path, search;
+    bool cached = true;
+    char linker[300], calls[300], line[64] = "";
+    buf_init(&path, 4096);
+    buf_init(&search, 65536);
+    begin();
+    (void)snprintf(linker, sizeof linker, "%s/bin", folder);
+    CHECK_INT(mkdir(linker, 0700), 0);
+    (void)snprintf(linker, sizeof linker, "%s/bin/ld", folder);
+    (void)snprintf(calls, sizeof calls, "%s/bin/calls", folder);
+    FILE *file = fopen(linker, "w");
+    CHECK(file && fputs(script, file) >= 0 && fclose(file) == 0);
+    CHECK_INT(chmod(linker, 0700), 0);
+    const char *before = getenv("PATH");
+    buf_printf(&search, "%s/bin:%s", folder, before);
+    AUTO_FREE char *kept = mem_alloc(strlen(before) + 1);
+    CHECK(kept);
+    memcpy(kept, before, strlen(before) + 1);
+    CHECK_INT(setenv("PATH", search.ptr, 1), 0);
+    CHECK_OK(compile(forty_two, folder, &path, &cached));
+    CHECK_INT(setenv("PATH", kept, 1), 0);
+    CHECK(!cached);
+    CHECK_INT(answer(path.ptr), 42);
+    file = fopen(calls, "r"); /* it was asked, and refused */
+    CHECK(file && fgets(line, sizeof line, file) && fclose(file) == 0);
+    CHECK_TEXT(line, "-shared\n");
+    CHECK_INT(end(folder), 4); /* the object, its text, and these two */
 }
 
 TEST(a_refused_text_leaves_nothing_behind)
