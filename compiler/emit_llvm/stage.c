@@ -78,7 +78,22 @@ static uint32_t place_of(const Jit *j, uint32_t leaf)
 
 static void field(Jit *j, const IrIns *ins)
 {
+    IrType type = jit_reg(j, ins->dst)->type;
     jit_from_value(j, ins->dst, jit_at(j, j->v, place_of(j, ins->a)));
+    if (ins->a >= j->stage->leaf_count || !j->stage->leaves[ins->a].optional) return;
+    if (!jit_is_slice(type) && type != IR_ENUM) return;
+    /* What is missing is empty: `t exists and t == "x"` looks at it. */
+    LLVMValueRef h = jit_load(j, jit_at(j, j->h, place_of(j, ins->a))),
+                 v = jit_load(j, j->regs[ins->dst]);
+    LLVMValueRef there = LLVMBuildICmp(j->builder, LLVMIntNE, h, LLVMConstNull(j->type.i8), "");
+    if (jit_is_slice(type)) {
+        LLVMValueRef n = LLVMBuildExtractValue(j->builder, v, 1, "");
+        n = LLVMBuildSelect(j->builder, there, n, jit_i64(j, 0), "");
+        v = LLVMBuildInsertValue(j->builder, v, n, 1, "");
+    } else {
+        v = LLVMBuildSelect(j->builder, there, v, jit_i32(j, 0), "");
+    }
+    jit_store(j, v, j->regs[ins->dst]);
 }
 
 static void has(Jit *j, const IrIns *ins)

@@ -192,11 +192,7 @@ static void any_order(Decoder *d, uint32_t lane)
         in->pipe->raw_len = interp__raw_len(in, lane);
         f->rt->missed(in->pipe);
     }
-    for (uint32_t i = 0; i < f->code->input_count; i++) {
-        const Input *input = &f->code->inputs[i];
-        interp__put(f, &input->value, lane, d->value[input->leaf]);
-        COLUMN(f, uint8_t, input->has)[lane] = d->has[input->leaf];
-    }
+    interp__put_inputs(f, lane, d->value, d->has);
 }
 
 void interp__decode_alone(Interp *in, uint32_t lane)

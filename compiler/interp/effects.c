@@ -37,6 +37,17 @@ void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue v)
     }
 }
 
+/* A text that is missing is empty: `t exists and t starts_with "x"` looks at it. */
+void interp__put_inputs(Frame *f, uint32_t lane, const RtValue *values, const u8 *has)
+{
+    for (uint32_t i = 0; i < f->code->input_count; i++) {
+        const Input *input = &f->code->inputs[i];
+        bool none = input->value.cell == CELL_TEXT && !has[input->leaf];
+        interp__put(f, &input->value, lane, none ? (RtValue){.s = {NULL, 0}} : values[input->leaf]);
+        COLUMN(f, uint8_t, input->has)[lane] = has[input->leaf];
+    }
+}
+
 /* The pipe's record at hand becomes the one of this lane. Rows of windows have none of their own.
  */
 void interp__lane_meta(Frame *f, uint32_t lane)
@@ -184,6 +195,7 @@ void interp__replay(Frame *f)
     interp__adds_begin(f);
     /* A pipeline that has stopped takes no more records, but its windows' rows still go out. */
     for (; r < f->n && !(f->of_source && pipe->stopped); r++) {
+        if (f->code->window && (r = interp__window_lanes(f, r)) == f->n) break;
         if (f->end[r] == END_SKIPPED) continue;
         if (f->of_main) {
             if (f->in->records) interp__lane_meta(f, r); /* of lines: only who fails or is late */
@@ -199,11 +211,7 @@ void interp__replay(Frame *f)
 void interp__row(Interp *in, uint32_t stage, const RtValue *values, const u8 *has)
 {
     Frame *f = &in->frames[stage];
-    for (uint32_t i = 0; i < f->code->input_count; i++) {
-        const Input *input = &f->code->inputs[i];
-        interp__put(f, &input->value, 0, values[input->leaf]);
-        COLUMN(f, uint8_t, input->has)[0] = has[input->leaf];
-    }
+    interp__put_inputs(f, 0, values, has);
     f->end[0] = END_RUNS;
     interp__run(f, 1);
     interp__replay(f);

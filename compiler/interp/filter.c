@@ -37,11 +37,7 @@ u32 interp__filter_one(RtPipe *pipe, const RtValue *values, const u8 *has)
     Interp *in = pipe->engine;
     Frame *f = &in->filter;
     uint32_t lane = in->asked;
-    for (uint32_t i = 0; i < f->code->input_count; i++) {
-        const Input *input = &f->code->inputs[i];
-        interp__put(f, &input->value, lane, values[input->leaf]);
-        COLUMN(f, uint8_t, input->has)[lane] = has[input->leaf];
-    }
+    interp__put_inputs(f, lane, values, has);
     memset(f->end, END_FILTERED, lane);
     f->end[lane] = END_RUNS;
     interp__run(f, lane + 1);
