@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 static _Atomic uint64_t calls, fail_at;
 
@@ -41,12 +40,12 @@ void mem_trim(void)
     (void)malloc_trim(0);
 }
 
-void mem_large_pages(void *ptr, size_t bytes)
+void *mem_large(size_t bytes)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t first = ((uintptr_t)ptr + page - 1) & ~(page - 1), end = (uintptr_t)ptr + bytes;
-    if (end > first)
-        (void)madvise((char *)ptr + (first - (uintptr_t)ptr), end - first, MADV_HUGEPAGE);
+    void *ptr;
+    if (must_fail() || posix_memalign(&ptr, MEM_PAGE_LARGE, bytes)) return NULL;
+    (void)madvise(ptr, bytes, MADV_HUGEPAGE); /* a hint */
+    return ptr;
 }
 
 void mem_fail_at(uint64_t nth)

@@ -13,9 +13,10 @@ void *mem_alloc(size_t bytes) __attribute__((malloc, alloc_size(1))); /* not zer
 void *mem_zalloc(size_t count, size_t bytes) __attribute__((malloc, alloc_size(1, 2)));
 void *mem_realloc(void *old, size_t bytes) __attribute__((alloc_size(2)));
 void mem_free(void *ptr); /* accepts NULL */
-/* Much of this will be written soon: the system may give it in large pages, which saves most of the
- * time that giving memory takes. A hint: nothing else changes. */
-void mem_large_pages(void *ptr, size_t bytes);
+/* Much of this will be written soon: it begins at a large page, and the system is asked to give it
+ * in such pages, which saves most of the time that giving memory takes. Not zeroed. */
+enum { MEM_PAGE_LARGE = 2 << 20 };
+void *mem_large(size_t bytes) __attribute__((malloc, alloc_size(1)));
 
 /* Gives free pages back to the system: after work that took much for a moment, like compiling. */
 void mem_trim(void);
