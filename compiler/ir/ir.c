@@ -14,17 +14,12 @@ enum {
 enum { RESULT_NONE, RESULT_SAME, RESULT_BOOL, RESULT_DST };
 enum { EFFECT_PURE, EFFECT_FAIL, EFFECT_STATE, EFFECT_OUT, EFFECT_FLOW };
 
-static const IrOpInfo infos[IR_OP__COUNT] = {
+const IrOpInfo ir_op_infos[IR_OP__COUNT] = {
 #define OP(name, operands, result, effect, text)                                                   \
     [IR_##name] = {text, OPERANDS_##operands, RESULT_##result, EFFECT_##effect},
 #include "compiler/ir/ops.def"
 #undef OP
 };
-
-const IrOpInfo *ir_op_info(IrOp op)
-{
-    return &infos[op < IR_OP__COUNT ? op : 0];
-}
 
 const char *ir_type_name(IrType type)
 {
@@ -124,7 +119,7 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
     case IR_CLOCK:
     case IR_WINDOW:
     case IR_WATERMARK: return true;
-    default: return infos[ins->op].effect == EFFECT_FAIL;
+    default: return ir_op_infos[ins->op].effect == EFFECT_FAIL;
     }
 }
 

@@ -631,7 +631,11 @@ typedef struct IrOpInfo {
     uint8_t operands, result, effect;
 } IrOpInfo;
 
-const IrOpInfo *ir_op_info(IrOp op);
+extern const IrOpInfo ir_op_infos[IR_OP__COUNT];
+static inline const IrOpInfo *ir_op_info(IrOp op)
+{
+    return &ir_op_infos[op < IR_OP__COUNT ? op : 0];
+}
 const char *ir_type_name(IrType type);
 /* Items of this schema are single values: its one field has no name. When that is a record, the
  * items are records that may be missing. */

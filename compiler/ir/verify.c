@@ -12,6 +12,11 @@ typedef struct Frame {
     bool has_arm, arm_left; /* the first arm ends in FAIL or DROP; ARM: `left` at the start */
 } Frame;
 
+typedef struct Leaves {
+    IrLeaf *list; /* NULL: not asked for yet */
+    uint32_t count;
+} Leaves;
+
 typedef struct Verify {
     const IrProgram *program;
     const IrPipeline *pipeline;
@@ -19,6 +24,8 @@ typedef struct Verify {
     Arena *arena;
     Diag *diag;
     uint32_t stage_index, at;
+    Leaves *leaves;    /* of each schema */
+    uint32_t regs_max; /* of any stage: what the lists of registers hold */
     bool *written;
     bool left; /* behind FAIL or DROP: nothing runs */
     Frame *frames;
@@ -46,12 +53,22 @@ static bool same_type(const IrReg *a, const IrField *b)
     return a->type == b->type && (!items || a->record == b->record);
 }
 
+static Status leaves_of(const Verify *v, uint32_t schema, IrLeaf **ret_list, uint32_t *ret_count)
+{
+    if (schema >= v->program->schema_count) return broken(v, "no such schema");
+    Leaves *l = &v->leaves[schema];
+    Status status = l->list ? ST_OK : ir_leaves(v->program, schema, v->arena, &l->list, &l->count);
+    *ret_list = l->list;
+    *ret_count = l->count;
+    return status;
+}
+
 static Status row_args(const Verify *v, const IrIns *ins, uint32_t first, uint32_t schema,
                        bool holes)
 {
     IrLeaf *leaves;
     uint32_t count;
-    Status status = ir_leaves(v->program, schema, v->arena, &leaves, &count);
+    Status status = leaves_of(v, schema, &leaves, &count);
     if (status) return status;
     if (ins->arg_count != first + 2 * count) return broken(v, "a row of the wrong length");
     for (uint32_t i = 0; i < count; i++) {
@@ -94,8 +111,7 @@ static Status item_leaves(const Verify *v, uint32_t reg, IrLeaf **ret_list, uint
 {
     const IrReg *r = &v->stage->regs[reg];
     if (r->type != IR_LIST && r->type != IR_ITEM) return broken(v, "needs a list or an item");
-    if (r->record >= v->program->schema_count) return broken(v, "items without a schema");
-    return ir_leaves(v->program, r->record, v->arena, ret_list, ret_count);
+    return leaves_of(v, r->record, ret_list, ret_count);
 }
 
 static Status list_args(const Verify *v, const IrIns *ins)
@@ -186,8 +202,8 @@ static Status of_list(const Verify *v, const IrIns *ins)
 /* The row and the item behind it are what the stage begins with. */
 static Status each_args(const Verify *v, const IrIns *ins)
 {
-    IrLeaf *item;
-    uint32_t count;
+    IrLeaf *item = NULL;
+    uint32_t count = 0;
     if (ins->imm.index >= v->pipeline->stage_count) return broken(v, "no such stage");
     const IrStage *to = &v->pipeline->stages[ins->imm.index];
     Status status = read_reg(v, ins->a);
@@ -235,7 +251,7 @@ static Status join_args(const Verify *v, const IrIns *ins)
         IrLeaf *leaves;
         uint32_t count;
         schema = t->schema;
-        status = ir_leaves(v->program, schema, v->arena, &leaves, &count);
+        status = leaves_of(v, schema, &leaves, &count);
         if (status) return status;
         if (t->key >= count || ins->arg_count != 1) return broken(v, "a table has one key");
         IrReg key = {.type = leaves[t->key].field->type};
@@ -343,7 +359,7 @@ static Status operands(Verify *v, const IrIns *ins)
 /* Into the frame's own list, made at its first use and used again at this depth. */
 static bool copy(Verify *v, bool **to, const bool *from)
 {
-    if (!*to) *to = arena_many(v->arena, bool, v->stage->reg_count + 1);
+    if (!*to) *to = arena_many(v->arena, bool, v->regs_max + 1);
     if (*to) memcpy(*to, from, v->stage->reg_count);
     return *to != NULL;
 }
@@ -425,8 +441,7 @@ static Status control(Verify *v, const IrIns *ins)
 
 static Status verify_stage(Verify *v)
 {
-    v->written = arena_many(v->arena, bool, v->stage->reg_count + 1);
-    if (!v->written) return ST_NO_MEMORY;
+    memset(v->written, 0, v->stage->reg_count);
     v->depth = 0;
     v->left = false;
     for (v->at = 0; v->at < v->stage->code_count; v->at++) {
@@ -493,29 +508,39 @@ static Status indexes(const IrProgram *program, const IrPipeline *p, Diag *diag)
     return diag_set(diag, ST_INTERNAL, "IR of `%.*s`: an index out of bounds", STR_ARG(p->name));
 }
 
+static Status verify_pipeline(Verify *v, const IrPipeline *pipeline)
+{
+    v->pipeline = pipeline;
+    Status status = indexes(v->program, pipeline, v->diag);
+    for (uint32_t s = 0; s < pipeline->stage_count && !status; s++) {
+        v->stage = &pipeline->stages[s];
+        v->stage_index = s;
+        status = verify_stage(v);
+    }
+    if (status || !pipeline->filter) return status;
+    v->stage = pipeline->filter;
+    v->stage_index = pipeline->stage_count;
+    return verify_filter(v);
+}
+
 Status ir_verify(const IrProgram *program, Diag *diag)
 {
     Frame frames[NEST_MAX];
-    Arena *arena = arena_new(8 << 10, 256 << 20); /* emptied for each stage */
-    if (!arena) return ST_NO_MEMORY;
-    Status status = ST_OK;
-    for (uint32_t p = 0; p < program->pipeline_count && !status; p++) {
+    Verify v = {.program = program, .frames = frames, .diag = diag};
+    for (uint32_t p = 0; p < program->pipeline_count; p++) {
         const IrPipeline *pipeline = &program->pipelines[p];
-        status = indexes(program, pipeline, diag);
-        for (uint32_t s = 0; s <= pipeline->stage_count && !status; s++) {
-            bool filter = s == pipeline->stage_count;
-            if (filter && !pipeline->filter) break;
-            Verify v = {.program = program,
-                        .pipeline = pipeline,
-                        .stage = filter ? pipeline->filter : &pipeline->stages[s],
-                        .arena = arena,
-                        .frames = frames,
-                        .diag = diag,
-                        .stage_index = s};
-            status = filter ? verify_filter(&v) : verify_stage(&v);
-            arena_reset(arena);
+        for (uint32_t s = 0; s <= pipeline->stage_count; s++) {
+            const IrStage *stage =
+                s < pipeline->stage_count ? &pipeline->stages[s] : pipeline->filter;
+            if (stage && stage->reg_count > v.regs_max) v.regs_max = stage->reg_count;
         }
     }
-    arena_free(arena);
+    v.arena = arena_new(64 << 10, 256 << 20);
+    if (v.arena) v.leaves = arena_many(v.arena, Leaves, program->schema_count + 1);
+    if (v.arena) v.written = arena_many(v.arena, bool, v.regs_max + 1);
+    Status status = v.leaves && v.written ? ST_OK : ST_NO_MEMORY;
+    for (uint32_t p = 0; p < program->pipeline_count && !status; p++)
+        status = verify_pipeline(&v, &program->pipelines[p]);
+    arena_free(v.arena);
     return status;
 }

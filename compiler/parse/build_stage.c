@@ -315,10 +315,12 @@ static void window_kind(Parser *p, AstStage *stage, ParseToken kind)
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;
     for (int i = 0; window_kinds[i]; i++) {
-        if (str_is(kind.text, window_kinds[i])) stage->as.window.kind = (AstWindowKind)i;
-        diag_suggest(kind.text, str_from(window_kinds[i]), &best, &distance);
+        if (!str_is(kind.text, window_kinds[i])) continue;
+        stage->as.window.kind = (AstWindowKind)i;
+        return;
     }
-    if (one_of(kind.text, window_kinds)) return;
+    for (int i = 0; window_kinds[i]; i++)
+        diag_suggest(kind.text, str_from(window_kinds[i]), &best, &distance);
     Diagnostic *d = diag_error(p->diags, DIAG_P037, kind.span,
                                "a window is `tumble`, `hop`, `session` or `count`, not `%.*s`",
                                STR_ARG(kind.text));

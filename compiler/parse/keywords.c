@@ -108,13 +108,22 @@ const Keyword *parse__keyword_of_kind(int kind)
 Status parse__find_keywords(Parser *p)
 {
     uint8_t *rows = arena_many(p->arena, uint8_t, p->token_count);
+    uint8_t first[256] = {0}; /* row of the first word with that letter, plus one */
     if (!rows) return ST_NO_MEMORY;
+    for (size_t k = COUNT_OF(keywords); k-- > 0;)
+        first[(unsigned char)keywords[k].word[0]] = (uint8_t)(k + 1);
     for (uint32_t i = 0; i < p->token_count; i++) {
         const LexToken *token = &p->tokens[i];
         if (token->kind != T_ID) continue;
-        const Keyword *k =
-            parse__keyword(source_text(p->source, (Span){p->source->id, token->start, token->end}));
-        if (k) rows[i] = (uint8_t)(k - keywords + 1);
+        Str word = source_text(p->source, (Span){p->source->id, token->start, token->end});
+        uint8_t row = word.len ? first[(unsigned char)word.ptr[0]] : 0;
+        for (; row && row <= COUNT_OF(keywords); row++) {
+            const Keyword *k = &keywords[row - 1];
+            if (k->word[0] != word.ptr[0]) break;
+            if (k->len != word.len || memcmp(k->word, word.ptr, word.len) != 0) continue;
+            rows[i] = row;
+            break;
+        }
     }
     p->keyword_rows = rows;
     return ST_OK;

@@ -68,7 +68,7 @@ static Status cse_stage(Arena *arena, IrStage *s)
             uint32_t first = kept > from + CSE_WINDOW ? kept - CSE_WINDOW : from;
             for (uint32_t n = kept; n-- > first && !done;) {
                 const IrIns *old = &s->code[n];
-                done = candidate(old, writes) && same(s, old, &ins);
+                done = old->op == ins.op && candidate(old, writes) && same(s, old, &ins);
                 if (done) instead[ins.dst] = old->dst;
             }
         }

@@ -28,7 +28,9 @@ Str flow__label(Flow *f, Span span)
             }
         }
     }
-    return check__text(f->c, "%.*s", (int)at, line);
+    text = arena_str(f->c->arena, str_slice(line, at));
+    if (!text.ptr) check__leave(f->c, ST_NO_MEMORY);
+    return text;
 }
 
 uint32_t flow__node(Flow *f, const char *kind, Span span)
