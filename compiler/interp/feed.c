@@ -13,15 +13,37 @@ static bool is_blank(const char *p, const char *stop)
     return p == stop;
 }
 
-/* Fills lanes with the next lines; blank ones are passed over. */
+/* Bit i: p[i] ends a line. May read all 64 bytes. */
+RT_INLINE uint64_t line_ends(const char *p)
+{
+    uint64_t ends = 0;
+#ifdef __SSE2__
+    typedef char V16 __attribute__((vector_size(16)));
+    typedef V16 V16u __attribute__((may_alias, aligned(1)));
+    for (uint32_t i = 0; i < 4; i++) {
+        V16 same = (V16)(*(const V16u *)(const void *)(p + 16 * i) == (V16)RT_ALL16('\n'));
+        ends |= (uint64_t)(uint32_t)__builtin_ia32_pmovmskb128(same) << (16 * i);
+    }
+#else
+    for (uint32_t i = 0; i < 64; i++) ends |= (uint64_t)(p[i] == '\n') << i;
+#endif
+    return ends;
+}
+
+/* Fills lanes with the next lines; blank ones are passed over. A batch has RT_PAD_BYTES behind it,
+ * so 64 bytes may be looked at at once from any place in it. */
 static uint32_t take_lines(Interp *in, Cursor *c, uint32_t width)
 {
-    const char **start = in->start, **stop = in->stop,
-               *p = c->p, *const end = c->end, *const enough = p + INTERP_BATCH_BYTES;
+    const char **const start = in->start, **const stop = in->stop;
+    const char *p = c->p, *const end = c->end, *const enough = p + INTERP_BATCH_BYTES;
+    const char *block = p; /* searched before it, and in it where `ends` has no bit any more */
+    uint64_t ends = p < end ? line_ends(p) : 0;
     uint32_t n = 0;
     while (n < width && p < end && (p < enough || !n)) {
-        const char *nl = memchr(p, '\n', (size_t)(end - p));
-        if (!nl) nl = end;
+        while (!ends && (block += 64) < end) ends = line_ends(block);
+        const char *nl = ends ? block + __builtin_ctzll(ends) : end;
+        ends &= ends - 1;
+        if (RT_RARE(nl > end)) nl = end;
         start[n] = p;
         stop[n] = nl;
         n += !(RT_RARE((unsigned char)*p <= ' ') && is_blank(p, nl));

@@ -204,11 +204,13 @@ typedef struct Code {
     bool asks;                                  /* some of its records wait for an answer */
     uint32_t lanes, bytes;                      /* of a frame */
     uint32_t active, live, end, ends, bad, sel; /* columns */
-    uint32_t spare;        /* a column for values that are checked but not used (`check strict`) */
-    uint32_t add_bytes;    /* of state the adds of one lane can take at most, beside the slot */
-    bool remembers;        /* has MEM: a batch cannot be done again */
-    bool alone;            /* has MEM behind an effect that may fail: one lane at a time */
-    const uint32_t *notes; /* the masks of effects and passes */
+    uint32_t spare;       /* a column for values that are checked but not used (`check strict`) */
+    uint32_t add_bytes;   /* of state the adds of one lane can take at most, beside the slot */
+    bool remembers;       /* has MEM: a batch cannot be done again */
+    bool alone;           /* has MEM behind an effect that may fail: one lane at a time */
+    const Effect *window; /* nothing but a window whose adds may wait, behind a WATERMARK ... */
+    const Effect *watermark; /* ... or none (NULL); NULL: has other effects (window.c) */
+    const uint32_t *notes;   /* the masks of effects and passes */
     uint32_t note_count;
 } Code;
 
@@ -262,9 +264,9 @@ typedef struct Decoder Decoder;
 typedef struct Adds {
     const Effect *effect;
     uint32_t count;
-    bool open; /* adds may wait, in this batch */
-    uint16_t lane[INTERP_LANES_MAX];
-    char *slot[INTERP_LANES_MAX];
+    bool open;                           /* adds may wait, in this batch */
+    uint16_t lane[INTERP_LANES_MAX + 1]; /* one to spare: written before it is counted */
+    char *slot[INTERP_LANES_MAX + 1];
 } Adds;
 
 struct Interp {
@@ -335,6 +337,9 @@ uint32_t interp__watermark(Frame *f, const Effect *e, uint32_t lane);
 uint32_t interp__clock(Frame *f, const Effect *e, uint32_t lane);
 uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane);
 uint32_t interp__window_any(Frame *f, const Effect *e, uint32_t lane);
+/* Lanes of a stage that has Code.window, from `lane` on: up to which one all is done. That one
+ * needs the long way (interp__replay). */
+uint32_t interp__window_lanes(Frame *f, uint32_t lane);
 void interp__adds_begin(Frame *f);
 void interp__adds_end(Frame *f);
 
@@ -355,6 +360,8 @@ static inline uint32_t interp__raw_len(const Interp *in, uint32_t lane)
 }
 RtValue interp__value(const Frame *f, const Place *place, uint32_t lane);
 void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue value);
+/* The leaves that are read of a row, `values` and `has` by leaf, into a lane. */
+void interp__put_inputs(Frame *f, uint32_t lane, const RtValue *values, const u8 *has);
 void interp__lane_meta(Frame *f, uint32_t lane);
 
 /* row.c */

@@ -18,6 +18,7 @@ typedef void ItemFn(const Item *item, Lanes *lanes);
 struct Item {
     ItemFn *run;
     char first[16]; /* of the constant; zeros behind */
+    uint64_t mask[2];
     uint32_t len;
     const char *more;     /* of the constant behind 16 bytes */
     const IrField *field; /* of a value that is needed */
@@ -27,17 +28,15 @@ struct Item {
     Place value;
     uint32_t has;
     uint32_t scale;
-    uint32_t text_len;  /* of a text in the sample */
-    uint32_t depth;     /* records around the value */
-    uint32_t run_count; /* skip_run: items it passes over */
-    bool is_text;       /* skip_run */
+    uint32_t text_len; /* of a text in the sample */
+    uint32_t depth;    /* records around the value */
 };
 
 struct LayoutCode {
     uint32_t count;
-    uint32_t asked_at;        /* items behind which the filter is asked; 0: it is not */
-    bool to_the_end;          /* all items; else (check lazy) only up to the last needed one */
-    const uint32_t *optional; /* has columns that start as 0 */
+    uint32_t asked_at;      /* items behind which the filter is asked; 0: it is not */
+    bool to_the_end;        /* all items; else (check lazy) only up to the last needed one */
+    const Input **optional; /* these start as missing */
     uint32_t optional_count;
     uint64_t hash; /* of the layout, to know it again */
     Item after;
@@ -71,15 +70,23 @@ RT_INLINE Before before_of(const Item *item)
     Before b = {.len = item->len, .more = item->more};
 #ifdef __SSE2__
     memcpy(&b.bytes, item->first, 16);
-    b.mask = item->len >= 16 ? 0xffff : (1u << item->len) - 1;
+    b.mask = (uint32_t)item->mask[0];
 #else
     memcpy(b.word, item->first, 16);
-    for (uint32_t i = 0; i < 2; i++) {
-        uint32_t n = item->len > 8 * i ? item->len - 8 * i : 0;
-        b.mask[i] = n >= 8 ? ~0ull : (1ull << (8 * n)) - 1;
-    }
+    memcpy(b.mask, item->mask, 16);
 #endif
     return b;
+}
+
+/* What is behind 16 bytes; they are equal so far. */
+static bool differs_behind(const char *more, uint32_t len, const char *p)
+{
+    for (uint32_t i = 16; i < len; i += 8) {
+        uint32_t rest = len - i;
+        uint64_t mask = rest >= 8 ? ~0ull : (1ull << (8 * rest)) - 1;
+        if ((RT_8(p + i) ^ RT_8(more + (i - 16))) & mask) return true;
+    }
+    return false;
 }
 
 RT_INLINE bool differs(const Before *b, const char *p)
@@ -91,12 +98,7 @@ RT_INLINE bool differs(const Before *b, const char *p)
     if (RT_RARE(((RT_8(p) ^ b->word[0]) & b->mask[0]) | ((RT_8(p + 8) ^ b->word[1]) & b->mask[1])))
         return true;
 #endif
-    for (uint32_t i = 16; i < b->len; i += 8) { /* rare: a long constant; equal so far */
-        uint32_t rest = b->len - i;
-        uint64_t mask = rest >= 8 ? ~0ull : (1ull << (8 * rest)) - 1;
-        if ((RT_8(p + i) ^ RT_8(b->more + (i - 16))) & mask) return true;
-    }
-    return false;
+    return RT_RARE(b->len > 16) && differs_behind(b->more, b->len, p);
 }
 
 /* Between ITEM_LOOP and ITEM_END p is behind the constant and is moved behind the value; GIVE_UP
@@ -151,8 +153,33 @@ static void text_value(const Item *item, Lanes *l)
     ITEM_END
 }
 
-/* Names of less than 8 bytes: one compare of the name and its quote each, and no branch, because
- * which name comes is hard to predict. */
+/* Up to four names of less than 8 bytes: one compare of the name and its quote each, and no branch,
+ * because which name comes is hard to predict. */
+static void few_enum(const Item *item, Lanes *l)
+{
+    const uint32_t names_count = item->field->names->count;
+    uint64_t word[4], mask[4];
+    uint32_t len[4];
+    for (uint32_t k = 0; k < 4; k++) { /* filled up with the first name, which is found last */
+        word[k] = item->name_words[k < names_count ? 2 * k : 0];
+        mask[k] = item->name_words[k < names_count ? 2 * k + 1 : 1];
+        len[k] = k < names_count ? (uint32_t)item->names[k].n : 0;
+    }
+    OUT(uint32_t);
+    ITEM_LOOP
+    const uint64_t w = RT_8(p);
+    uint32_t found = 4;
+    found = (w ^ word[3]) & mask[3] ? found : 3;
+    found = (w ^ word[2]) & mask[2] ? found : 2;
+    found = (w ^ word[1]) & mask[1] ? found : 1;
+    found = (w ^ word[0]) & mask[0] ? found : 0;
+    if (RT_RARE(found >= names_count)) GIVE_UP;
+    PUT(found);
+    p += len[found];
+    ITEM_END
+}
+
+/* As few_enum, with more names. */
 static void short_enum(const Item *item, Lanes *l)
 {
     uint32_t names_count = item->field->names->count;
@@ -202,52 +229,55 @@ static void other_text(const Item *item, Lanes *l)
     ITEM_END
 }
 
-static bool in_range(const IrField *field, double v)
-{
-    return !field->has_range || (v >= field->lo && v <= field->hi);
-}
+/* The field's range in locals: stores in the loop may be anywhere. */
+#define RANGE                                                                                      \
+    const bool ranged = item->field->has_range;                                                    \
+    const double lo = item->field->lo, hi = item->field->hi
+#define IN_RANGE(v) (!ranged || ((double)(v) >= lo && (double)(v) <= hi))
 
 static void time_value(const Item *item, Lanes *l)
 {
+    const bool short_form = item->text_len == 24;
+    struct RtDay *const day = &l->frame->pipe->day;
+    RANGE;
     OUT(int64_t);
     ITEM_LOOP
     i64 ns;
-    struct RtDay *day = &f->pipe->day;
-    if (item->text_len == 24 && rt_time24(day, p, &ns)) {
+    if (short_form && rt_time24(day, p, &ns)) {
         p += 24;
     } else {
         const char *q = f->rt->pass_text(p, STOP);
         if (!q || !f->rt->time(day, p, (u64)(q - p), &ns)) GIVE_UP;
         p = q;
     }
-    if (RT_RARE(!in_range(item->field, (double)ns))) GIVE_UP;
+    if (RT_RARE(!IN_RANGE(ns))) GIVE_UP;
     PUT(ns);
     ITEM_END
 }
 
 /* ---- numbers ---- */
 
-/* A run of texts and numbers that nobody needs, in one loop. */
-static void skip_run(const Item *first, Lanes *l)
+/* One text or number that nobody needs. */
+static void skip_text(const Item *item, Lanes *l)
 {
-    const Item *item = first;
-    const uint32_t run = first->run_count;
     ITEM_LOOP
-    const char *q;
-    for (uint32_t k = 0;;) {
-        q = first[k].is_text ? rt_plain(p) : rt_pass_number(p);
-        if (RT_RARE(!q)) {
-            q = first[k].is_text ? f->rt->pass_text(p, STOP) : f->rt->pass_number(p, STOP);
-            if (!q) GIVE_UP;
-        }
-        p = q;
-        if (++k == run) break;
-        const Before next = before_of(&first[k]);
-        if (RT_RARE(differs(&next, p))) GIVE_UP;
-        p += next.len;
-    }
+    const char *q = rt_plain(p);
+    if (RT_RARE(!q) && !(q = f->rt->pass_text(p, STOP))) GIVE_UP;
+    p = q;
     ITEM_END
 }
+
+#define SKIP_NUMBER(name, reader)                                                                  \
+    static void name(const Item *item, Lanes *l)                                                   \
+    {                                                                                              \
+        ITEM_LOOP                                                                                  \
+        const char *q = reader(p);                                                                 \
+        if (RT_RARE(!q) && !(q = f->rt->pass_number(p, STOP))) GIVE_UP;                            \
+        p = q;                                                                                     \
+        ITEM_END                                                                                   \
+    }
+SKIP_NUMBER(skip_number, rt_pass_number)
+SKIP_NUMBER(skip_plus_number, rt_plus_number)
 
 /* Where no '-' was seen in the sample, the reader without signs is tried first. */
 #define F64_VALUE(name, reader)                                                                    \
@@ -281,13 +311,14 @@ static void f64_ranged(const Item *item, Lanes *l)
 
 static void f32_value(const Item *item, Lanes *l)
 {
+    RANGE;
     OUT(float);
     ITEM_LOOP
     double d;
     const char *q = rt_short_f64(p, &d);
     if (RT_RARE(!q) && !(q = f->rt->number(p, STOP, &d))) GIVE_UP;
     d = (double)(float)d;
-    if (RT_RARE(!(d - d == 0) || !in_range(item->field, d))) GIVE_UP;
+    if (RT_RARE(!(d - d == 0) || !IN_RANGE(d))) GIVE_UP;
     PUT((float)d);
     p = q;
     ITEM_END
@@ -296,7 +327,7 @@ static void f32_value(const Item *item, Lanes *l)
 #define WHOLE_VALUE(name, T, fits)                                                                 \
     static void name(const Item *item, Lanes *l)                                                   \
     {                                                                                              \
-        const IrField *field = item->field;                                                        \
+        RANGE;                                                                                     \
         OUT(T);                                                                                    \
         ITEM_LOOP                                                                                  \
         i64 n;                                                                                     \
@@ -304,7 +335,7 @@ static void f32_value(const Item *item, Lanes *l)
         if (RT_RARE(!q || *q == '.' || *q == 'e' || *q == 'E') &&                                  \
             !(q = f->rt->integer(p, STOP, &n)))                                                    \
             GIVE_UP;                                                                               \
-        if (RT_RARE(!(fits) || !in_range(field, (double)n))) GIVE_UP;                              \
+        if (RT_RARE(!(fits) || !IN_RANGE(n))) GIVE_UP;                                             \
         PUT((T)n);                                                                                 \
         p = q;                                                                                     \
         ITEM_END                                                                                   \
@@ -427,8 +458,10 @@ static ItemFn *number_loop(const IrField *field, bool minus)
 static ItemFn *loop_of(const LayoutItem *from, const IrField *field, bool optional)
 {
     switch (from->kind) {
-    case LAYOUT_TEXT: return field ? text_loop(field) : skip_run;
-    case LAYOUT_NUMBER: return field ? number_loop(field, from->minus) : skip_run;
+    case LAYOUT_TEXT: return field ? text_loop(field) : skip_text;
+    case LAYOUT_NUMBER:
+        if (!field) return from->minus ? skip_number : skip_plus_number;
+        return number_loop(field, from->minus);
     case LAYOUT_BOOL:
         if (field && field->type == IR_JSON) return json_value;
         return field && field->type != IR_BOOL ? NULL : bool_value;
@@ -445,6 +478,14 @@ static void constant(Item *item, Str text, char **room)
 {
     memcpy(item->first, text.ptr, text.len < 16 ? text.len : 16);
     item->len = (uint32_t)text.len;
+#ifdef __SSE2__
+    item->mask[0] = text.len >= 16 ? 0xffff : (1u << text.len) - 1; /* bits of bytes */
+#else
+    for (uint32_t i = 0; i < 2; i++) {
+        size_t n = text.len > 8 * i ? text.len - 8 * i : 0;
+        item->mask[i] = n >= 8 ? ~0ull : (1ull << (8 * n)) - 1;
+    }
+#endif
     if (text.len <= 16) return;
     memcpy(*room, text.ptr + 16, text.len - 16);
     item->more = *room;
@@ -485,7 +526,7 @@ static void enum_words(Item *item, char **room)
     item->name_words = words;
     bool all_short = names->count <= SHORT_MAX;
     for (uint32_t i = 0; i < names->count; i++) all_short &= names->names[i].len < 8;
-    if (all_short) item->run = short_enum;
+    if (all_short) item->run = names->count <= 4 ? few_enum : short_enum;
 }
 
 static const Input *input_of(const PipeCode *code, uint32_t leaf)
@@ -508,7 +549,6 @@ static bool make_item(const PipeCode *code, const LayoutItem *from, Item *item, 
     item->run = loop_of(from, leaf ? leaf->field : NULL, leaf && leaf->optional);
     item->text_len = from->len;
     item->depth = from->depth;
-    item->is_text = from->kind == LAYOUT_TEXT;
     if (!leaf) return item->run;
     item->field = leaf->field;
     item->check = table_field(code->info->in, from->leaf);
@@ -532,7 +572,7 @@ static size_t room_of(const PipeCode *code, const Layout *layout)
         const IrEnum *names = code->codes[0].stage->leaves[item->leaf].field->names;
         if (names) bytes += names->count * (sizeof(RtText) + 16) + 16;
     }
-    return bytes + code->codes[0].input_count * sizeof(uint32_t);
+    return bytes + code->codes[0].input_count * sizeof(Input *);
 }
 
 static uint64_t layout_hash(const Layout *layout)
@@ -555,12 +595,11 @@ LayoutCode *interp__layout_code(const PipeCode *code, const Layout *layout)
     LayoutCode *out = mem_zalloc(1, items + room_of(code, layout));
     if (!out) return NULL;
     char *room = (char *)out + items;
-    uint32_t *optional = (uint32_t *)(void *)room;
     const Code *stage = &code->codes[0];
+    out->optional = (const Input **)(void *)room;
     for (uint32_t i = 0; i < stage->input_count; i++)
-        if (stage->inputs[i].optional) optional[out->optional_count++] = stage->inputs[i].has;
-    room += (stage->input_count * sizeof(uint32_t) + 7) / 8 * 8;
-    out->optional = optional;
+        if (stage->inputs[i].optional) out->optional[out->optional_count++] = &stage->inputs[i];
+    room += stage->input_count * sizeof(Input *);
     out->count = count;
     out->asked_at = code->filter ? layout_asked_at(layout, code->pipeline, count) : 0;
     out->to_the_end = count == layout->count;
@@ -571,11 +610,6 @@ LayoutCode *interp__layout_code(const PipeCode *code, const Layout *layout)
         return NULL;
     }
     constant(&out->after, layout->after, &room);
-    for (uint32_t i = count; i-- > 0;)
-        if (out->items[i].run == skip_run)
-            out->items[i].run_count = 1 + (i + 1 < count && out->items[i + 1].run == skip_run
-                                               ? out->items[i + 1].run_count
-                                               : 0);
     return out;
 }
 
@@ -636,17 +670,20 @@ void interp__layout_run(const LayoutCode *code, Lanes *l)
 {
     Frame *f = l->frame;
     for (uint32_t k = 0; k < code->optional_count; k++) {
-        uint8_t *has = COLUMN(f, uint8_t, code->optional[k]);
+        const Input *input = code->optional[k];
+        uint8_t *has = COLUMN(f, uint8_t, input->has);
         for (uint32_t i = 0; i < l->count; i++) has[l->lane[i]] = 0;
+        if (input->value.cell != CELL_TEXT) continue;
+        RtText *text = COLUMN(f, RtText, input->value.column);
+        for (uint32_t i = 0; i < l->count; i++) text[l->lane[i]] = (RtText){NULL, 0};
     }
     const char *const *starts = f->in->start;
     const uint32_t count = l->count;
     for (uint32_t i = 0; i < count; i++) l->at[i] = starts[l->lane[i]];
-    for (uint32_t i = 0; i < code->count;) {
+    for (uint32_t i = 0; i < code->count; i++) {
         const Item *item = &code->items[i];
         if (i && i == code->asked_at && !f->pipe->watch) ask(l);
         item->run(item, l);
-        i += item->run_count ? item->run_count : 1;
     }
     sort_out(code, l);
 }

@@ -172,19 +172,25 @@ NEG(neg_u32, uint32_t)
 NEG(neg_i64, int64_t)
 NEG(neg_u64, uint64_t)
 
-#define FINITE(name, T)                                                                            \
+#define FINITE(name, T, Bits)                                                                      \
     KERNEL1(name, T, T)                                                                            \
-    uint8_t *bad = f->bad, any = 0;                                                                \
+    Bits any = 0; /* x - x is 0 or no number */                                                    \
     LANES                                                                                          \
     {                                                                                              \
+        union {                                                                                    \
+            T number;                                                                              \
+            Bits bits;                                                                             \
+        } x = {a[r] - a[r]};                                                                       \
+        any |= x.bits;                                                                             \
         d[r] = a[r];                                                                               \
-        bad[r] = !(a[r] - a[r] == 0);                                                              \
     }                                                                                              \
-    LANES any |= bad[r];                                                                           \
-    if (RT_RARE(any)) interp__fail_bad(f, s, RT_OVERFLOW);                                         \
+    if (!any) return;                                                                              \
+    uint8_t *bad = f->bad;                                                                         \
+    LANES bad[r] = !(d[r] - d[r] == 0);                                                            \
+    interp__fail_bad(f, s, RT_OVERFLOW);                                                           \
     }
-FINITE(finite_f32, float)
-FINITE(finite_f64, double)
+FINITE(finite_f32, float, uint32_t)
+FINITE(finite_f64, double, uint64_t)
 
 /* ---- comparison, logic ---- */
 

@@ -486,6 +486,11 @@ static void walk(Translate *t)
     land(t, &t->wait, t->step_count);
     for (uint32_t i = 0; i + 1 < t->effect_count; i++) t->effects[i].may_wait = false;
     Code *c = t->code;
+    const Effect *last = t->effect_count ? &t->effects[t->effect_count - 1] : NULL;
+    bool marked = t->effect_count == 2 && t->effects[0].run == interp__watermark;
+    if (last && last->may_wait && last->size_ns && (t->effect_count == 1 || marked))
+        c->window = last;
+    if (c->window && marked) c->watermark = &t->effects[0];
     c->stage = s;
     c->steps = t->steps;
     c->step_count = t->step_count;

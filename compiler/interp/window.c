@@ -250,3 +250,39 @@ uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane)
     if (e->counts) f->rt->slot_full(f->pipe, e->index, slot);
     return RT_FINE;
 }
+
+uint32_t interp__window_lanes(Frame *f, uint32_t lane)
+{
+    const Effect *e = f->code->window, *mark = f->code->watermark;
+    RtPipe *const pipe = f->pipe;
+    Adds *const w = &f->in->adds;
+    const uint8_t *const end = f->end, *const on = COLUMN(f, uint8_t, e->mask);
+    const uint8_t *const marked = mark ? COLUMN(f, uint8_t, mark->mask) : NULL;
+    const int64_t *const times = mark ? COLUMN(f, int64_t, mark->at.column) : NULL;
+    const int64_t order = mark ? mark->order_ns : 0;
+    const uint16_t *const duplicates = f->in->duplicates;
+    const uint32_t n = f->n;
+    if (!w->open || !f->of_main || !f->of_source || pipe->watch) return lane;
+    w->effect = e;
+    for (uint32_t r = lane; r < n; r++) {
+        char *slot = NULL;
+        if (RT_RARE(end[r] > END_FILTERED)) return r;
+        if (f->in->records) interp__lane_meta(f, r);
+        if (marked && marked[r]) {
+            if (RT_RARE(times[r] - order >= pipe->close_ns)) return r;
+            (void)rt_watermark(pipe, f->rt, times[r], order, INT64_MAX);
+        }
+        if (on[r]) {
+            slot = seen(f, e, time_of(f, e, r), r);
+            if (RT_RARE(!slot))
+                return r; /* the time is told again there: nothing changes by that */
+        }
+        pipe->n.in++;
+        pipe->n.duplicate_keys += duplicates[r];
+        *(slot ? &pipe->n.state : &pipe->n.filtered) += 1;
+        w->lane[w->count] = (uint16_t)r;
+        w->slot[w->count] = slot;
+        w->count += slot != NULL;
+    }
+    return n;
+}
