@@ -34,7 +34,7 @@ norm('MQTT-3.1.2-23', 'MQTT-3.1.2-20', 'our client pings when it has nothing els
   const wire = await k.connected();
   const begin = Date.now();
   await wire.next(b.PINGREQ);
-  assert.ok(Date.now() - begin <= 1000, `after ${Date.now() - begin} ms`);
+  assert.ok(Date.now() - begin < 1500, `after ${Date.now() - begin} ms`);
 }, only);
 
 norm('', 'MQTT-3.1.2-21 MQTT-3.2.2-21', 'our client keeps to the keep alive of the server', async (t) => {
@@ -42,7 +42,7 @@ norm('', 'MQTT-3.1.2-21 MQTT-3.2.2-21', 'our client keeps to the keep alive of t
   const wire = await k.connected({ props: { serverKeepAlive: 1 } });
   const begin = Date.now();
   await wire.next(b.PINGREQ);
-  assert.ok(Date.now() - begin <= 1000, `after ${Date.now() - begin} ms`);
+  assert.ok(Date.now() - begin < 1500, `after ${Date.now() - begin} ms`);
   wire.drop();
   assert.equal((await k.accept()).hello.keep, 600, 'its own wish is what it was');
 }, only);

@@ -113,7 +113,7 @@ norm('MQTT-3.1.3-1', 'MQTT-3.1.3-1', 'the fields of the payload have one order',
 
 norm('', 'MQTT-3.1.3-9', 'who comes back before the delay is over prevents the will', async (t) => {
   const w = await watcher(t);
-  const late = will(t, { props: { willDelay: 1 } });
+  const late = will(t, { props: { willDelay: 2 } });
   const c = await t.keep({ will: late });
   c.drop();
   const again = await t.keep({ id: c.clientId });
@@ -127,10 +127,10 @@ norm('', 'MQTT-3.1.3-9', 'who comes back before the delay is over prevents the w
 norm('', 'MQTT-3.1.2-8', 'a will waits for its delay or the end of the session', async (t) => {
   const w = await watcher(t);
   const begin = Date.now();
-  (await t.keep({ will: will(t, { payload: 'delay', props: { willDelay: 1 } }) })).drop();
+  (await t.keep({ will: will(t, { payload: 'delay', props: { willDelay: 2 } }) })).drop();
   await w.silent();
   assert.equal((await w.message()).text, 'delay');
-  assert.ok(Date.now() - begin >= 950);
+  assert.ok(Date.now() - begin >= 1950);
   const c = await t.keep({ will: will(t, { payload: 'session', props: { willDelay: 300 } }) });
   c.drop();
   await t.connect({ id: c.clientId, clean: true });
