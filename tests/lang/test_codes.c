@@ -2,6 +2,7 @@
  *
  * What is shown as wrong gives the code first; what is shown as right compiles. docs/diagnostics.md
  * is what the tables say. Codes that no line of text can show have a reason here. */
+#include "compiler/bundle.h"
 #include "compiler/compile.h"
 #include "test.h"
 
@@ -51,6 +52,7 @@ static DiagCode compile(const char *id, DiagFrame frame, const char *text, bool 
     source_set_init(&set, arena);
     diag_list_init(&diags, arena, &set);
     CHECK_OK(source_add(&set, str_from(id), program_of(arena, frame, text), &source, NULL));
+    CHECK_OK(bundle_open(source, NULL));
     CHECK_OK(compile_source(arena, source, &diags, &options, &program));
     diag_sort(&diags);
     DiagCode code = diags.first ? diags.first->code : DIAG__COUNT;

@@ -57,7 +57,26 @@ static void schema(const RtSchema *got, const RtSchema *want)
     for (u32 i = 0; i < want->count; i++) field(&got->fields[i], &want->fields[i]);
 }
 
-_Static_assert(sizeof(RtSourceInfo) == 56 && sizeof(RtSinkInfo) == 64, "compare the new member");
+_Static_assert(sizeof(RtProto) == 16 && sizeof(RtProtoField) == 32, "compare the new member");
+static void proto(const RtProto *got, const RtProto *want)
+{
+    CHECK_INT(!got, !want);
+    if (!want) return;
+    CHECK_INT(got->count, want->count);
+    for (u32 i = 0; i < want->count; i++) {
+        const RtProtoField *a = &got->fields[i], *b = &want->fields[i];
+        CHECK_INT(a->number, b->number);
+        CHECK_INT(a->kind, b->kind);
+        CHECK_INT(a->flags, b->flags);
+        CHECK_INT(a->field, b->field);
+        CHECK_INT(a->oneof, b->oneof);
+        CHECK_INT(a->value_count, b->value_count);
+        for (u32 k = 0; k < b->value_count; k++) CHECK_INT(a->values[k], b->values[k]);
+        proto(a->child, b->child);
+    }
+}
+
+_Static_assert(sizeof(RtSourceInfo) == 64 && sizeof(RtSinkInfo) == 72, "compare the new member");
 static void ends(const RtPipelineInfo *got, const RtPipelineInfo *want)
 {
     CHECK_INT(got->source_count, want->source_count);
@@ -75,6 +94,7 @@ static void ends(const RtPipelineInfo *got, const RtPipelineInfo *want)
         CHECK_INT(a->reject, b->reject);
         CHECK_INT(a->keeps, b->keeps);
         CHECK_INT(a->differs, b->differs);
+        proto(a->proto, b->proto);
     }
     CHECK_INT(got->sink_count, want->sink_count);
     for (u32 i = 0; i < want->sink_count; i++) {
@@ -88,6 +108,7 @@ static void ends(const RtPipelineInfo *got, const RtPipelineInfo *want)
         CHECK_INT(a->node, b->node);
         CHECK_INT(a->flags, b->flags);
         schema(a->schema, b->schema);
+        proto(a->proto, b->proto);
     }
 }
 
@@ -335,7 +356,8 @@ static unsigned folder(const char *name, const char *cache)
 
 TEST(tables_are_those_of_the_so)
 {
-    static const char *const folders[] = {"tests/lang/good", "tests/lang/batch", "examples/basics",
+    static const char *const folders[] = {"tests/lang/good",     "tests/lang/batch",
+                                          "tests/lang/streams",  "examples/basics",
                                           "examples/press-line", "tests/bench"};
     char cache[] = "link-test-XXXXXX", full[4096];
     unsigned count = 0;
