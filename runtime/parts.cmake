@@ -23,7 +23,7 @@ target_sources(http PRIVATE ${GEN}/http_head.c)
 set_source_files_properties(${GEN}/http_head.c PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
 static_part(LIB_SSL libssl.a)
 tutti_library(tls FOLDERS runtime/tls DEPENDS base ${LIB_SSL} ${LIB_CRYPTO} ${CMAKE_DL_LIBS})
-tutti_library(mqtt FOLDERS runtime/mqtt DEPENDS loop tls)
+tutti_library(mqtt FOLDERS runtime/mqtt DEPENDS store tls)
 tutti_library(connect FOLDERS runtime/connect DEPENDS mqtt ${CMAKE_DL_LIBS})
 # Debian has no static libmodbus: the program carries the shared one and loads it when needed.
 find_file(MODBUS_SO libmodbus.so.5 PATHS /usr/lib /usr/local/lib

@@ -22,6 +22,11 @@ target_compile_options(history PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(history PRIVATE series)
 set_target_properties(history PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
+# How fast a broker acknowledges what it has to keep; knows nothing of ours.
+add_executable(mqtt_durable tests/bench/mqtt_durable.c)
+target_compile_options(mqtt_durable PRIVATE ${STRICT_WARNINGS})
+set_target_properties(mqtt_durable PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
 # What pipelines allocate per record (tests/suites/steady.sh).
 add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)

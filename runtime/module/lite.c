@@ -36,6 +36,7 @@ typedef struct Lite {
     Loop *loop;
     Bus *bus;
     MqttBroker *broker;
+    Store *mqtt_store; /* sessions and retained messages */
     Host *host;
     Gateway *gateway;
     uv_signal_t signals[2];
@@ -279,6 +280,26 @@ static void on_restored(void *ctx, Status status, Str body)
     deploy_next(lite);
 }
 
+static Status open_broker(Lite *lite, Diag *diag)
+{
+    AUTO_BUF Buf path;
+    buf_init(&path, 4096);
+    buf_printf(&path, "%s/mqtt.db", lite->options->data_dir);
+    Status st = buf_status(&path);
+    if (!st) {
+        st = store_sqlite_open(lite->loop, path.ptr, &lite->mqtt_store, diag);
+    }
+    if (st) {
+        return st;
+    }
+    MqttBrokerConf broker = {.store = lite->mqtt_store};
+    st = mqtt_broker_open(lite->loop, &broker, lite->log, &lite->broker);
+    if (st) {
+        return diag_set(diag, st, "the broker cannot start: %s", status_text(st));
+    }
+    return mqtt_broker_restore(lite->broker, diag);
+}
+
 static Status open_parts(Lite *lite, Diag *diag)
 {
     const LiteOptions *options = lite->options;
@@ -289,12 +310,12 @@ static Status open_parts(Lite *lite, Diag *diag)
     if (!st) {
         st = bus_local_open(lite->loop, &lite->bus);
     }
-    MqttBrokerConf broker = {0};
-    if (!st) {
-        st = mqtt_broker_open(lite->loop, &broker, lite->log, &lite->broker);
-    }
     if (st) {
         return diag_set(diag, st, "cannot start: %s", status_text(st));
+    }
+    st = open_broker(lite, diag);
+    if (st) {
+        return st;
     }
     HostOptions host = {.loop = lite->loop,
                         .bus = lite->bus,
@@ -320,6 +341,7 @@ static void free_parts(Lite *lite)
         mqtt_broker_close(lite->broker, on_broker_closed, lite);
         loop_run(lite->loop);
     }
+    store_close(lite->mqtt_store);
     if (lite->bus) {
         bus_close(lite->bus);
     }

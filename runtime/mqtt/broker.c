@@ -32,6 +32,9 @@ static void presets(MqttBrokerConf *conf)
     preset32(&conf->session_queue_max, 10000);
     preset64(&conf->session_queue_bytes, 8u << 20);
     preset64(&conf->queue_bytes_total, 256u << 20);
+    preset32(&conf->durable_queue_max, 1000000);
+    preset64(&conf->durable_queue_bytes, (uint64_t)1 << 30);
+    preset64(&conf->durable_bytes_total, (uint64_t)4 << 30);
     preset32(&conf->session_expiry_max_s, 7 * 86400);
     preset32(&conf->sessions_max, 10000);
     preset32(&conf->connections_max, 5000);
@@ -71,12 +74,17 @@ static void on_prepare(uv_prepare_t *prepare)
     b->thread_known = true;
     for (uint32_t round = 0; round < FLUSH_ROUNDS; round++) {
         if (!b->closing) {
+            /* Before the acks: an answer that follows one of these has to wait for it. */
+            if (b->later.count) mqtt__later_run(b);
             mqtt__acks_run(b);
             if (b->attach_work) mqtt__attach_work(b);
-            if (b->later.count) mqtt__later_run(b);
         }
         Conn *list = b->dirty;
-        if (!list && !b->later.count && !b->attach_work) return;
+        if (!list && !b->later.count && !b->attach_work) {
+            mqtt__keep_turn(b);
+            if (!b->dirty) return;
+            continue;
+        }
         b->dirty = NULL;
         /* conn_free walks b->dirty only, so each is unlinked before it is flushed. */
         while (list) {
@@ -111,6 +119,7 @@ Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log, MqttBr
         mqtt__trie_done(&b->retained);
         st = ST_IO;
     }
+    if (!st) st = mqtt__keep_open(b, conf->store);
     if (st) {
         mem_free(b->read_buf);
         mem_free(b->matches);
@@ -185,6 +194,8 @@ static Status listen_on(MqttBroker *broker, const char *address, TlsServer *tls,
     listener->tls = tls;
     listener->next = broker->listeners;
     broker->listeners = listener;
+    broker->keep.restored = false;
+    if (broker->session_count) mqtt__tick_start(broker);
     return ST_OK;
 }
 
@@ -232,6 +243,8 @@ static void on_retained_free(void *ctx, TrieNode *node)
 static void on_prepare_closed(uv_handle_t *handle)
 {
     MqttBroker *b = handle->data;
+    mqtt__keep_close(b);
+    mqtt__observe_give_up(b);
     while (b->sessions) {
         mqtt__msg_unref(b, b->sessions->will);
         b->sessions->will = NULL;
@@ -259,6 +272,7 @@ static void on_prepare_closed(uv_handle_t *handle)
         next = p->next;
         mem_free(p);
     }
+    mqtt__keep_free(b);
     map_done(&b->by_id);
     buf_done(&b->acks);
     buf_done(&b->acks_now);
@@ -277,7 +291,9 @@ static void on_tick(void *ctx)
     if (b->closing) {
         if (now > b->close_by_ns)
             for (Conn *c = b->first; c; c = c->next) mqtt__conn_force(c);
-        if (b->conn_count || b->handles) return;
+        mqtt__keep_tick(b);
+        if (b->conn_count || b->handles || b->keep.reads) return;
+        if (!mqtt__keep_idle(b) && (b->keep.writing || now < b->close_by_ns)) return;
         loop_timer_stop(b->tick);
         b->tick = NULL;
         uv_close((uv_handle_t *)&b->prepare, on_prepare_closed);
@@ -285,7 +301,8 @@ static void on_tick(void *ctx)
     }
     mqtt__sessions_tick(b, now);
     mqtt__sys_tick(b, now);
-    if (b->conn_count || b->session_count) return;
+    mqtt__keep_tick(b);
+    if (b->conn_count || b->session_count || b->keep.lazy.count) return;
     loop_timer_stop(b->tick);
     b->tick = NULL;
 }
@@ -352,7 +369,10 @@ Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
                         broker->conf.packet_bytes_max);
     broker->stats.published_own++;
     if (!broker->depth) {
+        if (mqtt__keep_behind(broker)) return diag_set(diag, ST_BUSY, "the disk is behind");
+        uint64_t changes = broker->keep.changes;
         MqttReason reason = mqtt__accept(broker, pub, 0, NULL);
+        if (broker->keep.changes != changes) broker->keep.own_batch = broker->keep.batch;
         return reason >= 0x80 ? diag_set(diag, ST_LIMIT, "the broker's memory for messages is full")
                               : ST_OK;
     }
@@ -365,16 +385,29 @@ Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
     return ST_OK;
 }
 
-void mqtt_broker_observe(MqttBroker *broker, MqttObserveFn *fn, void *ctx)
+void mqtt_broker_observe(MqttBroker *broker, MqttObserveFn *fn, MqttWantFn *want, void *ctx)
 {
     broker->observe = fn;
+    broker->want = want;
     broker->observe_ctx = ctx;
+    if (fn) return;
+    mqtt__observe_give_up(broker);
+    broker->own_mark = broker->observed;
+    mqtt_broker_observe_hold(broker, false);
 }
 
 void mqtt_broker_stats(const MqttBroker *broker, MqttBrokerStats *ret_stats)
 {
     *ret_stats = broker->stats;
     ret_stats->paused_now = broker->held_count;
+    ret_stats->damaged = broker->keep.damaged;
+}
+
+static uint32_t queued(const Session *s)
+{
+    uint64_t rows = s->kept_count > s->unacked ? s->kept_count - s->unacked : 0;
+    if (rows > UINT32_MAX / 2) rows = UINT32_MAX / 2;
+    return s->wait0.count + (s->slot ? (uint32_t)rows : s->wait1.count);
 }
 
 static MqttClientInfo client_info(const Session *s)
@@ -385,7 +418,7 @@ static MqttClientInfo client_info(const Session *s)
                             .connected = s->conn != NULL,
                             .version = s->version,
                             .subscriptions = (uint32_t)s->subs.len,
-                            .queued = s->wait0.count + s->wait1.count,
+                            .queued = queued(s),
                             .inflight = s->unacked,
                             .received = s->in_count,
                             .sent = s->out_count,

@@ -6,10 +6,12 @@
  * without a socket: it publishes, attaches to filters, and observes.
  *
  * Acknowledgement: a client's QoS 1 or 2 publish is answered (PUBACK, PUBREC) only after every
- * attachment that got the message acked it. An attachment holds at most window_max unacked
- * messages; while one is full, the sockets of publishers that feed it are not read (backpressure),
- * and QoS 0 messages drop the oldest QoS 0 message waiting for that attachment, and are counted.
- * Standards: OASIS MQTT 3.1.1 (2014) and MQTT 5.0 (2019). */
+ * attachment that got the message acked it, the observer has on disk what it keeps of it, and, with
+ * a store, the sync that covers it when a durable session waits for it or it is retained. An
+ * attachment holds at most window_max unacked messages; while one is full, the sockets of
+ * publishers that feed it are not read (backpressure), and QoS 0 messages drop the oldest QoS 0
+ * message waiting for that attachment, and are counted. Standards: OASIS MQTT 3.1.1 (2014) and
+ * MQTT 5.0 (2019). */
 #ifndef TUTTI_MQTT_BROKER_H
 #define TUTTI_MQTT_BROKER_H
 
@@ -18,6 +20,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "loop/loop.h"
+#include "store/store.h"
 #include "tls/tls.h"
 
 typedef struct MqttBroker MqttBroker;
@@ -82,6 +85,7 @@ typedef bool MqttMayFn(void *ctx, Str client_id, Str user, MqttAction action, St
 
 /* All 0 = preset (right column). Sizes in bytes. */
 typedef struct MqttBrokerConf {
+    Store *store; /* a file of its own, open until the broker is closed; NULL: nothing survives */
     MqttAuthFn *auth; /* NULL: anonymous from loopback only, user names and passwords ignored */
     void *auth_ctx;
     MqttStepFn *step; /* NULL: every authentication method is refused */
@@ -99,6 +103,9 @@ typedef struct MqttBrokerConf {
     uint32_t session_queue_max;       /* 10,000 messages waiting for one client */
     uint64_t session_queue_bytes;     /* 8 MiB waiting for one client */
     uint64_t queue_bytes_total;       /* 256 MiB of messages alive in the broker */
+    uint32_t durable_queue_max;       /* 1,000,000 messages on disk for one durable session */
+    uint64_t durable_queue_bytes;     /* 1 GiB on disk for one durable session */
+    uint64_t durable_bytes_total;     /* 4 GiB on disk for all of them */
     uint32_t session_expiry_max_s;    /* 7 days; longer wishes are shortened and announced */
     uint32_t sessions_max;            /* 10,000 */
     uint32_t connections_max;         /* 5,000 */
@@ -113,6 +120,9 @@ typedef struct MqttBrokerConf {
 /* Copies conf. The broker has no listener yet. */
 MUST Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log,
                              MqttBroker **ret_broker);
+/* Before it listens: sessions and retained messages out of the store. Blocks, as long as there are
+ * sessions and retained messages; waiting messages are read when their client comes. */
+MUST Status mqtt_broker_restore(MqttBroker *broker, Diag *diag);
 /* Takes another configuration, before the first client. */
 void mqtt_broker_configure(MqttBroker *broker, const MqttBrokerConf *conf);
 /* auth and may are not called any more: whoever they belong to goes away. */
@@ -157,10 +167,17 @@ uint64_t mqtt_attach_dropped(const MqttAttach *attach); /* QoS 0 messages droppe
 /* Any thread. Unknown and stale tokens are ignored. */
 void mqtt_broker_ack(MqttBroker *broker, uint64_t token);
 
-/* Sees every accepted publish, before delivery, without acks: the unified namespace. One per
- * broker; NULL removes it. It must only look, and may publish. */
-typedef void MqttObserveFn(void *ctx, const MqttPub *pub);
-void mqtt_broker_observe(MqttBroker *broker, MqttObserveFn *fn, void *ctx);
+/* Sees every accepted publish, before delivery: the unified namespace. One per broker; NULL removes
+ * it. It must only look, and may publish. What it wants to keep of a publish it numbers: it
+ * returns the mark (never falling; 0 = nothing) that mqtt_broker_observed will tell once it is on
+ * disk, and a QoS 1 or 2 publisher is answered then. `want` says that somebody waits for a mark:
+ * for QoS 0 nobody does, and it may gather as long as it likes. */
+typedef uint64_t MqttObserveFn(void *ctx, const MqttPub *pub);
+typedef void MqttWantFn(void *ctx, uint64_t mark);
+void mqtt_broker_observe(MqttBroker *broker, MqttObserveFn *fn, MqttWantFn *want, void *ctx);
+void mqtt_broker_observed(MqttBroker *broker, uint64_t mark);
+/* It has much to write: publishers of QoS 1 and 2 are held until it says otherwise. */
+void mqtt_broker_observe_hold(MqttBroker *broker, bool hold);
 
 /* MQTT over a byte stream that somebody else carries (WebSocket binary frames). */
 typedef struct MqttStreamOps {
@@ -186,6 +203,7 @@ typedef struct MqttBrokerStats {
     uint64_t dropped_qos0, dropped_full, dropped_expired, dropped_denied;
     uint64_t retained_now, retained_bytes_now, queued_now, queued_bytes_now;
     uint64_t paused_now; /* publishers held back by a full attachment */
+    uint64_t stored_batches, store_failures, damaged; /* damaged: records set aside */
 } MqttBrokerStats;
 void mqtt_broker_stats(const MqttBroker *broker, MqttBrokerStats *ret_stats);
 

@@ -58,7 +58,10 @@ void mqtt__attach_give(MqttAttach *a, Msg *msg, uint8_t qos, bool retain, Pendin
         if (!wait_add(&a->wait0, msg, 0, retain, NULL)) a->dropped++;
         return;
     }
-    if (pending) pending->remaining++;
+    if (pending) {
+        pending->remaining++;
+        pending->attached = true;
+    }
     if (!full && !a->wait1.count) {
         call(a, msg, qos, retain, pending);
         return;
@@ -70,7 +73,7 @@ void mqtt__attach_give(MqttAttach *a, Msg *msg, uint8_t qos, bool retain, Pendin
     mqtt__pending_done(a->broker, pending);
 }
 
-static void held_resume(MqttBroker *b)
+void mqtt__held_resume(MqttBroker *b)
 {
     for (Conn *c = b->first, *next; c && b->held_count; c = next) {
         next = c->next;
@@ -94,7 +97,7 @@ static void attach_pump(MqttAttach *a)
         call(a, e.msg, 0, e.retain, NULL);
         mqtt__entry_drop(a->broker, &e);
     }
-    if (had && !a->wait1.count) held_resume(a->broker);
+    if (had && !a->wait1.count) mqtt__held_resume(a->broker);
 }
 
 static void ack_one(MqttBroker *b, uint64_t token)
@@ -191,17 +194,21 @@ Status mqtt_broker_attach(MqttBroker *broker, Str filter, uint8_t qos, MqttAttac
     return ST_OK;
 }
 
+static void pending_drop(Pending *p)
+{
+    Session *s = p->session;
+    if (!s) return;
+    if (p->qos == 2) mqtt__received_clear(s, p->id);
+    p->session = NULL; /* never answered */
+    if (s->conn) mqtt__conn_close(s->conn);
+}
+
 static void give_up(MqttAttach *a, Ring *ring, bool accept)
 {
     while (ring->count) {
         Entry e = mqtt__ring_pop(ring);
         Pending *p = e.pending;
-        if (p && !accept && p->session) {
-            Session *s = p->session;
-            if (p->qos == 2) mqtt__received_clear(s, p->id);
-            p->session = NULL; /* never answered */
-            if (s->conn) mqtt__conn_close(s->conn);
-        }
+        if (p && !accept) pending_drop(p);
         mqtt__entry_drop(a->broker, &e);
         mqtt__pending_done(a->broker, p);
     }
@@ -218,7 +225,56 @@ void mqtt_broker_detach(MqttAttach *attach, bool accept)
     give_up(attach, &attach->wait1, accept);
     give_up(attach, &attach->wait0, accept);
     if (!b->depth) mqtt__attach_work(b);
-    held_resume(b);
+    mqtt__held_resume(b);
+}
+
+/* ---- the observer ---- */
+
+void mqtt__observe_wait(MqttBroker *b, Pending *pending, uint64_t mark)
+{
+    if (mark <= b->observed) return;
+    pending->remaining++;
+    pending->mark = mark;
+    pending->observe_next = NULL;
+    if (b->observe_last)
+        b->observe_last->observe_next = pending;
+    else
+        b->observe_first = pending;
+    b->observe_last = pending;
+    if (b->want) b->want(b->observe_ctx, mark);
+}
+
+static Pending *observe_pop(MqttBroker *b)
+{
+    Pending *p = b->observe_first;
+    b->observe_first = p->observe_next;
+    if (!b->observe_first) b->observe_last = NULL;
+    return p;
+}
+
+void mqtt_broker_observed(MqttBroker *broker, uint64_t mark)
+{
+    broker->observed = mark;
+    while (broker->observe_first && broker->observe_first->mark <= mark)
+        mqtt__pending_done(broker, observe_pop(broker));
+}
+
+/* Their publishers are not answered: they send again. */
+void mqtt__observe_give_up(MqttBroker *b)
+{
+    while (b->observe_first) {
+        Pending *p = observe_pop(b);
+        p->own_waited = true;
+        pending_drop(p);
+        mqtt__pending_done(b, p);
+    }
+}
+
+void mqtt_broker_observe_hold(MqttBroker *broker, bool hold)
+{
+    bool had = broker->observe_hold;
+    broker->observe_hold = hold;
+    if (had && !hold) mqtt__held_resume(broker);
 }
 
 uint64_t mqtt_attach_dropped(const MqttAttach *attach)

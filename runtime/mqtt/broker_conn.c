@@ -50,6 +50,7 @@ static void conn_free(Conn *c)
             *link = c->dirty_next;
             break;
         }
+    mqtt__keep_ungate(c);
     for (uint32_t i = 0; c->alias_in && i < b->conf.topic_alias_max; i++) mem_free(c->alias_in[i]);
     mem_free(c->alias_in);
     mem_free(c->alias_in_bytes);
@@ -235,6 +236,7 @@ void mqtt__conn_force(Conn *c)
 {
     mqtt__conn_close(c);
     buf_clear(&c->out);
+    mqtt__keep_written(c, SIZE_MAX);
     if (c->tcp_used && !c->closing_tcp) {
         c->closing_tcp = true;
         if (c->session) mqtt__session_detach(c);
@@ -258,28 +260,9 @@ static void on_written(uv_write_t *write, int status)
     mqtt__conn_dirty(c);
 }
 
-/* Writes what it can of `from` now; the rest flies. */
-static void write_tcp(Conn *c, Buf *from)
+static void fly(Conn *c)
 {
-    uv_buf_t buf = uv_buf_init(from->ptr, (unsigned)from->len);
-    int sent = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
-    if (sent < 0 && sent != UV_EAGAIN) {
-        buf_clear(from);
-        mqtt__conn_close(c);
-        return;
-    }
-    if (sent > 0) c->progress_ns = clock_monotonic_ns();
-    size_t done = sent > 0 ? (size_t)sent : 0;
-    if (done == from->len) {
-        buf_clear(from);
-        return;
-    }
-    Buf free_one = c->flying;
-    c->flying = *from;
-    *from = free_one;
-    buf_clear(from);
-    buf_consume(&c->flying, done);
-    buf = uv_buf_init(c->flying.ptr, (unsigned)c->flying.len);
+    uv_buf_t buf = uv_buf_init(c->flying.ptr, (unsigned)c->flying.len);
     c->write.data = c;
     c->writing = true;
     if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written)) {
@@ -289,6 +272,45 @@ static void write_tcp(Conn *c, Buf *from)
     }
 }
 
+static void out_taken(Conn *c, size_t bytes)
+{
+    mqtt__keep_written(c, bytes);
+    if (bytes == c->out.len)
+        buf_clear(&c->out);
+    else
+        buf_consume(&c->out, bytes);
+}
+
+/* Writes what it can of the first `ready` bytes of `from` now; the rest of them flies. */
+static void write_tcp(Conn *c, Buf *from, size_t ready)
+{
+    uv_buf_t buf = uv_buf_init(from->ptr, (unsigned)ready);
+    int sent = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+        buf_clear(from);
+        mqtt__conn_close(c);
+        return;
+    }
+    if (sent > 0) c->progress_ns = clock_monotonic_ns();
+    size_t done = sent > 0 ? (size_t)sent : 0;
+    if (done < ready && ready == from->len) {
+        Buf free_one = c->flying;
+        c->flying = *from;
+        *from = free_one;
+        buf_clear(from);
+        buf_consume(&c->flying, done);
+        mqtt__keep_written(c, ready);
+        fly(c);
+        return;
+    }
+    if (done < ready) buf_add(&c->flying, from->ptr + done, ready - done);
+    if (from == &c->out)
+        out_taken(c, ready); /* what is behind it waits for the disk */
+    else
+        buf_clear(from);
+    if (c->flying.len) fly(c);
+}
+
 static void write_out(Conn *c)
 {
     if (c->out.failed) {
@@ -296,19 +318,21 @@ static void write_out(Conn *c)
         buf_clear(&c->out);
     }
     Buf *from = &c->out;
+    size_t ready = mqtt__keep_writable(c);
     if (c->tls) {
         if (c->writing) return;
-        if (c->out.len && tls_conn_output(c->tls, c->out.ptr, c->out.len)) mqtt__conn_close(c);
-        buf_clear(&c->out);
+        if (ready && tls_conn_output(c->tls, c->out.ptr, ready)) mqtt__conn_close(c);
+        out_taken(c, ready);
         from = tls_conn_wire(c->tls);
+        ready = from->len;
     }
-    if (!from->len) return;
+    if (!ready) return;
     if (c->ops) {
-        c->carried = c->ops->write(c->ops_ctx, c->out.ptr, c->out.len);
-        buf_clear(&c->out);
+        c->carried = c->ops->write(c->ops_ctx, c->out.ptr, ready);
+        out_taken(c, ready);
         c->progress_ns = clock_monotonic_ns();
     } else if (c->tcp_used && !c->closing_tcp) {
-        if (!c->writing) write_tcp(c, from);
+        if (!c->writing) write_tcp(c, from, ready);
     } else
         buf_clear(&c->out);
     if (!c->out.len && c->out.cap > OUT_STOP_BYTES) buf_done(&c->out);
@@ -348,7 +372,7 @@ void mqtt__conn_flush(Conn *c)
     if (c->state != CONN_CLOSING) return;
     if (c->session) mqtt__session_detach(c);
     write_out(c);
-    if (c->tls && !c->writing) {
+    if (c->tls && !c->writing && !c->out.len) {
         if (!c->shut) tls_conn_end(c->tls);
         write_out(c);
     }

@@ -84,6 +84,7 @@ static void connack(Conn *c, const MqttPacket *p, Session *s, bool present, bool
                                  (uint32_t)(c->keep_alive_ns / NS_PER_S));
     }
     mqtt__step_connack(c, props);
+    if (s->slot || p->clean) mqtt__keep_gate(c, mqtt__keep_latest(c->broker));
     mqtt_put_connack(&c->out, c->version, present, 0, buf_view(props));
 }
 
@@ -151,6 +152,7 @@ static void enter(Conn *c, const MqttPacket *p, Str user)
         return;
     }
     limits_take(c, p);
+    mqtt__keep_session(s);
     connack(c, p, s, present, !p->client_id.len);
     if (c->packet_max && c->out.len > c->packet_max) {
         buf_clear(&c->out); /* it does not even take the answer (MQTT-3.1.2-24) */
@@ -162,7 +164,7 @@ static void enter(Conn *c, const MqttPacket *p, Str user)
     b->stats.connections++;
     mqtt__conn_dirty(c);
     if (present) {
-        mqtt__resume_inflight(s);
+        if (!s->slot) mqtt__resume_inflight(s);
         mqtt__pump(s);
     }
 }
@@ -281,8 +283,17 @@ static void answers_flush(Session *s)
         s->pending_first = p->next;
         s->pending_count--;
         p->listed = false;
+        if (p->late && p->session && s->slot) {
+            mqtt__keep_received(s, p->id, false);
+            p->batch = s->broker->keep.batch;
+        }
         Conn *c = s->conn;
         if (c && c->state == CONN_OPEN && p->session) {
+            const Keep *keep = &s->broker->keep;
+            uint64_t batch = p->batch;
+            /* What pipelines made of it is on its way to the disk as well. */
+            if (p->attached && keep->own_batch > batch) batch = keep->own_batch;
+            if (batch) mqtt__keep_gate(c, batch);
             mqtt_put_ack(&c->out, p->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, c->version, p->id,
                          p->reason, STR_NONE);
             mqtt__conn_dirty(c);
@@ -297,6 +308,11 @@ static void answers_flush(Session *s)
 void mqtt__pending_done(MqttBroker *b, Pending *p)
 {
     if (!p || --p->remaining) return;
+    if (p->attached && !p->own_waited && b->own_mark > b->observed) {
+        p->own_waited = true; /* what pipelines made of it may be in the history as well */
+        mqtt__observe_wait(b, p, b->own_mark);
+        return;
+    }
     if (!p->listed)
         mqtt__pending_release(b, p);
     else if (p->session)
@@ -332,6 +348,7 @@ static void publish_again(Session *s, uint16_t id)
 {
     for (Pending *p = s->pending_first; p; p = p->next)
         if (p->id == id && p->qos == 2) return;
+    mqtt__keep_gate(s->conn, mqtt__keep_latest(s->broker));
     mqtt_put_ack(&s->conn->out, MQTT_PUBREC, s->conn->version, id, 0, STR_NONE);
     mqtt__conn_dirty(s->conn);
 }
@@ -339,6 +356,30 @@ static void publish_again(Session *s, uint16_t id)
 static uint32_t qos1_waiting(const Session *s)
 {
     return s->pending_count > s->received_count ? s->pending_count - s->received_count : 0;
+}
+
+/* `again`: a crash came before pipelines and history were known to have it; sessions have. */
+static MqttReason publish_take(Conn *c, const MqttPacket *p, Pending *pending, bool again)
+{
+    MqttBroker *b = c->broker;
+    Session *s = c->session;
+    if (!may_publish(b, s->id, s->user, p->topic)) {
+        b->stats.dropped_denied++;
+        return MQTT_RC_NOT_AUTHORIZED;
+    }
+    buf_clear(&b->scratch);
+    MqttPub pub = {.topic = p->topic,
+                   .payload = p->payload,
+                   .publisher = s->id,
+                   .user = s->user,
+                   .qos = p->qos,
+                   .retain = p->retain};
+    if (c->version == 5) {
+        pub.props = mqtt_props_passing(&p->props, &b->scratch);
+        pub.expiry_s = mqtt_number(&p->props, MQTT_P_MESSAGE_EXPIRY, 0);
+    }
+    return again ? mqtt__accept_own(b, &pub, s->serial, pending)
+                 : mqtt__accept(b, &pub, s->serial, pending);
 }
 
 static void on_publish(Conn *c, MqttPacket *p)
@@ -362,35 +403,23 @@ static void on_publish(Conn *c, MqttPacket *p)
         mqtt__conn_fail(c, MQTT_RC_TOPIC_INVALID);
         return;
     }
-    if (p->qos == 2 && mqtt__received_has(s, p->id)) {
+    bool again = p->qos == 2 && mqtt__received_has(s, p->id) && mqtt__received_open_take(s, p->id);
+    if (p->qos == 2 && !again && mqtt__received_has(s, p->id)) {
         publish_again(s, p->id);
         return;
     }
-    if (p->qos && c->version == 5 && s->received_count + qos1_waiting(s) >= b->conf.receive_max) {
+    if (p->qos && !again && c->version == 5 &&
+        s->received_count + qos1_waiting(s) >= b->conf.receive_max) {
         mqtt__conn_fail(c, MQTT_RC_RECEIVE_MAX);
         return;
     }
     Pending *pending = p->qos ? pending_new(s, p) : NULL;
-    if (p->qos && (!pending || (p->qos == 2 && !mqtt__received_set(s, p->id)))) {
+    if (p->qos && (!pending || (p->qos == 2 && !again && !mqtt__received_set(s, p->id)))) {
         mqtt__conn_close(c);
         return;
     }
-    MqttReason reason = MQTT_RC_NOT_AUTHORIZED;
-    if (may_publish(b, s->id, s->user, p->topic)) {
-        buf_clear(&b->scratch);
-        MqttPub pub = {.topic = p->topic,
-                       .payload = p->payload,
-                       .publisher = s->id,
-                       .user = s->user,
-                       .qos = p->qos,
-                       .retain = p->retain};
-        if (c->version == 5) {
-            pub.props = mqtt_props_passing(&p->props, &b->scratch);
-            pub.expiry_s = mqtt_number(&p->props, MQTT_P_MESSAGE_EXPIRY, 0);
-        }
-        reason = mqtt__accept(b, &pub, s->serial, pending);
-    } else
-        b->stats.dropped_denied++;
+    uint64_t changes = b->keep.changes;
+    MqttReason reason = publish_take(c, p, pending, again);
     if (!pending) return;
     if (reason && c->version < 5 && reason == MQTT_RC_QUOTA) {
         /* 3.1.1 cannot refuse: not answering and closing makes the client send it again. */
@@ -400,6 +429,12 @@ static void on_publish(Conn *c, MqttPacket *p)
     }
     pending->reason = (uint8_t)reason;
     if (reason >= 0x80 && p->qos == 2 && c->version == 5) mqtt__received_clear(s, p->id);
+    if (p->qos == 2 && reason < 0x80) {
+        pending->late = pending->remaining > 1;
+        mqtt__keep_received(s, p->id, pending->late);
+    }
+    if (b->keep.changes != changes) pending->batch = b->keep.batch;
+    if (mqtt__keep_behind(b) || b->observe_hold) b->must_hold = true;
     mqtt__pending_done(b, pending);
 }
 
@@ -439,6 +474,7 @@ static void on_subscribe(Conn *c, const MqttPacket *p)
     memcpy(wanted, codes->ptr, codes->len);
     for (size_t i = 0; i < codes->len; i++)
         if (!(codes->ptr[i] & 0x80)) codes->ptr[i] &= 0x3f;
+    if (s->slot) mqtt__keep_gate(c, mqtt__keep_latest(b));
     put_codes(c, MQTT_SUBACK, p->id, codes);
     size_t i = 0;
     for (Str list = p->list; mqtt_next_filter(&list, MQTT_SUBSCRIBE, c->version, &row); i++) {
@@ -455,6 +491,7 @@ static void on_unsubscribe(Conn *c, const MqttPacket *p)
     MqttFilterRow row;
     for (Str list = p->list; mqtt_next_filter(&list, MQTT_UNSUBSCRIBE, c->version, &row);)
         buf_char(codes, mqtt__unsubscribe(c->session, row.filter) ? 0 : MQTT_RC_NO_SUBSCRIPTION);
+    if (c->session->slot) mqtt__keep_gate(c, mqtt__keep_latest(c->broker));
     put_codes(c, MQTT_UNSUBACK, p->id, codes);
 }
 
@@ -462,6 +499,7 @@ static void on_pubrel(Conn *c, uint16_t id)
 {
     bool had = mqtt__received_has(c->session, id);
     mqtt__received_clear(c->session, id);
+    if (c->session->slot) mqtt__keep_gate(c, mqtt__keep_latest(c->broker));
     mqtt_put_ack(&c->out, MQTT_PUBCOMP, c->version, id, had ? 0 : MQTT_RC_ID_NOT_FOUND, STR_NONE);
     mqtt__conn_dirty(c);
 }

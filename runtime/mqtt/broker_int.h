@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "mqtt/broker.h"
 #include "mqtt/codec.h"
+#include "mqtt/keep.h"
 #include "mqtt/trie.h"
 
 #include <pthread.h>
@@ -27,6 +28,8 @@ enum {
     READ_BYTES = 64 * 1024,
     INFLIGHT_MAX = 1024,       /* unacked messages towards one client */
     INFLIGHT_SPAN_MAX = 32768, /* packet identifiers between oldest and newest */
+    WAIT_MEMORY_MAX = 1000,    /* of a durable session: more waits on disk only */
+    WAIT_MEMORY_BYTES = 1 << 20,
     MATCH_SLOTS = 4096,
     ATTACH_MAX = 4096,
     ATTACH_WAIT_MAX = 65536,
@@ -50,10 +53,15 @@ typedef struct Msg {
 
 /* A message on its way to one receiver. */
 typedef struct Entry {
-    Msg *msg;                /* owned reference; NULL = done or dropped */
-    uint32_t *ids;           /* owned: count, then subscription identifiers; NULL = see id */
-    struct Pending *pending; /* attachments: whom to tell */
-    uint32_t id;             /* the only subscription identifier; 0 = none */
+    Msg *msg;      /* owned reference; NULL = done or dropped */
+    uint32_t *ids; /* owned: count, then subscription identifiers; NULL = see id */
+    union {
+        struct Pending *pending; /* attachments: whom to tell */
+        uint64_t seq;            /* durable sessions: number of its row */
+    };
+    uint64_t batch; /* durable sessions: the batch that its row was written into, */
+    size_t at;      /* and where */
+    uint32_t id;    /* the only subscription identifier; 0 = none */
     uint8_t qos, state;
     bool retain;
 } Entry;
@@ -67,11 +75,15 @@ typedef struct Ring {
 /* An unanswered publish. Lives until it left its session's list and `remaining` is 0. */
 typedef struct Pending {
     Session *session; /* NULL: nobody waits any more */
-    struct Pending *next;
+    struct Pending *next, *observe_next;
+    uint64_t mark;      /* of the observer, that must be on disk before the answer */
     uint32_t remaining; /* attachments that did not ack yet, plus one while handing out */
+    uint64_t batch;     /* that must be on disk before the answer; 0 = none */
     uint16_t id;
     uint8_t qos, reason;
-    bool listed;
+    bool listed, attached;
+    bool own_waited; /* for what pipelines made of it */
+    bool late;       /* QoS 2: written as open, closed with the answer */
 } Pending;
 
 typedef struct Sub {
@@ -135,10 +147,26 @@ struct Session {
     uint32_t resend;    /* the last of inflight that this connection did not get yet */
     uint64_t *received; /* owned bitmap: QoS 2 identifiers not released yet */
     uint32_t received_count;
+    uint64_t *received_open; /* owned bitmap or NULL: pipelines and history may not have it yet */
     Pending *pending_first, *pending_last;
     uint32_t pending_count;
     uint64_t in_count, out_count, dropped;
     int64_t since_ns;
+    /* Durable sessions. Rows up to read_seq are in memory (or done), those behind it only on disk
+     * when on_disk; `fresh` then holds the newest of them, without a gap up to last_seq. */
+    uint32_t slot; /* 0 = the session ends with the process */
+    bool on_disk, reading, full;
+    uint64_t ticket;                      /* changes when what is in memory is forgotten */
+    uint64_t last_seq, read_seq, dup_seq; /* dup_seq: rows up to here may have been sent before */
+    uint64_t sent_seq, marked_sent_seq;
+    uint64_t durable_seq, flying_seq; /* rows up to here are on disk; will be with the next batch */
+    uint64_t first_seq;               /* of inflight */
+    uint64_t read_after;              /* batch to be on disk before rows are read */
+    uint64_t kept_count, kept_bytes;  /* rows on disk, and what they take in memory */
+    Ring fresh;
+    uint64_t fresh_bytes;
+    Session *touch_next[2]; /* lists of keep.touched */
+    bool touched[2];
 };
 
 /* AUTH: the hook thinks. STEP: the client is asked for more (broker_auth.c). */
@@ -169,6 +197,11 @@ struct MqttStream {
     uint64_t serial;
     int64_t opened_ns, heard_ns, progress_ns, keep_alive_ns, partial_ns;
     uint32_t packet_max, receive_max;
+    /* What of `out` waits for a batch: bytes from gate_at[i] on wait for gate[i]; 0 = no gate. */
+    uint64_t gate[2];
+    size_t gate_at[2];
+    Conn *gated_next;
+    bool gated;
     uint16_t alias_out_max, alias_out_count;
     uint64_t *alias_out; /* owned: hashes of topics, alias = index + 1 */
     char **alias_in;     /* owned array of owned texts */
@@ -195,6 +228,32 @@ typedef struct Listener {
     TlsServer *tls; /* owned; NULL = plain */
     struct Listener *next;
 } Listener;
+
+/* What survives the process. A batch gathers while the one before it is being written. */
+typedef struct Keep {
+    Store *store; /* NULL: nothing survives */
+    Buf journal, flying;
+    uint64_t changes;    /* ever */
+    uint64_t live;       /* those in journal that were not taken back */
+    uint64_t batch;      /* that gathers */
+    uint64_t durable;    /* all up to this one are on disk */
+    uint64_t own_batch;  /* the last one with something that this process published */
+    bool busy, writing;  /* a batch is under way; with the store */
+    Session *touched[2]; /* by batch & 1: sessions whose mark is to be written */
+    Conn *gated;
+    Session **slots;               /* owned; by slot */
+    uint32_t slot_count, slot_low; /* no free one below slot_low */
+    uint64_t bytes;                /* of all sessions' rows */
+    uint32_t full_count;           /* sessions that take no more */
+    const Msg *shared;             /* whose body lies in `body` while it is handed out */
+    uint64_t body;
+    size_t body_at;
+    Ring urgent, lazy; /* retained messages not yet written; lazy: of QoS 0 */
+    LoopTimer *retry;
+    uint64_t failures, damaged, not_restored;
+    uint32_t reads; /* portions being read */
+    bool restored;  /* wills of restored sessions wait until clients may come */
+} Keep;
 
 struct MqttBroker {
     Loop *loop;
@@ -223,7 +282,12 @@ struct MqttBroker {
     uint32_t attach_top; /* slots from here on were never used */
     bool attach_work;    /* some attachment wants its retained messages, or is gone */
     MqttObserveFn *observe;
+    MqttWantFn *want;
     void *observe_ctx;
+    uint64_t observed, own_mark; /* on disk up to; the last one of what this process published */
+    Pending *observe_first, *observe_last; /* wait for the observer, oldest mark first */
+    bool observe_hold;
+    Keep keep;
     uv_prepare_t prepare;
     LoopTimer *tick;
     int64_t opened_ns, sys_next_ns;
@@ -246,6 +310,8 @@ MqttPub mqtt__msg_view(const Msg *msg);
 bool mqtt__msg_expired(const Msg *msg, int64_t now_ns);
 Entry *mqtt__ring_at(const Ring *ring, uint32_t index);
 bool mqtt__ring_push(Ring *ring, Entry entry);
+/* The entry's subscription identifiers; false when out of memory. */
+MUST bool mqtt__entry_ids(Entry *entry, const uint32_t *ids, uint32_t count);
 Entry mqtt__ring_pop(Ring *ring);
 void mqtt__entry_drop(MqttBroker *b, Entry *entry);
 void mqtt__ring_done(MqttBroker *b, Ring *ring);
@@ -295,6 +361,8 @@ void mqtt__sub_remove(MqttBroker *b, Sub *sub);
 bool mqtt__received_has(const Session *s, uint16_t id);
 bool mqtt__received_set(Session *s, uint16_t id);
 void mqtt__received_clear(Session *s, uint16_t id);
+MUST bool mqtt__received_open_set(Session *s, uint16_t id);
+bool mqtt__received_open_take(Session *s, uint16_t id); /* was it open? It is not any more */
 void mqtt__sessions_tick(MqttBroker *b, int64_t now_ns);
 
 /* broker_out.c: towards one client */
@@ -307,16 +375,60 @@ void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason);
 /* broker_route.c */
 /* Observer, retained store, everybody who matches. pending may be NULL. */
 MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
+/* To the observer and attachments only. */
+MqttReason mqtt__accept_own(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
 bool mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending); /* false: nobody matched */
+void mqtt__observe_wait(MqttBroker *b, Pending *pending, uint64_t mark);
+void mqtt__observe_give_up(MqttBroker *b);
 void mqtt__replay(MqttBroker *b, Sub *sub);
 void mqtt__give_retained(Sub *sub, Msg *msg); /* to one new subscription, as retained */
+/* Keeps a retained message in memory, or ends it; false: full. */
+MUST bool mqtt__retain_put(MqttBroker *b, Msg *msg);
 void mqtt__later_run(MqttBroker *b);
 
 /* broker_sys.c: topics about the broker itself */
 void mqtt__sys_tick(MqttBroker *b, int64_t now_ns);
 void mqtt__sys_replay(MqttBroker *b, Sub *sub);
 
+/* broker_keep.c: changes for the disk, and what waits for them. All accept a session without slot
+ * and a broker without store, and do nothing then. */
+void mqtt__keep_session(Session *s); /* as it is now; gives it a slot when it shall survive */
+void mqtt__keep_end(Session *s);
+void mqtt__keep_filter(const Sub *sub);
+void mqtt__keep_unfilter(const Session *s, Str filter);
+void mqtt__keep_received(const Session *s, uint16_t id, bool open);
+void mqtt__keep_released(const Session *s, uint16_t id);
+void mqtt__keep_retained(MqttBroker *b, Msg *msg); /* the topic's newest, or its end */
+void mqtt__keep_share(MqttBroker *b, const Msg *msg, uint32_t receivers);
+MUST bool mqtt__keep_queue(Session *s, Entry *e, const uint32_t *ids, uint32_t id_count);
+void mqtt__keep_done(Session *s, const Entry *e, size_t bytes);
+void mqtt__keep_counted(Session *s); /* its rows changed: is it full now? */
+void mqtt__keep_damaged(Session *s, uint64_t seq);
+MUST bool mqtt__keep_slot_room(MqttBroker *b, uint32_t slot);
+void mqtt__keep_rec(Session *s, const Entry *e, size_t bytes);
+void mqtt__keep_touch(Session *s);
+/* The newest batch with changes that is not on disk yet; 0 = all is. */
+uint64_t mqtt__keep_latest(const MqttBroker *b);
+/* What is put into c->out from now on waits for the batch. */
+void mqtt__keep_gate(Conn *c, uint64_t batch);
+size_t mqtt__keep_writable(const Conn *c); /* bytes of out that wait for nothing */
+void mqtt__keep_written(Conn *c, size_t bytes);
+void mqtt__keep_ungate(Conn *c);             /* before it is freed */
+bool mqtt__keep_behind(const MqttBroker *b); /* so much gathers that publishers are held */
+void mqtt__keep_turn(MqttBroker *b);
+void mqtt__keep_tick(MqttBroker *b);
+bool mqtt__keep_idle(const MqttBroker *b);
+void mqtt__keep_close(MqttBroker *b);
+void mqtt__keep_free(MqttBroker *b);
+MUST Status mqtt__keep_open(MqttBroker *b, Store *store);
+
+/* broker_read.c: back from the disk */
+/* When little is in memory: takes over what is fresh (true: something came), or asks the disk. */
+bool mqtt__keep_more(Session *s);
+void mqtt__keep_forget(Session *s);
+
 /* broker_attach.c */
+void mqtt__held_resume(MqttBroker *b);
 void mqtt__attach_give(MqttAttach *a, Msg *msg, uint8_t qos, bool retain, Pending *pending);
 void mqtt__acks_run(MqttBroker *b);
 void mqtt__attach_work(MqttBroker *b);

@@ -78,6 +78,17 @@ Entry *mqtt__ring_at(const Ring *ring, uint32_t index)
     return &ring->at[(ring->head + index) & (ring->cap - 1)];
 }
 
+bool mqtt__entry_ids(Entry *entry, const uint32_t *ids, uint32_t count)
+{
+    if (count == 1) entry->id = ids[0];
+    if (count < 2) return true;
+    entry->ids = mem_alloc((count + 1) * sizeof *ids);
+    if (!entry->ids) return false;
+    entry->ids[0] = count;
+    memcpy(entry->ids + 1, ids, count * sizeof *ids);
+    return true;
+}
+
 bool mqtt__ring_push(Ring *ring, Entry entry)
 {
     if (ring->count == ring->cap) {

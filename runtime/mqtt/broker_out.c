@@ -87,25 +87,68 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
     return true;
 }
 
-static bool window_open(const Session *s)
+/* May this one, the next in order, be sent? One of QoS 2 only when its row is on disk: else another
+ * message could get its identifier after a crash, and its receiver would take that for this one. */
+static bool window_open(const Session *s, const Entry *e)
 {
     uint32_t max = s->conn->receive_max < INFLIGHT_MAX ? s->conn->receive_max : INFLIGHT_MAX;
-    return s->unacked < max && s->inflight.count < INFLIGHT_SPAN_MAX;
+    if (s->unacked >= max) return false;
+    if (!s->slot) return s->inflight.count < INFLIGHT_SPAN_MAX;
+    if (s->inflight.count && e->seq - s->first_seq >= INFLIGHT_SPAN_MAX) return false;
+    return e->qos < 2 || e->seq <= s->durable_seq || e->state == OUT_WAIT_COMP;
+}
+
+/* The identifier of a durable session's message follows from its row. Rows that were skipped leave
+ * free places between. */
+static bool place_of(Session *s, uint64_t seq, uint16_t *ret_id)
+{
+    *ret_id = (uint16_t)((seq - 1) % 65535u + 1u);
+    if (!s->inflight.count) {
+        s->first_seq = seq;
+        s->first_id = *ret_id;
+    }
+    while (s->first_seq + s->inflight.count < seq)
+        if (!mqtt__ring_push(&s->inflight, (Entry){.state = OUT_FREE})) return false;
+    return true;
+}
+
+static size_t bytes_of(const Entry *e)
+{
+    return e->msg ? e->msg->bytes : 0;
+}
+
+/* It will not be sent: too large for the client, or expired. */
+static void send_skip(Session *s, Entry *e)
+{
+    if (e->qos) mqtt__keep_done(s, e, bytes_of(e));
+    mqtt__entry_drop(s->broker, e);
 }
 
 /* Takes over the entry's reference. */
 static void send_now(Session *s, Entry e)
 {
+    uint16_t id = 0;
     if (!e.qos) {
         (void)encode(s, &e, 0, false);
         mqtt__entry_drop(s->broker, &e);
         return;
     }
-    uint16_t id = id_at(s, s->inflight.count);
-    e.state = e.qos == 1 ? OUT_WAIT_ACK : OUT_WAIT_REC;
-    if (!encode(s, &e, id, false)) {
-        mqtt__entry_drop(s->broker, &e);
+    if (!s->slot) {
+        id = id_at(s, s->inflight.count);
+    } else if (!place_of(s, e.seq, &id)) {
+        mqtt__entry_drop(s->broker, &e); /* out of memory; the row is still there */
+        mqtt__conn_close(s->conn);
         return;
+    }
+    if (e.state == OUT_WAIT_COMP) { /* acknowledged before it was read back */
+        mqtt_put_ack(&s->conn->out, MQTT_PUBREL, s->conn->version, id, 0, STR_NONE);
+        mqtt__conn_dirty(s->conn);
+    } else {
+        e.state = e.qos == 1 ? OUT_WAIT_ACK : OUT_WAIT_REC;
+        if (!encode(s, &e, id, s->slot && e.seq <= s->dup_seq)) {
+            send_skip(s, &e);
+            return;
+        }
     }
     if (!mqtt__ring_push(&s->inflight, e)) {
         mqtt__entry_drop(s->broker, &e);
@@ -113,12 +156,16 @@ static void send_now(Session *s, Entry e)
         return;
     }
     s->unacked++;
+    if (!s->slot || e.seq <= s->sent_seq) return;
+    s->sent_seq = e.seq;
+    if (s->sent_seq + INFLIGHT_MAX / 2 > s->marked_sent_seq) mqtt__keep_touch(s);
 }
 
 static void wait_pop(Session *s, Ring *ring, Entry *ret_entry)
 {
     *ret_entry = mqtt__ring_pop(ring);
-    s->wait_bytes -= ret_entry->msg->bytes;
+    s->wait_bytes -= bytes_of(ret_entry);
+    if (s->slot && ret_entry->qos) return; /* counted as rows */
     s->broker->stats.queued_now--;
     s->broker->stats.queued_bytes_now -= ret_entry->msg->bytes;
 }
@@ -153,6 +200,52 @@ static void wait_push(Session *s, Entry e, bool replay)
     b->stats.queued_bytes_now += e.msg->bytes;
 }
 
+/* Behind what is only on disk: kept in memory as far as that is not much. */
+static void fresh_push(Session *s, Entry e)
+{
+    if (s->fresh.count >= WAIT_MEMORY_MAX || s->fresh_bytes + e.msg->bytes > WAIT_MEMORY_BYTES) {
+        while (s->fresh.count) {
+            Entry old = mqtt__ring_pop(&s->fresh);
+            mqtt__entry_drop(s->broker, &old);
+        }
+        s->fresh_bytes = 0;
+    }
+    s->fresh_bytes += e.msg->bytes;
+    if (!mqtt__ring_push(&s->fresh, e)) mqtt__entry_drop(s->broker, &e);
+}
+
+/* A durable session's: the row is written, and what the client can take soon stays in memory. */
+static void send_durable(Session *s, Entry e, const uint32_t *ids, uint32_t id_count)
+{
+    Conn *c = s->conn;
+    bool online = c && c->state == CONN_OPEN;
+    if (!mqtt__keep_queue(s, &e, ids, id_count)) {
+        mqtt__entry_drop(s->broker, &e);
+        s->broker->stats.dropped_full++;
+        s->dropped++;
+        return;
+    }
+    if (!online) {
+        s->on_disk = true;
+        mqtt__entry_drop(s->broker, &e);
+    } else if (s->on_disk) {
+        fresh_push(s, e);
+    } else if (s->wait1.count || mqtt__conn_congested(c) || !window_open(s, &e)) {
+        if (s->wait1.count < WAIT_MEMORY_MAX && s->wait_bytes + e.msg->bytes <= WAIT_MEMORY_BYTES &&
+            mqtt__ring_push(&s->wait1, e)) {
+            s->wait_bytes += e.msg->bytes;
+            s->read_seq = e.seq;
+            return;
+        }
+        s->on_disk = true;
+        s->read_seq = e.seq - 1;
+        fresh_push(s, e);
+    } else {
+        s->read_seq = e.seq;
+        send_now(s, e);
+    }
+}
+
 void mqtt__send(Session *s, Msg *msg, uint8_t qos, bool retain, const uint32_t *ids,
                 uint32_t id_count, bool replay)
 {
@@ -160,17 +253,14 @@ void mqtt__send(Session *s, Msg *msg, uint8_t qos, bool retain, const uint32_t *
     bool online = c && c->state == CONN_OPEN;
     if (!online && !qos) return;
     Entry e = {.msg = msg, .qos = qos, .retain = retain};
-    if (id_count == 1)
-        e.id = ids[0];
-    else if (id_count > 1) {
-        e.ids = mem_alloc((id_count + 1) * sizeof *ids);
-        if (!e.ids) return;
-        e.ids[0] = id_count;
-        memcpy(e.ids + 1, ids, id_count * sizeof *ids);
-    }
+    if (!mqtt__entry_ids(&e, ids, id_count)) return;
     msg->refs++;
+    if (s->slot && qos) {
+        send_durable(s, e, ids, id_count);
+        return;
+    }
     bool now = online && !mqtt__conn_congested(c) &&
-               (qos ? !s->wait1.count && !s->resend && window_open(s) : !s->wait0.count);
+               (qos ? !s->wait1.count && !s->resend && window_open(s, &e) : !s->wait0.count);
     if (now)
         send_now(s, e);
     else
@@ -182,15 +272,18 @@ static void inflight_trim(Session *s)
     while (s->inflight.count && mqtt__ring_at(&s->inflight, 0)->state == OUT_FREE) {
         (void)mqtt__ring_pop(&s->inflight);
         s->first_id = id_at(s, 1);
+        s->first_seq++;
     }
     if (s->resend > s->inflight.count) s->resend = s->inflight.count;
 }
 
 static void resend(Session *s)
 {
-    while (s->resend && window_open(s)) {
-        uint32_t i = s->inflight.count - s->resend--;
+    while (s->resend) {
+        uint32_t i = s->inflight.count - s->resend;
         Entry *e = mqtt__ring_at(&s->inflight, i);
+        if (!window_open(s, e)) break;
+        s->resend--;
         if (e->state == OUT_FREE) continue;
         if (e->state == OUT_WAIT_COMP) {
             mqtt_put_ack(&s->conn->out, MQTT_PUBREL, s->conn->version, id_at(s, i), 0, STR_NONE);
@@ -210,10 +303,13 @@ void mqtt__pump(Session *s)
     Entry e;
     if (!s->conn || s->conn->state != CONN_OPEN) return;
     if (s->resend) resend(s);
-    while (s->wait1.count && !s->resend && !mqtt__conn_congested(s->conn) && window_open(s)) {
-        wait_pop(s, &s->wait1, &e);
-        send_now(s, e);
-    }
+    do {
+        while (s->wait1.count && !s->resend && !mqtt__conn_congested(s->conn) &&
+               window_open(s, mqtt__ring_at(&s->wait1, 0))) {
+            wait_pop(s, &s->wait1, &e);
+            send_now(s, e);
+        }
+    } while (s->on_disk && mqtt__keep_more(s));
     while (s->wait0.count && !mqtt__conn_congested(s->conn)) {
         wait_pop(s, &s->wait0, &e);
         send_now(s, e);
@@ -222,6 +318,7 @@ void mqtt__pump(Session *s)
 
 static void finish(Session *s, Entry *e)
 {
+    mqtt__keep_done(s, e, bytes_of(e));
     mqtt__entry_drop(s->broker, e);
     e->state = OUT_FREE;
     s->unacked--;
@@ -262,6 +359,8 @@ void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason)
             return;
         }
         if (state == OUT_WAIT_REC) {
+            mqtt__keep_rec(s, e, bytes_of(e));
+            if (s->slot) mqtt__keep_gate(c, mqtt__keep_latest(s->broker));
             mqtt__msg_unref(s->broker, e->msg);
             e->msg = NULL;
             e->state = OUT_WAIT_COMP;

@@ -83,7 +83,7 @@ static bool may_receive(MqttBroker *b, const Session *s, const Msg *msg)
 static bool is_own(const Session *s, const Msg *msg)
 {
     if (msg->from == s->serial) return true;
-    return msg->from && str_eq(mqtt__msg_view(msg).publisher, s->id);
+    return msg->publisher_bytes && str_eq(mqtt__msg_view(msg).publisher, s->id);
 }
 
 /* All rows of one session: one copy. */
@@ -133,11 +133,35 @@ static void give_share(MqttBroker *b, Share *share, Msg *msg, Pending *pending)
     }
 }
 
+/* How many sessions will have the message written down, about: a session may have several rows. */
+static uint32_t durable_rows(const MatchSlot *slot)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < slot->count; i++)
+        count += slot->rows[i].session && slot->rows[i].session->slot && slot->rows[i].sub->qos;
+    return count;
+}
+
+/* Somebody durable wants it and has no room for it: its publisher has to know, and nobody gets it.
+ */
+static bool is_refused(MqttBroker *b, const Msg *msg)
+{
+    bool all_full = b->keep.bytes >= b->conf.durable_bytes_total;
+    if (!b->keep.store || !msg->qos || (!all_full && !b->keep.full_count)) return false;
+    const MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
+    for (uint32_t i = 0; slot && i < slot->count; i++) {
+        const Session *s = slot->rows[i].session;
+        if (s && s->slot && slot->rows[i].sub->qos && (all_full || s->full)) return true;
+    }
+    return false;
+}
+
 /* False when no subscription matched. */
 static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
 {
     MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
     if (!slot) return false;
+    if (msg->qos) mqtt__keep_share(b, msg, b->keep.store ? durable_rows(slot) : 0);
     for (uint32_t i = 0; i < slot->count;) {
         const MatchRow *row = &slot->rows[i];
         uint32_t count = 1;
@@ -152,6 +176,7 @@ static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
         }
         i += count;
     }
+    b->keep.shared = NULL;
     return slot->count > 0;
 }
 
@@ -165,7 +190,7 @@ static void retain_drop(MqttBroker *b, TrieNode *node)
     mqtt__msg_unref(b, old);
 }
 
-static bool retain_keep(MqttBroker *b, Msg *msg)
+bool mqtt__retain_put(MqttBroker *b, Msg *msg)
 {
     Str topic = str_slice(msg->text, msg->topic_bytes);
     TrieNode *node = mqtt__trie_find(&b->retained, topic);
@@ -190,13 +215,28 @@ static bool retain_keep(MqttBroker *b, Msg *msg)
     return true;
 }
 
+static bool retain_keep(MqttBroker *b, Msg *msg)
+{
+    if (!mqtt__retain_put(b, msg)) return false;
+    mqtt__keep_retained(b, msg);
+    return true;
+}
+
+static void observe(MqttBroker *b, const Msg *msg, Pending *pending)
+{
+    if (!b->observe) return;
+    MqttPub view = mqtt__msg_view(msg);
+    uint64_t mark = b->observe(b->observe_ctx, &view);
+    if (mark && pending)
+        mqtt__observe_wait(b, pending, mark);
+    else if (mark && !msg->from)
+        b->own_mark = mark;
+}
+
 bool mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending)
 {
     b->depth++;
-    if (b->observe) {
-        MqttPub view = mqtt__msg_view(msg);
-        b->observe(b->observe_ctx, &view);
-    }
+    observe(b, msg, pending);
     bool matched = hand_out(b, msg, pending);
     b->depth--;
     return matched;
@@ -209,7 +249,7 @@ MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pendin
         b->stats.dropped_full++;
         return MQTT_RC_QUOTA;
     }
-    if (pub->retain && !retain_keep(b, msg)) {
+    if ((from && is_refused(b, msg)) || (pub->retain && !retain_keep(b, msg))) {
         b->stats.dropped_full++;
         mqtt__msg_unref(b, msg);
         return MQTT_RC_QUOTA;
@@ -219,14 +259,41 @@ MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pendin
     return matched ? MQTT_RC_OK : MQTT_RC_NO_MATCH;
 }
 
+static const Sub *own_member(const Share *share)
+{
+    const Sub *sub = share->members;
+    while (sub && !sub->attach) sub = sub->next;
+    return sub;
+}
+
+MqttReason mqtt__accept_own(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending)
+{
+    Msg *msg = mqtt__msg_new(b, pub, from);
+    if (!msg) return MQTT_RC_QUOTA;
+    b->depth++;
+    observe(b, msg, pending);
+    const MatchSlot *slot = match(b, pub->topic, msg->topic_hash);
+    for (uint32_t i = 0; slot && i < slot->count; i++) {
+        const MatchRow *row = &slot->rows[i];
+        const Sub *sub = row->share ? own_member(row->share) : row->sub;
+        if (sub && sub->attach)
+            mqtt__attach_give(sub->attach, msg, lower(sub->qos, msg->qos), false, pending);
+    }
+    b->depth--;
+    mqtt__msg_unref(b, msg);
+    return MQTT_RC_OK;
+}
+
 void mqtt__later_run(MqttBroker *b)
 {
+    uint64_t changes = b->keep.changes;
     for (uint32_t left = b->later.count; left && b->later.count; left--) {
         Entry e = mqtt__ring_pop(&b->later);
         if (e.msg->retain) (void)retain_keep(b, e.msg);
         (void)mqtt__accept_msg(b, e.msg, NULL);
         mqtt__entry_drop(b, &e);
     }
+    if (b->keep.changes != changes) b->keep.own_batch = b->keep.batch;
 }
 
 void mqtt__give_retained(Sub *sub, Msg *msg)

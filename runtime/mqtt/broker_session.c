@@ -85,13 +85,18 @@ static void pending_forget(Session *s, bool qos1_only)
 void mqtt__session_end(Session *s)
 {
     MqttBroker *b = s->broker;
+    bool durable = s->slot != 0;
     mqtt__will_fire(s);
+    mqtt__keep_end(s);
     MapSlot *slot;
     for (size_t at = 0; (slot = map_next(&s->subs, &at));) mqtt__sub_remove(b, slot->value);
     map_done(&s->subs);
     pending_forget(s, false);
-    b->stats.queued_now -= s->wait0.count + s->wait1.count;
-    b->stats.queued_bytes_now -= s->wait_bytes;
+    if (!durable) {
+        b->stats.queued_now -= s->wait0.count + s->wait1.count;
+        b->stats.queued_bytes_now -= s->wait_bytes;
+    }
+    mqtt__ring_done(b, &s->fresh);
     mqtt__ring_done(b, &s->wait0);
     mqtt__ring_done(b, &s->wait1);
     mqtt__ring_done(b, &s->inflight);
@@ -104,6 +109,7 @@ void mqtt__session_end(Session *s)
     b->session_count--;
     b->stats.sessions_now--;
     mem_free(s->received);
+    mem_free(s->received_open);
     str_free(s->id);
     str_free(s->user);
     mem_free(s);
@@ -137,15 +143,24 @@ void mqtt__session_detach(Conn *c)
         s->broker->stats.queued_bytes_now -= e.msg->bytes;
         mqtt__entry_drop(s->broker, &e);
     }
-    if (!s->expiry_s) mqtt__session_end(s);
+    if (!s->expiry_s) {
+        mqtt__session_end(s);
+        return;
+    }
+    mqtt__keep_session(s);
+    mqtt__keep_forget(s);
 }
 
 void mqtt__sessions_tick(MqttBroker *b, int64_t now_ns)
 {
+    if (b->keep.restored) return;
     for (Session *s = b->sessions, *next; s; s = next) {
         next = s->next;
         if (s->conn) continue;
-        if (s->will_at_ns && now_ns >= s->will_at_ns) mqtt__will_fire(s);
+        if (s->will_at_ns && now_ns >= s->will_at_ns) {
+            mqtt__will_fire(s);
+            if (s->slot) mqtt__keep_session(s);
+        }
         if (now_ns >= s->ends_ns) mqtt__session_end(s);
     }
 }
@@ -261,6 +276,7 @@ uint8_t mqtt__subscribe(Session *s, const MqttFilterRow *row, uint32_t id)
     sub->no_local = row->no_local;
     sub->as_published = row->retain_as_published;
     sub->id = id;
+    mqtt__keep_filter(sub);
     return row->qos;
 }
 
@@ -268,6 +284,7 @@ bool mqtt__unsubscribe(Session *s, Str filter)
 {
     Sub *sub = map_remove(&s->subs, filter);
     if (!sub) return false;
+    mqtt__keep_unfilter(s, filter);
     mqtt__sub_remove(s->broker, sub);
     return true;
 }
@@ -291,4 +308,21 @@ void mqtt__received_clear(Session *s, uint16_t id)
     if (!mqtt__received_has(s, id)) return;
     s->received[id / 64] &= ~(1ull << (id % 64));
     s->received_count--;
+    (void)mqtt__received_open_take(s, id);
+    mqtt__keep_released(s, id);
+}
+
+bool mqtt__received_open_set(Session *s, uint16_t id)
+{
+    if (!s->received_open) s->received_open = mem_zalloc(1024, sizeof *s->received_open);
+    if (!s->received_open) return false;
+    s->received_open[id / 64] |= 1ull << (id % 64);
+    return true;
+}
+
+bool mqtt__received_open_take(Session *s, uint16_t id)
+{
+    if (!s->received_open || !(s->received_open[id / 64] >> (id % 64) & 1)) return false;
+    s->received_open[id / 64] &= ~(1ull << (id % 64));
+    return true;
 }

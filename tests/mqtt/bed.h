@@ -49,7 +49,7 @@ static void bed_on_closed(void *ctx)
         CHECK(cond);                                                                               \
     } while (0)
 
-static void bed_broker(Bed *bed, const MqttBrokerConf *conf, const char *address)
+static inline void bed_broker(Bed *bed, const MqttBrokerConf *conf, const char *address)
 {
     Diag diag = {0};
     static const MqttBrokerConf none;
@@ -65,7 +65,7 @@ static void bed_broker_close(Bed *bed)
     bed_until(bed, bed->closed);
 }
 
-static void bed_begin(Bed *bed, const MqttBrokerConf *conf)
+static inline void bed_begin(Bed *bed, const MqttBrokerConf *conf)
 {
     *bed = (Bed){0};
     bed->log = log_new(LOG_ERROR, false);
@@ -117,7 +117,7 @@ __attribute__((unused)) static void peer_on_sent(void *ctx, Status status, Str r
     ((Peer *)ctx)->sent += status == ST_OK;
 }
 
-static void peer_open(Bed *bed, Peer *peer, const char *id, uint8_t version)
+static inline void peer_open(Bed *bed, Peer *peer, const char *id, uint8_t version)
 {
     *peer = (Peer){0};
     Diag diag = {0};
@@ -135,12 +135,13 @@ static void peer_open(Bed *bed, Peer *peer, const char *id, uint8_t version)
     CHECK_OK(mqtt_client_open(bed->loop, &conf, &peer->client, &diag));
 }
 
-static void peer_subscribe(Peer *peer, const char *filter, uint8_t qos)
+static inline void peer_subscribe(Peer *peer, const char *filter, uint8_t qos)
 {
     CHECK_OK(mqtt_client_subscribe(peer->client, str_from(filter), qos, NULL));
 }
 
-static void peer_publish(Peer *peer, const char *topic, const char *text, uint8_t qos, bool retain)
+static inline void peer_publish(Peer *peer, const char *topic, const char *text, uint8_t qos,
+                                bool retain)
 {
     CHECK_OK(mqtt_client_publish(peer->client, str_from(topic), str_from(text), qos, retain,
                                  peer_on_sent, peer));

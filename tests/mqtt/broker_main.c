@@ -1,7 +1,7 @@
 /* tests/mqtt/broker_main.c: the broker alone, for suites that want a process and a port.
  *
  *   mqtt_broker 127.0.0.1:1883 [--keep-alive-max S] [--deny-subscribe TOPIC] [--attach FILTER]
- *               [--steps]
+ *               [--steps] [--store FILE]
  *
  * --attach acks every message it gets at once. --steps knows the authentication method TEST:
  * "hello" is answered with "question", and to that "answer" lets in as "tester" with "welcome";
@@ -99,6 +99,8 @@ int main(int argc, char **argv)
     const char *keep = option(argc, argv, "--keep-alive-max");
     const char *filter = option(argc, argv, "--attach");
     const char *denied = option(argc, argv, "--deny-subscribe");
+    const char *file = option(argc, argv, "--store");
+    Store *store = NULL;
     MqttBrokerConf conf = {.keep_alive_max_s = keep ? (uint32_t)strtoul(keep, NULL, 10) : 0,
                            .may = may,
                            .may_ctx = (void *)(uintptr_t)denied};
@@ -110,7 +112,17 @@ int main(int argc, char **argv)
     Log *log = log_new(LOG_WARN, false);
     Diag diag = {0};
     uint16_t port = 0;
-    if (!log || loop_new(&loop) || mqtt_broker_open(loop, &conf, log, &broker)) return 1;
+    if (!log || loop_new(&loop)) return 1;
+    if (file && store_sqlite_open(loop, file, &store, &diag)) {
+        fprintf(stderr, "%s\n", diag.text);
+        return 1;
+    }
+    conf.store = store;
+    if (mqtt_broker_open(loop, &conf, log, &broker)) return 1;
+    if (mqtt_broker_restore(broker, &diag)) {
+        fprintf(stderr, "%s\n", diag.text);
+        return 1;
+    }
     if (mqtt_broker_listen_tcp(broker, address, &port, &diag)) {
         fprintf(stderr, "%s\n", diag.text);
         return 1;
@@ -128,6 +140,7 @@ int main(int argc, char **argv)
     printf("port %u\n", port);
     fflush(stdout);
     loop_run(loop);
+    store_close(store);
     loop_free(loop);
     log_free(log);
     return open_states ? 3 : 0;

@@ -245,7 +245,7 @@ typedef struct Echo {
     int seen, echoed;
 } Echo;
 
-static void on_observe(void *ctx, const MqttPub *pub)
+static uint64_t on_observe(void *ctx, const MqttPub *pub)
 {
     Echo *echo = ctx;
     echo->seen++;
@@ -253,6 +253,61 @@ static void on_observe(void *ctx, const MqttPub *pub)
         MqttPub again = {.topic = STR("out"), .payload = pub->payload, .retain = true};
         CHECK_OK(mqtt_broker_publish(echo->broker, &again, NULL));
     }
+    return 0;
+}
+
+typedef struct Keeper {
+    uint64_t mark, wanted;
+    int seen;
+} Keeper;
+
+static uint64_t on_kept(void *ctx, const MqttPub *pub)
+{
+    Keeper *keeper = ctx;
+    keeper->seen++;
+    return pub->payload.len ? keeper->mark : 0;
+}
+
+static void on_want(void *ctx, uint64_t mark)
+{
+    ((Keeper *)ctx)->wanted = mark;
+}
+
+TEST(an_answer_waits_for_the_observer)
+{
+    Bed bed;
+    Peer a;
+    Keeper keeper = {.mark = 1};
+    bed_begin(&bed, NULL);
+    mqtt_broker_observe(bed.broker, on_kept, on_want, &keeper);
+    peer_open(&bed, &a, "a", 5);
+    bed_until(&bed, a.connects);
+    peer_publish(&a, "t", "v", 0, false);
+    bed_until(&bed, keeper.seen == 1);
+    CHECK_INT(keeper.wanted, 0); /* nobody waits for one of QoS 0 */
+    peer_publish(&a, "t", "v", 1, false);
+    bed_until(&bed, keeper.wanted == 1);
+    keeper.mark = 2;
+    peer_publish(&a, "t", "v", 2, false);
+    bed_until(&bed, keeper.wanted == 2);
+    turn(&bed, 50);
+    CHECK_INT(a.sent, 1); /* the one of QoS 0 */
+    mqtt_broker_observed(bed.broker, 1);
+    bed_until(&bed, a.sent == 2);
+    turn(&bed, 50);
+    CHECK_INT(a.sent, 2);
+    mqtt_broker_observed(bed.broker, 2);
+    bed_until(&bed, a.sent == 3);
+    mqtt_broker_observe_hold(bed.broker, true);
+    for (int i = 0; i < 20; i++) peer_publish(&a, "t", "", 1, false);
+    int before = keeper.seen;
+    turn(&bed, 200);
+    CHECK(keeper.seen <= before + 1); /* held after the next one */
+    mqtt_broker_observe_hold(bed.broker, false);
+    bed_until(&bed, a.sent == 23);
+    mqtt_broker_observe(bed.broker, NULL, NULL, NULL);
+    mqtt_client_close(a.client);
+    bed_end(&bed);
 }
 
 TEST(the_observer_sees_all_and_may_publish)
@@ -262,7 +317,7 @@ TEST(the_observer_sees_all_and_may_publish)
     Sink late;
     bed_begin(&bed, NULL);
     Echo echo = {.broker = bed.broker};
-    mqtt_broker_observe(bed.broker, on_observe, &echo);
+    mqtt_broker_observe(bed.broker, on_observe, NULL, &echo);
     peer_open(&bed, &a, "a", 5);
     peer_subscribe(&a, "out", 0);
     bed_until(&bed, a.connects);

@@ -93,15 +93,17 @@ static void on_value(void *ctx, Str field, const UnsValue *value)
                  STR_ARG(path));
 }
 
-static void on_publish(void *ctx, const MqttPub *pub)
+static uint64_t on_publish(void *ctx, const MqttPub *pub)
 {
     Uns *uns = ctx;
-    if (pub->topic.len && pub->topic.ptr[0] == '$') return; /* the broker's own */
+    if (pub->topic.len && pub->topic.ptr[0] == '$') return 0; /* the broker's own */
     uns->publishes++;
     uns->topic = pub->topic;
     uns->received_ns = pub->received_ns ? pub->received_ns : clock_wall_ns();
+    uns->sampled = 0;
     uns_payload_read(uns->arena, pub->payload, on_value, uns);
     arena_reset(uns->arena);
+    return uns->sampled;
 }
 
 /* uns.publish: the door for modules that have no broker at hand. */
@@ -122,7 +124,7 @@ static void op_publish(void *self, Req *req)
             return;
         }
     } else {
-        on_publish(uns, &pub);
+        (void)on_publish(uns, &pub);
     }
     req_answer(req, STR("{}"));
 }
@@ -133,6 +135,7 @@ static Status uns_open(void *self, const ModEnv *env, Diag *diag)
 {
     Uns *uns = self;
     uns->env = env;
+    uns->mark = 1;
     uns_tree_init(&uns->tree, (uint32_t)uns_conf(uns)->path_count_max);
     uns->arena = arena_new(16 * 1024, 16 << 20);
     if (!uns->arena) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
@@ -149,7 +152,7 @@ static Status uns_start(void *self, Diag *diag)
     st = loop_timer_start(uns->env->loop, TRIM_EVERY_MS, TRIM_EVERY_MS, uns__trim, uns,
                           &uns->trim_timer);
     if (st) return diag_set(diag, st, "no timer");
-    if (uns->env->broker) mqtt_broker_observe(uns->env->broker, on_publish, uns);
+    if (uns->env->broker) mqtt_broker_observe(uns->env->broker, on_publish, uns__keep_want, uns);
     return ST_OK;
 }
 
@@ -168,10 +171,10 @@ static void uns_close(void *self)
 {
     Uns *uns = self;
     if (!uns->env) return;
-    if (uns->env->broker) mqtt_broker_observe(uns->env->broker, NULL, NULL);
+    if (uns->env->broker) mqtt_broker_observe(uns->env->broker, NULL, NULL, NULL);
     uns__watches_close(uns);
     loop_timer_stop(uns->changed_timer);
-    loop_timer_stop(uns->keep_timer);
+    uns__keep_close(uns);
     loop_timer_stop(uns->trim_timer);
     for (uint32_t i = 0; i < uns->name_count; i++) mem_free(uns->names[i].path);
     mem_free(uns->names);

@@ -8,8 +8,10 @@
 #include "series/series.h"
 
 enum {
-    UNS_SAMPLES_MAX = 65536,  /* waiting for the disk; more are dropped and counted */
-    UNS_SAMPLES_BATCH = 8192, /* that many are handed over at once */
+    UNS_SAMPLES_MAX =
+        SERIES_BATCH_POINTS_MAX,            /* waiting for the disk; more are dropped and counted */
+    UNS_SAMPLES_HOLD = UNS_SAMPLES_MAX / 2, /* publishers of QoS 1 and 2 are held */
+    UNS_SAMPLES_BATCH = 8192,               /* that many are handed over at once */
     UNS_WATCHES_MAX = 4096,
     UNS_WATCH_PATHS_MAX = 5000,
     UNS_ADDED_NAMED_MAX = 100,
@@ -49,6 +51,14 @@ typedef struct Uns {
     SeriesPoint *samples;
     UnsName *names;
     uint32_t sample_count, sample_cap, name_count, name_cap;
+    uint64_t mark;    /* of the samples that gather; those before it were handed over */
+    uint64_t wanted;  /* up to here publishers wait */
+    uint64_t sampled; /* mark of the last sample of the publish being read; 0 = it left none */
+    bool writing;     /* samples are on their way: the next ones gather until they are there */
+    bool rows_due, flush_posted, holding;
+    uint32_t untidied; /* batches */
+    LoopTimer *retry_timer;
+    void *retrying;                     /* the batch that waits for it */
     SeriesWork *write_work, *read_work; /* of the store's two threads, made by their first job */
     bool tidying;
     UnsNode *dirty_first, *dirty_last;
@@ -98,7 +108,9 @@ void uns__watches_close(Uns *uns);
 void uns__keep_value(Uns *uns, UnsNode *node); /* after uns_node_set */
 MUST Status uns__keep_load(Uns *uns, Diag *diag);
 void uns__keep_flush(Uns *uns); /* hands over all that waits */
-void uns__job_done(Uns *uns);   /* one of `jobs` came back */
+void uns__keep_want(void *ctx, uint64_t mark);
+void uns__keep_close(Uns *uns);
+void uns__job_done(Uns *uns); /* one of `jobs` came back */
 void uns__trim(void *ctx);
 void uns__tidy(Uns *uns);
 MUST Status uns__write_samples(StoreConn *conn, Uns *uns, SeriesPoint *points, uint32_t count,

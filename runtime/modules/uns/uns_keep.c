@@ -1,12 +1,16 @@
 /* runtime/modules/uns/uns_keep.c: last values and samples on their way to the disk and back.
  *
  * Both gather for `keep_every` and leave as one job, which the store commits together with what
- * else waits. A job owns copies of what it writes, so the tree may change meanwhile. A value that
- * was received but not yet written when the power goes is lost; the interval bounds how much. Rows
- * of `into historian` do not take this way: they are answered after the commit (uns_record.c). */
+ * else waits. A job owns copies of what it writes, so the tree may change meanwhile. Samples that a
+ * publisher of QoS 1 or 2 waits for leave as soon as those before them are there: one
+ * commit for all that came meanwhile, and only then is it answered. Last values and what came with
+ * QoS 0 wait for the interval, which bounds how much a crash takes. When the disk refuses, a batch
+ * is tried again until it is taken. Rows of `into historian` do not take this way: they are
+ * answered after their own commit (uns_record.c). */
 #include "modules/uns/uns.h"
 
 #include "base/mem.h"
+#include "mqtt/broker.h"
 
 typedef struct LastRow {
     UnsValue value; /* text owned by the batch's arena */
@@ -23,9 +27,16 @@ typedef struct Batch {
     uint32_t sample_count, name_count;
     LastRow *rows;
     uint32_t row_count;
+    uint64_t mark;
+    bool with_rows;
 } Batch;
 
-enum { ROWS_PER_BATCH_MAX = 20000, BATCH_ARENA_BYTES_MAX = 256 << 20 };
+enum {
+    ROWS_PER_BATCH_MAX = 20000,
+    BATCH_ARENA_BYTES_MAX = 256 << 20,
+    RETRY_MS = 500,
+    TIDY_EVERY = 16, /* small batches; one with rows tidies always */
+};
 
 /* ---- writing ---- */
 
@@ -86,20 +97,59 @@ static void batch_free(Batch *batch)
     arena_free(batch->arena);
 }
 
+static void flush(Uns *uns);
+static void on_batch(void *ctx, Status status, const Diag *diag);
+
+static void hold(Uns *uns, bool holding)
+{
+    if (uns->holding == holding || !uns->env->broker) return;
+    uns->holding = holding;
+    mqtt_broker_observe_hold(uns->env->broker, holding);
+}
+
+static void batch_again(void *ctx)
+{
+    Batch *batch = ctx;
+    Uns *uns = batch->uns;
+    loop_timer_stop(uns->retry_timer);
+    uns->retry_timer = NULL;
+    uns->retrying = NULL;
+    if (store_write(uns->env->store, write_batch, on_batch, batch)) on_batch(batch, ST_BUSY, NULL);
+}
+
+/* True when the batch stays and is tried again. */
+static bool batch_retry(Batch *batch, const Diag *diag)
+{
+    Uns *uns = batch->uns;
+    if (!uns->keep_failures++ || uns->draining)
+        log_error(uns->env->log, "uns", "values not stored", "samples=%u values=%u reason=%s",
+                  batch->sample_count, batch->row_count, diag ? diag->text : "");
+    if (uns->draining ||
+        loop_timer_start(uns->env->loop, RETRY_MS, 0, batch_again, batch, &uns->retry_timer))
+        return false;
+    uns->retrying = batch;
+    return true;
+}
+
 static void on_batch(void *ctx, Status status, const Diag *diag)
 {
     Batch *batch = ctx;
     Uns *uns = batch->uns;
+    if (status && batch_retry(batch, diag)) return;
+    uns->writing = false;
     if (status) {
-        uns->keep_failures++;
         uns->samples_dropped += batch->sample_count;
-        log_error(uns->env->log, "uns", "values not stored", "samples=%u values=%u reason=%s",
-                  batch->sample_count, batch->row_count, diag ? diag->text : "");
     } else {
         uns->samples_written += batch->sample_count;
-        if (batch->sample_count && !uns->draining) uns__tidy(uns);
+        if (uns->env->broker) mqtt_broker_observed(uns->env->broker, batch->mark);
+        bool tidy = batch->with_rows || ++uns->untidied >= TIDY_EVERY;
+        if (tidy && batch->sample_count && !uns->draining) {
+            uns->untidied = 0;
+            uns__tidy(uns);
+        }
     }
     batch_free(batch);
+    flush(uns);
     uns__job_done(uns);
 }
 
@@ -132,16 +182,21 @@ static void take_rows(Uns *uns, Batch *batch)
 
 static void start_keep_timer(Uns *uns);
 
-static void flush_once(Uns *uns)
+static void batch_write(Uns *uns)
 {
-    Arena *arena = arena_new(64 * 1024, BATCH_ARENA_BYTES_MAX);
+    Arena *arena = arena_new(uns->rows_due ? 64 * 1024 : 1024, BATCH_ARENA_BYTES_MAX);
     Batch *batch = arena ? arena_one(arena, Batch) : NULL;
     if (!batch) {
         arena_free(arena);
         return;
     }
-    *batch = (Batch){.uns = uns, .arena = arena};
-    take_rows(uns, batch);
+    *batch = (Batch){.uns = uns, .arena = arena, .mark = uns->mark, .with_rows = uns->rows_due};
+    if (uns->rows_due) take_rows(uns, batch);
+    uns->rows_due = false;
+    if (!batch->row_count && !uns->sample_count) { /* no memory for rows: with the next value */
+        arena_free(arena);
+        return;
+    }
     batch->samples = uns->samples;
     batch->sample_count = uns->sample_count;
     batch->names = uns->names;
@@ -149,28 +204,60 @@ static void flush_once(Uns *uns)
     uns->samples = NULL;
     uns->names = NULL;
     uns->sample_count = uns->sample_cap = uns->name_count = uns->name_cap = 0;
-    Status st = store_write(uns->env->store, write_batch, on_batch, batch);
-    if (!st) {
-        uns->jobs++;
-        return;
-    }
-    uns->keep_failures++;
-    uns->samples_dropped += batch->sample_count;
-    batch_free(batch);
+    uns->mark++;
+    uns->writing = true;
+    uns->jobs++;
+    hold(uns, false);
+    if (store_write(uns->env->store, write_batch, on_batch, batch)) on_batch(batch, ST_BUSY, NULL);
+}
+
+/* Hands over what is due, unless something is on its way: then its end calls again. */
+static void flush(Uns *uns)
+{
+    if (uns->draining) uns->rows_due = true;
+    bool awaited = uns->wanted >= uns->mark || uns->sample_count >= UNS_SAMPLES_BATCH;
+    if (uns->writing || !(awaited || uns->rows_due)) return;
+    if (uns->sample_count || (uns->rows_due && uns->dirty_first)) batch_write(uns);
+    if (!uns->draining && !uns->dirty_first) uns->rows_due = false;
+    /* What is left (more than one batch of names) follows in its own time. */
+    if (uns->dirty_first && !uns->draining) start_keep_timer(uns);
 }
 
 void uns__keep_flush(Uns *uns)
 {
     loop_timer_stop(uns->keep_timer);
     uns->keep_timer = NULL;
-    if (uns->sample_count || uns->dirty_first) flush_once(uns);
-    /* What is left (more than one batch of names) follows in its own time, on drain at once. */
-    while (uns->draining && uns->dirty_first) {
-        const UnsNode *before = uns->dirty_first;
-        flush_once(uns);
-        if (uns->dirty_first == before) break; /* out of memory: no progress */
+    uns->rows_due = true;
+    flush(uns);
+}
+
+static void on_wanted(void *ctx)
+{
+    Uns *uns = ctx;
+    uns->flush_posted = false;
+    flush(uns);
+    uns__job_done(uns);
+}
+
+/* At the end of the loop's turn: what else comes in it goes along. */
+void uns__keep_want(void *ctx, uint64_t mark)
+{
+    Uns *uns = ctx;
+    uns->wanted = mark;
+    if (uns->writing || uns->flush_posted) return;
+    if (loop_post(uns->env->loop, on_wanted, uns)) {
+        flush(uns);
+        return;
     }
-    if (uns->dirty_first && !uns->draining) start_keep_timer(uns);
+    uns->flush_posted = true;
+    uns->jobs++;
+}
+
+void uns__keep_close(Uns *uns)
+{
+    loop_timer_stop(uns->keep_timer);
+    loop_timer_stop(uns->retry_timer);
+    if (uns->retrying) batch_free(uns->retrying);
 }
 
 static void on_keep_timer(void *ctx)
@@ -238,6 +325,8 @@ static void sample(Uns *uns, UnsNode *node)
         uns->samples_dropped++;
         return;
     }
+    uns->sampled = uns->mark;
+    if (uns->sample_count >= UNS_SAMPLES_HOLD) hold(uns, true);
     node->sampled = value;
     node->sampled_ms = t_ns / NS_PER_MS;
     uns->samples[uns->sample_count++] =
@@ -255,10 +344,8 @@ void uns__keep_value(Uns *uns, UnsNode *node)
             uns->dirty_first = node;
         uns->dirty_last = node;
     }
-    if (uns->sample_count >= UNS_SAMPLES_BATCH)
-        uns__keep_flush(uns);
-    else
-        start_keep_timer(uns);
+    if (uns->sample_count >= UNS_SAMPLES_BATCH) flush(uns);
+    start_keep_timer(uns);
 }
 
 /* ---- reading at start ---- */

@@ -1,0 +1,230 @@
+/* runtime/mqtt/keep_apply.c: changes of the broker into its tables, on the store's thread.
+ *
+ * One table row says which statement an op is. Bodies that several sessions wait for are counted by
+ * the rows that use them; the last one takes its body along. */
+#include "mqtt/keep.h"
+
+#include <string.h>
+
+static const char keep_0001[] =
+    "CREATE TABLE session(slot INTEGER PRIMARY KEY, record BLOB NOT NULL);"
+    "CREATE TABLE filter(slot INTEGER NOT NULL, filter BLOB NOT NULL, record BLOB NOT NULL,"
+    " PRIMARY KEY(slot, filter)) WITHOUT ROWID;"
+    "CREATE TABLE queue(id INTEGER PRIMARY KEY, state INTEGER NOT NULL, body INTEGER NOT NULL,"
+    " record BLOB NOT NULL);"
+    "CREATE TABLE body(id INTEGER PRIMARY KEY, uses INTEGER NOT NULL, record BLOB NOT NULL);"
+    "CREATE TABLE received(slot INTEGER NOT NULL, packet INTEGER NOT NULL, open INTEGER NOT NULL,"
+    " PRIMARY KEY(slot, packet)) WITHOUT ROWID;"
+    "CREATE TABLE retained(topic BLOB PRIMARY KEY, record BLOB NOT NULL);"
+    "CREATE TABLE mark(slot INTEGER PRIMARY KEY, count INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    " last INTEGER NOT NULL, sent INTEGER NOT NULL);"
+    "CREATE TABLE damaged(place TEXT NOT NULL, id INTEGER NOT NULL, record BLOB NOT NULL,"
+    " at INTEGER NOT NULL);";
+
+const StoreMigration mqtt__keep_migrations[] = {
+    {1, "sessions, queues, retained messages", keep_0001}, {0}};
+
+typedef struct Change {
+    KeepHead head;
+    Str bytes;
+} Change;
+
+static Status run(StoreStmt *stmt, Diag *diag)
+{
+    bool row = true;
+    Status st = ST_OK;
+    while (!st && row) st = store_step(stmt, &row, diag);
+    return st;
+}
+
+/* ?1 = id, ?2 = small, ?3 = bytes, ?4 = key of the record, ?5 = flags, ?6 = number: those there. */
+static const struct {
+    const char *sql;
+    bool small, bytes, key, flags, number, sealed;
+} statements[] = {
+    [KEEP_SESSION] = {"INSERT OR REPLACE INTO session(slot, record) VALUES(?1, ?3)", .bytes = true,
+                      .sealed = true},
+    [KEEP_FILTER] = {"INSERT OR REPLACE INTO filter(slot, filter, record) VALUES(?1, ?4, ?3)",
+                     .bytes = true, .key = true, .sealed = true},
+    [KEEP_UNFILTER] = {"DELETE FROM filter WHERE slot = ?1 AND filter = ?3", .bytes = true},
+    [KEEP_QUEUE] = {"INSERT INTO queue(id, state, body, record) VALUES(?1, ?5, ?6, ?3)",
+                    .bytes = true, .flags = true, .number = true, .sealed = true},
+    [KEEP_BODY] = {"INSERT INTO body(id, uses, record) VALUES(?1, ?6, ?3)", .bytes = true,
+                   .number = true, .sealed = true},
+    [KEEP_RECEIVED] = {"INSERT OR REPLACE INTO received(slot, packet, open) VALUES(?1, ?2, ?5)",
+                       .small = true, .flags = true},
+    [KEEP_RELEASED] = {"DELETE FROM received WHERE slot = ?1 AND packet = ?2", .small = true},
+    [KEEP_RETAIN] = {"INSERT OR REPLACE INTO retained(topic, record) VALUES(?4, ?3)", .bytes = true,
+                     .key = true, .sealed = true},
+    [KEEP_UNRETAIN] = {"DELETE FROM retained WHERE topic = ?3", .bytes = true},
+};
+
+static Status apply_plain(StoreConn *conn, const Change *c, Diag *diag)
+{
+    StoreStmt *stmt;
+    uint8_t op = c->head.op;
+    Status st = store_prepare(conn, statements[op].sql, &stmt, diag);
+    if (st) return st;
+    if (statements[op].sealed) mqtt__keep_seal(op, (char *)(uintptr_t)c->bytes.ptr, c->bytes.len);
+    if (op != KEEP_RETAIN && op != KEEP_UNRETAIN) store_bind_int(stmt, 1, (int64_t)c->head.id);
+    if (statements[op].small) store_bind_int(stmt, 2, c->head.small);
+    if (statements[op].bytes) store_bind_blob(stmt, 3, c->bytes);
+    if (statements[op].key) store_bind_blob(stmt, 4, mqtt__keep_key(c->bytes));
+    if (statements[op].flags) store_bind_int(stmt, 5, c->head.flags);
+    if (statements[op].number) store_bind_int(stmt, 6, (int64_t)c->head.number);
+    return run(stmt, diag);
+}
+
+static Status body_unused(StoreConn *conn, int64_t body, Diag *diag)
+{
+    StoreStmt *stmt;
+    if (!body) return ST_OK;
+    Status st = store_prepare(conn, "UPDATE body SET uses = uses - 1 WHERE id = ?1", &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, body);
+    st = run(stmt, diag);
+    if (!st) st = store_prepare(conn, "DELETE FROM body WHERE id = ?1 AND uses <= 0", &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, body);
+    return run(stmt, diag);
+}
+
+/* Runs a statement on one row that tells which body the row no longer uses. */
+static Status row_let_go(StoreConn *conn, const char *sql, uint64_t id, Str record, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    int64_t body = 0;
+    Status st = store_prepare(conn, sql, &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, (int64_t)id);
+    if (record.len) store_bind_blob(stmt, 2, record);
+    while (!(st = store_step(stmt, &row, diag)) && row) body = store_int(stmt, 0);
+    return st ? st : body_unused(conn, body, diag);
+}
+
+static Status apply_done(StoreConn *conn, const Change *c, Diag *diag)
+{
+    return row_let_go(conn, "DELETE FROM queue WHERE id = ?1 RETURNING body", c->head.id, STR_NONE,
+                      diag);
+}
+
+/* The row stays for its packet identifier; an UPDATE would tell the new body only. */
+static Status apply_rec(StoreConn *conn, const Change *c, Diag *diag)
+{
+    Status st = apply_done(conn, c, diag);
+    StoreStmt *stmt;
+    if (!st)
+        st = store_prepare(conn, "INSERT INTO queue(id, state, body, record) VALUES(?1, ?2, 0, ?3)",
+                           &stmt, diag);
+    if (st) return st;
+    mqtt__keep_seal(KEEP_QUEUE, (char *)(uintptr_t)c->bytes.ptr, c->bytes.len);
+    store_bind_int(stmt, 1, (int64_t)c->head.id);
+    store_bind_int(stmt, 2, c->head.flags);
+    store_bind_blob(stmt, 3, c->bytes);
+    return run(stmt, diag);
+}
+
+static Status apply_damaged(StoreConn *conn, const Change *c, Diag *diag)
+{
+    StoreStmt *stmt;
+    Status st = store_prepare(conn,
+                              "INSERT INTO damaged(place, id, record, at) SELECT 'queue', id,"
+                              " record, unixepoch() FROM queue WHERE id = ?1",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, (int64_t)c->head.id);
+    st = run(stmt, diag);
+    return st ? st : apply_done(conn, c, diag);
+}
+
+static Status apply_mark(StoreConn *conn, const Change *c, Diag *diag)
+{
+    StoreStmt *stmt;
+    KeepMark mark;
+    if (c->bytes.len != sizeof mark) return diag_set(diag, ST_INTERNAL, "a mark of another size");
+    memcpy(&mark, c->bytes.ptr, sizeof mark);
+    Status st = store_prepare(conn,
+                              "INSERT OR REPLACE INTO mark(slot, count, bytes, last, sent)"
+                              " VALUES(?1, ?2, ?3, ?4, ?5)",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, (int64_t)c->head.id);
+    store_bind_int(stmt, 2, (int64_t)mark.count);
+    store_bind_int(stmt, 3, (int64_t)mark.bytes);
+    store_bind_int(stmt, 4, (int64_t)mark.last_seq);
+    store_bind_int(stmt, 5, (int64_t)mark.sent_seq);
+    return run(stmt, diag);
+}
+
+/* Bodies first: a shared one may be used by others. */
+static Status queue_end(StoreConn *conn, uint32_t slot, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    AUTO_BUF Buf bodies;
+    buf_init(&bodies, (size_t)1 << 30);
+    Status st = store_prepare(
+        conn, "SELECT body FROM queue WHERE id BETWEEN ?1 AND ?2 AND body <> 0", &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, (int64_t)keep_row(slot, 0));
+    store_bind_int(stmt, 2, (int64_t)keep_row(slot + 1, 0) - 1);
+    while (!(st = store_step(stmt, &row, diag)) && row) {
+        int64_t body = store_int(stmt, 0);
+        buf_add(&bodies, &body, sizeof body);
+    }
+    if (!st) st = buf_status(&bodies);
+    for (size_t at = 0; at < bodies.len && !st; at += sizeof(int64_t)) {
+        int64_t body;
+        memcpy(&body, bodies.ptr + at, sizeof body);
+        st = body_unused(conn, body, diag);
+    }
+    if (!st) st = store_prepare(conn, "DELETE FROM queue WHERE id BETWEEN ?1 AND ?2", &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, (int64_t)keep_row(slot, 0));
+    store_bind_int(stmt, 2, (int64_t)keep_row(slot + 1, 0) - 1);
+    return run(stmt, diag);
+}
+
+static Status apply_end(StoreConn *conn, const Change *c, Diag *diag)
+{
+    static const char *const sql[] = {
+        "DELETE FROM session WHERE slot = ?1", "DELETE FROM filter WHERE slot = ?1",
+        "DELETE FROM received WHERE slot = ?1", "DELETE FROM mark WHERE slot = ?1"};
+    StoreStmt *stmt;
+    Status st = queue_end(conn, (uint32_t)c->head.id, diag);
+    for (size_t i = 0; i < sizeof sql / sizeof *sql && !st; i++) {
+        st = store_prepare(conn, sql[i], &stmt, diag);
+        if (st) break;
+        store_bind_int(stmt, 1, (int64_t)c->head.id);
+        st = run(stmt, diag);
+    }
+    return st;
+}
+
+static Status apply(StoreConn *conn, const Change *c, Diag *diag)
+{
+    switch (c->head.op) {
+    case KEEP_NOTHING: return ST_OK;
+    case KEEP_END: return apply_end(conn, c, diag);
+    case KEEP_DONE: return apply_done(conn, c, diag);
+    case KEEP_REC: return apply_rec(conn, c, diag);
+    case KEEP_DAMAGED: return apply_damaged(conn, c, diag);
+    case KEEP_MARK: return apply_mark(conn, c, diag);
+    default: return apply_plain(conn, c, diag);
+    }
+}
+
+Status mqtt__keep_apply(StoreConn *conn, const Buf *batch, Diag *diag)
+{
+    Status st = ST_OK;
+    for (size_t at = 0; at < batch->len && !st;) {
+        Change c;
+        memcpy(&c.head, batch->ptr + at, sizeof c.head);
+        at += sizeof c.head;
+        c.bytes = str_slice(batch->ptr + at, c.head.bytes);
+        at += c.head.bytes;
+        st = apply(conn, &c, diag);
+    }
+    return st;
+}

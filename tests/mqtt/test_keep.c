@@ -1,0 +1,519 @@
+/* tests/mqtt/test_keep.c: what of the broker outlives its process.
+ *
+ * Expectations are sentences of MQTT 5.0: 3.1.2.11.2 (session expiry), 4.1 (session state), 4.3
+ * (QoS), 4.4 (redelivery), 4.6 (order). */
+#include "keep_bed.h"
+
+#include <sqlite3.h>
+
+static const RawHello keeps = {.expiry_s = 1000};
+
+/* What the store's file says. */
+static int64_t ask(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    CHECK_INT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "PRAGMA synchronous=OFF", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    CHECK_INT(sqlite3_finalize(stmt), SQLITE_OK);
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    return value;
+}
+
+static uint64_t batches(KeepBed *kb)
+{
+    MqttBrokerStats stats;
+    mqtt_broker_stats(kb->bed.broker, &stats);
+    return stats.stored_batches;
+}
+
+static void send_many(Raw *raw, const char *topic, int from, int to, uint8_t qos)
+{
+    char text[16];
+    for (int i = from; i < to; i++) {
+        (void)snprintf(text, sizeof text, "%d", i);
+        raw_publish(raw, (RawPub){topic, text, (uint16_t)(i % 200 + 1), qos, .retain = false});
+        if (qos != 1 || (i % 200 != 199 && i + 1 < to)) continue;
+        for (int k = i / 200 * 200 < from ? from : i / 200 * 200; k <= i; k++)
+            (void)raw_expect(raw, MQTT_PUBACK, (uint16_t)(k % 200 + 1));
+    }
+}
+
+/* A durable subscriber "sub" of "t/#" that went away. */
+static void away(KeepBed *kb, uint8_t qos)
+{
+    Raw sub;
+    CHECK(!raw_open(kb, &sub, "sub", keeps));
+    raw_subscribe(&sub, "t/#", qos, 7);
+    raw_drop(&sub);
+}
+
+TEST(a_session_and_what_waits_for_it_survive)
+{
+    KeepBed kb;
+    Raw pub, sub;
+    keep_begin(&kb, NULL);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    send_many(&pub, "t/x", 0, 3, 1);
+    keep_crash(&kb);
+    raw_gone(&pub);
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    for (int i = 0; i < 3; i++) {
+        char text[4];
+        (void)snprintf(text, sizeof text, "%d", i);
+        CHECK_INT(raw_gets(&sub, text, 1, false), i + 1);
+        CHECK_INT(sub.p.props.sub_id_count, 1);
+        CHECK_INT(sub.p.props.sub_ids[0], 7);
+        CHECK_STR(sub.p.topic, "t/x");
+        raw_ack(&sub, MQTT_PUBACK, sub.p.id);
+    }
+    raw_settle(&sub);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    raw_drop(&sub);
+    keep_crash(&kb); /* what was acknowledged does not come again */
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    raw_settle(&sub);
+    raw_drop(&sub);
+    keep_end(&kb);
+}
+
+TEST(an_acknowledgement_comes_after_the_commit)
+{
+    KeepBed kb;
+    Raw pub;
+    keep_begin(&kb, NULL);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    for (int i = 0; i < 20; i++) {
+        raw_publish(&pub, (RawPub){"t/x", "v", (uint16_t)(i + 1), 1, .retain = false});
+        (void)raw_expect(&pub, MQTT_PUBACK, (uint16_t)(i + 1));
+        CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), i + 1);
+    }
+    raw_drop(&pub);
+    keep_end(&kb);
+}
+
+TEST(what_no_durable_session_wants_is_not_written)
+{
+    KeepBed kb;
+    Raw pub, sub;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &sub, "sub", (RawHello){.clean = true}));
+    raw_subscribe(&sub, "t/#", 2, 0);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){.clean = true}));
+    uint64_t before = batches(&kb);
+    send_many(&pub, "t/x", 0, 50, 1);
+    raw_publish(&pub, (RawPub){"t/x", "v", 999, 2, .retain = false});
+    (void)raw_expect(&pub, MQTT_PUBREC, 999);
+    raw_publish(&pub, (RawPub){"t/x", "v", 0, 0, .retain = false});
+    raw_settle(&pub);
+    CHECK_INT(batches(&kb), before);
+    raw_drop(&sub);
+    raw_drop(&pub);
+    keep_end(&kb);
+}
+
+TEST(unacknowledged_comes_again_with_its_identifier)
+{
+    KeepBed kb;
+    Raw pub, sub;
+    RawHello two = {.expiry_s = 1000, .receive_max = 2};
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &sub, "sub", two));
+    raw_subscribe(&sub, "t/#", 2, 0);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    send_many(&pub, "t/x", 0, 5, 1);
+    CHECK_INT(raw_gets(&sub, "0", 1, false), 1);
+    CHECK_INT(raw_gets(&sub, "1", 1, false), 2);
+    raw_settle(&sub); /* two are out: no third one */
+    raw_drop(&sub);
+    CHECK(raw_open(&kb, &sub, "sub", two)); /* a lost connection */
+    CHECK_INT(raw_gets(&sub, "0", 1, true), 1);
+    CHECK_INT(raw_gets(&sub, "1", 1, true), 2);
+    raw_ack(&sub, MQTT_PUBACK, 1);
+    CHECK_INT(raw_gets(&sub, "2", 1, false), 3);
+    raw_settle(&sub);
+    raw_drop(&sub);
+    raw_settle(&pub);
+    keep_crash(&kb); /* a lost process */
+    raw_gone(&pub);
+    CHECK(raw_open(&kb, &sub, "sub", (RawHello){.expiry_s = 1000}));
+    CHECK_INT(raw_gets(&sub, "1", 1, true), 2);
+    CHECK_INT(raw_gets(&sub, "2", 1, true), 3);
+    CHECK_INT(raw_gets(&sub, "3", 1, false), 4);
+    CHECK_INT(raw_gets(&sub, "4", 1, false), 5);
+    raw_drop(&sub);
+    keep_end(&kb);
+}
+
+TEST(quality_2_is_taken_once_across_a_crash)
+{
+    KeepBed kb;
+    Raw pub, sub;
+    keep_begin(&kb, NULL);
+    away(&kb, 2);
+    CHECK(!raw_open(&kb, &pub, "pub", keeps));
+    raw_publish(&pub, (RawPub){"t/x", "once", 9, 2, .retain = false});
+    (void)raw_expect(&pub, MQTT_PUBREC, 9);
+    keep_crash(&kb);
+    raw_gone(&pub);
+    CHECK(raw_open(&kb, &pub, "pub", keeps));
+    raw_publish(&pub, (RawPub){"t/x", "once", 9, 2, .dup = true});
+    (void)raw_expect(&pub, MQTT_PUBREC, 9);
+    raw_ack(&pub, MQTT_PUBREL, 9);
+    CHECK_INT(raw_expect(&pub, MQTT_PUBCOMP, 9)->reason, 0);
+    keep_crash(&kb); /* the identifier is free again, also after this */
+    raw_gone(&pub);
+    CHECK(raw_open(&kb, &pub, "pub", keeps));
+    raw_publish(&pub, (RawPub){"t/x", "next", 9, 2, .retain = false});
+    (void)raw_expect(&pub, MQTT_PUBREC, 9);
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    (void)raw_gets(&sub, "once", 2, false);
+    (void)raw_gets(&sub, "next", 2, false);
+    raw_settle(&sub);
+    raw_drop(&sub);
+    raw_drop(&pub);
+    keep_end(&kb);
+}
+
+TEST(quality_2_is_given_once_across_a_crash)
+{
+    KeepBed kb;
+    Raw pub, sub;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &sub, "sub", keeps));
+    raw_subscribe(&sub, "t/#", 2, 0);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    send_many(&pub, "t/x", 0, 2, 2);
+    CHECK_INT(raw_gets(&sub, "0", 2, false), 1);
+    CHECK_INT(raw_gets(&sub, "1", 2, false), 2);
+    raw_ack(&sub, MQTT_PUBREC, 1);
+    (void)raw_expect(&sub, MQTT_PUBREL, 1); /* from here on only PUBREL may come */
+    keep_crash(&kb);
+    raw_gone(&pub);
+    raw_gone(&sub);
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    (void)raw_expect(&sub, MQTT_PUBREL, 1);
+    CHECK_INT(raw_gets(&sub, "1", 2, true), 2);
+    raw_ack(&sub, MQTT_PUBCOMP, 1);
+    raw_ack(&sub, MQTT_PUBREC, 2);
+    (void)raw_expect(&sub, MQTT_PUBREL, 2);
+    raw_ack(&sub, MQTT_PUBCOMP, 2);
+    raw_settle(&sub);
+    raw_drop(&sub);
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    raw_settle(&sub);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    raw_drop(&sub);
+    keep_end(&kb);
+}
+
+TEST(subscriptions_end_when_they_are_ended)
+{
+    KeepBed kb;
+    Raw raw;
+    Buf out, rows;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &raw, "sub", keeps));
+    raw_subscribe(&raw, "t/a", 1, 0);
+    raw_subscribe(&raw, "t/b", 1, 0);
+    buf_init(&out, 64);
+    buf_init(&rows, 64);
+    mqtt_put_string(&rows, STR("t/a"));
+    mqtt_put_unsubscribe(&out, 5, 2, STR_NONE, buf_view(&rows));
+    raw_send(&raw, &out);
+    buf_done(&rows);
+    (void)raw_expect(&raw, MQTT_UNSUBACK, 2);
+    keep_crash(&kb);
+    raw_gone(&raw);
+    MqttBrokerStats stats;
+    mqtt_broker_stats(kb.bed.broker, &stats);
+    CHECK_INT(stats.subscriptions_now, 1);
+    CHECK(!raw_open(&kb, &raw, "sub", (RawHello){.clean = true}));
+    raw_settle(&raw);
+    keep_crash(&kb); /* a clean start ended the stored session for good */
+    raw_gone(&raw);
+    mqtt_broker_stats(kb.bed.broker, &stats);
+    CHECK_INT(stats.sessions_now, 0);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM filter"), 0);
+    keep_end(&kb);
+}
+
+TEST(retained_messages_survive)
+{
+    KeepBed kb;
+    Raw raw;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    raw_publish(&raw, (RawPub){"r/1", "one", 1, 1, .retain = true, .expiry_s = 500});
+    (void)raw_expect(&raw, MQTT_PUBACK, 1);
+    raw_publish(&raw, (RawPub){"r/2", "gone", 2, 1, .retain = true});
+    (void)raw_expect(&raw, MQTT_PUBACK, 2);
+    raw_publish(&raw, (RawPub){"r/2", "", 3, 1, .retain = true});
+    (void)raw_expect(&raw, MQTT_PUBACK, 3);
+    raw_publish(&raw, (RawPub){"r/3", "old", 0, 0, .retain = true});
+    raw_publish(&raw, (RawPub){"r/3", "new", 0, 0, .retain = true});
+    bed_until(&kb.bed, ask(kb.path, "SELECT count(*) FROM retained") == 2); /* 0 has its time */
+    keep_crash(&kb);
+    raw_gone(&raw);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    raw_subscribe(&raw, "r/1", 1, 0);
+    (void)raw_gets(&raw, "one", 1, false);
+    CHECK(raw.p.retain);
+    CHECK(mqtt_number(&raw.p.props, MQTT_P_MESSAGE_EXPIRY, 0) > 450);
+    CHECK(mqtt_number(&raw.p.props, MQTT_P_MESSAGE_EXPIRY, 0) <= 500);
+    raw_subscribe(&raw, "r/2", 1, 0);
+    raw_settle(&raw);
+    raw_subscribe(&raw, "r/3", 1, 0);
+    (void)raw_gets(&raw, "new", 0, false);
+    raw_drop(&raw);
+    keep_end(&kb);
+}
+
+TEST(messages_and_sessions_expire_while_the_process_is_down)
+{
+    KeepBed kb;
+    Raw raw;
+    MqttBrokerStats stats;
+    keep_begin(&kb, NULL);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &raw, "short", (RawHello){.expiry_s = 1}));
+    raw_drop(&raw);
+    CHECK(!raw_open(&kb, &raw, "pub", (RawHello){0}));
+    raw_publish(&raw, (RawPub){"t/x", "short", 1, 1, .expiry_s = 1});
+    (void)raw_expect(&raw, MQTT_PUBACK, 1);
+    raw_publish(&raw, (RawPub){"t/x", "long", 2, 1, .expiry_s = 1000});
+    (void)raw_expect(&raw, MQTT_PUBACK, 2);
+    keep_down(&kb);
+    raw_gone(&raw);
+    for (int64_t end = clock_wall_ns() + 1200 * NS_PER_MS; clock_wall_ns() < end;)
+        (void)uv_run(loop_uv(kb.bed.loop), UV_RUN_NOWAIT);
+    keep_up(&kb);
+    mqtt_broker_stats(kb.bed.broker, &stats);
+    CHECK_INT(stats.sessions_now, 2);
+    while (stats.sessions_now == 2 && !kb.bed.late) {
+        (void)uv_run(loop_uv(kb.bed.loop), UV_RUN_ONCE);
+        mqtt_broker_stats(kb.bed.broker, &stats);
+    }
+    CHECK(raw_open(&kb, &raw, "sub", keeps));
+    (void)raw_gets(&raw, "long", 1, false);
+    CHECK(mqtt_number(&raw.p.props, MQTT_P_MESSAGE_EXPIRY, 0) <= 999);
+    raw_ack(&raw, MQTT_PUBACK, raw.p.id);
+    raw_settle(&raw);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    raw_drop(&raw);
+    keep_end(&kb);
+}
+
+TEST(a_will_is_published_after_the_crash_that_cut_its_client_off)
+{
+    KeepBed kb;
+    Raw one, two, watch;
+    keep_begin(&kb, NULL);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &one, "one", (RawHello){.expiry_s = 60, .will = "t/now"}));
+    CHECK(!raw_open(&kb, &two, "two",
+                    (RawHello){.expiry_s = 60, .will = "t/later", .will_delay_s = 2}));
+    keep_crash(&kb);
+    raw_gone(&one);
+    raw_gone(&two);
+    CHECK(raw_open(&kb, &watch, "sub", keeps));
+    (void)raw_gets(&watch, "t/now", 1, false);
+    CHECK(raw_open(&kb, &two, "two", keeps)); /* in time: its will is off */
+    raw_settle(&two);
+    raw_ack(&watch, MQTT_PUBACK, watch.p.id);
+    raw_settle(&watch);
+    keep_crash(&kb); /* and it does not come twice */
+    raw_gone(&watch);
+    raw_gone(&two);
+    CHECK(raw_open(&kb, &watch, "sub", keeps));
+    CHECK(raw_open(&kb, &one, "one", keeps));
+    raw_settle(&one);
+    raw_settle(&watch);
+    raw_drop(&watch);
+    raw_drop(&one);
+    keep_end(&kb);
+}
+
+TEST(a_full_queue_is_told_to_the_publisher)
+{
+    KeepBed kb;
+    Raw pub, sub, other;
+    MqttBrokerConf conf = {.durable_queue_max = 3};
+    keep_begin(&kb, &conf);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &other, "other", (RawHello){.clean = true}));
+    raw_subscribe(&other, "t/#", 0, 0);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    send_many(&pub, "t/x", 0, 3, 1);
+    raw_publish(&pub, (RawPub){"t/x", "four", 4, 1, .retain = false});
+    CHECK_INT(raw_expect(&pub, MQTT_PUBACK, 4)->reason, MQTT_RC_QUOTA);
+    raw_publish(&pub, (RawPub){"t/x", "five", 5, 2, .retain = false});
+    CHECK_INT(raw_expect(&pub, MQTT_PUBREC, 5)->reason, MQTT_RC_QUOTA);
+    raw_publish(&pub, (RawPub){"t/x", "zero", 0, 0, .retain = false}); /* dropped for it only */
+    for (int i = 0; i < 3; i++) CHECK_INT(raw_next(&other)->type, MQTT_PUBLISH);
+    (void)raw_gets(&other, "zero", 0, false); /* nobody got what was refused */
+    keep_crash(&kb);                          /* it is still full */
+    raw_gone(&pub);
+    raw_gone(&other);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    raw_publish(&pub, (RawPub){"t/x", "four", 4, 1, .retain = false});
+    CHECK_INT(raw_expect(&pub, MQTT_PUBACK, 4)->reason, MQTT_RC_QUOTA);
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    uint16_t first = raw_gets(&sub, "0", 1, false);
+    (void)raw_gets(&sub, "1", 1, false);
+    (void)raw_gets(&sub, "2", 1, false);
+    raw_ack(&sub, MQTT_PUBACK, first);
+    raw_settle(&sub);
+    raw_publish(&pub, (RawPub){"t/x", "four", 4, 1, .retain = false});
+    CHECK_INT(raw_expect(&pub, MQTT_PUBACK, 4)->reason, 0);
+    (void)raw_gets(&sub, "four", 1, false);
+    raw_drop(&sub);
+    raw_drop(&pub);
+    keep_end(&kb);
+}
+
+/* More than memory holds, while it goes on. */
+TEST(a_long_queue_comes_in_order)
+{
+    enum { BEFORE = 3000, AFTER = 1000 };
+    KeepBed kb;
+    Raw pub, sub;
+    MqttBrokerStats stats;
+    keep_begin(&kb, NULL);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    send_many(&pub, "t/x", 0, BEFORE, 1);
+    mqtt_broker_stats(kb.bed.broker, &stats);
+    CHECK_INT(stats.queued_now, BEFORE);
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    int got = 0;
+    for (int sent = BEFORE; got < BEFORE + AFTER;) {
+        if (sent < BEFORE + AFTER && sent < got + BEFORE && got % 2 == 0) {
+            char more[8];
+            (void)snprintf(more, sizeof more, "%d", sent++);
+            raw_publish(&pub,
+                        (RawPub){"t/x", more, (uint16_t)(sent % 200 + 1), 1, .retain = false});
+        }
+        char text[8];
+        (void)snprintf(text, sizeof text, "%d", got++);
+        raw_ack(&sub, MQTT_PUBACK, raw_gets(&sub, text, 1, false));
+        while (raw_has(&pub)) CHECK_INT(raw_next(&pub)->type, MQTT_PUBACK);
+    }
+    raw_settle(&sub);
+    mqtt_broker_stats(kb.bed.broker, &stats);
+    CHECK_INT(stats.queued_now, 0);
+    CHECK_INT(stats.queued_bytes_now, 0);
+    raw_drop(&sub);
+    raw_drop(&pub);
+    keep_end(&kb);
+}
+
+/* A large body is stored once for all who wait for it, and goes with the last of them. */
+TEST(a_body_is_shared)
+{
+    static char large[5000];
+    KeepBed kb;
+    Raw pub, subs[3];
+    static const char *const names[] = {"s1", "s2", "s3"};
+    memset(large, 'x', sizeof large - 1);
+    keep_begin(&kb, NULL);
+    for (int i = 0; i < 3; i++) {
+        CHECK(!raw_open(&kb, &subs[i], names[i], keeps));
+        raw_subscribe(&subs[i], "t/#", 1, 0);
+        raw_drop(&subs[i]);
+    }
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    raw_publish(&pub, (RawPub){"t/x", large, 1, 1, .retain = false});
+    (void)raw_expect(&pub, MQTT_PUBACK, 1);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 3);
+    CHECK_INT(ask(kb.path, "SELECT sum(uses) FROM body"), 3);
+    keep_crash(&kb);
+    raw_gone(&pub);
+    for (int i = 0; i < 2; i++) {
+        CHECK(raw_open(&kb, &subs[i], names[i], keeps));
+        raw_ack(&subs[i], MQTT_PUBACK, raw_gets(&subs[i], large, 1, false));
+        raw_settle(&subs[i]);
+        raw_drop(&subs[i]);
+    }
+    CHECK(!raw_open(&kb, &subs[2], names[2], (RawHello){.clean = true}));
+    raw_settle(&subs[2]);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM body"), 0);
+    raw_drop(&subs[2]);
+    keep_end(&kb);
+}
+
+TEST(a_damaged_record_is_set_aside_and_the_rest_goes_on)
+{
+    KeepBed kb;
+    Raw pub, sub;
+    MqttBrokerStats stats;
+    keep_begin(&kb, NULL);
+    log_free(kb.bed.log);
+    kb.bed.log = NULL; /* what it says is expected here */
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    send_many(&pub, "t/x", 0, 3, 1);
+    raw_publish(&pub, (RawPub){"r/1", "a", 9, 1, .retain = true});
+    (void)raw_expect(&pub, MQTT_PUBACK, 9);
+    keep_down(&kb);
+    raw_gone(&pub);
+    (void)ask(kb.path, "UPDATE queue SET record = CAST(substr(record, 1, 20) || x'55' ||"
+                       " substr(record, 22) AS BLOB) WHERE id % 65536 = 2");
+    (void)ask(kb.path, "UPDATE retained SET record = CAST(substr(record, 1, 20) || x'55' ||"
+                       " substr(record, 22) AS BLOB)");
+    keep_up(&kb);
+    mqtt_broker_stats(kb.bed.broker, &stats);
+    CHECK_INT(stats.damaged, 1);
+    CHECK_INT(stats.retained_now, 0);
+    CHECK(raw_open(&kb, &sub, "sub", keeps));
+    raw_ack(&sub, MQTT_PUBACK, raw_gets(&sub, "0", 1, false));
+    raw_ack(&sub, MQTT_PUBACK, raw_gets(&sub, "2", 1, false));
+    raw_settle(&sub);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM damaged"), 2);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    raw_drop(&sub);
+    keep_end(&kb);
+}
+
+/* The log of writes cut at any place, or with a flipped byte: it ends at a whole commit before. */
+TEST(a_torn_log_ends_at_a_whole_batch)
+{
+    KeepBed kb;
+    Raw pub;
+    keep_begin(&kb, NULL);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
+    for (int i = 0; i < 20; i++) send_many(&pub, "t/x", i, i + 1, 1); /* a commit each */
+    char torn[96], wal[112], from[112];
+    (void)snprintf(torn, sizeof torn, "%s/torn.db", kb.dir);
+    (void)snprintf(wal, sizeof wal, "%s-wal", torn);
+    (void)snprintf(from, sizeof from, "%s-wal", kb.path);
+    FILE *file = fopen(from, "rb");
+    CHECK(file && !fseek(file, 0, SEEK_END));
+    long bytes = ftell(file);
+    (void)fclose(file);
+    int64_t before = 0;
+    for (long cut = 32; cut < bytes; cut += 9973) {
+        keep_files_copy(&kb, torn);
+        CHECK(!truncate(wal, cut));
+        int64_t rows = ask(torn, "SELECT count(*) FROM sqlite_master WHERE name = 'queue'");
+        if (rows) rows = ask(torn, "SELECT count(*) FROM queue");
+        CHECK(rows >= before && rows <= 20); /* never less from a longer log */
+        before = rows;
+        keep_files_copy(&kb, torn);
+        file = fopen(wal, "r+b");
+        CHECK(file && !fseek(file, cut, SEEK_SET));
+        int c = fgetc(file);
+        CHECK(c >= 0 && !fseek(file, cut, SEEK_SET) && fputc(c ^ 0x40, file) >= 0 && !fclose(file));
+        CHECK_INT(ask(torn, "SELECT count(*) FROM pragma_integrity_check WHERE"
+                            " integrity_check <> 'ok'"),
+                  0);
+    }
+    CHECK(before > 12);
+    raw_drop(&pub);
+    keep_end(&kb);
+}
