@@ -299,7 +299,7 @@ static void write_tcp(Conn *c, Buf *from, size_t ready)
         *from = free_one;
         buf_clear(from);
         buf_consume(&c->flying, done);
-        mqtt__keep_written(c, ready);
+        if (from == &c->out) mqtt__keep_written(c, ready);
         fly(c);
         return;
     }

@@ -96,6 +96,7 @@ static void limits_take(Conn *c, const MqttPacket *p)
         keep = conf->keep_alive_max_s;
     c->keep_alive_ns = keep * NS_PER_S;
     c->receive_max = 65535;
+    c->received_before = c->session->received_count;
     if (c->version < 5) return;
     c->receive_max = mqtt_number(&p->props, MQTT_P_RECEIVE_MAX, 65535);
     c->packet_max = mqtt_number(&p->props, MQTT_P_MAX_PACKET, 0);
@@ -382,6 +383,15 @@ static MqttReason publish_take(Conn *c, const MqttPacket *p, Pending *pending, b
                  : mqtt__accept(b, &pub, s->serial, pending);
 }
 
+/* Starts anew with each connection (MQTT 5.0, 4.9). */
+static uint32_t quota_used(const Conn *c)
+{
+    const Session *s = c->session;
+    uint32_t before =
+        c->received_before < s->received_count ? c->received_before : s->received_count;
+    return s->received_count - before + qos1_waiting(s);
+}
+
 static void on_publish(Conn *c, MqttPacket *p)
 {
     MqttBroker *b = c->broker;
@@ -408,8 +418,7 @@ static void on_publish(Conn *c, MqttPacket *p)
         publish_again(s, p->id);
         return;
     }
-    if (p->qos && !again && c->version == 5 &&
-        s->received_count + qos1_waiting(s) >= b->conf.receive_max) {
+    if (p->qos && !again && c->version == 5 && quota_used(c) >= b->conf.receive_max) {
         mqtt__conn_fail(c, MQTT_RC_RECEIVE_MAX);
         return;
     }

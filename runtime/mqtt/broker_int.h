@@ -197,6 +197,7 @@ struct MqttStream {
     uint64_t serial;
     int64_t opened_ns, heard_ns, progress_ns, keep_alive_ns, partial_ns;
     uint32_t packet_max, receive_max;
+    uint32_t received_before; /* identifiers open from earlier connections: no part of the quota */
     /* What of `out` waits for a batch: bytes from gate_at[i] on wait for gate[i]; 0 = no gate. */
     uint64_t gate[2];
     size_t gate_at[2];
