@@ -89,7 +89,7 @@ done_sub acked
 check "an attachment that acks lets QoS 2 through" "$dir/acked" "through"
 
 pub -q 1 -t '$SYS/forged' -m no 2>/dev/null
-sub sys 1 -t '$SYS/#' -t after2
+sub sys 1 -t '$SYS/forged' -t after2
 pub -t after2 -m end
 done_sub sys
 check "clients do not publish to \$ topics" "$dir/sys" "end"
