@@ -70,8 +70,8 @@ static inline void note(PackShape *s, u32 i, const char *p, Item item)
 {
     u16 mask = item.heads == 1 ? 0xff : 0xffff;
     bool fixed = item.heads && item.bytes <= UINT16_MAX;
-    s->items[i].first = fixed ? (u16)(((u8)p[0] | (u8)p[1] << 8) & mask) : 1;
-    s->items[i].mask = fixed ? mask : 0; /* what differs is read again */
+    s->items[i].first = (u16)(fixed ? ((u8)p[0] | (u8)p[1] << 8) & mask : 1);
+    s->items[i].mask = (u16)(fixed ? mask : 0); /* what differs is read again */
     s->items[i].bytes = (u16)item.bytes;
     s->items[i].kind = (u16)item.kind;
 }
