@@ -1,5 +1,5 @@
 // tests/e2e/engine.mjs: a whole Lite process with the real compiler, from outside.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build, check, folder, freePort, Publisher, run, start, test, Tutti, until } from './lib.mjs';
 
@@ -402,6 +402,52 @@ pipeline second {
   check(code === 2 && /--pipeline/.test(out), `of which one must be said: ${code} ${out}`);
   const nothing = start(path.join(build, 'tutti'), ['replay', '--data', tutti.cwd, '--pipeline', 'first', mended]);
   check((await nothing.exited) === 2 && /no data folder/.test(nothing.out), nothing.out);
+});
+
+test('pipelines that share a decoder: one that stands holds nobody, each has its own errors', async () => {
+  const tutti = await Tutti.new();
+  const type = 'type R = { n: i64, text: string(20), level: f64 in 0..10, extra: i64? }';
+  const pipe = (name, stages, file) => `
+pipeline ${name} {
+  from mqtt "in/all" qos 1 as json R
+  ${stages}
+  into file "${file}"
+  on error into file "${name}.err"
+}`;
+  const text = (limit) => type + pipe('a', 'keep n', 'a.out') + pipe('b', `where level < ${limit}  keep n, level`, 'b.out') +
+    pipe('c', 'require extra  keep n, extra', 'c.out') + pipe('stands', 'keep n, text', 'missing/stands.out');
+  await tutti.deploy('share.tutti', text(100));
+  const record = (n) => JSON.stringify({ n, text: `t${n}`, level: n % 7 === 3 ? 99 : 5, ...(n % 2 ? {} : { extra: n }) });
+  const total = 3000;
+  const read = (name) => existsSync(path.join(tutti.cwd, name))
+    ? readFileSync(path.join(tutti.cwd, name), 'utf8').split('\n').filter(Boolean).map((l) => JSON.parse(l)) : [];
+  const numbers = (name) => read(name).map((r) => r.n ?? JSON.parse(r.raw).n);
+  const pub = await new Publisher(tutti.mqtt, 'in/all', record, 200).connect();
+  pub.limit = 200; // as many as may be unanswered: `stands` answers none of them
+  pub.fill();
+  await until('the others go on', () => numbers('a.out').length === 200);
+  check(pub.acked.size < 200, 'what the standing one has is not acknowledged');
+  mkdirSync(path.join(tutti.cwd, 'missing'));
+  await until('it catches up', () => pub.acked.size === 200);
+  pub.limit = total;
+  pub.fill();
+  await until('half', () => pub.acked.size > total / 2);
+  await tutti.deploy('share.tutti', text(50)); // all change; nothing is lost, nothing comes twice
+  await until('all', () => pub.acked.size === total);
+  const all = Array.from({ length: total }, (_, n) => n);
+  const good = (n) => n % 7 !== 3;
+  const same = (name, got, want) => check(JSON.stringify(got) === JSON.stringify(want), `${name}: ${got.length} for ${want.length}, ${got.slice(0, 9)}`);
+  same('a', numbers('a.out'), all); // it reads neither level nor extra
+  same('b', numbers('b.out'), all.filter(good));
+  same('b.err', numbers('b.err'), all.filter((n) => !good(n)));
+  same('c', numbers('c.out'), all.filter((n) => n % 2 === 0));
+  same('c.err', numbers('c.err'), all.filter((n) => n % 2 === 1));
+  same('stands', numbers('missing/stands.out'), all);
+  await until('counted', async () => (await tutti.get('pipelines/b')).in === total);
+  const seen = await Promise.all(['a', 'b', 'c', 'stands'].map((p) => tutti.get(`pipelines/${p}`)));
+  check(seen.some((p) => p.shared > total / 10), `some records came decoded: ${seen.map((p) => p.shared)}`);
+  pub.close();
+  await tutti.kill('SIGTERM');
 });
 
 await run();

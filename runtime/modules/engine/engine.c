@@ -321,6 +321,7 @@ static const Field summary_out[] = {
     {"held", FIELD_INT, 0, 0, 0, "went into windows"},
     {"learnt", FIELD_INT, 0, 0, 0, "JSON records that fitted a learnt layout"},
     {"missed", FIELD_INT, 0, 0, 0, "good JSON records that fitted none"},
+    {"shared", FIELD_INT, 0, 0, 0, "records that came decoded for another pipeline"},
     {"layouts", FIELD_ARRAY, 0, 0, 0, "how many records each learnt layout took"},
     {"waiting", FIELD_INT, 0, 0, 0, "batches whose sinks have not taken them yet"},
     {"dropped", FIELD_INT, 0, 0, 0, "QoS 0 records that found the queue full"},

@@ -115,6 +115,13 @@ bool engine__queue_push_lines(EngQueue *queue, uint8_t slot, Str lines, bool end
 /* Oldest batch, or NULL, and then the next push wakes again. */
 EngBatch *engine__queue_take(EngQueue *queue);
 void engine__queue_give(EngQueue *queue, EngBatch *batch); /* a taken one, done with */
+/* How many items of the oldest batch are, from the front, the same records as those of `batch`, all
+ * from the first source. */
+uint32_t engine__queue_same(EngQueue *queue, const uint32_t *slot_source, const EngBatch *batch);
+/* The oldest batch, of which what is behind the first `count` items stays; NULL: no memory. */
+EngBatch *engine__queue_take_some(EngQueue *queue, uint32_t count);
+/* What is behind the first `count` items of a taken batch goes back to the front. */
+MUST bool engine__queue_keep(EngQueue *queue, EngBatch *batch, uint32_t count);
 /* True when the caller must post: something waits and nobody is on the way. */
 bool engine__queue_wake(EngQueue *queue);
 void engine__queue_sleep(EngQueue *queue); /* the shard stops looking although something waits */
@@ -159,11 +166,13 @@ typedef struct EngRun {
     FlowInstance *instance;
     Asker *asker;
     const RtPipelineInfo *info;
-    EngOut *out;     /* what the batch at hand makes */
-    bool rolled;     /* pieces of it have gone on already */
-    bool answers;    /* it has requests to answer */
-    bool muted;      /* fed again: its rows are with their sinks already */
-    uint64_t seq;    /* of the batch at hand in the journal; 0 = none */
+    const RtShare *share; /* pipelines of this program with one decoder; NULL = none */
+    uint32_t share_at;    /* its place among them */
+    EngOut *out;          /* what the batch at hand makes */
+    bool rolled;          /* pieces of it have gone on already */
+    bool answers;         /* it has requests to answer */
+    bool muted;           /* fed again: its rows are with their sinks already */
+    uint64_t seq;         /* of the batch at hand in the journal; 0 = none */
     int64_t time_ns; /* it was told that no record came before: what waited until then came then */
     uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
     uint32_t ends_wanted, ends_seen;
@@ -175,6 +184,10 @@ typedef struct EngRun {
 MUST Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Diag *diag);
 void engine__run_free(EngRun *run); /* accepts NULL */
 void engine__run_feed(EngRun *run, const EngBatch *batch);
+/* One batch through several runs of one share, each of which has the same records. */
+void engine__run_feed_together(EngRun *const *runs, uint32_t count, const EngBatch *batch);
+/* True when all that is in it comes from the source that the run's share is about. */
+bool engine__run_can_share(const EngRun *run, const EngBatch *batch);
 /* FlowHost.full: a sink's rows go on in the middle of a batch (shard.c). */
 void engine__rows_full(void *run, FlowInstance *instance, uint32_t sink);
 void engine__add_counters(RtCounters *sum, const RtCounters *n);
@@ -489,6 +502,9 @@ MUST Status engine__shard_start(Engine *engine, EngShard **ret_shard);
 void engine__shard_stop(EngShard *shard);
 void engine__shard_drain(void *pipe);  /* LoopFn: works on the queue */
 void engine__shard_run(void *command); /* LoopFn: EngCommand */
+/* numbers.c: four times a second, on the shard. */
+void engine__watch_wires(EngPipe *pipe, EngRun *run);
+void engine__publish_numbers(EngPipe *pipe, int64_t now_ns);
 
 /* FENCE does nothing: its answer says that no posted look at the queue is left on the shard. */
 typedef enum EngCommandKind { COMMAND_RUN, COMMAND_STOP, COMMAND_FENCE } EngCommandKind;

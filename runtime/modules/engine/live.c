@@ -114,6 +114,8 @@ void engine__summary(const EngPipe *pipe, JsonOut *out, bool whole)
     json_put_uint(out, live.n.learnt);
     json_key(out, "missed");
     json_put_uint(out, live.n.missed);
+    json_key(out, "shared");
+    json_put_uint(out, live.n.shared);
     json_key(out, "layouts");
     json_begin_array(out);
     for (uint32_t i = 0; i < live.layouts && i < RT_LAYOUTS; i++) {

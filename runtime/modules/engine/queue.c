@@ -222,6 +222,96 @@ EngBatch *engine__queue_take(EngQueue *queue)
     return batch;
 }
 
+/* Items of both from the front that are the same record (bytes, topic, key and arrival), in `a` of
+ * the first source. */
+static uint32_t same_items(const EngBatch *a, const EngBatch *b, const uint32_t *slot_source)
+{
+    uint32_t most = a->count < b->count ? a->count : b->count, same = 0;
+    size_t bytes = 0;
+    for (; same < most; same++) {
+        const EngItem *x = &a->items[same], *y = &b->items[same];
+        if (x->at != y->at || x->len != y->len || x->topic_len != y->topic_len ||
+            x->key_len != y->key_len || x->received_ns != y->received_ns || x->token.failed ||
+            slot_source[x->token.slot] != 0) {
+            break;
+        }
+        bytes = x->at + x->len + x->topic_len + x->key_len;
+    }
+    return same && memcmp(a->bytes.ptr, b->bytes.ptr, bytes) == 0 ? same : 0;
+}
+
+uint32_t engine__queue_same(EngQueue *queue, const uint32_t *slot_source, const EngBatch *batch)
+{
+    uv_mutex_lock(&queue->lock);
+    uint32_t same =
+        queue->head && !queue->head->lines ? same_items(queue->head, batch, slot_source) : 0;
+    uv_mutex_unlock(&queue->lock);
+    return same;
+}
+
+static void note_tokens(EngBatch *batch)
+{
+    batch->tokens = false;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        batch->tokens |= batch->items[i].token.kind != TOKEN_NONE;
+    }
+}
+
+/* With the lock held: what is behind the first `count` items becomes a batch at the front. */
+static bool split(EngQueue *queue, EngBatch *batch, uint32_t count)
+{
+    EngBatch *rest = queue->spare;
+    size_t at = batch->items[count].at;
+    if (rest) {
+        queue->spare = rest->next;
+        queue->spares--;
+    } else if (!(rest = batch_new())) {
+        return false;
+    }
+    buf_add(&rest->bytes, batch->bytes.ptr + at, batch->bytes.len - at);
+    if (rest->bytes.failed || !buf_reserve(&rest->bytes, RT_PAD_BYTES)) {
+        recycle(queue, rest);
+        return false;
+    }
+    rest->count = batch->count - count;
+    for (uint32_t i = 0; i < rest->count; i++) {
+        rest->items[i] = batch->items[count + i];
+        rest->items[i].at -= at;
+    }
+    batch->count = count;
+    batch->bytes.len = at;
+    note_tokens(rest);
+    note_tokens(batch);
+    rest->next = queue->head;
+    queue->head = rest;
+    queue->tail = queue->tail ? queue->tail : rest;
+    queue->batches++;
+    return true;
+}
+
+bool engine__queue_keep(EngQueue *queue, EngBatch *batch, uint32_t count)
+{
+    uv_mutex_lock(&queue->lock);
+    bool kept = split(queue, batch, count);
+    uv_mutex_unlock(&queue->lock);
+    return kept;
+}
+
+EngBatch *engine__queue_take_some(EngQueue *queue, uint32_t count)
+{
+    EngBatch *batch = engine__queue_take(queue);
+    if (batch && batch->count > count && !engine__queue_keep(queue, batch, count)) {
+        uv_mutex_lock(&queue->lock);
+        batch->next = queue->head;
+        queue->head = batch;
+        queue->tail = queue->tail ? queue->tail : batch;
+        queue->batches++;
+        uv_mutex_unlock(&queue->lock);
+        return NULL;
+    }
+    return batch;
+}
+
 void engine__queue_give(EngQueue *queue, EngBatch *batch)
 {
     uv_mutex_lock(&queue->lock);

@@ -34,6 +34,10 @@ Status engine__run_new(EngPipe *pipe, EngVersion *version, EngRun **ret_run, Dia
     run->pipe = pipe;
     run->version = engine__version_ref(version);
     run->info = &flow_program_table(version->program)->pipelines[index];
+    run->share = flow_share(version->program, (uint32_t)index);
+    while (run->share && run->share->pipelines[run->share_at] != (uint32_t)index) {
+        run->share_at++;
+    }
     Status st = new_asker(run);
     FlowHost host = {.full = engine__rows_full,
                      .ctx = run,
@@ -91,6 +95,46 @@ static int64_t arrival(const EngRun *run, int64_t received_ns)
     return received_ns > run->time_ns ? received_ns : run->time_ns;
 }
 
+static RtRecord record_of(const EngRun *run, const EngBatch *batch, const EngItem *item)
+{
+    const char *at = batch->bytes.ptr + item->at;
+    return (RtRecord){.ptr = at,
+                      .len = item->len,
+                      .topic = at + item->len,
+                      .topic_len = item->topic_len,
+                      .key = at + item->len + item->topic_len,
+                      .key_len = item->key_len,
+                      .received_ns = arrival(run, item->received_ns),
+                      .ack = item->token.kind == TOKEN_HTTP ? item->token.value : 0};
+}
+
+bool engine__run_can_share(const EngRun *run, const EngBatch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const EngToken *token = &batch->items[i].token;
+        if (token->failed || run->slot_source[token->slot] != 0) {
+            return false;
+        }
+    }
+    return batch->count > 0 && !batch->lines;
+}
+
+void engine__run_feed_together(EngRun *const *runs, uint32_t count, const EngBatch *batch)
+{
+    FlowInstance *instances[RT_SHARE_MAX] = {0};
+    EngRun *first = runs[0];
+    for (uint32_t i = 0; i < count; i++) {
+        instances[runs[i]->share_at] = runs[i]->instance;
+    }
+    for (uint32_t i = 0; i < batch->count; i++) {
+        first->records[i] = record_of(first, batch, &batch->items[i]);
+    }
+    RtBatch feed = {.count = batch->count,
+                    .records = first->records,
+                    .received_ns = first->records[0].received_ns};
+    flow_feed_shared(first->share, instances, &feed);
+}
+
 static void feed_items(EngRun *run, const EngBatch *batch)
 {
     uint32_t i = 0;
@@ -108,17 +152,7 @@ static void feed_items(EngRun *run, const EngBatch *batch)
         for (; i < batch->count && batch->items[i].token.slot == slot &&
                !batch->items[i].token.failed;
              i++) {
-            const EngItem *item = &batch->items[i];
-            const char *at = batch->bytes.ptr + item->at;
-            run->records[count++] =
-                (RtRecord){.ptr = at,
-                           .len = item->len,
-                           .topic = at + item->len,
-                           .topic_len = item->topic_len,
-                           .key = at + item->len + item->topic_len,
-                           .key_len = item->key_len,
-                           .received_ns = arrival(run, item->received_ns),
-                           .ack = item->token.kind == TOKEN_HTTP ? item->token.value : 0};
+            run->records[count++] = record_of(run, batch, &batch->items[i]);
         }
         uint32_t source = run->slot_source[slot];
         if (source == UINT32_MAX) {

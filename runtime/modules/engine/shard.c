@@ -359,6 +359,97 @@ static bool write_down(EngPipe *pipe, EngBatch *batch)
     return !error;
 }
 
+/* ---- pipelines of one program that read the same ---- */
+
+typedef struct Together {
+    EngRun *runs[RT_SHARE_MAX]; /* the first one's batch is fed to all */
+    EngBatch *batches[RT_SHARE_MAX];
+    uint32_t count;
+} Together;
+
+/* Whether `pipe` could take its next batch with that of `first`. One that cannot go on (a file that
+ * cannot be written, sinks that lag) takes no part and holds nobody; it catches up by itself. */
+static bool can_join(EngPipe *pipe, const EngRun *first)
+{
+    EngRun *run = pipe->run;
+    return run != first && run->share == first->share && run->version == first->version &&
+           run->time_ns == first->time_ns && !pipe->stuck && !pipe->held_first && has_out(run) &&
+           atomic_load(&pipe->flight) < ENGINE_FLIGHT_MAX && !flow_stopped(run->instance) &&
+           engine__journal_tidy(pipe);
+}
+
+/* Those whose next records are the same, for as many of them as all have. */
+static uint32_t find_together(Together *t, const EngShard *shard, const EngBatch *batch)
+{
+    EngRun *first = t->runs[0];
+    uint32_t same = batch->count;
+    for (uint32_t i = 0; i < shard->pipe_count && t->count < RT_SHARE_MAX; i++) {
+        EngPipe *pipe = shard->pipes[i];
+        uint32_t n = can_join(pipe, first)
+                         ? engine__queue_same(&pipe->queue, pipe->run->slot_source, batch)
+                         : 0;
+        if (n && 2 * n >= batch->count) {
+            t->runs[t->count++] = pipe->run;
+            same = n < same ? n : same;
+        }
+    }
+    return same;
+}
+
+/* Takes what the others have of the first one's batch, which may become shorter. */
+static void join_others(Together *t, EngBatch *batch)
+{
+    EngPipe *pipe = t->runs[0]->pipe;
+    uint32_t same = find_together(t, pipe->shard, batch), joined = 1;
+    if (same < batch->count && !engine__queue_keep(&pipe->queue, batch, same)) {
+        same = 0;
+    }
+    for (uint32_t i = 1; i < t->count && same; i++) {
+        EngRun *run = t->runs[i];
+        EngBatch *own = engine__queue_take_some(&run->pipe->queue, same);
+        if (own && write_down(run->pipe, own)) { /* else it is stuck, and tried again */
+            t->runs[joined] = run;
+            t->batches[joined++] = own;
+        }
+    }
+    t->count = joined;
+}
+
+static void finish_batch(EngRun *run, EngBatch *batch)
+{
+    EngPipe *pipe = run->pipe;
+    commit(run, batch);
+    pipe->then_stopped = flow_stopped(run->instance);
+    pipe->then_ended = batch->end && run->ends_seen == run->ends_wanted && run->info->bounded;
+    engine__queue_give(&pipe->queue, batch);
+    if (!pipe->held_first) {
+        tell_end(pipe);
+    }
+}
+
+static void feed_batch(EngRun *run, EngBatch *batch, bool fresh)
+{
+    Together t = {.runs = {run}, .batches = {batch}, .count = 1};
+    if (run->share && fresh && engine__run_can_share(run, batch)) {
+        join_others(&t, batch);
+    }
+    if (!write_down(run->pipe, batch)) {
+        for (uint32_t i = 1; i < t.count; i++) { /* they go on by themselves */
+            engine__run_feed(t.runs[i], t.batches[i]);
+            finish_batch(t.runs[i], t.batches[i]);
+        }
+        return;
+    }
+    if (t.count > 1) {
+        engine__run_feed_together(t.runs, t.count, batch);
+    } else {
+        engine__run_feed(run, batch);
+    }
+    for (uint32_t i = 0; i < t.count; i++) {
+        finish_batch(t.runs[i], t.batches[i]);
+    }
+}
+
 /* Works on one batch; true when there may be more. */
 static bool one_batch(EngPipe *pipe)
 {
@@ -375,7 +466,8 @@ static bool one_batch(EngPipe *pipe)
         engine__queue_sleep(&pipe->queue); /* a commit wakes us */
         return atomic_load(&pipe->flight) == 0 && engine__queue_wake(&pipe->queue);
     }
-    EngBatch *batch = pipe->stuck ? pipe->stuck : engine__queue_take(&pipe->queue);
+    bool fresh = !pipe->stuck;
+    EngBatch *batch = fresh ? engine__queue_take(&pipe->queue) : pipe->stuck;
     if (!batch) {
         return false;
     }
@@ -384,18 +476,8 @@ static bool one_batch(EngPipe *pipe)
         engine__queue_give(&pipe->queue, batch);
         return true; /* unacknowledged: they come again once somebody starts it */
     }
-    if (!write_down(pipe, batch)) {
-        return false;
-    }
-    engine__run_feed(run, batch);
-    commit(run, batch);
-    pipe->then_stopped = flow_stopped(run->instance);
-    pipe->then_ended = batch->end && run->ends_seen == run->ends_wanted && run->info->bounded;
-    engine__queue_give(&pipe->queue, batch);
-    if (!pipe->held_first) {
-        tell_end(pipe);
-    }
-    return true;
+    feed_batch(run, batch, fresh);
+    return !pipe->stuck;
 }
 
 void engine__shard_drain(void *ctx)
@@ -414,70 +496,7 @@ void engine__pipe_wake(EngPipe *pipe)
     }
 }
 
-/* ---- numbers, four times a second ---- */
-
-static void watch_wires(EngPipe *pipe, EngRun *run)
-{
-    bool on = atomic_load(&pipe->watchers) > 0;
-    for (uint32_t i = 0; i < run->info->wire_count; i++) {
-        flow_watch(run->instance, i, on);
-    }
-}
-
-static void copy_wire(EngRun *run, EngWireLive *live, uint32_t wire, double span_s, int64_t now)
-{
-    uint64_t count = flow_wire_count(run->instance, wire);
-    if (span_s > 0) {
-        live->rate = (double)(count - run->wire_before[wire]) / span_s;
-        run->wire_before[wire] = count;
-    }
-    live->count = count + run->wire_base[wire];
-    uint64_t taps = live->tap_count;
-    Str tap = flow_tap(run->instance, wire, &taps);
-    if (!tap.len || taps == live->tap_count) {
-        return;
-    }
-    if (!live->tap) {
-        live->tap = mem_alloc(ENGINE_TAP_BYTES);
-    }
-    if (live->tap) {
-        live->tap_len = (uint32_t)(tap.len < ENGINE_TAP_BYTES ? tap.len : ENGINE_TAP_BYTES);
-        memcpy(live->tap, tap.ptr, live->tap_len);
-        live->tap_count = taps;
-        live->tap_ns = now;
-    }
-}
-
-static void publish_numbers(EngPipe *pipe, int64_t now_ns)
-{
-    EngRun *run = pipe->run;
-    int64_t mono = clock_monotonic_ns();
-    double span_s = (double)(mono - pipe->tick_ns) / 1e9;
-    bool whole_second = !pipe->tick_ns || span_s >= 0.95;
-    RtCounters n = pipe->before;
-    engine__add_counters(&n, flow_counters(run->instance));
-    uv_mutex_lock(&pipe->live_lock);
-    EngLive *live = &pipe->live;
-    if (whole_second && pipe->tick_ns) {
-        live->in_rate = (double)(n.in - live->n.in) / span_s;
-        live->error_rate =
-            (double)(n.errors + n.row_errors - live->n.errors - live->n.row_errors) / span_s;
-        live->out_rate =
-            (double)(n.emitted + n.row_emitted - live->n.emitted - live->n.row_emitted) / span_s;
-    }
-    for (uint32_t i = 0; i < live->wire_count && i < run->info->wire_count; i++) {
-        copy_wire(run, &live->wires[i], i, whole_second && pipe->tick_ns ? span_s : 0, now_ns);
-    }
-    if (whole_second) {
-        live->n = n;
-        live->layouts = run->info->layout_count;
-    }
-    uv_mutex_unlock(&pipe->live_lock);
-    if (whole_second) {
-        pipe->tick_ns = mono;
-        engine__learn_look(pipe, &n);
-    }
-}
+/* ---- time ---- */
 
 /* A table's file that cannot be read again, or a question without answer, stops nothing, but
  * somebody should know. */
@@ -498,7 +517,7 @@ static void on_tick(void *ctx)
     int64_t now = clock_wall_ns();
     for (uint32_t i = 0; i < shard->pipe_count; i++) {
         EngPipe *pipe = shard->pipes[i];
-        watch_wires(pipe, pipe->run);
+        engine__watch_wires(pipe, pipe->run);
         if (pipe->held_first && !pipe->held_timer) {
             on_held(pipe);
         }
@@ -511,7 +530,7 @@ static void on_tick(void *ctx)
         if (pipe->stuck && one_batch(pipe)) {
             engine__pipe_wake(pipe);
         }
-        publish_numbers(pipe, now);
+        engine__publish_numbers(pipe, now);
     }
 }
 
@@ -620,7 +639,7 @@ static void swap_in(EngPipe *pipe, EngCommand *command)
     }
     command->run = old;
     enlist(pipe->shard, pipe);
-    watch_wires(pipe, fresh);
+    engine__watch_wires(pipe, fresh);
 }
 
 /* It stops while the journal cannot be written: what was taken from the queue is worked on, and
@@ -647,7 +666,7 @@ static void take_out(EngPipe *pipe, EngCommand *command)
     pipe->then_stopped = pipe->then_ended = false;
     if (run) {
         feed_stuck(pipe);
-        publish_numbers(pipe, clock_wall_ns());
+        engine__publish_numbers(pipe, clock_wall_ns());
         engine__journal_stop(pipe, run);
         engine__add_counters(&pipe->before, flow_counters(run->instance));
         uv_mutex_lock(&pipe->live_lock);
