@@ -287,7 +287,7 @@ static Status open_broker(Lite *lite, Diag *diag)
     buf_printf(&path, "%s/mqtt.db", lite->options->data_dir);
     Status st = buf_status(&path);
     if (!st) {
-        st = store_sqlite_open(lite->loop, path.ptr, &lite->mqtt_store, diag);
+        st = mqtt_store_open(lite->loop, path.ptr, lite->log, &lite->mqtt_store, diag);
     }
     if (st) {
         return st;

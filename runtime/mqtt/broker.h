@@ -120,6 +120,9 @@ typedef struct MqttBrokerConf {
 /* Copies conf. The broker has no listener yet. */
 MUST Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log,
                              MqttBroker **ret_broker);
+/* Opens (creates) the broker's store. A file that is damaged where a start reads it is renamed to
+ * PATH.damaged-N and said; a new one is begun. */
+MUST Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store, Diag *diag);
 /* Before it listens: sessions and retained messages out of the store. Blocks, as long as there are
  * sessions and retained messages; waiting messages are read when their client comes. */
 MUST Status mqtt_broker_restore(MqttBroker *broker, Diag *diag);

@@ -238,6 +238,24 @@ test('a damaged record is set aside, the broker starts and says so', async () =>
   await tutti.kill('SIGTERM');
 });
 
+test('a file damaged in its structure is kept aside, and the broker starts', async () => {
+  const tutti = await Tutti.new();
+  await away(tutti, 'sub', 'd/#', 1);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  const file = path.join(tutti.data, 'mqtt.db');
+  const bytes = readFileSync(file);
+  writeFileSync(file, Buffer.concat([bytes.subarray(0, 4096), Buffer.alloc(bytes.length - 4096, 0x5a)]));
+  await tutti.up();
+  check(/damaged-1/.test(tutti.child.out), 'it is said');
+  check(statSync(`${file}.damaged-1`).size === bytes.length, 'the old file is there');
+  await away(tutti, 'sub', 'd/#', 1);
+  await again(tutti);
+  const sub = client(tutti, 'sub');
+  check((await sub.ready).sessionPresent, 'the new one keeps');
+  await gone(sub);
+  await tutti.kill('SIGTERM');
+});
+
 test('a torn write-ahead log ends at a whole commit', async () => {
   const tutti = await Tutti.new();
   await away(tutti, 'sub', 't/#', 1);
