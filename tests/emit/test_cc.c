@@ -6,13 +6,14 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[256]; /* absolute */
+static char folder[PATH_MAX]; /* absolute */
 
 static void begin(void)
 {
