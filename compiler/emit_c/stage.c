@@ -466,10 +466,10 @@ static void field(Emit *e, const IrIns *ins)
         for (uint32_t a = 0; a < window->agg_count; a++)
             if (window->aggs[a].out == ins->a) leaf = window->key_count + 2 + a;
     }
-    bool missing = ins->a < e->stage->leaf_count && e->stage->leaves[ins->a].optional;
+    bool missing = ir_reads_empty(e->stage, ins->a);
     if (ins->op == IR_HAS)
         emit_f(e, "    %s = h[%" PRIu32 "];\n", d, leaf);
-    else if (emit_is_slice(type) && missing) /* empty: `t exists and t == "x"` looks at it */
+    else if (emit_is_slice(type) && missing)
         emit_f(e, "    %s = h[%" PRIu32 "] ? v[%" PRIu32 "].s : (RtText){0, 0};\n", d, leaf, leaf);
     else if (type == IR_ENUM && missing)
         emit_f(e, "    %s = h[%" PRIu32 "] ? (u32)v[%" PRIu32 "].i : 0;\n", d, leaf, leaf);

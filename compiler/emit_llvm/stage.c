@@ -80,9 +80,8 @@ static void field(Jit *j, const IrIns *ins)
 {
     IrType type = jit_reg(j, ins->dst)->type;
     jit_from_value(j, ins->dst, jit_at(j, j->v, place_of(j, ins->a)));
-    if (ins->a >= j->stage->leaf_count || !j->stage->leaves[ins->a].optional) return;
+    if (!ir_reads_empty(j->stage, ins->a)) return;
     if (!jit_is_slice(type) && type != IR_ENUM) return;
-    /* What is missing is empty: `t exists and t == "x"` looks at it. */
     LLVMValueRef h = jit_load(j, jit_at(j, j->h, place_of(j, ins->a))),
                  v = jit_load(j, j->regs[ins->dst]);
     LLVMValueRef there = LLVMBuildICmp(j->builder, LLVMIntNE, h, LLVMConstNull(j->type.i8), "");

@@ -1,6 +1,8 @@
 /* compiler/interp/columns.c: which column a register lives in; see translate.h. */
 #include "compiler/interp/translate.h"
 
+#include "compiler/ir/facts.h"
+
 Cell interp__cell(IrType type)
 {
     switch (type) {
@@ -167,7 +169,9 @@ const Input *interp__input(Translate *t, uint32_t leaf)
     const IrLeaf *l = &t->stage->leaves[leaf];
     Input *input = &t->inputs[t->input_count];
     Cell cell = interp__cell(l->field->type);
-    *input = (Input){.leaf = row_index(t, leaf), .optional = l->optional};
+    *input = (Input){.leaf = row_index(t, leaf),
+                     .optional = l->optional,
+                     .reads_empty = ir_reads_empty(t->stage, leaf)};
     /* Of its own: it is filled before the first step runs. */
     input->value = (Place){interp__column_own(t, interp__cell_bytes(cell)), (uint8_t)cell,
                            (uint8_t)l->field->type, l->field->scale};

@@ -37,12 +37,11 @@ void interp__put(Frame *f, const Place *place, uint32_t lane, RtValue v)
     }
 }
 
-/* A text that is missing is empty: `t exists and t starts_with "x"` looks at it. */
 void interp__put_inputs(Frame *f, uint32_t lane, const RtValue *values, const u8 *has)
 {
     for (uint32_t i = 0; i < f->code->input_count; i++) {
         const Input *input = &f->code->inputs[i];
-        bool none = input->value.cell == CELL_TEXT && !has[input->leaf];
+        bool none = input->reads_empty && input->value.cell == CELL_TEXT && !has[input->leaf];
         interp__put(f, &input->value, lane, none ? (RtValue){.s = {NULL, 0}} : values[input->leaf]);
         COLUMN(f, uint8_t, input->has)[lane] = has[input->leaf];
     }

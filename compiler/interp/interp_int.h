@@ -181,7 +181,7 @@ typedef struct Input { /* a leaf that is read */
     uint32_t leaf;     /* number in the row that comes in */
     Place value;
     uint32_t has;
-    bool optional;
+    bool optional, reads_empty; /* where it is missing, see ir_reads_empty */
 } Input;
 
 typedef struct Constant {

@@ -320,3 +320,9 @@ Status ir_put_keys(Buf *out, const IrProgram *program, const IrSink *sink, Arena
     buf_char(out, ']');
     return ST_OK;
 }
+
+bool ir_reads_empty(const IrStage *stage, uint32_t leaf)
+{
+    if (leaf >= stage->leaf_count || !stage->leaves[leaf].optional) return false;
+    return stage->from != IR_FROM_ASK || leaf + 1 != stage->leaf_count;
+}

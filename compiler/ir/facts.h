@@ -35,6 +35,9 @@ uint32_t ir_agg_text_max(const IrAgg *agg, const IrField *out);
 /* Records may be added by the inlined code of the classical aggregates; all others go through
  * RtApi.window_add. */
 bool ir_window_plain(const IrWindow *window);
+/* A text or an enum that is missing reads as empty, as the first: `t exists and t == "x"` looks at
+ * both sides. Not the answer of an `ask`: a missing one has an item without values (flow/ask.h). */
+bool ir_reads_empty(const IrStage *stage, uint32_t leaf);
 /* Some records of the stage go on in one from IR_FROM_ASK, which counts them. */
 bool ir_stage_asks(const IrPipeline *pipeline, const IrStage *stage);
 /* Hash of whatever must be equal for a window's saved state to fit. */
