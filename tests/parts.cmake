@@ -31,7 +31,7 @@ set_target_properties(mqtt_durable PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_B
 add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(steady PRIVATE ${STRICT_WARNINGS})
-target_link_libraries(steady PRIVATE interp jit_code tutti_compiler flow)
+target_link_libraries(steady PRIVATE interp jit_code tutti_compiler ask flow)
 set_target_properties(steady PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
 if(NOT TUTTI_TESTS)

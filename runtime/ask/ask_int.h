@@ -4,6 +4,7 @@
 
 #include "ask/ask.h"
 #include "ask/web_client.h"
+#include "base/arena.h"
 
 #include <sqlite3.h>
 
@@ -24,6 +25,8 @@ struct Asker {
     } questions[ASK_QUESTIONS_MAX]; /* prepared */
     struct AskPools *pools;         /* PostgreSQL; NULL until it is asked */
     WebClient *client;              /* once something was asked over HTTP */
+    Arena *arena;                   /* its answers are read in it, one after the other */
+    Buf url, body, answer;          /* of the HTTP question at hand */
     struct AskPool *pool;           /* once several questions were asked at once */
 };
 

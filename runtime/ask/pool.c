@@ -11,12 +11,14 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { THREADS_MAX = 256, ANSWER_MAX = 8 << 20 };
+enum { THREADS_MAX = 256, ANSWER_MAX = 8 << 20, ROWS_KEPT = 64 << 10 };
 
+/* Used again for another question when its answer was taken. */
 typedef struct Question {
     struct Question *next;
     const RtAskInfo *ask;
     RtValue *values; /* one piece of memory: values, has, texts */
+    size_t values_cap;
     const u8 *has;
     u32 count;
     bool answered;
@@ -31,18 +33,21 @@ typedef struct AskPool {
     uv_cond_t more, answered;
     Question *waiting, **waiting_end; /* nobody works on them yet */
     Question *done, **done_end;       /* in the order of their answers */
+    Question *unused;                 /* of who asks; as many as were on their way at once */
     uint32_t on_their_way;
     bool stopping;
     uint32_t thread_count;
     uv_thread_t threads[THREADS_MAX];
 } AskPool;
 
-static void question_free(Question *q)
+static void questions_free(Question *q)
 {
-    if (!q) return;
-    buf_done(&q->rows);
-    mem_free(q->values);
-    mem_free(q);
+    for (Question *next; q; q = next) {
+        next = q->next;
+        buf_done(&q->rows);
+        mem_free(q->values);
+        mem_free(q);
+    }
 }
 
 /* ---- a thread ---- */
@@ -102,43 +107,74 @@ void ask__pool_free(AskPool *pool)
     uv_cond_broadcast(&pool->more);
     uv_mutex_unlock(&pool->lock);
     for (uint32_t i = 0; i < pool->thread_count; i++) uv_thread_join(&pool->threads[i]);
-    while (pool->done) {
-        Question *next = pool->done->next;
-        question_free(pool->done);
-        pool->done = next;
-    }
+    questions_free(pool->done);
+    questions_free(pool->unused);
     uv_cond_destroy(&pool->more);
     uv_cond_destroy(&pool->answered);
     uv_mutex_destroy(&pool->lock);
     mem_free(pool);
 }
 
-static Question *copy_of(const RtAskInfo *ask, const RtValue *values, const u8 *has, u32 count)
+static Question *unused_of(AskPool *pool)
+{
+    Question *q = pool->unused;
+    if (q) {
+        pool->unused = q->next;
+        return q;
+    }
+    q = mem_zalloc(1, sizeof *q);
+    if (q) buf_init(&q->rows, ANSWER_MAX);
+    return q;
+}
+
+static void unused_add(AskPool *pool, Question *q)
+{
+    if (q->rows.cap > ROWS_KEPT) { /* one long answer is not kept for ever */
+        buf_done(&q->rows);
+        buf_init(&q->rows, ANSWER_MAX);
+    }
+    q->next = pool->unused;
+    pool->unused = q;
+}
+
+static bool values_room(Question *q, size_t bytes)
+{
+    if (bytes <= q->values_cap) return true;
+    void *values = mem_realloc(q->values, bytes);
+    if (!values) return false;
+    q->values = values;
+    q->values_cap = bytes;
+    return true;
+}
+
+static Question *copy_of(AskPool *pool, const RtAskInfo *ask, const RtValue *values, const u8 *has,
+                         u32 count)
 {
     size_t texts = 0;
     for (u32 i = 0; i < count; i++)
         if (has[i] && ask->types[i] == RT_STR) texts += values[i].s.n;
-    Question *q = mem_zalloc(1, sizeof *q);
-    char *at = q ? mem_alloc(count * (sizeof *values + 1) + texts + 1) : NULL;
-    if (!at) {
-        mem_free(q);
+    Question *q = unused_of(pool);
+    if (!q) return NULL;
+    if (!values_room(q, count * (sizeof *values + 1) + texts + 1)) {
+        unused_add(pool, q);
         return NULL;
     }
+    q->next = NULL;
+    q->answered = false;
+    buf_clear(&q->rows);
     q->ask = ask;
     q->count = count;
-    q->values = (RtValue *)(void *)at;
     u8 *there = (u8 *)(q->values + count);
     q->has = there;
     memcpy(q->values, values, count * sizeof *values);
     memcpy(there, has, count);
-    at = (char *)there + count;
+    char *at = (char *)there + count;
     for (u32 i = 0; i < count; i++) {
         if (!has[i] || ask->types[i] != RT_STR) continue;
         if (values[i].s.n) memcpy(at, values[i].s.p, values[i].s.n);
         q->values[i].s.p = at;
         at += values[i].s.n;
     }
-    buf_init(&q->rows, ANSWER_MAX);
     return q;
 }
 
@@ -149,7 +185,7 @@ void *asker_begin(void *ctx, const RtAskInfo *ask, const RtValue *values, const 
     if (pool->on_their_way == pool->thread_count && pool->thread_count < THREADS_MAX &&
         !uv_thread_create(&pool->threads[pool->thread_count], work, pool))
         pool->thread_count++;
-    Question *q = pool->thread_count ? copy_of(ask, values, has, count) : NULL;
+    Question *q = pool->thread_count ? copy_of(pool, ask, values, has, count) : NULL;
     if (!q) return NULL;
     pool->on_their_way++;
     uv_mutex_lock(&pool->lock);
@@ -180,7 +216,7 @@ Status asker_end(void *ctx, void *question, Buf *out, Diag *diag)
         buf_add(out, q->rows.ptr, q->rows.len);
         if (q->rows.failed) st = diag_set(diag, ST_LIMIT, "the answer is too long");
     }
-    question_free(q);
+    unused_add(pool, q);
     return st;
 }
 

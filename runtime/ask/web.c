@@ -7,19 +7,32 @@
 #include "base/json.h"
 
 enum { BODY_MAX = 4 << 20, URL_MAX = 16 << 10 };
+
+void ask__web_done(Asker *asker)
+{
+    web_client_free(asker->client);
+    asker->client = NULL;
+    arena_free(asker->arena);
+    asker->arena = NULL;
+    buf_done(&asker->url);
+    buf_done(&asker->body);
+    buf_done(&asker->answer);
+}
+
 MUST static Status load(Asker *asker, Diag *diag)
 {
     if (asker->client) return ST_OK;
     Status st = web_client_new(&asker->client, diag);
     if (st == ST_UNSUPPORTED)
         return diag_set(diag, st, "`ask http` needs libcurl.so.4, which is not here");
-    return st;
-}
-
-void ask__web_done(Asker *asker)
-{
-    web_client_free(asker->client);
-    asker->client = NULL;
+    if (st) return st;
+    buf_init(&asker->url, URL_MAX);
+    buf_init(&asker->body, BODY_MAX);
+    buf_init(&asker->answer, BODY_MAX);
+    asker->arena = arena_new(0, (size_t)BODY_MAX * 16);
+    if (asker->arena) return ST_OK;
+    ask__web_done(asker);
+    return diag_set(diag, ST_NO_MEMORY, "no memory for `ask http`");
 }
 
 static bool is_plain(char ch)
@@ -106,24 +119,23 @@ MUST static Status put_object(const Json *object, const RtSchema *schema, Buf *o
 Status ask__web(Asker *asker, const RtAskInfo *ask, const RtValue *values, u32 count, Buf *out,
                 Diag *diag)
 {
-    AUTO_BUF Buf url, body, answer;
     const Json *json = NULL;
-    buf_init(&url, URL_MAX);
-    buf_init(&body, BODY_MAX);
-    buf_init(&answer, BODY_MAX);
     Status st = load(asker, diag);
     if (st) return st;
-    fill_in(ask, values, count, &url, &body);
-    if (url.failed || body.failed) return diag_set(diag, ST_LIMIT, "the question is too long");
-    st = fetch(asker, ask, url.ptr, buf_view(&body), &answer, diag);
+    Buf *url = &asker->url, *body = &asker->body, *answer = &asker->answer;
+    buf_clear(url);
+    buf_clear(body);
+    buf_clear(answer);
+    arena_reset(asker->arena);
+    fill_in(ask, values, count, url, body);
+    if (url->failed || body->failed) return diag_set(diag, ST_LIMIT, "the question is too long");
+    st = fetch(asker, ask, url->ptr, buf_view(body), answer, diag);
     if (st) return st;
-    Arena *arena = arena_new(0, (size_t)BODY_MAX * 16);
-    if (!arena || json_read(arena, buf_view(&answer), &json, diag))
+    if (json_read(asker->arena, buf_view(answer), &json, diag))
         st = diag_set(diag, ST_INVALID, "the answer is no JSON");
     if (!st && json->type != JSON_ARRAY) st = put_object(json, ask->schema, out, diag);
     for (const Json *row = !st && json->type == JSON_ARRAY ? json->first : NULL; row && !st;
          row = ask->single ? NULL : row->next)
         st = put_object(row, ask->schema, out, diag);
-    arena_free(arena);
     return st;
 }

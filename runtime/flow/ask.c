@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ANSWER_BYTES_MAX = 8 << 20 };
+enum { ANSWER_BYTES_MAX = 8 << 20, ANSWER_BYTES_KEPT = 64 << 10 };
 
 typedef struct Answer {
     RtPipe *pipe;
@@ -110,12 +110,21 @@ void *rt_ask_first(RtPipe *pipe)
     return host->ask_first ? host->ask_first(host->ask_ctx) : NULL;
 }
 
+/* Empty, with the room of the answer before. */
+static Buf *answer_of(FlowInstance *instance)
+{
+    Buf *rows = &instance->answer;
+    if (rows->cap > ANSWER_BYTES_KEPT) buf_done(rows);
+    if (!rows->cap) buf_init(rows, ANSWER_BYTES_MAX);
+    buf_clear(rows);
+    return rows;
+}
+
 void rt_ask_forget(RtPipe *pipe, void *question)
 {
-    const FlowHost *host = &rt_host(pipe)->host;
-    AUTO_BUF Buf rows;
-    buf_init(&rows, ANSWER_BYTES_MAX);
-    if (question) (void)!host->ask_end(host->ask_ctx, question, &rows, NULL);
+    FlowInstance *instance = rt_host(pipe);
+    const FlowHost *host = &instance->host;
+    if (question) (void)!host->ask_end(host->ask_ctx, question, answer_of(instance), NULL);
 }
 
 void rt_ask_answer(RtPipe *pipe, const RtMemInfo *info, void *question, const RtValue *values,
@@ -125,17 +134,16 @@ void rt_ask_answer(RtPipe *pipe, const RtMemInfo *info, void *question, const Rt
     const FlowHost *host = &instance->host;
     Answer answer = {.pipe = pipe, .ask = info->ask};
     Diag diag = {0};
-    AUTO_BUF Buf rows;
-    buf_init(&rows, ANSWER_BYTES_MAX);
+    Buf *rows = answer_of(instance);
     Status st = ST_UNSUPPORTED;
     if (question)
-        st = host->ask_end(host->ask_ctx, question, &rows, &diag);
+        st = host->ask_end(host->ask_ctx, question, rows, &diag);
     else if (host->ask)
-        st = host->ask(host->ask_ctx, info->ask, values, has, info->inputs, &rows, &diag);
+        st = host->ask(host->ask_ctx, info->ask, values, has, info->inputs, rows, &diag);
     else
         diag_set(&diag, st, "nobody here answers questions");
-    if (!st && rows.failed) st = diag_set(&diag, ST_LIMIT, "the answer is too long");
-    if (!st && rows.len) st = read_rows(&answer, buf_view(&rows), &diag);
+    if (!st && rows->failed) st = diag_set(&diag, ST_LIMIT, "the answer is too long");
+    if (!st && rows->len) st = read_rows(&answer, buf_view(rows), &diag);
     if (!st && info->ask->single && !answer.count)
         st = diag_set(&diag, ST_NOT_FOUND, "the answer has no row");
     note(instance, info->ask, st ? diag.text : NULL);

@@ -200,6 +200,7 @@ void flow_instance_free(FlowInstance *instance)
     RtPipe *pipe = &instance->pipe;
     if (pipe->info->close) pipe->info->close(pipe);
     rt_asking_free(instance->asking);
+    buf_done(&instance->answer);
     for (u32 i = 0; pipe->windows && i < pipe->info->window_count; i++)
         rt_window_free(pipe->windows[i]);
     for (u32 i = 0; pipe->mems && i < pipe->info->mem_count; i++) rt_mem_free(pipe->mems[i]);

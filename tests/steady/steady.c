@@ -7,6 +7,7 @@
  * heap's door (base/mem.h) in each part, on every engine there is. One line each:
  *   PIPELINE ENGINE FIRST REST ROWS
  * FOLDER: for compiled programs. Exit 0, or 2: cannot run. Who judges is tests/suites/steady.sh. */
+#include "ask/ask.h"
 #include "base/mem.h"
 #include "compiler/driver/jit_load.h"
 #include "compiler/driver/native.h"
@@ -117,7 +118,14 @@ static Status run(const Native *native, uint32_t index, bool messages, const cha
     feed.bytes = mem_zalloc(BATCH + 1, LINE_BYTES + RT_PAD_BYTES);
     feed.records = mem_zalloc(BATCH, sizeof *feed.records);
     Status st = feed.bytes && feed.records ? ST_OK : ST_NO_MEMORY;
-    if (!st) st = flow_instance_new(native->program, index, NULL, NULL, &feed.instance, diag);
+    Asker *asker = NULL;
+    if (!st) st = asker_new(NULL, NULL, NULL, &asker);
+    FlowHost host = {.ask = asker_ask,
+                     .ask_ctx = asker,
+                     .ask_begin = asker_begin,
+                     .ask_end = asker_end,
+                     .ask_first = asker_first};
+    if (!st) st = flow_instance_new(native->program, index, NULL, &host, &feed.instance, diag);
     if (!st) {
         uint64_t from = mem_calls();
         for (uint32_t i = 0; i < FIRST_BATCHES; i++) batch(&feed);
@@ -129,6 +137,7 @@ static Status run(const Native *native, uint32_t index, bool messages, const cha
                (unsigned long long)(feed.rows - rows));
         flow_instance_free(feed.instance);
     }
+    asker_free(asker);
     mem_free(feed.records);
     mem_free(feed.bytes);
     return st;
