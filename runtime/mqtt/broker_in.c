@@ -130,6 +130,10 @@ static void enter(Conn *c, const MqttPacket *p, Str user)
         mqtt__session_detach(s->conn); /* it left in this very turn */
         s = map_get(&b->by_id, id);
     }
+    if (s && !s->conn && clock_monotonic_ns() >= s->ends_ns) {
+        mqtt__session_end(s); /* over, though the tick did not come by yet (5.0, 3.1.2.11.2) */
+        s = NULL;
+    }
     /* A session belongs to who made it, as far as somebody checks who that is. */
     if (s && b->conf.auth && s->user.len && !str_eq(s->user, user)) {
         mqtt__refuse(c, MQTT_RC_NOT_AUTHORIZED);
