@@ -108,10 +108,10 @@ static bool object_path(const IrProgram *ir, const Str *samples, bool quick, con
 {
     struct stat st;
     AUTO_BUF Buf text;
+    buf_init(&text, EMIT_BYTES_MAX);
     (void)pthread_once(&found_once, find_file);
     if (!folder || !file[0] || stat(file, &st)) return false;
     int64_t identity[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, quick};
-    buf_init(&text, EMIT_BYTES_MAX);
     if (emit_c_rest(ir, samples, &text, &(Diag){0})) return false; /* C cannot say it */
     const Str parts[] = {STR(JIT_BUILD), str_from(cpu()),
                          str_slice((const char *)identity, sizeof identity), buf_view(&text)};

@@ -90,11 +90,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *to[SMTP_RECIPIENTS_MAX] = {"a@b.example"};
     uint32_t count = 1;
-    AUTO_BUF Buf out;
     if (size > 4096) return 0;
     Arena *arena = arena_new(0, 1 << 20);
     Str rest = {(const char *)data, size};
     Str addresses = cut(&rest), subject = cut(&rest);
+    AUTO_BUF Buf out;
     buf_init(&out, 1 << 20);
     if (smtp_addresses(arena, addresses, to, &count, NULL)) {
         to[0] = "a@b.example";
