@@ -10,6 +10,9 @@ build=$top/${BUILD:-build}
 asan=$top/${ASAN_BUILD:-build-asan}
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
+# The leak checker looks into the thread-local memory of libraries that were unloaded, as compiled
+# pipelines are, and ends by a fault where that memory is gone; it needs not follow it.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0"
 passed=0 failed=0 skipped=0 broken=""
 
 wanted() {
@@ -26,12 +29,6 @@ suite() { # suite NAME COMMAND...
     mkdir -p "$out/cwd"
     (cd "$out/cwd" && "$@") >"$out/log" 2>&1 # tests leave their files in a folder that goes
     code=$?
-    if [ "$code" != 0 ] && grep -q 'LeakSanitizer has encountered a fatal error' "$out/log"; then
-        echo "$name: the leak checker itself broke down, once more"
-        rm -rf "$out/cwd" && mkdir -p "$out/cwd"
-        (cd "$out/cwd" && "$@") >"$out/log" 2>&1
-        code=$?
-    fi
     rm -rf "$out/cwd"
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$out/log" | tail -n 1)
     p=$(echo "$line" | sed -nE 's/^([0-9]+) passed.*/\1/p')
