@@ -12,7 +12,7 @@ echo "seed $seed"
 passed=0 failed=0
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     for script in oracle oracle_hop; do
-        out=$(ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} node "$top/tests/lang/$script.js" "$tutti" "$dir" \
+        out=$(ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 node "$top/tests/lang/$script.js" "$tutti" "$dir" \
             "$seed" "${ROUNDS:-6}" "$engine")
         echo "$engine: $script: $out"
         line=$(echo "$out" | grep -E '^[0-9]+ passed, [0-9]+ failed')

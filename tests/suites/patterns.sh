@@ -9,4 +9,4 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 seed=${SEED:-$(date +%s)}
 echo "seed $seed"
-ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0} node "$top/tests/lang/patterns.js" "$tutti" "$dir" "$seed" "${ROUNDS:-8}"
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 node "$top/tests/lang/patterns.js" "$tutti" "$dir" "$seed" "${ROUNDS:-8}"
