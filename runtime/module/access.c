@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "module/module.h"
+#include "module/role.h"
 #include "mqtt/codec.h"
 
 typedef enum RuleWho { WHO_EVERYONE, WHO_ANONYMOUS, WHO_USER, WHO_ROLE } RuleWho;
@@ -24,14 +24,6 @@ struct Access {
     uint32_t count;
 };
 
-static const struct {
-    const char *name;
-    uint32_t bit;
-} role_names[] = {{"view", ROLE_VIEW},
-                  {"operate", ROLE_OPERATE},
-                  {"engineer", ROLE_ENGINEER},
-                  {"admin", ROLE_ADMIN}};
-
 /* ---- reading ---- */
 
 static bool read_who(Arena *arena, Str text, Rule *rule)
@@ -50,10 +42,10 @@ static bool read_who(Arena *arena, Str text, Rule *rule)
         return rule->user.len > 0 && rule->user.len <= ACCESS_NAME_BYTES_MAX;
     }
     if (!str_starts(text, STR("role:"))) return false;
+    const Role *role = role_named(str_skip(text, 5));
     rule->who = WHO_ROLE;
-    for (size_t i = 0; i < COUNT_OF(role_names); i++)
-        if (str_is(str_skip(text, 5), role_names[i].name)) rule->role = role_names[i].bit;
-    return rule->role != 0;
+    if (role) rule->role = role->bit;
+    return role != NULL;
 }
 
 static bool read_acts(Str text, Rule *rule)

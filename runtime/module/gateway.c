@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "module/role.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -69,28 +70,18 @@ static bool origin_holds(const HttpReq *req, bool by_cookie)
     return !by_cookie || site.ptr;
 }
 
-static uint32_t role_of(Str name)
-{
-    if (str_is(name, "view")) return ROLE_VIEW;
-    if (str_is(name, "operate")) return ROLE_OPERATE;
-    if (str_is(name, "engineer")) return ROLE_ENGINEER;
-    if (str_is(name, "admin")) return ROLE_ADMIN;
-    return 0;
-}
-
 static void read_identity(GwCall *call, Str body)
 {
     Arena *arena = call->req->arena;
     const Json *answer;
     Str copy = arena_str(arena, body);
     if (!copy.ptr || json_read(arena, copy, &answer, NULL)) return;
-    const Json *user = json_get(answer, "user"), *roles = json_get(user, "roles");
+    const Json *user = json_get(answer, "user");
     if (!user || user->type != JSON_OBJECT) return;
     call->caller.user = json_str(user, "id", STR_NONE);
     call->caller.org = json_str(answer, "org", STR_NONE);
     call->user_json = user->raw;
-    for (const Json *role = roles ? roles->first : NULL; role; role = role->next)
-        call->caller.roles |= role_of(role->text);
+    call->caller.roles |= roles_listed(json_get(user, "roles"));
 }
 
 static void on_identity(void *ctx, Status status, Str body)

@@ -5,6 +5,7 @@
 #include "module/host_private.h"
 
 #include "base/hash.h"
+#include "module/role.h"
 
 enum { NAMES_MAX = 4096 };
 
@@ -12,15 +13,9 @@ enum { NAMES_MAX = 4096 };
 
 static const char *role_name(uint32_t role)
 {
-    switch (role) {
-    case ROLE_NONE: return "none";
-    case ROLE_VIEW: return "view";
-    case ROLE_OPERATE: return "operate";
-    case ROLE_ENGINEER: return "engineer";
-    case ROLE_ADMIN: return "admin";
-    case ROLE_SYSTEM: return "system";
-    default: return "several";
-    }
+    for (const Role *named = role_table; named->name; named++)
+        if (named->bit == role) return named->name;
+    return role == ROLE_NONE ? "none" : role == ROLE_SYSTEM ? "system" : "several";
 }
 
 static void put_fields(JsonOut *out, const char *key, const Field *fields)

@@ -4,18 +4,9 @@
 #include "modules/auth/auth_int.h"
 
 #include "base/mem.h"
+#include "module/role.h"
 
 #include <stdio.h>
-
-static const struct {
-    const char *name;
-    uint32_t bit, bits; /* a role has the lower ones as well */
-} roles[] = {
-    {"view", ROLE_VIEW, ROLE_VIEW},
-    {"operate", ROLE_OPERATE, ROLE_VIEW | ROLE_OPERATE},
-    {"engineer", ROLE_ENGINEER, ROLE_VIEW | ROLE_OPERATE | ROLE_ENGINEER},
-    {"admin", ROLE_ADMIN, ROLE_VIEW | ROLE_OPERATE | ROLE_ENGINEER | ROLE_ADMIN},
-};
 
 static void copy_text(char *to, size_t room, Str text)
 {
@@ -56,12 +47,9 @@ uint32_t auth__roles_of(const Json *list, bool *ret_valid)
     uint32_t bits = 0;
     *ret_valid = list && list->count > 0;
     for (const Json *item = list ? list->first : NULL; item; item = item->next) {
-        uint32_t found = 0;
-        for (size_t i = 0; i < COUNT_OF(roles); i++)
-            if (item->type == JSON_STRING && str_is(item->text, roles[i].name))
-                found = roles[i].bits;
-        if (!found) *ret_valid = false;
-        bits |= found;
+        const Role *role = item->type == JSON_STRING ? role_named(item->text) : NULL;
+        if (!role) *ret_valid = false;
+        bits |= role ? role->bits : 0;
     }
     return bits;
 }
@@ -74,8 +62,8 @@ void auth__put_user(JsonOut *out, const char *key, const User *user)
     json_field_text(out, "name", user->name);
     json_key(out, "roles");
     json_begin_array(out);
-    for (size_t i = 0; i < COUNT_OF(roles); i++)
-        if (user->roles & roles[i].bit) json_put_text(out, roles[i].name);
+    for (const Role *role = role_table; role->name; role++)
+        if (user->roles & role->bit) json_put_text(out, role->name);
     json_end(out);
     json_end(out);
 }

@@ -3,7 +3,7 @@
  * A policy is the whole list; a change writes a new version beside the old ones. What a new
  * installation starts with is a policy like any other: people see it and change it. */
 #include "module/access.h"
-#include "module/module.h"
+#include "module/role.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -170,23 +170,12 @@ static void op_rules_set(void *ctx, Req *req)
 static void op_check(void *ctx, Req *req)
 {
     const Authz *self = ctx;
-    static const struct {
-        const char *name;
-        uint32_t bits;
-    } roles[] = {{"", 0},
-                 {"view", ROLE_VIEW},
-                 {"operate", ROLE_VIEW | ROLE_OPERATE},
-                 {"engineer", ROLE_VIEW | ROLE_OPERATE | ROLE_ENGINEER},
-                 {"admin", ROLE_VIEW | ROLE_OPERATE | ROLE_ENGINEER | ROLE_ADMIN}};
     AccessWho who = {.user = json_str(req->in, "user", STR_NONE),
                      .client_id = json_str(req->in, "client", STR_NONE)};
     Str role = json_str(req->in, "role", STR_NONE), may = json_str(req->in, "may", STR_NONE);
-    bool known = false;
-    for (size_t i = 0; i < COUNT_OF(roles); i++)
-        if (str_is(role, roles[i].name)) {
-            who.roles = roles[i].bits;
-            known = true;
-        }
+    const Role *named = role_named(role);
+    if (named) who.roles = named->bits;
+    bool known = named || !role.len;
     if (!known || (!str_is(may, "read") && !str_is(may, "write"))) {
         req_fail(req, ST_INVALID, "role is view, operate, engineer or admin; may is read or write");
         return;

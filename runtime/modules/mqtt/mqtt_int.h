@@ -65,7 +65,6 @@ MqttMayFn door__may;
 void door__ask_rules(Door *door);
 void door__ask_people(Door *door);
 void door__end_of(Door *door, Str user_id); /* the user's connections; sessions stay */
-uint32_t door__roles(const Json *user);
 void door__rights_done(Door *door);
 
 #endif

@@ -6,6 +6,7 @@
 #include "modules/mqtt/mqtt_int.h"
 
 #include "base/mem.h"
+#include "module/role.h"
 
 #include <stdio.h>
 
@@ -39,6 +40,37 @@ static void work_out_all(Door *door)
     work_out(door, &door->nobody);
 }
 
+/* ---- asking another module ---- */
+
+typedef void TakeFn(Door *door, Status status, Str body);
+
+typedef struct Question {
+    Asking asking;
+    TakeFn *take;
+} Question;
+
+static void on_answer(void *ctx, Status status, Str body)
+{
+    Question *question = ctx;
+    Door *door = door__asking_end(&question->asking);
+    if (door) question->take(door, status, body);
+    mem_free(question);
+}
+
+static void ask(Door *door, Str subject, TakeFn *take)
+{
+    Question *question = door__asking_new(door, sizeof *question);
+    Status st = ST_NO_MEMORY;
+    if (question) {
+        question->take = take;
+        st = bus_request(door->env->bus, subject, STR("{}"), NULL, ASK_MS, on_answer, question);
+    }
+    if (!st) return;
+    if (question) (void)door__asking_end(&question->asking);
+    mem_free(question);
+    take(door, st, str_from(status_text(st)));
+}
+
 /* ---- the rules ---- */
 
 static void take_rules(Door *door, Status status, Str body)
@@ -63,44 +95,12 @@ static void take_rules(Door *door, Status status, Str body)
     work_out_all(door);
 }
 
-static void on_rules(void *ctx, Status status, Str body)
-{
-    Door *door = door__asking_end(ctx);
-    if (door) take_rules(door, status, body);
-    mem_free(ctx);
-}
-
 void door__ask_rules(Door *door)
 {
-    Asking *asking = door__asking_new(door, sizeof *asking);
-    Status st = ST_NO_MEMORY;
-    if (asking)
-        st = bus_request(door->env->bus, STR("authz.rules"), STR("{}"), NULL, ASK_MS, on_rules,
-                         asking);
-    if (!st) return;
-    if (asking) (void)door__asking_end(asking);
-    mem_free(asking);
-    take_rules(door, st, str_from(status_text(st)));
+    ask(door, STR("authz.rules"), take_rules);
 }
 
 /* ---- the users ---- */
-
-uint32_t door__roles(const Json *user)
-{
-    static const struct {
-        const char *name;
-        uint32_t bit;
-    } names[] = {{"view", ROLE_VIEW},
-                 {"operate", ROLE_OPERATE},
-                 {"engineer", ROLE_ENGINEER},
-                 {"admin", ROLE_ADMIN}};
-    uint32_t roles = 0;
-    const Json *list = json_get(user, "roles");
-    for (const Json *item = list ? list->first : NULL; item; item = item->next)
-        for (size_t i = 0; i < COUNT_OF(names); i++)
-            if (str_is(item->text, names[i].name)) roles |= names[i].bit;
-    return roles;
-}
 
 static void people_done(Map *people)
 {
@@ -118,7 +118,7 @@ static Status people_read(const Json *users, Map *people)
         Str name = json_str(user, "name", STR_NONE), id = json_str(user, "id", STR_NONE);
         (void)snprintf(person->name, sizeof person->name, "%.*s", STR_ARG(name));
         (void)snprintf(person->id, sizeof person->id, "%.*s", STR_ARG(id));
-        person->roles = door__roles(user);
+        person->roles = roles_listed(json_get(user, "roles"));
         st = map_put(people, str_from(person->name), person);
         if (st) mem_free(person);
     }
@@ -169,24 +169,9 @@ static void take_people(Door *door, Status status, Str body)
                  ended);
 }
 
-static void on_people(void *ctx, Status status, Str body)
-{
-    Door *door = door__asking_end(ctx);
-    if (door) take_people(door, status, body);
-    mem_free(ctx);
-}
-
 void door__ask_people(Door *door)
 {
-    Asking *asking = door__asking_new(door, sizeof *asking);
-    Status st = ST_NO_MEMORY;
-    if (asking)
-        st = bus_request(door->env->bus, STR("auth.users"), STR("{}"), NULL, ASK_MS, on_people,
-                         asking);
-    if (!st) return;
-    if (asking) (void)door__asking_end(asking);
-    mem_free(asking);
-    take_people(door, st, STR_NONE);
+    ask(door, STR("auth.users"), take_people);
 }
 
 void door__rights_done(Door *door)
