@@ -7,7 +7,7 @@ build=$(cd "$1" && pwd)
 rounds=$2 records=$3
 mkdir -p "$build/bench"
 cd "$build/bench"
-(cd "$top/tests/formats" && . ./install.sh)
+(cd "$top/tests/formats" && . ../npm.sh)
 "${CC:-gcc}" -O2 -std=c17 -D_GNU_SOURCE -o bench_gen "$top/tests/bench/gen.c"
 "${CC:-gcc}" -O2 -std=c17 -D_GNU_SOURCE -o bench_bench "$top/tests/bench/bench.c"
 ./bench_gen "$records" >format.json

@@ -6,5 +6,5 @@ BUILD=${BUILD:-$top/build}
 ASAN_BUILD=${ASAN_BUILD:-$top/build-asan}
 export BUILD ASAN_BUILD
 cd "$top/tests/formats" || exit 1
-. ./install.sh
+. ../npm.sh
 cd "$top" && exec node tests/formats/run.mjs "$@"

@@ -6,5 +6,5 @@ BUILD=${BUILD:-$top/build}
 ASAN_BUILD=${ASAN_BUILD:-$top/build-asan}
 export BUILD ASAN_BUILD
 cd "$top/tests/lsp" || exit 1
-. ./install.sh
+. ../npm.sh
 exec node run.mjs "$@"

@@ -6,5 +6,5 @@ BUILD=${BUILD:-$top/build}
 ASAN_BUILD=${ASAN_BUILD:-$top/build-asan}
 export BUILD ASAN_BUILD
 cd "$top/tests/norms" || exit 1
-. ../formats/install.sh
+. ../npm.sh
 cd "$top" && exec node tests/norms/run.mjs "$@"
