@@ -297,7 +297,7 @@ static Status open_broker(Lite *lite, Diag *diag)
     if (st) {
         return diag_set(diag, st, "the broker cannot start: %s", status_text(st));
     }
-    return mqtt_broker_restore(lite->broker, diag);
+    return ST_OK;
 }
 
 static Status open_parts(Lite *lite, Diag *diag)
@@ -324,6 +324,9 @@ static Status open_parts(Lite *lite, Diag *diag)
                         .broker = lite->broker,
                         .modules = options->modules};
     st = host_open(&host, &lite->host, diag);
+    if (!st) { /* now: the module mqtt has set the limits that hold for it too */
+        st = mqtt_broker_restore(lite->broker, diag);
+    }
     if (st) {
         return st;
     }
