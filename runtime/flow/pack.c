@@ -308,18 +308,18 @@ static u32 count_wanted(const RtSchema *schema)
 }
 
 /* A message that was cut off may look like a whole one. */
-static int proto(RtPipe *pipe, const RtSchema *schema, u32 check, u32 unknown, const char *p,
-                 const char *end, RtScan *scan)
+static int proto(RtPipe *pipe, const RtSchema *schema, u32 unknown, const char *p, const char *end,
+                 RtScan *scan)
 {
     const RtProto *fields = pipe->info->sources[pipe->source].proto;
     if (rt_host(pipe)->broken == p) fields = NULL;
-    return rt_scan_proto(pipe, fields, schema, check, unknown, p, end, scan);
+    return rt_scan_proto(pipe, fields, schema, unknown, p, end, scan);
 }
 
 int rt_scan_bytes(RtPipe *pipe, u32 format, const RtSchema *schema, u32 check, u32 unknown,
                   const char *p, const char *end, RtScan *scan)
 {
-    if (format == RT_FORMAT_PROTOBUF) return proto(pipe, schema, check, unknown, p, end, scan);
+    if (format == RT_FORMAT_PROTOBUF) return proto(pipe, schema, unknown, p, end, scan);
     Pack s = {pipe, rt_pack_format(format), end, scan, format, check, unknown, UINT32_MAX};
     PackHead head = {0};
     scan->reason = RT_FINE;

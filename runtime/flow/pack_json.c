@@ -127,8 +127,7 @@ Status flow_json_of_row(FlowInstance *instance, uint32_t sink, Str row, Arena *a
     if (info->flags & RT_SINK_FRAMED) p = proto_varint(p, end, &n);
     int why = !p ? RT_BAD_RECORD
               : format == RT_FORMAT_PROTOBUF
-                  ? rt_scan_proto(pipe, info->proto, info->schema, RT_CHECK_STRICT,
-                                  RT_UNKNOWN_REJECT, p, end, &scan)
+                  ? rt_scan_proto(pipe, info->proto, info->schema, RT_UNKNOWN_REJECT, p, end, &scan)
                   : rt_scan_bytes(pipe, format, info->schema, RT_CHECK_STRICT, RT_UNKNOWN_REJECT, p,
                                   end, &scan);
     char *w = why ? NULL : arena_alloc(arena, rt_json_bytes(info->schema, values, has));

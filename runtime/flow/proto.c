@@ -526,13 +526,10 @@ static void finish(Proto *s, const RtProto *proto, const RtSchema *schema, RtVal
     }
 }
 
-/* Fields behind the last one needed may replace it, so `check lazy` looks at all, as `record`. With
- * `check strict` every field is needed. */
-int rt_scan_proto(RtPipe *pipe, const RtProto *proto, const RtSchema *schema, u32 check,
-                  u32 unknown, const char *p, const char *end, RtScan *scan)
+int rt_scan_proto(RtPipe *pipe, const RtProto *proto, const RtSchema *schema, u32 unknown,
+                  const char *p, const char *end, RtScan *scan)
 {
     Proto s = {.pipe = pipe};
-    (void)check;
     scan->reason = RT_FINE;
     scan->field = NULL;
     scan->path = NULL;

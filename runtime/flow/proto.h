@@ -43,8 +43,10 @@ static inline char *proto_put_varint(char *w, u64 v)
 
 /* How its values stand on the wire: PROTO_VARINT ... */
 u32 rt_proto_wire(u32 kind);
-int rt_scan_proto(RtPipe *, const RtProto *, const RtSchema *, u32 check, u32 unknown,
-                  const char *p, const char *end, RtScan *scan);
+/* There is no lazy check: fields behind the last one needed may replace it. With `check strict`
+ * every field is needed. */
+int rt_scan_proto(RtPipe *, const RtProto *, const RtSchema *, u32 unknown, const char *p,
+                  const char *end, RtScan *scan);
 /* A record, leaves as the schema numbers them, in the room of rt_json_bytes. */
 char *rt_put_proto(char *w, const RtProto *, const RtSchema *, const RtValue *values,
                    const u8 *has);

@@ -95,8 +95,7 @@ static void again(RtPipe *pipe, const RtScan *read)
     RtScan back = {.value = values, .has = has};
     char *end = rt_put_proto(first, &proto, &schema, read->value, read->has);
     assert((u64)(end - first) <= room);
-    assert(!rt_scan_proto(pipe, &proto, &schema, RT_CHECK_STRICT, RT_UNKNOWN_REJECT, first, end,
-                          &back));
+    assert(!rt_scan_proto(pipe, &proto, &schema, RT_UNKNOWN_REJECT, first, end, &back));
     char *end2 = rt_put_proto(second, &proto, &schema, values, has);
     assert(end2 - second == end - first && !memcmp(first, second, (size_t)(end - first)));
     mem_free(first);
@@ -131,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     u8 has[LEAVES];
     RtScan scan = {.value = values, .has = has};
     const char *end = bytes + size - 1;
-    int why = rt_scan_proto(pipe, &proto, &schema, RT_CHECK_STRICT, data[0] & 1, bytes, end, &scan);
+    int why = rt_scan_proto(pipe, &proto, &schema, data[0] & 1, bytes, end, &scan);
     if (!why) again(pipe, &scan);
     as_file(str_slice(bytes, size - 1));
     while (host->retired_count) mem_free(host->retired[--host->retired_count]);
