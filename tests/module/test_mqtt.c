@@ -88,6 +88,15 @@ static void set_rules(Bed *bed, const char *rules)
     (void)ask(bed, "authz.rules_set", body.ptr);
 }
 
+/* The user's id, for a body: lives until the bed ends. */
+static Str id_of(Bed *bed, const char *name)
+{
+    const Json *users = json_get(ask(bed, "auth.users", "{}"), "users");
+    for (const Json *user = users->first; user; user = user->next)
+        if (str_is(json_str(user, "name", STR_NONE), name)) return json_str(user, "id", STR_NONE);
+    return STR_NONE;
+}
+
 /* ---- clients ---- */
 
 static void on_state(void *ctx, MqttClientState state, Str reason, uint32_t retry_ms)
@@ -230,12 +239,9 @@ TEST(roles_and_rules_hold_for_every_publish)
     CHECK_TEXT(viewer.topic, "plant/c"); /* in order: b was left out */
 
     /* A removed user's session ends. */
-    const Json *users = json_get(ask(&bed, "auth.users", "{}"), "users");
-    char body[100] = "";
-    for (const Json *user = users->first; user; user = user->next)
-        if (str_is(json_str(user, "name", STR_NONE), "vera"))
-            (void)snprintf(body, sizeof body, "{\"id\":\"%.*s\"}",
-                           STR_ARG(json_str(user, "id", STR_NONE)));
+    char body[100];
+    Str id = id_of(&bed, "vera");
+    (void)snprintf(body, sizeof body, "{\"id\":\"%.*s\"}", STR_ARG(id));
     (void)ask(&bed, "auth.user_remove", body);
     viewer.losses = 0;
     while (viewer.losses < 2) bed_run(&bed.mod); /* ended, and not let in again */
@@ -255,12 +261,9 @@ TEST(a_changed_password_ends_the_connection)
     add_user(&bed, "bob", "operate");
     knock(&bed, &bob, "b", "bob", "secret of bob");
     CHECK_INT(bob.connects, 1);
-    const Json *users = json_get(ask(&bed, "auth.users", "{}"), "users");
-    char body[200] = "";
-    for (const Json *user = users->first; user; user = user->next)
-        if (str_is(json_str(user, "name", STR_NONE), "bob"))
-            (void)snprintf(body, sizeof body, "{\"id\":\"%.*s\",\"password\":\"a new one\"}",
-                           STR_ARG(json_str(user, "id", STR_NONE)));
+    char body[200];
+    Str id = id_of(&bed, "bob");
+    (void)snprintf(body, sizeof body, "{\"id\":\"%.*s\",\"password\":\"a new one\"}", STR_ARG(id));
     (void)ask(&bed, "auth.password", body);
     while (bob.losses < 2) bed_run(&bed.mod);
     CHECK_INT(bob.connects, 1);
