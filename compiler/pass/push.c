@@ -186,8 +186,8 @@ MUST static Status push(Arena *arena, IrPipeline *p)
     x.to->regs = arena_many(arena, IrReg, s->reg_count + 2 * room);
     x.to->leaves = arena_many(arena, IrLeaf, s->leaf_count + 1);
     if (!x.to->code || !x.to->regs || !x.to->leaves) return ST_NO_MEMORY;
-    memcpy(x.to->regs, s->regs, s->reg_count * sizeof *s->regs);
-    memcpy(x.to->leaves, s->leaves, s->leaf_count * sizeof *s->leaves);
+    if (s->reg_count) memcpy(x.to->regs, s->regs, s->reg_count * sizeof *s->regs);
+    if (s->leaf_count) memcpy(x.to->leaves, s->leaves, s->leaf_count * sizeof *s->leaves);
     head(&x);
     if (!x.condition_count) {
         p->push = x.stuck && where_first(&x) ? PUSH_NOT_PLAIN : PUSH_NO_WHERE;
