@@ -367,6 +367,8 @@ Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
     if (pub->payload.len + pub->topic.len + pub->props.len + 16 > broker->conf.packet_bytes_max)
         return diag_set(diag, ST_INVALID, "the message is larger than %u bytes",
                         broker->conf.packet_bytes_max);
+    Str why = STR_NONE;
+    if (mqtt__unfit(broker, pub, &why)) return diag_set(diag, ST_INVALID, "%.*s", STR_ARG(why));
     broker->stats.published_own++;
     if (!broker->depth) {
         if (mqtt__keep_behind(broker)) return diag_set(diag, ST_BUSY, "the disk is behind");
@@ -383,6 +385,12 @@ Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
         return diag_set(diag, ST_LIMIT, "too many messages published from inside a callback");
     }
     return ST_OK;
+}
+
+void mqtt_broker_check(MqttBroker *broker, MqttCheckFn *fn, void *ctx)
+{
+    broker->check = fn;
+    broker->check_ctx = ctx;
 }
 
 void mqtt_broker_observe(MqttBroker *broker, MqttObserveFn *fn, MqttWantFn *want, void *ctx)

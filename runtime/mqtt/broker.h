@@ -170,6 +170,14 @@ uint64_t mqtt_attach_dropped(const MqttAttach *attach); /* QoS 0 messages droppe
 /* Any thread. Unknown and stale tokens are ignored. */
 void mqtt_broker_ack(MqttBroker *broker, uint64_t token);
 
+/* Asked about every publish that may be made, whoever makes it (a client, its will, this process),
+ * before anything is done with it. A reason of 0x80 or more refuses it: nobody sees it, a client of
+ * MQTT 5.0 is answered that reason, one of 3.1.1, which has no word for it, as if it was taken;
+ * mqtt_broker_publish gives ST_INVALID and the text of *ret_why, which is lent until the next call.
+ * One per broker; NULL: nobody is asked. It must not publish. */
+typedef uint8_t MqttCheckFn(void *ctx, const MqttPub *pub, Str *ret_why);
+void mqtt_broker_check(MqttBroker *broker, MqttCheckFn *fn, void *ctx);
+
 /* Sees every accepted publish, before delivery: the unified namespace. One per broker; NULL removes
  * it. It must only look, and may publish. What it wants to keep of a publish it numbers: it
  * returns the mark (never falling; 0 = nothing) that mqtt_broker_observed will tell once it is on
@@ -204,6 +212,7 @@ typedef struct MqttBrokerStats {
     uint64_t published_own;            /* mqtt_broker_publish */
     uint64_t sent, sent_bytes;         /* PUBLISH packets to clients */
     uint64_t dropped_qos0, dropped_full, dropped_expired, dropped_denied;
+    uint64_t dropped_unfit; /* refused by mqtt_broker_check */
     uint64_t retained_now, retained_bytes_now, queued_now, queued_bytes_now;
     uint64_t paused_now; /* publishers held back by a full attachment */
     uint64_t stored_batches, store_failures, damaged; /* damaged: records set aside */

@@ -383,8 +383,10 @@ static MqttReason publish_take(Conn *c, const MqttPacket *p, Pending *pending, b
         pub.props = mqtt_props_passing(&p->props, &b->scratch);
         pub.expiry_s = mqtt_number(&p->props, MQTT_P_MESSAGE_EXPIRY, 0);
     }
-    return again ? mqtt__accept_own(b, &pub, s->serial, pending)
-                 : mqtt__accept(b, &pub, s->serial, pending);
+    if (again) return mqtt__accept_own(b, &pub, s->serial, pending); /* it was checked before */
+    Str why;
+    uint8_t unfit = mqtt__unfit(b, &pub, &why);
+    return unfit ? (MqttReason)unfit : mqtt__accept(b, &pub, s->serial, pending);
 }
 
 /* Starts anew with each connection (MQTT 5.0, 4.9). */

@@ -282,6 +282,8 @@ struct MqttBroker {
     uint16_t attach_generation;
     uint32_t attach_top; /* slots from here on were never used */
     bool attach_work;    /* some attachment wants its retained messages, or is gone */
+    MqttCheckFn *check;  /* NULL: everything fits */
+    void *check_ctx;
     MqttObserveFn *observe;
     MqttWantFn *want;
     void *observe_ctx;
@@ -374,6 +376,8 @@ void mqtt__resume_inflight(Session *s);
 void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason);
 
 /* broker_route.c */
+/* What mqtt_broker_check's function says; 0: it fits. */
+uint8_t mqtt__unfit(MqttBroker *b, const MqttPub *pub, Str *ret_why);
 /* Observer, retained store, everybody who matches. pending may be NULL. */
 MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
 /* To the observer and attachments only. */

@@ -242,6 +242,15 @@ bool mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending)
     return matched;
 }
 
+uint8_t mqtt__unfit(MqttBroker *b, const MqttPub *pub, Str *ret_why)
+{
+    if (!b->check) return 0;
+    uint8_t reason = b->check(b->check_ctx, pub, ret_why);
+    if (reason < 0x80) return 0;
+    b->stats.dropped_unfit++;
+    return reason;
+}
+
 MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending)
 {
     Msg *msg = mqtt__msg_new(b, pub, from);

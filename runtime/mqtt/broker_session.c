@@ -56,7 +56,8 @@ void mqtt__will_fire(Session *s)
      * runs when no message is being handed out. */
     MqttPub view = mqtt__msg_view(will);
     view.received_ns = 0;
-    Msg *msg = mqtt__msg_new(b, &view, s->serial);
+    Str why;
+    Msg *msg = mqtt__unfit(b, &view, &why) ? NULL : mqtt__msg_new(b, &view, s->serial);
     if (msg && (b->later.count >= LATER_MAX ||
                 !mqtt__ring_push(&b->later, (Entry){.msg = msg, .qos = msg->qos})))
         mqtt__msg_unref(b, msg);

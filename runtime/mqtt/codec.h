@@ -60,6 +60,7 @@ typedef enum MqttReason {
     MQTT_RC_TOO_LARGE = 0x95,
     MQTT_RC_QUOTA = 0x97,
     MQTT_RC_ADMINISTRATIVE = 0x98,
+    MQTT_RC_PAYLOAD = 0x99, /* Payload format invalid */
     MQTT_RC_SHARED_UNSUPPORTED = 0x9e,
 } MqttReason;
 

@@ -113,8 +113,9 @@ static void peer_on_state(void *ctx, MqttClientState state, Str reason, uint32_t
 
 __attribute__((unused)) static void peer_on_sent(void *ctx, Status status, Str reason)
 {
-    (void)reason;
-    ((Peer *)ctx)->sent += status == ST_OK;
+    Peer *peer = ctx;
+    peer->sent += status == ST_OK;
+    if (status) text_keep(peer->reason, sizeof peer->reason, reason);
 }
 
 static inline void peer_open(Bed *bed, Peer *peer, const char *id, uint8_t version)

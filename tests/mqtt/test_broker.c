@@ -333,6 +333,66 @@ TEST(the_observer_sees_all_and_may_publish)
     bed_end(&bed);
 }
 
+/* Numbers fit, all else does not. */
+static uint8_t on_check(void *ctx, const MqttPub *pub, Str *ret_why)
+{
+    int *asked = ctx;
+    ++*asked;
+    if (pub->payload.len && pub->payload.ptr[0] >= '0' && pub->payload.ptr[0] <= '9') return 0;
+    *ret_why = STR("no number");
+    return MQTT_RC_PAYLOAD;
+}
+
+TEST(what_does_not_fit_is_refused_whoever_publishes_it)
+{
+    Bed bed;
+    Peer five, four, reader;
+    Sink sink;
+    int asked = 0;
+    Diag diag = {0};
+    MqttBrokerStats stats;
+    bed_begin(&bed, NULL);
+    mqtt_broker_check(bed.broker, on_check, &asked);
+    sink_open(&bed, &sink, "#", 1, 0);
+    sink.auto_ack = true;
+    peer_open(&bed, &five, "five", 5);
+    peer_open(&bed, &four, "four", 4);
+    peer_open(&bed, &reader, "reader", 5);
+    peer_subscribe(&reader, "t/#", 2);
+    bed_until(&bed, five.connects && four.connects && reader.connects);
+    turn(&bed, 50);
+    for (uint8_t qos = 1; qos < 3; qos++) {
+        int before = five.sent;
+        peer_publish(&five, "t/x", "rubbish", qos, true);
+        bed_until(&bed, five.sent == before + 1 || five.reason[0]);
+        CHECK_TEXT(five.reason, "the server refused the message");
+        five.reason[0] = 0;
+        before = four.sent;
+        peer_publish(&four, "t/x", "rubbish", qos, true);
+        bed_until(&bed, four.sent == before + 1);
+        CHECK_TEXT(four.reason, ""); /* answered as if it was taken */
+    }
+    MqttPub own = {.topic = STR("t/own"), .payload = STR("rubbish"), .qos = 1};
+    CHECK_INT(mqtt_broker_publish(bed.broker, &own, &diag), ST_INVALID);
+    CHECK_TEXT(diag.text, "no number");
+    own.payload = STR("7");
+    CHECK_OK(mqtt_broker_publish(bed.broker, &own, &diag));
+    peer_publish(&four, "t/y", "8", 2, false);
+    bed_until(&bed, reader.messages == 2 && sink.count == 2);
+    CHECK_TEXT(reader.payload, "8");
+    mqtt_broker_stats(bed.broker, &stats);
+    CHECK_INT(stats.dropped_unfit, 5);
+    CHECK_INT(stats.retained_now, 0);
+    CHECK_INT(asked, 7);
+    mqtt_broker_check(bed.broker, NULL, NULL);
+    own.payload = STR("rubbish");
+    CHECK_OK(mqtt_broker_publish(bed.broker, &own, &diag)); /* nobody is asked */
+    mqtt_client_close(five.client);
+    mqtt_client_close(four.client);
+    mqtt_client_close(reader.client);
+    bed_end(&bed);
+}
+
 TEST(a_session_waits_for_its_client)
 {
     Bed bed;
