@@ -243,6 +243,107 @@ static Status preview(void *ctx, Arena *arena, Str file, Str old, Str text,
     return ST_OK;
 }
 
+/* ---- a text of types ---- */
+
+static Str one_problem(Arena *arena, uint32_t line, uint32_t column, const char *code, Str text)
+{
+    AUTO_BUF Buf buf;
+    JsonOut out;
+    buf_init(&buf, PORT_JSON_BYTES);
+    json_out_init(&out, &buf);
+    json_begin_array(&out);
+    json_begin_object(&out);
+    json_field_text(&out, "code", code);
+    json_field_text(&out, "severity", "error");
+    json_field_int(&out, "line", line);
+    json_field_int(&out, "column", column);
+    json_field_int(&out, "end_line", line);
+    json_field_int(&out, "end_column", column + 1);
+    json_field_str(&out, "text", text);
+    json_end(&out);
+    json_end(&out);
+    return arena_str(arena, buf_view(&buf));
+}
+
+/* What else a text of types holds than types, units and constants; NULL: nothing. */
+static const AstItem *stranger(const AstFile *tree)
+{
+    for (const AstItem *item = tree->items; item; item = item->next)
+        if (item->kind != AST_ITEM_TYPE && item->kind != AST_ITEM_UNIT &&
+            item->kind != AST_ITEM_CONST)
+            return item;
+    return NULL;
+}
+
+/* The name of the type that is meant; empty: there is none of it. */
+static Str root_of(const AstFile *tree, Str wanted)
+{
+    Str found = STR_NONE;
+    for (const AstItem *item = tree->items; item; item = item->next)
+        if (item->kind == AST_ITEM_TYPE && (!wanted.len || str_eq(item->name.text, wanted)))
+            found = item->name.text;
+    return found;
+}
+
+/* A pipeline that reads the type: so it is checked as whatever a pipeline reads, and has a place in
+ * the program's tables. The type is the one field of a record, so that it may be a single value. */
+static Status probe(Arena *arena, Str text, Str root, ProgramSchema *schema, Diag *diag)
+{
+    Str whole = arena_printf(arena,
+                             "%.*s\ntype schema_root_ = { root: %.*s }\n"
+                             "pipeline schema_probe_ {\n  from uns \"in\" as json schema_root_\n"
+                             "  into uns \"out\"\n  on error into dead\n}\n",
+                             STR_ARG(text), STR_ARG(root));
+    Read read;
+    if (!whole.ptr) return ST_NO_MEMORY;
+    Status st = read_text(arena, STR("schema.tutti"), whole, &read, diag);
+    if (st) return st;
+    schema->ok = read.program != NULL;
+    schema->problems = problems(arena, read.source, &read.diags);
+    if (!schema->ok) return ST_OK;
+    AUTO_BUF Buf form;
+    buf_init(&form, PORT_JSON_BYTES);
+    const IrPipeline *pipeline = &read.program->pipelines[0];
+    uint32_t stage = 0;
+    while (pipeline->stages[stage].from != IR_FROM_SOURCE) stage++;
+    uint32_t record = pipeline->stages[stage].schema;
+    report_form(read.program, &read.program->schemas[record].fields[0], &form);
+    schema->form = arena_str(arena, buf_view(&form));
+    schema->root = root;
+    return form.failed || !schema->form.ptr ? ST_NO_MEMORY : ST_OK;
+}
+
+static Status schema(void *ctx, Arena *arena, Str text, Str root, ProgramSchema *ret_schema,
+                     Diag *diag)
+{
+    (void)ctx;
+    Read read;
+    ProgramSchema one = {0};
+    Status st = read_text(arena, STR("schema.tutti"), text, &read, diag);
+    if (st) return st;
+    if (!read.program) {
+        one.problems = problems(arena, read.source, &read.diags);
+        *ret_schema = one;
+        return ST_OK;
+    }
+    const AstItem *other = stranger(read.tree);
+    Str found = root_of(read.tree, root);
+    if (other) {
+        SourcePlace at = source_place(read.source, other->span.start);
+        one.problems = one_problem(arena, at.line, at.column, "schema",
+                                   STR("a schema holds `type`, `unit` and `const` only"));
+    } else if (!found.len) {
+        one.problems = one_problem(
+            arena, 1, 1, "schema",
+            root.len ? arena_printf(arena, "there is no type `%.*s` in this text", STR_ARG(root))
+                     : STR("write at least one type: type NAME = { field: f64, ... }"));
+    } else {
+        st = probe(arena, text, found, &one, diag);
+    }
+    if (!st) *ret_schema = one;
+    return st;
+}
+
 static Status compile(void *ctx, Arena *arena, Str file, Str text, ProgramLink link,
                       ProgramCompiled *ret_compiled, Diag *diag)
 {
@@ -264,7 +365,8 @@ void port_trust_c(const LiteProgram *programs, size_t count, bool any)
 
 const ProgramCompiler *port_compiler(const char *data_dir, EngineKind wanted)
 {
-    static const ProgramCompiler table = {.compile = compile, .learn = learn, .preview = preview};
+    static const ProgramCompiler table = {
+        .compile = compile, .learn = learn, .preview = preview, .schema = schema};
     folder = data_dir;
     engine = wanted;
     start_on_interp = wanted == ENGINE_BEST;

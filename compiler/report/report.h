@@ -15,6 +15,10 @@ MUST Status report_explain(const IrProgram *program, Str pipeline, Str sample, B
  * changed; sources and sinks; state kept or dropped, and why. */
 MUST Status report_diff(const IrProgram *old, const IrProgram *new, bool as_json, Buf *out,
                         Diag *diag);
+/* The type of a field as one JSON object (form.c): {"type":"record","fields":[{"name":"temp",
+ * "type":"f64","unit":"degC","lo":-40,"hi":400,"optional":true}, ...]}; `fields` of a list are its
+ * item's, one without a name where items are single values. */
+void report_form(const IrProgram *program, const IrField *root, Buf *out);
 /* Nodes and wires as text. */
 void report_graph(const IrProgram *program, Str pipeline, Buf *out);
 

@@ -38,6 +38,14 @@ typedef struct ProgramPreview {
     Str text;     /* the same in sentences */
 } ProgramPreview;
 
+/* A text of type declarations, and one of its types as data. */
+typedef struct ProgramSchema {
+    bool ok;      /* no errors; false: `problems` says which, nothing else is set */
+    Str problems; /* as above */
+    Str root;     /* the type's name: what was asked for, or the text's last type */
+    Str form;     /* JSON object of compiler/report/report.h: report_form */
+} ProgramSchema;
+
 typedef enum ProgramLink { PROGRAM_CHECK, PROGRAM_QUICK, PROGRAM_FULL } ProgramLink;
 
 typedef struct ProgramCompiler {
@@ -53,6 +61,10 @@ typedef struct ProgramCompiler {
      * NULL: this compiler takes no other programs than it carries. */
     Status (*preview)(void *ctx, Arena *arena, Str file, Str old, Str text,
                       ProgramPreview *ret_preview, Diag *diag);
+    /* `text` holds types, units and constants only; `root` empty: the last type. NULL: as preview.
+     */
+    Status (*schema)(void *ctx, Arena *arena, Str text, Str root, ProgramSchema *ret_schema,
+                     Diag *diag);
     void *ctx;
 } ProgramCompiler;
 
