@@ -39,7 +39,7 @@ check: testsetup build ## house rules: layers, banned calls, formatting, headers
 	@cmake -S . -B build-clang -G Ninja -DCMAKE_C_COMPILER=clang >/dev/null
 	@cmake --build build-clang -j $(JOBS)
 
-bench: testsetup build ## speed against hand-written C, cJSON, Node.js, SQLite rows, as ratios in one run
+bench: testsetup build ## speed against hand-written C, cJSON, Node.js, SQLite rows, Mosquitto, as ratios in one run
 	@command -v node >/dev/null && BUILD=$(BUILD) tests/bench/run.sh
 
 soak: testsetup build ## SWAPS (10000) hot swaps of a server under load: nothing lost, memory flat; about 10 minutes

@@ -27,6 +27,11 @@ add_executable(mqtt_durable tests/bench/mqtt_durable.c)
 target_compile_options(mqtt_durable PRIVATE ${STRICT_WARNINGS})
 set_target_properties(mqtt_durable PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
+# What a broker spends on the same work (tests/bench/broker.mjs); knows nothing of ours.
+add_executable(mqtt_load tests/bench/mqtt_load.c tests/bench/mqtt_peer.c)
+target_compile_options(mqtt_load PRIVATE ${STRICT_WARNINGS})
+set_target_properties(mqtt_load PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
 # What pipelines allocate per record (tests/suites/steady.sh).
 add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
