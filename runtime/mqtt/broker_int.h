@@ -41,12 +41,15 @@ typedef struct Msg {
     uint32_t refs;
     uint8_t qos;
     bool retain; /* as published */
-    uint32_t topic_bytes, props_bytes, publisher_bytes, user_bytes;
-    size_t payload_bytes, bytes; /* bytes: the whole allocation */
-    uint64_t topic_hash;
-    uint64_t from;      /* serial of the publishing session; 0 = this process */
-    int64_t expires_ns; /* monotonic; 0 = never */
+    uint16_t topic_bytes;
+    uint32_t props_bytes, payload_bytes;
+    uint16_t publisher_bytes, user_bytes;
     uint32_t expiry_s;
+    uint32_t bytes; /* the whole allocation */
+    uint32_t row;   /* of a retained message on the disk; 0 = not written yet */
+    uint64_t topic_hash;
+    uint64_t from;       /* serial of the publishing session; 0 = this process */
+    int64_t expires_ns;  /* monotonic; 0 = never */
     int64_t received_ns; /* wall */
     char text[];         /* topic, props, publisher, user, payload */
 } Msg;
@@ -250,6 +253,8 @@ typedef struct Keep {
     uint64_t body;
     size_t body_at;
     Ring urgent, lazy; /* retained messages not yet written; lazy: of QoS 0 */
+    uint32_t row_top;  /* of retained messages; rows above it were never used */
+    Buf rows_free;     /* uint32_t: rows below it that nobody has */
     LoopTimer *retry;
     uint64_t failures, damaged, not_restored;
     uint32_t reads; /* portions being read */
@@ -409,6 +414,8 @@ MUST bool mqtt__keep_queue(Session *s, Entry *e, const uint32_t *ids, uint32_t i
 void mqtt__keep_done(Session *s, const Entry *e, size_t bytes);
 void mqtt__keep_counted(Session *s); /* its rows changed: is it full now? */
 void mqtt__keep_damaged(Session *s, uint64_t seq);
+void mqtt__keep_row_taken(MqttBroker *b, uint32_t row); /* at a start, in ascending order */
+void mqtt__keep_row_drop(MqttBroker *b, uint32_t row);  /* of a retained message, from the disk */
 MUST bool mqtt__keep_slot_room(MqttBroker *b, uint32_t slot);
 void mqtt__keep_rec(Session *s, const Entry *e, size_t bytes);
 void mqtt__keep_touch(Session *s);

@@ -19,7 +19,8 @@ enum {
     JOURNAL_BYTES_MAX = 256 << 20,
     RETRY_MS = 500,
     LAZY_MAX = 65536,
-    SHARE_BYTES_MIN = 1024, /* smaller bodies are written once per session */
+    ROWS_FREE_BYTES_MAX = 64 << 20, /* rows that find no place here are not used again */
+    SHARE_BYTES_MIN = 1024,         /* smaller bodies are written once per session */
 };
 
 static size_t change(MqttBroker *b, KeepHead head)
@@ -194,14 +195,40 @@ void mqtt__keep_released(const Session *s, uint16_t id)
 
 /* ---- retained messages ---- */
 
-static void retained_write(MqttBroker *b, const Msg *msg)
+void mqtt__keep_row_taken(MqttBroker *b, uint32_t row)
 {
-    KeepMsg row = message(msg);
+    Keep *k = &b->keep;
+    while (++k->row_top < row) buf_add(&k->rows_free, &k->row_top, sizeof k->row_top);
+}
+
+/* A place in the table: the lowest pages are filled again, new ones lie side by side. */
+static uint32_t row_take(MqttBroker *b)
+{
+    Keep *k = &b->keep;
+    uint32_t row;
+    if (k->rows_free.len < sizeof row) return ++k->row_top;
+    k->rows_free.len -= sizeof row;
+    memcpy(&row, k->rows_free.ptr + k->rows_free.len, sizeof row);
+    return row;
+}
+
+void mqtt__keep_row_drop(MqttBroker *b, uint32_t row)
+{
+    Keep *k = &b->keep;
+    if (!row) return; /* it was never written */
+    (void)change(b, (KeepHead){.op = KEEP_UNRETAIN, .id = row});
+    if (!k->rows_free.failed) buf_add(&k->rows_free, &row, sizeof row);
+}
+
+static void retained_write(MqttBroker *b, Msg *msg)
+{
     if (!msg->payload_bytes) {
-        change_bytes(b, (KeepHead){.op = KEEP_UNRETAIN}, row.pub.topic);
+        mqtt__keep_row_drop(b, msg->row);
         return;
     }
-    size_t at = change(b, (KeepHead){.op = KEEP_RETAIN});
+    if (!msg->row) msg->row = row_take(b);
+    KeepMsg row = message(msg);
+    size_t at = change(b, (KeepHead){.op = KEEP_RETAIN, .id = msg->row});
     mqtt__keep_put_msg(&b->keep.journal, &row);
     change_end(b, at);
 }
@@ -213,10 +240,9 @@ static void retained_run(MqttBroker *b, Ring *ring)
         Entry e = mqtt__ring_pop(ring);
         Str topic = str_slice(e.msg->text, e.msg->topic_bytes);
         const TrieNode *node = mqtt__trie_find(&b->retained, topic);
-        const Msg *now = node ? node->value : NULL;
-        if (now == e.msg || (!now && !e.msg->payload_bytes))
-            retained_write(b, e.msg);
-        else if (now && ring == &b->keep.urgent && !now->qos)
+        Msg *now = node ? node->value : NULL;
+        if (now == e.msg || !e.msg->payload_bytes) retained_write(b, e.msg);
+        if (now && now != e.msg && ring == &b->keep.urgent && !now->qos)
             retained_write(b, now); /* nobody waits for that one, but it is newer */
         mqtt__entry_drop(b, &e);
     }
@@ -534,6 +560,7 @@ Status mqtt__keep_open(MqttBroker *b, Store *store)
     k->batch = 1;
     k->slot_low = 1;
     k->slot_count = 64;
+    buf_init(&k->rows_free, ROWS_FREE_BYTES_MAX);
     k->slots = mem_zalloc(k->slot_count, sizeof(Session *));
     return k->slots ? ST_OK : ST_NO_MEMORY;
 }
@@ -552,5 +579,6 @@ void mqtt__keep_free(MqttBroker *b)
 {
     buf_done(&b->keep.journal);
     buf_done(&b->keep.flying);
+    buf_done(&b->keep.rows_free);
     mem_free(b->keep.slots);
 }

@@ -17,17 +17,17 @@ Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from)
     size_t bytes = sizeof(Msg) + pub->topic.len + pub->props.len + pub->publisher.len +
                    pub->user.len + pub->payload.len;
     if (b->msg_bytes + bytes > b->conf.queue_bytes_total) return NULL;
-    Msg *msg = mem_alloc(bytes);
+    Msg *msg = bytes <= UINT32_MAX ? mem_alloc(bytes) : NULL;
     if (!msg) return NULL;
     *msg = (Msg){.refs = 1,
                  .qos = pub->qos,
                  .retain = pub->retain,
-                 .topic_bytes = (uint32_t)pub->topic.len,
+                 .topic_bytes = (uint16_t)pub->topic.len,
                  .props_bytes = (uint32_t)pub->props.len,
-                 .publisher_bytes = (uint32_t)pub->publisher.len,
-                 .user_bytes = (uint32_t)pub->user.len,
-                 .payload_bytes = pub->payload.len,
-                 .bytes = bytes,
+                 .publisher_bytes = (uint16_t)pub->publisher.len,
+                 .user_bytes = (uint16_t)pub->user.len,
+                 .payload_bytes = (uint32_t)pub->payload.len,
+                 .bytes = (uint32_t)bytes,
                  .topic_hash = hash_bytes(pub->topic.ptr, pub->topic.len),
                  .from = from,
                  .expiry_s = pub->expiry_s,

@@ -257,11 +257,16 @@ static void on_mark(void *ctx, uint32_t slot, const KeepMark *mark)
     b->stats.queued_bytes_now += mark->bytes;
 }
 
-static void on_retained(void *ctx, const KeepMsg *row)
+static void on_retained(void *ctx, uint32_t id, const KeepMsg *row)
 {
     MqttBroker *b = ctx;
-    if (row->expires_ns && row->expires_ns <= clock_wall_ns()) return;
+    mqtt__keep_row_taken(b, id);
+    if (row->expires_ns && row->expires_ns <= clock_wall_ns()) {
+        mqtt__keep_row_drop(b, id);
+        return;
+    }
     Msg *msg = msg_back(b, row);
+    if (msg) msg->row = id;
     if (!msg || !mqtt__retain_put(b, msg)) b->keep.not_restored++;
     mqtt__msg_unref(b, msg);
 }

@@ -196,6 +196,7 @@ bool mqtt__retain_put(MqttBroker *b, Msg *msg)
     TrieNode *node = mqtt__trie_find(&b->retained, topic);
     if (!msg->payload_bytes) {
         if (node && node->value) {
+            msg->row = ((const Msg *)node->value)->row;
             retain_drop(b, node);
             mqtt__trie_trim(&b->retained, node);
         }
@@ -207,6 +208,7 @@ bool mqtt__retain_put(MqttBroker *b, Msg *msg)
         return false;
     if (!node) node = mqtt__trie_add(&b->retained, topic);
     if (!node) return false;
+    if (old && !msg->row) msg->row = old->row;
     retain_drop(b, node);
     node->value = msg;
     msg->refs++;

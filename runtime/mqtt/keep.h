@@ -34,8 +34,8 @@ typedef enum KeepOp {
     KEEP_DAMAGED,  /* id: row; number: body or 0; set aside */
     KEEP_RECEIVED, /* id: slot; small: packet identifier of QoS 2; flags: open */
     KEEP_RELEASED, /* id: slot; small: packet identifier */
-    KEEP_RETAIN,   /* a message */
-    KEEP_UNRETAIN, /* the topic */
+    KEEP_RETAIN,   /* id: its row; a message */
+    KEEP_UNRETAIN, /* id: its row */
     KEEP_MARK,     /* id: slot; a KeepMark */
 } KeepOp;
 
@@ -117,7 +117,7 @@ typedef struct KeepVisitor {
     void (*filter)(void *ctx, uint32_t slot, const KeepFilter *filter);
     void (*received)(void *ctx, uint32_t slot, uint16_t id, bool open);
     void (*mark)(void *ctx, uint32_t slot, const KeepMark *mark);
-    void (*retained)(void *ctx, const KeepMsg *msg);
+    void (*retained)(void *ctx, uint32_t row, const KeepMsg *msg); /* rows ascend */
     void *ctx;
     uint64_t damaged, last_body;
 } KeepVisitor;

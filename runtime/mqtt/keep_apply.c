@@ -21,8 +21,18 @@ static const char keep_0001[] =
     "CREATE TABLE damaged(place TEXT NOT NULL, id INTEGER NOT NULL, record BLOB NOT NULL,"
     " at INTEGER NOT NULL);";
 
+/* By number: new rows lie side by side, so a batch touches few pages, where an index over topics
+ * had a page for nearly every message. */
+static const char keep_0002[] =
+    "CREATE TABLE retained_rows(id INTEGER PRIMARY KEY, record BLOB NOT NULL);"
+    "INSERT INTO retained_rows(record) SELECT record FROM retained;"
+    "DROP TABLE retained;"
+    "ALTER TABLE retained_rows RENAME TO retained;";
+
 const StoreMigration mqtt__keep_migrations[] = {
-    {1, "sessions, queues, retained messages", keep_0001}, {0}};
+    {1, "sessions, queues, retained messages", keep_0001},
+    {2, "retained messages by number", keep_0002},
+    {0}};
 
 typedef struct Change {
     KeepHead head;
@@ -54,9 +64,9 @@ static const struct {
     [KEEP_RECEIVED] = {"INSERT OR REPLACE INTO received(slot, packet, open) VALUES(?1, ?2, ?5)",
                        .small = true, .flags = true},
     [KEEP_RELEASED] = {"DELETE FROM received WHERE slot = ?1 AND packet = ?2", .small = true},
-    [KEEP_RETAIN] = {"INSERT OR REPLACE INTO retained(topic, record) VALUES(?4, ?3)", .bytes = true,
-                     .key = true, .sealed = true},
-    [KEEP_UNRETAIN] = {"DELETE FROM retained WHERE topic = ?3", .bytes = true},
+    [KEEP_RETAIN] = {"INSERT OR REPLACE INTO retained(id, record) VALUES(?1, ?3)", .bytes = true,
+                     .sealed = true},
+    [KEEP_UNRETAIN] = {"DELETE FROM retained WHERE id = ?1"},
 };
 
 static Status apply_plain(StoreConn *conn, const Change *c, Diag *diag)
@@ -66,7 +76,7 @@ static Status apply_plain(StoreConn *conn, const Change *c, Diag *diag)
     Status st = store_prepare(conn, statements[op].sql, &stmt, diag);
     if (st) return st;
     if (statements[op].sealed) mqtt__keep_seal(op, (char *)(uintptr_t)c->bytes.ptr, c->bytes.len);
-    if (op != KEEP_RETAIN && op != KEEP_UNRETAIN) store_bind_int(stmt, 1, (int64_t)c->head.id);
+    store_bind_int(stmt, 1, (int64_t)c->head.id);
     if (statements[op].small) store_bind_int(stmt, 2, c->head.small);
     if (statements[op].bytes) store_bind_blob(stmt, 3, c->bytes);
     if (statements[op].key) store_bind_blob(stmt, 4, mqtt__keep_key(c->bytes));

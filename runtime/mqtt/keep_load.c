@@ -108,16 +108,17 @@ static Status load_retained(StoreConn *conn, KeepVisitor *visitor, Diag *diag)
     bool row;
     Bad bad;
     buf_init(&bad.rows, 64 << 20);
-    Status st = store_prepare(conn, "SELECT rowid, record FROM retained", &stmt, diag);
+    Status st = store_prepare(conn, "SELECT id, record FROM retained ORDER BY id", &stmt, diag);
     while (!st && !(st = store_step(stmt, &row, diag)) && row) {
         KeepMsg msg;
+        int64_t id = store_int(stmt, 0);
         Str record = store_str(stmt, 1);
-        if (mqtt__keep_get_msg(record, &msg))
-            bad_add(&bad, store_int(stmt, 0), STR_NONE, record);
+        if (id < 1 || id > UINT32_MAX || mqtt__keep_get_msg(record, &msg))
+            bad_add(&bad, id, STR_NONE, record);
         else
-            visitor->retained(visitor->ctx, &msg);
+            visitor->retained(visitor->ctx, (uint32_t)id, &msg);
     }
-    Status moved = bad_move(conn, &bad, "retained", "DELETE FROM retained WHERE rowid = ?1", false,
+    Status moved = bad_move(conn, &bad, "retained", "DELETE FROM retained WHERE id = ?1", false,
                             visitor, diag);
     return st ? st : moved;
 }

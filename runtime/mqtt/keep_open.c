@@ -43,9 +43,10 @@ static void ignore_mark(void *ctx, uint32_t slot, const KeepMark *mark)
     (void)mark;
 }
 
-static void ignore_retained(void *ctx, const KeepMsg *msg)
+static void ignore_retained(void *ctx, uint32_t row, const KeepMsg *msg)
 {
     (void)ctx;
+    (void)row;
     (void)msg;
 }
 

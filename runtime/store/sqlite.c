@@ -2,10 +2,10 @@
  *
  * A Worker is a thread with a queue and a connection of its own. The writer takes up to BATCH_JOBS
  * jobs, runs them in one transaction, syncs once (WAL, synchronous=FULL), and reports them to the
- * loop in one post: a job that was reported is on disk. Each job has a savepoint, so a failing one
- * undoes only itself. Should SQLite itself roll the transaction back (disk full, I/O error), every
- * job of it is reported as failed. The reader starts with the first store_read.
- * Only the worker's thread touches its connection: SQLite is opened without its own mutexes. */
+ * loop in one post: a job that was reported is on disk. Each of several jobs has a savepoint, so a
+ * failing one undoes only itself. Should SQLite itself roll the transaction back (disk full, I/O
+ * error), every job of it is reported as failed. The reader starts with the first store_read. Only
+ * the worker's thread touches its connection: SQLite is opened without its own mutexes. */
 #include "store/sqlite_conn.h"
 
 #include "base/mem.h"
@@ -65,13 +65,22 @@ static void fail_all(Job *from, const Job *to, Status status, const Diag *diag)
     }
 }
 
-static void run_job(Worker *worker, Job *job)
+/* `alone`: nobody else's work is in the transaction, so it is its own savepoint. One costs a copy
+ * of every page that the job touches. */
+static void run_job(Worker *worker, Job *job, bool alone)
 {
     Diag ignored;
-    job->status = run_sql(worker, "SAVEPOINT job", &job->diag);
+    if (!alone) job->status = run_sql(worker, "SAVEPOINT job", &job->diag);
     if (job->status) return;
     job->status = job->fn(&worker->conn, job->ctx, &job->diag);
     store__conn_rest(&worker->conn);
+    if (alone) {
+        if (job->status && !sqlite3_get_autocommit(worker->conn.db))
+            (void)!run_sql(worker, "ROLLBACK", &ignored);
+        else if (!job->status && sqlite3_get_autocommit(worker->conn.db))
+            job->status = diag_set(&job->diag, ST_IO, "the transaction was lost");
+        return;
+    }
     if (sqlite3_get_autocommit(worker->conn.db)) {
         /* SQLite gave the whole transaction up; the caller finds out by the same question. */
         if (!job->status) job->status = diag_set(&job->diag, ST_IO, "the transaction was lost");
@@ -90,7 +99,7 @@ static void run_batch(Worker *worker, Job *list)
     const char *begin = worker->is_writer ? "BEGIN IMMEDIATE" : "BEGIN";
     Status st = run_sql(worker, begin, &diag);
     for (Job *job = list; job && !st; job = job->next) {
-        run_job(worker, job);
+        run_job(worker, job, !list->next);
         if (!sqlite3_get_autocommit(worker->conn.db)) continue;
         fail_all(begun, job->next, ST_IO, &job->diag);
         begun = job->next;

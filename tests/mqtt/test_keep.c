@@ -273,6 +273,69 @@ TEST(retained_messages_survive)
     keep_end(&kb);
 }
 
+static void retain(Raw *raw, const char *topic, const char *text)
+{
+    raw_publish(raw, (RawPub){topic, text, 1, 1, .retain = true});
+    (void)raw_expect(raw, MQTT_PUBACK, 1);
+}
+
+TEST(retained_messages_take_the_rows_of_those_that_went)
+{
+    KeepBed kb;
+    Raw raw;
+    keep_begin(&kb, NULL);
+    for (int again = 0; again < 3; again++) { /* rows are known again after a crash */
+        CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+        retain(&raw, "r/1", "1");
+        retain(&raw, "r/2", "2");
+        retain(&raw, "r/3", "3");
+        retain(&raw, "r/1", "");
+        retain(&raw, "r/1", "");
+        retain(&raw, "r/2", "22");
+        retain(&raw, "r/2", "222");
+        retain(&raw, "r/4", "4");
+        CHECK_INT(ask(kb.path, "SELECT count(*) FROM retained"), 3);
+        CHECK_INT(ask(kb.path, "SELECT max(id) FROM retained"), 3);
+        keep_crash(&kb);
+        raw_gone(&raw);
+    }
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    raw_subscribe(&raw, "r/1", 1, 0);
+    raw_settle(&raw);
+    raw_subscribe(&raw, "r/2", 1, 0);
+    (void)raw_gets(&raw, "222", 1, false);
+    raw_drop(&raw);
+    keep_end(&kb);
+}
+
+TEST(retained_messages_of_the_first_version_are_taken_over)
+{
+    KeepBed kb;
+    Raw raw;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    retain(&raw, "r/1", "1");
+    retain(&raw, "r/2", "2");
+    keep_down(&kb);
+    raw_gone(&raw);
+    static const char *const back[] = {
+        "ALTER TABLE retained RENAME TO rows",
+        "CREATE TABLE retained(topic BLOB PRIMARY KEY, record BLOB NOT NULL)",
+        "INSERT INTO retained(rowid, topic, record) SELECT id * 5000000000, 'r/' || id, record "
+        "FROM rows",
+        "DROP TABLE rows", "DELETE FROM tutti_migrations WHERE owner = 'mqtt' AND version = 2"};
+    for (size_t i = 0; i < COUNT_OF(back); i++) (void)ask(kb.path, back[i]);
+    keep_up(&kb);
+    CHECK_INT(ask(kb.path, "SELECT max(id) FROM retained"), 2);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    raw_subscribe(&raw, "r/1", 1, 0);
+    (void)raw_gets(&raw, "1", 1, false);
+    raw_subscribe(&raw, "r/2", 1, 0);
+    (void)raw_gets(&raw, "2", 1, false);
+    raw_drop(&raw);
+    keep_end(&kb);
+}
+
 TEST(messages_and_sessions_expire_while_the_process_is_down)
 {
     KeepBed kb;
