@@ -7,11 +7,6 @@
 
 #include <stdio.h>
 
-static bool hidden(const AlarmKept *kept)
-{
-    return kept->shelved || kept->suppressed || kept->out_of_service;
-}
-
 static AlarmState shown(const AlarmKept *kept)
 {
     if (kept->out_of_service) return ALARM_OUT_OF_SERVICE;
@@ -55,8 +50,6 @@ static void become(Alarms *alarms, AlarmPoint *point, AlarmTime now)
         kept->raised_ms = now.wall_ms;
         kept->raised_value = point->last_number;
         kept->raised_count++;
-    } else if (hidden(kept)) {
-        kept->under = ALARM_NORMAL;
     } else if (point->rule->rule.latch) {
         kept->under = kept->under == ALARM_ACKED ? ALARM_LATCHED_ACKED : ALARM_LATCHED_UNACKED;
     } else {
@@ -113,9 +106,10 @@ void alarms_value(Alarms *alarms, AlarmPoint *first, const AlarmValue *value, Al
     }
 }
 
-static void unhide(AlarmPoint *point)
+/* What lay over the process begins or ends: who knew of the alarm before does not count. */
+static void anew(AlarmPoint *point)
 {
-    if (!hidden(&point->kept)) point->kept.under = point->active ? ALARM_UNACKED : ALARM_NORMAL;
+    point->kept.under = point->active ? ALARM_UNACKED : ALARM_NORMAL;
 }
 
 static void shelf_end(Alarms *alarms, AlarmPoint *point, AlarmTime now)
@@ -123,7 +117,7 @@ static void shelf_end(Alarms *alarms, AlarmPoint *point, AlarmTime now)
     if (!point->kept.shelved || now.wall_ms < point->kept.shelf_ms) return;
     point->kept.shelved = false;
     point->kept.shelf_ms = 0;
-    unhide(point);
+    anew(point);
     settle(alarms, point, now, STR_NONE, STR("the shelve ended"), false);
 }
 
@@ -172,7 +166,7 @@ static Status set_flag(AlarmPoint *point, bool *flag, bool value, Diag *diag)
     if (*flag == value)
         return refuse(diag, point, value ? "it is so already" : "it is not, so this cannot end");
     *flag = value;
-    unhide(point);
+    anew(point);
     return ST_OK;
 }
 
