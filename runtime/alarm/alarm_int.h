@@ -5,7 +5,8 @@
 #include "alarm/alarm.h"
 
 enum { ALARM_BUCKETS = 16 };
-#define ALARM_NEVER INT64_MAX
+#define ALARM_NEVER     INT64_MAX
+#define ALARM_NO_BUCKET INT64_MIN
 
 typedef struct RuleNode {
     AlarmRule rule; /* texts in `arena` */
@@ -17,7 +18,7 @@ typedef struct RuleNode {
 /* The least and the greatest value of each part of a span; parts without a value hold nothing. */
 typedef struct AlarmSpan {
     struct {
-        int64_t number; /* monotonic time / width; -1 = empty */
+        int64_t number; /* monotonic time / width; ALARM_NO_BUCKET = empty */
         double least, greatest;
     } bucket[ALARM_BUCKETS + 1];
 } AlarmSpan;

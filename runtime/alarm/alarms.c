@@ -46,7 +46,7 @@ static Status span_begin(AlarmPoint *point)
     if (!needs_span(&point->rule->rule)) return ST_OK;
     if (!point->span) point->span = mem_alloc(sizeof *point->span);
     if (!point->span) return ST_NO_MEMORY;
-    for (uint32_t i = 0; i <= ALARM_BUCKETS; i++) point->span->bucket[i].number = -1;
+    for (uint32_t i = 0; i <= ALARM_BUCKETS; i++) point->span->bucket[i].number = ALARM_NO_BUCKET;
     return ST_OK;
 }
 

@@ -26,7 +26,9 @@ static double extreme(const AlarmPoint *point, AlarmTime now, bool least)
 static void remember(AlarmPoint *point, double value, AlarmTime now)
 {
     int64_t number = now.monotonic_ms / width_ms(&point->rule->rule);
-    uint32_t at = (uint32_t)(number % (ALARM_BUCKETS + 1));
+    /* Not negative, also where the monotonic clock began after the value. */
+    uint32_t at =
+        (uint32_t)((number % (ALARM_BUCKETS + 1) + ALARM_BUCKETS + 1) % (ALARM_BUCKETS + 1));
     if (point->span->bucket[at].number != number) {
         point->span->bucket[at].number = number;
         point->span->bucket[at].least = point->span->bucket[at].greatest = value;

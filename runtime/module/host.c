@@ -312,6 +312,8 @@ void host_close(Host *host)
         unsubscribe_all(&host->mods[i]);
     }
     for (size_t i = host->store_count; i--;) store_close(host->stores[i].store);
+    /* Reports of jobs come now, and what they would hand over anew has nowhere to go. */
+    for (size_t i = host->count; i--;) host->mods[i].env.store = NULL;
     loop_run_posts(host->options.loop);
     for (size_t i = host->count; i--;) close_mod(&host->mods[i]);
     mem_free(host);

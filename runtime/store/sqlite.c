@@ -275,11 +275,13 @@ static Status enqueue(Worker *worker, Job job)
 
 Status store_write(Store *store, StoreJobFn *fn, StoreDoneFn *done, void *ctx)
 {
+    if (!store) return ST_CANCELLED;
     return enqueue(&store->writer, (Job){.fn = fn, .done = done, .ctx = ctx});
 }
 
 Status store_read(Store *store, StoreJobFn *fn, StoreDoneFn *done, void *ctx)
 {
+    if (!store) return ST_CANCELLED;
     pthread_mutex_lock(&store->reader_start);
     Status st = ST_OK;
     if (!store->reader.started) st = worker_start(store, &store->reader, false, NULL);

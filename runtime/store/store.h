@@ -41,7 +41,8 @@ void store_close(Store *store);
  * or a newer one (ST_CONFLICT). `list` ends with version 0. */
 MUST Status store_migrate(Store *store, const char *owner, const StoreMigration *list, Diag *diag);
 
-/* Queues a job. `done` may be NULL. ST_BUSY when STORE_JOBS_MAX wait (nothing is called then).
+/* Queues a job. `done` may be NULL. ST_BUSY when STORE_JOBS_MAX wait, ST_CANCELLED without a store
+ * (it was closed: nothing is called in either case).
  * May be called from any thread; `done` is always on the loop the store was opened with. */
 MUST Status store_write(Store *store, StoreJobFn *job, StoreDoneFn *done, void *ctx);
 /* As store_write, on a read-only connection of its own that sees the last commit. */

@@ -4,6 +4,7 @@
  * the watches and what waits for the disk. Nothing here blocks and nothing grows without a bound.
  * The tables at the end are the module's whole surface; docs/api-live.md tells it in words. */
 #include "modules/uns/uns.h"
+#include "modules/uns/uns_alarm.h"
 
 #include "base/mem.h"
 #include "mqtt/broker.h"
@@ -85,6 +86,7 @@ static void on_value(void *ctx, Str field, const UnsValue *value)
     if (!st) {
         if (first) uns__watch_added(uns, node);
         uns__keep_value(uns, node);
+        uns__alarm_value(uns, node, first);
         return;
     }
     uns->tree.rejected++;
@@ -139,7 +141,7 @@ static Status uns_open(void *self, const ModEnv *env, Diag *diag)
     uns_tree_init(&uns->tree, (uint32_t)uns_conf(uns)->path_count_max);
     uns->arena = arena_new(16 * 1024, 16 << 20);
     if (!uns->arena) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
-    return ST_OK;
+    return uns__alarms_open(uns, diag);
 }
 
 static Status uns_start(void *self, Diag *diag)
@@ -147,6 +149,7 @@ static Status uns_start(void *self, Diag *diag)
     enum { TRIM_EVERY_MS = 60000 };
     Uns *uns = self;
     Status st = uns__keep_load(uns, diag);
+    if (!st) st = uns__alarms_load(uns, diag);
     if (st) return st;
     uns->announced = uns->tree.last;
     st = loop_timer_start(uns->env->loop, TRIM_EVERY_MS, TRIM_EVERY_MS, uns__trim, uns,
@@ -164,6 +167,7 @@ static void uns_drain(void *self, DoneFn *done, void *ctx)
     uns->drained_ctx = ctx;
     uns->jobs++; /* so that the end is reported also when nothing waits */
     uns__keep_flush(uns);
+    uns__alarm_flush(uns);
     uns__job_done(uns);
 }
 
@@ -175,6 +179,7 @@ static void uns_close(void *self)
     uns__watches_close(uns);
     loop_timer_stop(uns->changed_timer);
     uns__keep_close(uns);
+    uns__alarms_close(uns);
     loop_timer_stop(uns->trim_timer);
     for (uint32_t i = 0; i < uns->name_count; i++) mem_free(uns->names[i].path);
     mem_free(uns->names);
@@ -200,8 +205,21 @@ static const char uns_0001[] =
 static const char uns_0002[] =
     SERIES_SCHEMA_SQL; /* `samples` is emptied into it at the next start */
 
+static const char uns_0003[] =
+    "CREATE TABLE alarm_rules(name TEXT PRIMARY KEY, origin TEXT NOT NULL, body TEXT NOT NULL)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE alarm_points(rule TEXT NOT NULL, path TEXT NOT NULL, under INTEGER NOT NULL,"
+    " since INTEGER NOT NULL, raised INTEGER NOT NULL, raised_value REAL, raised_count INTEGER"
+    " NOT NULL, shelf INTEGER NOT NULL, over INTEGER NOT NULL, PRIMARY KEY(rule, path))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE alarm_journal(id INTEGER PRIMARY KEY, at INTEGER NOT NULL, rule TEXT NOT NULL,"
+    " path TEXT NOT NULL, priority INTEGER NOT NULL, was INTEGER NOT NULL, became INTEGER NOT NULL,"
+    " value REAL, who TEXT NOT NULL, text TEXT NOT NULL);"
+    "CREATE INDEX alarm_journal_at ON alarm_journal(at);";
+
 static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001},
                                             {2, "samples in compressed blocks", uns_0002},
+                                            {3, "alarms", uns_0003},
                                             {0}};
 
 #define CONF_FIELD(name) offsetof(UnsConf, name)
@@ -216,6 +234,12 @@ static const ModConf conf[] = {
      "how long samples and last values gather before they are written"},
     {"retention", CONF_MS, "30d", 60000, 315360000000, CONF_FIELD(retention_ms), 0,
      "samples older than this are deleted"},
+    {"alarm_count_max", CONF_INT, "100000", 1, 1000000, CONF_FIELD(alarm_count_max), 0,
+     "most alarms: a rule makes one per path it fits"},
+    {"shelve_max", CONF_MS, "8h", 60000, 604800000, CONF_FIELD(shelve_max_ms), 0,
+     "how long an alarm may be shelved"},
+    {"alarm_retention", CONF_MS, "365d", 3600000, 315360000000, CONF_FIELD(journal_ms), 0,
+     "entries of the alarm journal older than this are deleted"},
     {0}};
 
 static const Field tree_in[] = {
@@ -311,6 +335,69 @@ static const Field values_body[] = {{"seq", FIELD_INT, 0, 0, 0, "counts frames o
                                     {"v", FIELD_ARRAY, 0, 0, 0, "[index, value, quality, age]"},
                                     {0}};
 
+static const Field alarms_in[] = {
+    {"state", FIELD_STR, 0, 1, 32, "only this one; all = also what is normal"},
+    {"priority", FIELD_STR, 0, 1, 16, "only this one"},
+    {"prefix", FIELD_STR, 0, 0, UNS_PATH_BYTES_MAX, "only paths from here down"},
+    {"limit", FIELD_INT, 0, 1, 5000, "most alarms in one answer"},
+    {0}};
+static const Field alarms_out[] = {
+    {"alarms", FIELD_ARRAY, 0, 0, 0, "the most urgent first, of those the newest"},
+    {"total", FIELD_INT, 0, 0, 0, "that fit the question"},
+    {"more", FIELD_BOOL, 0, 0, 0, "not all are here"},
+    {"standing", FIELD_OBJECT, 0, 0, 0, "per priority: not normal and not hidden"},
+    {"states", FIELD_OBJECT, 0, 0, 0, "per state"},
+    {0}};
+static const Field alarm_act_in[] = {
+    {"act", FIELD_STR, FIELD_REQUIRED, 1, 32,
+     "acknowledge, reset, shelve, unshelve; suppress, unsuppress, remove-from-service,"
+     " return-to-service"},
+    {"alarms", FIELD_ARRAY, FIELD_REQUIRED, 1, UNS_ALARM_ACTS_MAX, "objects of rule and path"},
+    {"text", FIELD_STR, 0, 0, ALARM_TEXT_BYTES_MAX, "comment or reason"},
+    {"until", FIELD_INT, 0, 0, 0, "end of a shelve, ms"},
+    {0}};
+static const Field alarm_act_out[] = {
+    {"done", FIELD_INT, 0, 0, 0, "alarms it was done to"},
+    {"refused", FIELD_ARRAY, 0, 0, 0, "rule, path and reason of the others"},
+    {0}};
+static const Field alarm_rules_out[] = {{"rules", FIELD_ARRAY, 0, 0, 0, "origin and alarm"}, {0}};
+static const Field alarm_put_in[] = {
+    {"name", FIELD_STR, FIELD_REQUIRED, 1, ALARM_NAME_BYTES_MAX, "of the rule"},
+    {"on", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "path, or filter with + and #"},
+    {"when", FIELD_OBJECT, FIELD_REQUIRED, 0, 0, "the condition, as {\"above\": 80}"},
+    {"priority", FIELD_STR, 0, 1, 16, "critical, high, medium (preset), low"},
+    {"latch", FIELD_BOOL, 0, 0, 0, "stays until it is reset"},
+    {"message", FIELD_STR, 0, 0, ALARM_TEXT_BYTES_MAX, "may hold {path}, {name} and {value}"},
+    {"action", FIELD_STR, 0, 0, ALARM_TEXT_BYTES_MAX, "what an operator should do"},
+    {0}};
+static const Field alarm_name_in[] = {
+    {"name", FIELD_STR, FIELD_REQUIRED, 1, ALARM_NAME_BYTES_MAX, "of the rule"}, {0}};
+static const Field alarm_declare_in[] = {
+    {"origin", FIELD_STR, FIELD_REQUIRED, 1, 255, "name of the program"},
+    {"alarms", FIELD_ARRAY, FIELD_REQUIRED, 0, UNS_ALARM_RULES_MAX, "as in uns.alarm_put"},
+    {0}};
+static const Field alarm_journal_in[] = {
+    {"from", FIELD_STR, 0, 0, 40, "RFC 3339, milliseconds, or -1h"},
+    {"to", FIELD_STR, 0, 0, 40, "as from; preset is now"},
+    {"rule", FIELD_STR, 0, 0, ALARM_NAME_BYTES_MAX, "only of this rule"},
+    {"prefix", FIELD_STR, 0, 0, UNS_PATH_BYTES_MAX, "only paths from here down"},
+    {"limit", FIELD_INT, 0, 1, 2000, "most entries"},
+    {"before", FIELD_INT, 0, 0, 0, "go on behind the entry with this id"},
+    {0}};
+static const Field alarm_journal_out[] = {{"entries", FIELD_ARRAY, 0, 0, 0, "the newest first"},
+                                          {"more", FIELD_BOOL, 0, 0, 0, "there are older ones"},
+                                          {0}};
+static const Field alarm_stats_out[] = {
+    {"per_hour", FIELD_ARRAY, 0, 0, 0, "raised in each of the last 24 hours"},
+    {"worst", FIELD_ARRAY, 0, 0, 0, "the ten that were raised most often in a day"},
+    {"ten_minutes", FIELD_INT, 0, 0, 0, "raised in the last ten minutes"},
+    {"flood", FIELD_BOOL, 0, 0, 0, "more than ten of them"},
+    {"lost", FIELD_INT, 0, 0, 0, "changes that are not in the journal"},
+    {0}};
+static const Field alarms_body[] = {{"standing", FIELD_OBJECT, 0, 0, 0, "per priority"},
+                                    {"states", FIELD_OBJECT, 0, 0, 0, "per state"},
+                                    {0}};
+
 static const ModOp ops[] = {
     {"uns.tree", uns__op_tree, tree_in, tree_out, 5000, ROLE_VIEW, OP_READ, "names below a path"},
     {"uns.get", uns__op_get, path_in, node_out, 2000, ROLE_VIEW, OP_READ, "last value of a path"},
@@ -325,15 +412,33 @@ static const ModOp ops[] = {
     {"uns.record", uns__op_record, record_in, record_out, 30000, ROLE_SYSTEM, OP_DURABLE,
      "stores rows; answered when they are on disk"},
     {"uns.publish", op_publish, publish_in, NULL, 2000, ROLE_OPERATE, 0, "publishes a value"},
+    {"uns.alarms", uns__op_alarms, alarms_in, alarms_out, 5000, ROLE_VIEW, OP_READ,
+     "alarms and their states"},
+    {"uns.alarm_act", uns__op_alarm_act, alarm_act_in, alarm_act_out, 10000, ROLE_OPERATE,
+     OP_DURABLE, "acknowledges, shelves, suppresses; answered when it is on disk"},
+    {"uns.alarm_rules", uns__op_alarm_rules, NULL, alarm_rules_out, 5000, ROLE_VIEW, OP_READ,
+     "what is an alarm"},
+    {"uns.alarm_put", uns__op_alarm_put, alarm_put_in, NULL, 10000, ROLE_ENGINEER, OP_DURABLE,
+     "makes or changes a rule"},
+    {"uns.alarm_drop", uns__op_alarm_drop, alarm_name_in, NULL, 10000, ROLE_ENGINEER, OP_DURABLE,
+     "takes a rule and its alarms away"},
+    {"uns.alarm_declare", uns__op_alarm_declare, alarm_declare_in, NULL, 10000, ROLE_SYSTEM,
+     OP_DURABLE, "all rules of a program at once"},
+    {"uns.alarm_journal", uns__op_alarm_journal, alarm_journal_in, alarm_journal_out, 30000,
+     ROLE_VIEW, OP_READ, "changes of states, the newest first"},
+    {"uns.alarm_stats", uns__op_alarm_stats, NULL, alarm_stats_out, 30000, ROLE_VIEW, OP_READ,
+     "how many, and which ones"},
     {"uns.watch", uns__op_watch, watch_in, watch_out, 2000, ROLE_SYSTEM, 0,
      "starts, renews or changes a watch"},
     {"uns.unwatch", uns__op_unwatch, watch_id_in, NULL, 2000, ROLE_SYSTEM, 0, "ends a watch"},
     {"uns.snapshot", uns__op_snapshot, watch_id_in, NULL, 2000, ROLE_SYSTEM, 0,
      "makes the next frame a full one"},
     {0}};
-static const ModPub pubs[] = {{"uns.changed", changed_body, "new names, at most twice a second"},
-                              {"uns.values.*", values_body, "a frame of one watch"},
-                              {0}};
+static const ModPub pubs[] = {
+    {"uns.changed", changed_body, "new names, at most twice a second"},
+    {"uns.alarms_changed", alarms_body, "counts of alarms, at most four times a second"},
+    {"uns.values.*", values_body, "a frame of one watch"},
+    {0}};
 static const ModRoute routes[] = {{"GET", "/api/v1/uns", "uns.tree", NULL},
                                   {"GET", "/api/v1/uns/value/{path*}", "uns.get", NULL},
                                   {"GET", "/api/v1/uns/history/{path*}", "uns.history", NULL},
@@ -342,12 +447,19 @@ static const ModRoute routes[] = {{"GET", "/api/v1/uns", "uns.tree", NULL},
                                   {"GET", "/api/v1/uns/tables", "uns.tables", NULL},
                                   {"GET", "/api/v1/uns/tables/{name}", "uns.query_table", NULL},
                                   {"POST", "/api/v1/uns/publish", "uns.publish", NULL},
+                                  {"GET", "/api/v1/alarms", "uns.alarms", NULL},
+                                  {"POST", "/api/v1/alarms/act", "uns.alarm_act", NULL},
+                                  {"GET", "/api/v1/alarms/rules", "uns.alarm_rules", NULL},
+                                  {"PUT", "/api/v1/alarms/rules/{name}", "uns.alarm_put", NULL},
+                                  {"DELETE", "/api/v1/alarms/rules/{name}", "uns.alarm_drop", NULL},
+                                  {"GET", "/api/v1/alarms/journal", "uns.alarm_journal", NULL},
+                                  {"GET", "/api/v1/alarms/stats", "uns.alarm_stats", NULL},
                                   {0}};
 
 extern const ModuleDef uns_module;
 const ModuleDef uns_module = {.abi = MODULE_ABI,
                               .name = "uns",
-                              .doc = "unified namespace: tree, last values, history",
+                              .doc = "unified namespace: tree, last values, history, alarms",
                               .self_bytes = sizeof(Uns),
                               .conf_bytes = sizeof(UnsConf),
                               .store_file = "history.db",

@@ -20,6 +20,7 @@ enum {
 
 typedef struct UnsConf {
     int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms;
+    int64_t alarm_count_max, shelve_max_ms, journal_ms;
 } UnsConf;
 
 /* A series that the disk does not know yet. */
@@ -29,6 +30,7 @@ typedef struct UnsName {
 } UnsName;
 
 typedef struct UnsWatch UnsWatch;
+typedef struct UnsAlarms UnsAlarms; /* uns_alarm.h */
 
 typedef struct Uns {
     const ModEnv *env;
@@ -38,6 +40,7 @@ typedef struct Uns {
     int64_t received_ns;
     uint64_t publishes, limit_logged;
     /* watches */
+    UnsAlarms *alarms; /* owned */
     UnsWatch *watches;
     uint32_t watch_count;
     uint64_t watch_serial;

@@ -2,7 +2,7 @@
  *
  * Tidying is a job of its own behind the write: what it finds damaged must not undo what was just
  * received. It goes on until nothing is due, one merge a job, so that others get their turn. */
-#include "modules/uns/uns.h"
+#include "modules/uns/uns_alarm.h"
 
 #include "base/mem.h"
 
@@ -80,14 +80,15 @@ void uns__tidy(Uns *uns)
 
 typedef struct Trim {
     Uns *uns;
-    int64_t before_ns;
+    int64_t before_ns, journal_before_ms;
 } Trim;
 
 static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     const Trim *trim = ctx;
     bool more; /* the next minute's work */
-    return series_trim(conn, trim->before_ns, TRIM_BLOCKS, &more, diag);
+    Status st = uns__alarm_trim(conn, trim->journal_before_ms, diag);
+    return st ? st : series_trim(conn, trim->before_ns, TRIM_BLOCKS, &more, diag);
 }
 
 static void on_trim(void *ctx, Status status, const Diag *diag)
@@ -105,7 +106,9 @@ void uns__trim(void *ctx)
     Uns *uns = ctx;
     Trim *trim = uns->draining ? NULL : mem_alloc(sizeof *trim);
     if (!trim) return;
-    *trim = (Trim){uns, clock_wall_ns() - uns_ns(uns_conf(uns)->retention_ms)};
+    int64_t now_ns = clock_wall_ns();
+    *trim = (Trim){uns, now_ns - uns_ns(uns_conf(uns)->retention_ms),
+                   now_ns / NS_PER_MS - uns_conf(uns)->journal_ms};
     if (store_write(uns->env->store, trim_job, on_trim, trim))
         mem_free(trim);
     else

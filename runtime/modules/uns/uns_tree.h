@@ -40,6 +40,7 @@ typedef struct UnsNode {
     int64_t series; /* id of its history; 0 = none */
     int64_t sampled_ms;
     double sampled;
+    struct AlarmPoint *alarms; /* of this path; NULL for most */
     struct UnsNode *next_dirty;
     struct UnsNode *next_node; /* all nodes, in the order they came */
 } UnsNode;

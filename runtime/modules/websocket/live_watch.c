@@ -362,9 +362,10 @@ static const struct EventRight {
     const char *prefix;
     uint32_t role;
 } rights[] = {
-    {"engine.wires.", ROLE_SYSTEM}, {"engine.", ROLE_VIEW},     {"connectors.", ROLE_VIEW},
-    {"uns.changed", ROLE_VIEW},     {"dashboards.", ROLE_VIEW}, {"logs.line", ROLE_VIEW},
-    {"auth.", ROLE_ADMIN},
+    {"engine.wires.", ROLE_SYSTEM},    {"engine.", ROLE_VIEW},
+    {"connectors.", ROLE_VIEW},        {"uns.changed", ROLE_VIEW},
+    {"uns.alarms_changed", ROLE_VIEW}, {"dashboards.", ROLE_VIEW},
+    {"logs.line", ROLE_VIEW},          {"auth.", ROLE_ADMIN},
 };
 
 static bool may_hear(const LiveSocket *socket, Str subject)

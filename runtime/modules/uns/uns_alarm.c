@@ -1,0 +1,132 @@
+/* runtime/modules/uns/uns_alarm.c: rules meet paths: points, values, time.
+ *
+ * A path has points from its first value on: one per rule whose filter fits. Values of paths
+ * without a point cost one look at a pointer. */
+#include "modules/uns/uns_alarm.h"
+
+#include "base/mem.h"
+#include "mqtt/codec.h"
+
+static AlarmValue value_of(const UnsValue *value)
+{
+    AlarmValue out = {.type = ALARM_NO_VALUE, .bad = value->quality == UNS_BAD};
+    switch (value->type) {
+    case UNS_BOOL:
+        out.type = ALARM_TEXT;
+        out.text = value->integer ? STR("true") : STR("false");
+        break;
+    case UNS_INT:
+    case UNS_NUMBER:
+        out.type = ALARM_NUMBER;
+        out.number = value->number;
+        break;
+    case UNS_TEXT:
+        out.type = ALARM_TEXT;
+        out.text = value->text;
+        break;
+    default: break;
+    }
+    return out;
+}
+
+/* ---- time ---- */
+
+static void on_due(void *ctx)
+{
+    Uns *uns = ctx;
+    loop_timer_stop(uns->alarms->due_timer);
+    uns->alarms->due_timer = NULL;
+    alarms_tick(uns->alarms->list, uns_alarm_now());
+    uns__alarm_arm(uns);
+}
+
+void uns__alarm_arm(Uns *uns)
+{
+    UnsAlarms *alarms = uns->alarms;
+    int64_t due = alarms_due_ms(alarms->list), now = clock_monotonic_ns() / NS_PER_MS;
+    if (due == INT64_MAX || (alarms->due_timer && alarms->armed_ms <= due)) return;
+    loop_timer_stop(alarms->due_timer);
+    alarms->armed_ms = due;
+    if (loop_timer_start(uns->env->loop, (uint64_t)(due > now ? due - now : 0), 0, on_due, uns,
+                         &alarms->due_timer))
+        alarms->due_timer = NULL; /* the next value tries again */
+}
+
+/* ---- values ---- */
+
+static void attach(Uns *uns, const AlarmRule *rule, UnsNode *node)
+{
+    UnsAlarms *alarms = uns->alarms;
+    AlarmTime heard = {node->heard_ns / NS_PER_MS, clock_wall_ns() / NS_PER_MS};
+    AlarmValue value = value_of(&node->value);
+    Status st =
+        alarms_attach(alarms->list, rule, uns_node_path(node), &node->alarms, &value, heard);
+    if (st && !alarms->full_logged++)
+        log_error(uns->env->log, "uns", "no room for an alarm", "rule=%.*s path=%s reason=%s",
+                  STR_ARG(rule->name), node->path, status_text(st));
+}
+
+void uns__alarm_value(Uns *uns, UnsNode *node, bool first)
+{
+    UnsAlarms *alarms = uns->alarms;
+    if (first) {
+        const AlarmRule *rule = NULL;
+        while ((rule = alarms_next_rule(alarms->list, rule)))
+            if (mqtt_topic_match(rule->on, uns_node_path(node))) attach(uns, rule, node);
+        if (node->alarms) uns__alarm_arm(uns);
+        return;
+    }
+    if (!node->alarms) return;
+    AlarmValue value = value_of(&node->value);
+    alarms_value(alarms->list, node->alarms, &value, uns_alarm_now());
+    uns__alarm_arm(uns);
+}
+
+static bool fits(void *ctx, const AlarmRule *rule, Str path)
+{
+    (void)ctx;
+    return mqtt_topic_match(rule->on, path);
+}
+
+Status uns__alarm_put(Uns *uns, const AlarmRule *rule, Diag *diag)
+{
+    UnsAlarms *alarms = uns->alarms;
+    Status st = alarms_put(alarms->list, rule, fits, NULL);
+    if (st) return diag_set(diag, st, "no memory for the alarm");
+    const AlarmRule *held = alarms_rule(alarms->list, rule->name);
+    for (UnsNode *node = uns->tree.first; node; node = node->next_node)
+        if (node->value.type != UNS_NONE && mqtt_topic_match(held->on, uns_node_path(node)))
+            attach(uns, held, node);
+    uns__alarm_arm(uns);
+    return ST_OK;
+}
+
+/* ---- life ---- */
+
+Status uns__alarms_open(Uns *uns, Diag *diag)
+{
+    UnsAlarms *alarms = mem_zalloc(1, sizeof *alarms);
+    if (alarms)
+        alarms->list = alarms_new((uint32_t)uns_conf(uns)->alarm_count_max, uns__alarm_row, uns);
+    uns->alarms = alarms;
+    return alarms && alarms->list ? ST_OK : diag_set(diag, ST_NO_MEMORY, "no memory for alarms");
+}
+
+static void batch_free(UnsAlarmBatch *batch)
+{
+    if (batch) arena_free(batch->arena);
+}
+
+void uns__alarms_close(Uns *uns)
+{
+    UnsAlarms *alarms = uns->alarms;
+    if (!alarms) return;
+    loop_timer_stop(alarms->due_timer);
+    loop_timer_stop(alarms->retry_timer);
+    loop_timer_stop(alarms->tell_timer);
+    batch_free(alarms->gathering);
+    batch_free(alarms->writing);
+    alarms_free(alarms->list);
+    mem_free(alarms);
+    uns->alarms = NULL;
+}
