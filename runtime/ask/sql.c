@@ -1,26 +1,18 @@
 /* runtime/ask/sql.c: questions in SQL, to SQLite files and to the historian's.
  *
- * Files are opened read-only. Tables of the historian have a prefix there; views without it, of
- * this connection only, give them the names they have in programs. */
+ * Files are opened read-only; what the historian's shows is told in historian.h. */
 #include "ask/ask_int.h"
+#include "ask/historian.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
-#include "series/series.h"
 
 enum { STEPS_BETWEEN_LOOKS = 1000 };
 
 static int on_progress(void *ctx)
 {
     return ask__over(ctx);
-}
-
-static void sql_now(sqlite3_context *ctx, int count, sqlite3_value **values)
-{
-    (void)count;
-    (void)values;
-    sqlite3_result_int64(ctx, clock_wall_ns());
 }
 
 static bool is_historian(const RtAskInfo *ask)
@@ -37,44 +29,6 @@ static Status sql_failed(sqlite3 *db, Diag *diag)
                 : code == SQLITE_NOMEM                       ? ST_NO_MEMORY
                                                              : ST_INVALID;
     return diag_set(diag, st, "%s", st == ST_TIMEOUT ? "no answer in time" : sqlite3_errmsg(db));
-}
-
-/* "h_press" of the file becomes "press" for this connection. */
-MUST static Status views(sqlite3 *db, Diag *diag)
-{
-    sqlite3_stmt *list = NULL;
-    static const char sql[] = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND "
-                              "substr(name, 1, 2) = 'h_' AND substr(name, 3) NOT IN "
-                              "(SELECT name FROM temp.sqlite_master)";
-    int code = sqlite3_prepare_v2(db, sql, -1, &list, NULL);
-    while (code == SQLITE_OK && sqlite3_step(list) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(list, 0);
-        char *view =
-            sqlite3_mprintf("CREATE TEMP VIEW \"%w\" AS SELECT * FROM main.\"%w\"", name + 2, name);
-        code = view ? sqlite3_exec(db, view, NULL, NULL, NULL) : SQLITE_NOMEM;
-        sqlite3_free(view);
-    }
-    Status st = code == SQLITE_OK ? ST_OK : sql_failed(db, diag);
-    (void)sqlite3_finalize(list);
-    return st;
-}
-
-/* Numbers of the namespace by path and time; see runtime/modules/uns for `series`. */
-static const char samples_view[] =
-    "CREATE TEMP VIEW samples AS SELECT s.path AS path, p.t AS time, p.value AS value,"
-    " CASE p.quality WHEN 0 THEN 'good' WHEN 1 THEN 'uncertain' ELSE 'bad' END AS quality"
-    " FROM main.series s JOIN series_points p ON p.series = s.id";
-
-MUST static Status open_samples(sqlite3 *db, Diag *diag)
-{
-    sqlite3_stmt *found = NULL;
-    static const char sql[] = "SELECT 1 FROM main.sqlite_master WHERE name = 'series_blocks'";
-    int code = sqlite3_prepare_v2(db, sql, -1, &found, NULL);
-    bool has = code == SQLITE_OK && sqlite3_step(found) == SQLITE_ROW;
-    (void)sqlite3_finalize(found);
-    if (code == SQLITE_OK && has && !series_table_register(db)) code = SQLITE_NOMEM;
-    if (code == SQLITE_OK && has) code = sqlite3_exec(db, samples_view, NULL, NULL, NULL);
-    return code == SQLITE_OK ? ST_OK : sql_failed(db, diag);
 }
 
 /* A file that others use is waited for, up to the deadline of the question. */
@@ -109,7 +63,9 @@ MUST static Status open_file(Asker *asker, const char *path, bool historian, sql
         return st;
     }
     wait_when_busy(asker, db); /* who opens a file first may have to look after its log */
-    Status st = historian ? open_samples(db, diag) : ST_OK;
+    Status st = historian           ? historian_tables(db, diag)
+                : historian_now(db) ? ST_OK
+                                    : diag_set(diag, ST_NO_MEMORY, "no memory for %s", path);
     if (st) {
         (void)sqlite3_close(db);
         mem_free(copy);
@@ -119,7 +75,6 @@ MUST static Status open_file(Asker *asker, const char *path, bool historian, sql
     asker->files[at].path = copy;
     asker->files[at].db = *ret_db = db;
     (void)sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
-    (void)sqlite3_create_function(db, "now", 0, SQLITE_UTF8, NULL, sql_now, NULL, NULL);
     sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, on_progress, asker);
     return ST_OK;
 }
@@ -138,7 +93,7 @@ MUST static Status prepare(Asker *asker, const RtAskInfo *ask, u32 count, sqlite
     if (at == ASK_QUESTIONS_MAX) return diag_set(diag, ST_LIMIT, "too many questions");
     if (!asker->questions[at].ask) {
         sqlite3_stmt *stmt = NULL;
-        st = is_historian(ask) ? views(*ret_db, diag) : ST_OK;
+        st = is_historian(ask) ? historian_views(*ret_db, diag) : ST_OK;
         if (!st && sqlite3_prepare_v2(*ret_db, ask->text, -1, &stmt, &rest))
             st = sql_failed(*ret_db, diag);
         if (!st && (!stmt || !sqlite3_stmt_readonly(stmt) || str_trim(str_from(rest)).len))

@@ -183,7 +183,7 @@ size_t http_write(HttpReq *req, Str bytes)
 {
     HttpExchange *exchange = (HttpExchange *)req;
     HttpConn *conn = exchange->conn;
-    if (!conn) return 0;
+    if (!conn) return SIZE_MAX;
     if (bytes.len && !req->is_head) {
         char size[24];
         int len = snprintf(size, sizeof size, "%zx\r\n", bytes.len);
@@ -207,4 +207,13 @@ void http_end(HttpReq *req)
     }
     if (exchange->chunked && !req->is_head) http__conn_write(conn, STR("0\r\n\r\n"), STR_NONE);
     http__conn_next(conn);
+}
+
+void http_abort(HttpReq *req)
+{
+    HttpExchange *exchange = (HttpExchange *)req;
+    HttpConn *conn = exchange->conn;
+    if (conn) conn->exchange = NULL;
+    http__exchange_free(exchange);
+    if (conn) http__conn_close(conn);
 }

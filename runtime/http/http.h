@@ -104,9 +104,12 @@ void http_answer_static(HttpReq *req, int code, const char *type, Str body);
  * http_end() may be called. Both may be NULL. */
 void http_begin(HttpReq *req, int code, const char *type, void (*on_drain)(void *ctx),
                 void (*on_gone)(void *ctx), void *ctx);
-/* Copies the bytes; returns how many now wait. Stop writing above 64 KiB until on_drain. */
+/* Copies the bytes; returns how many now wait, SIZE_MAX when the peer has left. Stop writing above
+ * 64 KiB until on_drain. */
 size_t http_write(HttpReq *req, Str bytes);
 void http_end(HttpReq *req); /* consumes the request */
+/* Instead of http_end: the body did not become whole. Closes the connection, and so says it. */
+void http_abort(HttpReq *req);
 
 /* ---- WebSocket (RFC 6455) ---- */
 

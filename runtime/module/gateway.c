@@ -229,6 +229,11 @@ static void run_op(GwCall *call)
     Diag diag = {0};
     buf_init(&body, BUS_BODY_BYTES_MAX);
     Status st = gateway__input(call, &body, &diag);
+    if (!st && (route->op->flags & OP_PAGES)) {
+        gateway__pages(call, buf_view(&body));
+        buf_done(&body);
+        return;
+    }
     if (!st) {
         uint32_t timeout_ms = route->op->timeout_ms ? route->op->timeout_ms : 10000;
         st = bus_request(call->gateway->conf.bus, str_from(route->op->subject), buf_view(&body),

@@ -35,6 +35,7 @@ struct GwCall {
     BusCaller caller;
     Str user_json; /* {"id":..,"name":..,"roles":[..]} as auth answered; empty = nobody */
     bool by_cookie;
+    Str input;                  /* of an answer of many pages */
     void (*next)(GwCall *call); /* after the identity is known */
 };
 
@@ -74,6 +75,9 @@ const GwRoute *gateway__route_find(const Gateway *gateway, Arena *arena, Str met
 bool gateway__path_match(const char *pattern, Str path, Str *params);
 /* One input object from path, query and body. */
 MUST Status gateway__input(const GwCall *call, Buf *out, Diag *diag);
+
+/* gateway_pages.c: asks an op with OP_PAGES to its end. */
+void gateway__pages(GwCall *call, Str input);
 
 /* gateway_own.c: what the gateway answers itself */
 extern const GwRoute gateway__own_routes[]; /* ends with a row without path */

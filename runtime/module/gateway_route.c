@@ -163,12 +163,12 @@ static void put_params(const GwCall *call, JsonOut *out)
     }
 }
 
-static bool is_json_type(Str type)
+/* The media type without its parameters. */
+static bool is_type(Str type, const char *name)
 {
     ptrdiff_t semicolon = str_find_char(type, ';');
     if (semicolon >= 0) type.len = (size_t)semicolon;
-    type = str_trim(type);
-    return str_is(type, "application/json");
+    return str_is(str_trim(type), name);
 }
 
 Status gateway__input(const GwCall *call, Buf *body, Diag *diag)
@@ -187,10 +187,15 @@ Status gateway__input(const GwCall *call, Buf *body, Diag *diag)
         put_text(&out, req->arena, field_named(fields, name), value);
     }
     if (bad) return diag_set(diag, ST_INVALID, "the query is not well formed");
-    if (req->body.len) {
+    if (req->body.len && field_named(fields, STR("csv")) &&
+        is_type(http_field(req, "content-type"), "text/csv")) {
+        json_key(&out, "csv"); /* the body is that field as it is */
+        json_put_str(&out, req->body);
+    } else if (req->body.len) {
         const Json *json;
-        if (!is_json_type(http_field(req, "content-type")))
-            return diag_set(diag, ST_INVALID, "the body must be sent as application/json");
+        if (!is_type(http_field(req, "content-type"), "application/json"))
+            return diag_set(diag, ST_INVALID, "the body must be sent as application/json%s",
+                            field_named(fields, STR("csv")) ? " or text/csv" : "");
         Status st = json_read(req->arena, req->body, &json, diag);
         if (st) return diag_wrap(diag, ST_INVALID, "body");
         if (json->type != JSON_OBJECT)

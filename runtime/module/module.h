@@ -80,7 +80,14 @@ void req_fail(Req *req, Status status, const char *format, ...) PRINTF_LIKE(3, 4
  * else helps; the gateway sends it as the body. */
 void req_fail_json(Req *req, Status status, Str json);
 
-enum { OP_READ = 1, OP_DURABLE = 2, OP_RAW = 4 /* answer is not JSON: see ModRoute.type */ };
+enum {
+    OP_READ = 1,
+    OP_DURABLE = 2,
+    OP_RAW = 4, /* answer is not JSON: see ModRoute.type */
+    /* Answers {"text","next"}: over HTTP the texts are one body of ModRoute.type, the op being
+     * asked again with "after" = next until that is null. */
+    OP_PAGES = 8,
+};
 
 typedef struct ModOp {                /* a request this module answers */
     const char *subject;              /* "uns.get": module, dot, verb */

@@ -118,7 +118,7 @@ static Status scan_blocks(Scan *scan)
 }
 
 /* The loose points of the series into work->run. */
-static Status read_loose(StoreConn *conn, SeriesWork *work, int64_t series, Diag *diag)
+Status series__read_loose(StoreConn *conn, SeriesWork *work, int64_t series, Diag *diag)
 {
     Status st = loose_kept(conn, work, diag);
     return st ? st : loose_series(work, work->kept, series, diag);
@@ -128,7 +128,7 @@ Status series_scan(StoreConn *conn, SeriesWork *work, int64_t series, int64_t fr
                    int64_t to_ns, const SeriesVisitor *visitor, Diag *diag)
 {
     if (from_ns > to_ns) return ST_OK;
-    Status st = read_loose(conn, work, series, diag);
+    Status st = series__read_loose(conn, work, series, diag);
     if (st) return st;
     SeriesColumns *run = &work->run.at;
     Scan scan = {conn,  work, visitor, series, from_ns, to_ns, series__lower(run, from_ns),
@@ -159,7 +159,7 @@ Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t 
     SeriesPoint newest = {.series = series};
     *ret_found = false;
     if (before_ns == INT64_MIN) return ST_OK;
-    Status st = read_loose(conn, work, series, diag);
+    Status st = series__read_loose(conn, work, series, diag);
     if (st) return st;
     bool found = keep_newest(&newest, &work->run.at, before_ns, false);
     st = store_prepare(conn,
@@ -179,27 +179,4 @@ Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t 
     *ret_point = newest;
     *ret_found = found;
     return ST_OK;
-}
-
-Status series_trim(StoreConn *conn, int64_t before_ns, uint32_t count_max, bool *ret_more,
-                   Diag *diag)
-{
-    static const char *const forget[] = {
-        "DELETE FROM series_data WHERE id IN (SELECT id FROM series_blocks WHERE t_last < ?1"
-        " ORDER BY series, t_first LIMIT ?2)",
-        "DELETE FROM series_blocks WHERE (series, t_first) IN (SELECT series, t_first FROM"
-        " series_blocks WHERE t_last < ?1 ORDER BY series, t_first LIMIT ?2)"};
-    StoreStmt *stmt;
-    bool row;
-    Status st = ST_OK;
-    *ret_more = false;
-    for (int i = 0; i < 2 && !st; i++) {
-        st = store_prepare(conn, forget[i], &stmt, diag);
-        if (st) return st;
-        store_bind_int(stmt, 1, before_ns);
-        store_bind_int(stmt, 2, count_max);
-        st = store_step(stmt, &row, diag);
-    }
-    *ret_more = !st && store_changes(conn) == count_max;
-    return st;
 }

@@ -205,7 +205,8 @@ static Status seal_gap(StoreConn *conn, SeriesWork *work, int64_t series,
         st = series__merge(work, fresh);
         if (st) (void)diag_set(diag, st, "merging the history of a series");
     }
-    return st ? st : put_run(conn, work, series, diag);
+    if (!st) st = put_run(conn, work, series, diag);
+    return st ? st : series__mark(conn, series, fresh, diag);
 }
 
 Status series__seal_run(StoreConn *conn, SeriesWork *work, int64_t series,

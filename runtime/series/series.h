@@ -26,7 +26,7 @@ enum {
     SERIES_SEAL_POINTS = 3900,         /* per series: sealed from this many on; two make a block */
 };
 
-/* For a module's migration: creates the tables series_segments, series_blocks, series_data. */
+/* For a module's migration, before SERIES_ROLL_SQL (roll.h): the tables of points. */
 #define SERIES_SCHEMA_SQL                                                                          \
     "CREATE TABLE series_segments(id INTEGER PRIMARY KEY AUTOINCREMENT, level INTEGER NOT NULL,"   \
     " t_first INTEGER NOT NULL, t_last INTEGER NOT NULL, points INTEGER NOT NULL,"                 \
@@ -80,10 +80,6 @@ MUST Status series_scan(StoreConn *conn, SeriesWork *work, int64_t series, int64
 /* The newest point with t < before_ns; *ret_found false when there is none. */
 MUST Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t before_ns,
                           SeriesPoint *ret_point, bool *ret_found, Diag *diag);
-
-/* Forgets blocks that end before `before_ns`, oldest first, at most `count_max`. */
-MUST Status series_trim(StoreConn *conn, int64_t before_ns, uint32_t count_max, bool *ret_more,
-                        Diag *diag);
 
 /* Gives a connection the table series_points(series, t, value, quality), read-only: SQL over what
  * this file holds. A query must say which series (`series = ...`, or a join that does); bounds of

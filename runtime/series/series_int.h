@@ -26,10 +26,12 @@ typedef struct Loose {
 
 struct SeriesWork {
     SeriesScratch scratch;
-    SeriesColumns block; /* one decoded block */
-    Run run, spare;      /* points of one series, and where two runs are merged into */
-    Run fresh;           /* points that are being sealed */
-    Loose *kept;         /* of the last question: the next one mostly wants the same */
+    SeriesColumns block;       /* one decoded block */
+    Run run, spare;            /* points of one series, and where two runs are merged into */
+    Run fresh;                 /* points that are being sealed */
+    Loose *kept;               /* of the last question: the next one mostly wants the same */
+    SeriesColumns rolled;      /* a column of roll-ups */
+    struct RollRows *rolls[5]; /* made when first needed (roll_int.h) */
     Buf bytes;
 };
 
@@ -57,6 +59,11 @@ void loose_done(Loose *loose);
 MUST Status loose_next(SeriesWork *work, Loose *loose, int64_t *ret_series, Diag *diag);
 /* All loose points of one series into work->run. */
 MUST Status loose_series(SeriesWork *work, Loose *loose, int64_t series, Diag *diag);
+
+/* read.c: the loose points of one series into work->run. */
+MUST Status series__read_loose(StoreConn *conn, SeriesWork *work, int64_t series, Diag *diag);
+/* roll.c: what was sealed is to be rolled up. */
+MUST Status series__mark(StoreConn *conn, int64_t series, const SeriesColumns *points, Diag *diag);
 
 /* seal.c: points of one series into blocks that do not overlap what is there. */
 MUST Status series__seal_run(StoreConn *conn, SeriesWork *work, int64_t series,

@@ -24,7 +24,9 @@ SeriesWork *series_work_new(void)
     SeriesWork *work = mem_zalloc(1, sizeof *work);
     if (!work) return NULL;
     buf_init(&work->bytes, SEGMENT_BYTES_MAX);
-    if (columns_new(&work->block, SERIES_BLOCK_POINTS)) return work;
+    if (columns_new(&work->block, SERIES_BLOCK_POINTS) &&
+        columns_new(&work->rolled, SERIES_BLOCK_POINTS))
+        return work;
     series_work_free(work);
     return NULL;
 }
@@ -35,6 +37,8 @@ void series_work_free(SeriesWork *work)
     if (work->kept) loose_done(work->kept);
     mem_free(work->kept);
     columns_free(&work->block);
+    columns_free(&work->rolled);
+    for (size_t i = 0; i < COUNT_OF(work->rolls); i++) mem_free(work->rolls[i]);
     columns_free(&work->run.at);
     columns_free(&work->spare.at);
     columns_free(&work->fresh.at);

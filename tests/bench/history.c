@@ -8,7 +8,7 @@
  * is on disk when it is done. CPU is that of this process, for `lines` of its sending only. */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "series/series.h"
+#include "series/roll.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -222,9 +222,10 @@ static void store_bench(Bench *bench, uint64_t points, const char *path)
 {
     static const StoreMigration tables[] = {
         {1, "both",
-         SERIES_SCHEMA_SQL "CREATE TABLE rows(series INTEGER NOT NULL, t INTEGER NOT NULL,"
-                           " v REAL NOT NULL, q INTEGER NOT NULL, PRIMARY KEY(series, t))"
-                           " WITHOUT ROWID;"},
+         SERIES_SCHEMA_SQL SERIES_ROLL_SQL
+         "CREATE TABLE rows(series INTEGER NOT NULL, t INTEGER NOT NULL,"
+         " v REAL NOT NULL, q INTEGER NOT NULL, PRIMARY KEY(series, t))"
+         " WITHOUT ROWID;"},
         {0, NULL, NULL}};
     Loop *loop;
     Diag diag = {0};

@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "base/mem.h"
-#include "series/series.h"
+#include "series/roll.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -34,7 +34,8 @@ typedef struct Bed {
     uint32_t model_count;
 } Bed;
 
-static const StoreMigration schema[] = {{1, "series", SERIES_SCHEMA_SQL}, {0, NULL, NULL}};
+static const StoreMigration schema[] = {{1, "series", SERIES_SCHEMA_SQL SERIES_ROLL_SQL},
+                                        {0, NULL, NULL}};
 
 static void bed_open(Bed *bed)
 {
@@ -348,36 +349,6 @@ TEST(small_blocks_join)
     CHECK_INT(count_rows(&bed, "SELECT count(*) FROM series_data"),
               count_rows(&bed, "SELECT count(*) FROM series_blocks"));
     (void)compare_all(&bed);
-    bed_end(&bed);
-}
-
-static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
-{
-    Job *job = ctx;
-    return series_trim(conn, job->from, 1, &job->more, diag);
-}
-
-TEST(old_blocks_are_forgotten_in_steps)
-{
-    Bed bed;
-    bed_begin(&bed);
-    for (int64_t i = 0; i < 3; i++) { /* far apart and of falling size, so that they do not join */
-        SeriesPoint points[BATCH_MAX];
-        uint32_t count = BATCH_MAX >> (2 * i);
-        for (uint32_t k = 0; k < count; k++) points[k] = (SeriesPoint){1, i * 1000000 + k, 1, 0};
-        write_points(&bed, points, count);
-        run(&bed, seal_job, &(Job){0});
-    }
-    CHECK_INT(count_rows(&bed, "SELECT count(*) FROM series_blocks"), 3);
-    Job job = {.from = 2000000};
-    run(&bed, trim_job, &job);
-    CHECK(job.more);
-    CHECK_INT(count_rows(&bed, "SELECT min(t_first) FROM series_blocks"), 1000000);
-    run(&bed, trim_job, &job);
-    CHECK_INT(count_rows(&bed, "SELECT min(t_first) FROM series_blocks"), 2000000);
-    run(&bed, trim_job, &job);
-    CHECK(!job.more);
-    CHECK_INT(count_rows(&bed, "SELECT count(*) FROM series_data"), 1);
     bed_end(&bed);
 }
 

@@ -3,7 +3,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "series/series.h"
+#include "series/roll.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -23,9 +23,10 @@ typedef struct Bed {
 
 static const StoreMigration tables[] = {
     {1, "both",
-     SERIES_SCHEMA_SQL "CREATE TABLE plain(series INTEGER, t INTEGER, value REAL,"
-                       " quality INTEGER); CREATE TABLE names(id INTEGER PRIMARY KEY,"
-                       " path TEXT); INSERT INTO names VALUES(1, 'a/x'), (2, 'a/y');"},
+     SERIES_SCHEMA_SQL SERIES_ROLL_SQL
+     "CREATE TABLE plain(series INTEGER, t INTEGER, value REAL,"
+     " quality INTEGER); CREATE TABLE names(id INTEGER PRIMARY KEY,"
+     " path TEXT); INSERT INTO names VALUES(1, 'a/x'), (2, 'a/y');"},
     {0, NULL, NULL}};
 
 /* Most are sealed, the last of them loose. */

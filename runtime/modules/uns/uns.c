@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "mqtt/broker.h"
+#include "series/roll.h"
 
 #include <stdio.h>
 
@@ -146,14 +147,14 @@ static Status uns_open(void *self, const ModEnv *env, Diag *diag)
 
 static Status uns_start(void *self, Diag *diag)
 {
-    enum { TRIM_EVERY_MS = 60000 };
     Uns *uns = self;
     Status st = uns__keep_load(uns, diag);
     if (!st) st = uns__alarms_load(uns, diag);
+    if (!st) st = uns__rules_start(uns, diag);
     if (st) return st;
     uns->announced = uns->tree.last;
-    st = loop_timer_start(uns->env->loop, TRIM_EVERY_MS, TRIM_EVERY_MS, uns__trim, uns,
-                          &uns->trim_timer);
+    uint64_t every_ms = (uint64_t)uns_conf(uns)->upkeep_ms;
+    st = loop_timer_start(uns->env->loop, every_ms, every_ms, uns__trim, uns, &uns->trim_timer);
     if (st) return diag_set(diag, st, "no timer");
     if (uns->env->broker) mqtt_broker_observe(uns->env->broker, on_publish, uns__keep_want, uns);
     return ST_OK;
@@ -163,6 +164,7 @@ static void uns_drain(void *self, DoneFn *done, void *ctx)
 {
     Uns *uns = self;
     uns->draining = true;
+    atomic_store(&uns->sql_halting, true);
     uns->drained = done;
     uns->drained_ctx = ctx;
     uns->jobs++; /* so that the end is reported also when nothing waits */
@@ -217,9 +219,14 @@ static const char uns_0003[] =
     " value REAL, who TEXT NOT NULL, text TEXT NOT NULL);"
     "CREATE INDEX alarm_journal_at ON alarm_journal(at);";
 
+static const char uns_0004[] =
+    SERIES_ROLL_SQL "CREATE TABLE history_rules(place INTEGER PRIMARY KEY, pattern TEXT NOT NULL,"
+                    " raw INTEGER NOT NULL, minutes INTEGER NOT NULL, hours INTEGER NOT NULL);";
+
 static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001},
                                             {2, "samples in compressed blocks", uns_0002},
                                             {3, "alarms", uns_0003},
+                                            {4, "roll-ups and how long they last", uns_0004},
                                             {0}};
 
 #define CONF_FIELD(name) offsetof(UnsConf, name)
@@ -233,13 +240,19 @@ static const ModConf conf[] = {
     {"keep_every", CONF_MS, "1s", 50, 60000, CONF_FIELD(keep_ms), 0,
      "how long samples and last values gather before they are written"},
     {"retention", CONF_MS, "30d", 60000, 315360000000, CONF_FIELD(retention_ms), 0,
-     "samples older than this are deleted"},
+     "samples older than this are deleted, where no rule says otherwise"},
     {"alarm_count_max", CONF_INT, "100000", 1, 1000000, CONF_FIELD(alarm_count_max), 0,
      "most alarms: a rule makes one per path it fits"},
     {"shelve_max", CONF_MS, "8h", 60000, 604800000, CONF_FIELD(shelve_max_ms), 0,
      "how long an alarm may be shelved"},
     {"alarm_retention", CONF_MS, "365d", 3600000, 315360000000, CONF_FIELD(journal_ms), 0,
      "entries of the alarm journal older than this are deleted"},
+    {"minutes_retention", CONF_MS, "365d", 0, 315360000000, CONF_FIELD(minutes_retention_ms), 0,
+     "the same for what samples were minute by minute; 0 makes none"},
+    {"hours_retention", CONF_MS, "3650d", 0, 315360000000, CONF_FIELD(hours_retention_ms), 0,
+     "the same hour by hour"},
+    {"upkeep_every", CONF_MS, "60s", 100, 86400000, CONF_FIELD(upkeep_ms), 0,
+     "how often a thousand series are looked at for what is no longer kept"},
     {0}};
 
 static const Field tree_in[] = {
@@ -282,6 +295,83 @@ static const Field history_out[] = {{"t", FIELD_ARRAY, 0, 0, 0, "times, ms"},
                                     {"count", FIELD_ARRAY, 0, 0, 0, "per bucket"},
                                     {"bad", FIELD_ARRAY, 0, 0, 0, "per bucket"},
                                     {0}};
+static const Field points_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name of the tree"},
+    {"from", FIELD_STR, 0, 0, 40, "RFC 3339, milliseconds, or -1h"},
+    {"to", FIELD_STR, 0, 0, 40, "as from; preset is now"},
+    {"limit", FIELD_INT, 0, 1, 10000, "most points; next says where it goes on"},
+    {0}};
+static const Field points_out[] = {
+    {"t", FIELD_ARRAY, 0, 0, 0, "times, RFC 3339"},
+    {"value", FIELD_ARRAY, 0, 0, 0, "as they came"},
+    {"quality", FIELD_ARRAY, 0, 0, 0, "good, uncertain, bad"},
+    {"next", FIELD_STR, 0, 0, 0, "from of the next question; null: no more"},
+    {0}};
+static const Field steps_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name of the tree"},
+    {"from", FIELD_STR, 0, 0, 40, "RFC 3339, milliseconds, or -1h"},
+    {"to", FIELD_STR, 0, 0, 40, "as from; preset is now"},
+    {"step", FIELD_STR, FIELD_REQUIRED, 2, 12, "15m, 1h, 1d, 1w, 1mo, 1y"},
+    {"zone", FIELD_STR, 0, 0, 64, "where days begin: Europe/Berlin; preset UTC"},
+    {0}};
+static const Field steps_out[] = {
+    {"t", FIELD_ARRAY, 0, 0, 0, "where steps begin"},
+    {"mean", FIELD_ARRAY, 0, 0, 0, "by time"},
+    {"min", FIELD_ARRAY, 0, 0, 0, "of the points"},
+    {"max", FIELD_ARRAY, 0, 0, 0, "of the points"},
+    {"count", FIELD_ARRAY, 0, 0, 0, "points"},
+    {"quality", FIELD_ARRAY, 0, 0, 0, "the worst"},
+    {"source", FIELD_STR, 0, 0, 0, "points, minutes or hours: the coarsest that was read"},
+    {0}};
+static const Field moments_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name of the tree"},
+    {"times", FIELD_ARRAY, 0, 0, 5000, "moments; or from, to and step"},
+    {"method", FIELD_STR, 0, 0, 8, "last (known value) or linear"},
+    {"from", FIELD_STR, 0, 0, 40, "RFC 3339, milliseconds, or -1h"},
+    {"to", FIELD_STR, 0, 0, 40, "as from; preset is now"},
+    {"step", FIELD_STR, 0, 2, 12, "a moment where each step begins"},
+    {"zone", FIELD_STR, 0, 0, 64, "where days begin; preset UTC"},
+    {0}};
+static const Field moments_out[] = {
+    {"t", FIELD_ARRAY, 0, 0, 0, "the moments"},
+    {"value", FIELD_ARRAY, 0, 0, 0, "null: nothing was there yet"},
+    {"quality", FIELD_ARRAY, 0, 0, 0, "good, uncertain, bad"},
+    {"from", FIELD_ARRAY, 0, 0, 0, "when the point was that it comes from"},
+    {0}};
+static const Field export_in[] = {
+    {"filter", FIELD_STR, 0, 1, UNS_PATH_BYTES_MAX, "which paths: acme/+/temp, acme/#; preset all"},
+    {"from", FIELD_STR, 0, 0, 40, "RFC 3339, milliseconds, or -1h"},
+    {"to", FIELD_STR, 0, 0, 40, "as from; preset is now"},
+    {"after", FIELD_STR, 0, 0, 60, "what the page before said as next"},
+    {0}};
+static const Field export_out[] = {{"text", FIELD_STR, 0, 0, 0, "lines of CSV"},
+                                   {"next", FIELD_STR, 0, 0, 0, "null: this was the last page"},
+                                   {0}};
+static const Field import_in[] = {
+    {"csv", FIELD_STR, FIELD_REQUIRED, 1, BUS_BODY_BYTES_MAX, "path,time,value[,quality]"},
+    {"line", FIELD_INT, 0, 2, 0x1p53, "number of the first line behind the header; 2"},
+    {0}};
+static const Field import_out[] = {{"lines", FIELD_INT, 0, 0, 0, "that were read"},
+                                   {"written", FIELD_INT, 0, 0, 0, "points on disk"},
+                                   {"refused", FIELD_INT, 0, 0, 0, "lines left out"},
+                                   {"errors", FIELD_ARRAY, 0, 0, 0, "line, text; the first 100"},
+                                   {0}};
+static const Field sql_in[] = {
+    {"sql", FIELD_STR, FIELD_REQUIRED, 1, 65536, "one select over samples, steps(...), tables"},
+    {"params", FIELD_ANY, 0, 0, 0, "a list for ?1, ?2; an object for :name"},
+    {"limit", FIELD_INT, 0, 1, 10000, "most rows; 1000"},
+    {"timeout", FIELD_INT, 0, 1, 30000, "ms the question may take; 5000"},
+    {0}};
+static const Field sql_out[] = {{"columns", FIELD_ARRAY, 0, 0, 0, "names"},
+                                {"rows", FIELD_ARRAY, 0, 0, 0, "lists in column order"},
+                                {"more", FIELD_BOOL, 0, 0, 0, "there were more rows"},
+                                {0}};
+static const Field rules_in[] = {
+    {"rules", FIELD_ARRAY, FIELD_REQUIRED, 0, UNS_RULES_MAX, "pattern, raw, minutes, hours"}, {0}};
+static const Field rules_out[] = {
+    {"rules", FIELD_ARRAY, 0, 0, 0, "the first whose pattern fits decides"},
+    {"rest", FIELD_OBJECT, 0, 0, 0, "the settings, for paths that no rule names"},
+    {0}};
 static const Field record_in[] = {
     {"table", FIELD_STR, FIELD_REQUIRED, 1, 63, "name of the historian table"},
     {"columns", FIELD_ARRAY, FIELD_REQUIRED, 1, 200, "objects of name and type"},
@@ -405,6 +495,26 @@ static const ModOp ops[] = {
      "paths that hold all words"},
     {"uns.history", uns__op_history, history_in, history_out, 30000, ROLE_VIEW, OP_READ,
      "samples reduced to pixels"},
+    {"uns.points", uns__op_points, points_in, points_out, 30000, ROLE_VIEW, OP_READ,
+     "points of a path as they came"},
+    {"uns.steps", uns__op_steps, steps_in, steps_out, 30000, ROLE_VIEW, OP_READ,
+     "a path step by step of time"},
+    {"uns.moments", uns__op_moments, moments_in, moments_out, 30000, ROLE_VIEW, OP_READ,
+     "a path's values at moments"},
+    {"uns.sql", uns__op_sql, sql_in, sql_out, 40000, ROLE_VIEW, OP_READ,
+     "a select over the history and the historian's tables"},
+    {"uns.sql_csv", uns__op_sql_csv, sql_in, NULL, 40000, ROLE_VIEW, OP_READ | OP_RAW,
+     "the same as CSV"},
+    {"uns.export", uns__op_export, export_in, export_out, 30000, ROLE_VIEW, OP_READ | OP_PAGES,
+     "points of many paths as CSV"},
+    {"uns.export_page", uns__op_export, export_in, export_out, 30000, ROLE_VIEW, OP_READ,
+     "one page of it"},
+    {"uns.import", uns__op_import, import_in, import_out, 60000, ROLE_ENGINEER, OP_DURABLE,
+     "points from CSV"},
+    {"uns.history_rules", uns__op_rules, NULL, rules_out, 5000, ROLE_VIEW, OP_READ,
+     "how long history is kept"},
+    {"uns.history_rules_set", uns__op_rules_set, rules_in, rules_out, 30000, ROLE_ADMIN, OP_DURABLE,
+     "says anew how long history is kept"},
     {"uns.stats", uns__op_stats, NULL, stats_out, 2000, ROLE_VIEW, OP_READ, "counters"},
     {"uns.tables", uns__op_tables, NULL, tables_out, 10000, ROLE_VIEW, OP_READ, "historian tables"},
     {"uns.query_table", uns__op_query_table, query_in, query_out, 30000, ROLE_VIEW, OP_READ,
@@ -439,22 +549,34 @@ static const ModPub pubs[] = {
     {"uns.alarms_changed", alarms_body, "counts of alarms, at most four times a second"},
     {"uns.values.*", values_body, "a frame of one watch"},
     {0}};
-static const ModRoute routes[] = {{"GET", "/api/v1/uns", "uns.tree", NULL},
-                                  {"GET", "/api/v1/uns/value/{path*}", "uns.get", NULL},
-                                  {"GET", "/api/v1/uns/history/{path*}", "uns.history", NULL},
-                                  {"GET", "/api/v1/uns/search", "uns.search", NULL},
-                                  {"GET", "/api/v1/uns/stats", "uns.stats", NULL},
-                                  {"GET", "/api/v1/uns/tables", "uns.tables", NULL},
-                                  {"GET", "/api/v1/uns/tables/{name}", "uns.query_table", NULL},
-                                  {"POST", "/api/v1/uns/publish", "uns.publish", NULL},
-                                  {"GET", "/api/v1/alarms", "uns.alarms", NULL},
-                                  {"POST", "/api/v1/alarms/act", "uns.alarm_act", NULL},
-                                  {"GET", "/api/v1/alarms/rules", "uns.alarm_rules", NULL},
-                                  {"PUT", "/api/v1/alarms/rules/{name}", "uns.alarm_put", NULL},
-                                  {"DELETE", "/api/v1/alarms/rules/{name}", "uns.alarm_drop", NULL},
-                                  {"GET", "/api/v1/alarms/journal", "uns.alarm_journal", NULL},
-                                  {"GET", "/api/v1/alarms/stats", "uns.alarm_stats", NULL},
-                                  {0}};
+static const ModRoute routes[] = {
+    {"GET", "/api/v1/uns", "uns.tree", NULL},
+    {"GET", "/api/v1/uns/value/{path*}", "uns.get", NULL},
+    {"GET", "/api/v1/uns/history/{path*}", "uns.history", NULL},
+    {"GET", "/api/v1/historian/points/{path*}", "uns.points", NULL},
+    {"GET", "/api/v1/historian/steps/{path*}", "uns.steps", NULL},
+    {"GET", "/api/v1/historian/at/{path*}", "uns.moments", NULL},
+    {"POST", "/api/v1/historian/at", "uns.moments", NULL},
+    {"POST", "/api/v1/historian/sql", "uns.sql", NULL},
+    {"POST", "/api/v1/historian/sql.csv", "uns.sql_csv", "text/csv; charset=utf-8; header=present"},
+    {"GET", "/api/v1/historian/export", "uns.export", "text/csv; charset=utf-8; header=present"},
+    {"GET", "/api/v1/historian/export/page", "uns.export_page", NULL},
+    {"POST", "/api/v1/historian/import", "uns.import", NULL},
+    {"GET", "/api/v1/historian/rules", "uns.history_rules", NULL},
+    {"PUT", "/api/v1/historian/rules", "uns.history_rules_set", NULL},
+    {"GET", "/api/v1/uns/search", "uns.search", NULL},
+    {"GET", "/api/v1/uns/stats", "uns.stats", NULL},
+    {"GET", "/api/v1/uns/tables", "uns.tables", NULL},
+    {"GET", "/api/v1/uns/tables/{name}", "uns.query_table", NULL},
+    {"POST", "/api/v1/uns/publish", "uns.publish", NULL},
+    {"GET", "/api/v1/alarms", "uns.alarms", NULL},
+    {"POST", "/api/v1/alarms/act", "uns.alarm_act", NULL},
+    {"GET", "/api/v1/alarms/rules", "uns.alarm_rules", NULL},
+    {"PUT", "/api/v1/alarms/rules/{name}", "uns.alarm_put", NULL},
+    {"DELETE", "/api/v1/alarms/rules/{name}", "uns.alarm_drop", NULL},
+    {"GET", "/api/v1/alarms/journal", "uns.alarm_journal", NULL},
+    {"GET", "/api/v1/alarms/stats", "uns.alarm_stats", NULL},
+    {0}};
 
 extern const ModuleDef uns_module;
 const ModuleDef uns_module = {.abi = MODULE_ABI,

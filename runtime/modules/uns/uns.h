@@ -7,6 +7,8 @@
 #include "module/module.h"
 #include "series/series.h"
 
+#include <stdatomic.h>
+
 enum {
     UNS_SAMPLES_MAX =
         SERIES_BATCH_POINTS_MAX,            /* waiting for the disk; more are dropped and counted */
@@ -15,12 +17,14 @@ enum {
     UNS_WATCHES_MAX = 4096,
     UNS_WATCH_PATHS_MAX = 5000,
     UNS_ADDED_NAMED_MAX = 100,
+    UNS_RULES_MAX = 200, /* about how long history is kept */
     UNS_ANSWER_BYTES_MAX = BUS_BODY_BYTES_MAX,
 };
 
 typedef struct UnsConf {
     int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms;
     int64_t alarm_count_max, shelve_max_ms, journal_ms;
+    int64_t minutes_retention_ms, hours_retention_ms, upkeep_ms;
 } UnsConf;
 
 /* A series that the disk does not know yet. */
@@ -67,9 +71,13 @@ typedef struct Uns {
     UnsNode *dirty_first, *dirty_last;
     LoopTimer *keep_timer;
     LoopTimer *trim_timer;
+    int64_t trimmed;         /* retention was looked at up to this series */
+    int64_t import_until_ns; /* by the monotonic clock: an import runs, nothing is forgotten */
     int64_t series_next;
     uint64_t samples_written, samples_dropped, keep_failures;
     uint32_t jobs; /* store jobs under way */
+    uint32_t sql_running;
+    atomic_bool sql_halting;
     bool keep_now, draining;
     DoneFn *drained;
     void *drained_ctx;
@@ -114,12 +122,38 @@ void uns__keep_flush(Uns *uns); /* hands over all that waits */
 void uns__keep_want(void *ctx, uint64_t mark);
 void uns__keep_close(Uns *uns);
 void uns__job_done(Uns *uns); /* one of `jobs` came back */
-void uns__trim(void *ctx);
 void uns__tidy(Uns *uns);
 MUST Status uns__write_samples(StoreConn *conn, Uns *uns, SeriesPoint *points, uint32_t count,
                                const UnsName *names, uint32_t name_count, Diag *diag);
 /* Samples that an older version wrote, into the series; once. */
 MUST Status uns__move_samples(StoreConn *conn, Uns *uns, Diag *diag);
+
+/* uns_rules.c: how long history is kept */
+MUST Status uns__rules_start(Uns *uns, Diag *diag); /* blocking, before the loop runs */
+void uns__trim(void *ctx);
+/* For a job: works out roll-ups for some milliseconds. */
+MUST Status uns__roll(StoreConn *conn, Uns *uns, bool *ret_more, Diag *diag);
+void uns__op_rules(void *self, Req *req);
+void uns__op_rules_set(void *self, Req *req);
+
+/* Gives the node its series, whose name goes with the next samples; false without memory. */
+bool uns__name_series(Uns *uns, UnsNode *node);
+
+/* uns_sql.c */
+void uns__op_sql(void *self, Req *req);
+void uns__op_sql_csv(void *self, Req *req);
+
+/* uns_csv.c */
+void uns__op_export(void *self, Req *req);
+void uns__op_import(void *self, Req *req);
+void uns__csv_text(Buf *out, Str text); /* in quotes where RFC 4180 wants them */
+
+/* uns_query.c: one path's points, steps, moments */
+void uns__op_points(void *self, Req *req);
+void uns__op_steps(void *self, Req *req);
+void uns__op_moments(void *self, Req *req);
+/* uns_when_read to the nanosecond. */
+bool uns__when(Str text, int64_t now_ns, int64_t *ret_ns);
 
 /* uns_history.c, uns_record.c */
 void uns__op_history(void *self, Req *req);

@@ -6,8 +6,9 @@
 #include "modules/uns/uns.h"
 
 #include "base/mem.h"
+#include "series/roll.h"
 
-enum { PIXELS_PRESET = 800 };
+enum { PIXELS_PRESET = 800, PIXEL_POINTS_MAX = 300000 };
 
 typedef struct Bucket {
     int64_t t_ms, count, bad;
@@ -28,6 +29,7 @@ typedef struct History {
     bool holds;
     double hold;
     int64_t hold_ms, now_ms;
+    int level; /* the coarsest roll-up that was read; SERIES_RAW: none */
 } History;
 
 static Bucket *last_bucket(const History *history)
@@ -102,6 +104,33 @@ static bool add_summary(void *ctx, const SeriesSummary *sum)
     return true;
 }
 
+/* A roll-up: whole into the bucket where it begins, which may be shorter than it where points are
+ * gone. */
+static bool add_roll(void *ctx, int level, const SeriesRoll *roll)
+{
+    History *history = ctx;
+    int64_t t_ms = roll->t_ns / NS_PER_MS;
+    if (!add(history, t_ms, roll->first, UNS_GOOD)) return false;
+    Bucket *bucket = last_bucket(history);
+    if (roll->least < bucket->min) bucket->min = roll->least;
+    if (roll->greatest > bucket->max) bucket->max = roll->greatest;
+    bucket->last = roll->last;
+    bucket->count += roll->count - 1;
+    bucket->bad += roll->odd;
+    bucket->area += roll->mean * (roll->width_ns / (double)NS_PER_MS);
+    bucket->width_ms += roll->width_ns / (double)NS_PER_MS;
+    hold(history, (roll->t_ns + series_roll_ns(level)) / NS_PER_MS, roll->last);
+    return true;
+}
+
+static bool count_roll(void *ctx, int level, const SeriesRoll *roll)
+{
+    History *history = ctx;
+    (void)level;
+    history->points += roll->count + history->pixels; /* no row of it is one sample */
+    return true;
+}
+
 static bool add_point(void *ctx, int64_t t_ns, double value, uint8_t quality)
 {
     return add(ctx, t_ns / NS_PER_MS, value, quality);
@@ -124,26 +153,35 @@ static bool count_point(void *ctx, int64_t t_ns, double value, uint8_t quality)
     return ++history->points <= history->pixels;
 }
 
+/* Roll-ups much finer than a pixel show the same. */
+static int level_for(const History *history)
+{
+    for (int level = SERIES_LEVELS - 1; level >= 0; level--)
+        if (series_roll_ns(level) / NS_PER_MS * 4 <= history->bucket_ms) return level;
+    return SERIES_RAW;
+}
+
 static Status read_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     History *history = ctx;
     SeriesWork **work = &history->uns->read_work;
-    SeriesVisitor count = {count_point, count_summary, history},
-                  reduce = {add_point, add_summary, history};
+    SeriesReader count = {{count_point, count_summary, history}, count_roll},
+                 reduce = {{add_point, add_summary, history}, add_roll};
     int64_t from_ns = uns_ns(history->from_ms), to_ns = uns_ns(history->to_ms);
     if (to_ns <= INT64_MAX - NS_PER_MS) to_ns += NS_PER_MS - 1; /* the whole millisecond */
+    SeriesWant want = {from_ns, to_ns, level_for(history), PIXEL_POINTS_MAX};
     SeriesPoint before;
     Status st = uns__series_work(work, diag);
     if (!st)
-        st = series_before(conn, *work, history->series, from_ns, &before, &history->has_before,
-                           diag);
+        st = series_value_before(conn, *work, history->series, from_ns, &before,
+                                 &history->has_before, diag);
     if (!st && history->has_before) {
         history->before = before.value;
         hold(history, history->from_ms, before.value);
     }
-    if (!st) st = series_scan(conn, *work, history->series, from_ns, to_ns, &count, diag);
+    if (!st) st = series_read(conn, *work, history->series, &want, &count, &history->level, diag);
     history->raw = history->points <= history->pixels;
-    if (!st) st = series_scan(conn, *work, history->series, from_ns, to_ns, &reduce, diag);
+    if (!st) st = series_read(conn, *work, history->series, &want, &reduce, &history->level, diag);
     if (!st)
         hold_until(history,
                    history->to_ms < history->now_ms ? history->to_ms + 1 : history->now_ms);
@@ -194,6 +232,10 @@ static void answer(History *history)
     json_field_int(&out, "to", history->to_ms);
     json_field_int(&out, "bucket_ms", history->bucket_ms);
     json_field_bool(&out, "raw", history->raw);
+    json_field_text(&out, "source",
+                    history->level == SERIES_RAW       ? "points"
+                    : history->level == SERIES_MINUTES ? "minutes"
+                                                       : "hours");
     json_key(&out, "before");
     if (history->has_before)
         json_put_number(&out, history->before);

@@ -295,7 +295,7 @@ static bool room_for_sample(Uns *uns)
 }
 
 /* Gives the node its series; false without memory. */
-static bool name_series(Uns *uns, UnsNode *node)
+bool uns__name_series(Uns *uns, UnsNode *node)
 {
     if (node->series) return true;
     if (uns->name_count == uns->name_cap) {
@@ -321,7 +321,8 @@ static void sample(Uns *uns, UnsNode *node)
     double value = node->value.number;
     bool same = node->series && node->sampled == value;
     if (same && t_ns / NS_PER_MS - node->sampled_ms < uns_conf(uns)->sample_every_ms) return;
-    if (uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) || !name_series(uns, node)) {
+    if (uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) ||
+        !uns__name_series(uns, node)) {
         uns->samples_dropped++;
         return;
     }

@@ -1,12 +1,12 @@
-/* runtime/modules/uns/uns_series.c: samples in the series store: writing, tidying, retention.
+/* runtime/modules/uns/uns_series.c: samples in the series store: writing, tidying, rolling up.
  *
  * Tidying is a job of its own behind the write: what it finds damaged must not undo what was just
  * received. It goes on until nothing is due, one merge a job, so that others get their turn. */
-#include "modules/uns/uns_alarm.h"
+#include "modules/uns/uns.h"
 
 #include "base/mem.h"
 
-enum { MOVED_AT_ONCE = 65536, TRIM_BLOCKS = 1000 };
+enum { MOVED_AT_ONCE = 65536 };
 
 Status uns__series_work(SeriesWork **slot, Diag *diag)
 {
@@ -47,7 +47,9 @@ typedef struct Tidy {
 static Status tidy_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     Tidy *tidy = ctx;
-    return series_tidy(conn, tidy->uns->write_work, &tidy->more, diag);
+    Status st = uns__series_work(&tidy->uns->write_work, diag);
+    if (!st) st = series_tidy(conn, tidy->uns->write_work, &tidy->more, diag);
+    return st || tidy->more ? st : uns__roll(conn, tidy->uns, &tidy->more, diag);
 }
 
 static void on_tidy(void *ctx, Status status, const Diag *diag)
@@ -74,45 +76,6 @@ void uns__tidy(Uns *uns)
     }
     uns->tidying = true;
     uns->jobs++;
-}
-
-/* ---- retention ---- */
-
-typedef struct Trim {
-    Uns *uns;
-    int64_t before_ns, journal_before_ms;
-} Trim;
-
-static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
-{
-    const Trim *trim = ctx;
-    bool more; /* the next minute's work */
-    Status st = uns__alarm_trim(conn, trim->journal_before_ms, diag);
-    return st ? st : series_trim(conn, trim->before_ns, TRIM_BLOCKS, &more, diag);
-}
-
-static void on_trim(void *ctx, Status status, const Diag *diag)
-{
-    Trim *trim = ctx;
-    Uns *uns = trim->uns;
-    if (status)
-        log_warn(uns->env->log, "uns", "old samples stay", "reason=%s", diag ? diag->text : "");
-    mem_free(trim);
-    uns__job_done(uns);
-}
-
-void uns__trim(void *ctx)
-{
-    Uns *uns = ctx;
-    Trim *trim = uns->draining ? NULL : mem_alloc(sizeof *trim);
-    if (!trim) return;
-    int64_t now_ns = clock_wall_ns();
-    *trim = (Trim){uns, now_ns - uns_ns(uns_conf(uns)->retention_ms),
-                   now_ns / NS_PER_MS - uns_conf(uns)->journal_ms};
-    if (store_write(uns->env->store, trim_job, on_trim, trim))
-        mem_free(trim);
-    else
-        uns->jobs++;
 }
 
 /* ---- what an older version wrote ---- */

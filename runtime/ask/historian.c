@@ -1,0 +1,71 @@
+/* runtime/ask/historian.c: tables and views of the historian for one connection.
+ *
+ * Tables of programs have a prefix in the file; views without it, of this connection only, give
+ * them the names they have in programs. */
+#include "ask/historian.h"
+
+#include "base/clock.h"
+#include "series/series.h"
+
+static Status failed(sqlite3 *db, Diag *diag)
+{
+    int code = sqlite3_errcode(db) & 0xff;
+    Status st = code == SQLITE_BUSY || code == SQLITE_LOCKED ? ST_BUSY
+                : code == SQLITE_NOMEM                       ? ST_NO_MEMORY
+                                                             : ST_IO;
+    return diag_set(diag, st, "%s", sqlite3_errmsg(db));
+}
+
+static void sql_now(sqlite3_context *ctx, int count, sqlite3_value **values)
+{
+    (void)count;
+    (void)values;
+    sqlite3_result_int64(ctx, clock_wall_ns());
+}
+
+bool historian_now(sqlite3 *db)
+{
+    return sqlite3_create_function(db, "now", 0, SQLITE_UTF8, NULL, sql_now, NULL, NULL) ==
+           SQLITE_OK;
+}
+
+/* Numbers of the namespace by path and time; see runtime/modules/uns for `series`. */
+static const char views_sql[] =
+    "CREATE TEMP VIEW samples AS SELECT s.path AS path, p.t AS time, p.value AS value,"
+    " CASE p.quality WHEN 0 THEN 'good' WHEN 1 THEN 'uncertain' ELSE 'bad' END AS quality"
+    " FROM main.series s JOIN series_points p ON p.series = s.id;"
+    "CREATE TEMP VIEW paths AS SELECT path FROM main.series";
+
+Status historian_tables(sqlite3 *db, Diag *diag)
+{
+    sqlite3_stmt *found = NULL;
+    static const char sql[] = "SELECT 1 FROM main.sqlite_master WHERE name = 'series_rolls'";
+    int code = sqlite3_prepare_v2(db, sql, -1, &found, NULL);
+    bool has = code == SQLITE_OK && sqlite3_step(found) == SQLITE_ROW;
+    (void)sqlite3_finalize(found);
+    if (code == SQLITE_OK && !historian_now(db)) code = SQLITE_NOMEM;
+    if (code == SQLITE_OK && has && (!series_table_register(db) || !historian_steps_register(db)))
+        code = SQLITE_NOMEM;
+    if (code == SQLITE_OK && has) code = sqlite3_exec(db, views_sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? ST_OK : failed(db, diag);
+}
+
+/* "h_press" of the file becomes "press" for this connection. */
+Status historian_views(sqlite3 *db, Diag *diag)
+{
+    sqlite3_stmt *list = NULL;
+    static const char sql[] = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND "
+                              "substr(name, 1, 2) = 'h_' AND substr(name, 3) NOT IN "
+                              "(SELECT name FROM temp.sqlite_master)";
+    int code = sqlite3_prepare_v2(db, sql, -1, &list, NULL);
+    while (code == SQLITE_OK && sqlite3_step(list) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(list, 0);
+        char *view =
+            sqlite3_mprintf("CREATE TEMP VIEW \"%w\" AS SELECT * FROM main.\"%w\"", name + 2, name);
+        code = view ? sqlite3_exec(db, view, NULL, NULL, NULL) : SQLITE_NOMEM;
+        sqlite3_free(view);
+    }
+    Status st = code == SQLITE_OK ? ST_OK : failed(db, diag);
+    (void)sqlite3_finalize(list);
+    return st;
+}
