@@ -24,9 +24,9 @@ static void put_ask(Emit *e, const IrMem *m)
     emit_f(e,
            "0}, .rows_max = %" PRIu32 ", .retries = %" PRIu32 ", .timeout_ns = %" PRId64
            "ll, .backoff_ns = %" PRId64 "ll, .row = &schema_%" PRIu32 ", .stage = %" PRIu32
-           ", .limit = %" PRIu32 ", .single = %d, .unordered = %d}",
+           ", .limit = %" PRIu32 ", .asks = %" PRIu32 ", .single = %d, .unordered = %d}",
            a->rows_max, a->retries, a->timeout_ns, a->backoff_ns, a->row, a->stage, a->limit,
-           a->single, a->unordered);
+           a->asks, a->single, a->unordered);
 }
 
 void emit_mems(Emit *e)

@@ -97,8 +97,8 @@ void emit_windows(Emit *e)
         emit_f(e,
                "0},\n     .aggs = aggs_%" PRIu32 "_%" PRIu32
                ", .slot_bytes = sizeof(struct Slot_%" PRIu32 "_%" PRIu32 "), .node = %" PRIu32
-               "},\n",
-               e->index, i, e->index, i, w->node);
+               ", .asks = %" PRIu32 "},\n",
+               e->index, i, e->index, i, w->node, w->asks);
     }
     emit_f(e, "    {0}};\n");
 }

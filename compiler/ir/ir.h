@@ -159,6 +159,7 @@ typedef struct IrStage {
     IrStageFrom from;
     uint32_t from_index; /* source group, or window; EACH: the stage that runs it */
     uint32_t schema;     /* of the input */
+    uint32_t asks;       /* questions that its records had before */
     IrLeaf *leaves;      /* of the input */
     uint32_t leaf_count;
     IrReg *regs;
@@ -311,6 +312,7 @@ typedef struct IrAsk {
     int64_t timeout_ns, backoff_ns;
     uint32_t row, stage; /* input of the stage behind it: the record, then the rows */
     uint32_t limit;      /* questions at once */
+    uint32_t asks;       /* other questions before it */
     bool single;         /* the first row, which must be there */
     bool unordered;
 } IrAsk;
@@ -366,6 +368,7 @@ typedef struct IrWindow {
     uint32_t out_stage, late_stage; /* NO_INDEX = nothing there */
     bool late_dead; /* late records also go to the dead-letter table, as they came */
     uint32_t node;
+    uint32_t asks; /* questions before it */
     Span span;
 } IrWindow;
 

@@ -235,6 +235,7 @@ static void windows(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .size_ns = w->size_ns ? w->size_ns : 1,
             .size_count = w->size_count,
             .node = w->node,
+            .asks = w->asks,
         };
         keys(link, w, &list[i]);
         aggregates(link, w, &list[i]);
@@ -261,6 +262,7 @@ static const RtAskInfo *ask(Link *link, const IrMem *m)
                        .row = link->out->schemas[a->row],
                        .stage = a->stage,
                        .limit = a->limit,
+                       .asks = a->asks,
                        .single = a->single,
                        .unordered = a->unordered};
     return out;

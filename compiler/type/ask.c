@@ -9,7 +9,14 @@
 #include "compiler/ir/facts.h"
 #include "compiler/type/flow.h"
 
-enum { ROWS_MAX = 10000, TRIES_MAX = 10, TEXT_MAX = 16 << 10, LIMIT = 16, LIMIT_MAX = 256 };
+enum {
+    ROWS_MAX = 10000,
+    TRIES_MAX = 10,
+    TEXT_MAX = 16 << 10,
+    LIMIT = 16,
+    LIMIT_MAX = 256,
+    BEHIND_MAX = 16
+};
 
 static const int64_t wait_max_ns = INT64_C(60000000000);
 
@@ -313,6 +320,7 @@ static Val cut(Flow *f, Question *q, const Val *ticket, const Record *item, Span
     ins->imm.index = index;
     ins->span = span;
     q->ask.stage = index;
+    q->ask.asks = f->builder.stage->asks;
     q->ask.row = check__schema(c, input);
     uint32_t node = c->b->node;
     IrStage *next = flow__stage(f, IR_FROM_ASK, f->p.mem_count - 1, q->ask.row);
@@ -356,6 +364,12 @@ void flow__ask(Flow *f, const AstStage *stage)
     q->ask.name = stage->as.ask.name.text;
     const Record *record = answer(c, stage, q, &list, &many);
     if (!record || !question(c, &stage->as.ask.source, q) || !waits(c, stage, &q->ask)) return;
+    if (f->builder.stage->asks == BEHIND_MAX) {
+        diag_error(c->diags, DIAG_T018, stage->keyword,
+                   "at most %d questions stand behind each other: ask for more in one of them",
+                   BEHIND_MAX);
+        return;
+    }
     if (record_leaf_count(check__row_record(c, f->row)) + 1 > TYPE_LEAVES_MAX) {
         diag_error(c->diags, DIAG_T018, stage->span, "a record has at most %d values",
                    TYPE_LEAVES_MAX);

@@ -53,6 +53,8 @@ IrStage *flow__stage(Flow *f, IrStageFrom from, uint32_t index, uint32_t schema)
 {
     IrStage *stage = NEW(f->c, IrStage, 1);
     *stage = (IrStage){.from = from, .from_index = index, .schema = schema};
+    if (from != IR_FROM_SOURCE && from != IR_FROM_ERROR && f->builder.stage)
+        stage->asks = f->builder.stage->asks + (from == IR_FROM_ASK);
     Status status =
         ir_leaves(f->c->program, schema, f->c->arena, &stage->leaves, &stage->leaf_count);
     if (status) check__leave(f->c, status);

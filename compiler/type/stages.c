@@ -270,6 +270,7 @@ static void late_stage(Flow *f, const AstSink *sinks, uint32_t window)
     IrPort port = f->last_port;
     w->late_stage = f->stage_count;
     IrStage *late = flow__stage(f, IR_FROM_LATE, window, w->in_schema);
+    late->asks = w->asks;
     flow__stage_begin(f, late, w->node);
     f->row = c->row = check__load(c, f->windows[window].in);
     f->last_node = w->node;

@@ -281,6 +281,7 @@ static void go_on(Flow *f, IrWindow *w, IrStage *out, IrBuilder out_builder, Row
     out->from = slot->from;
     out->from_index = index;
     out->schema = slot->schema;
+    out->asks = slot->asks;
     out->leaves = slot->leaves;
     out->leaf_count = slot->leaf_count;
     f->stages[f->stage_count - 1] = out;
@@ -300,6 +301,7 @@ static IrWindow window_new(Flow *f, const AstStage *stage, uint32_t node)
     return (IrWindow){.event_time = f->has_time,
                       .behind = f->in_rows,
                       .node = node,
+                      .asks = f->builder.stage->asks,
                       .span = stage->span,
                       .out_stage = NO_INDEX,
                       .late_stage = NO_INDEX};

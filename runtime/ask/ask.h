@@ -20,6 +20,6 @@ MUST Status asker_ask(void *asker, const RtAskInfo *ask, const RtValue *values, 
 void *asker_begin(void *asker, const RtAskInfo *ask, const RtValue *values, const u8 *has,
                   u32 count);
 MUST Status asker_end(void *asker, void *question, Buf *out, Diag *diag);
-void *asker_first(void *asker);
+void *asker_first(void *asker, u32 asks);
 
 #endif

@@ -220,13 +220,20 @@ Status asker_end(void *ctx, void *question, Buf *out, Diag *diag)
     return st;
 }
 
-void *asker_first(void *ctx)
+static Question *done_of(const AskPool *pool, u32 asks)
+{
+    Question *q = pool->done;
+    while (q && q->ask->asks != asks) q = q->next;
+    return q;
+}
+
+void *asker_first(void *ctx, u32 asks)
 {
     AskPool *pool = ((Asker *)ctx)->pool;
     if (!pool || !pool->on_their_way) return NULL;
     uv_mutex_lock(&pool->lock);
-    while (!pool->done) uv_cond_wait(&pool->answered, &pool->lock);
-    void *first = pool->done;
+    Question *first;
+    while (!(first = done_of(pool, asks))) uv_cond_wait(&pool->answered, &pool->lock);
     uv_mutex_unlock(&pool->lock);
     return first;
 }

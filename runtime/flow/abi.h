@@ -21,7 +21,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 17,
+    RT_ABI = 18,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of records in formats of bytes */
     RT_JSON_DEPTH_MAX = 1024, /* nesting of JSON: what is passed over, or kept as json, unread */
@@ -398,6 +398,7 @@ typedef struct RtWindowInfo {
     const RtAggInfo *aggs;
     u32 slot_bytes; /* aggregates of one key in one window */
     u32 node;
+    u32 asks; /* questions that its records had before */
 } RtWindowInfo;
 
 /* Functions and stages that remember something of earlier records, a cell for each key. */
@@ -437,6 +438,7 @@ typedef struct RtAskInfo {
     i64 timeout_ns, backoff_ns;
     const RtSchema *row;
     u32 stage, limit; /* questions at once */
+    u32 asks;         /* other questions that its records had before */
     u8 single;        /* the first row; without one there is no answer */
     u8 unordered;     /* records go on as their answers come */
 } RtAskInfo;

@@ -86,8 +86,6 @@ static void note(FlowInstance *host, const RtAskInfo *ask, const char *why)
 
 u32 rt_ask(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has, RtValue *ret)
 {
-    FlowInstance *host = rt_host(pipe);
-    if (!host->asking && !(host->asking = rt_asking_new(pipe))) return RT_STATE_FULL;
     char *copy = rt_scratch(pipe, info->inputs * (sizeof *values + 1) + 1);
     if (!copy) return RT_TOO_LONG;
     memcpy(copy, values, info->inputs * sizeof *values);
@@ -104,10 +102,10 @@ void *rt_ask_begin(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, c
     return host->ask_begin(host->ask_ctx, info->ask, values, has, info->inputs);
 }
 
-void *rt_ask_first(RtPipe *pipe)
+void *rt_ask_first(RtPipe *pipe, u32 asks)
 {
     const FlowHost *host = &rt_host(pipe)->host;
-    return host->ask_first ? host->ask_first(host->ask_ctx) : NULL;
+    return host->ask_first ? host->ask_first(host->ask_ctx, asks) : NULL;
 }
 
 /* Empty, with the room of the answer before. */

@@ -12,8 +12,9 @@
 u32 rt_ask(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has, RtValue *ret);
 /* Asks without waiting; NULL: nobody can, ask when the answer is wanted. */
 void *rt_ask_begin(RtPipe *pipe, const RtMemInfo *info, const RtValue *values, const u8 *has);
-/* Waits for whichever question is answered first; NULL: the order is not known. */
-void *rt_ask_first(RtPipe *pipe);
+/* Waits for whichever question of those with `asks` others before them is answered first; NULL: the
+ * order is not known. */
+void *rt_ask_first(RtPipe *pipe, u32 asks);
 void rt_ask_forget(RtPipe *pipe, void *question);
 /* Waits for the answer; a NULL question is asked now. *ret: a list of the rows, in scratch.
  * *ret_has 0: no answer; of a single row the list then has one without values, so that its first

@@ -131,10 +131,13 @@ u32 rt_clock(RtPipe *pipe, i64 ns, const RtValue *keys)
 {
     RtClock *c = pipe->clock;
     const RtPipelineInfo *info = pipe->info;
-    rt_asking_finish(pipe); /* each record may move the windows of its clock */
     if (info->ahead_ns && ns > pipe->received_ns + info->ahead_ns) return RT_FUTURE_TIME;
     u64 n;
     const char *p = rt_dict_encode(&c->dict, keys, &n);
+    if (c->dict.count >= c->dict.count_max && !rt_dict_find(&c->dict, p, n)) {
+        rt_asking_finish(pipe); /* whose clock may be the one that is forgotten */
+        p = rt_dict_encode(&c->dict, keys, &n);
+    }
     RtEntry *entry = clock_get(c, p, n);
     if (!entry) return RT_STATE_FULL;
     Clock *clock = clock_of(entry);
@@ -200,7 +203,9 @@ int rt_clock_has(const RtPipe *pipe, u32 lane)
 
 i64 rt_clock_highest(const RtPipe *pipe, u32 lane)
 {
-    return clock_of(pipe->clock->by_lane[lane])->highest_ns;
+    const RtClock *c = pipe->clock;
+    return lane < c->lane_count && c->by_lane[lane] ? clock_of(c->by_lane[lane])->highest_ns
+                                                    : INT64_MIN;
 }
 
 /* ---- saved state ---- */

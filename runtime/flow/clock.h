@@ -29,6 +29,7 @@ void rt_clock_hold(RtPipe *pipe, u32 lane, int change);
 u64 rt_clock_forgotten(const RtPipe *pipe);
 /* A lane that slots may be in: nobody's, or that of a clock. */
 int rt_clock_has(const RtPipe *pipe, u32 lane);
+/* INT64_MIN: the lane is free. */
 i64 rt_clock_highest(const RtPipe *pipe, u32 lane);
 
 void rt_clock_save(const RtClock *clock, Buf *out);

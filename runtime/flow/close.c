@@ -127,7 +127,11 @@ void rt__emit(RtWindow *w, Slot *slot)
     pipe->raw = NULL;
     pipe->raw_len = 0;
     pipe->n.rows++;
+    RtTurn turn;
+    rt_turn_begin(pipe, &turn);
+    rt_turn_next(pipe, &turn);
     if (pipe->info->row) pipe->info->row(pipe, w->index, &row);
+    rt_turn_end(pipe, &turn);
     pipe->in_row = before;
     pipe->asked = asked;
     pipe->event_ns = event;
@@ -226,30 +230,43 @@ void rt__lane_advance(RtWindow *w, u32 lane, i64 watermark_ns, i64 now_ns)
 
 void rt_close(RtPipe *pipe)
 {
-    rt_asking_finish(pipe);
+    bool waits = false;
     pipe->closing = 1;
     for (u32 i = 0; i < pipe->info->window_count; i++) {
         RtWindow *w = pipe->windows[i];
-        if (w->info->event_time && !w->info->own_clock)
+        if (!w->info->event_time || w->info->own_clock) continue;
+        if (rt_asking_clear(pipe, w->info->asks))
             rt__lane_advance(w, 0, pipe->watermark_ns, pipe->highest_ns);
+        else
+            waits |= rt_asking_behind(pipe, w->info->asks);
     }
     pipe->closing = 0;
+    if (waits) rt_asking_tick(pipe, 0, pipe->watermark_ns, pipe->highest_ns);
     rt__set_close_time(pipe);
 }
 
 void rt_window_advance(RtPipe *pipe, u32 lane, i64 watermark_ns, i64 highest_ns)
 {
+    bool waits = false;
     for (u32 i = 0; i < pipe->info->window_count; i++) {
         RtWindow *w = pipe->windows[i];
-        if (w->info->event_time && w->info->own_clock)
+        if (!w->info->event_time || !w->info->own_clock) continue;
+        if (rt_asking_clear(pipe, w->info->asks))
             rt__lane_advance(w, lane, watermark_ns, highest_ns);
+        else
+            waits |= rt_asking_behind(pipe, w->info->asks);
     }
+    if (waits) rt_asking_tick(pipe, lane, watermark_ns, highest_ns);
 }
 
 void rt_close_arrived(RtPipe *pipe, i64 ns)
 {
-    for (u32 i = 0; i < pipe->info->window_count; i++)
-        if (!pipe->windows[i]->info->event_time) rt__lane_advance(pipe->windows[i], 0, ns, ns);
+    for (u32 i = 0; i < pipe->info->window_count; i++) {
+        RtWindow *w = pipe->windows[i];
+        if (w->info->event_time) continue;
+        if (w->info->asks) rt_asking_finish(pipe); /* rows from further up */
+        rt__lane_advance(w, 0, ns, ns);
+    }
 }
 
 /* Without memory to sort them all the lanes come one after the other. */
@@ -299,6 +316,7 @@ void rt_close_all(RtPipe *pipe)
 {
     for (u32 i = 0; i < pipe->info->window_count; i++) {
         RtWindow *w = pipe->windows[i];
+        if (w->info->asks) rt_asking_finish(pipe); /* rows from further up */
         while (w->slot_count) {
             if (w->info->panes)
                 close_all_panes(w);

@@ -171,6 +171,11 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
         pipe->joins[i] = rt_join_new(pipe, i, instance->limits.keys);
         complete = pipe->joins[i] != NULL;
     }
+    for (u32 i = 0; complete && i < info->mem_count; i++) {
+        if (!info->mems[i].ask || instance->asking) continue;
+        instance->asking = rt_asking_new(pipe);
+        complete = instance->asking != NULL;
+    }
     if (complete && info->open) complete = (pipe->engine = info->open(pipe)) != NULL;
     if (!complete) {
         program->instances++;
@@ -332,6 +337,7 @@ void flow_clock(FlowInstance *instance, int64_t event_ns)
         if (pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
     }
     rt_close_arrived(pipe, event_ns);
+    rt_asking_finish(pipe);
     batch_done(instance);
 }
 
@@ -362,6 +368,7 @@ void flow_idle(FlowInstance *instance, int64_t wall_ns)
         rt_stop_check(pipe, 1);
     idle_clock(instance, wall_ns);
     rt_close_arrived(pipe, wall_ns);
+    rt_asking_finish(pipe);
     batch_done(instance);
 }
 
@@ -369,6 +376,7 @@ void flow_finish(FlowInstance *instance)
 {
     RtPipe *pipe = &instance->pipe;
     rt_close_all(pipe);
+    rt_asking_finish(pipe);
     rt_stop_check(pipe, 1);
     batch_done(instance);
 }

@@ -44,11 +44,12 @@ typedef struct FlowHost {
     void *ask_ctx;
     /* All three or none: several questions at once. ask_begin copies the values and gives a
      * question (NULL: use `ask`); ask_end waits for its answer, exactly once for each; ask_first
-     * waits until any is answered and gives the one that was first, NULL: none is left. */
+     * waits until any with that many others before it (RtAskInfo.asks) is answered and gives the
+     * one that was first, NULL: none is left. */
     void *(*ask_begin)(void *ctx, const RtAskInfo *ask, const RtValue *values, const u8 *has,
                        u32 count);
     Status (*ask_end)(void *ctx, void *question, Buf *out, Diag *diag);
-    void *(*ask_first)(void *ctx);
+    void *(*ask_first)(void *ctx, uint32_t asks);
     const FlowTable *tables; /* one for each of the program, or NULL; for tests */
 } FlowHost;
 

@@ -42,7 +42,7 @@ struct FlowInstance {
     struct RtKeys *keys[FLOW_KEYS_MAX]; /* keys.h */
     RtCsv csv[FLOW_CSV_MAX];            /* one a stream, found by its schema */
     int64_t tables_seen_ns;             /* when the files of tables were last looked at */
-    struct RtAsking *asking;            /* once something was asked */
+    struct RtAsking *asking;            /* NULL: nothing is ever asked */
     Buf answer;                         /* to the question at hand, as the host gave it */
     char problem[DIAG_TEXT_BYTES];      /* of a table that could not be read again; empty = fine */
 };

@@ -439,6 +439,7 @@ static void error_row(RtPipe *pipe, u32 sink, u32 node, const char *reason, cons
 /* Not an error: nothing is counted here. The row's key tells it from one that failed. */
 void rt_late(RtPipe *pipe, u32 node)
 {
+    rt_asking_finish(pipe);
     error_row(pipe, pipe->info->sink_count, node, "late", "its window has closed", NULL, "late");
 }
 

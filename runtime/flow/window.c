@@ -278,7 +278,7 @@ void rt__set_close_time(RtPipe *pipe)
             due = early - pipe->info->order_ns;
         if (due < first) first = due;
     }
-    pipe->close_ns = first;
+    pipe->close_ns = rt_asking_all_steps(pipe) ? INT64_MIN : first;
 }
 
 /* ---- finding the slot ---- */
@@ -353,7 +353,6 @@ static void arrived(RtWindow *w, i64 ns)
     const Lane *lane = &w->lanes[0];
     if (w->info->event_time) return;
     if (rt_heap_when(&lane->due) > ns && lane->early_ns > ns) return;
-    rt_asking_finish(w->pipe);
     rt__lane_advance(w, 0, ns, ns);
 }
 
@@ -595,7 +594,7 @@ u32 rt_window_add(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, const R
                 .ns = ns,
                 .values = values,
                 .has = has};
-    a.now_ns = !w->info->event_time ? ns : lane ? rt_clock_highest(pipe, lane) : pipe->highest_ns;
+    a.now_ns = !w->info->event_time ? ns : rt_asking_highest(pipe, lane);
     PaneAdd pane = {lane, w->info->event_time ? a.closed_ns : at->closed_ns, ns, keys, values, has};
     switch ((RtWindowKind)w->info->kind) {
     case RT_WINDOW_TUMBLE:

@@ -66,17 +66,16 @@ OUT
 cat >server.mjs <<'JS'
 import { createServer } from 'node:http';
 import { writeFileSync } from 'node:fs';
-let busy = 0, open = 0, most = 0, left = 0, held = [];
-// How many questions were there at once, and how many are still to come, is told by /start/N and /most.
-function four(res, id) {
-  open++;
-  left--;
-  most = Math.max(most, open);
-  held.push(() => { open--; res.end(JSON.stringify({ w: id * id })); });
-  if (open < 4 && left > 0) return;
-  const all = held.reverse();
-  held = [];
-  for (const answer of all) answer();
+let busy = 0;
+// Questions come in groups (?g=): how many are still to come is told by /start/N, how many were there at once by /most.
+const groups = new Map();
+function four(g, res, id) {
+  g.open++;
+  g.left--;
+  g.most = Math.max(g.most, g.open);
+  g.held.push(() => { g.open--; res.end(JSON.stringify({ w: id * id })); });
+  if (g.open < 4 && g.left > 0) return;
+  for (const answer of g.held.splice(0).reverse()) answer();
 }
 createServer((req, res) => {
   let body = '';
@@ -86,14 +85,16 @@ createServer((req, res) => {
     const id = decodeURIComponent(url.pathname.slice(6));
     const answer = (code, value) => { res.writeHead(code); res.end(typeof value === 'string' ? value : JSON.stringify(value)); };
     const [, kind, number] = url.pathname.split('/');
-    if (kind === 'start') { left = Number(number); open = most = 0; held = []; return answer(200, 'ok'); }
-    if (kind === 'most') return answer(200, `${most}\n`);
-    if (kind === 'four') return four(res, Number(number));
+    const name = url.searchParams.get('g') ?? '';
+    if (kind === 'start') { groups.set(name, { left: Number(number), open: 0, most: 0, held: [] }); return answer(200, 'ok'); }
+    const g = groups.get(name);
+    if (kind === 'most') return answer(200, `${g.most}\n`);
+    if (kind === 'four') return four(g, res, Number(number));
     if (kind === 'held') {
-      left--;
-      if (number === '1') held.push(() => answer(200, { w: 1 }));
+      g.left--;
+      if (number === '1') g.held.push(() => answer(200, { w: 1 }));
       else answer(200, { w: Number(number) });
-      if (left === 0) for (const last of held.splice(0)) last();
+      if (g.left === 0) for (const last of g.held.splice(0)) last();
       return;
     }
     if (req.method === 'POST') {
@@ -158,6 +159,28 @@ node -e 'let t = Date.UTC(2026, 10, 23, 10), s = 7;
 const r = (n) => (s = (s * 48271) % 2147483647) % n;
 for (let i = 0; i < 400; i++) { t += r(400); if (r(90) === 0) t += r(20000);
   console.log(JSON.stringify({ ts: new Date(t - (r(4) ? 0 : r(5000))).toISOString(), k: "k" + r(3), i: r(40) })); }' >timed
+# One question behind another: 5 divides by zero in front of both, 6 is refused between them.
+for id in 1 2 3 4 6 7 8 9 10 11 12 15; do [ $id = 6 ] || echo $id; done |
+    awk '{ a = $1 * $1; b = a * a; printf "{\"id\":%d,\"a\":%d,\"b\":%d", $1, a, b; if (NR > 1) printf ",\"step\":%d", b - last; print "}"; last = b }' >want_chain
+# Nine windows of one to nine records: eight close while records come, the ninth at the end.
+node -e 'for (let w = 0; w < 9; w++) for (let i = 0; i <= w; i++) console.log(JSON.stringify({ ts: new Date(Date.UTC(2026, 10, 23, 10) + w * 10000 + i).toISOString(), k: "k", v: 1 }));' >windows
+node -e 'for (let w = 0; w < 9; w++) console.log(JSON.stringify({ start: new Date(Date.UTC(2026, 10, 23, 10) + w * 10000).toISOString().replace(".000", ""), n: w + 1, w: (w + 1) ** 2 }));' >want_windows
+# Three clocks, a record of each in turn, three seconds apart: a window closes when its own clock has passed it.
+node -e 'for (let i = 1; i <= 12; i++) console.log(JSON.stringify({ ts: new Date(Date.UTC(2026, 10, 23, 10) + i * 3000).toISOString(), k: "cab"[i % 3], v: i }));' >clocks
+cat >want_clocks <<'OUT'
+{"k":"a","n":1,"s":1}
+{"k":"b","n":1,"s":4}
+{"k":"c","n":1,"s":9}
+{"k":"a","n":1,"s":16}
+{"k":"b","n":1,"s":25}
+{"k":"c","n":1,"s":36}
+{"k":"b","n":1,"s":64}
+{"k":"c","n":1,"s":81}
+{"k":"a","n":1,"s":49}
+{"k":"a","n":1,"s":100}
+{"k":"b","n":1,"s":121}
+{"k":"c","n":1,"s":144}
+OUT
 printf 'web_down\nweb_down\nweb_down\nweb_down\n' >want_reasons
 
 # A question as long as a screen: 6,000 blanks before the condition.
@@ -205,6 +228,24 @@ for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     sort loose_out >got
     sort want_loose >want
     check "$engine unordered: all of them" got want
+    overlaps() { # overlaps PIPELINE INPUT GROUP=QUESTIONS...: never more than four of a group at once, never less
+        name=$1 input=$2
+        shift 2
+        for group; do node tell.mjs "$port" "/start/${group#*=}?g=${group%=*}" >/dev/null; done
+        "$tutti" run --batch --pipeline "$name" --engine "$engine" --cache cache many.tutti <"$input" >got 2>stderr
+        check "$engine $name" got "want_$name"
+        for group; do
+            node tell.mjs "$port" "/most?g=${group%=*}" >got
+            echo 4 >want
+            check "$engine $name: four at once" got want
+        done
+    }
+    overlaps chain many a=12 b=11
+    sed -E 's/.*"reason":"([a-z_]*)".*/\1/' errors.ndjson >got
+    printf 'div_zero\nodd_one\n' >want
+    check "$engine fails in front of a question, and between two" got want
+    overlaps windows windows rows=9
+    overlaps clocks clocks clocks=12
     for limit in 1 16; do
         sed "s/limit 16/limit $limit/" many.tutti >timed.tutti
         rm -f late.ndjson
