@@ -21,6 +21,8 @@ uint32_t report__line(const Report *r, Span span);
 /* state.c: what node `index` keeps, a line each; and all of the pipeline. */
 void report__state_of(const Report *r, uint32_t index);
 void report__state_all(const Report *r);
+/* asks.c: of a memory that is a question */
+void report__ask(const Report *r, const IrMem *mem);
 /* delivery.c */
 void report__delivery(const Report *r, uint32_t sink);
 

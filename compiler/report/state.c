@@ -202,6 +202,10 @@ static uint64_t mem_key_bytes(const IrMem *m)
 
 static void mem(const Report *r, const IrMem *m)
 {
+    if (m->ask) {
+        report__ask(r, m);
+        return;
+    }
     buf_printf(r->out, "    `%.*s` keeps at most ", STR_ARG(m->name));
     report__bytes(r->out, mem_key_bytes(m));
     if (m->key_count) {
@@ -252,7 +256,8 @@ void report__state_all(const Report *r)
     for (uint32_t i = 0; i < p->window_count; i++)
         *(p->windows[i].key_count ? &keyed : &fixed) += window_key_bytes(r, i);
     for (uint32_t i = 0; i < p->mem_count; i++)
-        *(p->mems[i].key_count ? &keyed : &fixed) += mem_key_bytes(&p->mems[i]);
+        if (!p->mems[i].ask)
+            *(p->mems[i].key_count ? &keyed : &fixed) += mem_key_bytes(&p->mems[i]);
     for (uint32_t i = 0; i < p->join_count; i++) keyed += join_key_bytes(r, &p->joins[i]);
     if (!keyed && !fixed) {
         buf_text(r->out, "  keeps nothing between records\n");

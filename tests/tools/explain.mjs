@@ -66,6 +66,24 @@ test("a program in sentences: what is read, what waits, what is promised", () =>
     assert.equal(tutti(["explain", folder().file("p.tutti", press), "other"]).code, 2);
 });
 
+test("a question: of whom, with what, who waits meanwhile", () => {
+    const said = explain(`connection erp = postgres env("ERP_URL") { pool: 4 }
+pipeline p {
+  from mqtt "t" as json { id: i64, k: string(8) }
+  ask a = http get "http://127.0.0.1:9/part/{id}?k={k}" as { w: i64 } timeout 2s retry 3 limit 4 else error nobody
+  ask b = erp sql "select n from t where w = {a.w}" as { n: i64 } limit 1 else null
+  ask c = sqlite "plant.db" sql "select n from t" as { n: i64 } unordered else drop
+  into uns "x"
+  on error into dead
+}`).split("\n");
+    const behind = (name) => said[said.findIndex((l) => l.includes(`  ask ${name} `)) + 1] + said[said.findIndex((l) => l.includes(`  ask ${name} `)) + 2];
+    assert.match(behind("a"), /asks http:\/\/127.0.0.1:9\/part\/... with 2 values of the record, waits 2s, tries up to 3 times more; +up to 4 records wait .* in their order/);
+    assert.match(behind("b"), /asks the database of `erp` with 1 value of the record, waits 5s; +one record at a time waits for its answer/);
+    assert.match(behind("c"), /asks the file plant.db, waits 5s; +up to 16 records wait .* as their answers come/);
+    assert.ok(said.some((l) => /A restart asks again what had no answer/.test(l)));
+    assert.ok(said.some((l) => /keeps nothing between records/.test(l)));
+});
+
 test("who shares a decoder, or why not", () => {
     const types = "type R = { a: i64, b: f64, c: string(4) }\ntype S = { a: i64 }\n";
     const p = (name, from, keep) => `pipeline ${name} { from ${from}  keep ${keep}  into stdout  on error drop }\n`;
