@@ -1,12 +1,14 @@
 /* tests/gen/compare.c: one program on every engine, and whether anybody could tell them apart.
  *
- *   compare [--seed N] [--plans N] [--pipeline NAME] [--show PLAN] FILE.tutti FOLDER
+ *   compare [--seed N] [--plans N] [--pipeline NAME] [--show PLAN] [--engine NAME] FILE.tutti
+ * FOLDER
  *
  * FOLDER holds NAME.in for each pipeline NAME: its records, one a line. A plan says how they come
  * (lines or messages, cut anywhere), when clocks move, and where the state is saved and loaded into
  * a new instance. Each engine carries out the same plans, with every clock fixed, and writes down
  * all there is to see: rows, addresses, tokens, dead letters, counters, wires, taps. All must have
- * written the same; then, with the engine changed at every place where the state moves, too.
+ * written the same; then, with the engine changed at every place where the state moves, too. Where
+ * records wait for answers, they must have come out as if each had come alone.
  * Exit 0: the same; 1: not (the first difference is shown); 2: cannot run. */
 #include "base/mem.h"
 #include "compiler/driver/jit_load.h"
@@ -230,6 +232,45 @@ static void note(Buf *out, FlowInstance *instance, bool watch)
     note_state(out, instance);
 }
 
+/* ---- answers ---- */
+
+/* The answer to a question is made of its values: rows of what the type says, none, too many, a
+ * wrong one, or that nobody answers. */
+MUST static Status answer(void *ctx, const RtAskInfo *ask, const RtValue *values, const u8 *has,
+                          u32 count, Buf *out, Diag *diag)
+{
+    uint64_t hash = 1469598103934665603ull;
+    (void)ctx;
+    for (u32 i = 0; i < count; i++) {
+        bool text = has[i] && ask->types[i] == RT_STR;
+        const char *p = text ? values[i].s.p : (const char *)&values[i];
+        for (u64 k = 0; has[i] && k < (text ? values[i].s.n : sizeof(u64)); k++)
+            hash = (hash ^ (unsigned char)p[k]) * 1099511628211ull;
+        hash = (hash ^ has[i]) * 1099511628211ull;
+    }
+    hash ^= hash >> 29;
+    if (hash % 11 == 0) return diag_set(diag, ST_UNAVAILABLE, "nobody is there");
+    for (u32 row = 0; row < hash % 5; row++) {
+        char line[200] = "";
+        size_t len = 0;
+        for (u32 f = 0; f < ask->schema->count; f++) {
+            u32 n = (u32)(hash >> (8 + f)) % 100 + row;
+            const char *comma = f ? "," : "";
+            bool wrong = hash % 13 == 0;
+            if (ask->schema->fields[f].type == RT_STR)
+                len += (size_t)snprintf(line + len, sizeof line - len, "%s%.*s", comma,
+                                        (int)(n % 4), "abc");
+            else
+                len += (size_t)snprintf(line + len, sizeof line - len, wrong ? "%s%ux" : "%s%u",
+                                        comma, n);
+        }
+        u32 bytes = (u32)len;
+        buf_add(out, &bytes, sizeof bytes);
+        buf_add(out, line, len);
+    }
+    return ST_OK;
+}
+
 /* ---- a run ---- */
 
 typedef struct Run {
@@ -238,6 +279,7 @@ typedef struct Run {
     FlowProgram *const *programs; /* the engine changes with every move */
     uint32_t program_count, at;
     uint32_t pipeline, sources;
+    bool alone; /* every record by itself */
     FlowInstance *instance;
     Buf *out;
     Diag diag;
@@ -246,8 +288,9 @@ typedef struct Run {
 static Status fresh(Run *run)
 {
     FlowLimits limits = {.out_bytes = 64 << 20};
+    FlowHost host = {.ask = answer};
     Status st = flow_instance_new(run->programs[run->at % run->program_count], run->pipeline,
-                                  &limits, NULL, &run->instance, &run->diag);
+                                  &limits, &host, &run->instance, &run->diag);
     for (uint32_t i = 0; !st && run->plan->watch && i < flow_info(run->instance)->wire_count; i++)
         flow_watch(run->instance, i, true);
     return st;
@@ -305,6 +348,25 @@ static void feed_messages(Run *run, const PlanStep *step)
     mem_free(records);
 }
 
+static void feed(Run *run, const PlanStep *step)
+{
+    if (step->kind == STEP_MESSAGES || run->input->packed)
+        feed_messages(run, step);
+    else
+        feed_lines(run, step);
+}
+
+/* The same records, each in a batch of its own. */
+static void feed_alone(Run *run, const PlanStep *step)
+{
+    for (uint32_t i = step->from; i < step->to; i++) {
+        PlanStep one = {step->kind, i, i + 1, step->ns};
+        if (step->kind == STEP_MESSAGES || run->input->packed)
+            one.ns += (int64_t)(i - step->from) * 1000003;
+        feed(run, &one);
+    }
+}
+
 static Status run_plan(Run *run)
 {
     Status st = fresh(run);
@@ -313,12 +375,12 @@ static Status run_plan(Run *run)
         buf_printf(run->out, "step %u\n", i);
         switch (step->kind) {
         case STEP_LINES:
-            if (run->input->packed)
-                feed_messages(run, step);
+        case STEP_MESSAGES:
+            if (run->alone)
+                feed_alone(run, step);
             else
-                feed_lines(run, step);
+                feed(run, step);
             break;
-        case STEP_MESSAGES: feed_messages(run, step); break;
         case STEP_TIME: flow_clock(run->instance, step->ns); break;
         case STEP_WALL: flow_idle(run->instance, step->ns); break;
         case STEP_MOVE: st = move(run); break;
@@ -370,7 +432,7 @@ typedef struct Compare {
 } Compare;
 
 static Status trace(Compare *c, uint32_t pipeline, const Plan *plan, const Input *input,
-                    FlowProgram *const *programs, uint32_t count, Buf *out)
+                    FlowProgram *const *programs, uint32_t count, bool alone, Buf *out)
 {
     Run run = {.plan = plan,
                .input = input,
@@ -378,6 +440,7 @@ static Status trace(Compare *c, uint32_t pipeline, const Plan *plan, const Input
                .program_count = count,
                .pipeline = pipeline,
                .sources = c->ir->pipelines[pipeline].source_count,
+               .alone = alone,
                .out = out};
     buf_init(out, TRACE_BYTES_MAX);
     Status st = run_plan(&run);
@@ -386,21 +449,36 @@ static Status trace(Compare *c, uint32_t pipeline, const Plan *plan, const Input
     return st;
 }
 
+/* Questions overlap in it, and nothing but time and records says what becomes of them. */
+static bool overlaps(const IrPipeline *p)
+{
+    bool asks = false;
+    for (uint32_t i = 0; i < p->mem_count; i++) asks |= p->mems[i].ask != NULL;
+    return asks && p->source_count == 1 && p->sources[0].format != FORMAT_CSV && p->stop_above <= 0;
+}
+
 /* 0 the same, 1 not, 2 could not run. */
 static int compare_plan(Compare *c, uint32_t pipeline, uint32_t number, const Plan *plan,
                         const Input *input)
 {
     char where[200];
     AUTO_BUF Buf first, other;
-    int code = trace(c, pipeline, plan, input, c->programs, 1, &first) ? 2 : 0;
+    int code = trace(c, pipeline, plan, input, c->programs, 1, false, &first) ? 2 : 0;
     snprintf(where, sizeof where, "%.*s, plan %u", STR_ARG(c->ir->pipelines[pipeline].name),
              number);
     buf_init(&other, 0);
     if (number == c->show) printf("%s:\n%.*s", c->names[0], (int)first.len, first.ptr);
     for (uint32_t i = 1; i < c->count && !code; i++) {
-        code = trace(c, pipeline, plan, input, &c->programs[i], 1, &other) ? 2 : 0;
+        code = trace(c, pipeline, plan, input, &c->programs[i], 1, false, &other) ? 2 : 0;
         if (number == c->show) printf("%s:\n%.*s", c->names[i], (int)other.len, other.ptr);
         if (!code && !same(where, buf_view(&first), c->names[0], buf_view(&other), c->names[i]))
+            code = 1;
+        buf_done(&other);
+    }
+    if (!code && overlaps(&c->ir->pipelines[pipeline])) {
+        code = trace(c, pipeline, plan, input, c->programs, 1, true, &other) ? 2 : 0;
+        if (number == c->show) printf("alone:\n%.*s", (int)other.len, other.ptr);
+        if (!code && !same(where, buf_view(&first), c->names[0], buf_view(&other), "alone"))
             code = 1;
         buf_done(&other);
     }
@@ -409,7 +487,7 @@ static int compare_plan(Compare *c, uint32_t pipeline, uint32_t number, const Pl
     for (uint32_t i = 0; moves && i < c->count && c->count > 1 && !code; i++) {
         FlowProgram *turn[ENGINES_MAX];
         for (uint32_t k = 0; k < c->count; k++) turn[k] = c->programs[(i + k) % c->count];
-        code = trace(c, pipeline, plan, input, turn, c->count, &other) ? 2 : 0;
+        code = trace(c, pipeline, plan, input, turn, c->count, false, &other) ? 2 : 0;
         if (!code && !same(where, buf_view(&first), c->names[0], buf_view(&other), "in turn"))
             code = 1;
         buf_done(&other);
@@ -461,7 +539,7 @@ static Status load(NativeSet *set, EngineKind engine, const char *file, const ch
 int main(int argc, char **argv)
 {
     Compare c = {.plans = 6, .seed = 1, .show = UINT32_MAX};
-    const char *only = NULL, *words[2] = {NULL, NULL};
+    const char *only = NULL, *engine = NULL, *words[2] = {NULL, NULL};
     NativeSet sets[ENGINES_MAX];
     Diag diag = {0};
     int code = 0;
@@ -475,6 +553,8 @@ int main(int argc, char **argv)
             c.show = (uint32_t)strtoul(argv[++i], NULL, 10);
         else if (value && strcmp(argv[i], "--pipeline") == 0)
             only = argv[++i];
+        else if (value && strcmp(argv[i], "--engine") == 0)
+            engine = argv[++i];
         else if (n < 2)
             words[n++] = argv[i];
     }
@@ -483,6 +563,7 @@ int main(int argc, char **argv)
         return 2;
     }
     for (size_t i = 0; i < COUNT_OF(engines) && !code; i++) {
+        if (engine && strcmp(engine, engines[i].name) != 0) continue;
         if (engines[i].kind == ENGINE_JIT && jit_ready(&diag)) continue; /* no LLVM */
         if (load(&sets[c.count], engines[i].kind, words[0], words[1], &diag)) {
             printf("%s: %s\n", engines[i].name, diag.text);

@@ -1,6 +1,6 @@
 // tests/gen/gen.mjs: random well-typed programs and records through every engine.
 //
-//   node gen.mjs TUTTI COMPARE FOLDER [--seed N] [--programs N] [--pipelines N] [--keep]
+//   node gen.mjs TUTTI COMPARE FOLDER [--seed N] [--programs N] [--pipelines N] [--only REGEXP] [--engine NAME]
 //
 // Each program holds some pipelines; what the checker refuses is taken out (too much of it is a fault
 // of the generator). COMPARE (tests/gen/compare.c) says whether the engines agree; when they do not, the
@@ -14,6 +14,8 @@ import { shrink } from './shrink.mjs';
 const words = process.argv.slice(2);
 const option = (name, preset) => { const i = words.indexOf(`--${name}`); return i < 0 ? preset : Number(words.splice(i, 2)[1]); };
 const seed = option('seed', Math.floor(Date.now() / 1000));
+const text = (name) => { const i = words.indexOf(`--${name}`); return i < 0 ? null : words.splice(i, 2)[1]; };
+const only = new RegExp(text('only') ?? ''), engine = text('engine');
 const programs = option('programs', 6), size = option('pipelines', 12), plans = option('plans', 5);
 const [tutti, compare, folder] = words;
 console.log(`seed ${seed}`);
@@ -50,7 +52,7 @@ export function run(dir, list, planSeed) {
   const file = write(dir, list);
   const bad = refused(file, list);
   if (bad.size) return { code: 3, bad, file };
-  const out = spawnSync(compare, ['--seed', String(planSeed), '--plans', String(plans), file, dir], { encoding: 'utf8', maxBuffer: 1 << 28 });
+  const out = spawnSync(compare, ['--seed', String(planSeed), '--plans', String(plans), ...(engine ? ['--engine', engine] : []), file, dir], { encoding: 'utf8', maxBuffer: 1 << 28 });
   return { code: out.status ?? 9, text: `${out.stdout}${out.stderr}${out.error ?? ""}`.slice(0, 6000), file };
 }
 
@@ -58,7 +60,7 @@ let passed = 0, failed = 0, made = 0, thrown = 0;
 const why = new Map();
 for (let n = 0; n < programs; n++) {
   const dir = path.join(folder, `p${n}`);
-  let list = Array.from({ length: size }, (_, i) => makePipeline(seed * 1000 + n * size + i, `p${n}_${i}`));
+  let list = Array.from({ length: size }, (_, i) => makePipeline(seed * 1000 + n * size + i, `p${n}_${i}`)).filter((p) => only.test(pipelineText(p)));
   made += list.length;
   let result = null;
   for (let turn = 0; turn < 20; turn++) {

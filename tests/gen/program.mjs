@@ -3,10 +3,10 @@ import { Random } from './random.mjs';
 import { Scope, show } from './expr.mjs';
 import { randomFields, fieldText, lines, packs, single } from './types.mjs';
 import { protoText, stands } from './proto.mjs';
-import { stages, window, sink } from './stages.mjs';
+import { keyFields, stages, window, sink } from './stages.mjs';
 
 class Maker {
-  constructor(r) { this.r = r; this.serial = 0; this.inside = 0; this.each = false; this.timed = null; }
+  constructor(r) { this.r = r; this.serial = 0; this.inside = 0; this.each = false; this.timed = null; this.clock = null; }
   scope() { return new Scope(this.r, this.fields, !this.plain); }
   body(count) {
     const out = [];
@@ -47,7 +47,9 @@ export function makePipeline(seed, name) {
   const options = format === 'csv' ? '' : r.pick(['', '', '', ' check lazy', ' check strict', ' unknown reject']);
   const declared = fields;
   m.fields = fields;
-  if (m.timed) head.push(`time ts order ${r.pick(['0s', '2s', '30s'])}${r.chance(25) ? ' max ahead 30s' : ''}`);
+  const clocks = m.timed && r.chance(25) ? keyFields(m).filter((f) => !f.text.includes('.') && f.text !== 'ts' && f.type.kind !== 'bytes') : [];
+  if (clocks.length) m.clock = r.pick(clocks).text;
+  if (m.timed) head.push(`time ts order ${r.pick(['0s', '2s', '30s'])}${r.chance(25) ? ' max ahead 30s' : ''}${m.clock ? ` clock by ${m.clock}` : ''}`);
   const body = m.body(1 + r.below(6));
   const last = r.chance(35) ? window(m) : { text: sink(m), late: '' };
   const error = r.weighted([[60, 'on error into file "errors"'], [15, 'on error into dead'], [15, 'on error drop'], [10, 'on error into uns "e" stop above 60% in 10s']]);

@@ -30,6 +30,21 @@ export function sink(p) {
     [6, 'into stdout and uns "two"']]);
 }
 
+// A question; compare.c makes the answer of its values. They are what a database would be given.
+const askable = (p) => paths(p.fields).filter((f) => ['i32', 'i64', 'u32', 'string', 'bool', 'time', 'f64', 'enum'].includes(f.type.kind) && !f.type.unit);
+function question(p, values) {
+  const r = p.r;
+  const name = `a${p.serial++}`;
+  const how = r.weighted([[30, 'error nobody'], [20, 'null'], [10, 'drop'], [10, '']]);
+  const many = how !== 'null' && r.chance(25);
+  const fields = [{ name: 'x', type: { kind: 'i64' }, optional: false }, { name: 'y', type: { kind: 'f64' }, optional: false },
+    { name: 'z', type: { kind: 'string', max: 3 }, optional: true }].slice(0, 1 + r.below(3));
+  const type = { kind: 'record', fields };
+  p.fields = p.fields.concat([{ name, type: many ? { kind: 'list', max: 3, item: type } : type, optional: how === 'null' }]);
+  const row = `{ ${fields.map((f) => `${f.name}: ${f.type.kind === 'string' ? 'string(3)' : f.type.kind}${f.optional ? '?' : ''}`).join(', ')} }`;
+  return { name, many, text: `ask ${name} = sqlite "x.db" sql "select ${values.map((v) => `{${v}}`).join(', ')}" as ${many ? `[${row}; 3]` : row}${r.pick(['', ' limit 1', ' limit 3', ' limit 40'])}${how ? ` else ${how}` : ''}` };
+}
+
 function aggregates(p) {
   const r = p.r;
   const list = [];
@@ -65,7 +80,7 @@ export const stages = [
       const type = wanted(p.r);
       const e = scope.expr(type, 3);
       if (!e) continue;
-      const old = p.r.chance(15) ? p.r.pick(p.fields.filter((f) => f.name !== p.timed).concat([null])) : null;
+      const old = p.r.chance(15) ? p.r.pick(p.fields.filter((f) => f.name !== p.timed && f.name !== p.clock).concat([null])) : null;
       items.push({ name: old ? old.name : `l${p.serial++}`, e, type: e.type });
     }
     if (!items.length) return null;
@@ -85,13 +100,13 @@ export const stages = [
     return stage([], () => `let ${name} = ${f.text}`);
   } },
   { name: 'keep', weight: 6, make(p) {
-    const keep = p.fields.filter((f) => f.name === p.timed || p.r.chance(70));
+    const keep = p.fields.filter((f) => f.name === p.timed || f.name === p.clock || p.r.chance(70));
     if (!keep.length || keep.length === p.fields.length) return null;
     p.fields = keep;
     return stage([], () => `keep ${keep.map((f) => f.name).join(', ')}`);
   } },
   { name: 'drop', weight: 4, make(p) {
-    const gone = p.fields.filter((f) => f.name !== p.timed && p.r.chance(20));
+    const gone = p.fields.filter((f) => f.name !== p.timed && f.name !== p.clock && p.r.chance(20));
     if (!gone.length || gone.length === p.fields.length) return null;
     p.fields = p.fields.filter((f) => !gone.includes(f));
     return stage([], () => `drop ${gone.map((f) => f.name).join(', ')}`);
@@ -133,6 +148,12 @@ export const stages = [
     else p.fields = rest.concat([{ name: f.name, type: item, optional: !!item.optional }]);
     return stage([], () => `each ${f.name}`);
   } },
+  { name: 'ask', weight: 9, make(p) {
+    const from = askable(p);
+    const values = Array.from({ length: p.r.below(3) }, () => from.length && p.r.pick(from).text).filter((v) => v);
+    const { text } = question(p, values.length ? values : ['1']);
+    return stage([], () => text);
+  } },
   { name: 'dedupe', weight: 4, make(p) {
     const k = keyFields(p).filter((f) => !f.text.includes('.'));
     return k.length ? stage([], () => `dedupe by ${p.r.pick(k).text} within ${p.r.pick(['1s', '10s', '1h'])}`) : null;
@@ -152,15 +173,33 @@ export const stages = [
 // Up to a thousand windows hold a record; some begin where none ends.
 const hops = ['10s every 1s', '1m every 1s', '10s every 3s', '1m every 7s', '1s every 1ms', '1s every 7ms', '2s every 1s', '3s every 2s', '10s every 10s', '1h every 1m'];
 
+// What rows of a window go through: a question or two, and often another window.
+function rowsAsked(p) {
+  const kept = [p.fields, p.serial];
+  p.fields = [];
+  const first = question(p, p.r.pick([['end'], ['start', 'end'], ['end - start']]));
+  const list = [first.text];
+  if (first.many && p.r.chance(50)) list.push(`each ${first.name}`);
+  if (p.r.chance(30)) list.push(question(p, ['end', 'start']).text);
+  if (p.r.chance(50)) list.push(`window ${p.r.pick(['tumble 10s', 'count 3', 'hop 1m every 7s', 'session gap 10s', 'tumble 1m'])}${p.timed && p.r.chance(15) ? ' early every 3s' : ''} { n = count()  from = min(start)  to = last(end) }`);
+  if (p.r.chance(20)) list.push('ask late_one = sqlite "x.db" sql "select {end}" as { x: i64 } limit 2 else error nobody');
+  list.push(p.r.pick(['into stdout', 'into uns "win"']));
+  p.fields = kept[0];
+  return list.join('  ');
+}
+
 export function window(p) {
   const r = p.r;
   const keys = keyFields(p).filter((f) => !f.text.includes('.') && f.type.kind !== 'bytes');
-  const by = keys.length && r.chance(75) ? ` by ${[...new Set(Array.from({ length: 1 + r.below(2) }, () => r.pick(keys).text))].join(', ')}` : '';
+  let by = keys.length && r.chance(75) ? ` by ${[...new Set(Array.from({ length: 1 + r.below(2) }, () => r.pick(keys).text))].join(', ')}` : '';
+  const own = p.clock && r.chance(60) && p.fields.some((f) => f.name === p.clock);
+  if (own) by = ` by ${p.clock}`;
   const size = r.weighted([[20, () => `count ${r.pick([1, 3, 10])}`], [50, () => `tumble ${r.pick(['1s', '10s', '1m'])}`],
     [25, () => `hop ${r.pick(hops)}`], [5, () => `session gap ${r.pick(['1s', '10s'])}`]])();
   const early = !size.startsWith('count') && r.chance(8) ? ` early every ${r.pick(['1s', '3s'])}` : '';
   const inside = aggregates(p);
   const late = r.pick(['', '', 'on late drop', 'on late into uns "late"', 'on late into dead']);
+  if (r.chance(25)) return { text: `window ${size}${by}${early} { ${inside} }  ${rowsAsked(p)}`, late };
   const after = r.chance(40) ? `\n  ${r.pick(['where g0 exists', 'where end > 2026-11-23T10:00:00Z', 'let span = end - start'])}` : '';
   if (p.timed && early === '' && !size.startsWith('count') && r.chance(8)) return { text: `window ${size}${by} { ${inside} }  into uns "again"`, late: 'on late update' };
   return { text: `window ${size}${by}${early} { ${inside} }${after}\n  into ${r.pick(['stdout', 'uns "win"', 'file "w"'])}`, late };
