@@ -96,4 +96,63 @@ test('a stop while records wait: what was acknowledged has its row, the rest com
   held.stop();
 });
 
+// Answers to /one/N, /two/N and /three/N are three times N; a kind that is held waits.
+class Kinds {
+  constructor() { Object.assign(this, { open: { one: [], two: [], three: [] }, most: { one: 0, two: 0, three: 0 }, held: '' }); }
+  start() {
+    this.server = createServer((req, res) => {
+      const [, kind, n] = req.url.split('/');
+      const answer = () => res.end(JSON.stringify({ w: Number(n) * 3 }));
+      if (this.held !== kind) return answer();
+      this.open[kind].push(answer);
+      this.most[kind] = Math.max(this.most[kind], this.open[kind].length);
+    });
+    return new Promise((resolve) => this.server.listen(0, '127.0.0.1', () => resolve(this)));
+  }
+  hold(kind) {
+    this.held = kind;
+    for (const list of Object.values(this.open)) for (const answer of list.splice(0)) answer();
+  }
+  stop() { this.server.closeAllConnections(); this.server.close(); }
+}
+
+test('kill -9 while records wait at one of three questions: each is asked about again, none is lost or twice', async () => {
+  const kinds = await new Kinds().start();
+  const ask = (name, what, limit) => `ask ${name} = http get "http://127.0.0.1:${kinds.server.address().port}/${what}" as { w: i64 } timeout 50s limit ${limit} else error nobody`;
+  const tutti = await Tutti.new();
+  kinds.hold('one');
+  await tutti.deploy('deep.tutti', `
+pipeline deep {
+  from mqtt "in/seq" qos 1 as json { seq: i64 }
+  dedupe by seq within 1h
+  ${ask('part', 'one/{seq}', 8)}
+  ${ask('more', 'two/{part.w}', 4)}
+  window count 5 { n = count()  seqs = list(seq, 5)  total = sum(more.w) }
+  ${ask('row', 'three/{total}', 2)}
+  into file "rows.ndjson"
+  on error into file "bad.ndjson"
+}
+`);
+  const pub = new Publisher(tutti.mqtt, 'in/seq', (n) => JSON.stringify({ seq: n }), 100);
+  pub.limit = 60;
+  await pub.connect();
+  for (const [kind, next] of [['one', 'two'], ['two', 'three'], ['three', '']]) {
+    await until(`questions of /${kind}`, () => kinds.open[kind].length > 1);
+    check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
+    kinds.hold(next);
+    await tutti.up();
+    await pub.connect();
+  }
+  await until('all are acknowledged', () => pub.acked.size === 60);
+  check(kinds.most.one > 1 && kinds.most.one <= 8 && kinds.most.two > 1 && kinds.most.two <= 4 && kinds.most.three === 2,
+    `several at once, and not more: ${JSON.stringify(kinds.most)}`);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  const rows = readFileSync(path.join(tutti.cwd, 'rows.ndjson'), 'utf8').split('\n').slice(0, -1).map((l) => JSON.parse(l));
+  const seqs = rows.flatMap((r) => r.seqs);
+  check(seqs.join() === Array.from({ length: 60 }, (_, n) => n).join(), `each once, in order: ${seqs}`);
+  for (const r of rows) check(r.total === 9 * r.seqs.reduce((a, b) => a + b, 0) && r.row.w === 3 * r.total, `its own answers: ${JSON.stringify(r)}`);
+  check(!existsSync(path.join(tutti.cwd, 'bad.ndjson')) || !readFileSync(path.join(tutti.cwd, 'bad.ndjson'), 'utf8'), 'none failed');
+  kinds.stop();
+});
+
 await run();
