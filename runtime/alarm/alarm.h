@@ -146,6 +146,9 @@ const AlarmRule *alarms_next_rule(const Alarms *alarms, const AlarmRule *rule);
  * which came at `heard`. ST_LIMIT: point_max. */
 MUST Status alarms_attach(Alarms *alarms, const AlarmRule *rule, Str path, AlarmPoint **head,
                           const AlarmValue *value, AlarmTime heard);
+/* The path whose list begins at *head has another name (lent, as above): its points keep their
+ * states, but for those of rules that it does not fit any more, which go. */
+void alarms_moved(Alarms *alarms, AlarmPoint **head, Str path, AlarmFitsFn *fits, void *ctx);
 /* A new value of the path whose list begins with `first`. */
 void alarms_value(Alarms *alarms, AlarmPoint *first, const AlarmValue *value, AlarmTime now);
 /* What is due by now; when the next is due (monotonic ms), INT64_MAX = nothing waits. */

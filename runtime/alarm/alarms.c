@@ -161,6 +161,17 @@ static Status take_over(Alarms *alarms, RuleNode *old, RuleNode *node, AlarmFits
     return st;
 }
 
+void alarms_moved(Alarms *alarms, AlarmPoint **head, Str path, AlarmFitsFn *fits, void *ctx)
+{
+    for (AlarmPoint *point = *head, *next; point; point = next) {
+        next = point->next_of_path;
+        if (fits(ctx, &point->rule->rule, path))
+            point->path = path;
+        else
+            point_free(alarms, point);
+    }
+}
+
 Status alarms_put(Alarms *alarms, const AlarmRule *rule, AlarmFitsFn *fits, void *ctx)
 {
     RuleNode *node, **at = &alarms->rules;

@@ -161,7 +161,8 @@ TEST(events_and_presence)
     publish(&bed, "new/path", "1");
     const Json *event = until(&bed, "\"ev\":\"event\"");
     CHECK_STR(json_str(event, "subject", STR_NONE), "uns.changed");
-    CHECK_INT((int)json_get(json_get(event, "body"), "added")->count, 2);
+    CHECK_INT((int)json_get(json_get(event, "body"), "added")->count, 1);
+    CHECK_INT((int)json_get(json_get(event, "body"), "names")->count, 1); /* its parent */
     CHECK_OK(bed_ask(&bed.mod, "websocket.open",
                      "{\"conn\":6,\"user\":{\"id\":\"7\",\"name\":\"vi\"},\"roles\":1}"));
     CHECK_OK(bus_publish(bed.mod.bus, STR("websocket.from.6.text"),

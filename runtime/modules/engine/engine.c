@@ -333,6 +333,12 @@ static const Field summary_out[] = {
     {"graph", FIELD_ANY, 0, 0, 0, "nodes and wires"},
     {"problems", FIELD_ARRAY, 0, 0, 0, "warnings and notes"},
     {0}};
+static const Field lineage_in[] = {{"topic", FIELD_STR, FIELD_REQUIRED, 1, 4096, "a topic name"},
+                                   {0}};
+static const Field lineage_out[] = {
+    {"writes", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "pipeline, running, by, from"},
+    {"reads", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "pipeline, running, by, into"},
+    {0}};
 static const Field stats_out[] = {
     {"pipelines", FIELD_INT, FIELD_REQUIRED, 0, 0, "how many there are"},
     {"running", FIELD_INT, FIELD_REQUIRED, 0, 0, "of them run"},
@@ -369,6 +375,8 @@ static const Field event_body[] = {{"name", FIELD_STR, FIELD_REQUIRED, 0, 0, "th
 static const ModOp ops[] = {
     {"engine.list", engine__op_list, NULL, list_out, 5000, ROLE_VIEW, OP_READ,
      "all pipelines with state and numbers"},
+    {"engine.lineage", engine__op_lineage, lineage_in, lineage_out, 5000, ROLE_VIEW, OP_READ,
+     "pipelines that write or read a topic, and their other ends"},
     {"engine.stats", op_stats, NULL, stats_out, 5000, ROLE_VIEW, OP_READ,
      "sums over all pipelines since they started"},
     {"engine.get", engine__op_get, name_in, summary_out, 5000, ROLE_VIEW, OP_READ,

@@ -595,6 +595,7 @@ void engine__op_remove(void *self, Req *req);
 void engine__op_versions(void *self, Req *req);
 void engine__op_restored(void *self, Req *req);
 void engine__op_list(void *self, Req *req);
+void engine__op_lineage(void *self, Req *req); /* lineage.c */
 void engine__op_get(void *self, Req *req);
 void engine__op_start(void *self, Req *req);
 void engine__op_stop(void *self, Req *req);

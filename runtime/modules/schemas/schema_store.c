@@ -201,8 +201,8 @@ static const Schema *known(const Schemas *self, Req *req)
 
 static const SchemaVersion *known_version(const Schemas *self, Req *req)
 {
+    int64_t wanted = json_int(req->in, "version", 0); /* a request that failed is gone */
     const Schema *schema = known(self, req);
-    int64_t wanted = json_int(req->in, "version", 0);
     const SchemaVersion *version = schema ? schemas__version(schema, wanted) : NULL;
     if (schema && !version)
         req_fail(req, ST_NOT_FOUND, "schema \"%s\" has no version %lld", schema->name,

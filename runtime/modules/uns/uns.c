@@ -6,6 +6,8 @@
 #include "modules/uns/uns.h"
 #include "modules/uns/uns_alarm.h"
 
+#include "modules/uns/uns_meta.h"
+
 #include "base/mem.h"
 #include "mqtt/broker.h"
 #include "series/roll.h"
@@ -25,6 +27,13 @@ void uns__answer(Req *req, Buf *body)
 
 /* ---- news: uns.changed ---- */
 
+static void put_added(const Uns *uns, bool with_value, JsonOut *out)
+{
+    for (uint32_t i = 0; i < uns->added_count; i++)
+        if ((uns->added[i]->value.type != UNS_NONE) == with_value)
+            json_put_str(out, uns_node_path(uns->added[i]));
+}
+
 static void tell_changed(void *ctx)
 {
     Uns *uns = ctx;
@@ -37,8 +46,11 @@ static void tell_changed(void *ctx)
     json_begin_object(&out);
     json_key(&out, "added");
     json_begin_array(&out);
-    for (uint32_t i = 0; i < uns->added_count; i++)
-        json_put_str(&out, uns_node_path(uns->added[i]));
+    put_added(uns, true, &out);
+    json_end(&out);
+    json_key(&out, "names");
+    json_begin_array(&out);
+    put_added(uns, false, &out);
     json_end(&out);
     json_field_int(&out, "paths", uns->tree.count);
     json_end(&out);
@@ -48,17 +60,29 @@ static void tell_changed(void *ctx)
     buf_done(&body);
 }
 
+static void tell_soon(Uns *uns)
+{
+    if (!uns->changed_timer && loop_timer_start(uns->env->loop, CHANGED_EVERY_MS, 0, tell_changed,
+                                                uns, &uns->changed_timer))
+        uns->changed_timer = NULL;
+}
+
 /* Parents may be new as well: everything behind the last announced node is. */
-static void on_added(Uns *uns)
+void uns__added(Uns *uns)
 {
     UnsNode *node = uns->announced ? uns->announced->next_node : uns->tree.first;
     for (; node; node = node->next_node) {
         uns->announced = node;
         if (uns->added_count < UNS_ADDED_NAMED_MAX) uns->added[uns->added_count++] = node;
     }
-    if (!uns->changed_timer && loop_timer_start(uns->env->loop, CHANGED_EVERY_MS, 0, tell_changed,
-                                                uns, &uns->changed_timer))
-        uns->changed_timer = NULL;
+    tell_soon(uns);
+}
+
+/* A name that was there, as a branch or from an import, has its first value. */
+static void got_value(Uns *uns, UnsNode *node)
+{
+    if (uns->added_count < UNS_ADDED_NAMED_MAX) uns->added[uns->added_count++] = node;
+    tell_soon(uns);
 }
 
 /* ---- publishes ---- */
@@ -81,11 +105,13 @@ static void on_value(void *ctx, Str field, const UnsValue *value)
     }
     uint32_t before = uns->tree.count;
     Status st = uns_tree_add(&uns->tree, path, &node);
-    if (uns->tree.count != before) on_added(uns);
+    if (uns->tree.count != before) uns__added(uns);
     bool first = !st && node->value.type == UNS_NONE;
+    if (first && uns->tree.count == before) got_value(uns, node);
     if (!st) st = uns_node_set(&uns->tree, node, value, uns->received_ns);
     if (!st) {
         if (first) uns__watch_added(uns, node);
+        uns__wrote(uns, node);
         uns__keep_value(uns, node);
         uns__alarm_value(uns, node, first);
         return;
@@ -99,9 +125,11 @@ static void on_value(void *ctx, Str field, const UnsValue *value)
 static uint64_t on_publish(void *ctx, const MqttPub *pub)
 {
     Uns *uns = ctx;
-    if (pub->topic.len && pub->topic.ptr[0] == '$') return 0; /* the broker's own */
+    if (uns->quiet || (pub->topic.len && pub->topic.ptr[0] == '$')) return 0; /* $: the broker's */
     uns->publishes++;
     uns->topic = pub->topic;
+    uns->publisher = pub->publisher;
+    uns->user = pub->user;
     uns->received_ns = pub->received_ns ? pub->received_ns : clock_wall_ns();
     uns->sampled = 0;
     uns_payload_read(uns->arena, pub->payload, on_value, uns);
@@ -189,6 +217,7 @@ static void uns_close(void *self)
     series_work_free(uns->write_work);
     series_work_free(uns->read_work);
     arena_free(uns->arena);
+    uns__writers_free(uns);
     uns_tree_done(&uns->tree);
 }
 
@@ -223,10 +252,15 @@ static const char uns_0004[] =
     SERIES_ROLL_SQL "CREATE TABLE history_rules(place INTEGER PRIMARY KEY, pattern TEXT NOT NULL,"
                     " raw INTEGER NOT NULL, minutes INTEGER NOT NULL, hours INTEGER NOT NULL);";
 
+static const char uns_0005[] =
+    "CREATE TABLE meta(path TEXT PRIMARY KEY, json TEXT NOT NULL, at INTEGER NOT NULL,"
+    " by TEXT NOT NULL) WITHOUT ROWID;";
+
 static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001},
                                             {2, "samples in compressed blocks", uns_0002},
                                             {3, "alarms", uns_0003},
                                             {4, "roll-ups and how long they last", uns_0004},
+                                            {5, "metadata of names", uns_0005},
                                             {0}};
 
 #define CONF_FIELD(name) offsetof(UnsConf, name)
@@ -253,6 +287,8 @@ static const ModConf conf[] = {
      "the same hour by hour"},
     {"upkeep_every", CONF_MS, "60s", 100, 86400000, CONF_FIELD(upkeep_ms), 0,
      "how often a thousand series are looked at for what is no longer kept"},
+    {"meta_bytes_max", CONF_BYTES, "64MiB", 65536, 4294967296, CONF_FIELD(meta_bytes_max), 0,
+     "most memory for what is said about names"},
     {0}};
 
 static const Field tree_in[] = {
@@ -275,9 +311,69 @@ static const Field node_out[] = {{"path", FIELD_STR, 0, 0, 0, "full name"},
                                  {"quality", FIELD_STR, 0, 0, 0, "good, uncertain, bad"},
                                  {"age_ms", FIELD_INT, 0, 0, 0, "since it was received"},
                                  {0}};
-static const Field search_in[] = {{"q", FIELD_STR, FIELD_REQUIRED, 1, 200, "words of the path"},
-                                  {"limit", FIELD_INT, 0, 1, 1000, "most nodes"},
-                                  {0}};
+static const Field meta_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name; made when it is new"},
+    {"kind", FIELD_STR, 0, 0, META_NAME_BYTES_MAX,
+     "enterprise, site, area, line, cell, equipment, tag, or a word of your own"},
+    {"title", FIELD_STR, 0, 0, META_TITLE_BYTES_MAX, "for people"},
+    {"unit", FIELD_STR, 0, 0, META_NAME_BYTES_MAX, "of its value"},
+    {"description", FIELD_STR, 0, 0, META_TEXT_BYTES_MAX, "for people"},
+    {"owner", FIELD_STR, 0, 0, META_NAME_BYTES_MAX, "who is asked about it"},
+    {"stale_ms", FIELD_INT, 0, 0, META_STALE_MS_MAX, "age of a stale value; 0: as the node above"},
+    {"stale_by", FIELD_STR, 0, 0, 8, "which time counts: received or source"},
+    {"keys", FIELD_OBJECT, 0, 0, 0, "more: name and text, at most 32"},
+    {0}};
+static const Field names_import_in[] = {
+    {"text", FIELD_STR, FIELD_REQUIRED, 1, BUS_BODY_BYTES_MAX, "the file"},
+    {"format", FIELD_STR, 0, 3, 4, "csv or json"},
+    {"dry", FIELD_BOOL, 0, 0, 0, "only say what would change"},
+    {0}};
+static const Field changes_out[] = {{"dry", FIELD_BOOL, 0, 0, 0, "nothing was done"},
+                                    {"nodes", FIELD_INT, 0, 0, 0, "in the file"},
+                                    {"new", FIELD_INT, 0, 0, 0, "names that were not there"},
+                                    {"changed", FIELD_INT, 0, 0, 0, "with other metadata"},
+                                    {"same", FIELD_INT, 0, 0, 0, "as they are"},
+                                    {"rows", FIELD_ARRAY, 0, 0, 0, "path, action, line, fields"},
+                                    {"errors", FIELD_ARRAY, 0, 0, 0, "line, column, text"},
+                                    {"error_count", FIELD_INT, 0, 0, 0, "also those not listed"},
+                                    {0}};
+static const Field branch_in[] = {
+    {"prefix", FIELD_STR, 0, 0, UNS_PATH_BYTES_MAX, "this branch; preset: all"}, {0}};
+static const Field templates_out[] = {
+    {"templates", FIELD_ARRAY, 0, 0, 0, "name, title, description, text, tags"}, {0}};
+static const Field instantiate_in[] = {
+    {"name", FIELD_STR, FIELD_REQUIRED, 1, 64, "of the template"},
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "of the new equipment"},
+    {"title", FIELD_STR, 0, 0, META_TITLE_BYTES_MAX, "preset: the template's"},
+    {"owner", FIELD_STR, 0, 0, META_NAME_BYTES_MAX, "who is asked about it"},
+    {"bind", FIELD_STR, 0, 0, 6, "strict or soft: hold its payloads against the template's type"},
+    {"dry", FIELD_BOOL, 0, 0, 0, "only say what would change"},
+    {0}};
+static const Field rename_in[] = {
+    {"from", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "the name, with its branch"},
+    {"to", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "its new name; not there yet"},
+    {0}};
+static const Field rename_out[] = {
+    {"nodes", FIELD_INT, 0, 0, 0, "that have another name now"},
+    {"retained", FIELD_INT, 0, 0, 0, "messages published anew under the new name"},
+    {"retained_left", FIELD_INT, 0, 0, 0, "that had to stay (refused, or the disk is behind)"},
+    {0}};
+static const Field renamed_body[] = {{"from", FIELD_STR, 0, 0, 0, "old name"},
+                                     {"to", FIELD_STR, 0, 0, 0, "new name"},
+                                     {"nodes", FIELD_INT, 0, 0, 0, "of the branch"},
+                                     {0}};
+static const Field lineage_out[] = {
+    {"path", FIELD_STR, 0, 0, 0, "as asked"},
+    {"topic", FIELD_STR, 0, 0, 0, "by which its value came"},
+    {"clients", FIELD_ARRAY, 0, 0, 0, "that published it since the start, the latest first"},
+    {"writes", FIELD_ARRAY, 0, 0, 0, "pipelines that write it: pipeline, running, by, from"},
+    {"reads", FIELD_ARRAY, 0, 0, 0, "pipelines that read it: pipeline, running, by, into"},
+    {"complete", FIELD_BOOL, 0, 0, 0, "false: the engine did not answer"},
+    {0}};
+static const Field search_in[] = {
+    {"q", FIELD_STR, FIELD_REQUIRED, 1, 200, "words of the path or of what is said about it"},
+    {"limit", FIELD_INT, 0, 1, 1000, "most nodes"},
+    {0}};
 static const Field search_out[] = {{"nodes", FIELD_ARRAY, 0, 0, 0, "the first matches"},
                                    {"total", FIELD_INT, 0, 0, 0, "all matches"},
                                    {0}};
@@ -415,9 +511,11 @@ static const Field stats_out[] = {{"paths", FIELD_INT, 0, 0, 0, "names in the tr
                                   {"values", FIELD_INT, 0, 0, 0, "names with a value"},
                                   {"publishes", FIELD_INT, 0, 0, 0, "since start"},
                                   {0}};
-static const Field changed_body[] = {{"added", FIELD_ARRAY, 0, 0, 0, "new paths, up to 100"},
-                                     {"paths", FIELD_INT, 0, 0, 0, "names in the tree"},
-                                     {0}};
+static const Field changed_body[] = {
+    {"added", FIELD_ARRAY, 0, 0, 0, "paths with their first value, up to 100"},
+    {"names", FIELD_ARRAY, 0, 0, 0, "new paths without a value"},
+    {"paths", FIELD_INT, 0, 0, 0, "names in the tree"},
+    {0}};
 static const Field values_body[] = {{"seq", FIELD_INT, 0, 0, 0, "counts frames of the watch"},
                                     {"time", FIELD_INT, 0, 0, 0, "of the server, ms"},
                                     {"full", FIELD_BOOL, 0, 0, 0, "forget what came before"},
@@ -492,7 +590,23 @@ static const ModOp ops[] = {
     {"uns.tree", uns__op_tree, tree_in, tree_out, 5000, ROLE_VIEW, OP_READ, "names below a path"},
     {"uns.get", uns__op_get, path_in, node_out, 2000, ROLE_VIEW, OP_READ, "last value of a path"},
     {"uns.search", uns__op_search, search_in, search_out, 5000, ROLE_VIEW, OP_READ,
-     "paths that hold all words"},
+     "names that hold all words, in their path or metadata"},
+    {"uns.meta_set", uns__op_meta_set, meta_in, node_out, 5000, ROLE_ENGINEER, OP_DURABLE,
+     "what is said about a name, all of it; nothing clears it"},
+    {"uns.names_import", uns__op_names_import, names_import_in, changes_out, 30000, ROLE_ENGINEER,
+     OP_DURABLE, "names and metadata of a file: all, or with an error none"},
+    {"uns.names_csv", uns__op_names_csv, branch_in, NULL, 10000, ROLE_VIEW, OP_READ | OP_RAW,
+     "a branch as import takes it"},
+    {"uns.names_json", uns__op_names_json, branch_in, NULL, 10000, ROLE_VIEW, OP_READ | OP_RAW,
+     "a branch as import takes it"},
+    {"uns.templates", uns__op_templates, NULL, templates_out, 5000, ROLE_VIEW, OP_READ,
+     "common equipment: type, tags, units"},
+    {"uns.instantiate", uns__op_instantiate, instantiate_in, changes_out, 15000, ROLE_ENGINEER,
+     OP_DURABLE, "names for a piece of equipment"},
+    {"uns.rename", uns__op_rename, rename_in, rename_out, 30000, ROLE_ENGINEER, OP_DURABLE,
+     "another name for a branch, which keeps its history"},
+    {"uns.lineage", uns__op_lineage, path_in, lineage_out, 5000, ROLE_VIEW, OP_READ,
+     "who writes a name, and who reads it"},
     {"uns.history", uns__op_history, history_in, history_out, 30000, ROLE_VIEW, OP_READ,
      "samples reduced to pixels"},
     {"uns.points", uns__op_points, points_in, points_out, 30000, ROLE_VIEW, OP_READ,
@@ -546,6 +660,7 @@ static const ModOp ops[] = {
     {0}};
 static const ModPub pubs[] = {
     {"uns.changed", changed_body, "new names, at most twice a second"},
+    {"uns.renamed", renamed_body, "a branch has another name"},
     {"uns.alarms_changed", alarms_body, "counts of alarms, at most four times a second"},
     {"uns.values.*", values_body, "a frame of one watch"},
     {0}};
@@ -565,6 +680,14 @@ static const ModRoute routes[] = {
     {"GET", "/api/v1/historian/rules", "uns.history_rules", NULL},
     {"PUT", "/api/v1/historian/rules", "uns.history_rules_set", NULL},
     {"GET", "/api/v1/uns/search", "uns.search", NULL},
+    {"PUT", "/api/v1/uns/meta/{path*}", "uns.meta_set", NULL},
+    {"POST", "/api/v1/uns/import", "uns.names_import", NULL},
+    {"GET", "/api/v1/uns/export.csv", "uns.names_csv", "text/csv; charset=utf-8"},
+    {"GET", "/api/v1/uns/export.json", "uns.names_json", "application/json"},
+    {"GET", "/api/v1/uns/templates", "uns.templates", NULL},
+    {"POST", "/api/v1/uns/templates/{name}", "uns.instantiate", NULL},
+    {"POST", "/api/v1/uns/rename", "uns.rename", NULL},
+    {"GET", "/api/v1/uns/lineage/{path*}", "uns.lineage", NULL},
     {"GET", "/api/v1/uns/stats", "uns.stats", NULL},
     {"GET", "/api/v1/uns/tables", "uns.tables", NULL},
     {"GET", "/api/v1/uns/tables/{name}", "uns.query_table", NULL},

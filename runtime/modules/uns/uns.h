@@ -22,7 +22,7 @@ enum {
 };
 
 typedef struct UnsConf {
-    int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms;
+    int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms, meta_bytes_max;
     int64_t alarm_count_max, shelve_max_ms, journal_ms;
     int64_t minutes_retention_ms, hours_retention_ms, upkeep_ms;
 } UnsConf;
@@ -43,6 +43,17 @@ typedef struct Uns {
     Str topic;    /* of the publish being read */
     int64_t received_ns;
     uint64_t publishes, limit_logged;
+    uint64_t meta_bytes; /* metadata in memory */
+    /* who writes (uns_lineage.c) */
+    Map writers;
+    struct UnsWriter *writer,
+        *writers_first; /* writer: of the publish being read; NULL = unknown */
+    uint32_t writer_count;
+    Str publisher; /* of the publish being read, and its user */
+    Str user;
+    /* a branch that gets another name (uns_rename.c) */
+    struct UnsRename *rename; /* under way; NULL = none */
+    bool quiet;               /* what is published now is not looked at */
     /* watches */
     UnsAlarms *alarms; /* owned */
     UnsWatch *watches;
@@ -102,6 +113,35 @@ void uns__answer(Req *req, Buf *body);
 void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_value);
 void uns__put_value(JsonOut *out, const UnsValue *value);
 
+/* Tells of nodes that are new since the last call. */
+void uns__added(Uns *uns);
+
+/* uns_meta.c */
+void uns__meta_give(Uns *uns, UnsNode *node, struct UnsMeta *meta); /* takes it; NULL = none */
+MUST Status uns__meta_load(Uns *uns, StoreConn *conn, Diag *diag);
+typedef struct UnsStale {
+    int64_t after_ms, age_ms;
+    bool is, by_source; /* by_source: the age is that of the source's time */
+} UnsStale;
+UnsStale uns__stale(const Uns *uns, const UnsNode *node);
+void uns__op_meta_set(void *self, Req *req);
+
+/* uns_import.c, uns_template.c */
+void uns__op_names_import(void *self, Req *req);
+void uns__op_names_csv(void *self, Req *req);
+void uns__op_names_json(void *self, Req *req);
+void uns__op_templates(void *self, Req *req);
+void uns__op_instantiate(void *self, Req *req);
+
+/* uns_rename.c */
+void uns__op_rename(void *self, Req *req);
+void uns__rename_ready(Uns *uns); /* nothing is on its way to the disk: it may begin */
+
+/* uns_lineage.c */
+void uns__wrote(Uns *uns, UnsNode *node); /* the publish being read gave it a value */
+void uns__writers_free(Uns *uns);
+void uns__op_lineage(void *self, Req *req);
+
 /* uns_read.c */
 void uns__op_tree(void *self, Req *req);
 void uns__op_get(void *self, Req *req);
@@ -114,11 +154,13 @@ void uns__op_unwatch(void *self, Req *req);
 void uns__op_snapshot(void *self, Req *req);
 void uns__watch_added(Uns *uns, UnsNode *node); /* its first value: whose filter fits? */
 void uns__watches_close(Uns *uns);
+void uns__watches_renew(Uns *uns); /* paths changed: each watch looks for its nodes anew */
 
 /* uns_keep.c: last values and samples to the disk; uns_series.c: what becomes of the samples */
 void uns__keep_value(Uns *uns, UnsNode *node); /* after uns_node_set */
 MUST Status uns__keep_load(Uns *uns, Diag *diag);
 void uns__keep_flush(Uns *uns); /* hands over all that waits */
+void uns__keep_go(Uns *uns);    /* what had to wait for a rename */
 void uns__keep_want(void *ctx, uint64_t mark);
 void uns__keep_close(Uns *uns);
 void uns__job_done(Uns *uns); /* one of `jobs` came back */

@@ -88,6 +88,16 @@ static bool fits(void *ctx, const AlarmRule *rule, Str path)
     return mqtt_topic_match(rule->on, path);
 }
 
+void uns__alarm_moved(Uns *uns, UnsNode *node)
+{
+    const AlarmRule *rule = NULL;
+    alarms_moved(uns->alarms->list, &node->alarms, uns_node_path(node), fits, NULL);
+    while (node->value.type != UNS_NONE && (rule = alarms_next_rule(uns->alarms->list, rule)))
+        if (mqtt_topic_match(rule->on, uns_node_path(node))) attach(uns, rule, node);
+    for (uint32_t i = 0; i < node->child_count; i++) uns__alarm_moved(uns, node->children[i]);
+    uns__alarm_arm(uns);
+}
+
 Status uns__alarm_put(Uns *uns, const AlarmRule *rule, Diag *diag)
 {
     UnsAlarms *alarms = uns->alarms;

@@ -62,6 +62,7 @@ static inline AlarmTime uns_alarm_now(void)
 MUST Status uns__alarms_open(Uns *uns, Diag *diag);
 void uns__alarms_close(Uns *uns);
 void uns__alarm_value(Uns *uns, UnsNode *node, bool first); /* after uns_node_set */
+void uns__alarm_moved(Uns *uns, UnsNode *node);             /* it and its branch, renamed */
 void uns__alarm_arm(Uns *uns);                              /* the timer, after anything happened */
 /* A rule, new or changed, onto all paths it fits. */
 MUST Status uns__alarm_put(Uns *uns, const AlarmRule *rule, Diag *diag);

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "mqtt/codec.h"
 
 #include <math.h>
 
@@ -308,6 +309,7 @@ static void restore(Uns *uns, StoreStmt *stmt)
     int64_t under = store_int(stmt, 2), over = store_int(stmt, 8);
     AlarmTime now = uns_alarm_now();
     if (!rule || !node || !node->path_len || under < 0 || under > ALARM_LATCHED_ACKED) return;
+    if (!mqtt_topic_match(rule->on, uns_node_path(node))) return; /* renamed out of the rule */
     AlarmKept kept = {.under = (AlarmState)under,
                       .since_ms = store_int(stmt, 3),
                       .raised_ms = store_int(stmt, 4),

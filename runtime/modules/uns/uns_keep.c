@@ -149,8 +149,14 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
         }
     }
     batch_free(batch);
+    uns__rename_ready(uns);
     flush(uns);
     uns__job_done(uns);
+}
+
+void uns__keep_go(Uns *uns)
+{
+    flush(uns);
 }
 
 /* Copies changed nodes into rows; what does not fit stays dirty for the next batch. */
@@ -405,6 +411,7 @@ static Status load(StoreConn *conn, void *ctx, Diag *diag)
 {
     Status st = load_last(ctx, conn, diag);
     if (!st) st = load_series(ctx, conn, diag);
+    if (!st) st = uns__meta_load(ctx, conn, diag);
     return st ? st : uns__move_samples(conn, ctx, diag);
 }
 

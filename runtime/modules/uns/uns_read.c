@@ -1,6 +1,8 @@
 /* runtime/modules/uns/uns_read.c: questions to the tree: children, one value, search, counters. */
 #include "modules/uns/uns.h"
 
+#include "modules/uns/uns_meta.h"
+
 enum { TREE_LIMIT = 1000, SEARCH_LIMIT = 50, SEARCH_WORDS_MAX = 8, ANSWER_MARGIN = 16 * 1024 };
 
 static const char *quality_name(UnsQuality quality)
@@ -26,6 +28,15 @@ void uns__put_value(JsonOut *out, const UnsValue *value)
     }
 }
 
+/* What a list shows of the metadata. */
+static void put_brief(JsonOut *out, const UnsMeta *meta)
+{
+    static const MetaField shown[] = {META_KIND, META_TITLE, META_UNIT};
+    for (size_t i = 0; meta && i < sizeof shown / sizeof *shown; i++)
+        if (meta->text[shown[i]].len)
+            json_field_str(out, uns_meta_names[shown[i]], meta->text[shown[i]]);
+}
+
 void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_value)
 {
     const UnsValue *value = &node->value;
@@ -33,8 +44,9 @@ void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_
     json_field_str(out, "name", uns_node_name(node));
     json_field_int(out, "children", node->child_count);
     json_field_bool(out, "has_value", value->type != UNS_NONE);
+    put_brief(out, node->meta);
     if (!with_value || value->type == UNS_NONE) return;
-    int64_t age_ms = uns_node_age_ms(node);
+    UnsStale stale = uns__stale(uns, node);
     json_key(out, "value");
     uns__put_value(out, value);
     json_field_text(out, "type", type_name(value->type));
@@ -44,8 +56,8 @@ void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_
         json_field_str(out, "ts", uns_time_text(value->ts_ns, room));
     }
     json_field_int(out, "received", node->received_ns / NS_PER_MS);
-    json_field_int(out, "age_ms", age_ms);
-    json_field_bool(out, "stale", age_ms > uns_conf(uns)->stale_ms);
+    json_field_int(out, "age_ms", stale.age_ms);
+    json_field_bool(out, "stale", stale.is);
 }
 
 typedef struct Walk {
@@ -163,7 +175,14 @@ void uns__op_get(void *self, Req *req)
     json_field_int(&out, "count", (int64_t)node->count);
     json_field_int(&out, "first", node->first_ns / NS_PER_MS);
     json_field_bool(&out, "sampled", node->series != 0);
-    json_field_int(&out, "stale_ms", uns_conf(uns)->stale_ms);
+    UnsStale stale = uns__stale(uns, node);
+    json_field_int(&out, "stale_ms", stale.after_ms);
+    json_field_text(&out, "stale_by", stale.by_source ? "source" : "received");
+    if (node->value.type != UNS_NONE)
+        json_field_int(&out, "stale_at",
+                       clock_wall_ns() / NS_PER_MS + stale.after_ms - stale.age_ms);
+    json_key(&out, "meta");
+    json_put_raw(&out, node->meta ? node->meta->json : STR("{}"));
     json_end(&out);
     uns__answer(req, &body);
 }
@@ -204,7 +223,9 @@ void uns__op_search(void *self, Req *req)
     json_begin_array(&walk.out);
     for (const UnsNode *node = uns->tree.first; node; node = node->next_node) {
         bool all = true;
-        for (uint32_t i = 0; i < word_count && all; i++) all = holds(uns_node_path(node), words[i]);
+        for (uint32_t i = 0; i < word_count && all; i++)
+            all = holds(uns_node_path(node), words[i]) ||
+                  (node->meta && holds(node->meta->words, words[i]));
         if (!all) continue;
         total++;
         if (!walk.more) (void)put(&walk, node);
@@ -222,7 +243,7 @@ void uns__op_stats(void *self, Req *req)
     JsonOut out;
     int64_t stale = 0;
     for (const UnsNode *node = uns->tree.first; node; node = node->next_node)
-        stale += node->value.type != UNS_NONE && uns_node_age_ms(node) > uns_conf(uns)->stale_ms;
+        stale += uns__stale(uns, node).is;
     buf_init(&body, 4096);
     json_out_init(&out, &body);
     json_begin_object(&out);
@@ -232,6 +253,8 @@ void uns__op_stats(void *self, Req *req)
     json_field_int(&out, "rejected_paths", (int64_t)uns->tree.rejected);
     json_field_int(&out, "stale", stale);
     json_field_int(&out, "watches", uns->watch_count);
+    json_field_int(&out, "meta_bytes", (int64_t)uns->meta_bytes);
+    json_field_int(&out, "writers", uns->writer_count);
     json_field_int(&out, "samples_written", (int64_t)uns->samples_written);
     json_field_int(&out, "samples_waiting", uns->sample_count);
     json_field_int(&out, "samples_dropped", (int64_t)uns->samples_dropped);

@@ -22,6 +22,7 @@ void uns_tree_done(UnsTree *tree)
         next = node->next_node;
         mem_free((char *)(uintptr_t)node->value.text.ptr);
         mem_free(node->children);
+        mem_free(node->meta);
         mem_free(node->path);
         mem_free(node);
     }
@@ -173,4 +174,106 @@ int64_t uns_node_age_ms(const UnsNode *node)
     if (node->value.type == UNS_NONE) return -1;
     int64_t age = (clock_monotonic_ns() - node->heard_ns) / NS_PER_MS;
     return age < 0 ? 0 : age;
+}
+
+/* ---- moving ---- */
+
+uint32_t uns_node_count(const UnsNode *node)
+{
+    uint32_t count = 1;
+    for (uint32_t i = 0; i < node->child_count; i++) count += uns_node_count(node->children[i]);
+    return count;
+}
+
+typedef struct Move {
+    UnsTree *tree;
+    char **old, **new; /* new: made before anything changes, so that nothing can fail then */
+    uint32_t count;
+    size_t from_len;
+    Str to;
+} Move;
+
+/* Paths that the branch will have, in the order of a walk. */
+static Status make_paths(Move *move, const UnsNode *node)
+{
+    size_t rest = node->path_len - move->from_len;
+    if (move->to.len + rest > UNS_PATH_BYTES_MAX) return ST_LIMIT;
+    char *path = mem_alloc(move->to.len + rest + 1);
+    if (!path) return ST_NO_MEMORY;
+    memcpy(path, move->to.ptr, move->to.len);
+    memcpy(path + move->to.len, node->path + move->from_len, rest + 1);
+    move->new[move->count++] = path;
+    if (!uns_path_valid((Str){path, move->to.len + rest})) return ST_LIMIT; /* too many levels */
+    for (uint32_t i = 0; i < node->child_count; i++) {
+        Status st = make_paths(move, node->children[i]);
+        if (st) return st;
+    }
+    return ST_OK;
+}
+
+/* A name that was taken out of the map leaves room for the one put in. */
+static void take_paths(Move *move, UnsNode *node, const UnsNode *parent)
+{
+    char *path = move->new[move->count];
+    move->old[move->count++] = node->path;
+    (void)map_remove(&move->tree->by_path, uns_node_path(node));
+    node->path_len = (uint32_t)(node->path_len - move->from_len + move->to.len);
+    node->path = path;
+    node->name_at = parent->path_len ? parent->path_len + 1 : 0;
+    node->topic_len = 0; /* the next publish says it anew */
+    node->seq = ++move->tree->seq;
+    if (map_put(&move->tree->by_path, uns_node_path(node), node)) move->tree->rejected++;
+    for (uint32_t i = 0; i < node->child_count; i++) take_paths(move, node->children[i], node);
+}
+
+static void leave_parent(UnsNode *node)
+{
+    UnsNode *parent = node->parent;
+    uint32_t at = 0;
+    while (parent->children[at] != node) at++;
+    for (parent->child_count--; at < parent->child_count; at++)
+        parent->children[at] = parent->children[at + 1];
+}
+
+static Status parent_of(UnsTree *tree, Str to, UnsNode **ret_parent)
+{
+    size_t cut = to.len;
+    while (cut && to.ptr[cut - 1] != '/') cut--;
+    *ret_parent = &tree->root;
+    return cut ? uns_tree_add(tree, (Str){to.ptr, cut - 1}, ret_parent) : ST_OK;
+}
+
+Status uns_tree_move(UnsTree *tree, UnsNode *node, Str to, char ***ret_old, uint32_t *ret_count)
+{
+    Str from = uns_node_path(node);
+    UnsNode *parent;
+    if (!node->path_len) return ST_NOT_FOUND;
+    if (!uns_path_valid(to)) return ST_INVALID;
+    if (map_get(&tree->by_path, to)) return ST_CONFLICT;
+    if (str_starts(to, from) && to.ptr[from.len] == '/') return ST_INVALID;
+    uint32_t count = uns_node_count(node);
+    Move move = {.tree = tree, .from_len = from.len, .to = to};
+    move.old = mem_alloc(count * sizeof(char *));
+    move.new = mem_alloc(count * sizeof(char *));
+    Status st = move.old && move.new ? make_paths(&move, node) : ST_NO_MEMORY;
+    if (!st) st = parent_of(tree, to, &parent);
+    if (!st) {
+        UnsNode *before = node->parent;
+        leave_parent(node);
+        st = add_child(parent, node);
+        if (st) before->children[before->child_count++] = node, before->sorted = false;
+    }
+    if (st) {
+        while (move.new &&move.count) mem_free(move.new[--move.count]);
+        mem_free(move.old);
+        mem_free(move.new);
+        return st;
+    }
+    node->parent = parent;
+    move.count = 0;
+    take_paths(&move, node, parent);
+    mem_free(move.new);
+    *ret_old = move.old;
+    *ret_count = count;
+    return ST_OK;
 }

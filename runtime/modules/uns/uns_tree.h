@@ -25,6 +25,11 @@ typedef struct UnsValue {
 } UnsValue;
 #define UNS_NO_TIME INT64_MIN
 
+enum { UNS_WRITERS_KEPT = 4 };
+
+struct UnsMeta;   /* uns_meta.h */
+struct UnsWriter; /* uns_lineage.c */
+
 typedef struct UnsNode {
     char *path; /* owned, NUL-terminated */
     uint32_t path_len, name_at;
@@ -40,7 +45,10 @@ typedef struct UnsNode {
     int64_t series; /* id of its history; 0 = none */
     int64_t sampled_ms;
     double sampled;
-    struct AlarmPoint *alarms; /* of this path; NULL for most */
+    struct AlarmPoint *alarms;                   /* of this path; NULL for most */
+    struct UnsMeta *meta;                        /* owned; NULL = none */
+    struct UnsWriter *writers[UNS_WRITERS_KEPT]; /* clients that published it, the latest first */
+    uint32_t topic_len; /* of the topic its value came by; it or a field of a record below it */
     struct UnsNode *next_dirty;
     struct UnsNode *next_node; /* all nodes, in the order they came */
 } UnsNode;
@@ -58,6 +66,12 @@ void uns_tree_done(UnsTree *tree);
 UnsNode *uns_tree_find(const UnsTree *tree, Str path); /* "" is the root; NULL when unknown */
 /* Finds or makes the node and its parents. ST_INVALID: not a path; ST_LIMIT: full. */
 MUST Status uns_tree_add(UnsTree *tree, Str path, UnsNode **ret_node);
+/* Gives the node and its branch another path; parents are made. ST_INVALID: no path, or inside
+ * itself; ST_CONFLICT: there is one of that name; ST_NOT_FOUND: the node is the root. The old paths
+ * are the caller's to free when nobody holds them any more: (*ret_old)[i], *ret_count of them. */
+MUST Status uns_tree_move(UnsTree *tree, UnsNode *node, Str to, char ***ret_old,
+                          uint32_t *ret_count);
+uint32_t uns_node_count(const UnsNode *node); /* with what is below it */
 /* True for a name a publish may have: no wildcard, no empty level, no control byte, UTF-8. */
 bool uns_path_valid(Str path);
 /* Copies the value into the node, cutting text over the limit; received_ns is wall time. */

@@ -105,7 +105,7 @@ void uns__watch_added(Uns *uns, UnsNode *node)
 
 /* ---- frames ---- */
 
-static void put_row(JsonOut *out, uint32_t index, const UnsNode *node)
+static void put_row(const Uns *uns, JsonOut *out, uint32_t index, const UnsNode *node)
 {
     static const UnsValue never = {.type = UNS_NONE, .quality = UNS_NEVER};
     const UnsValue *value = node ? &node->value : &never;
@@ -113,7 +113,7 @@ static void put_row(JsonOut *out, uint32_t index, const UnsNode *node)
     json_put_int(out, index);
     uns__put_value(out, value);
     json_put_int(out, value->quality);
-    json_put_int(out, node ? uns_node_age_ms(node) : -1);
+    json_put_int(out, node && node->value.type != UNS_NONE ? uns__stale(uns, node).age_ms : -1);
     json_end(out);
 }
 
@@ -124,6 +124,13 @@ static bool has_news(const UnsWatch *watch)
     for (uint32_t i = 0; i < watch->node_count; i++)
         if (watch->nodes[i] && watch->nodes[i]->seq > watch->seen) return true;
     return false;
+}
+
+/* When its value is stale, where that is another age than everybody's. */
+static void put_limit(const Uns *uns, JsonOut *out, const UnsNode *node)
+{
+    int64_t after_ms = node ? uns__stale(uns, node).after_ms : uns_conf(uns)->stale_ms;
+    if (after_ms != uns_conf(uns)->stale_ms) json_put_int(out, after_ms);
 }
 
 static void put_frame(UnsWatch *watch, JsonOut *out)
@@ -140,6 +147,7 @@ static void put_frame(UnsWatch *watch, JsonOut *out)
         json_begin_array(out);
         json_put_int(out, i);
         json_put_str(out, watch->names[i]);
+        put_limit(watch->uns, out, watch->nodes[i]);
         json_end(out);
     }
     json_end(out);
@@ -147,7 +155,7 @@ static void put_frame(UnsWatch *watch, JsonOut *out)
     json_begin_array(out);
     for (uint32_t i = 0; i < watch->node_count; i++) {
         const UnsNode *node = watch->nodes[i];
-        if (i >= from || (node && node->seq > watch->seen)) put_row(out, i, node);
+        if (i >= from || (node && node->seq > watch->seen)) put_row(watch->uns, out, i, node);
     }
     json_end(out);
     json_end(out);
@@ -324,6 +332,16 @@ void uns__op_snapshot(void *self, Req *req)
     }
     watch->full = true;
     req_answer(req, STR("{}"));
+}
+
+void uns__watches_renew(Uns *uns)
+{
+    for (UnsWatch *watch = uns->watches; watch; watch = watch->next) {
+        watch->node_count = watch->told = 0;
+        watch->full = true;
+        for (uint32_t i = 0; i < watch->filter_count; i++)
+            expand(watch, watch->filters[i], i > 0 && watch->node_count < 1000);
+    }
 }
 
 void uns__watches_close(Uns *uns)

@@ -365,7 +365,8 @@ static const struct EventRight {
     {"engine.wires.", ROLE_SYSTEM},    {"engine.", ROLE_VIEW},
     {"connectors.", ROLE_VIEW},        {"uns.changed", ROLE_VIEW},
     {"uns.alarms_changed", ROLE_VIEW}, {"dashboards.", ROLE_VIEW},
-    {"logs.line", ROLE_VIEW},          {"auth.", ROLE_ADMIN},
+    {"logs.line", ROLE_VIEW},          {"uns.renamed", ROLE_VIEW},
+    {"schemas.", ROLE_VIEW},           {"auth.", ROLE_ADMIN},
 };
 
 static bool may_hear(const LiveSocket *socket, Str subject)

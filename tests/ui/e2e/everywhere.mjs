@@ -8,6 +8,10 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const pages = [
     { path: "/", ready: ".tile" },
     { path: "/uns?path=acme/berlin", ready: ".detail-path" },
+    { path: "/uns?path=acme/berlin&tab=about", ready: "dl.facts" },
+    { path: "/uns?path=acme/berlin&tab=schema", ready: "form.fields" },
+    { path: "/uns?path=acme/berlin&tab=lineage", ready: ".lineage-box" },
+    { path: "/uns?tool=import", ready: "form.fields option" },
     { path: "/pipelines", ready: "tbody tr" },
     { path: "/pipelines/press_stats", ready: ".stage" },
     { path: "/pipelines/press_stats?view=outline", ready: ".outline-node" },

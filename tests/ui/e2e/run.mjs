@@ -3,6 +3,7 @@
 import { runAll } from "./harness.mjs";
 import "./first.mjs";
 import "./explore.mjs";
+import "./names.mjs";
 import "./pipelines.mjs";
 import "./everywhere.mjs";
 import "./link.mjs";

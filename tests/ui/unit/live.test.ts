@@ -53,17 +53,17 @@ describe("frames", () => {
             v: [[0, 71.25, 0, 12], [1, "RUN", 0, 340]],
         }));
         expect(first).toEqual([
-            { path: "plant/press-01/temp", value: 71.25, quality: 0, at: 1795478399988 },
-            { path: "plant/press-01/state", value: "RUN", quality: 0, at: 1795478399660 },
+            { path: "plant/press-01/temp", value: 71.25, quality: 0, at: 1795478399988, stale: 0 },
+            { path: "plant/press-01/state", value: "RUN", quality: 0, at: 1795478399660, stale: 0 },
         ]);
         expect(state.apply(frame({ seq: 2, time: 2000, v: [[1, "IDLE", 1, 0]] }))).toEqual([
-            { path: "plant/press-01/state", value: "IDLE", quality: 1, at: 2000 },
+            { path: "plant/press-01/state", value: "IDLE", quality: 1, at: 2000, stale: 0 },
         ]);
     });
     it("adds paths as they appear", () => {
         const state = new WatchState();
         state.apply(frame({ full: true, add: [[0, "a"]], v: [[0, 1, 0, 0]] }));
-        expect(state.apply(frame({ seq: 2, add: [[1, "b"]], v: [[1, 2, 0, 0]] }))).toEqual([{ path: "b", value: 2, quality: 0, at: 1000 }]);
+        expect(state.apply(frame({ seq: 2, add: [[1, "b"]], v: [[1, 2, 0, 0]] }))).toEqual([{ path: "b", value: 2, quality: 0, at: 1000, stale: 0 }]);
     });
     it("tells a gap, and goes on after a full frame", () => {
         const state = new WatchState();
@@ -79,7 +79,9 @@ describe("frames", () => {
         expect(state.apply(frame({ full: true, seq: 2, add: [[1, "a"]], v: [[0, 1, 0, 0]] }))).toEqual([]);
     });
     it("a value never seen has no time", () => {
-        expect(new WatchState().apply(frame({ full: true, add: [[0, "a"]], v: [[0, null, 3, -1]] }))).toEqual([{ path: "a", value: null, quality: 3, at: 0 }]);
+        const own = new WatchState().apply(frame({ full: true, add: [[0, "a", 500]], v: [[0, 1, 0, 0]] }));
+        expect(own?.[0]?.stale).toBe(500); // where it is not everybody's
+        expect(new WatchState().apply(frame({ full: true, add: [[0, "a"]], v: [[0, null, 3, -1]] }))).toEqual([{ path: "a", value: null, quality: 3, at: 0, stale: 0 }]);
     });
     it("waits 0.5 s, doubling to 10 s, with jitter", () => {
         expect([0, 1, 2, 3, 4, 5, 20].map((n) => backoff(n, () => 0))).toEqual([500, 1000, 2000, 4000, 8000, 10000, 10000]);

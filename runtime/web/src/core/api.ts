@@ -25,6 +25,110 @@ export interface UnsNode {
     publisher?: string | null;
     first?: number;
     sampled?: boolean;
+    kind?: string;
+    title?: string;
+    unit?: string;
+    stale_ms?: number;
+    stale_by?: "received" | "source";
+    stale_at?: number;
+    meta?: Meta;
+}
+/** What people say about a name. */
+export interface Meta {
+    kind?: string;
+    title?: string;
+    unit?: string;
+    description?: string;
+    owner?: string;
+    stale_ms?: number;
+    stale_by?: "received" | "source";
+    keys?: Record<string, string>;
+}
+export interface End {
+    kind: string;
+    connection?: string;
+    address: string;
+}
+export interface Lineage {
+    topic: string;
+    clients: { client: string; user: string; last: number }[];
+    writes: { pipeline: string; running: boolean; by: string; from: End[] }[];
+    reads: { pipeline: string; running: boolean; by: string; into: End[] }[];
+    complete: boolean;
+}
+export interface ImportTable {
+    dry: boolean;
+    nodes: number;
+    new: number;
+    changed: number;
+    same: number;
+    rows: { path: string; action: "new" | "change"; line?: number; fields: string[] }[];
+    errors: { line: number; column: number; text: string }[];
+    error_count: number;
+    warning?: string;
+}
+export interface Template {
+    name: string;
+    title: string;
+    description: string;
+    tags: { name: string; type: string; unit: string; title: string }[];
+}
+/** A type as data. */
+export interface Form {
+    name?: string;
+    type: string;
+    optional?: boolean;
+    unit?: string;
+    lo?: number;
+    hi?: number;
+    max?: number;
+    names?: string[];
+    fields?: Form[];
+}
+export interface Binding {
+    filter: string;
+    schema: string;
+    mode: "strict" | "soft";
+    version: number;
+    now: number;
+    checked: number;
+    violations: number;
+    last: number;
+}
+export interface SchemaOf {
+    topic?: string;
+    binding?: Binding;
+    root?: string;
+    form?: Form;
+}
+export interface SchemaText {
+    name: string;
+    version: number;
+    text: string;
+    closed: boolean;
+    versions: { version: number; at: number }[];
+}
+export interface SchemaCheck {
+    ok: boolean;
+    version?: number;
+    problems: Problem[];
+    compatible?: boolean;
+    changed?: boolean;
+    changes?: { field: string; compatible: boolean; text: string }[];
+}
+export interface Violation {
+    id: number;
+    at: number;
+    topic: string;
+    schema: string;
+    version: number;
+    mode: "strict" | "soft";
+    client: string;
+    reason: string;
+    message: string;
+    field: string;
+    head: string;
+    bytes: number;
 }
 export interface UnsPage {
     nodes: UnsNode[];
@@ -146,7 +250,7 @@ export interface Dashboard {
 }
 
 export class ApiError extends Error {
-    constructor(readonly status: number, readonly code: string, text: string) {
+    constructor(readonly status: number, readonly code: string, text: string, readonly body: unknown = null) {
         super(text);
     }
 }
@@ -175,7 +279,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     if (response.ok) return answer as T;
     const error = (answer as { error?: { code?: string; text?: string } } | null)?.error;
     if (response.status === 401 && !path.startsWith("auth/")) onSignedOut();
-    throw new ApiError(response.status, error?.code ?? "INTERNAL", error?.text ?? `The server answered ${response.status}.`);
+    throw new ApiError(response.status, error?.code ?? "INTERNAL", error?.text ?? `The server answered ${response.status}.`, answer);
 }
 
 const query = (params: Record<string, string | number | boolean | undefined>): string => {
@@ -198,6 +302,24 @@ export const api = {
         call<History>("GET", `uns/history/${inPath(path)}` + query({ from, pixels })),
     unsSearch: (q: string, limit: number) => call<UnsPage>("GET", "uns/search" + query({ q, limit })),
     unsStats: () => call<UnsStats>("GET", "uns/stats"),
+    metaSet: (path: string, meta: Meta) => call<UnsNode>("PUT", `uns/meta/${inPath(path)}`, meta),
+    rename: (from: string, to: string) =>
+        call<{ nodes: number; retained: number; retained_left: number }>("POST", "uns/rename", { from, to }),
+    lineage: (path: string) => call<Lineage>("GET", `uns/lineage/${inPath(path)}`),
+    importNames: (text: string, format: "csv" | "json", dry: boolean) => call<ImportTable>("POST", "uns/import", { text, format, dry }),
+    templates: () => call<{ templates: Template[] }>("GET", "uns/templates"),
+    instantiate: (name: string, body: { path: string; title?: string; bind?: string; dry?: boolean }) =>
+        call<ImportTable>("POST", `uns/templates/${encodeURIComponent(name)}`, body),
+    schemas: () => call<{ schemas: { name: string; version: number; root: string; bindings: number }[] }>("GET", "schemas"),
+    schema: (name: string) => call<SchemaText>("GET", `schemas/${encodeURIComponent(name)}`),
+    schemaCheck: (name: string, text: string) => call<SchemaCheck>("POST", "schemas/check", { name, text }),
+    schemaSave: (name: string, text: string, incompatible: boolean) =>
+        call<SchemaCheck>("PUT", `schemas/${encodeURIComponent(name)}`, { text, incompatible }),
+    schemaOf: (path: string) => call<SchemaOf>("GET", `schema-of/${inPath(path)}`),
+    bind: (filter: string, schema: string, mode: string) => call<unknown>("PUT", "schema-bindings", { filter, schema, mode }),
+    unbind: (filter: string) => call<unknown>("DELETE", "schema-bindings" + query({ filter })),
+    violations: (topic: string, limit: number) =>
+        call<{ violations: Violation[]; kept: number }>("GET", "schema-violations" + query({ topic, limit })),
     pipelines: () => call<{ pipelines: Pipeline[] }>("GET", "pipelines"),
     pipeline: (name: string) => call<PipelineDetail>("GET", `pipelines/${encodeURIComponent(name)}`),
     pipelineDo: (name: string, verb: "start" | "stop") =>

@@ -12,6 +12,10 @@ export const mayOperate = computed(
     () => user.value?.roles.some((role) => role === "operate" || role === "admin") ?? false,
 );
 
+export const mayEngineer = computed(
+    () => user.value?.roles.some((role) => role === "engineer" || role === "admin") ?? false,
+);
+
 function open(who: User): void {
     user.value = who;
     gate.value = "open";

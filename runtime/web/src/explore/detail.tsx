@@ -2,13 +2,16 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { api } from "../core/api";
 import { bytesText, isoText, numberText, timeText } from "../core/format";
-import { go } from "../core/router";
+import { go, param, setParams } from "../core/router";
 import { cellOf, watchPaths, type Sample } from "../live/values";
 import { Icon } from "../ui/icon";
 import { useLoad } from "../ui/hooks";
 import { ValueState } from "../ui/state";
-import type { TreeNode } from "./tree";
+import { About } from "./about";
 import { HistoryPanel } from "./history";
+import { LineagePanel } from "./lineage";
+import { SchemaBadge, SchemaPanel, useSchema } from "./schema";
+import type { TreeNode } from "./tree";
 
 const LATEST = 100;
 
@@ -159,24 +162,20 @@ function Children(props: { node: TreeNode }) {
     );
 }
 
-export function Detail(props: { path: string; node: TreeNode | undefined }) {
+const tabs = [
+    { id: "", label: "Live" },
+    { id: "about", label: "About" },
+    { id: "schema", label: "Schema" },
+    { id: "lineage", label: "Lineage" },
+];
+
+function Live(props: { path: string; node: TreeNode | undefined }) {
     const cell = cellOf(props.path);
-    useEffect(() => {
-        const watch = watchPaths([props.path], 10);
-        return () => watch.close();
-    }, [props.path]);
-    const hasValue = props.node?.hasValue ?? false;
     const numeric = typeof cell.sample.value.value === "number";
     return (
-        <div class="detail">
-            <PathTitle path={props.path} />
-            {hasValue && (
+        <>
+            {props.node?.hasValue && (
                 <>
-                    <div class="detail-value">
-                        <output class={`big num is-${cell.state.value}`} aria-label="Value" aria-live="off">{cell.text}</output>
-                        <ValueState state={cell.state} />
-                        <span class="quiet num">{cell.age}</span>
-                    </div>
                     <Facts path={props.path} />
                     {numeric && <HistoryPanel path={props.path} />}
                     <Latest path={props.path} />
@@ -188,7 +187,43 @@ export function Detail(props: { path: string; node: TreeNode | undefined }) {
                     There is no value at this path yet. It appears here with its first publish.
                 </p>
             )}
-        </div>
+        </>
     );
 }
 
+export function Detail(props: { path: string; node: TreeNode | undefined }) {
+    const cell = cellOf(props.path);
+    const schema = useSchema(props.path);
+    const tab = tabs.find((one) => one.id === param("tab")) ?? tabs[0]!;
+    useEffect(() => {
+        const watch = watchPaths([props.path], 10);
+        return () => watch.close();
+    }, [props.path]);
+    const hasValue = props.node?.hasValue ?? false;
+    return (
+        <div class="detail">
+            <PathTitle path={props.path} />
+            {hasValue && (
+                <div class="detail-value">
+                    <output class={`big num is-${cell.state.value}`} aria-label="Value" aria-live="off">{cell.text}</output>
+                    <ValueState state={cell.state} />
+                    <span class="quiet num">{cell.age}</span>
+                </div>
+            )}
+            <div class="detail-tabs">
+                <div class="segments" role="group" aria-label="Show">
+                    {tabs.map((one) => (
+                        <button key={one.id} aria-pressed={one.id === tab.id} onClick={() => setParams({ tab: one.id || null })}>
+                            {one.label}
+                        </button>
+                    ))}
+                </div>
+                <SchemaBadge of={schema.data} onOpen={() => setParams({ tab: "schema" })} />
+            </div>
+            {tab.id === "" && <Live path={props.path} node={props.node} />}
+            {tab.id === "about" && <About path={props.path} />}
+            {tab.id === "schema" && <SchemaPanel path={props.path} of={schema.data} error={schema.error} reload={schema.reload} />}
+            {tab.id === "lineage" && <LineagePanel path={props.path} />}
+        </div>
+    );
+}

@@ -6,6 +6,7 @@ import { api } from "../core/api";
 import { handle } from "../core/keys";
 import { param, place, setParams } from "../core/router";
 import { numberText, plural } from "../core/format";
+import { mayEngineer } from "../core/session";
 import { subscribe } from "../live/socket";
 import { clock, cellOf, watchPaths, type Watch } from "../live/values";
 import { Icon } from "../ui/icon";
@@ -13,6 +14,7 @@ import { words } from "../ui/menu";
 import { Empty, Failure } from "../ui/state";
 import { useLoad, useTitle } from "../ui/hooks";
 import { Detail } from "./detail";
+import { ImportPanel } from "./import";
 import { Tree } from "./tree";
 import { TreeView } from "./tree-view";
 
@@ -41,8 +43,13 @@ function useTree() {
     const tree = loaded.data;
     useEffect(() => {
         let timer = 0;
-        const sub = subscribe({ op: "events", subjects: ["uns.changed"] }, (frame) => {
-            const body = frame.body as { added?: string[]; paths?: number };
+        const sub = subscribe({ op: "events", subjects: ["uns.changed", "uns.renamed"] }, (frame) => {
+            if (frame.subject === "uns.renamed") {
+                reload.current();
+                return;
+            }
+            const body = frame.body as { added?: string[]; names?: string[]; paths?: number };
+            for (const path of body.names ?? []) tree?.add(path, false);
             for (const path of body.added ?? []) tree?.add(path, true);
             setVersion((v) => v + 1);
             // More paths than were named: read the tree again, at most every two seconds.
@@ -85,6 +92,9 @@ function FilterBar(props: { shown: number; total: number; changing: boolean; fil
                 <input type="checkbox" checked={props.changing} onChange={(event) => setParams({ changing: event.currentTarget.checked ? "1" : null })} />
                 changing only
             </label>
+            {mayEngineer.value && (
+                <button class="button small" onClick={() => setParams({ tool: "import", path: null }, false)}>Import</button>
+            )}
             <span class="filter-count num">{props.filtered ? `${numberText(props.shown, 0)} of ${numberText(props.total, 0)}` : plural("path", props.total)}</span>
         </div>
     );
@@ -130,15 +140,21 @@ export function Explore() {
 
     if (error && !tree) return <Failure error={error} retry={reload} />;
     if (!tree) return <div class="loading" aria-busy="true" />;
-    if (tree.size === 0)
+    const tool = param("tool") === "import" && mayEngineer.value;
+    if (tree.size === 0 && !tool)
         return (
             <Empty title="No values yet" icon="folder-tree">
                 <p>Everything that is published by MQTT or written by a pipeline appears here by itself. Try it:</p>
                 <pre>mosquitto_pub -h 127.0.0.1 -t plant/press-01/temp -m 71.25</pre>
+                {mayEngineer.value && (
+                    <p>
+                        <button class="button" onClick={() => setParams({ tool: "import" }, false)}>Import names</button>
+                    </p>
+                )}
             </Empty>
         );
     return (
-        <div class={`explore ${selected ? "has-selection" : ""}`}>
+        <div class={`explore ${selected || tool ? "has-selection" : ""}`}>
             <h1 class="sr-only">Explore the namespace</h1>
             <section class="explore-tree" aria-label="Tree">
                 <FilterBar shown={rows.length} total={tree.size} changing={changing} filtered={changing || filter !== ""} />
@@ -151,13 +167,15 @@ export function Explore() {
                         selected={selected}
                         onActive={setActive}
                         onToggle={(path) => setExpanded((old) => toggled(old ?? new Set(), path))}
-                        onSelect={(path) => setParams({ path }, false)}
+                        onSelect={(path) => setParams({ path, tool: null }, false)}
                         onVisible={(paths) => watch.current?.update(paths)}
                     />
                 )}
             </section>
             <section class="explore-detail" aria-label="Selected path">
-                {selected ? (
+                {tool ? (
+                    <ImportPanel />
+                ) : selected ? (
                     <Detail key={selected} path={selected} node={tree.get(selected)} />
                 ) : (
                     <Empty title={plural("path", tree.size)} icon="tag">

@@ -12,7 +12,8 @@ export interface ValuesFrame {
     time: number;
     full: boolean;
     skipped: number;
-    add?: [number, string][];
+    /** index, path, and where it is not everybody's: ms after which its value is stale */
+    add?: [number, string, number?][];
     v: [number, Scalar, Quality, number][];
 }
 
@@ -22,26 +23,34 @@ export interface Change {
     quality: Quality;
     /** server time of the value, ms since 1970; 0 when never seen */
     at: number;
+    /** ms after which it is stale; 0: everybody's */
+    stale: number;
 }
 
 /** One watch: which index is which path, and which frame comes next. */
 export class WatchState {
     private paths = new Map<number, string>();
+    private limits = new Map<number, number>();
     private seq = 0;
     skipped = 0;
 
     /** Changes of the frame, or null when a frame is missing and a full one must be asked for. */
     apply(frame: ValuesFrame): Change[] | null {
-        if (frame.full) this.paths.clear();
-        else if (frame.seq !== this.seq + 1) return null;
+        if (frame.full) {
+            this.paths.clear();
+            this.limits.clear();
+        } else if (frame.seq !== this.seq + 1) return null;
         this.seq = frame.seq;
         this.skipped = frame.skipped ?? 0;
-        for (const [index, path] of frame.add ?? []) this.paths.set(index, path);
+        for (const [index, path, limit] of frame.add ?? []) {
+            this.paths.set(index, path);
+            if (limit) this.limits.set(index, limit);
+        }
         const changes: Change[] = [];
         for (const [index, value, quality, age] of frame.v) {
             const path = this.paths.get(index);
             if (path === undefined) continue;
-            changes.push({ path, value, quality, at: quality === 3 ? 0 : frame.time - age });
+            changes.push({ path, value, quality, at: quality === 3 ? 0 : frame.time - age, stale: this.limits.get(index) ?? 0 });
         }
         return changes;
     }

@@ -31,13 +31,15 @@ export class Cell {
     spark: Ring | null = null;
     /** set on every new sample; the painter of sparks clears it */
     dirty = false;
+    /** ms after which its value is stale; 0: everybody's */
+    readonly staleAfter = signal(0);
     watchers = 0;
     /** server time when the value last became another one, ms */
     changedAt = 0;
     private decimals = 0;
 
     constructor(readonly path: string) {
-        this.state = computed(() => stateOf(this.sample.value, clock.value, staleMs.value, link.value.state === "up"));
+        this.state = computed(() => stateOf(this.sample.value, clock.value, this.staleAfter.value || staleMs.value, link.value.state === "up"));
         this.text = computed(() => valueText(this.sample.value.value, this.decimals));
         this.age = computed(() => {
             const { at, quality } = this.sample.value;
@@ -109,7 +111,11 @@ export function watchPaths(paths: string[], hz: number, onChange?: (changes: Cha
             sub?.snapshot();
             return;
         }
-        for (const { path, value, quality, at } of changes) cellOf(path).set(value, quality, at);
+        for (const { path, value, quality, at, stale } of changes) {
+            const cell = cellOf(path);
+            cell.staleAfter.value = stale;
+            cell.set(value, quality, at);
+        }
         onChange?.(changes);
     };
     const update = (list: string[]): void => {

@@ -1,0 +1,3 @@
+#!/bin/sh
+# tests/suites/e2e_names.sh: metadata, import, rename, lineage and templates in a whole Lite process.
+cd "$(dirname "$0")/../.." && exec node tests/e2e/names.mjs "$@"
