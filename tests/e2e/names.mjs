@@ -116,6 +116,12 @@ test('a branch gets another name: history, last values, metadata and retained me
   await old.subscribeAsync('old/#', { qos: 1 });
   await fresh.subscribeAsync('new/#', { qos: 1 });
   await until('retained ones', () => old.got.length === 2);
+  const when = { when: { above: 10 }, priority: 'high' };
+  await put(tutti, 'alarms/rules/hot', { on: '#', ...when });
+  await put(tutti, 'alarms/rules/old', { on: 'old/#', ...when });
+  await put(tutti, 'alarms/rules/fresh', { on: 'new/#', ...when });
+  const alarms = async () => (await tutti.get('alarms?state=all')).alarms.filter((a) => a.active).map((a) => `${a.rule} ${a.path}`).sort().join();
+  await until('raised', async () => (await alarms()) === 'hot old/line/p1/temp,old old/line/p1/temp');
   const before = await tutti.get('uns/history/old/line/p1/temp?from=-1h&pixels=1000');
   check(before.t.length >= 19, `history: ${before.t.length}`);
   for (const [from, to, status] of [['none', 'x', 404], ['old/line', 'old/line/x', 400], ['old/line', 'old/line', 400], ['old/line', 'a/#', 400], ['old/line', 'old/liner', 409], ['', 'x', 400]])
@@ -138,8 +144,11 @@ test('a branch gets another name: history, last values, metadata and retained me
   await until('retained under the new name', () => late.got.length === 2);
   check(late.got.every((m) => m.startsWith('new/hall/line') && m.endsWith('retained')), late.got.join());
 
+  const moved_alarms = 'fresh new/hall/line/p1/temp,hot new/hall/line/p1/temp';
+  check((await alarms()) === moved_alarms, `alarms go by the new name: ${await alarms()}`);
+
   // Who goes on with the old name makes it anew; the renamed one goes on under its own.
-  await c.publishAsync('old/line/p1', '{"temp":99}', { qos: 1 });
+  await c.publishAsync('old/line/p1', '{"temp":9}', { qos: 1 });
   await c.publishAsync('new/hall/line/p1', '{"temp":20}', { qos: 1 });
   await Promise.all([c, old, fresh, late].map(gone));
   await tutti.kill('SIGKILL');
@@ -147,7 +156,8 @@ test('a branch gets another name: history, last values, metadata and retained me
   const again = await tutti.get('uns/history/new/hall/line/p1/temp?from=-1h&pixels=1000');
   check(again.last.length === before.last.length + 1 && again.last.at(-1) === 20, `after a kill: ${again.last}`);
   const anew = await tutti.get('uns/history/old/line/p1/temp?from=-1h&pixels=1000');
-  check(anew.last.join() === '99', `a history of its own: ${anew.last}`);
+  check((await alarms()) === moved_alarms, `alarms after a kill: ${await alarms()}`);
+  check(anew.last.join() === '9', `a history of its own: ${anew.last}`);
   check((await tutti.get('uns/value/new/hall/line')).meta.title === 'Line one', 'metadata after a kill');
   await tutti.kill('SIGTERM');
 });
