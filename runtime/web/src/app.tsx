@@ -19,6 +19,7 @@ const routes: Route[] = [
     { match: /^\/uns$/, load: () => import("./explore/explore").then((m) => m.Explore) },
     { match: /^\/pipelines$/, load: () => import("./pages/pipelines").then((m) => m.Pipelines) },
     { match: /^\/pipelines\/([^/]+)$/, load: () => import("./designer/designer").then((m) => m.Designer) },
+    { match: /^\/alarms$/, load: () => import("./alarms/alarms").then((m) => m.Alarms) },
     { match: /^\/logs$/, load: () => import("./pages/logs").then((m) => m.Logs) },
 ];
 

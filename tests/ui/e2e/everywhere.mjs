@@ -15,6 +15,10 @@ const pages = [
     { path: "/pipelines", ready: "tbody tr" },
     { path: "/pipelines/press_stats", ready: ".stage" },
     { path: "/pipelines/press_stats?view=outline", ready: ".outline-node" },
+    { path: "/alarms", ready: ".alarm-table" },
+    { path: "/alarms?tab=journal", ready: "tbody tr" },
+    { path: "/alarms?tab=numbers", ready: ".alarm-hours" },
+    { path: "/alarms?tab=rules", ready: "tbody tr" },
     { path: "/logs", ready: ".log tbody tr" },
 ];
 const open = async ({ page, url }, { path, ready }, theme = "light") => {

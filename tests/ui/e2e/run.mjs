@@ -5,6 +5,7 @@ import "./first.mjs";
 import "./explore.mjs";
 import "./names.mjs";
 import "./pipelines.mjs";
+import "./alarms.mjs";
 import "./everywhere.mjs";
 import "./link.mjs";
 

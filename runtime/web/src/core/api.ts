@@ -248,6 +248,72 @@ export interface Dashboard {
     generated: boolean;
     definition: { columns: number; widgets: Widget[] };
 }
+export type AlarmPriority = "critical" | "high" | "medium" | "low";
+export type AlarmState =
+    | "normal" | "unacknowledged" | "acknowledged" | "returned" | "latched-unacknowledged" | "latched-acknowledged"
+    | "shelved" | "suppressed" | "out-of-service";
+export type AlarmAct =
+    | "acknowledge" | "reset" | "shelve" | "unshelve" | "suppress" | "unsuppress" | "remove-from-service" | "return-to-service";
+export interface Alarm {
+    rule: string;
+    path: string;
+    state: AlarmState;
+    priority: AlarmPriority;
+    active: boolean;
+    since: number;
+    raised: number;
+    raised_value: number | null;
+    count: number;
+    shelved_until?: number;
+    value?: Scalar;
+    message?: string;
+    action?: string;
+}
+export interface AlarmCounts {
+    standing: Record<AlarmPriority, number>;
+    states: Record<AlarmState, number>;
+}
+export interface AlarmWhen {
+    above?: number;
+    below?: number;
+    rises?: number;
+    falls?: number;
+    is?: (string | number | boolean)[] | string | number | boolean;
+    stale_ms?: number;
+    quality?: "bad";
+    within_ms?: number;
+    hysteresis?: number;
+    for_ms?: number;
+    clear_ms?: number;
+}
+export interface AlarmRule {
+    name: string;
+    on: string;
+    when: AlarmWhen;
+    priority: AlarmPriority;
+    latch?: boolean;
+    message?: string;
+    action?: string;
+}
+export interface AlarmEntry {
+    id: number;
+    time: number;
+    rule: string;
+    path: string;
+    priority: AlarmPriority;
+    from: AlarmState;
+    to: AlarmState;
+    value: number | null;
+    who: string;
+    text: string;
+}
+export interface AlarmStats {
+    per_hour: number[];
+    worst: { rule: string; path: string; count: number }[];
+    ten_minutes: number;
+    flood: boolean;
+    lost: number;
+}
 
 export class ApiError extends Error {
     constructor(readonly status: number, readonly code: string, text: string, readonly body: unknown = null) {
@@ -329,4 +395,14 @@ export const api = {
         call<{ lines: LogLine[] }>("GET", "logs" + query(params)),
     dashboard: (name: string) => call<Dashboard>("GET", `dashboards/${encodeURIComponent(name)}`),
     modules: () => call<{ modules: { name: string; doc: string; state: string }[] }>("GET", "modules"),
+    alarms: (params: { state?: string; limit?: number }) =>
+        call<{ alarms: Alarm[]; total: number } & AlarmCounts>("GET", "alarms" + query(params)),
+    alarmAct: (body: { act: AlarmAct; alarms: { rule: string; path: string }[]; text?: string; until?: number }) =>
+        call<{ done: number; refused: { rule: string; path: string; reason: string }[] }>("POST", "alarms/act", body),
+    alarmRules: () => call<{ rules: { origin: string; alarm: AlarmRule }[] }>("GET", "alarms/rules"),
+    alarmPut: ({ name, ...rule }: AlarmRule) => call<unknown>("PUT", `alarms/rules/${encodeURIComponent(name)}`, rule),
+    alarmDrop: (name: string) => call<unknown>("DELETE", `alarms/rules/${encodeURIComponent(name)}`),
+    alarmJournal: (params: { rule?: string; limit?: number; before?: number }) =>
+        call<{ entries: AlarmEntry[]; more: boolean }>("GET", "alarms/journal" + query(params)),
+    alarmStats: () => call<AlarmStats>("GET", "alarms/stats"),
 };

@@ -18,12 +18,14 @@ export const actions: Action[] = [
     { id: "go.home", keys: "g h", label: "Home", group: "Go to" },
     { id: "go.uns", keys: "g u", label: "Explore", group: "Go to" },
     { id: "go.pipelines", keys: "g p", label: "Pipelines", group: "Go to" },
+    { id: "go.alarms", keys: "g a", label: "Alarms", group: "Go to" },
     { id: "go.logs", keys: "g l", label: "Logs", group: "Go to" },
     { id: "search", keys: "/", label: "Search on this page", group: "Page" },
     { id: "graph.fit", keys: "f", label: "Fit the graph", group: "Page" },
     { id: "graph.values", keys: "v", label: "Values on wires on or off", group: "Page" },
     { id: "graph.error", keys: "n", label: "Next error", group: "Page" },
     { id: "graph.outline", keys: "o", label: "Graph or outline", group: "Page" },
+    { id: "alarms.ack", keys: "a", label: "Acknowledge the chosen alarms, or the most urgent", group: "Page" },
     { id: "logs.pause", keys: "p", label: "Pause or go on", group: "Page" },
 ];
 
@@ -32,6 +34,7 @@ const handlers = new Map<string, Run[]>([
     ["go.home", [() => go("/")]],
     ["go.uns", [() => go("/uns")]],
     ["go.pipelines", [() => go("/pipelines")]],
+    ["go.alarms", [() => go("/alarms")]],
     ["go.logs", [() => go("/logs")]],
 ]);
 /** changes when handlers come or go, so that the menu shows what works here */

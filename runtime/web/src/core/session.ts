@@ -8,9 +8,9 @@ export type Gate = "loading" | "setup" | "signin" | "open" | "unreachable";
 
 export const gate = signal<Gate>("loading");
 export const user = signal<User | null>(null);
-export const mayOperate = computed(
-    () => user.value?.roles.some((role) => role === "operate" || role === "admin") ?? false,
-);
+const may = (role: string) => computed(() => user.value?.roles.some((each) => each === role || each === "admin") ?? false);
+export const mayOperate = may("operate");
+export const mayEngineer = may("engineer");
 
 export const mayEngineer = computed(
     () => user.value?.roles.some((role) => role === "engineer" || role === "admin") ?? false,

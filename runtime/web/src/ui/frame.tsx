@@ -6,6 +6,8 @@ import { path, place } from "../core/router";
 import { signOut, user } from "../core/session";
 import { link, linkRetry } from "../live/socket";
 import { themeChoice, themeNow, themeSet, type Choice } from "../theme/theme";
+import { alarmsStart } from "../alarms/store";
+import { AlarmCounts, AlarmStrip } from "../alarms/strip";
 import { Icon } from "./icon";
 import { KeyList, openMenu, openKeys, Menu } from "./menu";
 
@@ -13,6 +15,7 @@ const rail = [
     { href: "/", icon: "house", label: "Home", at: /^\/$/ },
     { href: "/uns", icon: "folder-tree", label: "Explore", at: /^\/uns/ },
     { href: "/pipelines", icon: "workflow", label: "Pipelines", at: /^\/pipelines/ },
+    { href: "/alarms", icon: "bell", label: "Alarms", at: /^\/alarms/ },
     { href: "/logs", icon: "scroll-text", label: "Logs", at: /^\/logs/ },
 ];
 
@@ -49,7 +52,7 @@ function Rail() {
 
 function Crumbs() {
     const parts = path.value.split("/").filter(Boolean);
-    const names: Record<string, string> = { uns: "Explore", pipelines: "Pipelines", logs: "Logs" };
+    const names: Record<string, string> = { uns: "Explore", pipelines: "Pipelines", alarms: "Alarms", logs: "Logs" };
     return (
         <ol class="crumbs" aria-label="Where you are">
             {parts.length === 0 && <li aria-current="page">Home</li>}
@@ -116,6 +119,7 @@ export function Frame(props: { children: ComponentChildren }) {
         const back = [
             handle("menu", openMenu),
             handle("keys", openKeys),
+            alarmsStart(),
             handle("theme", () => themeSet(themeNow() === "dark" ? "light" : "dark")),
         ];
         return () => back.forEach((undo) => undo());
@@ -135,11 +139,13 @@ export function Frame(props: { children: ComponentChildren }) {
                     <span>Search or run</span>
                     <kbd>ctrl k</kbd>
                 </button>
+                <AlarmCounts />
                 <LinkState />
                 <UserMenu />
             </header>
             <div class="body">
                 <LostBanner />
+                <AlarmStrip />
                 <main id="content" tabIndex={-1} class={link.value.state === "down" ? "link-lost" : ""}>
                     {props.children}
                 </main>

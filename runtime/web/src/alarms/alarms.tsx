@@ -1,0 +1,59 @@
+// alarms/alarms.tsx: the page: what stands, what is put aside, what happened, what is an alarm.
+import { useEffect, useRef } from "preact/hooks";
+import "../pages/pages.css";
+import "./alarms.css";
+import { handle } from "../core/keys";
+import { param, place, setParams } from "../core/router";
+import { useTitle } from "../ui/hooks";
+import { Icon } from "../ui/icon";
+import { Journal, Numbers } from "./journal";
+import { Now } from "./now";
+import { Rules } from "./rules";
+import { counts } from "./store";
+
+const tabs = [
+    { id: "", label: "Now" },
+    { id: "aside", label: "Put aside" },
+    { id: "journal", label: "Journal" },
+    { id: "numbers", label: "Numbers" },
+    { id: "rules", label: "Rules" },
+];
+
+function countOf(id: string): number {
+    const states = counts.value?.states;
+    if (!states) return 0;
+    if (id === "aside") return states.shelved + states.suppressed + states["out-of-service"];
+    if (id !== "") return 0;
+    return Object.values(counts.value!.standing).reduce((sum, count) => sum + count, 0);
+}
+
+export function Alarms() {
+    useTitle("Alarms");
+    void place.value;
+    const tab = param("tab");
+    const input = useRef<HTMLInputElement>(null);
+    useEffect(() => handle("search", () => input.current?.select()), []);
+    return (
+        <div class="page">
+            <header class="page-head">
+                <h1>Alarms</h1>
+                <nav class="alarm-tabs" aria-label="Views of alarms">
+                    {tabs.map((each) => (
+                        <a key={each.id} href={each.id ? `/alarms?tab=${each.id}` : "/alarms"} aria-current={tab === each.id ? "page" : undefined}>
+                            {each.label}{countOf(each.id) > 0 && <span class="count">{countOf(each.id)}</span>}
+                        </a>
+                    ))}
+                </nav>
+                {(tab === "" || tab === "aside") && (
+                    <div class="filter">
+                        <Icon name="search" size={14} />
+                        <input ref={input} type="search" aria-label="Search alarms" placeholder="Search" value={param("q")}
+                            onInput={(event) => setParams({ q: event.currentTarget.value })} />
+                        <kbd aria-hidden="true">/</kbd>
+                    </div>
+                )}
+            </header>
+            {tab === "journal" ? <Journal /> : tab === "numbers" ? <Numbers /> : tab === "rules" ? <Rules /> : <Now key={tab} aside={tab === "aside"} />}
+        </div>
+    );
+}

@@ -1,0 +1,105 @@
+// Alarms: raised by a publish, seen on every page, taken, put aside; a thousand at once.
+import { equal, ok, test, until } from "./harness.mjs";
+
+const row = (page, text) => page.locator(".alarm-table tbody tr").filter({ hasText: text });
+const put = (page, rule) =>
+    page.evaluate(async ({ name, ...body }) => {
+        const response = await fetch(`/api/v1/alarms/rules/${name}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+        if (!response.ok) throw new Error(await response.text());
+    }, rule);
+const openPage = async ({ page, url }, query = "") => {
+    await page.goto(`${url}/alarms${query}`);
+    await page.getByRole("heading", { name: "Alarms", exact: true }).waitFor();
+};
+
+test("alarms: a rule is made on the page, and its alarm is shown with shape, word and colour", async (world) => {
+    const { page, server } = world;
+    await openPage(world, "?tab=rules");
+    await page.getByRole("button", { name: "New rule" }).click();
+    await page.getByLabel("Name").fill("test_hot");
+    await page.getByLabel("On path or filter").fill("alarmtest/+/temp");
+    await page.getByLabel("Limit").fill("80");
+    await page.getByLabel("Hysteresis").fill("5");
+    await page.getByLabel("Priority").selectOption("critical");
+    await page.getByLabel("Message").fill("Oven at {value}");
+    await page.getByLabel("What to do").fill("Open the flap");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("rowheader", { name: "test_hot" }).waitFor();
+    ok((await page.locator("tbody").innerText()).includes("above 80, hysteresis 5"), "the condition in words");
+    await openPage(world);
+    server.publish("alarmtest/a/temp", "81");
+    await row(page, "alarmtest/a/temp").waitFor();
+    const text = await row(page, "alarmtest/a/temp").innerText();
+    for (const word of ["critical", "Oven at 81", "Open the flap", "unacknowledged"]) ok(text.includes(word), `${word} in ${text}`);
+    const mark = row(page, "alarmtest/a/temp").locator(".alarm-mark");
+    equal(await mark.evaluate((e) => getComputedStyle(e).fill), "rgb(196, 40, 28)", "colour of critical, light");
+    equal(await mark.locator("path").getAttribute("d"), "M2 2h12v12H2z", "a square");
+});
+
+test("alarms: the strip and the counts are on every page, and acknowledge works there", async (world) => {
+    const { page, url, server } = world;
+    await page.goto(`${url}/logs`);
+    await page.getByRole("link", { name: /^Alarms:\s+1\s+critical$/ }).waitFor();
+    const strip = page.getByRole("region", { name: "Most urgent alarm" });
+    ok((await strip.innerText()).includes("Oven at 81"), "the message in the strip");
+    server.publish("alarmtest/b/temp", "99");
+    await strip.getByRole("link", { name: "1 more" }).waitFor();
+    await strip.getByRole("button", { name: "Acknowledge" }).click();
+    await until("one is left", async () => !(await strip.innerText()).includes("more"));
+});
+
+test("alarms: the key acknowledges, and the journal tells who", async (world) => {
+    const { page, api } = world;
+    await openPage(world);
+    await row(page, "alarmtest/b/temp").waitFor();
+    await page.keyboard.press("a");
+    await until("nobody waits", async () => (await api("alarms?state=unacknowledged")).total === 0);
+    await openPage(world, "?tab=journal");
+    const first = page.locator("tbody tr").first();
+    await first.waitFor();
+    ok((await first.innerText()).includes("acknowledged"), "the newest entry");
+    ok((await first.innerText()).includes("admin"), "who did it");
+});
+
+test("alarms: a shelved one leaves the list, is among those put aside, and comes back at its end", async (world) => {
+    const { page, server } = world;
+    await openPage(world);
+    await row(page, "alarmtest/a/temp").getByRole("checkbox").check();
+    await page.getByRole("button", { name: "Shelve" }).click();
+    await page.getByLabel("Reason").fill("being repaired");
+    await page.getByRole("form", { name: "Shelve" }).getByRole("button", { name: "Shelve" }).click();
+    await until("it is gone", async () => (await row(page, "alarmtest/a/temp").count()) === 0);
+    await page.getByRole("link", { name: "Put aside" }).click();
+    await row(page, "alarmtest/a/temp").waitFor();
+    ok((await row(page, "alarmtest/a/temp").innerText()).includes("shelved until"), "its end is told");
+    // The page offers a quarter of an hour and more; the end is moved to soon.
+    await page.evaluate(() => fetch("/api/v1/alarms/act", {
+        method: "POST", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ act: "shelve", text: "short", until: Date.now() + 800, alarms: [{ rule: "test_hot", path: "alarmtest/a/temp" }] }),
+    }));
+    await page.getByRole("link", { name: "Now" }).click();
+    await row(page, "alarmtest/a/temp").waitFor();
+    ok((await row(page, "alarmtest/a/temp").innerText()).includes("unacknowledged"), "what still holds is a new alarm");
+    server.publish("alarmtest/a/temp", "20");
+    await until("it returned", async () => (await row(page, "alarmtest/a/temp").innerText()).includes("returned"));
+    await page.keyboard.press("a");
+    await until("it is normal", async () => (await row(page, "alarmtest/a/temp").count()) === 0);
+});
+
+test("alarms: a thousand at once are counted, and the page stays usable", async (world) => {
+    const { page, server, api } = world;
+    await put(page, { name: "test_flood", on: "alarmtest/flood/+", when: { above: 0 }, priority: "low" });
+    await openPage(world);
+    const record = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`t${i}`, 1]));
+    for (let i = 0; i < 10; i++) server.publish("alarmtest/flood", JSON.stringify(Object.fromEntries(Object.entries(record).slice(i * 100, i * 100 + 100))));
+    await page.getByText("most urgent of 100").waitFor(); // 1,001: the one of before and a thousand
+    ok((await row(page, "alarmtest").count()) <= 500, "rows");
+    await page.getByLabel("Search alarms").fill("t777");
+    await until("the filter has done its work", async () => (await row(page, "alarmtest/flood").count()) <= 1);
+    await openPage(world, "?tab=numbers");
+    await page.getByText("a flood, more than a person can follow").waitFor();
+    await openPage(world, "?tab=rules");
+    page.once("dialog", (dialog) => void dialog.accept());
+    await page.getByRole("row").filter({ hasText: "test_flood" }).getByRole("button", { name: "Delete" }).click();
+    await until("its alarms are gone", async () => (await api("alarms?prefix=alarmtest/flood")).total === 0);
+});
