@@ -375,6 +375,8 @@ void flow_idle(FlowInstance *instance, int64_t wall_ns)
 void flow_finish(FlowInstance *instance)
 {
     RtPipe *pipe = &instance->pipe;
+    /* What fails now came with the last record, also when that was before a restart. */
+    if (instance->last_input_ns) pipe->received_ns = instance->last_input_ns;
     rt_close_all(pipe);
     rt_asking_finish(pipe);
     rt_stop_check(pipe, 1);
