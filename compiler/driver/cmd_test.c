@@ -160,7 +160,9 @@ static void compare_row(TestRun *t, const IrTestStep *step, uint32_t sink, Str r
     }
     if (json_read(t->arena, row, &json, &diag)) {
         failing(t, step->span);
-        (void)printf("  the row is not JSON: %.*s\n", STR_ARG(row));
+        (void)printf("  the row is not JSON: %.*s\n"
+                     "  rows of such a sink are compared as bytes: expect ... from \"FILE\"\n",
+                     STR_ARG(row));
         return;
     }
     for (uint32_t i = 0; i < step->field_count; i++) {
