@@ -119,40 +119,28 @@ static void read_ends(const RtPipe *pipe, u64 *ends)
     memcpy(ends, &pipe->n, RT_ENDS * sizeof *ends);
 }
 
-static void turn_begin(RtAsking *a, RtTurn *turn)
+void rt_turn_begin(RtPipe *pipe, RtTurn *turn)
 {
+    RtAsking *a = rt_host(pipe)->asking;
     *turn = (RtTurn){.outer = a->turn};
-    read_ends(a->pipe, turn->began);
+    read_ends(pipe, turn->began);
     memcpy(turn->own, turn->began, sizeof turn->own);
     a->turn = turn;
 }
 
-/* What was counted meanwhile is nothing that the turn around it has done. */
-static void turn_end(RtAsking *a, const RtTurn *turn)
+void rt_turn_next(RtTurn *turn)
 {
-    u64 now[RT_ENDS];
-    read_ends(a->pipe, now);
-    for (u32 i = 0; i < RT_ENDS; i++) turn->outer->own[i] += now[i] - turn->began[i];
-    a->turn = turn->outer;
-}
-
-void rt_turn_begin(RtPipe *pipe, RtTurn *turn)
-{
-    RtAsking *a = rt_host(pipe)->asking;
-    if (a) turn_begin(a, turn);
-}
-
-void rt_turn_next(RtPipe *pipe, RtTurn *turn)
-{
-    if (!rt_host(pipe)->asking) return;
     turn->record = 0;
     turn->outcome = NULL;
 }
 
+/* What was counted meanwhile is nothing that the turn around it has done. */
 void rt_turn_end(RtPipe *pipe, const RtTurn *turn)
 {
-    RtAsking *a = rt_host(pipe)->asking;
-    if (a) turn_end(a, turn);
+    u64 now[RT_ENDS];
+    read_ends(pipe, now);
+    for (u32 i = 0; i < RT_ENDS; i++) turn->outer->own[i] += now[i] - turn->began[i];
+    rt_host(pipe)->asking->turn = turn->outer;
 }
 
 /* Where this turn's record, or its row, was counted; NULL: it waits for another answer. */
@@ -257,7 +245,7 @@ static void answered(RtAsking *a, Waiting *w)
     u8 *has = (u8 *)(v + leaves), *h = has + inputs;
     if (!pipe->closing && pipe->watermark_ns >= pipe->close_ns) rt_close(pipe);
     RtTurn turn;
-    turn_begin(a, &turn);
+    rt_turn_begin(pipe, &turn);
     turn.record = w->record;
     if (w->as_row) {
         pipe->n.rows++;
@@ -266,7 +254,7 @@ static void answered(RtAsking *a, Waiting *w)
     rt_ask_answer(pipe, w->mem, w->question, values, has, &v[leaves - 1], &h[leaves - 1]);
     pipe->info->run(pipe, ask->stage, v, h);
     u64 *end = w->record ? counted(pipe, &turn) : NULL;
-    turn_end(a, &turn);
+    rt_turn_end(pipe, &turn);
     tell(a, w, end);
 }
 

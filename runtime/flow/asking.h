@@ -56,9 +56,10 @@ typedef struct RtTurn {
     u64 own[RT_ENDS]; /* the same, and what others were counted as meanwhile */
 } RtTurn;
 
-/* Around rows that are made on the way; rt_turn_next in front of each. */
+/* Around rows that are made on the way, in a pipeline that asks; rt_turn_next in front of another.
+ */
 void rt_turn_begin(RtPipe *pipe, RtTurn *turn);
-void rt_turn_next(RtPipe *pipe, RtTurn *turn);
+void rt_turn_next(RtTurn *turn);
 void rt_turn_end(RtPipe *pipe, const RtTurn *turn);
 
 #endif

@@ -128,10 +128,10 @@ void rt__emit(RtWindow *w, Slot *slot)
     pipe->raw_len = 0;
     pipe->n.rows++;
     RtTurn turn;
-    rt_turn_begin(pipe, &turn);
-    rt_turn_next(pipe, &turn);
+    bool asks = rt_host(pipe)->asking != NULL;
+    if (asks) rt_turn_begin(pipe, &turn);
     if (pipe->info->row) pipe->info->row(pipe, w->index, &row);
-    rt_turn_end(pipe, &turn);
+    if (asks) rt_turn_end(pipe, &turn);
     pipe->in_row = before;
     pipe->asked = asked;
     pipe->event_ns = event;

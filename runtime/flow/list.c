@@ -203,22 +203,23 @@ u64 rt_each(RtPipe *pipe, u32 stage, const RtSchema *item, RtValue list, RtValue
     const char *at = list.s.p, *scratch = pipe->scratch;
     u64 used = pipe->scratch_len, i = 0;
     u8 before = pipe->in_row, asked = pipe->asked;
-    if (rt_host(pipe)->asking && rt_asking_take(pipe, stage, list, v, h, row)) return 1;
+    bool asks = rt_host(pipe)->asking != NULL;
+    if (asks && rt_asking_take(pipe, stage, list, v, h, row)) return 1;
     if (!before) pipe->in_row = 2;
     RtTurn turn;
-    rt_turn_begin(pipe, &turn);
+    if (asks) rt_turn_begin(pipe, &turn);
     for (; i < list.s.n && !pipe->stopped; i++, at += RT_ITEM_BYTES(leaves)) {
         memcpy(v + row, at, sizeof *v * leaves);
         memcpy(h + row, at + sizeof *v * leaves, leaves);
         pipe->n.rows++;
         pipe->asked = 0;
-        rt_turn_next(pipe, &turn);
+        if (asks) rt_turn_next(&turn);
         pipe->info->run(pipe, stage, v, h);
         /* An item's texts end with it; in a block that is new none are older. */
         if (pipe->scratch != scratch) scratch = pipe->scratch, used = 0;
         pipe->scratch_len = used;
     }
-    rt_turn_end(pipe, &turn);
+    if (asks) rt_turn_end(pipe, &turn);
     pipe->in_row = before;
     pipe->asked = asked;
     return i;
