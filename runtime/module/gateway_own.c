@@ -175,6 +175,12 @@ static void put_broker(Metrics *metrics)
                  stats.dropped_denied));
     put(metrics, METRIC_COUNTER, "tutti_mqtt_protocol_errors_total", "clients that broke a rule",
         (double)stats.protocol_errors);
+    put(metrics, METRIC_COUNTER, "tutti_mqtt_stored_batches_total", "commits of durable changes",
+        (double)stats.stored_batches);
+    put(metrics, METRIC_COUNTER, "tutti_mqtt_store_failures_total",
+        "commits that the disk refused; they are tried again", (double)stats.store_failures);
+    put(metrics, METRIC_COUNTER, "tutti_mqtt_damaged_total", "stored records set aside",
+        (double)stats.damaged);
     put(metrics, METRIC_GAUGE, "tutti_mqtt_queued", "messages waiting for clients",
         (double)stats.queued_now);
     put(metrics, METRIC_GAUGE, "tutti_mqtt_retained", "retained messages",

@@ -23,7 +23,7 @@ static void preset64(uint64_t *value, uint64_t preset)
 static void presets(MqttBrokerConf *conf)
 {
     preset32(&conf->packet_bytes_max, 1 << 20);
-    preset32(&conf->connect_bytes_max, 4096);
+    preset32(&conf->connect_bytes_max, 128 * 1024);
     preset32(&conf->connect_timeout_ms, 10000);
     preset32(&conf->receive_max, 256);
     preset32(&conf->topic_alias_max, 10);

@@ -27,8 +27,6 @@ typedef struct MqttBroker MqttBroker;
 typedef struct MqttAttach MqttAttach;
 typedef struct MqttStream MqttStream;
 
-enum { MQTT_NO_EXPIRY = 0 };
-
 /* One message, as it was published. All slices are lent for the duration of the call. */
 typedef struct MqttPub {
     Str topic, payload;
@@ -38,7 +36,8 @@ typedef struct MqttPub {
     Str publisher; /* client id; empty = this process */
     Str user;      /* user name of the publisher; empty = anonymous */
     int64_t received_ns; /* wall clock at arrival; mqtt_broker_publish fills it when 0 */
-    uint32_t expiry_s;   /* message expiry interval, MQTT_NO_EXPIRY = keeps */
+    uint32_t expiry_s;   /* message expiry interval */
+    bool expires;        /* it counts even when it is 0: only for who takes the message now */
     uint8_t qos;         /* 0, 1, 2 */
     bool retain;         /* publish: keep as retained (empty payload clears).
                             attach callback: true = this is a stored retained message */
@@ -94,7 +93,7 @@ typedef struct MqttBrokerConf {
     MqttMayFn *may; /* NULL: everything, except that topics starting with $ are read only */
     void *may_ctx;
     uint32_t packet_bytes_max;        /* 1 MiB; announced as Maximum Packet Size */
-    uint32_t connect_bytes_max;       /* 4 KiB before CONNECT was accepted */
+    uint32_t connect_bytes_max;       /* 128 KiB before CONNECT was accepted */
     uint32_t connect_timeout_ms;      /* 10 s from accept to an accepted CONNECT */
     uint32_t receive_max;             /* 256 unanswered QoS>0 publishes per client */
     uint32_t topic_alias_max;         /* 10 per connection and direction */

@@ -61,6 +61,7 @@ static bool will_take(Conn *c, Session *s, const MqttPacket *p)
     if (c->version == 5) {
         pub.props = mqtt_props_passing(&p->will_props, &b->scratch);
         pub.expiry_s = mqtt_number(&p->will_props, MQTT_P_MESSAGE_EXPIRY, 0);
+        pub.expires = mqtt_has(&p->will_props, MQTT_P_MESSAGE_EXPIRY);
         s->will_delay_s = mqtt_number(&p->will_props, MQTT_P_WILL_DELAY, 0);
     }
     s->will = mqtt__msg_new(b, &pub, s->serial);
@@ -382,6 +383,7 @@ static MqttReason publish_take(Conn *c, const MqttPacket *p, Pending *pending, b
     if (c->version == 5) {
         pub.props = mqtt_props_passing(&p->props, &b->scratch);
         pub.expiry_s = mqtt_number(&p->props, MQTT_P_MESSAGE_EXPIRY, 0);
+        pub.expires = mqtt_has(&p->props, MQTT_P_MESSAGE_EXPIRY);
     }
     if (again) return mqtt__accept_own(b, &pub, s->serial, pending); /* it was checked before */
     Str why;

@@ -32,7 +32,8 @@ Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from)
                  .from = from,
                  .expiry_s = pub->expiry_s,
                  .received_ns = pub->received_ns ? pub->received_ns : clock_wall_ns()};
-    if (pub->expiry_s) msg->expires_ns = clock_monotonic_ns() + pub->expiry_s * NS_PER_S;
+    if (pub->expiry_s || pub->expires)
+        msg->expires_ns = clock_monotonic_ns() + pub->expiry_s * NS_PER_S;
     char *to = text_put(msg->text, pub->topic);
     to = text_put(to, pub->props);
     to = text_put(to, pub->publisher);
@@ -53,6 +54,7 @@ MqttPub mqtt__msg_view(const Msg *msg)
 {
     MqttPub pub = {.received_ns = msg->received_ns,
                    .expiry_s = msg->expiry_s,
+                   .expires = msg->expires_ns != 0,
                    .qos = msg->qos,
                    .retain = msg->retain};
     const char *at = msg->text;

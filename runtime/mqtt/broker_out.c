@@ -56,18 +56,20 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
                           .retain = e->retain};
     if (e->msg->expires_ns) {
         int64_t left = e->msg->expires_ns - clock_monotonic_ns();
-        if (left <= 0 && !dup) {
+        bool at_once = !e->msg->expiry_s && s->broker->depth; /* it is being handed out */
+        if (left <= 0 && !dup && !at_once) {
             s->broker->stats.dropped_expired++;
             return false;
         }
-        if (left <= 0) left = NS_PER_S;
+        if (left <= 0) left = at_once ? 0 : NS_PER_S;
+        out.expires = true;
         out.expiry_s = (uint32_t)((left + NS_PER_S - 1) / NS_PER_S);
     }
     if (c->version == 5) {
         out.props = view.props;
         out.sub_id_count = ids_of(e, &out.sub_ids);
     } else
-        out.expiry_s = 0;
+        out.expires = false;
     size_t bytes = mqtt_publish_bytes(&out, c->version);
     if (!bytes || (c->packet_max && bytes + ALIAS_BYTES > c->packet_max)) {
         if (!bytes || bytes > c->packet_max) {

@@ -179,7 +179,8 @@ typedef struct MqttPublishOut {
     Str topic, payload, props;
     const uint32_t *sub_ids;
     uint32_t sub_id_count;
-    uint32_t expiry_s;  /* 0 = none */
+    uint32_t expiry_s;
+    bool expires;       /* expiry_s is sent */
     uint16_t id, alias; /* alias 0 = none */
     uint8_t qos;
     bool dup, retain;

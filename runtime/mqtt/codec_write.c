@@ -235,7 +235,7 @@ void mqtt_put_auth(Buf *out, uint8_t reason, Str props)
 
 static size_t publish_props(const MqttPublishOut *pub)
 {
-    size_t len = pub->props.len + (pub->expiry_s ? 5 : 0) + (pub->alias ? 3 : 0);
+    size_t len = pub->props.len + (pub->expires ? 5 : 0) + (pub->alias ? 3 : 0);
     for (uint32_t i = 0; i < pub->sub_id_count; i++) len += 1 + varint_bytes(pub->sub_ids[i]);
     return len;
 }
@@ -275,7 +275,7 @@ void mqtt_put_publish(Buf *out, const MqttPublishOut *pub, uint8_t version)
     out->len += (size_t)(to - start);
     if (version == 5) {
         put_varint(out, (uint32_t)props);
-        if (pub->expiry_s) mqtt_put_prop_number(out, MQTT_P_MESSAGE_EXPIRY, pub->expiry_s);
+        if (pub->expires) mqtt_put_prop_number(out, MQTT_P_MESSAGE_EXPIRY, pub->expiry_s);
         if (pub->alias) mqtt_put_prop_number(out, MQTT_P_TOPIC_ALIAS, pub->alias);
         for (uint32_t i = 0; i < pub->sub_id_count; i++)
             mqtt_put_prop_number(out, MQTT_P_SUBSCRIPTION_ID, pub->sub_ids[i]);

@@ -256,7 +256,7 @@ typedef struct RawPub {
     const char *topic, *payload;
     uint16_t id;
     uint8_t qos;
-    bool retain, dup;
+    bool retain, dup, at_once; /* at_once: an expiry interval of 0 */
     uint32_t expiry_s;
 } RawPub;
 
@@ -267,6 +267,7 @@ static void raw_publish(Raw *raw, RawPub pub)
     MqttPublishOut packet = {.topic = str_from(pub.topic),
                              .payload = str_from(pub.payload),
                              .expiry_s = pub.expiry_s,
+                             .expires = pub.expiry_s || pub.at_once,
                              .id = pub.id,
                              .qos = pub.qos,
                              .dup = pub.dup,

@@ -253,6 +253,7 @@ TEST(writers_give_the_bytes_of_the_standard)
                      &(MqttPublishOut){.topic = STR("t"),
                                        .payload = STR("x"),
                                        .expiry_s = 7,
+                                       .expires = true,
                                        .alias = 3,
                                        .sub_ids = ids,
                                        .sub_id_count = 2},

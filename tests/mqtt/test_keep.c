@@ -336,6 +336,31 @@ TEST(retained_messages_of_the_first_version_are_taken_over)
     keep_end(&kb);
 }
 
+/* MQTT 5.0, 3.3.2.3.3: a copy whose interval has passed before delivery began is deleted. */
+TEST(an_expiry_of_zero_is_for_those_who_are_there)
+{
+    KeepBed kb;
+    Raw raw, late;
+    keep_begin(&kb, NULL);
+    away(&kb, 1);
+    CHECK(!raw_open(&kb, &raw, "here", (RawHello){0}));
+    raw_subscribe(&raw, "t/#", 1, 0);
+    raw_publish(&raw, (RawPub){"t/x", "now", 1, 1, .retain = true, .at_once = true});
+    raw_ack(&raw, MQTT_PUBACK, raw_gets(&raw, "now", 1, false));
+    CHECK(mqtt_has(&raw.p.props, MQTT_P_MESSAGE_EXPIRY));
+    CHECK_INT(mqtt_number(&raw.p.props, MQTT_P_MESSAGE_EXPIRY, 9), 0);
+    (void)raw_expect(&raw, MQTT_PUBACK, 1);
+    CHECK(!raw_open(&kb, &late, "late", (RawHello){0}));
+    raw_subscribe(&late, "t/x", 1, 0); /* retained, and over */
+    raw_settle(&late);
+    raw_drop(&late);
+    CHECK(raw_open(&kb, &late, "sub", keeps)); /* it was away */
+    raw_settle(&late);
+    raw_drop(&late);
+    raw_drop(&raw);
+    keep_end(&kb);
+}
+
 TEST(messages_and_sessions_expire_while_the_process_is_down)
 {
     KeepBed kb;

@@ -18,8 +18,9 @@ typedef struct DoorConf {
     Str tls, tls_cert, tls_key, tls_client_ca;
     int64_t tls_client_required;
     int64_t keep_alive_max_ms, session_expiry_ms, stalled_ms, sys_interval_ms;
-    int64_t packet_bytes, receive_max, topic_alias_max, filters_per_session;
+    int64_t packet_bytes, connect_bytes, receive_max, topic_alias_max, filters_per_session;
     int64_t session_queue, session_queue_bytes, queue_bytes;
+    int64_t durable_queue, durable_queue_bytes, durable_bytes;
     int64_t sessions, connections, retained, retained_bytes;
 } DoorConf;
 
