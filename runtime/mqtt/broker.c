@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { FLUSH_ROUNDS = 16, CLOSE_BY_S = 3 };
+enum { FLUSH_ROUNDS = 16, CLOSE_BY_S = 3, FRAME_BYTES_MAX = 64 * 1024 };
 
 static void preset32(uint32_t *value, uint32_t preset)
 {
@@ -110,6 +110,7 @@ Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log, MqttBr
     buf_init(&b->acks, (size_t)ATTACH_MAX * 65536 * 8);
     buf_init(&b->acks_now, (size_t)ATTACH_MAX * 65536 * 8);
     buf_init(&b->scratch, (size_t)b->conf.packet_bytes_max + 65536);
+    buf_init(&b->frame.bytes, FRAME_BYTES_MAX);
     b->read_buf = mem_alloc(READ_BYTES);
     b->matches = mem_zalloc(MATCH_SLOTS, sizeof *b->matches);
     Status st = b->read_buf && b->matches ? mqtt__trie_init(&b->subs) : ST_NO_MEMORY;
@@ -277,6 +278,7 @@ static void on_prepare_closed(uv_handle_t *handle)
     buf_done(&b->acks);
     buf_done(&b->acks_now);
     buf_done(&b->scratch);
+    buf_done(&b->frame.bytes);
     mem_free(b->matches);
     mem_free(b->read_buf);
     /* Posts of mqtt_broker_ack that are still queued run before this one. */

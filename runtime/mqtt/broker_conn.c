@@ -185,6 +185,7 @@ static void keep_rest(Conn *c, const char *bytes, size_t len)
 static void parse_kept(Conn *c)
 {
     if (!c->in.len || blocked(c)) return;
+    c->broker->wall_ns = clock_wall_ns();
     Buf kept = c->in;
     buf_init(&c->in, kept.max_bytes);
     size_t used = parse(c, kept.ptr, kept.len);
@@ -210,6 +211,7 @@ void mqtt__conn_input(Conn *c, const char *bytes, size_t len)
 {
     if (c->state == CONN_CLOSING) return;
     c->heard_ns = clock_monotonic_ns();
+    c->broker->wall_ns = clock_wall_ns();
     if (c->in.len || blocked(c)) {
         keep_rest(c, bytes, len);
         parse_kept(c);

@@ -378,6 +378,7 @@ static MqttReason publish_take(Conn *c, const MqttPacket *p, Pending *pending, b
                    .payload = p->payload,
                    .publisher = s->id,
                    .user = s->user,
+                   .received_ns = ++b->wall_ns,
                    .qos = p->qos,
                    .retain = p->retain};
     if (c->version == 5) {

@@ -30,7 +30,7 @@ enum {
     INFLIGHT_SPAN_MAX = 32768, /* packet identifiers between oldest and newest */
     WAIT_MEMORY_MAX = 1000,    /* of a durable session: more waits on disk only */
     WAIT_MEMORY_BYTES = 1 << 20,
-    MATCH_SLOTS = 4096,
+    MATCH_SLOTS = 16384,
     ATTACH_MAX = 4096,
     ATTACH_WAIT_MAX = 65536,
     LATER_MAX = 65536,
@@ -40,7 +40,8 @@ enum {
 typedef struct Msg {
     uint32_t refs;
     uint8_t qos;
-    bool retain; /* as published */
+    bool retain : 1;  /* as published */
+    bool current : 1; /* what its topic retains now */
     uint16_t topic_bytes;
     uint32_t props_bytes, payload_bytes;
     uint16_t publisher_bytes, user_bytes;
@@ -129,35 +130,37 @@ typedef struct MatchSlot {
     uint32_t count, cap;
 } MatchSlot;
 
+/* What every message to it looks at comes first. */
 struct Session {
     MqttBroker *broker;
-    Session *next, *prev;
-    Str id, user; /* owned */
-    uint64_t serial;
-    Conn *conn; /* NULL = disconnected */
+    Conn *conn;       /* NULL = disconnected */
+    uint32_t unacked; /* sent on this connection and open */
+    uint32_t resend;  /* the last of inflight that this connection did not get yet */
+    uint32_t slot;    /* durable sessions; 0 = the session ends with the process */
+    uint16_t first_id;
     uint8_t version;
+    Ring inflight;     /* slot i has packet identifier first_id + i */
+    Ring wait0, wait1; /* QoS 0; QoS 1 and 2 */
+    uint64_t out_count;
+    Str id, user; /* owned */
+    Session *next, *prev;
+    uint64_t serial;
     uint32_t expiry_s;
     int64_t ends_ns; /* monotonic; 0 while connected */
     Msg *will;       /* owned reference */
     uint32_t will_delay_s;
     int64_t will_at_ns; /* 0 = not due */
     Map subs;           /* filter -> Sub */
-    Ring wait0, wait1;  /* QoS 0; QoS 1 and 2 */
     uint64_t wait_bytes;
-    Ring inflight; /* slot i has packet identifier first_id + i */
-    uint16_t first_id;
-    uint32_t unacked;   /* sent on this connection and open */
-    uint32_t resend;    /* the last of inflight that this connection did not get yet */
     uint64_t *received; /* owned bitmap: QoS 2 identifiers not released yet */
     uint32_t received_count;
     uint64_t *received_open; /* owned bitmap or NULL: pipelines and history may not have it yet */
     Pending *pending_first, *pending_last;
     uint32_t pending_count;
-    uint64_t in_count, out_count, dropped;
+    uint64_t in_count, dropped;
     int64_t since_ns;
     /* Durable sessions. Rows up to read_seq are in memory (or done), those behind it only on disk
      * when on_disk; `fresh` then holds the newest of them, without a gap up to last_seq. */
-    uint32_t slot; /* 0 = the session ends with the process */
     bool on_disk, reading, full;
     uint64_t ticket;                      /* changes when what is in memory is forgotten */
     uint64_t last_seq, read_seq, dup_seq; /* dup_seq: rows up to here may have been sent before */
@@ -177,7 +180,7 @@ typedef enum ConnState { CONN_NEW, CONN_AUTH, CONN_STEP, CONN_OPEN, CONN_CLOSING
 
 struct MqttStream {
     MqttBroker *broker;
-    Conn *next, *prev; /* all connections, oldest first */
+    Session *session;
     Conn *dirty_next;
     bool dirty, tcp_used, writing, held, paused, closing_tcp, hurry;
     bool linger, shut; /* said goodbye: the peer may read it before the socket goes */
@@ -185,28 +188,28 @@ struct MqttStream {
     ConnState state;
     uint8_t version;
     bool will_cancelled;
+    uint16_t alias_out_max, alias_out_count;
+    uint32_t packet_max, receive_max;
+    size_t carried; /* bytes waiting in the carrier of a stream */
+    Buf out, flying;
+    Buf in;            /* received and not worked off; empty while packets are being handled */
+    Conn *next, *prev; /* all connections, oldest first */
     uv_tcp_t tcp;
     uv_write_t write;
     uv_shutdown_t shutdown;
     TlsConn *tls; /* owned; NULL = plain. Then `out` becomes its wire bytes when it is written */
     const MqttStreamOps *ops;
     void *ops_ctx;
-    size_t carried; /* bytes waiting in the carrier of a stream */
     char address[64];
-    Buf in; /* received and not worked off; empty while packets are being handled */
-    Buf out, flying;
-    Session *session;
     struct Step *step; /* owned; NULL = no enhanced authentication */
     uint64_t serial;
     int64_t opened_ns, heard_ns, progress_ns, keep_alive_ns, partial_ns;
-    uint32_t packet_max, receive_max;
     uint32_t received_before; /* identifiers open from earlier connections: no part of the quota */
     /* What of `out` waits for a batch: bytes from gate_at[i] on wait for gate[i]; 0 = no gate. */
     uint64_t gate[2];
     size_t gate_at[2];
     Conn *gated_next;
     bool gated;
-    uint16_t alias_out_max, alias_out_count;
     uint64_t *alias_out; /* owned: hashes of topics, alias = index + 1 */
     char **alias_in;     /* owned array of owned texts */
     uint32_t *alias_in_bytes;
@@ -261,6 +264,16 @@ typedef struct Keep {
     bool restored;  /* wills of restored sessions wait until clients may come */
 } Keep;
 
+/* The packet that the message at hand became for the receiver before: most others get the same, but
+ * for its identifier. */
+typedef struct Frame {
+    const Msg *of; /* NULL: it goes to one only */
+    uint8_t version, qos;
+    bool retain;
+    uint32_t id_at; /* where its identifier stands */
+    Buf bytes;      /* empty: not encoded yet */
+} Frame;
+
 struct MqttBroker {
     Loop *loop;
     Log *log;
@@ -278,6 +291,8 @@ struct MqttBroker {
     uint64_t generation; /* of subscriptions; cached matches of another one are stale */
     MatchSlot *matches;
     uint64_t msg_bytes;
+    Frame frame;
+    int64_t wall_ns; /* when the bytes at hand came: each message of them is a nanosecond later */
     Pending *pending_free;
     uint32_t depth;
     bool closing, must_hold;

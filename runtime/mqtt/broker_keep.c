@@ -238,11 +238,16 @@ static void retained_run(MqttBroker *b, Ring *ring)
 {
     while (ring->count) {
         Entry e = mqtt__ring_pop(ring);
+        if (e.msg->current) {
+            retained_write(b, e.msg);
+            mqtt__entry_drop(b, &e);
+            continue;
+        }
         Str topic = str_slice(e.msg->text, e.msg->topic_bytes);
         const TrieNode *node = mqtt__trie_find(&b->retained, topic);
         Msg *now = node ? node->value : NULL;
-        if (now == e.msg || !e.msg->payload_bytes) retained_write(b, e.msg);
-        if (now && now != e.msg && ring == &b->keep.urgent && !now->qos)
+        if (!e.msg->payload_bytes) retained_write(b, e.msg);
+        if (now && ring == &b->keep.urgent && !now->qos)
             retained_write(b, now); /* nobody waits for that one, but it is newer */
         mqtt__entry_drop(b, &e);
     }

@@ -42,11 +42,60 @@ static uint16_t alias_for(Conn *c, const Msg *msg, bool *ret_known)
 /* Room for an alias: the property, and a byte more of either length. */
 enum { ALIAS_BYTES = 5 };
 
+static void count_sent(Session *s, const Entry *e)
+{
+    s->out_count++;
+    s->broker->stats.sent++;
+    s->broker->stats.sent_bytes += e->msg->payload_bytes;
+    mqtt__conn_dirty(s->conn);
+}
+
+/* What the receiver before got, when it fits this one too. */
+static bool frame_again(Session *s, const Entry *e, uint16_t id)
+{
+    Frame *frame = &s->broker->frame;
+    Conn *c = s->conn;
+    size_t len = frame->bytes.len;
+    if (frame->of != e->msg || !len || frame->version != c->version || frame->qos != e->qos ||
+        frame->retain != e->retain || e->id || e->ids || c->alias_out_max ||
+        (c->packet_max && len > c->packet_max))
+        return false;
+    char *to = buf_reserve(&c->out, len);
+    if (!to) return false;
+    memcpy(to, frame->bytes.ptr, len);
+    if (id) {
+        to[frame->id_at] = (char)(id >> 8);
+        to[frame->id_at + 1] = (char)id;
+    }
+    c->out.len += len;
+    count_sent(s, e);
+    return true;
+}
+
+/* It stands in c->out from `start` on; a frame whose bytes failed stays empty. */
+static void frame_keep(Session *s, const Entry *e, const MqttPublishOut *out, size_t start)
+{
+    Frame *frame = &s->broker->frame;
+    const Conn *c = s->conn;
+    if (frame->of != e->msg || out->alias || out->expires || out->dup || out->sub_id_count ||
+        c->out.failed)
+        return;
+    buf_clear(&frame->bytes);
+    buf_add(&frame->bytes, c->out.ptr + start, c->out.len - start);
+    frame->version = c->version;
+    frame->qos = e->qos;
+    frame->retain = e->retain;
+    size_t head = 2;
+    while (c->out.ptr[start + head - 1] & 0x80) head++;
+    frame->id_at = (uint32_t)(head + 2 + out->topic.len);
+}
+
 /* Encodes one PUBLISH; false when it was skipped (expired, larger than the client takes). What was
  * sent before does not expire any more (MQTT-4.3.3-7). */
 static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
 {
     Conn *c = s->conn;
+    if (!dup && frame_again(s, e, id)) return true;
     MqttPub view = mqtt__msg_view(e->msg);
     MqttPublishOut out = {.topic = view.topic,
                           .payload = view.payload,
@@ -81,11 +130,10 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
         out.alias = alias_for(c, e->msg, &known);
         if (known) out.topic = (Str){"", 0};
     }
+    size_t start = c->out.len;
     mqtt_put_publish(&c->out, &out, c->version);
-    s->out_count++;
-    s->broker->stats.sent++;
-    s->broker->stats.sent_bytes += view.payload.len;
-    mqtt__conn_dirty(c);
+    count_sent(s, e);
+    frame_keep(s, e, &out, start);
     return true;
 }
 

@@ -161,6 +161,8 @@ static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
 {
     MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
     if (!slot) return false;
+    /* Of version 0, so it fits nobody until it is encoded. */
+    b->frame = (Frame){.of = slot->count > 1 ? msg : NULL, .bytes = b->frame.bytes};
     if (msg->qos) mqtt__keep_share(b, msg, b->keep.store ? durable_rows(slot) : 0);
     for (uint32_t i = 0; i < slot->count;) {
         const MatchRow *row = &slot->rows[i];
@@ -177,6 +179,7 @@ static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
         i += count;
     }
     b->keep.shared = NULL;
+    b->frame.of = NULL;
     return slot->count > 0;
 }
 
@@ -187,14 +190,15 @@ static void retain_drop(MqttBroker *b, TrieNode *node)
     b->stats.retained_now--;
     b->stats.retained_bytes_now -= old->bytes;
     node->value = NULL;
+    old->current = false;
     mqtt__msg_unref(b, old);
 }
 
 bool mqtt__retain_put(MqttBroker *b, Msg *msg)
 {
     Str topic = str_slice(msg->text, msg->topic_bytes);
-    TrieNode *node = mqtt__trie_find(&b->retained, topic);
     if (!msg->payload_bytes) {
+        TrieNode *node = mqtt__trie_find(&b->retained, topic);
         if (node && node->value) {
             msg->row = ((const Msg *)node->value)->row;
             retain_drop(b, node);
@@ -202,15 +206,18 @@ bool mqtt__retain_put(MqttBroker *b, Msg *msg)
         }
         return true;
     }
-    const Msg *old = node ? node->value : NULL;
-    uint64_t bytes = b->stats.retained_bytes_now - (old ? old->bytes : 0) + msg->bytes;
-    if ((!old && b->stats.retained_now >= b->conf.retained_max) || bytes > b->conf.retained_bytes)
-        return false;
-    if (!node) node = mqtt__trie_add(&b->retained, topic);
+    TrieNode *node = mqtt__trie_add(&b->retained, topic);
     if (!node) return false;
+    const Msg *old = node->value;
+    uint64_t bytes = b->stats.retained_bytes_now - (old ? old->bytes : 0) + msg->bytes;
+    if ((!old && b->stats.retained_now >= b->conf.retained_max) || bytes > b->conf.retained_bytes) {
+        mqtt__trie_trim(&b->retained, node);
+        return false;
+    }
     if (old && !msg->row) msg->row = old->row;
     retain_drop(b, node);
     node->value = msg;
+    msg->current = true;
     msg->refs++;
     b->stats.retained_now++;
     b->stats.retained_bytes_now += msg->bytes;

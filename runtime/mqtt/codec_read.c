@@ -233,7 +233,9 @@ static MqttReason read_publish(MqttCursor *c, uint8_t first, uint8_t version, Mq
     p->qos = first >> 1 & 3;
     p->retain = first & 1;
     if (p->qos == 3 || (!p->qos && p->dup)) return MQTT_RC_MALFORMED;
-    p->topic = mqtt_take_string(c);
+    p->topic = mqtt_take_binary(c);
+    bool plain = mqtt_is_plain(p->topic);
+    if (!plain && !mqtt_is_string(p->topic)) c->bad = true;
     if (p->qos) p->id = mqtt_take_u16(c);
     if (c->bad) return MQTT_RC_MALFORMED;
     if (p->qos && !p->id) return MQTT_RC_PROTOCOL;
@@ -242,7 +244,8 @@ static MqttReason read_publish(MqttCursor *c, uint8_t first, uint8_t version, Mq
         if (reason) return reason;
     }
     p->payload = str_slice((const char *)c->at, mqtt_left(c));
-    if (p->topic.len) return mqtt_topic_valid(p->topic) ? MQTT_RC_OK : MQTT_RC_TOPIC_INVALID;
+    if (p->topic.len)
+        return plain || mqtt_topic_valid(p->topic) ? MQTT_RC_OK : MQTT_RC_TOPIC_INVALID;
     if (version < 5) return MQTT_RC_MALFORMED;
     return mqtt_has(&p->props, MQTT_P_TOPIC_ALIAS) ? MQTT_RC_OK : MQTT_RC_PROTOCOL;
 }

@@ -88,11 +88,28 @@ static inline bool mqtt_has_control(Str text)
 
 /* UTF-8 string: well-formed, without U+0000 (must, MQTT 5.0, 1.5.4) and without the other control
  * characters (may, same place: they serve only to confuse logs and terminals). */
+static inline bool mqtt_is_string(Str text)
+{
+    return !text.len || (!mqtt_has_control(text) && str_utf8_valid(text));
+}
+
 static inline Str mqtt_take_string(MqttCursor *c)
 {
     Str text = mqtt_take_binary(c);
-    if (!c->bad && text.len && (mqtt_has_control(text) || !str_utf8_valid(text))) c->bad = true;
+    if (!c->bad && !mqtt_is_string(text)) c->bad = true;
     return c->bad ? (Str){"", 0} : text;
+}
+
+/* Printable ASCII without wildcards: nothing of the rules for texts and topic names concerns it. */
+static inline bool mqtt_is_plain(Str text)
+{
+    uint32_t odd = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.ptr[i];
+        odd |= (uint32_t)(c < 0x20) | (uint32_t)(c > 0x7e);
+        odd |= (uint32_t)(c == '+') | (uint32_t)(c == '#');
+    }
+    return !odd;
 }
 
 #endif

@@ -32,20 +32,36 @@ void mqtt__trie_done(Trie *trie)
     *trie = (Trie){0};
 }
 
-static uint64_t child_key(const TrieNode *parent, Str level)
+static uint32_t level_hash(Str level)
 {
-    uint64_t hash = hash_bytes(level.ptr, level.len);
-    return hash ^ (uint64_t)(uintptr_t)parent * 0x9e3779b97f4a7c15u;
+    return (uint32_t)hash_bytes(level.ptr, level.len);
 }
 
-static TrieNode *child_find(const Trie *trie, const TrieNode *parent, Str level)
+static uint32_t child_key(const TrieNode *parent, uint32_t hash)
 {
-    uint64_t key = child_key(parent, level);
+    return hash ^ (uint32_t)((uint64_t)(uintptr_t)parent * 0x9e3779b97f4a7c15u >> 32);
+}
+
+static TrieNode *child_find(const Trie *trie, const TrieNode *parent, Str level, uint32_t hash)
+{
+    if (!parent->first_child) return NULL;
+    uint32_t key = child_key(parent, hash);
     TrieNode *node = trie->buckets[key & (trie->bucket_count - 1)];
     while (node && (node->key != key || node->parent != parent ||
                     !str_eq(str_slice(node->text, node->text_bytes), level)))
         node = node->bucket_next;
     return node;
+}
+
+static TrieNode *hash_child(const TrieNode *node)
+{
+    return node->has_hash ? node->first_child : NULL;
+}
+
+static TrieNode *plus_child(const TrieNode *node)
+{
+    if (!node->has_plus) return NULL;
+    return node->has_hash ? node->first_child->next : node->first_child;
 }
 
 static void rehash(Trie *trie)
@@ -65,23 +81,54 @@ static void rehash(Trie *trie)
     trie->bucket_count = count;
 }
 
-static TrieNode *child_add(Trie *trie, TrieNode *parent, Str level)
+/* Among its siblings: "#", "+", the others with the newest first. */
+static void sibling_add(TrieNode *node, TrieNode *parent, Str level)
 {
-    TrieNode *node = mem_zalloc(1, sizeof *node + level.len);
+    TrieNode *before = NULL;
+    if (str_eq(level, STR("#"))) {
+        parent->has_hash = true;
+    } else if (str_eq(level, STR("+"))) {
+        before = hash_child(parent);
+        parent->has_plus = true;
+    } else {
+        before = parent->has_plus ? plus_child(parent) : hash_child(parent);
+    }
+    node->prev = before;
+    node->next = before ? before->next : parent->first_child;
+    if (node->next) node->next->prev = node;
+    if (before)
+        before->next = node;
+    else
+        parent->first_child = node;
+}
+
+static void sibling_remove(TrieNode *node, TrieNode *parent)
+{
+    if (node == hash_child(parent))
+        parent->has_hash = false;
+    else if (node == plus_child(parent))
+        parent->has_plus = false;
+    if (node->prev)
+        node->prev->next = node->next;
+    else
+        parent->first_child = node->next;
+    if (node->next) node->next->prev = node->prev;
+}
+
+static TrieNode *child_add(Trie *trie, TrieNode *parent, Str level, uint32_t hash)
+{
+    size_t bytes = offsetof(TrieNode, text) + level.len;
+    TrieNode *node = level.len <= UINT16_MAX ? mem_zalloc(1, bytes) : NULL;
     if (!node) return NULL;
     node->parent = parent;
-    node->text_bytes = (uint32_t)level.len;
+    node->text_bytes = (uint16_t)level.len;
     if (level.len) memcpy(node->text, level.ptr, level.len);
-    node->key = child_key(parent, level);
+    node->key = child_key(parent, hash);
     if (trie->nodes >= trie->bucket_count) rehash(trie);
     TrieNode **slot = &trie->buckets[node->key & (trie->bucket_count - 1)];
     node->bucket_next = *slot;
     *slot = node;
-    node->next = parent->first_child;
-    if (node->next) node->next->prev = node;
-    parent->first_child = node;
-    if (str_eq(level, STR("+"))) parent->plus = node;
-    if (str_eq(level, STR("#"))) parent->hash = node;
+    sibling_add(node, parent, level);
     trie->nodes++;
     return node;
 }
@@ -106,7 +153,8 @@ static bool level_next(Str *rest, Str *ret_level)
 TrieNode *mqtt__trie_find(const Trie *trie, Str path)
 {
     TrieNode *node = trie->root;
-    for (Str level; node && level_next(&path, &level);) node = child_find(trie, node, level);
+    for (Str level; node && level_next(&path, &level);)
+        node = child_find(trie, node, level, level_hash(level));
     return node;
 }
 
@@ -114,8 +162,9 @@ TrieNode *mqtt__trie_add(Trie *trie, Str path)
 {
     TrieNode *node = trie->root;
     for (Str level; level_next(&path, &level);) {
-        TrieNode *child = child_find(trie, node, level);
-        if (!child) child = child_add(trie, node, level);
+        uint32_t hash = level_hash(level);
+        TrieNode *child = child_find(trie, node, level, hash);
+        if (!child) child = child_add(trie, node, level, hash);
         if (!child) {
             mqtt__trie_trim(trie, node);
             return NULL;
@@ -132,13 +181,7 @@ void mqtt__trie_trim(Trie *trie, TrieNode *node)
         TrieNode **slot = &trie->buckets[node->key & (trie->bucket_count - 1)];
         while (*slot != node) slot = &(*slot)->bucket_next;
         *slot = node->bucket_next;
-        if (node->prev)
-            node->prev->next = node->next;
-        else
-            parent->first_child = node->next;
-        if (node->next) node->next->prev = node->prev;
-        if (parent->plus == node) parent->plus = NULL;
-        if (parent->hash == node) parent->hash = NULL;
+        sibling_remove(node, parent);
         mem_free(node);
         trie->nodes--;
         node = parent;
@@ -148,8 +191,9 @@ void mqtt__trie_trim(Trie *trie, TrieNode *node)
 void mqtt__trie_match(const Trie *trie, Str topic, TrieFn *fn, void *ctx)
 {
     Str levels[MQTT_LEVELS_MAX], rest = topic;
-    uint32_t count = 0;
-    while (count < MQTT_LEVELS_MAX && level_next(&rest, &levels[count])) count++;
+    uint32_t hashes[MQTT_LEVELS_MAX], count = 0;
+    for (; count < MQTT_LEVELS_MAX && level_next(&rest, &levels[count]); count++)
+        hashes[count] = level_hash(levels[count]);
     if (rest.ptr) return;
     struct {
         TrieNode *node;
@@ -163,16 +207,18 @@ void mqtt__trie_match(const Trie *trie, Str topic, TrieFn *fn, void *ctx)
         TrieNode *node = stack[--top].node;
         uint32_t depth = stack[top].depth;
         bool wild = depth || !hidden;
-        if (wild && node->hash && node->hash->value) fn(ctx, node->hash);
+        TrieNode *hash = wild ? hash_child(node) : NULL;
+        if (hash && hash->value) fn(ctx, hash);
         if (depth == count) {
             if (node->value && node->parent) fn(ctx, node);
             continue;
         }
-        if (wild && node->plus) {
-            stack[top].node = node->plus;
+        TrieNode *plus = wild ? plus_child(node) : NULL;
+        if (plus) {
+            stack[top].node = plus;
             stack[top++].depth = depth + 1;
         }
-        TrieNode *child = child_find(trie, node, levels[depth]);
+        TrieNode *child = child_find(trie, node, levels[depth], hashes[depth]);
         if (child) {
             stack[top].node = child;
             stack[top++].depth = depth + 1;
@@ -212,7 +258,7 @@ static void visit(const Trie *trie, TrieNode *node, Str rest, uint32_t depth, Tr
             if (!is_hidden(child, depth)) visit(trie, child, rest, depth + 1, fn, ctx);
         return;
     }
-    TrieNode *child = child_find(trie, node, level);
+    TrieNode *child = child_find(trie, node, level, level_hash(level));
     if (child) visit(trie, child, rest, depth + 1, fn, ctx);
 }
 

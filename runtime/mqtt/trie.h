@@ -1,7 +1,9 @@
 /* runtime/mqtt/trie.h: a tree of topic levels; one for subscriptions, one for retained messages.
  *
  * A node is a path of levels; its value belongs to the caller. Nodes without value and children
- * disappear by themselves. Children are found through one hash table of the whole tree. */
+ * disappear by themselves. Children are found through one hash table of the whole tree; among their
+ * siblings "#" and then "+" come first, so that matching has them at hand. A node and a short name
+ * fill one cache line: there are as many as there are topics. */
 #ifndef TUTTI_MQTT_TRIE_H
 #define TUTTI_MQTT_TRIE_H
 
@@ -11,11 +13,11 @@
 typedef struct TrieNode {
     struct TrieNode *parent, *first_child, *next, *prev; /* next, prev: siblings */
     struct TrieNode *bucket_next;
-    struct TrieNode *plus, *hash; /* the children "+" and "#", a shortcut for matching */
     void *value;
-    uint64_t key;
-    uint32_t text_bytes;
-    char text[]; /* this level */
+    uint32_t key;
+    uint16_t text_bytes;
+    bool has_plus, has_hash; /* a child "+", "#" */
+    char text[];             /* this level */
 } TrieNode;
 
 typedef struct Trie {
