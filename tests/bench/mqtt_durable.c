@@ -1,17 +1,20 @@
 /* tests/bench/mqtt_durable.c: how fast a broker acknowledges what it has to keep.
  *
  *   mqtt_durable -p PORT [-P 10] [-q 1] [-w 100] [-d 5] [-s 200] [-D 1] [-n] [-R PID]
+ *   mqtt_durable ... -R PID -k FILE      ends with kill -9 of PID; FILE: how many were acknowledged
+ *   mqtt_durable -p PORT -c FILE         and afterwards: is all of it there, once and in order?
  *
  * -P publishers, each with -w unanswered at most, to load/0, load/1 ...; -D durable subscribers of
  * load/# that are away meanwhile, so every message has to be stored for each; -n payloads are
  * numbers (a namespace keeps them as history) instead of -s bytes. Prints acknowledged messages a
  * second, the time from PUBLISH to acknowledgement, and the CPU time of the process -R. Then each
  * subscriber comes back and everything acknowledged must arrive, in order of its publisher, once.
- */
+ * With -k payloads are numbers, and those of load/0 are retained. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +24,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PUBLISHERS_MAX = 1000, WINDOW_MAX = 1000, IN_BYTES = 1 << 16, TIMES_MAX = 4000000 };
+enum {
+    PUBLISHERS_MAX = 1000,
+    WINDOW_MAX = 10000,
+    IN_BYTES = 1 << 16,
+    TIMES_MAX = 4000000,
+    DRAIN_S = 20,
+};
 
 typedef struct Client {
     int fd;
@@ -35,7 +44,8 @@ static struct {
     uint16_t port;
     int publishers, qos, window, seconds, bytes, durable, pid;
     bool numbers;
-} want = {1883, 10, 1, 100, 5, 200, 1, 0, false};
+    const char *kill, *check; /* files */
+} want = {1883, 10, 1, 100, 5, 200, 1, 0, false, NULL, NULL};
 static Client *clients;
 static int64_t *times;
 static size_t time_count;
@@ -121,7 +131,7 @@ static size_t put_publish(char *to, int publisher, uint32_t number, uint16_t id)
     int text_len = snprintf(text, sizeof text, want.numbers ? "%u" : "%010u", number);
     size_t body = want.numbers ? (size_t)text_len : (size_t)want.bytes;
     size_t rest = 2 + (size_t)topic_len + 2 + body, len = 0;
-    to[len++] = (char)(0x30 | want.qos << 1);
+    to[len++] = (char)(0x30 | want.qos << 1 | (want.kill && publisher == 0));
     for (; rest > 127; rest >>= 7) to[len++] = (char)(rest | 0x80);
     to[len++] = (char)rest;
     to[len++] = 0;
@@ -155,13 +165,10 @@ static void flush(Client *c)
     memmove(c->out, c->out + sent, c->out_len);
 }
 
-static void take(Client *c, int64_t now)
+static void take_acks(Client *c, size_t got, int64_t now)
 {
-    ssize_t got = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, MSG_DONTWAIT);
-    if (got == 0 || (got < 0 && errno != EAGAIN)) fail("the broker closed");
-    if (got < 0) return;
-    c->in_len += (size_t)got;
     size_t at = 0;
+    c->in_len += got;
     for (; at + 4 <= c->in_len; at += 4) {
         const unsigned char *packet = (unsigned char *)c->in + at;
         uint16_t id = (uint16_t)(packet[2] << 8 | packet[3]);
@@ -179,6 +186,28 @@ static void take(Client *c, int64_t now)
     memmove(c->in, c->in + at, c->in_len);
 }
 
+static void take(Client *c, int64_t now)
+{
+    ssize_t got = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN)) fail("the broker closed");
+    if (got > 0) take_acks(c, (size_t)got, now);
+}
+
+/* What it acknowledged before it died may still be on the way. */
+static void end_broker(void)
+{
+    if (kill(want.pid, SIGKILL)) fail("no such process");
+    FILE *file = fopen(want.kill, "w");
+    if (!file) fail("cannot write the file");
+    for (int i = 0; i < want.publishers; i++) {
+        Client *c = &clients[i];
+        for (ssize_t got; (got = recv(c->fd, c->in + c->in_len, sizeof c->in - c->in_len, 0)) > 0;)
+            take_acks(c, (size_t)got, now_ns());
+        (void)fprintf(file, "%u\n", c->acked);
+    }
+    if (fclose(file)) fail("cannot write the file");
+}
+
 static int by_value(const void *a, const void *b)
 {
     int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
@@ -193,6 +222,7 @@ static uint64_t load(void)
     double cpu = cpu_of(want.pid);
     for (uint64_t open = 1; open;) {
         int64_t now = now_ns();
+        if (want.kill && now >= end) break;
         open = 0;
         for (int i = 0; i < want.publishers; i++) {
             if (now < end) fill(&clients[i], i, now);
@@ -208,8 +238,9 @@ static uint64_t load(void)
     }
     double seconds = (double)(now_ns() - begin) / 1e9;
     uint64_t acked = 0;
-    for (int i = 0; i < want.publishers; i++) acked += clients[i].acked;
     cpu = cpu_of(want.pid) - cpu;
+    if (want.kill) end_broker();
+    for (int i = 0; i < want.publishers; i++) acked += clients[i].acked;
     qsort(times, time_count, sizeof *times, by_value);
     printf("%d publishers qos %d window %d, %d durable: %.0f acknowledged/s", want.publishers,
            want.qos, want.window, want.durable, (double)acked / seconds);
@@ -223,7 +254,7 @@ static uint64_t load(void)
 }
 
 /* One PUBLISH of the drain; returns whether it was the next of its publisher. */
-static bool is_next(const unsigned char *body, uint32_t *expected)
+static bool is_next(const unsigned char *body, size_t len, uint32_t *expected)
 {
     int topic = body[0] << 8 | body[1];
     char text[11] = {0};
@@ -231,14 +262,25 @@ static bool is_next(const unsigned char *body, uint32_t *expected)
     memcpy(text, body + 2 + 5, (size_t)topic - 5);
     int publisher = (int)strtol(text, NULL, 10);
     memset(text, 0, sizeof text);
-    memcpy(text, body + 2 + topic + 2, 10);
+    size_t digits = len - 4 - (size_t)topic;
+    memcpy(text, body + 2 + topic + 2, digits < 10 ? digits : 10);
     uint32_t number = (uint32_t)strtoul(text, NULL, 10);
     if (publisher >= want.publishers || number != expected[publisher]) return false;
     expected[publisher]++;
     return true;
 }
 
-static void drain(int number, uint64_t count)
+/* Until `count` came, or (count 0) as many of each publisher as `least` says. */
+static bool drained(uint64_t finished, uint64_t count, const uint32_t *expected,
+                    const uint32_t *least)
+{
+    if (count) return finished >= count;
+    for (int i = 0; i < want.publishers; i++)
+        if (expected[i] < least[i]) return false;
+    return true;
+}
+
+static void drain(int number, uint64_t count, const uint32_t *least)
 {
     static unsigned char in[1 << 20];
     uint32_t expected[PUBLISHERS_MAX] = {0};
@@ -246,9 +288,11 @@ static void drain(int number, uint64_t count)
     uint64_t got = 0, wrong = 0, finished = 0;
     int64_t begin = now_ns();
     int fd = subscriber(number, false);
-    while (finished < count) {
+    struct timeval patience = {DRAIN_S, 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    while (!drained(finished, count, expected, least)) {
         ssize_t more = recv(fd, in + len, sizeof in - len, 0);
-        if (more <= 0) fail("the broker closed while it drained");
+        if (more <= 0) fail("acknowledged messages are missing, or the broker closed");
         len += (size_t)more;
         static unsigned char acks[1 << 20];
         size_t at = 0, ack_len = 0;
@@ -260,7 +304,7 @@ static void drain(int number, uint64_t count)
             const unsigned char *body = in + at + head, *id = body;
             unsigned char answer = 0x70; /* to a PUBREL */
             if (in[at] >> 4 == 3) {
-                wrong += !is_next(body, expected);
+                wrong += !is_next(body, rest, expected);
                 got++;
                 id = body + 2 + (body[0] << 8 | body[1]);
                 answer = want.qos == 1 ? 0x40 : 0x50;
@@ -282,9 +326,42 @@ static void drain(int number, uint64_t count)
     if (wrong) exit(1);
 }
 
+/* What is retained of load/0 is the last acknowledged one or a later one. */
+static void check_retained(uint32_t acked)
+{
+    static const char subscribe[] = "\x82\x0b\0\1\0\6load/0\0";
+    char in[64] = {0};
+    int fd = hello("load-retained", true);
+    send_all(fd, subscribe, sizeof subscribe - 1);
+    size_t len = 0;
+    while (len < 7 || len < 7 + (size_t)(unsigned char)in[6]) { /* SUBACK, then PUBLISH */
+        ssize_t got = recv(fd, in + len, sizeof in - 1 - len, 0);
+        if (got <= 0) fail("nothing is retained");
+        len += (size_t)got;
+    }
+    in[7 + (unsigned char)in[6]] = '\0';
+    unsigned long value = strtoul(in + 7 + 2 + 6, NULL, 10);
+    printf("  retained: %lu, acknowledged: %u\n", value, acked);
+    if (in[5] != 0x31 || value + 1 < acked) fail("an acknowledged retained message is lost");
+    (void)close(fd);
+}
+
+static void check_all(void)
+{
+    uint32_t least[PUBLISHERS_MAX] = {0};
+    FILE *file = fopen(want.check, "r");
+    char line[32];
+    if (!file) fail("cannot read the file");
+    for (want.publishers = 0; want.publishers < PUBLISHERS_MAX && fgets(line, sizeof line, file);)
+        least[want.publishers++] = (uint32_t)strtoul(line, NULL, 10);
+    (void)fclose(file);
+    drain(0, 0, least);
+    check_retained(least[0]);
+}
+
 int main(int argc, char **argv)
 {
-    for (int o; (o = getopt(argc, argv, "p:P:q:w:d:s:D:R:n")) != -1;) {
+    for (int o; (o = getopt(argc, argv, "p:P:q:w:d:s:D:R:nk:c:")) != -1;) {
         int value = optarg ? (int)strtol(optarg, NULL, 10) : 0;
         switch (o) {
         case 'p': want.port = (uint16_t)value; break;
@@ -296,6 +373,11 @@ int main(int argc, char **argv)
         case 'D': want.durable = value; break;
         case 'R': want.pid = value; break;
         case 'n': want.numbers = true; break;
+        case 'k':
+            want.kill = optarg;
+            want.numbers = true;
+            break;
+        case 'c': want.check = optarg; break;
         default: fail("see the head of its source");
         }
     }
@@ -306,6 +388,10 @@ int main(int argc, char **argv)
     clients = calloc((size_t)want.publishers, sizeof *clients);
     times = calloc(TIMES_MAX, sizeof *times);
     if (!clients || !times) fail("no memory");
+    if (want.check) {
+        check_all();
+        return 0;
+    }
     for (int i = 0; i < want.durable; i++) (void)subscriber(i, true);
     for (int i = 0; i < want.publishers; i++) {
         char id[24];
@@ -313,7 +399,7 @@ int main(int argc, char **argv)
         clients[i].fd = hello(id, true);
     }
     uint64_t acked = load();
-    for (int i = 0; i < want.durable && !want.numbers; i++) drain(i, acked);
+    for (int i = 0; i < want.durable && !want.numbers; i++) drain(i, acked, NULL);
     free(clients);
     free(times);
     return 0;
