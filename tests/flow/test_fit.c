@@ -2,6 +2,7 @@
  * language's rules about types, section 6 of docs/language.md. */
 #include "test.h"
 
+#include "base/mem.h"
 #include "flow/fit.h"
 
 #include <stdlib.h>
@@ -61,7 +62,9 @@ TEST(records_with_lists_and_their_places)
     FlowFit *open, *closed;
     CHECK_OK(flow_fit_new(&root, false, &open));
     CHECK_OK(flow_fit_new(&root, true, &closed));
-    for (int round = 0; round < 2; round++) {
+    uint64_t calls = 0;
+    for (int round = 0; round < 3; round++) {
+        if (round == 1) calls = mem_calls();
         CHECK(fits(open, "{\"temp\":71.25}", "", ""));
         CHECK(fits(open, " {\"lines\":[{\"x\":1}],\"temp\":1e2,\"more\":{}} ", "", ""));
         CHECK(!fits(open, "{\"temp\":401}", "range", "temp"));
@@ -78,6 +81,7 @@ TEST(records_with_lists_and_their_places)
         CHECK(!fits(closed, "{\"temp\":1,\"more\":2}", "unknown_field", ""));
         CHECK(fits(closed, "{\"temp\":1}", "", ""));
     }
+    CHECK_INT((int)(mem_calls() - calls), 0); /* all memory is there after the first round */
     flow_fit_free(open);
     flow_fit_free(closed);
 }

@@ -275,3 +275,22 @@ TEST(what_is_due_comes_by_itself_and_is_told)
     bus_unsubscribe(sub);
     uns_end(&bed);
 }
+
+/* A point lends the path of its node, which a rename frees: the sanitizer looks over this. */
+TEST(alarms_go_along_with_a_branch_that_is_renamed)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    put(&bed, "{\"name\":\"all\",\"on\":\"#\",\"when\":{\"above\":80},\"priority\":\"high\"}");
+    put(&bed, "{\"name\":\"was\",\"on\":\"a/#\",\"when\":{\"above\":80},\"priority\":\"high\"}");
+    put(&bed, "{\"name\":\"is\",\"on\":\"b/#\",\"when\":{\"above\":80},\"priority\":\"high\"}");
+    publish(&bed, "a/x/temp", "90");
+    ask(&bed, "uns.rename", "{\"from\":\"a\",\"to\":\"b/c\"}");
+    CHECK_STR(state_of(&bed, "all", "b/c/x/temp"), "unacknowledged");
+    CHECK_STR(state_of(&bed, "is", "b/c/x/temp"), "unacknowledged");
+    CHECK_INT((int)json_int(ask(&bed, "uns.alarms", "{}"), "total", 0), 2);
+    publish(&bed, "b/c/x/temp", "20");
+    publish(&bed, "a/x/temp", "90");
+    CHECK_INT((int)json_int(ask(&bed, "uns.alarms", "{}"), "total", 0), 4);
+    uns_end(&bed);
+}

@@ -11,7 +11,7 @@ const pages = [
     { path: "/uns?path=acme/berlin&tab=about", ready: "dl.facts" },
     { path: "/uns?path=acme/berlin&tab=schema", ready: "form.fields" },
     { path: "/uns?path=acme/berlin&tab=lineage", ready: ".lineage-box" },
-    { path: "/uns?tool=import", ready: "form.fields option" },
+    { path: "/uns?tool=import", ready: "form.fields p.quiet" },
     { path: "/pipelines", ready: "tbody tr" },
     { path: "/pipelines/press_stats", ready: ".stage" },
     { path: "/pipelines/press_stats?view=outline", ready: ".outline-node" },
