@@ -1,7 +1,9 @@
 // tests/e2e/names.mjs: what people do with the names of the namespace, in a whole Tutti process:
 // describe, find, import, export, rename, ask where from and where to. Clients are npm's mqtt.
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import mqtt from 'mqtt';
-import { check, run, test, Tutti, until } from './lib.mjs';
+import { build, check, run, start, test, Tutti, until } from './lib.mjs';
 
 const gone = (c) => new Promise((resolve) => c.end(true, {}, resolve));
 async function client(tutti, options = {}) {
@@ -190,6 +192,28 @@ test('renames while values pour in lose and mix up nothing', async () => {
       last = value;
     }
   }
+  await tutti.kill('SIGTERM');
+});
+
+test('the command: what it exports it imports, its errors have places, it renames', async () => {
+  const tutti = await Tutti.new();
+  const names = async (...args) => {
+    const child = start(path.join(build, 'tutti'), ['names', ...args], { cwd: tutti.cwd, env: { ...process.env, TUTTI_URL: `http://127.0.0.1:${tutti.http}`, TUTTI_TOKEN: tutti.token } });
+    return { code: await child.exited, out: child.out };
+  };
+  writeFileSync(path.join(tutti.cwd, 'a.csv'), 'path,kind,title\nacme,enterprise,Acme\nacme/b,site,\n');
+  const dry = await names('import', '--dry', 'a.csv');
+  check(dry.code === 0 && dry.out.includes('new acme/b') && dry.out.includes('would be 2 new'), JSON.stringify(dry));
+  check((await names('import', 'a.csv')).out.includes('2 new, 0 changed, 0 as they are'), 'imported');
+  check((await names('export', '-o', 'a.json')).code === 0, 'exported');
+  check((await names('import', 'a.json')).out.includes('0 new, 0 changed, 2 as they are'), 'the same');
+  writeFileSync(path.join(tutti.cwd, 'bad.csv'), 'path,kind\nnew,site\na/+,site\n');
+  const bad = await names('import', 'bad.csv');
+  check(bad.code === 1 && bad.out.includes('bad.csv:3:1: "a/+" is no path'), JSON.stringify(bad));
+  check((await names('rename', 'acme/b', 'acme/berlin')).out.includes('1 names, 0 retained'), 'renamed');
+  const branch = JSON.parse((await names('export', '--prefix', 'acme/berlin')).out);
+  check(branch.nodes.length === 1 && branch.nodes[0].kind === 'site', JSON.stringify(branch));
+  check((await names('rename', 'none', 'x')).code === 2 && (await names('fly')).code === 2, 'what is wrong is said');
   await tutti.kill('SIGTERM');
 });
 

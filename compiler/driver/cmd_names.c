@@ -1,0 +1,188 @@
+/* compiler/driver/cmd_names.c: `tutti names`: a server's names and what is said about them to a
+ * file, a file into it, and another name for a branch.
+ *
+ * A file goes over in one request, because an import is all or nothing; so it is not longer than a
+ * request may be (about 1 MB). Branches of larger trees go by --prefix. */
+#include "compiler/driver/driver.h"
+#include "compiler/driver/remote.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAMES_BYTES_MAX = 900 * 1024, NAMES_CALL_MS = 60000 };
+
+typedef struct Names {
+    const Command *self;
+    const char *to, *prefix, *out, *what, *first, *second; /* operands */
+    bool dry;
+    Remote remote;
+} Names;
+
+/* The server or a file is at fault, seldom we. */
+static int tell(const Names *n, Status st, const Diag *diag)
+{
+    int code = driver_failed(n->self, st, diag);
+    return st == ST_INTERNAL || st == ST_NO_MEMORY ? code : EXIT_USAGE;
+}
+
+/* What a server says goes to a terminal: no control characters. */
+static void say(FILE *file, Str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        (void)fputc(c < 0x20 || c == 0x7f ? '?' : c, file);
+    }
+}
+
+static int export_names(Names *n)
+{
+    Diag diag = {0};
+    const Json *answer;
+    AUTO_BUF Buf path;
+    buf_init(&path, 8192);
+    buf_text(&path, "uns/export.json");
+    for (const char *at = n->prefix; at && *at; at++) {
+        if (at == n->prefix) buf_text(&path, "?prefix=");
+        buf_printf(&path, "%%%02X", (unsigned char)*at);
+    }
+    Status st = path.failed
+                    ? path.failed
+                    : remote_call(&n->remote, path.ptr, STR_NONE, NAMES_CALL_MS, &answer, &diag);
+    if (st) return tell(n, st, &diag);
+    FILE *file = n->out ? fopen(n->out, "wb") : stdout;
+    bool good = file && fwrite(answer->raw.ptr, 1, answer->raw.len, file) == answer->raw.len &&
+                fputc('\n', file) != EOF && fflush(file) == 0;
+    if (!good) st = diag_errno(&diag, errno, "%s", n->out ? n->out : "standard output");
+    if (file && n->out && fclose(file) != 0 && !st) st = diag_errno(&diag, errno, "%s", n->out);
+    return st ? tell(n, st, &diag) : EXIT_FINE;
+}
+
+static Status read_file(const Names *n, Buf *text, Diag *diag)
+{
+    FILE *file = strcmp(n->first, "-") == 0 ? stdin : fopen(n->first, "rb");
+    if (!file) return diag_errno(diag, errno, "%s", n->first);
+    int c;
+    while ((c = getc(file)) != EOF && !text->failed) buf_char(text, (char)c);
+    Status st = ferror(file) ? diag_errno(diag, errno, "%s", n->first) : ST_OK;
+    if (file != stdin) (void)fclose(file);
+    if (!st && text->failed)
+        st = diag_set(diag, ST_LIMIT, "%s is longer than %d bytes: import it in parts", n->first,
+                      NAMES_BYTES_MAX);
+    return st;
+}
+
+static void print_table(const Names *n, const Json *answer)
+{
+    const Json *rows = json_get(answer, "rows"), *errors = json_get(answer, "errors");
+    for (const Json *each = errors ? errors->first : NULL; each; each = each->next) {
+        (void)fprintf(stderr, "%s:%lld:%lld: ", n->first, (long long)json_int(each, "line", 0),
+                      (long long)json_int(each, "column", 0));
+        say(stderr, json_str(each, "text", STR("")));
+        (void)fputc('\n', stderr);
+    }
+    if (errors && errors->count) return;
+    for (const Json *row = n->dry && rows ? rows->first : NULL; row; row = row->next) {
+        say(stdout, json_str(row, "action", STR("")));
+        (void)putchar(' ');
+        say(stdout, json_str(row, "path", STR("")));
+        (void)putchar('\n');
+    }
+    (void)fprintf(stderr, "%s%lld new, %lld changed, %lld as they are\n", n->dry ? "would be " : "",
+                  (long long)json_int(answer, "new", 0), (long long)json_int(answer, "changed", 0),
+                  (long long)json_int(answer, "same", 0));
+}
+
+static int import_names(Names *n)
+{
+    Diag diag = {0};
+    const Json *answer = NULL;
+    JsonOut json;
+    AUTO_BUF Buf text, body;
+    buf_init(&text, NAMES_BYTES_MAX);
+    buf_init(&body, 2 << 20);
+    Status st = read_file(n, &text, &diag);
+    if (st) return tell(n, st, &diag);
+    Str start = str_trim(buf_view(&text));
+    bool is_json = start.len && (start.ptr[0] == '{' || start.ptr[0] == '[');
+    json_out_init(&json, &body);
+    json_begin_object(&json);
+    json_field_str(&json, "text", buf_view(&text));
+    json_field_text(&json, "format", is_json ? "json" : "csv");
+    json_field_bool(&json, "dry", n->dry);
+    json_end(&json);
+    st = body.failed ? body.failed
+                     : remote_call(&n->remote, "uns/import", buf_view(&body), NAMES_CALL_MS,
+                                   &answer, &diag);
+    const Json *errors = json_get(answer, "errors");
+    if (!st || (errors && errors->count)) print_table(n, answer);
+    if (st && errors && errors->count) {
+        (void)fputs("nothing was imported\n", stderr);
+        return EXIT_WRONG;
+    }
+    return st ? tell(n, st, &diag) : EXIT_FINE;
+}
+
+static int rename_branch(Names *n)
+{
+    Diag diag = {0};
+    const Json *answer;
+    JsonOut json;
+    AUTO_BUF Buf body;
+    buf_init(&body, 64 * 1024);
+    json_out_init(&json, &body);
+    json_begin_object(&json);
+    json_field_text(&json, "from", n->first);
+    json_field_text(&json, "to", n->second);
+    json_end(&json);
+    Status st = body.failed ? body.failed
+                            : remote_call(&n->remote, "uns/rename", buf_view(&body), NAMES_CALL_MS,
+                                          &answer, &diag);
+    if (st) return tell(n, st, &diag);
+    (void)fprintf(stderr, "%lld names, %lld retained messages moved, %lld had to stay\n",
+                  (long long)json_int(answer, "nodes", 0),
+                  (long long)json_int(answer, "retained", 0),
+                  (long long)json_int(answer, "retained_left", 0));
+    return EXIT_FINE;
+}
+
+int cmd_names(const Command *self, int argc, char **argv)
+{
+    const char *url = getenv("TUTTI_URL");
+    Names n = {.self = self,
+               .to = url && url[0] ? url : "http://127.0.0.1:8080",
+               .what = argc > 1 ? argv[1] : ""};
+    bool exporting = strcmp(n.what, "export") == 0, importing = strcmp(n.what, "import") == 0;
+    if (!exporting && !importing && strcmp(n.what, "rename") != 0)
+        return driver_usage(self, "say export, import or rename");
+    for (int i = 2; i < argc; i++) {
+        const char **into = strcmp(argv[i], "--to") == 0                    ? &n.to
+                            : exporting && strcmp(argv[i], "--prefix") == 0 ? &n.prefix
+                            : exporting && strcmp(argv[i], "-o") == 0       ? &n.out
+                                                                            : NULL;
+        if (into && i + 1 < argc)
+            *into = argv[++i];
+        else if (importing && strcmp(argv[i], "--dry") == 0)
+            n.dry = true;
+        else if (into || (argv[i][0] == '-' && argv[i][1]))
+            return driver_usage(self, "unknown option `%s`, or nothing behind it", argv[i]);
+        else if (exporting || n.second || (importing && n.first))
+            return driver_usage(self, "`%s` is too much", argv[i]);
+        else
+            *(n.first ? &n.second : &n.first) = argv[i];
+    }
+    if (importing && !n.first) return driver_usage(self, "name a file of CSV or JSON, or -");
+    if (!exporting && !importing && !n.second)
+        return driver_usage(self, "name the branch, and its new name");
+    Diag diag = {0};
+    Arena *arena = arena_new(0, 64 << 20);
+    Status st = arena ? remote_open(&n.remote, arena, n.to, &diag) : ST_NO_MEMORY;
+    int code = st          ? tell(&n, st, &diag)
+               : exporting ? export_names(&n)
+               : importing ? import_names(&n)
+                           : rename_branch(&n);
+    remote_close(&n.remote);
+    arena_free(arena);
+    return code;
+}
