@@ -12,10 +12,6 @@ const may = (role: string) => computed(() => user.value?.roles.some((each) => ea
 export const mayOperate = may("operate");
 export const mayEngineer = may("engineer");
 
-export const mayEngineer = computed(
-    () => user.value?.roles.some((role) => role === "engineer" || role === "admin") ?? false,
-);
-
 function open(who: User): void {
     user.value = who;
     gate.value = "open";
