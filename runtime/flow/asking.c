@@ -292,15 +292,23 @@ static u32 *waiting_of(RtAsking *a, const RtMemInfo *mem)
     return &a->ask[i].waiting;
 }
 
-/* A question is answered whether or not its record is still wanted. */
+static u64 *read_as(RtPipe *pipe, u8 in_row)
+{
+    return in_row ? &pipe->n.rows : &pipe->n.in;
+}
+
+/* A question is answered whether or not its record is still wanted: when the pipeline has stopped,
+ * the record is one that was not read. */
 static void run_waiting(RtAsking *a, u32 depth, Waiting *w)
 {
     w->used = 0;
     if (w->mem) --*waiting_of(a, w->mem);
-    if (!a->pipe->stopped)
-        run(a, depth, w);
-    else
+    if (a->pipe->stopped) {
         rt_ask_forget(a->pipe, w->question);
+        if (w->mem && w->record) --*read_as(a->pipe, w->in_row);
+    } else {
+        run(a, depth, w);
+    }
     w->question = NULL;
 }
 
@@ -381,7 +389,10 @@ void rt_asking_failed(RtPipe *pipe)
     RtAsking *a = rt_host(pipe)->asking;
     if (!a) return;
     rt_asking_finish(pipe);
-    if (pipe->asked && a->turn->outcome) --*a->turn->outcome;
+    if (pipe->asked && a->turn->outcome)
+        --*a->turn->outcome;
+    else if (pipe->asked && pipe->stopped && a->turn->record)
+        ++*read_as(pipe, pipe->in_row); /* it was given up meanwhile */
     pipe->asked = 0;
 }
 

@@ -205,8 +205,10 @@ sed "s/ where path/$blanks where path/" "$top/tests/lang/ask/samples.tutti" >lon
 
 "$tutti" test --cache cache "$top/tests/lang/ask/works.tutti" >log 2>&1 || cat log
 grep -E '^[0-9]+ passed' log >got
-echo '20 passed, 0 failed' >want
-check "ten programs of a plant, restarted anywhere, on every engine" got want
+echo '22 passed, 0 failed' >want
+check "programs of a plant, restarted anywhere, on every engine" got want
+i=0
+until [ $i = 3000 ]; do i=$((i + 1)) && echo "{\"i\":$i}"; done >numbers
 
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     "$tutti" test --engine "$engine" --cache cache "$top/tests/lang/ask/sql.tutti" >log 2>&1 || cat log
@@ -267,6 +269,17 @@ for engine in $("$tutti" run --engine list | cut -d" " -f1); do
     check "$engine fails in front of a question, and between two" got want
     overlaps windows windows rows=9
     overlaps clocks clocks clocks=12
+    "$tutti" run --batch --stats --pipeline stops --engine "$engine" --cache cache "$top/tests/lang/ask/stops.tutti" <numbers 2>&1 >/dev/null |
+        sed -nE 's/.*"in":([0-9]+),"emitted":([0-9]+).*"errors":([0-9]+),"rows.*/\1 \2 \3/p' | awk '{ print $1 - $2 - $3, ($1 > 900), ($1 < 3000) }' >got
+    echo '0 1 1' >want
+    check "$engine stopped while records wait: each that was read is accounted for" got want
+    "$tutti" run --batch --pipeline loose --engine "$engine" --cache cache "$top/tests/lang/ask/stops.tutti" <numbers 2>stderr | sort >got
+    sed 's/ unordered//' "$top/tests/lang/ask/stops.tutti" >ordered.tutti
+    "$tutti" run --batch --pipeline loose --engine "$engine" --cache cache ordered.tutti <numbers 2>stderr | sort >want
+    check "$engine unordered behind unordered: the same rows" got want
+    wc -l <got >rows
+    echo 3000 >want
+    check "$engine unordered behind unordered: all of them" rows want
     for limit in 1 16; do
         sed "s/limit 16/limit $limit/" many.tutti >timed.tutti
         rm -f late.ndjson
