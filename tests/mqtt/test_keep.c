@@ -336,6 +336,43 @@ TEST(retained_messages_of_the_first_version_are_taken_over)
     keep_end(&kb);
 }
 
+/* A will may have 64 KiB, and so its CONNECT more. */
+TEST(a_large_will_is_taken_and_a_larger_packet_is_not)
+{
+    static char payload[60000];
+    KeepBed kb;
+    Raw raw;
+    Buf out;
+    const MqttBrokerConf small = {.connect_bytes_max = 50000};
+    for (int limited = 0; limited < 2; limited++) {
+        keep_begin(&kb, limited ? &small : NULL);
+        memset(payload, 'w', sizeof payload);
+        MqttConnectOut connect = {.version = 5,
+                                  .clean = true,
+                                  .has_will = true,
+                                  .client_id = STR("w"),
+                                  .will_topic = STR("t/will"),
+                                  .will_payload = {payload, sizeof payload}};
+        raw = (Raw){.kb = &kb, .version = 5};
+        buf_init(&raw.in, RAW_BYTES_MAX);
+        buf_init(&raw.last, RAW_BYTES_MAX);
+        buf_init(&out, RAW_BYTES_MAX);
+        mqtt_put_connect(&out, &connect);
+        CHECK_OK(mqtt_broker_accept_stream(kb.bed.broker, &raw_ops, &raw, STR("::1"), true,
+                                           &raw.stream));
+        raw_send(&raw, &out);
+        if (limited) {
+            bed_until(&kb.bed, raw.closed);
+            raw_gone(&raw);
+        } else {
+            CHECK_INT(raw_next(&raw)->type, MQTT_CONNACK);
+            CHECK_INT(raw.p.reason, 0);
+            raw_drop(&raw);
+        }
+        keep_end(&kb);
+    }
+}
+
 /* MQTT 5.0, 3.3.2.3.3: a copy whose interval has passed before delivery began is deleted. */
 TEST(an_expiry_of_zero_is_for_those_who_are_there)
 {
