@@ -9,7 +9,7 @@ libuv1-dev libsqlite3-dev libsodium-dev libcjose-dev libjansson-dev libssl-dev z
 libmodbus-dev libmosquitto-dev libnats-dev nodejs npm"
 [ "${1:-}" != test ] || packages="$packages libcmocka-dev nats-server mosquitto
 mosquitto-clients clang llvm-14-dev clang-format libclang-rt-14-dev chromium procps git libcjson-dev
-libsimdjson-dev sqlite3 postgresql-15 openssl"
+libsimdjson-dev sqlite3 postgresql-15 victoria-metrics openssl"
 
 installed() {
     case "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" in *"ok installed") return 0 ;; esac

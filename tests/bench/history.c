@@ -1,7 +1,9 @@
 /* tests/bench/history.c: ten million points of a plant into the series store, or into SQLite rows.
  *
  *   history series|rows POINTS BATCH FILE     writes, then asks; prints one line of figures
+ *   history rolled POINTS BATCH FILE          as series, with minutes and hours worked out
  *   history lines POINTS BATCH PORT           the same points as line protocol over HTTP
+ *   history copy POINTS BATCH -               the same points as COPY for psql, on standard output
  *
  * 100 series at 1 Hz, time by time: 60 sensors (random walk of two decimals), 20 set-points (change
  * once in ten minutes), 10 counters, 10 of noise with full precision. Each batch is one commit that
@@ -108,7 +110,7 @@ typedef struct Bench {
     SeriesPoint *points;
     Plant plant;
     uint32_t count, batch;
-    bool rows, more;
+    bool rows, rolled, more;
     int64_t series, from_ns, to_ns, width_ns;
     uint64_t seen; /* points that a question looked at */
     double sum;
@@ -144,6 +146,26 @@ static Status tidy_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     Bench *bench = ctx;
     return series_tidy(conn, bench->work, &bench->more, diag);
+}
+
+static Status policy_of(void *ctx, StoreConn *conn, int64_t series, SeriesPolicy *ret, Diag *diag)
+{
+    (void)ctx;
+    (void)conn;
+    (void)series;
+    (void)diag;
+    *ret = (SeriesPolicy){INT64_MAX, {INT64_MAX, INT64_MAX}};
+    return ST_OK;
+}
+
+static Status roll_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    Bench *bench = ctx;
+    Status st = ST_OK;
+    bench->more = true; /* all in one commit, as the namespace does for some milliseconds */
+    while (!st && bench->more)
+        st = series_roll(conn, bench->work, policy_of, NULL, &bench->more, diag);
+    return st;
 }
 
 static bool take_point(void *ctx, int64_t t_ns, double value, uint8_t quality)
@@ -240,6 +262,8 @@ static void store_bench(Bench *bench, uint64_t points, const char *path)
         run(bench, write_job, "writing");
         do run(bench, tidy_job, "tidying");
         while (bench->more);
+        if (!bench->rolled) continue;
+        run(bench, roll_job, "rolling up");
     }
     double cpu = cpu_s() - begin;
     int64_t end_ns = start_ns + (bench->plant.second - 1) * NS_PER_S;
@@ -251,8 +275,10 @@ static void store_bench(Bench *bench, uint64_t points, const char *path)
     loop_free(loop);
     (void)printf("%-8s %9.0f points/CPU s  %6.2f bytes/point  hour of one %7.3f ms  of all %8.3f ms"
                  "  whole %8.3f ms\n",
-                 bench->rows ? "rows" : "series", (double)points / cpu,
-                 (double)file_bytes(path) / (double)points, one, all, whole);
+                 bench->rows     ? "rows"
+                 : bench->rolled ? "rolled"
+                                 : "series",
+                 (double)points / cpu, (double)file_bytes(path) / (double)points, one, all, whole);
 }
 
 /* ---- line protocol ---- */
@@ -311,10 +337,24 @@ static void lines_bench(Bench *bench, uint64_t points, uint16_t port)
     mem_free(body);
 }
 
+/* Each batch is a transaction of its own. */
+static void copy_bench(Bench *bench, uint64_t points)
+{
+    for (uint64_t done = 0; done < points;) {
+        (void)puts("COPY points(series, t, value, quality) FROM STDIN;");
+        for (uint32_t i = 0; i < bench->batch && done < points; i++, done++) {
+            SeriesPoint point = plant_point(&bench->plant);
+            (void)printf("%lld\t%lld\t%.17g\t0\n", (long long)point.series, (long long)point.t_ns,
+                         point.value);
+        }
+        (void)puts("\\.");
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 5) {
-        (void)fprintf(stderr, "history series|rows|lines POINTS BATCH FILE|PORT\n");
+        (void)fprintf(stderr, "history series|rolled|rows|lines|copy POINTS BATCH FILE|PORT|-\n");
         return 2;
     }
     Bench bench = {.rows = strcmp(argv[1], "rows") == 0};
@@ -325,7 +365,10 @@ int main(int argc, char **argv)
     bench.work = series_work_new();
     if (!bench.points || !bench.work) return 1;
     plant_init(&bench.plant);
-    if (strcmp(argv[1], "lines") == 0)
+    bench.rolled = strcmp(argv[1], "rolled") == 0;
+    if (strcmp(argv[1], "copy") == 0)
+        copy_bench(&bench, points);
+    else if (strcmp(argv[1], "lines") == 0)
         lines_bench(&bench, points, (uint16_t)strtoul(argv[4], NULL, 10));
     else
         store_bench(&bench, points, argv[4]);

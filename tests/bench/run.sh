@@ -129,7 +129,7 @@ rm -rf ready_objects && mkdir ready_objects
 (cd "$top/tests/lsp" && BUILD=$build node latency.mjs)
 echo "bench: a Lite process: start-up, idle memory, save to running, stop"
 BUILD=$build "$top/tests/bench/lite.sh"
-echo "bench: the history: ${POINTS:-10000000} points of 100 series, written and asked"
-"$top/tests/bench/history.sh" "$build" "${POINTS:-10000000}"
+echo "bench: the history: ${POINTS:-2000000} points of 100 series, written and asked"
+"$top/tests/bench/history.sh" "$build" "${POINTS:-2000000}"
 echo "bench: the embedded broker beside Mosquitto"
 BUILD=$build node "$top/tests/bench/broker.mjs"
