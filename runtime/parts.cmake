@@ -51,7 +51,7 @@ tutti_library(peer FOLDERS runtime/peer DEPENDS base ${CMAKE_DL_LIBS})
 tutti_library(deliver FOLDERS runtime/deliver DEPENDS flow store peer)
 tutti_library(ask FOLDERS runtime/ask DEPENDS flow store peer series)
 tutti_library(alarm FOLDERS runtime/alarm DEPENDS base)
-tutti_library(series FOLDERS runtime/series DEPENDS store)
+tutti_library(series FOLDERS runtime/series DEPENDS store peer)
 if(NOT TUTTI_SANITIZE)
   target_compile_options(series PRIVATE -O3) # bit packing is made of such loops
 endif()

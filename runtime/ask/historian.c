@@ -5,7 +5,7 @@
 #include "ask/historian.h"
 
 #include "base/clock.h"
-#include "series/series.h"
+#include "series/server.h"
 
 static Status failed(sqlite3 *db, Diag *diag)
 {
@@ -36,6 +36,17 @@ static const char views_sql[] =
     " FROM main.series s JOIN series_points p ON p.series = s.id;"
     "CREATE TEMP VIEW paths AS SELECT path FROM main.series";
 
+/* Are the points of this file on a server that this process does not know? */
+static bool is_elsewhere(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool marked = sqlite3_prepare_v2(db, "SELECT 1 FROM main.series_kept WHERE series = 0", -1,
+                                     &stmt, NULL) == SQLITE_OK &&
+                  sqlite3_step(stmt) == SQLITE_ROW;
+    (void)sqlite3_finalize(stmt);
+    return marked && !series_default_base();
+}
+
 Status historian_tables(sqlite3 *db, Diag *diag)
 {
     sqlite3_stmt *found = NULL;
@@ -43,6 +54,9 @@ Status historian_tables(sqlite3 *db, Diag *diag)
     int code = sqlite3_prepare_v2(db, sql, -1, &found, NULL);
     bool has = code == SQLITE_OK && sqlite3_step(found) == SQLITE_ROW;
     (void)sqlite3_finalize(found);
+    if (has && is_elsewhere(db))
+        return diag_set(diag, ST_UNSUPPORTED,
+                        "the points of this history are on a server: ask where Tutti runs");
     if (code == SQLITE_OK && !historian_now(db)) code = SQLITE_NOMEM;
     if (code == SQLITE_OK && has && (!series_table_register(db) || !historian_steps_register(db)))
         code = SQLITE_NOMEM;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
+#include "series/server.h"
 #include "series/steps.h"
 
 enum {
@@ -71,6 +72,7 @@ static int table_connect(sqlite3 *db, void *aux, int argc, const char *const *ar
         (void)table_free(&table->base);
         return SQLITE_NOMEM;
     }
+    series_set_base(table->work, series_default_base());
     *ret_table = &table->base;
     return SQLITE_OK;
 }

@@ -218,3 +218,44 @@ Status pg_query(Pg *pg, const PgWait *wait, const char *sql, const char *const *
     mem_free(rows.cells);
     return st;
 }
+
+/* ---- COPY ---- */
+
+enum { COPY_BYTES = 64 << 10 };
+
+static Status put_data(Pg *pg, const PgWait *wait, Str data, Diag *diag)
+{
+    const PqLib *lib = pg__lib(pg->pool);
+    while (data.len) {
+        int part = data.len < COPY_BYTES ? (int)data.len : COPY_BYTES;
+        int put = lib->putCopyData(pg->conn, data.ptr, part);
+        if (put < 0) return lost(pg, ST_UNAVAILABLE, diag);
+        if (put) data = str_skip(data, (size_t)part);
+        Status st = flushed(pg, wait, diag);
+        if (st) return st;
+    }
+    for (;;) {
+        int put = lib->putCopyEnd(pg->conn, NULL);
+        if (put < 0) return lost(pg, ST_UNAVAILABLE, diag);
+        Status st = flushed(pg, wait, diag);
+        if (st || put) return st;
+    }
+}
+
+Status pg_copy(Pg *pg, const PgWait *wait, const char *sql, Str data, Diag *diag)
+{
+    const PqLib *lib = pg__lib(pg->pool);
+    PqResult *result = NULL;
+    Rows rows = {.pg = pg, .diag = diag};
+    pg->sqlstate[0] = 0;
+    if (!lib->sendQueryParams(pg->conn, sql, 0, NULL, NULL, NULL, NULL, 0))
+        return lost(pg, ST_UNAVAILABLE, diag);
+    Status st = flushed(pg, wait, diag);
+    if (!st) st = next(pg, wait, &result, diag);
+    if (st) return st;
+    bool ready = result && lib->resultStatus(result) == PQ_COPY_IN;
+    if (!ready && result) rows.status = failure(pg, result, diag);
+    if (result) lib->clear(result);
+    if (ready) st = put_data(pg, wait, data, diag);
+    return st ? st : read_all(&rows, wait);
+}

@@ -42,6 +42,8 @@ void pg_give(Pg *pg); /* accepts NULL */
  * ST_CONFLICT is about the values given (SQLSTATE 22, 23), ST_INVALID about the statement. */
 MUST Status pg_query(Pg *pg, const PgWait *wait, const char *sql, const char *const *values,
                      uint32_t count, PgRowFn *row, void *ctx, Diag *diag);
+/* `sql` is a COPY ... FROM STDIN, `data` all that goes into it. Status as pg_query. */
+MUST Status pg_copy(Pg *pg, const PgWait *wait, const char *sql, Str data, Diag *diag);
 const char *pg_sqlstate(const Pg *pg); /* of the last statement that failed; "" */
 
 /* Quoted as an identifier. */

@@ -21,6 +21,7 @@ enum { PQ_CONNECTION_OK = 0 };
 enum { /* PQresultStatus */
        PQ_COMMAND_OK = 1,
        PQ_TUPLES_OK = 2,
+       PQ_COPY_IN = 4,
        PQ_FATAL_ERROR = 7,
        PQ_SINGLE_TUPLE = 9
 };
@@ -43,6 +44,8 @@ enum { PQ_DIAG_SQLSTATE = 'C', PQ_DIAG_PRIMARY = 'M', PQ_DIAG_DETAIL = 'D' };
     FN(int, sendQueryPrepared,                                                                     \
        (PqConn *, const char *, int, const char *const *, const int *, const int *, int))          \
     FN(int, setSingleRowMode, (PqConn *))                                                          \
+    FN(int, putCopyData, (PqConn *, const char *, int))                                            \
+    FN(int, putCopyEnd, (PqConn *, const char *))                                                  \
     FN(int, flush, (PqConn *))                                                                     \
     FN(int, consumeInput, (PqConn *))                                                              \
     FN(int, isBusy, (PqConn *))                                                                    \

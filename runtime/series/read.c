@@ -124,8 +124,8 @@ Status series__read_loose(StoreConn *conn, SeriesWork *work, int64_t series, Dia
     return st ? st : loose_series(work, work->kept, series, diag);
 }
 
-Status series_scan(StoreConn *conn, SeriesWork *work, int64_t series, int64_t from_ns,
-                   int64_t to_ns, const SeriesVisitor *visitor, Diag *diag)
+Status series__scan_file(StoreConn *conn, SeriesWork *work, int64_t series, int64_t from_ns,
+                         int64_t to_ns, const SeriesVisitor *visitor, Diag *diag)
 {
     if (from_ns > to_ns) return ST_OK;
     Status st = series__read_loose(conn, work, series, diag);
@@ -151,8 +151,8 @@ static bool keep_newest(SeriesPoint *ret, const SeriesColumns *points, int64_t b
     return true;
 }
 
-Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t before_ns,
-                     SeriesPoint *ret_point, bool *ret_found, Diag *diag)
+Status series__before_file(StoreConn *conn, SeriesWork *work, int64_t series, int64_t before_ns,
+                           SeriesPoint *ret_point, bool *ret_found, Diag *diag)
 {
     StoreStmt *stmt;
     bool row;
@@ -179,4 +179,18 @@ Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t 
     *ret_point = newest;
     *ret_found = found;
     return ST_OK;
+}
+
+Status series_scan(StoreConn *conn, SeriesWork *work, int64_t series, int64_t from_ns,
+                   int64_t to_ns, const SeriesVisitor *visitor, Diag *diag)
+{
+    return (work->base ? series__scan_both : series__scan_file)(conn, work, series, from_ns, to_ns,
+                                                                visitor, diag);
+}
+
+Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t before_ns,
+                     SeriesPoint *ret_point, bool *ret_found, Diag *diag)
+{
+    return (work->base ? series__before_both : series__before_file)(conn, work, series, before_ns,
+                                                                    ret_point, ret_found, diag);
 }

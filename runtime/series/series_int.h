@@ -25,6 +25,7 @@ typedef struct Loose {
 } Loose;
 
 struct SeriesWork {
+    struct SeriesServer *base; /* points that are not in the file any more; NULL = none */
     SeriesScratch scratch;
     SeriesColumns block;       /* one decoded block */
     Run run, spare;            /* points of one series, and where two runs are merged into */
@@ -62,6 +63,17 @@ MUST Status loose_series(SeriesWork *work, Loose *loose, int64_t series, Diag *d
 
 /* read.c: the loose points of one series into work->run. */
 MUST Status series__read_loose(StoreConn *conn, SeriesWork *work, int64_t series, Diag *diag);
+/* The file alone, and with what a server has (forward.c). */
+MUST Status series__scan_file(StoreConn *conn, SeriesWork *work, int64_t series, int64_t from_ns,
+                              int64_t to_ns, const SeriesVisitor *visitor, Diag *diag);
+MUST Status series__scan_both(StoreConn *conn, SeriesWork *work, int64_t series, int64_t from_ns,
+                              int64_t to_ns, const SeriesVisitor *visitor, Diag *diag);
+MUST Status series__before_file(StoreConn *conn, SeriesWork *work, int64_t series,
+                                int64_t before_ns, SeriesPoint *ret_point, bool *ret_found,
+                                Diag *diag);
+MUST Status series__before_both(StoreConn *conn, SeriesWork *work, int64_t series,
+                                int64_t before_ns, SeriesPoint *ret_point, bool *ret_found,
+                                Diag *diag);
 /* roll.c: what was sealed is to be rolled up. */
 MUST Status series__mark(StoreConn *conn, int64_t series, const SeriesColumns *points, Diag *diag);
 

@@ -6,6 +6,7 @@
 #include "series/series.h"
 
 #include "base/mem.h"
+#include "series/server.h"
 
 #include <sqlite3.h>
 
@@ -59,6 +60,7 @@ static int table_connect(sqlite3 *db, void *aux, int argc, const char *const *ar
         (void)table_free(&table->base);
         return SQLITE_NOMEM;
     }
+    series_set_base(table->work, series_default_base());
     *ret_table = &table->base;
     return SQLITE_OK;
 }

@@ -1,9 +1,11 @@
 // tests/e2e/historian.mjs: the historian over HTTP: import, export, retention rules, points, steps, moments, SQL.
+// The same expectations hold for a history in the file and for one on a PostgreSQL server (STORE=postgres).
 // What is expected is worked out here from the points that were sent, by the definitions of the docs.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { build, check, password, run, test, Tutti, until } from './lib.mjs';
+import { Postgres } from './postgres_server.mjs';
+import { build, check, password, run, skip, test, Tutti, until } from './lib.mjs';
 
 const T0 = Date.parse('2026-03-01T00:00:00Z');
 const iso = (ms) => new Date(ms).toISOString().replace('.000Z', 'Z');
@@ -24,9 +26,18 @@ const ask = (tutti, where) => tutti.get(`historian/${where}`);
 const sql = async (tutti, body) => (await tutti.call('POST', 'historian/sql', body));
 
 let tutti;
+let pg;
+const remote = process.env.STORE === 'postgres';
+// What was written has left the file for the server.
+const settled = () => !remote || until('all is on the server', async () => {
+  const { historian } = await tutti.get('uns/stats');
+  check(historian.state === 'up', JSON.stringify(historian));
+  return historian.waiting === 0;
+});
 
 test('lines that are wrong are told with their number, the others are written, twice is once', async () => {
-  tutti = await Tutti.new(['serve'], { env: { TUTTI_UNS_UPKEEP_EVERY: '300ms' } });
+  if (remote) pg = await Postgres.new();
+  tutti = await Tutti.new(['serve'], { env: { TUTTI_UNS_UPKEEP_EVERY: '300ms', ...(remote ? { TUTTI_UNS_HISTORIAN: pg.url() } : {}) } });
   const text = 'time,value,path,quality,more\r\n' +
     '2026-03-01T00:00:00Z,1.5,"plant/a ""x"", y",,z\r\n' +
     'soon,1,plant/b,good,\r\n' +
@@ -38,7 +49,8 @@ test('lines that are wrong are told with their number, the others are written, t
     '2026-03-01T00:00:05Z,4,plant/b,good\r\n' +
     '2026-03-01T00:00:06Z,7,plant/b,"unc"ertain,\n' +
     '2026-03-01T00:00:06Z,-7e2,plant/b,"uncertain" ,';
-  for (let round = 0; round < 2; round++) {
+  for (let round = 0; round < 3; round++) {
+    if (round === 2) await settled();
     const answer = await csv(tutti, text);
     equal([answer.lines, answer.written, answer.refused], [8, 3, 6], 'counts');
     equal(answer.errors.map((e) => e.line), [3, 4, 7, 8, 9, 10], 'lines');
@@ -57,6 +69,7 @@ test('an export comes back as it went, over many pages', async () => {
     rows.push([i % 2 ? 'line/"q",1'.replaceAll('"', '') .replace(',', '_') : 'line/two', iso(T0 + i * 1000), (i % 977) / 8, i % 50 ? 'good' : 'bad']);
   for (let at = 0; at < rows.length; at += 10000)
     equal((await csv(tutti, lines(rows.slice(at, at + 10000)), at + 2)).refused, 0, 'refused');
+  await settled();
   const answer = await raw(tutti, 'GET', `export?filter=line/%23&from=${T0}&to=${T0 + 1e8}`);
   check(answer.headers.get('content-type').startsWith('text/csv'), 'type');
   const text = await answer.text();
@@ -157,6 +170,7 @@ test('tutti history: import in parts, export, sql', async () => {
 
 // Points of 40 days; the rule keeps none of them, so all that is left is minutes and hours.
 test('points go by their rule, roll-ups answer the same, late points count once', async () => {
+  if (remote) skip('there are no roll-ups on a server');
   const day = 86400000;
   const begin = Math.floor(Date.now() / day) * day - 60 * day;
   const rows = [];
@@ -196,6 +210,11 @@ test('points go by their rule, roll-ups answer the same, late points count once'
   }
   const value = await ask(tutti, `at/ro/a?times=${encodeURIComponent(JSON.stringify([iso(begin + 10 * day)]))}`);
   equal(value.value, [(1439 * 37) % 501], 'last known from roll-ups');
+});
+
+test('the end', async () => {
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  if (pg) await pg.end();
 });
 
 await run(true);

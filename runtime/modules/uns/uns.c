@@ -178,6 +178,7 @@ static Status uns_start(void *self, Diag *diag)
     Uns *uns = self;
     Status st = uns__keep_load(uns, diag);
     if (!st) st = uns__alarms_load(uns, diag);
+    if (!st) st = uns__server_open(uns, diag);
     if (!st) st = uns__rules_start(uns, diag);
     if (st) return st;
     uns->announced = uns->tree.last;
@@ -185,6 +186,7 @@ static Status uns_start(void *self, Diag *diag)
     st = loop_timer_start(uns->env->loop, every_ms, every_ms, uns__trim, uns, &uns->trim_timer);
     if (st) return diag_set(diag, st, "no timer");
     if (uns->env->broker) mqtt_broker_observe(uns->env->broker, on_publish, uns__keep_want, uns);
+    uns__server_kick(uns);
     return ST_OK;
 }
 
@@ -211,6 +213,7 @@ static void uns_close(void *self)
     uns__keep_close(uns);
     uns__alarms_close(uns);
     loop_timer_stop(uns->trim_timer);
+    uns__server_close(uns);
     for (uint32_t i = 0; i < uns->name_count; i++) mem_free(uns->names[i].path);
     mem_free(uns->names);
     mem_free(uns->samples);
@@ -285,6 +288,10 @@ static const ModConf conf[] = {
      "the same for what samples were minute by minute; 0 makes none"},
     {"hours_retention", CONF_MS, "3650d", 0, 315360000000, CONF_FIELD(hours_retention_ms), 0,
      "the same hour by hour"},
+    {"historian", CONF_STR, "", 0, 4096, CONF_FIELD(historian), CONF_SECRET,
+     "postgres://user:password@host/database that keeps the history instead of the data folder"},
+    {"historian_buffer", CONF_INT, "500000000", 1000, 4000000000, CONF_FIELD(buffer_points), 0,
+     "most points that wait in the data folder while that server is away"},
     {"upkeep_every", CONF_MS, "60s", 100, 86400000, CONF_FIELD(upkeep_ms), 0,
      "how often a thousand series are looked at for what is no longer kept"},
     {"meta_bytes_max", CONF_BYTES, "64MiB", 65536, 4294967296, CONF_FIELD(meta_bytes_max), 0,

@@ -24,6 +24,8 @@ enum {
 typedef struct UnsConf {
     int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms, meta_bytes_max;
     int64_t alarm_count_max, shelve_max_ms, journal_ms;
+    int64_t buffer_points;
+    Str historian;
     int64_t minutes_retention_ms, hours_retention_ms, upkeep_ms;
 } UnsConf;
 
@@ -34,6 +36,7 @@ typedef struct UnsName {
 } UnsName;
 
 typedef struct UnsWatch UnsWatch;
+typedef struct UnsServer UnsServer;
 typedef struct UnsAlarms UnsAlarms; /* uns_alarm.h */
 
 typedef struct Uns {
@@ -86,7 +89,9 @@ typedef struct Uns {
     int64_t import_until_ns; /* by the monotonic clock: an import runs, nothing is forgotten */
     int64_t series_next;
     uint64_t samples_written, samples_dropped, keep_failures;
-    uint32_t jobs; /* store jobs under way */
+    uint32_t jobs;                 /* store jobs under way */
+    UnsServer *server;             /* of the history; NULL: the file */
+    bool server_full, server_over; /* much waits for it; too much, samples are dropped */
     uint32_t sql_running;
     atomic_bool sql_halting;
     bool keep_now, draining;
@@ -181,6 +186,15 @@ void uns__op_rules_set(void *self, Req *req);
 /* Gives the node its series, whose name goes with the next samples; false without memory. */
 bool uns__name_series(Uns *uns, UnsNode *node);
 
+/* uns_server.c */
+MUST Status uns__server_open(Uns *uns, Diag *diag); /* blocking, before the loop runs */
+void uns__server_close(Uns *uns);
+void uns__server_kick(Uns *uns); /* there may be something for it */
+void uns__server_forget(Uns *uns, int64_t longest_ns);
+void uns__server_stats(const Uns *uns, JsonOut *out);
+struct SeriesServer *uns__server_base(const Uns *uns);
+void uns__server_full(Uns *uns, bool full, bool over); /* uns_keep.c: holds publishers */
+
 /* uns_sql.c */
 void uns__op_sql(void *self, Req *req);
 void uns__op_sql_csv(void *self, Req *req);
@@ -201,6 +215,7 @@ bool uns__when(Str text, int64_t now_ns, int64_t *ret_ns);
 void uns__op_history(void *self, Req *req);
 /* The working memory in *slot, made when it is missing; for jobs of the thread that owns it. */
 MUST Status uns__series_work(SeriesWork **slot, Diag *diag);
+MUST Status uns__read_work(Uns *uns, Diag *diag); /* that of questions */
 void uns__op_record(void *self, Req *req);
 void uns__op_tables(void *self, Req *req);
 void uns__op_query_table(void *self, Req *req);

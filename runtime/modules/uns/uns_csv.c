@@ -11,6 +11,7 @@
 #include "mqtt/codec.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum {
     PAGE_BYTES = 400 * 1024,
@@ -136,7 +137,7 @@ static Status export_job(StoreConn *conn, void *ctx, Diag *diag)
     bool found = true;
     SeriesVisitor visitor = {put_point, NULL, export};
     export->until_ns = clock_monotonic_ns() + PAGE_MS * NS_PER_MS;
-    Status st = uns__series_work(&export->uns->read_work, diag);
+    Status st = uns__read_work(export->uns, diag);
     while (!st && !export->full) {
         st = next_series(conn, export, room, &found, diag);
         if (st || !found) break;
@@ -151,31 +152,33 @@ static Status export_job(StoreConn *conn, void *ctx, Diag *diag)
     return st ? st : buf_status(&export->text);
 }
 
+static void put_page(const Export *export, Buf *body)
+{
+    JsonOut out;
+    char next[64];
+    buf_init(body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&out, body);
+    json_begin_object(&out);
+    json_field_str(&out, "text", buf_view(&export->text));
+    (void)snprintf(next, sizeof next, "%lld:%lld", (long long)export->series,
+                   (long long)export->t_ns);
+    json_field_text(&out, "next", export->series ? next : NULL);
+    json_end(&out);
+}
+
+/* The export lives in the request's arena, which goes with the answer. */
 static void on_exported(void *ctx, Status status, const Diag *diag)
 {
     Export *export = ctx;
     Uns *uns = export->uns;
+    Req *req = export->req;
     Buf body;
-    JsonOut out;
-    if (status) {
-        req_fail(export->req, status, "%s", diag ? diag->text : "");
-    } else {
-        buf_init(&body, UNS_ANSWER_BYTES_MAX);
-        json_out_init(&out, &body);
-        json_begin_object(&out);
-        json_field_str(&out, "text", buf_view(&export->text));
-        json_key(&out, "next");
-        if (export->series) {
-            Str next = arena_printf(export->req->arena, "%lld:%lld", (long long)export->series,
-                                    (long long)export->t_ns);
-            json_put_str(&out, next);
-        } else {
-            json_put_null(&out);
-        }
-        json_end(&out);
-        uns__answer(export->req, &body);
-    }
+    if (!status) put_page(export, &body);
     buf_done(&export->text);
+    if (status)
+        req_fail(req, status, "%s", diag ? diag->text : "");
+    else
+        uns__answer(req, &body);
     uns__job_done(uns);
 }
 
@@ -227,6 +230,7 @@ static void on_written(void *ctx, Status status, const Diag *diag)
     Status st = store_read(export->uns->env->store, export_job, on_exported, export);
     if (!st) return;
     Uns *uns = export->uns;
+    buf_done(&export->text);
     req_fail(export->req, st, "too many questions at once");
     uns__job_done(uns);
 }
@@ -428,28 +432,36 @@ static Status import_job(StoreConn *conn, void *ctx, Diag *diag)
                               import->name_count, diag);
 }
 
+static void put_import(const Import *import, Buf *body)
+{
+    JsonOut out;
+    buf_init(body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&out, body);
+    json_begin_object(&out);
+    json_field_int(&out, "lines", import->lines);
+    json_field_int(&out, "written", import->count);
+    json_field_int(&out, "refused", import->refused);
+    json_key(&out, "errors");
+    json_put_raw(&out, buf_view(&import->errors));
+    json_end(&out);
+}
+
+/* The import lives in the request's arena, which goes with the answer. */
 static void on_imported(void *ctx, Status status, const Diag *diag)
 {
     Import *import = ctx;
     Uns *uns = import->uns;
+    Req *req = import->req;
     Buf body;
-    JsonOut out;
-    if (status) {
-        req_fail(import->req, status, "%s", diag ? diag->text : "");
-    } else {
-        buf_init(&body, UNS_ANSWER_BYTES_MAX);
-        json_out_init(&out, &body);
-        json_begin_object(&out);
-        json_field_int(&out, "lines", import->lines);
-        json_field_int(&out, "written", import->count);
-        json_field_int(&out, "refused", import->refused);
-        json_key(&out, "errors");
-        json_put_raw(&out, buf_view(&import->errors));
-        json_end(&out);
-        uns__answer(import->req, &body);
-        if (!uns->draining) uns__tidy(uns);
-    }
+    if (!status) put_import(import, &body);
     import_free(import);
+    if (status) {
+        req_fail(req, status, "%s", diag ? diag->text : "");
+    } else {
+        uns__answer(req, &body);
+        if (!uns->draining) uns__tidy(uns);
+        uns__server_kick(uns);
+    }
     uns__job_done(uns);
 }
 
@@ -478,8 +490,8 @@ void uns__op_import(void *self, Req *req)
     if (str_starts(text, STR("\xef\xbb\xbf"))) text = str_skip(text, 3);
     const char *wrong = read_header(import, &text);
     if (wrong) {
-        req_fail(req, ST_INVALID, "%s", wrong);
         import_free(import);
+        req_fail(req, ST_INVALID, "%s", wrong);
         return;
     }
     uns->import_until_ns = clock_monotonic_ns() + IMPORT_PAUSE_S * NS_PER_S;

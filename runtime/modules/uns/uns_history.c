@@ -171,7 +171,7 @@ static Status read_job(StoreConn *conn, void *ctx, Diag *diag)
     if (to_ns <= INT64_MAX - NS_PER_MS) to_ns += NS_PER_MS - 1; /* the whole millisecond */
     SeriesWant want = {from_ns, to_ns, level_for(history), PIXEL_POINTS_MAX};
     SeriesPoint before;
-    Status st = uns__series_work(work, diag);
+    Status st = uns__read_work(history->uns, diag);
     if (!st)
         st = series_value_before(conn, *work, history->series, from_ns, &before,
                                  &history->has_before, diag);

@@ -102,9 +102,17 @@ static void on_batch(void *ctx, Status status, const Diag *diag);
 
 static void hold(Uns *uns, bool holding)
 {
+    holding = holding || uns->server_full;
     if (uns->holding == holding || !uns->env->broker) return;
     uns->holding = holding;
     mqtt_broker_observe_hold(uns->env->broker, holding);
+}
+
+void uns__server_full(Uns *uns, bool full, bool over)
+{
+    uns->server_full = full;
+    uns->server_over = over;
+    hold(uns, uns->sample_count >= UNS_SAMPLES_HOLD);
 }
 
 static void batch_again(void *ctx)
@@ -147,6 +155,7 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
             uns->untidied = 0;
             uns__tidy(uns);
         }
+        if (batch->sample_count) uns__server_kick(uns);
     }
     batch_free(batch);
     uns__rename_ready(uns);
@@ -327,7 +336,7 @@ static void sample(Uns *uns, UnsNode *node)
     double value = node->value.number;
     bool same = node->series && node->sampled == value;
     if (same && t_ns / NS_PER_MS - node->sampled_ms < uns_conf(uns)->sample_every_ms) return;
-    if (uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) ||
+    if (uns->server_over || uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) ||
         !uns__name_series(uns, node)) {
         uns->samples_dropped++;
         return;

@@ -31,9 +31,9 @@ static void on_answered(void *ctx, Status status, const Diag *diag)
 {
     Question *q = ctx;
     Uns *uns = q->uns;
-    if (status) {
-        req_fail(q->req, status, "%s", diag ? diag->text : "");
+    if (status) { /* q lives in the request's arena, which goes with the answer */
         buf_done(&q->body);
+        req_fail(q->req, status, "%s", diag ? diag->text : "");
     } else {
         uns__answer(q->req, &q->body);
     }
@@ -63,14 +63,15 @@ static void on_written(void *ctx, Status status, const Diag *diag)
 
 static void ask(Question *q, StoreJobFn *job)
 {
+    Uns *uns = q->uns;
     q->job = job;
     buf_init(&q->body, UNS_ANSWER_BYTES_MAX);
-    uns__keep_flush(q->uns);
-    Status st = store_write(q->uns->env->store, nothing, on_written, q);
+    uns__keep_flush(uns);
+    Status st = store_write(uns->env->store, nothing, on_written, q);
     if (st)
         req_fail(q->req, st, "too many questions at once");
     else
-        q->uns->jobs++;
+        uns->jobs++;
 }
 
 bool uns__when(Str text, int64_t now_ns, int64_t *ret_ns)
@@ -144,7 +145,7 @@ static Status points_job(StoreConn *conn, void *ctx, Diag *diag)
     Question *q = ctx;
     JsonOut out;
     SeriesVisitor visitor = {take_point, NULL, q};
-    Status st = uns__series_work(&q->uns->read_work, diag);
+    Status st = uns__read_work(q->uns, diag);
     if (!st)
         st = series_scan(conn, q->uns->read_work, q->series, q->from_ns, q->to_ns, &visitor, diag);
     if (st) return st;
@@ -225,7 +226,7 @@ static Status steps_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     Question *q = ctx;
     JsonOut out;
-    Status st = uns__series_work(&q->uns->read_work, diag);
+    Status st = uns__read_work(q->uns, diag);
     if (!st) st = series_steps_fill(conn, q->uns->read_work, q->series, q->now_ns, &q->steps, diag);
     if (st) return st;
     json_out_init(&out, &q->body);
@@ -267,7 +268,7 @@ static Status moments_job(StoreConn *conn, void *ctx, Diag *diag)
     Question *q = ctx;
     JsonOut out;
     SeriesMoment *moments = arena_many(q->req->arena, SeriesMoment, q->count);
-    Status st = moments ? uns__series_work(&q->uns->read_work, diag) : ST_NO_MEMORY;
+    Status st = moments ? uns__read_work(q->uns, diag) : ST_NO_MEMORY;
     for (uint32_t i = 0; i < q->count && !st; i++)
         st = series_moment(conn, q->uns->read_work, q->series, q->at_ns[i], q->linear, &moments[i],
                            diag);

@@ -259,6 +259,7 @@ void uns__op_stats(void *self, Req *req)
     json_field_int(&out, "samples_waiting", uns->sample_count);
     json_field_int(&out, "samples_dropped", (int64_t)uns->samples_dropped);
     json_field_int(&out, "write_failures", (int64_t)uns->keep_failures);
+    uns__server_stats(uns, &out);
     json_end(&out);
     uns__answer(req, &body);
 }

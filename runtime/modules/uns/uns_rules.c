@@ -131,6 +131,10 @@ static Status policy_of(void *ctx, StoreConn *conn, int64_t series, SeriesPolicy
 
 Status uns__roll(StoreConn *conn, Uns *uns, bool *ret_more, Diag *diag)
 {
+    if (uns->server) { /* none are made: the file holds only what is on its way */
+        *ret_more = false;
+        return store_exec(conn, "DELETE FROM series_stale", diag);
+    }
     Rules rules;
     SeriesPolicy rest = presets(uns);
     int64_t until_ns = clock_monotonic_ns() + ROLL_MS * NS_PER_MS;
@@ -146,6 +150,7 @@ Status uns__roll(StoreConn *conn, Uns *uns, bool *ret_more, Diag *diag)
 typedef struct Trim {
     Uns *uns;
     int64_t after, now_ns; /* series up to `after` were looked at */
+    int64_t longest_ns;    /* of all rules, for points */
     bool wait, series;     /* series: not while an import runs */
 } Trim;
 
@@ -184,6 +189,9 @@ static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
     if (!st)
         st =
             uns__alarm_trim(conn, trim->now_ns / NS_PER_MS - uns_conf(trim->uns)->journal_ms, diag);
+    for (uint32_t i = 0; i < rules.count && !st; i++)
+        if (rules.list[i].policy.raw_ns > trim->longest_ns)
+            trim->longest_ns = rules.list[i].policy.raw_ns;
     if (!st && trim->series) st = trim_series(conn, trim, &rules, arena, diag);
     arena_free(arena);
     return st;
@@ -197,6 +205,9 @@ static void on_trim(void *ctx, Status status, const Diag *diag)
         log_warn(uns->env->log, "uns", "old samples stay", "reason=%s", diag ? diag->text : "");
     else
         uns->trimmed = trim->after;
+    if (!status && uns->server && clock_monotonic_ns() >= uns->import_until_ns)
+        uns__server_forget(uns, trim->longest_ns);
+    uns__server_kick(uns);
     if (trim->wait && !uns->draining) uns__tidy(uns);
     mem_free(trim);
     uns__job_done(uns);
@@ -209,7 +220,7 @@ void uns__trim(void *ctx)
     bool importing = clock_monotonic_ns() < uns->import_until_ns;
     Trim *trim = uns->draining ? NULL : mem_alloc(sizeof *trim);
     if (!trim) return;
-    *trim = (Trim){uns, uns->trimmed, clock_wall_ns(), false, !importing};
+    *trim = (Trim){uns, uns->trimmed, clock_wall_ns(), 0, false, !importing && !uns->server};
     if (store_write(uns->env->store, trim_job, on_trim, trim))
         mem_free(trim);
     else

@@ -5,6 +5,7 @@
 #include "modules/uns/uns.h"
 
 #include "base/mem.h"
+#include "series/server.h"
 
 enum { MOVED_AT_ONCE = 65536 };
 
@@ -12,6 +13,13 @@ Status uns__series_work(SeriesWork **slot, Diag *diag)
 {
     if (!*slot) *slot = series_work_new();
     return *slot ? ST_OK : diag_set(diag, ST_NO_MEMORY, "no memory for the history");
+}
+
+Status uns__read_work(Uns *uns, Diag *diag)
+{
+    Status st = uns__series_work(&uns->read_work, diag);
+    if (!st) series_set_base(uns->read_work, uns__server_base(uns));
+    return st;
 }
 
 static Status write_names(StoreConn *conn, const UnsName *names, uint32_t count, Diag *diag)

@@ -312,9 +312,9 @@ static void done(void *ctx)
     Sql *sql = ctx;
     Uns *uns = sql->uns;
     uns->sql_running--;
-    if (sql->status) {
-        req_fail(sql->req, sql->status, "%s", sql->diag.text);
+    if (sql->status) { /* sql lives in the request's arena, which goes with the answer */
         buf_done(&sql->body);
+        req_fail(sql->req, sql->status, "%s", sql->diag.text);
     } else {
         uns__answer(sql->req, &sql->body);
     }
