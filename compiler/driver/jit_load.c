@@ -142,6 +142,7 @@ static void complete(Linked *linked, const JitCode *code)
         linked->pipelines[i].row = code->pipelines[i].row;
         linked->pipelines[i].run = code->pipelines[i].run;
     }
+    for (u32 i = 0; i < linked->program.share_count; i++) linked->shares[i].feed = code->shares[i];
 }
 
 /* The code from the cache, or compiled and put there. */

@@ -179,9 +179,14 @@ static LLVMValueRef outside(Jit *j, const char *type, const char *format, ...)
     return LLVMConstBitCast(global, pointer);
 }
 
+LLVMValueRef jit_read_schema(Jit *j, uint32_t pipeline, uint32_t group)
+{
+    return outside(j, "struct.RtSchema", "in_%u_%u", pipeline, group);
+}
+
 LLVMValueRef jit_in_schema(Jit *j, uint32_t group)
 {
-    return outside(j, "struct.RtSchema", "in_%u_%u", j->index, group);
+    return jit_read_schema(j, j->index, group);
 }
 
 LLVMValueRef jit_field(Jit *j, uint32_t leaf)

@@ -7,23 +7,36 @@
 
 #include <stdio.h>
 
-/* Decoders of the learnt layouts of the main stream; those of joins are read in any order: they are
- * slow ones, and a learnt layout is code. */
-static uint32_t decoders(Jit *j, Str sample, LLVMValueRef *learnt)
+/* What stage 0 reads; NULL: no memory. */
+static bool *needed_of(Jit *j, uint32_t leaf_count)
+{
+    const IrPipeline *p = j->pipeline;
+    bool *needed = arena_many(j->arena, bool, leaf_count + 1);
+    if (needed)
+        layout_needed(&p->stages[0], ir_group_source(p, 0)->check, needed, leaf_count);
+    else
+        jit_fail(j, ST_NO_MEMORY, "compiling");
+    return needed;
+}
+
+static void no_decoders(Jit *j, LLVMValueRef *learnt)
+{
+    for (uint32_t i = 0; i < RT_LAYOUTS; i++)
+        learnt[i] = LLVMConstNull(LLVMPointerType(j->type.learnt, 0));
+}
+
+uint32_t jit_decoders(Jit *j, const bool *needed, Str sample, LLVMValueRef *learnt)
 {
     const IrPipeline *p = j->pipeline;
     const IrSource *source = ir_group_source(p, 0);
     IrLeaf *leaves = NULL;
     uint32_t count = 0;
     LayoutList layouts = {.count = 0};
-    if (source->format != FORMAT_JSON && source->format != FORMAT_NONE) return 0;
+    no_decoders(j, learnt);
+    if (!needed || (source->format != FORMAT_JSON && source->format != FORMAT_NONE)) return 0;
     Status st = ir_leaves(j->ir, p->in_schema, j->arena, &leaves, &count);
-    bool *needed = st ? NULL : arena_many(j->arena, bool, count + 1);
-    if (needed) {
-        layout_needed(&p->stages[0], source->check, needed, count);
-        st = layout_learn(j->ir, p->in_schema, source, needed, sample, j->arena, &layouts);
-    }
-    if (!needed || st) {
+    if (!st) st = layout_learn(j->ir, p->in_schema, source, needed, sample, j->arena, &layouts);
+    if (st) {
         jit_fail(j, ST_NO_MEMORY, "compiling");
         return 0;
     }
@@ -34,27 +47,24 @@ static uint32_t decoders(Jit *j, Str sample, LLVMValueRef *learnt)
 
 _Static_assert((int)LAYOUTS_MAX == (int)RT_LAYOUTS, "as many as the runtime keeps in order");
 
-typedef struct Feed {
-    uint32_t stage, group, leaves, layouts;
-    LLVMValueRef learnt[RT_LAYOUTS];
-    bool near; /* the loop is inlined, and decoders and stage behind it */
-} Feed;
+LLVMValueRef jit_asked(Jit *j, const IrSource *source, LLVMValueRef keeps)
+{
+    return keeps && source->check == CHECK_LAZY ? keeps
+                                                : LLVMConstNull(LLVMPointerType(j->type.keeps, 0));
+}
 
-/* The constants of the loop: a JitFeed. Where the loop is inlined it names no functions, so that
- * those are not compiled by themselves too. */
-static LLVMValueRef loop_constants(Jit *j, Feed *f)
+LLVMValueRef jit_loop_constants(Jit *j, JitLoop *f, LLVMValueRef stage)
 {
     const IrSource *source = ir_group_source(j->pipeline, f->group);
     bool json = source->format == FORMAT_JSON || source->format == FORMAT_NONE;
-    bool asks = j->keeps && !f->group && source->check == CHECK_LAZY;
     LLVMTypeRef type = LLVMGetTypeByName2(j->context, "struct.JitFeed"),
                 decoder = LLVMPointerType(j->type.learnt, 0);
-    LLVMValueRef none = LLVMConstNull(LLVMArrayType(decoder, RT_LAYOUTS));
-    for (uint32_t i = f->layouts; i < RT_LAYOUTS; i++) f->learnt[i] = LLVMConstNull(decoder);
-    LLVMValueRef members[] = {f->near ? none : LLVMConstArray(decoder, f->learnt, RT_LAYOUTS),
-                              f->near ? LLVMConstNull(LLVMPointerType(j->type.stage, 0))
-                                      : j->stages[f->stage],
-                              asks ? j->keeps : LLVMConstNull(LLVMPointerType(j->type.keeps, 0)),
+    LLVMValueRef learnt = f->near ? LLVMConstNull(LLVMArrayType(decoder, RT_LAYOUTS))
+                                  : LLVMConstArray(decoder, f->learnt, RT_LAYOUTS);
+    LLVMValueRef members[] = {learnt,
+                              f->near || !stage ? LLVMConstNull(LLVMPointerType(j->type.stage, 0))
+                                                : stage,
+                              jit_asked(j, source, f->group ? NULL : j->keeps),
                               jit_in_schema(j, f->group),
                               jit_i32(j, f->layouts),
                               jit_i32(j, f->layouts ? j->bets : 0),
@@ -65,17 +75,17 @@ static LLVMValueRef loop_constants(Jit *j, Feed *f)
                               jit_i32(j, source->unknown == UNKNOWN_REJECT),
                               jit_i32(j, source->node),
                               jit_i32(j, ir_group_mixed(j->pipeline, f->group))};
-    return jit_constant(j, LLVMConstNamedStruct(type, members, COUNT_OF(members)));
+    return LLVMConstNamedStruct(type, members, COUNT_OF(members));
 }
 
 /* The loop for the records of one group; building goes on behind it. */
-static void loop(Jit *j, Feed *f)
+static void loop(Jit *j, JitLoop *f)
 {
     LLVMValueRef pipe = LLVMGetParam(j->function, 0), batch = LLVMGetParam(j->function, 1),
                  v = jit_local_many(j, j->type.value, f->leaves),
                  h = jit_local_many(j, j->type.i8, f->leaves),
                  bet = jit_local_many(j, j->type.i64, j->bets + 1),
-                 constants = loop_constants(j, f);
+                 constants = jit_constant(j, jit_loop_constants(j, f, j->stages[f->stage]));
     if (!f->near)
         CALL(j, "far_feed", pipe, batch, constants, v, h, bet);
     else
@@ -95,8 +105,9 @@ static void other_groups(Jit *j)
     for (uint32_t i = 1; i < p->stage_count; i++) {
         const IrStage *s = &p->stages[i];
         if (s->from != IR_FROM_SOURCE) continue;
-        Feed f = {.stage = i, .group = s->from_index, .leaves = ir_leaf_count(j->ir, s->schema)};
+        JitLoop f = {.stage = i, .group = s->from_index, .leaves = ir_leaf_count(j->ir, s->schema)};
         LLVMBasicBlockRef one = jit_block(j);
+        no_decoders(j, f.learnt);
         LLVMAddCase(branch, jit_i32(j, f.group), one);
         jit_in(j, one);
         loop(j, &f);
@@ -117,9 +128,9 @@ static void tell_layouts(Jit *j, uint32_t count)
 
 void jit_feed(Jit *j, Str sample)
 {
-    Feed f = {.leaves = ir_leaf_count(j->ir, j->pipeline->in_schema), .near = !j->quick};
+    JitLoop f = {.leaves = ir_leaf_count(j->ir, j->pipeline->in_schema), .near = !j->quick};
     j->bets = 0;
-    f.layouts = decoders(j, sample, f.learnt);
+    f.layouts = jit_decoders(j, needed_of(j, f.leaves), sample, f.learnt);
     jit_function(j, jit_declare(j, j->type.feed, true, "feed_%u", j->index));
     if (ir_main_sources(j->pipeline) < j->pipeline->source_count) other_groups(j);
     loop(j, &f);

@@ -117,6 +117,7 @@ static void pipeline(Jit *j, uint32_t index, Str sample)
     if (!j->failed) jit_feed(j, sample);
     if (!j->failed) jit_rows(j);
     if (!j->failed) jit_run(j);
+    j->made[index] = (JitMade){j->stages[0], j->keeps};
 }
 
 MUST static Status build(Jit *j, const Str *samples)
@@ -124,8 +125,12 @@ MUST static Status build(Jit *j, const Str *samples)
     Status st = parse(j);
     if (st) return st;
     jit_types(j);
+    j->made = arena_many(j->arena, JitMade, j->ir->pipeline_count + 1);
+    if (!j->made) return diag_set(j->diag, ST_NO_MEMORY, "compiling");
     for (uint32_t i = 0; i < j->ir->pipeline_count && !j->failed; i++)
         pipeline(j, i, samples ? samples[i] : STR_NONE);
+    for (uint32_t i = 0; i < j->ir->share_count && !j->failed; i++)
+        jit_share(j, i, samples ? samples[j->ir->shares[i].pipelines[0]] : STR_NONE);
     if (j->failed) return j->failed;
     drop_unused(j);
     char *text = NULL;

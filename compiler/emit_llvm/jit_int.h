@@ -37,12 +37,18 @@ typedef struct JitTypes {
     LLVMTypeRef stage, keeps, learnt, feed, row, run; /* functions */
 } JitTypes;
 
+/* What other functions than its own call of a compiled pipeline; `keeps` may be NULL. */
+typedef struct JitMade {
+    LLVMValueRef stage, keeps;
+} JitMade;
+
 typedef struct Jit {
     const IrProgram *ir;
     const Linked *linked;
     const IrPipeline *pipeline;
     const RtPipelineInfo *info;
-    uint32_t index; /* of the pipeline: suffix of its names */
+    uint32_t index; /* of the pipeline: suffix of its names; behind all: of a share */
+    JitMade *made;  /* by pipeline */
     bool quick;
     const IrStage *stage;
     uint32_t stage_index;
@@ -101,6 +107,7 @@ LLVMValueRef jit_name(Jit *j, Str text);
 /* Tables of compiler/link: the schema of what a group of sources reads, a field of the main
  * stream's records, the schema of an item or a row: constant addresses. */
 LLVMValueRef jit_in_schema(Jit *j, uint32_t group);
+LLVMValueRef jit_read_schema(Jit *j, uint32_t pipeline, uint32_t group);
 LLVMValueRef jit_field(Jit *j, uint32_t leaf);
 LLVMValueRef jit_schema(Jit *j, uint32_t schema);
 /* Constant array of RtText. */
@@ -174,8 +181,24 @@ void jit_row(Jit *j, const IrIns *ins);
 LLVMValueRef jit_layout(Jit *j, const Layout *layout, const IrLeaf *leaves, const bool *needed,
                         uint32_t leaf_count, uint32_t serial);
 /* ---- feed.c: the functions of a pipeline that others call ---- */
+/* A loop over batches: one of loop.h. */
+typedef struct JitLoop {
+    uint32_t stage, group, leaves, layouts;
+    LLVMValueRef learnt[RT_LAYOUTS]; /* decoders; NULL pointers behind the last */
+    bool near;                       /* the loop is inlined, and decoders and stage behind it */
+} JitLoop;
+/* Decoders of the learnt layouts of the main stream; those of joins are read in any order: they are
+ * slow ones, and a learnt layout is code. Returns how many they are; `needed` may be NULL. */
+uint32_t jit_decoders(Jit *j, const bool *needed, Str sample, LLVMValueRef *learnt);
+/* The filter's function where readers ask it, or a NULL pointer. */
+LLVMValueRef jit_asked(Jit *j, const IrSource *source, LLVMValueRef keeps);
+/* A JitFeed. Where the loop is inlined it names no functions, so that those are not compiled by
+ * themselves too. `stage`: NULL where others say whose. */
+LLVMValueRef jit_loop_constants(Jit *j, JitLoop *loop, LLVMValueRef stage);
 void jit_feed(Jit *j, Str sample);
 void jit_rows(Jit *j);
 void jit_run(Jit *j);
+/* ---- share.c: after all pipelines ---- */
+void jit_share(Jit *j, uint32_t number, Str sample);
 
 #endif

@@ -55,18 +55,21 @@ RT_INLINE const char *loop_learnt(RtPipe *pipe, const Loop *with, const char *p,
 }
 
 /* Sets raw_len of a learnt record; returns where the next one begins. */
-RT_INLINE const char *loop_behind(RtPipe *pipe, const Loop *with, const char *p, const char *next,
-                                  const char *end, u64 *bet, u32 lines)
+RT_INLINE const char *loop_behind(const RtApi *rt, RtPipe *pipe, const Loop *with, const char *p,
+                                  const char *next, const char *end, u64 *bet, u32 lines)
 {
-    pipe->n.in++;
-    pipe->n.learnt++;
-    if (!with->lazy) {
+    const char *behind = next + 1;
+    if (with->lazy) {
+        next = lines ? rt_steady(next, rt_line_end(next, end), &bet[with->bets]) : end;
+        pipe->raw_len = (u64)(next - p) - (next[-1] == '\r');
+        behind = next + 1;
+    } else {
         pipe->raw_len = (u64)(next - p);
-        return next + 1 + (RT_RARE(*next == '\r') ? 1 : 0);
+        behind += RT_RARE(*next == '\r') ? 1 : 0;
     }
-    next = lines ? rt_steady(next, rt_line_end(next, end), &bet[with->bets]) : end;
-    pipe->raw_len = (u64)(next - p) - (next[-1] == '\r');
-    return next + 1;
+    pipe->n.learnt++;
+    if (RT_RARE(pipe->n.learnt % RT_FITTED_EVERY == 0)) rt->fitted(pipe);
+    return behind;
 }
 
 RT_INLINE void loop_feed(const RtApi *rt, RtPipe *pipe, const RtBatch *batch, const JitFeed *feed,
@@ -99,9 +102,51 @@ RT_INLINE void loop_feed(const RtApi *rt, RtPipe *pipe, const RtBatch *batch, co
             misses += feed->learns;
         } else {
             misses = 0;
-            p = loop_behind(pipe, with, p, next, end, bet, lines);
+            pipe->n.in++;
+            p = loop_behind(rt, pipe, with, p, next, end, bet, lines);
         }
         with->stage(pipe, v, h, source);
+    }
+}
+
+/* The same for pipelines that share a decoder, as emit_c/share.c writes it. */
+RT_INLINE void loop_shared_feed(const RtApi *rt, RtPipe *const *pipes, const RtBatch *batch,
+                                const JitShare *share, const Loop *with, RtValue *v, u8 *h,
+                                RtValue *own_v, u8 *own_h, u64 *bet)
+{
+    const char *p = batch->bytes, *end = p ? p + batch->len : p;
+    const RtRecord *record = batch->records, *const last = record ? record + batch->count : record;
+    const u32 lines = p != 0;
+    u32 misses = 0, first = 0;
+    native_shared_start(pipes, batch, share, v, h, bet);
+    for (;;) {
+        if (first == share->count || !pipes[first] || pipes[first]->stopped) {
+            first = native_shared_first(pipes, share, first);
+            if (first == share->count) return;
+        }
+        RtPipe *const pipe = pipes[first];
+        if (!lines) {
+            if (record == last) return;
+            p = record->ptr;
+            end = p + record->len;
+            native_shared_meta(pipes, share, first, record++);
+        } else if (p >= end) {
+            return;
+        }
+        pipe->scratch_len = 0;
+        pipe->raw = p;
+        const char *next = 0, *behind;
+        if (RT_LIKELY(misses < 32 || misses % 16 == 0))
+            next = loop_learnt(pipe, with, p, end, lines, v, h, bet);
+        if (RT_RARE(!next)) {
+            misses += native_shared_any_order(rt, pipes, share, first, p, end, lines, v, h, own_v,
+                                              own_h, &behind);
+        } else {
+            misses = 0;
+            behind = loop_behind(rt, pipe, with, p, next, end, bet, lines);
+            native_shared_take(pipes, share, first, v, h, 0);
+        }
+        p = behind;
     }
 }
 

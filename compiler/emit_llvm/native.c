@@ -116,17 +116,27 @@ char *native_put_string(const RtApi *rt, char *w, const char *p, u64 n)
 
 /* ---- the loop over a batch ---- */
 
-void native_start(RtPipe *pipe, const RtBatch *batch, const JitFeed *with, RtValue *v, u8 *h,
-                  u64 *bet)
+static void batch_begins(RtPipe *pipe, const RtBatch *batch)
 {
     pipe->received_ns = batch->received_ns;
     pipe->ack = 0;
     pipe->topic = batch->topic;
     pipe->topic_len = batch->topic_len;
     pipe->key_len = 0;
+}
+
+static void room_begins(const JitFeed *with, RtValue *v, u8 *h, u64 *bet)
+{
     memset(h, 0, with->leaves);
     memset(v, 0, with->leaves * sizeof *v);
     memset(bet, 0, (with->bets + 1) * sizeof *bet);
+}
+
+void native_start(RtPipe *pipe, const RtBatch *batch, const JitFeed *with, RtValue *v, u8 *h,
+                  u64 *bet)
+{
+    batch_begins(pipe, batch);
+    room_begins(with, v, h, bet);
 }
 
 static bool blank(const char *p, const char *stop)
@@ -167,13 +177,124 @@ u32 native_any_order(const RtApi *rt, RtPipe *pipe, const JitFeed *with, const c
     return !why;
 }
 
+static Loop loop_of(const JitFeed *with)
+{
+    return (Loop){.learnt = {with->learnt[0], with->learnt[1], with->learnt[2], with->learnt[3]},
+                  .stage = with->stage,
+                  .layouts = with->layouts,
+                  .bets = with->bets,
+                  .lazy = with->check == RT_CHECK_LAZY};
+}
+
 void native_feed(const RtApi *rt, RtPipe *pipe, const RtBatch *batch, const JitFeed *with,
                  RtValue *v, u8 *h, u64 *bet)
 {
-    Loop loop = {.learnt = {with->learnt[0], with->learnt[1], with->learnt[2], with->learnt[3]},
-                 .stage = with->stage,
-                 .layouts = with->layouts,
-                 .bets = with->bets,
-                 .lazy = with->check == RT_CHECK_LAZY};
+    Loop loop = loop_of(with);
     loop_feed(rt, pipe, batch, with, &loop, v, h, bet);
+}
+
+/* ---- the same for pipelines that share a decoder ---- */
+
+void native_shared_start(RtPipe *const *pipes, const RtBatch *batch, const JitShare *with,
+                         RtValue *v, u8 *h, u64 *bet)
+{
+    for (u32 i = 0; i < with->count; i++)
+        if (pipes[i]) batch_begins(pipes[i], batch);
+    room_begins(&with->feed, v, h, bet);
+}
+
+u32 native_shared_first(RtPipe *const *pipes, const JitShare *with, u32 first)
+{
+    while (first < with->count && (!pipes[first] || pipes[first]->stopped)) first++;
+    return first;
+}
+
+void native_shared_meta(RtPipe *const *pipes, const JitShare *with, u32 first,
+                        const RtRecord *record)
+{
+    for (u32 i = first; i < with->count; i++)
+        if (pipes[i]) loop_meta(pipes[i], record);
+}
+
+/* The record at hand of another pipeline is that of this one too. */
+static void same_record(RtPipe *pipe, const RtPipe *of)
+{
+    pipe->raw = of->raw;
+    pipe->raw_len = of->raw_len;
+}
+
+void native_shared_take(RtPipe *const *pipes, const JitShare *with, u32 first, const RtValue *v,
+                        const u8 *h, u64 twice)
+{
+    const RtPipe *const lead = pipes[first];
+    for (u32 i = first; i < with->count; i++) {
+        RtPipe *at = pipes[i];
+        if (!at || at->stopped) continue;
+        if (at != lead) {
+            same_record(at, lead);
+            at->scratch_len = 0;
+            at->n.shared++;
+        }
+        at->n.in++;
+        at->n.duplicate_keys += twice;
+        with->takers[i].stage(at, v, h, 0);
+    }
+}
+
+/* Read by each pipeline for itself. */
+static void each_alone(const RtApi *rt, RtPipe *const *pipes, const JitShare *with, u32 first,
+                       const char *p, const char *stop, RtValue *v, u8 *h)
+{
+    const JitFeed *feed = &with->feed;
+    for (u32 i = first; i < with->count; i++) {
+        RtPipe *at = pipes[i];
+        const JitTaker *taker = &with->takers[i];
+        if (!at || at->stopped) continue;
+        RtScan scan = {.value = v, .has = h, .keeps = taker->keeps};
+        memset(h, 0, feed->leaves);
+        memset(v, 0, feed->leaves * sizeof *v);
+        same_record(at, pipes[first]);
+        at->scratch_len = 0;
+        at->n.in++;
+        if (rt->scan(at, taker->schema, feed->check, feed->reject, p, stop, &scan)) {
+            rt->error(at, taker->node, scan.reason, scan.path, NULL);
+            continue;
+        }
+        rt->missed(at);
+        taker->stage(at, v, h, 0);
+    }
+}
+
+/* With `check lazy` a key that comes twice behind what one pipeline needs is none of its business.
+ */
+u32 native_shared_any_order(const RtApi *rt, RtPipe *const *pipes, const JitShare *with, u32 first,
+                            const char *p, const char *end, u32 lines, RtValue *v, u8 *h,
+                            RtValue *own_v, u8 *own_h, const char **ret_next)
+{
+    const JitFeed *feed = &with->feed;
+    RtPipe *lead = pipes[first];
+    const char *stop = lines ? rt_line_end(p, end) : end;
+    RtScan scan = {.value = v, .has = h};
+    *ret_next = stop + 1;
+    if (lines && blank(p, stop)) return false;
+    lead->raw_len = (u64)(stop - p) - (stop > p && stop[-1] == '\r');
+    u64 twice = lead->n.duplicate_keys;
+    int why = rt->scan(lead, feed->schema, feed->check, feed->reject, p, stop, &scan);
+    twice = lead->n.duplicate_keys - twice;
+    lead->n.duplicate_keys -= twice;
+    if (why || (twice && feed->check == RT_CHECK_LAZY)) {
+        each_alone(rt, pipes, with, first, p, stop, own_v, own_h);
+        return true;
+    }
+    rt->missed(lead);
+    native_shared_take(pipes, with, first, v, h, twice);
+    return true;
+}
+
+void native_shared_feed(const RtApi *rt, RtPipe *const *pipes, const RtBatch *batch,
+                        const JitShare *with, RtValue *v, u8 *h, RtValue *own_v, u8 *own_h,
+                        u64 *bet)
+{
+    Loop loop = loop_of(&with->feed);
+    loop_shared_feed(rt, pipes, batch, with, &loop, v, h, own_v, own_h, bet);
 }

@@ -27,6 +27,21 @@ typedef struct JitFeed {
     u32 mixed; /* some source of the group has its own check or reject */
 } JitFeed;
 
+/* One of the pipelines that share a decoder. */
+typedef struct JitTaker {
+    JitStage *stage;
+    JitKeeps *keeps; /* `check lazy` */
+    const RtSchema *schema;
+    u32 node;
+} JitTaker;
+
+/* What their loop needs: `feed` is the decoder's, without stage and keeps. */
+typedef struct JitShare {
+    JitFeed feed;
+    const JitTaker *takers;
+    u32 count;
+} JitShare;
+
 #define NATIVE(X)                                                                                  \
     X(native_text_end)                                                                             \
     X(native_text)                                                                                 \
@@ -43,7 +58,13 @@ typedef struct JitFeed {
     X(native_put_string)                                                                           \
     X(native_start)                                                                                \
     X(native_any_order)                                                                            \
-    X(native_feed)
+    X(native_feed)                                                                                 \
+    X(native_shared_start)                                                                         \
+    X(native_shared_first)                                                                         \
+    X(native_shared_meta)                                                                          \
+    X(native_shared_take)                                                                          \
+    X(native_shared_any_order)                                                                     \
+    X(native_shared_feed)
 
 const char *native_text_end(const RtApi *rt, const char *p, const char *end);
 const char *native_text(const RtApi *rt, RtPipe *pipe, const char *p, const char *end, RtValue *v,
@@ -70,5 +91,25 @@ u32 native_any_order(const RtApi *rt, RtPipe *pipe, const JitFeed *with, const c
                      const char *end, u32 lines, RtValue *v, u8 *h, const char **ret_next);
 void native_feed(const RtApi *rt, RtPipe *pipe, const RtBatch *batch, const JitFeed *with,
                  RtValue *v, u8 *h, u64 *bet);
+
+/* ---- of pipelines that share a decoder; `first`: number of the one whose room it uses ---- */
+
+void native_shared_start(RtPipe *const *pipes, const RtBatch *batch, const JitShare *with,
+                         RtValue *v, u8 *h, u64 *bet);
+/* The first from `first` on that takes part, or `with->count`. */
+u32 native_shared_first(RtPipe *const *pipes, const JitShare *with, u32 first);
+void native_shared_meta(RtPipe *const *pipes, const JitShare *with, u32 first,
+                        const RtRecord *record);
+/* The record that `first` holds, decoded, through all. `twice`: keys of it that come twice. */
+void native_shared_take(RtPipe *const *pipes, const JitShare *with, u32 first, const RtValue *v,
+                        const u8 *h, u64 twice);
+/* A record that fits no learnt layout, read and handed on; one with anything wrong is read again by
+ * each pipeline, into `own_v` and `own_h`. False: there is none. */
+u32 native_shared_any_order(const RtApi *rt, RtPipe *const *pipes, const JitShare *with, u32 first,
+                            const char *p, const char *end, u32 lines, RtValue *v, u8 *h,
+                            RtValue *own_v, u8 *own_h, const char **ret_next);
+void native_shared_feed(const RtApi *rt, RtPipe *const *pipes, const RtBatch *batch,
+                        const JitShare *with, RtValue *v, u8 *h, RtValue *own_v, u8 *own_h,
+                        u64 *bet);
 
 #endif

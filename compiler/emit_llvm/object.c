@@ -35,6 +35,7 @@ typedef struct Made {
     JitCode code; /* first */
     char *base;
     size_t bytes;
+    JitShared **shares;
     JitEntry entries[];
 } Made;
 
@@ -199,19 +200,28 @@ static const RtField *field_of(const RtSchema *schema, uint32_t leaf)
     return NULL;
 }
 
+/* Of the sources of a pipeline; behind all pipelines come the shared decoders. */
+static const RtSchema *read_by(const Linked *linked, uint32_t pipeline, uint32_t group)
+{
+    uint32_t pipelines = linked->program.pipeline_count, share = pipeline - pipelines;
+    if (pipeline < pipelines)
+        return group <= linked->pipelines[pipeline].source_count ? linked->groups[pipeline][group]
+                                                                 : NULL;
+    return share < linked->program.share_count && !group ? linked->shared_schemas[share] : NULL;
+}
+
 /* The tables: "schema_N", "in_PIPELINE_GROUP", "field_PIPELINE_LEAF". */
 static const void *table(const Linked *linked, const char *name)
 {
     unsigned a, b;
     int end = 0;
-    uint32_t pipelines = linked->program.pipeline_count;
     if (sscanf(name, "schema_%u%n", &a, &end) == 1 && !name[end])
         return a < linked->schema_count ? linked->schemas[a] : NULL;
-    if (sscanf(name, "in_%u_%u%n", &a, &b, &end) == 2 && !name[end])
-        return a < pipelines && b <= linked->pipelines[a].source_count ? linked->groups[a][b]
-                                                                       : NULL;
-    if (sscanf(name, "field_%u_%u%n", &a, &b, &end) == 2 && !name[end])
-        return a < pipelines ? field_of(linked->groups[a][0], b) : NULL;
+    if (sscanf(name, "in_%u_%u%n", &a, &b, &end) == 2 && !name[end]) return read_by(linked, a, b);
+    if (sscanf(name, "field_%u_%u%n", &a, &b, &end) == 2 && !name[end]) {
+        const RtSchema *schema = read_by(linked, a, 0);
+        return schema ? field_of(schema, b) : NULL;
+    }
     return NULL;
 }
 
@@ -367,6 +377,8 @@ MUST static Status entries(const Image *im, Made *made)
         memcpy(&entry->layout_count, layouts, sizeof(uint32_t));
         fine = entry->layout_count <= RT_LAYOUTS;
     }
+    for (uint32_t i = 0; fine && i < im->linked->program.share_count; i++)
+        fine = FUNCTION(&made->shares[i], im, "shared", i) != NULL;
     return fine ? ST_OK : damaged(im, "its functions");
 }
 
@@ -383,6 +395,19 @@ MUST static Status link_image(Image *im, Made *made)
     return st;
 }
 
+static Made *made_new(const Linked *linked)
+{
+    size_t entry_bytes = linked->program.pipeline_count * sizeof(JitEntry);
+    Made *made = mem_zalloc(1, sizeof *made + entry_bytes);
+    if (!made) return NULL;
+    made->code.pipelines = made->entries;
+    made->shares = mem_zalloc(linked->program.share_count + 1, sizeof *made->shares);
+    made->code.shares = made->shares;
+    if (made->shares) return made;
+    mem_free(made);
+    return NULL;
+}
+
 Status jit_object_link(Str object, const Linked *linked, JitCode **ret_code, Diag *diag)
 {
     Image im = {.object = object, .linked = linked, .diag = diag};
@@ -393,15 +418,13 @@ Status jit_object_link(Str object, const Linked *linked, JitCode **ret_code, Dia
 #endif
     Status st = read_head(&im);
     if (st) return st;
-    Made *made =
-        mem_zalloc(1, sizeof *made + linked->program.pipeline_count * sizeof *made->entries);
+    Made *made = made_new(linked);
     im.at = made ? mem_alloc(im.section_count * sizeof *im.at + 1) : NULL;
     if (!im.at) {
-        mem_free(made);
+        jit_object_free(made ? &made->code : NULL);
         return diag_set(diag, ST_NO_MEMORY, "compiling");
     }
     for (uint32_t i = 0; i < im.section_count; i++) im.at[i] = NOWHERE;
-    made->code.pipelines = made->entries;
     st = link_image(&im, made);
     mem_free(im.at);
     if (st)
@@ -416,5 +439,6 @@ void jit_object_free(JitCode *code)
     Made *made = (Made *)code; /* its first member */
     if (!made) return;
     if (made->base) (void)munmap(made->base, made->bytes);
+    mem_free(made->shares);
     mem_free(made);
 }

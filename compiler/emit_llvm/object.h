@@ -20,10 +20,13 @@ typedef struct JitEntry {
     void (*run)(RtPipe *pipe, u32 stage, const RtValue *values, const u8 *has);
 } JitEntry;
 
+typedef void JitShared(RtPipe *const *pipes, const RtBatch *batch);
+
 /* Machine code of one program; constant, so any number of instances and threads may use it. */
 typedef struct JitCode {
     void (*bind)(const RtApi *api); /* to be called once before the others */
     const JitEntry *pipelines;      /* in the order of the program */
+    JitShared *const *shares;       /* likewise: RtShare.feed */
 } JitCode;
 
 /* The tables of `linked`, which the code reads, must live as long as it. ST_CORRUPT for what is not

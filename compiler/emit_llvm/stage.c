@@ -120,6 +120,12 @@ static void find_leaves(Jit *j)
     }
 }
 
+/* A decoder that is shared fills it in for another pipeline. */
+static bool others_read(const Jit *j, uint32_t leaf)
+{
+    return j->pipeline->share != NO_INDEX && j->ir->shares[j->pipeline->share].needed[leaf];
+}
+
 /* A tap of a row that is the input itself needs no copy of it. */
 static bool is_input(const Jit *j, const uint32_t *pairs, uint32_t count)
 {
@@ -127,7 +133,8 @@ static bool is_input(const Jit *j, const uint32_t *pairs, uint32_t count)
     if (j->stage_index != 0 || strict || count != j->stage->leaf_count) return false;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t reg = pairs[2 * i], has = pairs[2 * i + 1];
-        if (reg == NO_REG ? j->leaf_read[i] : j->leaf_of[reg] != i) return false;
+        if (reg == NO_REG ? j->leaf_read[i] || others_read(j, i) : j->leaf_of[reg] != i)
+            return false;
         if (has != NO_REG && j->leaf_of[has] != i) return false;
     }
     return true;

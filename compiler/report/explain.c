@@ -151,8 +151,8 @@ static void shared(const Report *r)
     for (uint32_t i = 0; i < r->p->stages[0].leaf_count; i++) fields += share->needed[i];
     buf_printf(r->out,
                ": each record is decoded once for all, into %u field%s\n      (in `run --batch`, "
-               "and in a server while they keep pace, but for the JIT; a record\n      that is "
-               "wrong for one of them is read by each alone)\n",
+               "and in a server while they keep pace; a record that is wrong for\n      one of "
+               "them is read by each alone)\n",
                fields, fields == 1 ? "" : "s");
 }
 

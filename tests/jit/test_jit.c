@@ -110,6 +110,8 @@ static Status jit(Program *p, const Str *samples, JitSpeed speed, Buf *kept, Dia
         linked->pipelines[i].run = p->code->pipelines[i].run;
         linked->pipelines[i].layout_count = p->code->pipelines[i].layout_count;
     }
+    CHECK_INT(linked->program.share_count, 1); /* its two pipelines read one source */
+    linked->shares[0].feed = p->code->shares[0];
     return flow_program_made(&linked->program, NULL, NULL, &p->flow, diag);
 }
 
@@ -240,13 +242,21 @@ static void damage(Random *r, char *text, size_t *n)
 typedef struct Side {
     Program program;
     FlowInstance *in[2];
+    bool together; /* the two share a decoder */
 } Side;
+
+static uint32_t wires(const Side *s, uint32_t pipeline)
+{
+    return flow_program_table(s->program.flow)->pipelines[pipeline].wire_count;
+}
 
 static void open_side(Side *s)
 {
     Diag diag;
-    for (uint32_t i = 0; i < 2; i++)
+    for (uint32_t i = 0; i < 2; i++) {
         CHECK_OK(flow_instance_new(s->program.flow, i, NULL, NULL, &s->in[i], &diag));
+        for (uint32_t w = 0; s->together && w < wires(s, i); w++) flow_watch(s->in[i], w, true);
+    }
 }
 
 static void close_side(Side *s)
@@ -273,6 +283,11 @@ static void compare(const Side *a, const Side *b, const char *what)
                    STR_ARG(bytes_of(flow_dead(b->in[i]))));
         CHECK(same);
         CHECK(memcmp(x, y, sizeof *x) == 0);
+        for (uint32_t w = 0; w < wires(a, i); w++) {
+            uint64_t taps, other;
+            CHECK(str_eq(flow_tap(a->in[i], w, &taps), flow_tap(b->in[i], w, &other)));
+            CHECK_INT(taps, other);
+        }
     }
 }
 
@@ -288,13 +303,14 @@ static void feed(Side *s, const char *text, size_t n)
     for (uint32_t i = 0; i < 2; i++) {
         flow_out_clear(s->in[i], 0);
         flow_dead_clear(s->in[i]);
-        flow_feed(s->in[i], &batch);
+        if (!s->together) flow_feed(s->in[i], &batch);
     }
+    if (s->together) flow_feed_shared(flow_share(s->program.flow, 0), s->in, &batch);
 }
 
-static void same_bytes(JitSpeed speed, const char *sample)
+static void same_bytes(JitSpeed speed, const char *sample, bool together)
 {
-    Side a = {0}, b = {0};
+    Side a = {.together = together}, b = {.together = together};
     Str samples[2] = {str_from(sample), str_from(sample)};
     Random r = {88172645463325252ull + (unsigned)speed};
     uint64_t learnt = 0, errors = 0;
@@ -302,7 +318,7 @@ static void same_bytes(JitSpeed speed, const char *sample)
     by_cc(&b.program, samples);
     open_side(&a);
     open_side(&b);
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < (together ? 6000 : 20000); i++) {
         char one[700 + RT_PAD_BYTES] = {0};
         size_t n = record(&r, one, 600);
         for (uint64_t k = next(&r, 4); k == 1 || k == 2; k++) damage(&r, one, &n);
@@ -318,25 +334,35 @@ static void same_bytes(JitSpeed speed, const char *sample)
         errors += flow_counters(a.in[i])->errors;
     }
     compare(&a, &b, "the end");
-    CHECK(learnt > 200 && errors > 1000); /* both ways of reading were taken */
+    CHECK(learnt > 50 && errors > 1000); /* both ways of reading were taken */
+    CHECK((flow_counters(a.in[1])->shared > 1500) == together);
     close_side(&a);
     close_side(&b);
 }
 
-/* The first as records are made above, the other without a sample: the order of the type. */
+/* As records are made above; without a sample the order of the type would be the layout. */
+#define SAMPLE(more)                                                                               \
+    "{\"ts\":\"2026-11-23T10:00:00.446Z\",\"machine\":\"press-23\",\"line\":\"D\","                \
+    "\"temp\":126.74,\"pressure\":9.36,\"rpm\":2987,\"state\":\"RUN\"" more "}\n"
+
 TEST(same_bytes_as_the_c_engine_full)
 {
-    same_bytes(JIT_FULL,
-               "{\"ts\":\"2026-11-23T10:00:00.446Z\",\"machine\":\"press-23\",\"line\":\"D\","
-               "\"temp\":126.74,\"pressure\":9.36,\"rpm\":2987,\"state\":\"RUN\"}\n");
+    same_bytes(JIT_FULL, SAMPLE(""), false);
 }
 
 TEST(same_bytes_as_the_c_engine_quick)
 {
-    same_bytes(
-        JIT_QUICK,
-        "{\"ts\":\"2026-11-23T10:00:00.446Z\",\"machine\":\"press-23\",\"line\":\"D\","
-        "\"temp\":126.74,\"pressure\":9.36,\"rpm\":2987,\"state\":\"RUN\",\"price\":12.34}\n");
+    same_bytes(JIT_QUICK, SAMPLE(",\"price\":12.34"), false);
+}
+
+TEST(same_bytes_as_the_c_engine_with_one_decoder_full)
+{
+    same_bytes(JIT_FULL, SAMPLE(""), true);
+}
+
+TEST(same_bytes_as_the_c_engine_with_one_decoder_quick)
+{
+    same_bytes(JIT_QUICK, SAMPLE(",\"price\":12.34") SAMPLE(""), true);
 }
 
 /* ---- kept objects ---- */

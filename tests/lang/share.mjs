@@ -125,8 +125,13 @@ for (let round = 0; round < rounds; round++) {
     const names = Array.from({ length: 2 + random(4) }, (_, i) => `p${i}`);
     const text = type + names.map((n) => compiling(() => pipeline(n, check))).join("");
     const lines = Array.from({ length: 400 }, (_, i) => record(i, false));
+    const counted = {};
     for (const engine of engines)
-        test(`${engine}, round ${round}\n${text}`, () => compare(engine, names, text, lines.join("\n") + "\n"));
+        test(`${engine}, round ${round}\n${text}`, () => {
+            const stats = compare(engine, names, text, lines.join("\n") + "\n");
+            counted[engine] = names.map((n) => [...counters, "shared"].map((c) => stats[n][c]));
+            assert.deepEqual(counted[engine], counted[engines[0]], `${engine} counts as ${engines[0]} does`);
+        });
 }
 
 // The counted proof: 300 good records, four pipelines, 300 decoded; in another type, nothing in common.
@@ -135,7 +140,7 @@ const four = keeps.map((k, i) => `pipeline p${i} { from stdin as json R  keep ${
 const good = Array.from({ length: 300 }, (_, i) => record(i, true)).join("\n") + "\n";
 const others = { "another type": four[1].replace("json R", "json { k: string(8) }").replace("x, t", "k"),
     "another check": four[1].replace("json R", "json R check lazy") };
-for (const engine of ["cc", "interp"]) {
+for (const engine of engines) {
 test(`${engine}: decoded once`, () => {
     const stats = compare(engine, ["p0", "p1", "p2", "p3"], type + four.join(""), good);
     assert.deepEqual(keeps.map((_, i) => stats[`p${i}`].in - stats[`p${i}`].shared), [300, 0, 0, 0]);

@@ -120,6 +120,7 @@ ENGINE=jit BUILD=$build export ENGINE BUILD
 ends "hostile records on jit" node tests/e2e/hostile.mjs
 ends "hot swaps on jit" node tests/e2e/engine.mjs "QoS 1 under"
 ends "kill -9 on jit" node tests/e2e/engine.mjs "kill -9 again"
+ends "one decoder for several on jit" node tests/e2e/engine.mjs "share a decoder"
 
 if [ "$skipped" -gt 0 ]; then
     echo "$passed passed, $failed failed, $skipped skipped"

@@ -861,6 +861,21 @@ OP void near_feed(RtPipe *pipe, const RtBatch *batch, const JitFeed *feed, RtVal
     loop_feed(rt, pipe, batch, feed, &loop, v, h, bet);
 }
 
+OP void far_shared(RtPipe *const *pipes, const RtBatch *batch, const JitShare *share, RtValue *v,
+                   u8 *h, RtValue *own_v, u8 *own_h, u64 *bet)
+{
+    native_shared_feed(rt, pipes, batch, share, v, h, own_v, own_h, bet);
+}
+
+/* The decoders are inlined; stages are called, as each of them is in a feed of its own too. */
+OP void near_shared(RtPipe *const *pipes, const RtBatch *batch, const JitShare *share, RtValue *v,
+                    u8 *h, RtValue *own_v, u8 *own_h, u64 *bet, u32 layouts, u32 bets, u32 lazy,
+                    JitLearnt *a, JitLearnt *b, JitLearnt *c, JitLearnt *d)
+{
+    Loop loop = {{a, b, c, d}, 0, layouts, bets, lazy};
+    loop_shared_feed(rt, pipes, batch, share, &loop, v, h, own_v, own_h, bet);
+}
+
 OP u32 in_group(RtPipe *pipe, const RtBatch *batch)
 {
     return pipe->info->sources[batch->source].group;
