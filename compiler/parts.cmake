@@ -47,8 +47,8 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/library/library.c PROPE
     OBJECT_DEPENDS "${stdlib_texts}" COMPILE_DEFINITIONS "STDLIB_DIR=\"${CMAKE_SOURCE_DIR}/stdlib\"")
 # Generated code starts with the texts of these two headers.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/compiler/emit_c/emit.c PROPERTIES
-    OBJECT_DEPENDS "${CMAKE_SOURCE_DIR}/runtime/flow/abi.h;${CMAKE_SOURCE_DIR}/runtime/flow/hot.h"
-    COMPILE_DEFINITIONS "EMIT_ABI_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/abi.h\";EMIT_HOT_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/hot.h\"")
+    OBJECT_DEPENDS "${CMAKE_SOURCE_DIR}/runtime/flow/abi_data.h;${CMAKE_SOURCE_DIR}/runtime/flow/abi.h;${CMAKE_SOURCE_DIR}/runtime/flow/hot.h"
+    COMPILE_DEFINITIONS "EMIT_DATA_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/abi_data.h\";EMIT_ABI_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/abi.h\";EMIT_HOT_FILE=\"${CMAKE_SOURCE_DIR}/runtime/flow/hot.h\"")
 
 # The JIT: a plug-in that alone links LLVM. Without llvm-14-dev and clang-14 only it is missing.
 # Host and plug-in share structures without a version: both carry the hash of what defines them, and
@@ -57,7 +57,7 @@ set(jit_contract)
 file(GLOB jit_makers RELATIVE ${CMAKE_SOURCE_DIR} CONFIGURE_DEPENDS compiler/emit_llvm/*.[ch]
     compiler/emit_llvm/bitcode/*.c compiler/layout/*.[ch])
 foreach(file ${jit_makers} compiler/link/link.h compiler/ir/ir.h compiler/ir/ops.def
-        runtime/flow/abi.h runtime/flow/hot.h runtime/base/status.h runtime/base/errors.def
+        runtime/flow/abi_data.h runtime/flow/abi.h runtime/flow/hot.h runtime/base/status.h runtime/base/errors.def
         runtime/base/str.h runtime/base/buf.h)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${file})
   file(SHA256 ${CMAKE_SOURCE_DIR}/${file} hash)

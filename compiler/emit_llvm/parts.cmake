@@ -11,7 +11,7 @@ execute_process(COMMAND ${LLVM_CONFIG} --libdir OUTPUT_VARIABLE LLVM_LIB
 option(TUTTI_JIT_STATIC "link LLVM into tutti-jit.so" ON)
 set(jit_llvm)
 if(TUTTI_JIT_STATIC AND NOT TUTTI_SANITIZE AND NOT TUTTI_FUZZ)
-  execute_process(COMMAND ${LLVM_CONFIG} --link-static --libfiles passes nativecodegen bitreader
+  execute_process(COMMAND ${LLVM_CONFIG} --link-static --libfiles passes nativecodegen bitreader orcjit
       OUTPUT_VARIABLE jit_llvm OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
   separate_arguments(jit_llvm)
   find_library(LIB_Z z)
@@ -35,6 +35,7 @@ add_custom_command(OUTPUT ${JIT_OPS}
             -I${CMAKE_SOURCE_DIR}/runtime -I${CMAKE_SOURCE_DIR} -emit-llvm -c ${JIT_OPS_SOURCE} -o ${JIT_OPS}
     DEPENDS ${JIT_OPS_SOURCE} ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/native.h
             ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/loop.h
+            ${CMAKE_SOURCE_DIR}/runtime/flow/abi_data.h
             ${CMAKE_SOURCE_DIR}/runtime/flow/abi.h
             ${CMAKE_SOURCE_DIR}/runtime/flow/hot.h VERBATIM)
 
