@@ -111,7 +111,8 @@ static bool object_path(const IrProgram *ir, const Str *samples, bool quick, con
     buf_init(&text, EMIT_BYTES_MAX);
     (void)pthread_once(&found_once, find_file);
     if (!folder || !file[0] || stat(file, &st)) return false;
-    int64_t identity[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, quick};
+    int64_t identity[] = {st.st_size, st.st_mtim.tv_sec, st.st_mtim.tv_nsec, quick,
+                          jit_object_reach()};
     if (emit_c_rest(ir, samples, &text, &(Diag){0})) return false; /* C cannot say it */
     const Str parts[] = {STR(JIT_BUILD), str_from(cpu()),
                          str_slice((const char *)identity, sizeof identity), buf_view(&text)};
@@ -145,23 +146,36 @@ static void complete(Linked *linked, const JitCode *code)
     for (u32 i = 0; i < linked->program.share_count; i++) linked->shares[i].feed = code->shares[i];
 }
 
+/* Which plug-in links, if that is not done here. */
+MUST static Status linker(const JitPlugin **ret_plugin, Diag *diag)
+{
+    *ret_plugin = NULL;
+    if (jit_object_reach() == JIT_NEAR) return ST_OK;
+    Status st = jit_ready(diag);
+    if (!st) *ret_plugin = plugin;
+    return st;
+}
+
 /* The code from the cache, or compiled and put there. */
 MUST static Status code_of(const IrProgram *ir, const Linked *linked, const Str *samples,
                            bool quick, const char *folder, JitCode **ret_code, Diag *diag)
 {
     AUTO_BUF Buf object;
     char path[JIT_PATH_BYTES];
+    const JitPlugin *by;
     buf_init(&object, JIT_OBJECT_BYTES_MAX);
+    Status st = linker(&by, diag);
+    if (st) return st;
     bool kept = object_path(ir, samples, quick, folder, path);
     if (kept && jit_store_find(path, &object) &&
-        !jit_object_link(buf_view(&object), linked, ret_code, &(Diag){0}))
+        !jit_object_link(buf_view(&object), linked, by, ret_code, &(Diag){0}))
         return ST_OK;
     buf_clear(&object);
-    Status st = jit_ready(diag);
+    st = jit_ready(diag);
     if (!st)
-        st = plugin->compile(ir, linked, samples, quick ? JIT_QUICK : JIT_FULL, cpu(), &object,
-                             NULL, diag);
-    if (!st) st = jit_object_link(buf_view(&object), linked, ret_code, diag);
+        st = plugin->compile(ir, linked, samples, quick ? JIT_QUICK : JIT_FULL, jit_object_reach(),
+                             cpu(), &object, NULL, diag);
+    if (!st) st = jit_object_link(buf_view(&object), linked, by, ret_code, diag);
     if (!st && kept) jit_store_keep(path, buf_view(&object));
     return st;
 }

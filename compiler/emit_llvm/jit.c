@@ -67,11 +67,17 @@ static void start(void)
 
 /* The small code model: object.c puts all of an object beside each other. Code that is wanted soon
  * is selected instruction by instruction, in a third of the time. */
-static LLVMTargetMachineRef machine(const char *cpu, bool quick)
+static LLVMTargetMachineRef machine(const char *cpu, bool quick, JitReach reach)
 {
-    return LLVMCreateTargetMachine(target, triple, "", cpu,
-                                   quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelLess,
-                                   LLVMRelocPIC, LLVMCodeModelSmall);
+    return LLVMCreateTargetMachine(
+        target, triple, "", cpu, quick ? LLVMCodeGenLevelNone : LLVMCodeGenLevelLess, LLVMRelocPIC,
+        reach == JIT_FAR ? LLVMCodeModelJITDefault : LLVMCodeModelSmall);
+}
+
+LLVMTargetMachineRef jit_machine_far(void)
+{
+    (void)pthread_once(&once, start);
+    return target ? machine("", false, JIT_FAR) : NULL;
 }
 
 /* ---- the module ---- */
@@ -171,23 +177,23 @@ MUST static Status generate(Jit *j, LLVMTargetMachineRef with, struct timespec *
                               : ST_OK;
 }
 
-MUST static Status compile_in(Jit *j, const Str *samples, const char *cpu, Buf *object,
-                              JitCost *cost)
+MUST static Status compile_in(Jit *j, const Str *samples, JitReach reach, const char *cpu,
+                              Buf *object, JitCost *cost)
 {
     struct timespec clock;
     (void)clock_gettime(CLOCK_MONOTONIC, &clock);
     Status st = build(j, samples);
     cost->build_us = lap(&clock);
     if (st) return st;
-    LLVMTargetMachineRef with = machine(cpu, j->quick);
+    LLVMTargetMachineRef with = machine(cpu, j->quick, reach);
     st = generate(j, with, &clock, cost, object);
     LLVMDisposeTargetMachine(with);
     return st;
 }
 
 MUST static Status jit_compile(const IrProgram *program, const Linked *linked, const Str *samples,
-                               JitSpeed speed, const char *cpu, Buf *object, JitCost *cost,
-                               Diag *diag)
+                               JitSpeed speed, JitReach reach, const char *cpu, Buf *object,
+                               JitCost *cost, Diag *diag)
 {
     (void)pthread_once(&once, start);
     if (!target) return diag_set(diag, ST_UNSUPPORTED, "LLVM does not know this machine");
@@ -199,7 +205,7 @@ MUST static Status jit_compile(const IrProgram *program, const Linked *linked, c
     j.context = LLVMContextCreate();
     j.builder = LLVMCreateBuilderInContext(j.context);
     j.locals = LLVMCreateBuilderInContext(j.context);
-    Status st = compile_in(&j, samples, cpu, object, cost ? cost : &unasked);
+    Status st = compile_in(&j, samples, reach, cpu, object, cost ? cost : &unasked);
     LLVMDisposeBuilder(j.locals);
     LLVMDisposeBuilder(j.builder);
     if (j.module) LLVMDisposeModule(j.module);
@@ -210,5 +216,9 @@ MUST static Status jit_compile(const IrProgram *program, const Linked *linked, c
 }
 
 extern const JitPlugin tutti_jit;
-__attribute__((visibility("default"))) const JitPlugin tutti_jit = {
-    .build = JIT_BUILD, .llvm = LLVM_VERSION_STRING, .compile = jit_compile};
+__attribute__((visibility("default"))) const JitPlugin tutti_jit = {.build = JIT_BUILD,
+                                                                    .llvm = LLVM_VERSION_STRING,
+                                                                    .compile = jit_compile,
+                                                                    .link = jit_link,
+                                                                    .find = jit_find,
+                                                                    .unlink = jit_unlink};

@@ -14,6 +14,7 @@
 #include "compiler/link/link.h"
 
 #include <llvm-c/Core.h>
+#include <llvm-c/TargetMachine.h>
 
 enum { JIT_TRY_MAX = 32, JIT_ARM_MAX = 256, JIT_NAME_BYTES = 64 };
 
@@ -79,6 +80,16 @@ typedef struct Jit {
     Status failed;
     Diag *diag;
 } Jit;
+
+/* ---- jit.c ---- */
+/* For LLVM's own linker; NULL: LLVM does not know this machine. */
+LLVMTargetMachineRef jit_machine_far(void);
+
+/* ---- orc.c: members of JitPlugin ---- */
+MUST Status jit_link(Str object, const JitSymbol *symbols, uint32_t count, JitLinked **ret_linked,
+                     Diag *diag);
+const void *jit_find(JitLinked *linked, const char *name);
+void jit_unlink(JitLinked *linked);
 
 /* ---- build.c ---- */
 void jit_fail(Jit *j, Status status, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -10,6 +10,7 @@
 #include "compiler/emit_llvm/object.h"
 
 #include "base/mem.h"
+#include "compiler/emit_llvm/jit.h"
 #include "compiler/emit_llvm/native.h"
 
 #include <elf.h>
@@ -35,6 +36,8 @@ typedef struct Made {
     JitCode code; /* first */
     char *base;
     size_t bytes;
+    const JitPlugin *plugin; /* that linked it, or NULL */
+    JitLinked *linked;
     JitShared **shares;
     JitEntry entries[];
 } Made;
@@ -49,10 +52,14 @@ typedef struct Image {
     uint64_t jumps, addresses, ends[PARTS], bytes;
     char *base;
     const Linked *linked;
+    bool near; /* linked here */
+    JitLinked *by_llvm;
+    const JitPlugin *plugin;
     Diag *diag;
 } Image;
 
-#define NOWHERE UINT64_MAX
+#define NOWHERE  UINT64_MAX
+#define GOT_NAME "_GLOBAL_OFFSET_TABLE_" /* a linker makes it */
 
 static Status damaged(const Image *im, const char *what)
 {
@@ -99,7 +106,7 @@ MUST static Status read_head(Image *im)
     const Elf64_Ehdr *head = part_of(im->object, 0, 1, sizeof *head);
     if (!head || im->object.len > OBJECT_BYTES_MAX || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
         head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_type != ET_REL ||
-        head->e_machine != EM_X86_64 || head->e_shentsize != sizeof *im->sections ||
+        (im->near && head->e_machine != EM_X86_64) || head->e_shentsize != sizeof *im->sections ||
         head->e_shnum > SECTIONS_MAX)
         return damaged(im, "its head");
     im->section_count = head->e_shnum;
@@ -346,6 +353,7 @@ static const char *exported(const Image *im, int part, uint64_t bytes, const cha
 {
     char name[64];
     (void)snprintf(name, sizeof name, index == UINT32_MAX ? "%s" : "%s_%u", prefix, index);
+    if (!im->near) return im->plugin->find(im->by_llvm, name);
     for (uint32_t i = 0; i < im->symbol_count; i++) {
         const Elf64_Sym *symbol = &im->symbols[i];
         if (ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL || symbol->st_shndx == SHN_UNDEF ||
@@ -408,25 +416,57 @@ static Made *made_new(const Linked *linked)
     return NULL;
 }
 
-Status jit_object_link(Str object, const Linked *linked, JitCode **ret_code, Diag *diag)
+/* By LLVM: the symbols that the object leaves open, with their places. */
+MUST static Status borrow(Image *im, Made *made)
 {
-    Image im = {.object = object, .linked = linked, .diag = diag};
-#ifndef __x86_64__
-    return diag_set(diag, ST_UNSUPPORTED,
-                    "the engine jit is for x86-64 processors; the engine cc "
-                    "compiles for others");
+    uint32_t count = 0;
+    JitSymbol *list = mem_zalloc(im->symbol_count + 1, sizeof *list);
+    Status st = list ? ST_OK : diag_set(im->diag, ST_NO_MEMORY, "compiling");
+    for (uint32_t i = 0; !st && i < im->symbol_count; i++) {
+        const Elf64_Sym *symbol = &im->symbols[i];
+        const char *name = name_of(im, symbol);
+        uint64_t at = symbol->st_shndx == SHN_UNDEF && *name ? outside(im, name) : 0;
+        if (symbol->st_shndx != SHN_UNDEF || !*name || strcmp(name, GOT_NAME) == 0) continue;
+        list[count++] = (JitSymbol){name, at, !table(im->linked, name)};
+        if (!at) st = diag_set(im->diag, ST_CORRUPT, "the object of the JIT needs `%.100s`", name);
+    }
+    if (!st) st = im->plugin->link(im->object, list, count, &im->by_llvm, im->diag);
+    mem_free(list);
+    made->plugin = im->plugin;
+    made->linked = im->by_llvm;
+    return st ? st : entries(im, made);
+}
+
+MUST static Status link_here(Image *im, Made *made)
+{
+    im->at = mem_alloc(im->section_count * sizeof *im->at + 1);
+    if (!im->at) return diag_set(im->diag, ST_NO_MEMORY, "compiling");
+    for (uint32_t i = 0; i < im->section_count; i++) im->at[i] = NOWHERE;
+    Status st = link_image(im, made);
+    mem_free(im->at);
+    return st;
+}
+
+JitReach jit_object_reach(void)
+{
+#ifdef __x86_64__
+    const char *who = getenv("TUTTI_JIT_LINK");
+    return who && strcmp(who, "llvm") == 0 ? JIT_FAR : JIT_NEAR;
+#else
+    return JIT_FAR;
 #endif
+}
+
+Status jit_object_link(Str object, const Linked *linked, const JitPlugin *plugin,
+                       JitCode **ret_code, Diag *diag)
+{
+    Image im = {
+        .object = object, .linked = linked, .near = !plugin, .plugin = plugin, .diag = diag};
     Status st = read_head(&im);
     if (st) return st;
     Made *made = made_new(linked);
-    im.at = made ? mem_alloc(im.section_count * sizeof *im.at + 1) : NULL;
-    if (!im.at) {
-        jit_object_free(made ? &made->code : NULL);
-        return diag_set(diag, ST_NO_MEMORY, "compiling");
-    }
-    for (uint32_t i = 0; i < im.section_count; i++) im.at[i] = NOWHERE;
-    st = link_image(&im, made);
-    mem_free(im.at);
+    if (!made) return diag_set(diag, ST_NO_MEMORY, "compiling");
+    st = plugin ? borrow(&im, made) : link_here(&im, made);
     if (st)
         jit_object_free(&made->code);
     else
@@ -439,6 +479,7 @@ void jit_object_free(JitCode *code)
     Made *made = (Made *)code; /* its first member */
     if (!made) return;
     if (made->base) (void)munmap(made->base, made->bytes);
+    if (made->plugin) made->plugin->unlink(made->linked);
     mem_free(made->shares);
     mem_free(made);
 }

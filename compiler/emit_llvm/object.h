@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "base/str.h"
+#include "compiler/emit_llvm/jit.h"
 #include "compiler/link/link.h"
 #include "flow/abi.h"
 
@@ -29,9 +30,14 @@ typedef struct JitCode {
     JitShared *const *shares;       /* likewise: RtShare.feed */
 } JitCode;
 
-/* The tables of `linked`, which the code reads, must live as long as it. ST_CORRUPT for what is not
- * such an object, ST_UNSUPPORTED on another kind of machine. */
-MUST Status jit_object_link(Str object, const Linked *linked, JitCode **ret_code, Diag *diag);
+/* What objects must be compiled for: FAR on processors that the linker here does not know, and
+ * where TUTTI_JIT_LINK=llvm asks for it (for tests). */
+JitReach jit_object_reach(void);
+/* `plugin`: NULL for an object that was compiled NEAR; else the one that compiled it FAR, which
+ * links it and must stay open. The tables of `linked`, which the code reads, must live as long as
+ * the code. ST_CORRUPT for what is not such an object. */
+MUST Status jit_object_link(Str object, const Linked *linked, const JitPlugin *plugin,
+                            JitCode **ret_code, Diag *diag);
 void jit_object_free(JitCode *code); /* accepts NULL; nobody may be inside */
 
 #endif

@@ -66,8 +66,11 @@ static int swap(const JitPlugin *plugin, const IrProgram *ir, JitSpeed speed, Di
     Status st = arena ? link_program(ir, arena, &linked, diag) : ST_NO_MEMORY;
     AUTO_BUF Buf object;
     buf_init(&object, 64 << 20);
-    if (!st) st = plugin->compile(ir, linked, NULL, speed, "", &object, NULL, diag);
-    if (!st) st = jit_object_link(buf_view(&object), linked, &code, diag);
+    if (!st)
+        st = plugin->compile(ir, linked, NULL, speed, jit_object_reach(), "", &object, NULL, diag);
+    if (!st)
+        st = jit_object_link(buf_view(&object), linked,
+                             jit_object_reach() == JIT_FAR ? plugin : NULL, &code, diag);
     jit_object_free(code);
     arena_free(arena);
     return st ? failed(diag->text) : 0;

@@ -94,14 +94,19 @@ static const char *cpu(void)
     return __builtin_cpu_supports("bmi2") ? "+bmi,+bmi2,+popcnt" : "";
 }
 
+static JitReach reach = JIT_NEAR; /* who links: object.c, or LLVM */
+
 /* Links what is in `kept`, or compiles and leaves it there. */
 static Status jit(Program *p, const Str *samples, JitSpeed speed, Buf *kept, Diag *diag)
 {
     Linked *linked;
     CHECK_OK(link_program(p->ir, p->tables, &linked, diag));
     Status st = ST_OK;
-    if (!kept->len) st = plugin()->compile(p->ir, linked, samples, speed, cpu(), kept, NULL, diag);
-    if (!st) st = jit_object_link(buf_view(kept), linked, &p->code, diag);
+    if (!kept->len)
+        st = plugin()->compile(p->ir, linked, samples, speed, reach, cpu(), kept, NULL, diag);
+    if (!st)
+        st = jit_object_link(buf_view(kept), linked, reach == JIT_FAR ? plugin() : NULL, &p->code,
+                             diag);
     if (st) return st;
     linked->program.bind = p->code->bind;
     for (u32 i = 0; i < linked->program.pipeline_count; i++) {
@@ -318,7 +323,7 @@ static void same_bytes(JitSpeed speed, const char *sample, bool together)
     by_cc(&b.program, samples);
     open_side(&a);
     open_side(&b);
-    for (int i = 0; i < (together ? 6000 : 20000); i++) {
+    for (int i = 0; i < (together || reach == JIT_FAR ? 6000 : 20000); i++) {
         char one[700 + RT_PAD_BYTES] = {0};
         size_t n = record(&r, one, 600);
         for (uint64_t k = next(&r, 4); k == 1 || k == 2; k++) damage(&r, one, &n);
@@ -363,6 +368,40 @@ TEST(same_bytes_as_the_c_engine_with_one_decoder_full)
 TEST(same_bytes_as_the_c_engine_with_one_decoder_quick)
 {
     same_bytes(JIT_QUICK, SAMPLE(",\"price\":12.34") SAMPLE(""), true);
+}
+
+/* As on a processor that object.c does not know. */
+static void by_llvm(JitSpeed speed, bool together)
+{
+    reach = JIT_FAR;
+    same_bytes(speed, SAMPLE(""), together);
+    reach = JIT_NEAR;
+}
+
+TEST(same_bytes_as_the_c_engine_linked_by_llvm_full)
+{
+    by_llvm(JIT_FULL, false);
+}
+
+TEST(same_bytes_as_the_c_engine_linked_by_llvm_quick)
+{
+    by_llvm(JIT_QUICK, true);
+}
+
+TEST(a_symbol_nobody_has_is_refused_by_llvm_too)
+{
+    JitLinked *linked = NULL;
+    Diag diag = {0};
+    Program p;
+    AUTO_BUF Buf object;
+    buf_init(&object, OBJECT_BYTES);
+    reach = JIT_FAR;
+    by_kept(&p, NULL, JIT_QUICK, &object);
+    reach = JIT_NEAR;
+    CHECK_OK(plugin()->link(buf_view(&object), NULL, 0, &linked, &diag));
+    CHECK(!plugin()->find(linked, "feed_0")); /* it leaves symbols open */
+    plugin()->unlink(linked);
+    done(&p);
 }
 
 /* ---- kept objects ---- */
@@ -437,15 +476,15 @@ TEST(damaged_objects_are_refused_or_link)
             size_t at = next(&r, 3) ? next(&r, len) : next(&r, len < 64 ? len : 64);
             part[at] = (char)(next(&r, 2) ? next(&r, 256) : (uint64_t)part[at] ^ 1u << next(&r, 8));
         }
-        if (jit_object_link(str_slice(part, len), linked, &code, &diag))
+        if (jit_object_link(str_slice(part, len), linked, NULL, &code, &diag))
             refused++;
         else
             jit_object_free(code);
         mem_free(part);
     }
     CHECK(refused > TRIES / 8);
-    CHECK_INT(jit_object_link(STR(""), linked, &code, &diag), ST_CORRUPT);
-    CHECK_INT(jit_object_link(STR("\177ELF"), linked, &code, &diag), ST_CORRUPT);
+    CHECK_INT(jit_object_link(STR(""), linked, NULL, &code, &diag), ST_CORRUPT);
+    CHECK_INT(jit_object_link(STR("\177ELF"), linked, NULL, &code, &diag), ST_CORRUPT);
     arena_free(again.arena);
     arena_free(again.tables);
     done(&p);

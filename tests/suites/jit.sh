@@ -1,8 +1,9 @@
 #!/bin/sh
 # tests/suites/jit.sh: the engine jit where other suites do not look: what it says without its plug-in,
-# that hundreds of swaps leave no memory behind, and a whole server on it, with hot swaps, kill -9 and
-# hostile records. (The suites batch, examples, oracle, numbers and unit/test_jit run it too.) Without
-# LLVM 14 there is no plug-in, and all but the first part is skipped.
+# that hundreds of swaps leave no memory behind, that LLVM's own linker serves where ours does not, and
+# a whole server on it, with hot swaps, kill -9 and hostile records. (The suites batch, examples, oracle,
+# numbers and unit/test_jit run it too.) Without LLVM 14 there is no plug-in, and all but the first part
+# is skipped.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$top/build}
@@ -114,6 +115,18 @@ for speed in quick full; do
         "$top/tests/bench/press.tutti" 300 "$speed" 1500
     cat "$dir/log"
 done
+
+# What other processors do: LLVM links. The same rows, an object of its own, swaps that leave nothing.
+export TUTTI_JIT_LINK=llvm
+rm -rf "$dir/kept" "$dir/object"
+mkdir "$dir/kept"
+check "linked by LLVM: the same bytes" kept
+check "linked by LLVM: a kept object serves" kept
+check "linked by LLVM: 100 swaps keep their memory" "$build/jit_swaps" "$build/tutti-jit.so" \
+    "$top/tests/bench/press.tutti" 100 full 3000
+cat "$dir/log"
+check "linked by LLVM: the examples' tests" sh -c "cd '$top' && '$build/tutti' test --engine jit examples"
+unset TUTTI_JIT_LINK
 
 cd "$top" || exit 1
 ENGINE=jit BUILD=$build export ENGINE BUILD
