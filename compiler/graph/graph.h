@@ -18,4 +18,15 @@ void graph_export(const IrProgram *program, const AstFile *file, Buf *out);
 /* The text of `items`, not yet laid out. ST_INVALID: this is no such graph; the Diag says where. */
 MUST Status graph_text(const Json *graph, Buf *out, Diag *diag);
 
+/* Where in a text a piece of a bare graph stands: from `at` to the next one. */
+typedef struct GraphPlace {
+    uint32_t at;
+    Str pipeline, node; /* node: its id; empty: the pipeline itself */
+    struct GraphPlace *next;
+} GraphPlace;
+
+/* The text of a graph that has no `items`: of its nodes and wires alone, not yet laid out. */
+MUST Status graph_bare_text(Arena *arena, const Json *graph, Buf *out, GraphPlace **ret_places,
+                            Diag *diag);
+
 #endif
