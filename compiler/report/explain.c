@@ -149,11 +149,13 @@ static void shared(const Report *r)
                    STR_ARG(program->pipelines[share->pipelines[i]].name));
     }
     for (uint32_t i = 0; i < r->p->stages[0].leaf_count; i++) fields += share->needed[i];
-    buf_printf(r->out,
-               ": each record is decoded once for all, into %u field%s\n      (in `run --batch`, "
-               "and in a server while they keep pace; a record that is wrong for\n      one of "
-               "them is read by each alone)\n",
-               fields, fields == 1 ? "" : "s");
+    buf_printf(
+        r->out,
+        ": each record is decoded once for all, into %u field%s\n      (in `run --batch`, "
+        "and in a server while they keep pace; a record that is wrong for\n      one of "
+        "them is read by each alone; pipelines of other files that read the same\n      decode "
+        "for themselves, which costs little beside the message's way there)\n",
+        fields, fields == 1 ? "" : "s");
 }
 
 /* ---- layouts ------------------------------------------------------------------------------ */

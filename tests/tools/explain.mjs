@@ -88,7 +88,7 @@ test("who shares a decoder, or why not", () => {
     const types = "type R = { a: i64, b: f64, c: string(4) }\ntype S = { a: i64 }\n";
     const p = (name, from, keep) => `pipeline ${name} { from ${from}  keep ${keep}  into stdout  on error drop }\n`;
     const said = (from, keep = "b") => explain(types + p("one", "mqtt \"t\" qos 1 as json R", "a") + p("two", from, keep), "two");
-    assert.match(said("mqtt \"t\" qos 1 as json R"), /shares its decoder with one: each record is decoded once for all, into 2 fields/);
+    assert.match(said("mqtt \"t\" qos 1 as json R"), /shares its decoder with one: each record is decoded once for all, into 2 fields[^]*pipelines of other files that read the same\s+decode for themselves/);
     assert.match(said("mqtt \"t\" qos 1 as json S", "a"), /reads the same as one, but with a decoder of its own: it reads another type/);
     assert.match(said("mqtt \"t\" qos 1 as json R check lazy"), /decoder of its own: its format, `check` or `unknown` differ/);
     assert.doesNotMatch(said("mqtt \"t\" qos 0 as json R"), /reads the same|shares/);
