@@ -7,6 +7,7 @@
 #include "compiler/driver/batch.h"
 
 #include "compiler/driver/batch_sinks.h"
+#include "compiler/driver/frames.h"
 
 #include "ask/ask.h"
 #include "base/clock.h"
@@ -364,13 +365,15 @@ static size_t feed_cut(Run *runs, uint32_t count, Input *in)
     size_t done = 0;
     while (!in->broken) {
         Str rest = str_slice(in->bytes + done, in->len - done);
-        FlowCut cut = flow_cut(in->format, rest, in->ended, records, CUT_RECORDS);
+        FlowCut cut = in->framed ? frame_cut(rest, records, CUT_RECORDS)
+                                 : flow_cut(in->format, rest, in->ended, records, CUT_RECORDS);
         int64_t now = clock_wall_ns();
         if (!cut.count) break;
+        if (in->framed) now = records[0].received_ns;
         for (uint32_t i = 0; i < count; i++) {
             Run *run = &runs[i];
             Str address = run->ir->sources[run->source].address;
-            for (uint32_t r = 0; r < cut.count; r++) {
+            for (uint32_t r = 0; r < cut.count && !in->framed; r++) {
                 records[r].topic = address.ptr;
                 records[r].topic_len = (uint32_t)address.len;
                 records[r].received_ns = now;
@@ -466,8 +469,8 @@ MUST static Status feed(Run *runs, uint32_t count, Input *in, Diag *diag)
 {
     for (;;) {
         bool wanted = false;
-        size_t whole =
-            flow_is_bytes(in->format) ? feed_cut(runs, count, in) : feed_lines(runs, count, in);
+        size_t whole = flow_is_bytes(in->format) || in->framed ? feed_cut(runs, count, in)
+                                                               : feed_lines(runs, count, in);
         for (uint32_t i = 0; i < count; i++) {
             if (runs[i].failed) return runs[i].failed;
             wanted |= goes_on(&runs[i]);
@@ -705,8 +708,9 @@ MUST static Status open_one(NativeSet *set, Run *run, const Input *standard, Flo
 {
     static const Input none = {0};
     Status st = ST_OK;
-    const Input *sample = reads_stdin(run) ? standard : &none;
-    for (uint32_t i = 0; sample == &none && !st && i < ir_main_sources(run->ir); i++) {
+    bool lines = reads_stdin(run);
+    const Input *sample = lines && !standard->framed ? standard : &none;
+    for (uint32_t i = 0; !lines && !st && i < ir_main_sources(run->ir); i++) {
         if (!str_is(run->ir->sources[i].kind, "file")) continue;
         run->first_source = i;
         st = input_open(&run->ir->sources[i], &run->first, diag);
@@ -743,6 +747,7 @@ MUST static Status run_all(NativeSet *set, Runs *runs, uint32_t readers,
     IrSource on_stdin = {.kind = STR("stdin")};
     Status st = readers ? stdin_format(runs, readers, &on_stdin.format, diag) : ST_OK;
     if (!st && readers) st = input_open(&on_stdin, &standard, diag);
+    standard.framed = options->framed;
     if (!st && readers) st = input_fill(&standard, diag);
     for (uint32_t i = 0; !st && i < runs->count; i++)
         st = open_one(set, &runs->list[i], &standard, &hosts[i], diag);

@@ -15,6 +15,7 @@
 typedef struct BatchOptions {
     const char *pipeline; /* only this one; NULL: all */
     const char *data;     /* folder of a server's data, whose historian answers; or NULL */
+    bool framed;          /* standard input holds frames (frames.h), which tell topic and time */
     bool stats;           /* counters of each pipeline to standard error, one JSON object a line */
 } BatchOptions;
 

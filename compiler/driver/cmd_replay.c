@@ -1,5 +1,6 @@
 /* compiler/driver/cmd_replay.c: `tutti replay FILE RECORDED`: records that failed, or a recording,
- * through a program, offline; with `--data DIR` the dead letters of a server's pipeline.
+ * through a program, offline; with `--data DIR` the dead letters of a server's pipeline, or with
+ * `--history` too what its namespace's history holds of the topics that the pipeline reads.
  *
  * A line that is an error record (`reason` and `raw`) gives its `raw`, any other line itself. They
  * become standard input of the batch run, whose rules for sources, sinks and exit codes hold. Where
@@ -7,8 +8,13 @@
  * not begin with one is a recording of the bytes themselves. */
 #include "compiler/driver/batch.h"
 #include "compiler/driver/dead_letters.h"
+#include "compiler/driver/frames.h"
+#include "compiler/driver/history_points.h"
 
+#include "base/clock.h"
 #include "base/json.h"
+#include "base/rfc3339.h"
+#include "mqtt/codec.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +28,9 @@ enum { REPLAY_LINE_ARENA = 64 << 20 };
 typedef struct Replay {
     NativeSet set;
     BatchOptions options;
-    const char *program, *records, *data_dir;
+    const char *program, *records, *data_dir, *topic;
+    bool history, bounded;
+    int64_t from_ns, to_ns;
 } Replay;
 
 /* One record on one line: line ends inside a message are blanks of its JSON. */
@@ -127,14 +135,57 @@ MUST static Status from_server(const Replay *r, Str pipeline, FILE *to, IrFormat
     return !st && !letters.fine ? diag_errno(diag, errno, "keeping the records") : st;
 }
 
+typedef struct Points {
+    FILE *to;
+    bool fine;
+} Points;
+
+static bool on_record(void *ctx, Str topic, int64_t t_ns, Str record)
+{
+    Points *p = ctx;
+    p->fine = frame_put(p->to, topic, t_ns, record);
+    return p->fine;
+}
+
+/* What the pipeline would have read, as frames. */
+MUST static Status from_history(const Replay *r, const IrProgram *ir, const IrPipeline *pipeline,
+                                FILE *to, Diag *diag)
+{
+    const IrSource *source = &pipeline->sources[0];
+    Points points = {to, true};
+    if (ir_main_sources(pipeline) != 1)
+        return diag_set(diag, ST_UNSUPPORTED, "pipeline %.*s reads several sources as one stream",
+                        STR_ARG(pipeline->name));
+    if (!r->topic && (!str_is(source->kind, "mqtt") || source->connection != NO_INDEX))
+        return diag_set(diag, ST_INVALID,
+                        "pipeline %.*s reads no topics of the server it runs on: say by --topic "
+                        "which ones to replay",
+                        STR_ARG(pipeline->name));
+    Str group, filter = r->topic ? str_from(r->topic) : source->address;
+    if (!mqtt_share_split(filter, &group, &filter) || !mqtt_filter_valid(filter))
+        return diag_set(diag, ST_INVALID, "`%.*s` is no filter of topics", STR_ARG(filter));
+    HistoryWish wish = {.data_dir = r->data_dir,
+                        .ir = ir,
+                        .pipeline = pipeline,
+                        .filter = filter,
+                        .from_ns = r->from_ns,
+                        .to_ns = r->to_ns};
+    Status st = history_records(&wish, on_record, &points, diag);
+    points.fine = fflush(to) == 0 && points.fine;
+    return !st && !points.fine ? diag_errno(diag, errno, "keeping the records") : st;
+}
+
 /* The records become what the batch run reads as standard input. */
-MUST static Status redirect(const Replay *r, Str pipeline, IrFormat format, Diag *diag)
+MUST static Status redirect(const Replay *r, const IrProgram *ir, const IrPipeline *pipeline,
+                            IrFormat format, Diag *diag)
 {
     int fd = memfd_create("replay", MFD_CLOEXEC);
     FILE *to = fd < 0 ? NULL : fdopen(fd, "wb");
-    Status st = !to           ? diag_errno(diag, errno, "keeping the records")
-                : r->data_dir ? from_server(r, pipeline, to, format, diag)
-                              : from_file(r->records, to, format, diag);
+    Status st = !to          ? diag_errno(diag, errno, "keeping the records")
+                : r->history ? from_history(r, ir, pipeline, to, diag)
+                : r->data_dir
+                    ? from_server(r, pipeline ? pipeline->name : STR_NONE, to, format, diag)
+                    : from_file(r->records, to, format, diag);
     if (!st && (lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, STDIN_FILENO) < 0))
         st = diag_errno(diag, errno, "reading the records");
     if (to) (void)fclose(to);
@@ -142,7 +193,8 @@ MUST static Status redirect(const Replay *r, Str pipeline, IrFormat format, Diag
 }
 
 /* How many pipelines are meant, and the first of them. */
-static uint32_t meant(const NativeSet *set, const char *name, const IrPipeline **ret_first)
+static uint32_t meant(const NativeSet *set, const char *name, const IrProgram **ret_ir,
+                      const IrPipeline **ret_first)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < set->count; i++)
@@ -150,7 +202,9 @@ static uint32_t meant(const NativeSet *set, const char *name, const IrPipeline *
             const IrPipeline *pipeline = &set->list[i].ir->pipelines[p];
             if (name && !str_is(pipeline->name, name)) continue;
             bool bytes = pipeline->source_count && ir_format_is_bytes(pipeline->sources[0].format);
-            if (!count++ || bytes) *ret_first = pipeline;
+            if (count++ && !bytes) continue;
+            *ret_first = pipeline;
+            *ret_ir = set->list[i].ir;
         }
     return count;
 }
@@ -160,19 +214,52 @@ static int run(const Command *self, Replay *r)
     Diag diag = {0};
     bool stopped = false;
     const IrPipeline *pipeline = NULL;
+    const IrProgram *ir = NULL;
     int code = front_report(&r->set.front);
     if (code) return code;
-    uint32_t count = meant(&r->set, r->options.pipeline, &pipeline);
+    uint32_t count = meant(&r->set, r->options.pipeline, &ir, &pipeline);
     if (r->data_dir && count > 1)
-        return driver_usage(self, "dead letters are those of one pipeline: name it by --pipeline");
+        return driver_usage(self, "%s of one pipeline: name it by --pipeline",
+                            r->history ? "the topics are those" : "dead letters are those");
+    if (r->history && (!pipeline || !pipeline->source_count))
+        return driver_usage(self, "there is no such pipeline");
     bool has_source = pipeline && pipeline->source_count;
     IrFormat format = has_source && ir_format_is_bytes(pipeline->sources[0].format)
                           ? pipeline->sources[0].format
                           : FORMAT_JSON;
-    Status st = redirect(r, pipeline ? pipeline->name : STR_NONE, format, &diag);
+    r->options.framed = r->history;
+    Status st = redirect(r, ir, pipeline, format, &diag);
+    if (r->history && (st == ST_INVALID || st == ST_UNSUPPORTED)) { /* not what was asked for */
+        (void)driver_failed(self, st, &diag);
+        return EXIT_USAGE;
+    }
     if (!st) st = batch_run(&r->set, &r->options, &stopped, &diag);
     if (st) return driver_failed(self, st, &diag);
     return stopped ? EXIT_STOPPED : EXIT_FINE;
+}
+
+/* An instant, or a duration before now: -1h. */
+static bool time_option(const char *text, int64_t *ret_ns)
+{
+    int64_t ago;
+    if (rfc3339_get(str_from(text), ret_ns)) return true;
+    if (text[0] != '-' || !duration_get(str_from(text), &ago)) return false;
+    *ret_ns = clock_wall_ns() + ago;
+    return true;
+}
+
+/* Those of the history; false: it is none of them. */
+static bool history_option(const char *name, const char *value, Replay *r, bool *ret_wrong)
+{
+    bool from = strcmp(name, "--from") == 0;
+    if (from || strcmp(name, "--to") == 0)
+        *ret_wrong = !time_option(value, from ? &r->from_ns : &r->to_ns);
+    else if (strcmp(name, "--topic") == 0)
+        r->topic = value;
+    else
+        return false;
+    r->bounded = true;
+    return true;
 }
 
 /* -1, or an exit code. */
@@ -180,8 +267,17 @@ static int read_options(const Command *self, int argc, char **argv, Replay *r)
 {
     int code = -1;
     for (int i = 1; i < argc && code < 0; i++) {
-        bool value = i + 1 < argc;
-        if (strcmp(argv[i], "--stats") == 0)
+        bool value = i + 1 < argc, wrong = false;
+        if (value && history_option(argv[i], argv[i + 1], r, &wrong)) {
+            i++;
+            if (wrong)
+                code = driver_usage(self,
+                                    "`%s` is no time: write 2026-11-27T08:00:00Z, or -1h for an "
+                                    "hour ago",
+                                    argv[i]);
+        } else if (strcmp(argv[i], "--history") == 0)
+            r->history = true;
+        else if (strcmp(argv[i], "--stats") == 0)
             r->options.stats = true;
         else if (strcmp(argv[i], "--pipeline") == 0 && value)
             r->options.pipeline = argv[++i];
@@ -201,6 +297,12 @@ static int read_options(const Command *self, int argc, char **argv, Replay *r)
             code = driver_usage(self, "one program and one recording at a time");
     }
     if (code >= 0) return code;
+    if (r->history && !r->data_dir)
+        return driver_usage(self, "--history is that of a server's data: name its --data FOLDER");
+    if (r->bounded && !r->history)
+        return driver_usage(self, "--from, --to and --topic belong to --history");
+    if (r->history && r->from_ns >= r->to_ns)
+        return driver_usage(self, "--from is not before --to");
     if (r->data_dir && r->records) return driver_usage(self, "a recording, or --data: not both");
     if (!r->program || (!r->records && !r->data_dir))
         return driver_usage(self, "name a program and a recording, or --data FOLDER");
@@ -209,7 +311,7 @@ static int read_options(const Command *self, int argc, char **argv, Replay *r)
 
 int cmd_replay(const Command *self, int argc, char **argv)
 {
-    Replay r = {0};
+    Replay r = {.from_ns = INT64_MIN, .to_ns = INT64_MAX};
     Diag diag = {0};
     Status st = native_open(&r.set, &diag);
     int code = st ? -1 : read_options(self, argc, argv, &r);

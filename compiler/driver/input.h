@@ -17,7 +17,7 @@ typedef struct Input {
     size_t head, cap;
     uint64_t before; /* format of bytes: how much of it was fed; then where it is broken */
     uint32_t format; /* RtFormat of its records */
-    bool ended, broken;
+    bool ended, broken, framed; /* framed: see frames.h */
 } Input;
 
 MUST Status input_open(const IrSource *source, Input *ret_in, Diag *diag);
