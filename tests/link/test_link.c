@@ -131,7 +131,7 @@ static void graph(const RtPipelineInfo *got, const RtPipelineInfo *want)
     }
 }
 
-_Static_assert(sizeof(RtAggInfo) == 40 && sizeof(RtWindowInfo) == 128, "compare the new member");
+_Static_assert(sizeof(RtAggInfo) == 40 && sizeof(RtWindowInfo) == 136, "compare the new member");
 static void window(const RtWindowInfo *got, const RtWindowInfo *want)
 {
     text(got->name, want->name);
@@ -148,6 +148,7 @@ static void window(const RtWindowInfo *got, const RtWindowInfo *want)
     CHECK_INT(got->early_ns, want->early_ns);
     CHECK_INT(got->size_count, want->size_count);
     CHECK_INT(got->slot_bytes, want->slot_bytes);
+    CHECK_INT(got->asks, want->asks);
     CHECK_INT(got->node, want->node);
     CHECK_INT(got->key_count, want->key_count);
     for (u32 i = 0; i < want->key_count; i++) {
@@ -192,6 +193,7 @@ static void ask(const RtAskInfo *got, const RtAskInfo *want, u32 values)
     CHECK_INT(got->unordered, want->unordered);
     CHECK_INT(got->stage, want->stage);
     CHECK_INT(got->limit, want->limit);
+    CHECK_INT(got->asks, want->asks);
     CHECK_INT(!got->row, !want->row);
     if (want->row) schema(got->row, want->row);
 }
