@@ -240,7 +240,7 @@ static void control(Jit *j, Control *c, const IrIns *ins)
         break;
     case IR_CATCH: /* from here on failures go further out */
         j->try_count--;
-        /* fall through */
+        __attribute__((fallthrough));
     case IR_ELSE:
         jit_goto(j, open->end);
         jit_in(j, open->other);
