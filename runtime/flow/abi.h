@@ -123,8 +123,13 @@ typedef struct RtChunk {
 } RtChunk;
 typedef struct RtSketch {
     u64 n, zeros;
-    RtChunk *table[16]; /* by octave & 15 */
+    u32 *pending;       /* the count of the last value, still to be made one more; or NULL */
+    u16 first[16];      /* octave + 1 of table[i], so that it need not be looked at; 0: look */
+    RtChunk *table[16]; /* by RT_OCTAVE_AT */
 } RtSketch;
+
+/* Values of one size and both signs have places of their own: temperatures around zero. */
+#define RT_OCTAVE_AT(octave) (((octave) ^ (octave) >> 8) & 15)
 
 /* What generated code keeps up itself of a slot it found in RtSeen: in front of the aggregates. */
 typedef struct RtSlotHead {

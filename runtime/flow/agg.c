@@ -230,7 +230,7 @@ void rt_agg_value(const RtAggInfo *agg, void *state, i64 end_ns, RtValue *ret, u
 {
     const RtSum *sum = state;
     const RtVariance *variance = state;
-    const RtSketch *sketch = state;
+    RtSketch *sketch = state;
     const RtItems *list = state;
     *ret_has = 1;
     ret->u = 0;

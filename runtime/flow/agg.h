@@ -49,9 +49,9 @@ int rt_agg_load(RtAggMemory *memory, const RtAggInfo *agg, void *state, u32 byte
 /* sketch.c. NULL: no room. */
 RtChunk *rt_sketch_chunk(RtAggMemory *memory, RtSketch *sketch, u32 octave, u32 bits);
 void rt_sketch_release(RtAggMemory *memory, RtSketch *sketch, u32 bits);
-int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, const RtSketch *from, u32 bits);
+int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, RtSketch *from, u32 bits);
 /* Value at rank ceil(p * n), within 1 / (2 << bits); the caller has n > 0. */
-f64 rt_sketch_quantile(const RtSketch *sketch, f64 p, u32 bits);
+f64 rt_sketch_quantile(RtSketch *sketch, f64 p, u32 bits);
 /* A value into a pane, and into the whole when the pane is counted in it; 0: no room. */
 int rt_sketch_share(RtAggMemory *memory, RtSketch *pane, RtSketch *whole, int counted,
                     RtValue value, u32 bits);

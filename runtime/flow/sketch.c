@@ -8,12 +8,15 @@
 
 #include "base/mem.h"
 #include "flow/dict.h"
+#include "flow/hot.h"
 
 #include <string.h>
 
 RtChunk *rt_sketch_chunk(RtAggMemory *memory, RtSketch *sketch, u32 octave, u32 bits)
 {
-    RtChunk **at = &sketch->table[octave & 15];
+    u32 place = RT_OCTAVE_AT(octave);
+    RtChunk **at = &sketch->table[place];
+    sketch->first[place] = (u16)(octave + 1);
     for (RtChunk **p = at; *p; p = &(*p)->next) {
         if ((*p)->octave != octave) continue;
         RtChunk *found = *p; /* to the front: the next value is likely near */
@@ -26,9 +29,11 @@ RtChunk *rt_sketch_chunk(RtAggMemory *memory, RtSketch *sketch, u32 octave, u32 
     if (chunk) {
         memory->free_chunks[bits] = chunk->next;
     } else {
-        if (!rt_afford(memory->pipe, bytes) && !memory->beyond) return NULL;
-        chunk = mem_alloc(bytes);
-        if (!chunk) return NULL;
+        if (rt_afford(memory->pipe, bytes) || memory->beyond) chunk = mem_alloc(bytes);
+        if (!chunk) {
+            sketch->first[place] = 0;
+            return NULL;
+        }
     }
     memset(chunk, 0, bytes);
     chunk->octave = octave;
@@ -38,7 +43,9 @@ RtChunk *rt_sketch_chunk(RtAggMemory *memory, RtSketch *sketch, u32 octave, u32 
 
 void rt_sketch_release(RtAggMemory *memory, RtSketch *sketch, u32 bits)
 {
+    rt_settle_sketch(sketch);
     for (u32 i = 0; i < 16; i++) {
+        sketch->first[i] = 0;
         while (sketch->table[i]) {
             RtChunk *chunk = sketch->table[i];
             sketch->table[i] = chunk->next;
@@ -48,8 +55,9 @@ void rt_sketch_release(RtAggMemory *memory, RtSketch *sketch, u32 bits)
     }
 }
 
-int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, const RtSketch *from, u32 bits)
+int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, RtSketch *from, u32 bits)
 {
+    rt_settle_sketch(from);
     for (u32 i = 0; i < 16; i++) {
         for (const RtChunk *c = from->table[i]; c; c = c->next) {
             RtChunk *to = rt_sketch_chunk(memory, into, c->octave, bits);
@@ -66,7 +74,7 @@ int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, const RtSketch *from, u
 
 static RtChunk *chunk_of(const RtSketch *sketch, u32 octave)
 {
-    RtChunk *c = sketch->table[octave & 15];
+    RtChunk *c = sketch->table[RT_OCTAVE_AT(octave)];
     while (c && c->octave != octave) c = c->next;
     return c;
 }
@@ -74,10 +82,11 @@ static RtChunk *chunk_of(const RtSketch *sketch, u32 octave)
 /* One pane less has that octave. */
 static void unuse(RtAggMemory *memory, RtSketch *whole, u32 octave, u32 bits)
 {
-    RtChunk **p = &whole->table[octave & 15];
+    RtChunk **p = &whole->table[RT_OCTAVE_AT(octave)];
     while (*p && (*p)->octave != octave) p = &(*p)->next;
     RtChunk *chunk = *p;
     if (!chunk || --chunk->used) return;
+    whole->first[RT_OCTAVE_AT(octave)] = 0;
     *p = chunk->next;
     chunk->next = memory->free_chunks[bits];
     memory->free_chunks[bits] = chunk;
@@ -183,8 +192,9 @@ static const RtChunk *next_chunk(const RtSketch *sketch, int down, u32 done)
 
 /* Walks the buckets from the end that is nearer to the value; zeros lie between the negative and
  * the positive ones. */
-f64 rt_sketch_quantile(const RtSketch *sketch, f64 p, u32 bits)
+f64 rt_sketch_quantile(RtSketch *sketch, f64 p, u32 bits)
 {
+    rt_settle_sketch(sketch);
     f64 exact = p * (f64)sketch->n;
     u64 need = (u64)exact;
     if ((f64)need < exact) need++;
@@ -219,10 +229,12 @@ f64 rt_sketch_quantile(const RtSketch *sketch, f64 p, u32 bits)
     }
 }
 
-/* n, zeros, u32 chunks, each u32 octave and its counts. */
+/* n, zeros, u32 chunks, each u32 octave and its counts. What is pending is part of what the sketch
+ * says already. */
 void rt_sketch_save(const RtSketch *sketch, u32 bits, Buf *out)
 {
     u32 chunks = 0;
+    rt_settle_sketch((RtSketch *)(uintptr_t)sketch);
     for (u32 i = 0; i < 16; i++)
         for (const RtChunk *c = sketch->table[i]; c; c = c->next) chunks++;
     buf_add(out, &sketch->n, 8);

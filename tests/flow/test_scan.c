@@ -183,13 +183,13 @@ static f64 quantile(const f64 *values, size_t count, f64 p, u32 bits)
             continue;
         }
         u32 octave = (u32)(word >> 52);
-        RtChunk *at = sketch.table[octave & 15];
+        RtChunk *at = sketch.table[RT_OCTAVE_AT(octave)];
         while (at && at->octave != octave) at = at->next;
         if (!at) {
             at = (RtChunk *)(void *)pool[used++];
             at->octave = octave;
-            at->next = sketch.table[octave & 15];
-            sketch.table[octave & 15] = at;
+            at->next = sketch.table[RT_OCTAVE_AT(octave)];
+            sketch.table[RT_OCTAVE_AT(octave)] = at;
         }
         at->count[(word >> (52 - bits)) & ((1u << bits) - 1)]++;
     }
