@@ -1,8 +1,13 @@
 /* compiler/driver/cmd_run.c: `tutti run --batch`. */
 #include "compiler/driver/batch.h"
 
+#include "base/mem.h"
+
 #include <signal.h>
 #include <string.h>
+
+/* What a small program takes with its first chunk of input. */
+enum { WARM_BYTES = 1 << 20 };
 
 static int execute(const Command *self, NativeSet *set, const BatchOptions *options)
 {
@@ -31,6 +36,7 @@ int cmd_run(const Command *self, int argc, char **argv)
     BatchOptions options = {0};
     Diag diag = {0};
     int code = -1, paths = 0;
+    mem_warm(WARM_BYTES);
     Status st = native_open(&set, &diag);
     for (int i = 1; i < argc && !st && code < 0; i++) {
         bool value = i + 1 < argc;

@@ -24,7 +24,8 @@ static char *input_page(const Input *in)
 MUST static Status input_room(Input *in, size_t head, size_t cap, Diag *diag)
 {
     char *old = in->room;
-    in->room = mem_alloc(head + cap + PAGE_BYTES + RT_PAD_BYTES);
+    size_t bytes = head + cap + PAGE_BYTES + RT_PAD_BYTES;
+    in->room = mem_large(bytes > MEM_PAGE_LARGE ? bytes : MEM_PAGE_LARGE);
     if (!in->room) {
         in->room = old;
         return diag_set(diag, ST_NO_MEMORY, "out of memory");

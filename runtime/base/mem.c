@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+enum { PAGE_BYTES = 4096 };
+
 static _Atomic uint64_t calls, fail_at;
 
 static bool must_fail(void)
@@ -46,6 +48,20 @@ void *mem_large(size_t bytes)
     if (must_fail() || posix_memalign(&ptr, MEM_PAGE_LARGE, bytes)) return NULL;
     (void)madvise(ptr, bytes, MADV_HUGEPAGE); /* a hint */
     return ptr;
+}
+
+void mem_warm(size_t bytes)
+{
+#if defined __GLIBC__ && defined MADV_POPULATE_WRITE
+    (void)mallopt(M_MMAP_THRESHOLD, (int)bytes * 2); /* from the heap, which keeps it */
+    (void)mallopt(M_TRIM_THRESHOLD, (int)bytes * 4);
+    char *block = malloc(bytes);
+    uintptr_t page = ((uintptr_t)block + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+    if (block) (void)madvise((void *)page, bytes - PAGE_BYTES, MADV_POPULATE_WRITE); /* a hint */
+    free(block);
+#else
+    (void)bytes;
+#endif
 }
 
 void mem_fail_at(uint64_t nth)

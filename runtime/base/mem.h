@@ -18,6 +18,10 @@ void mem_free(void *ptr); /* accepts NULL */
 enum { MEM_PAGE_LARGE = 2 << 20 };
 void *mem_large(size_t bytes) __attribute__((malloc, alloc_size(1)));
 
+/* So many bytes will be asked for soon, in parts: takes their pages in one step, because each page
+ * that is taken by itself, when it is written first, costs a way into the system. */
+void mem_warm(size_t bytes);
+
 /* Gives free pages back to the system: after work that took much for a moment, like compiling. */
 void mem_trim(void);
 
