@@ -13,28 +13,21 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "compiler/driver/batch_out.h"
 #include "compiler/driver/input.h"
 #include "compiler/emit_c/emit.h"
 #include "compiler/ir/facts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { OPEN_FILES_MAX = 64, CUT_RECORDS = 256 /* fed at once, of a format of bytes */ };
-
-typedef struct OutFile {
-    char path[512];
-    uint32_t sink;
-    int fd;
-} OutFile;
+enum { CUT_RECORDS = 256 /* fed at once, of a format of bytes */ };
 
 typedef struct Runs {
     struct Run *list;
     uint32_t count;
+    BatchFiles files;
     const char *historian; /* its file, or NULL */
 } Runs;
 
@@ -44,159 +37,20 @@ typedef struct Run {
     uint32_t index;  /* of the pipeline in it */
     uint32_t source; /* the one the input at hand stands for */
     const IrPipeline *ir;
-    const char *name; /* in wrapped rows; NULL: only one pipeline takes part */
     FlowInstance *instance;
     Asker *asker;
     BatchSinks *sinks; /* that wait for somebody else */
-    OutFile files[OPEN_FILES_MAX];
-    uint32_t file_count;
-    Input first; /* its first file, opened to see what records look like */
+    BatchOut out;      /* to files and standard output */
+    Input first;       /* its first file, opened to see what records look like */
     uint32_t first_source;
-    bool wrap;                     /* several sinks share standard output */
     bool fed;                      /* with others: rows are to be written */
     bool busy, finished;           /* inside flow_feed or flow_finish; no more input comes */
-    Buf line;                      /* wrapped rows */
     Buf stream;                    /* rows on their way to another pipeline */
     char problem[DIAG_TEXT_BYTES]; /* told last */
     Status failed;
     Status broken; /* an input could not be read to its end */
     Diag *diag;
 } Run;
-
-/* ---- output ---- */
-
-static void write_all(Run *run, int fd, const char *p, size_t n)
-{
-    while (n && !run->failed) {
-        ssize_t done = write(fd, p, n);
-        if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) {
-            run->failed = diag_errno(run->diag, errno, "writing rows");
-            return;
-        }
-        p += done;
-        n -= (size_t)done;
-    }
-}
-
-static bool option_on(const IrSink *sink, const char *name)
-{
-    for (uint32_t i = 0; i < sink->option_count; i++)
-        if (str_is(sink->options[i].name, name)) return true;
-    return false;
-}
-
-/* The CSV header, at the top of an empty file. */
-static void header(Run *run, uint32_t sink, int fd)
-{
-    const RtSinkInfo *info = &flow_info(run->instance)->sinks[sink];
-    struct stat st;
-    if (strcmp(info->format, "csv") != 0 || !info->schema) return;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) return;
-    buf_clear(&run->line);
-    for (uint32_t i = 0; i < info->schema->count; i++) {
-        if (i) buf_char(&run->line, ',');
-        buf_text(&run->line, info->schema->fields[i].name);
-    }
-    buf_char(&run->line, '\n');
-    write_all(run, fd, run->line.ptr, run->line.len);
-}
-
-static int file_of(Run *run, uint32_t sink, Str path)
-{
-    for (uint32_t i = 0; i < run->file_count; i++)
-        if (run->files[i].sink == sink && str_is(path, run->files[i].path)) return run->files[i].fd;
-    const IrSink *ir = &run->ir->sinks[sink];
-    OutFile *file = &run->files[run->file_count];
-    int how = O_WRONLY | O_CREAT | O_CLOEXEC | (option_on(ir, "append") ? O_APPEND : O_TRUNC);
-    if (run->file_count == OPEN_FILES_MAX || path.len >= sizeof file->path) {
-        run->failed =
-            diag_set(run->diag, ST_LIMIT, "more than %d output files at once", OPEN_FILES_MAX);
-        return -1;
-    }
-    for (uint32_t i = 0; i < run->file_count;
-         i++) /* two sinks may share a file: do not empty it again */
-        if (str_is(path, run->files[i].path)) how = (how & ~O_TRUNC) | O_APPEND;
-    snprintf(file->path, sizeof file->path, "%.*s", STR_ARG(path));
-    file->sink = sink;
-    file->fd = open(file->path, how, 0644);
-    if (file->fd < 0) {
-        run->failed = diag_errno(run->diag, errno, "%s", file->path);
-        return -1;
-    }
-    run->file_count++;
-    header(run, sink, file->fd);
-    return file->fd;
-}
-
-static void write_files(Run *run, uint32_t sink, const RtOut *out)
-{
-    const IrSink *ir = &run->ir->sinks[sink];
-    if (!ir->address_is_computed) {
-        int fd = file_of(run, sink, ir->address);
-        if (fd >= 0) write_all(run, fd, out->bytes, out->len);
-        return;
-    }
-    for (uint64_t i = 0; i < out->row_count && !run->failed; i++) {
-        const RtRow *row = &out->rows[i];
-        int fd = file_of(run, sink, str_slice(out->aside + row->address, row->address_len));
-        if (fd >= 0) write_all(run, fd, out->bytes + row->start, row->len);
-    }
-}
-
-/* Messages whose sinks are not here stand in standard output as in a file. */
-static void write_framed(Run *run, const RtOut *out)
-{
-    buf_clear(&run->line);
-    for (uint64_t i = 0; i < out->row_count; i++) {
-        const RtRow *row = &out->rows[i];
-        flow_put_frame(&run->line, row->len);
-        buf_add(&run->line, out->bytes + row->start, row->len);
-    }
-    write_all(run, STDOUT_FILENO, run->line.ptr ? run->line.ptr : "", run->line.len);
-}
-
-/* A line's text; raw rows have no line end of ours, bytes are shown in base64. */
-static void put_text(JsonOut *json, const IrSink *sink, Str text)
-{
-    bool line = sink->format != FORMAT_RAW && text.len && text.ptr[text.len - 1] == '\n';
-    if (!ir_format_is_bytes(sink->format)) {
-        json_put_str(json, str_slice(text.ptr, text.len - line));
-        return;
-    }
-    AUTO_BUF Buf shown;
-    buf_init(&shown, text.len * 2 + 8);
-    flow_put_base64(&shown, text);
-    json_put_str(json, buf_view(&shown));
-}
-
-static void write_wrapped(Run *run, uint32_t sink, const RtOut *out)
-{
-    const IrSink *ir = &run->ir->sinks[sink];
-    buf_clear(&run->line);
-    for (uint64_t i = 0; i < out->row_count; i++) {
-        const RtRow *row = &out->rows[i];
-        Str address =
-            row->address_len ? str_slice(out->aside + row->address, row->address_len) : ir->address;
-        AUTO_BUF Buf name;
-        buf_init(&name, 65536);
-        buf_printf(&name, "%.*s %.*s", STR_ARG(ir->kind), STR_ARG(address));
-        JsonOut json;
-        json_out_init(&json, &run->line);
-        json_begin_object(&json);
-        if (run->name) json_field_text(&json, "pipeline", run->name);
-        json_field_str(&json, "sink", str_trim(buf_view(&name)));
-        json_key(&json, "row");
-        Str text = str_slice(out->bytes + row->start, row->len);
-        if (ir->format == FORMAT_JSON)
-            json_put_raw(&json, str_trim(text));
-        else
-            put_text(&json, ir, text);
-        json_end(&json);
-        buf_char(&run->line, '\n');
-    }
-    write_all(run, STDOUT_FILENO, run->line.ptr ? run->line.ptr : "", run->line.len);
-}
 
 static bool is_kind(const IrSink *sink, const char *kind)
 {
@@ -287,6 +141,17 @@ static bool is_delivered(const Run *run, const IrSink *sink)
                                linked ? ir->connections[sink->connection].name : STR(""));
 }
 
+static bool is_dead(const Run *run, uint32_t sink)
+{
+    return sink == run->ir->sink_count || is_kind(&run->ir->sinks[sink], "dead");
+}
+
+static void write_dead(Run *run, const RtOut *out)
+{
+    if (fwrite(out->bytes, 1, out->len, stderr) != out->len || fflush(stderr))
+        run->failed = diag_errno(run->diag, errno, "writing rows");
+}
+
 static void write_sink(Run *run, uint32_t sink)
 {
     const RtOut *out =
@@ -297,27 +162,29 @@ static void write_sink(Run *run, uint32_t sink)
         flow_out_clear(run->instance, sink);
         return;
     }
-    if (sink == run->ir->sink_count || is_kind(&run->ir->sinks[sink], "dead"))
-        write_all(run, STDERR_FILENO, out->bytes, out->len);
+    if (is_dead(run, sink))
+        write_dead(run, out);
     else if (is_delivered(run, &run->ir->sinks[sink]))
         run->failed = batch_sinks_write(run->sinks, sink, out, run->diag);
-    else if (is_kind(&run->ir->sinks[sink], "file"))
-        write_files(run, sink, out);
-    else if (!run->wrap && run->ir->sinks[sink].format == FORMAT_PROTOBUF &&
-             !ir_sink_framed(&run->ir->sinks[sink]))
-        write_framed(run, out);
-    else if (is_kind(&run->ir->sinks[sink], "stdout") || !run->wrap)
-        write_all(run, STDOUT_FILENO, out->bytes, out->len);
     else
-        write_wrapped(run, sink, out);
+        run->failed = batch_out_write(&run->out, sink, out);
     flow_out_clear(run->instance, sink);
+}
+
+static bool is_mixed(const Run *run, uint32_t sink)
+{
+    return sink < run->ir->sink_count && run->out.sinks[sink].mixed;
 }
 
 static void full(void *ctx, FlowInstance *instance, uint32_t sink)
 {
     Run *run = ctx;
     run->instance = instance;
-    write_sink(run, sink);
+    if (is_mixed(run, sink)) {
+        if (!run->failed) run->failed = batch_out_mixed(&run->out, instance);
+    } else {
+        write_sink(run, sink);
+    }
     flow_out_clear(instance, sink); /* also after a failed write: the run ends anyway */
 }
 
@@ -332,8 +199,13 @@ static void tell_problem(Run *run)
 
 static void write_sinks(Run *run)
 {
+    bool mixed = false;
     tell_problem(run);
-    for (uint32_t i = 0; i <= run->ir->sink_count; i++) write_sink(run, i);
+    for (uint32_t i = 0; i <= run->ir->sink_count; i++) {
+        if (!is_mixed(run, i)) write_sink(run, i);
+        mixed |= is_mixed(run, i);
+    }
+    if (mixed && !run->failed) run->failed = batch_out_mixed(&run->out, run->instance);
 }
 
 /* ---- pipelines ---- */
@@ -638,9 +510,7 @@ MUST static Status run_open(NativeSet *set, Run *run, const Input *in, FlowHost 
     if (!st)
         st = batch_sinks_open(flow_program_table(run->native->program), flow_info(run->instance),
                               &run->sinks, diag);
-    for (uint32_t i = 0; !st && i < run->ir->sink_count; i++)
-        if (is_kind(&run->ir->sinks[i], "stdout")) header(run, i, STDOUT_FILENO);
-    return st;
+    return st ? st : batch_out_begin(&run->out, run->instance);
 }
 
 /* Closes windows, writes what is left, and makes the file of an empty result. */
@@ -651,11 +521,7 @@ static void run_finish(Run *run, const BatchOptions *options, bool *ret_stopped)
     if (goes_on(run)) flow_finish(run->instance);
     run->busy = false;
     write_sinks(run);
-    for (uint32_t i = 0; i < run->ir->sink_count && !run->failed; i++) {
-        const IrSink *sink = &run->ir->sinks[i];
-        if (is_kind(sink, "file") && !sink->address_is_computed)
-            (void)file_of(run, i, sink->address);
-    }
+    if (!run->failed) run->failed = batch_out_finish(&run->out);
     if (flow_stopped(run->instance)) *ret_stopped = true;
     if (options->stats) stats(run);
 }
@@ -696,9 +562,8 @@ static void run_close(Run *run)
     batch_sinks_free(run->sinks);
     flow_instance_free(run->instance);
     asker_free(run->asker);
-    for (uint32_t i = 0; i < run->file_count; i++) close(run->files[i].fd);
+    batch_out_close(&run->out);
     input_close(&run->first);
-    buf_done(&run->line);
     buf_done(&run->stream);
 }
 
@@ -784,16 +649,48 @@ static bool is_read(const Runs *runs, const IrSink *sink)
     return false;
 }
 
+/* Its rows go to standard output, or to a file. */
+static bool is_ours(const Runs *runs, const Run *run, const IrSink *sink)
+{
+    return !is_kind(sink, "dead") && !is_read(runs, sink) && !is_delivered(run, sink);
+}
+
 static uint32_t stdout_rows(const Runs *runs, const Run *run)
 {
-    const IrPipeline *p = run->ir;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < p->sink_count; i++) {
-        const IrSink *sink = &p->sinks[i];
-        count += !is_kind(sink, "file") && !is_kind(sink, "dead") && !is_read(runs, sink) &&
-                 !is_delivered(run, sink);
+    for (uint32_t i = 0; i < run->ir->sink_count; i++) {
+        const IrSink *sink = &run->ir->sinks[i];
+        count += !is_kind(sink, "file") && is_ours(runs, run, sink);
     }
     return count;
+}
+
+/* `wrap`: several sinks share standard output. */
+static BatchHow how_of(const Runs *runs, const Run *run, const IrSink *sink, bool wrap)
+{
+    if (is_kind(sink, "file")) return BATCH_FILE;
+    if (!is_ours(runs, run, sink)) return BATCH_ELSEWHERE;
+    if (!wrap && sink->format == FORMAT_PROTOBUF && !ir_sink_framed(sink)) return BATCH_FRAMED;
+    return is_kind(sink, "stdout") || !wrap ? BATCH_PLAIN : BATCH_WRAPPED;
+}
+
+/* Where the rows of each pipeline go. */
+MUST static Status runs_out(Runs *runs, Arena *arena, Diag *diag)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < runs->count; i++) rows += stdout_rows(runs, &runs->list[i]);
+    runs->files.list = arena_many(arena, BatchFile, BATCH_FILES_MAX);
+    for (uint32_t i = 0; i < runs->count; i++) {
+        Run *run = &runs->list[i];
+        BatchSink *sinks = arena_many(arena, BatchSink, run->ir->sink_count + 1);
+        if (!sinks || !runs->files.list) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+        batch_out_open(&run->out, sinks, &runs->files, run->ir, diag);
+        buf_init(&run->stream, (size_t)256 << 20);
+        for (uint32_t k = 0; k < run->ir->sink_count; k++)
+            sinks[k].how = how_of(runs, run, &run->ir->sinks[k], rows > 1);
+        if (runs->count > 1) run->out.name = arena_str(arena, run->ir->name).ptr;
+    }
+    return ST_OK;
 }
 
 /* Those on standard input stand first: they share it. Returns how many they are. */
@@ -812,7 +709,7 @@ static uint32_t sort_readers(Runs *runs, Arena *arena)
 
 Status batch_run(NativeSet *set, const BatchOptions *options, bool *ret_stopped, Diag *diag)
 {
-    uint32_t total = 0, rows = 0;
+    uint32_t total = 0;
     Runs runs = {0};
     for (uint32_t i = 0; i < set->count; i++) total += set->list[i].ir->pipeline_count;
     runs.list = arena_many(set->front.arena, Run, total ? total : 1);
@@ -828,16 +725,10 @@ Status batch_run(NativeSet *set, const BatchOptions *options, bool *ret_stopped,
     }
     if (!runs.count) return diag_set(diag, ST_NOT_FOUND, "there is no pipeline to run");
     uint32_t readers = sort_readers(&runs, set->front.arena);
-    for (uint32_t i = 0; i < runs.count; i++) rows += stdout_rows(&runs, &runs.list[i]);
-    for (uint32_t i = 0; i < runs.count; i++) {
-        Run *run = &runs.list[i];
-        run->wrap = rows > 1;
-        buf_init(&run->line, (size_t)64 << 20);
-        buf_init(&run->stream, (size_t)256 << 20);
-        Str name = arena_str(set->front.arena, run->ir->name);
-        if (runs.count > 1) run->name = name.ptr;
-    }
-    Status st = run_all(set, &runs, readers, options, ret_stopped, diag);
+    Status st = runs_out(&runs, set->front.arena, diag);
+    if (st) return st;
+    st = run_all(set, &runs, readers, options, ret_stopped, diag);
     for (uint32_t i = 0; i < runs.count; i++) run_close(&runs.list[i]);
+    batch_files_close(&runs.files);
     return st;
 }

@@ -204,6 +204,7 @@ typedef struct RtRow {
     u64 start; /* into RtOut.bytes */
     u32 len;   /* with the line end */
     u32 address_len, key_len;
+    u32 order;        /* of the rows of all sinks, as they were made; wraps */
     u64 address, key; /* into RtOut.aside */
     u64 ack;          /* of the record at hand; 0 for rows of windows */
 } RtRow;

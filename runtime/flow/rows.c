@@ -15,10 +15,10 @@
 #include <string.h>
 
 const char *const rt_reason_names[RT_REASON__COUNT] = {
-    "",         "bad_json",      "bad_number",    "bad_time",
-    "bad_enum", "bad_value",     "missing_field", "range",
-    "too_long", "unknown_field", "future_time",   "overflow",
-    "div_zero", "no_match",      "state_full",    "bad_record",
+    "",         "bad_json",    "bad_number",    "bad_time",
+    "bad_enum", "bad_value",   "missing_field", "range",
+    "too_long", "unknown_key", "future_time",   "overflow",
+    "div_zero", "no_match",    "state_full",    "bad_record",
     ""};
 
 const char *const rt_reason_texts[RT_REASON__COUNT] = {
@@ -355,6 +355,7 @@ void rt_row_end(RtPipe *pipe, u32 sink, char *w, RtValue address, RtValue key)
     row->address_len = (u32)address.s.n;
     row->key = out->aside_len + address.s.n;
     row->key_len = (u32)key.s.n;
+    row->order = host->row_order++;
     row->ack = pipe->in_row == 1 ? 0 : pipe->ack;
     if (address.s.n) memcpy(out->aside + row->address, address.s.p, address.s.n);
     if (key.s.n) memcpy(out->aside + row->key, key.s.p, key.s.n);
