@@ -71,6 +71,7 @@ typedef struct Flow {
     const Record *in_record;
     uint32_t last_node; /* the records come from there */
     IrPort last_port;
+    const AstStage *early; /* the first that stands before any `from` */
     bool has_time, has_window, has_sink, has_on_error, has_error_reply;
     IrBuilder error_builder; /* of the stage of records that failed, while another one grows */
     Row *error_row;

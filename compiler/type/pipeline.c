@@ -123,12 +123,21 @@ static void start(Flow *f)
     f->last_port = PORT_OUT;
 }
 
+static bool is_option(const AstStage *stage)
+{
+    return stage->kind >= AST_DURABLE && stage->kind <= AST_SHARDS;
+}
+
+static bool is_on_error(const AstStage *stage)
+{
+    return stage->kind == AST_ON && str_is(stage->as.on.port.text, "error");
+}
+
 /* What belongs to the whole pipeline does not stand in an arm. */
 static bool top_only(Flow *f, const AstStage *stage)
 {
-    bool top = stage->kind == AST_FROM || stage->kind == AST_TIME ||
-               (stage->kind >= AST_DURABLE && stage->kind <= AST_SHARDS) ||
-               (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"));
+    bool top = stage->kind == AST_FROM || stage->kind == AST_TIME || is_option(stage) ||
+               is_on_error(stage);
     if (!top || !f->splits) return false;
     diag_error(f->c->diags, DIAG_S004, stage->keyword,
                "this stands at the top of a pipeline, not in an arm of `split`");
@@ -146,24 +155,24 @@ static void one_stage(Flow *f, const AstStage *stage)
     }
     if (top_only(f, stage)) return;
     if (stage->kind == AST_FROM) {
-        if (f->row) {
-            diag_error(c->diags, DIAG_S004, stage->keyword,
-                       "`from` stands before the stages that work on its records");
+        if (f->row || f->early) {
+            Diagnostic *d = diag_error(c->diags, DIAG_S004, stage->keyword,
+                                       "`from` stands before the stages that work on its records");
+            if (f->early) diag_note(c->diags, d, f->early->keyword, "this stands before it");
+            f->early = NULL;
             return;
         }
         flow__source(f, stage);
         return;
     }
-    bool option = stage->kind >= AST_DURABLE && stage->kind <= AST_SHARDS;
-    if (option) {
+    if (is_option(stage)) {
         diag_error(c->diags, DIAG_A007, stage->keyword, "the option `%s` is not available yet",
                    ast_stage_word(stage->kind));
         return;
     }
     start(f);
     if (!f->row) { /* S001 or the error in `from` says it */
-        if (stage->kind == AST_ON && str_is(stage->as.on.port.text, "error"))
-            f->has_on_error = true;
+        if (is_on_error(stage)) f->has_on_error = true;
         if (stage->kind == AST_INTO || stage->kind == AST_SPLIT || stage->kind == AST_REPLY)
             f->has_sink = true;
         return;
@@ -274,6 +283,27 @@ static void finish(Flow *f)
     *PUSH(c, program->pipelines, program->pipeline_count, c->pipeline_cap) = f->p;
 }
 
+/* The stages that end before `limit`; what `on error` says in front of the source comes behind all.
+ * Returns how many sources there are. */
+static uint32_t stages_until(Flow *f, const AstStage *first, uint32_t limit)
+{
+    uint32_t from_count = 0;
+    for (const AstStage *s = first; s && s->span.end <= limit; s = s->next) {
+        from_count += s->kind == AST_FROM;
+        if (!from_count && is_on_error(s)) continue;
+        if (!from_count && !is_option(s) && !f->early) f->early = s;
+        diag_stage_begin(f->c->diags, s->span);
+        flow__one(f, s);
+    }
+    if (!from_count) return 0;
+    for (const AstStage *s = first; s->kind != AST_FROM; s = s->next) {
+        if (!is_on_error(s)) continue;
+        diag_stage_begin(f->c->diags, s->span);
+        flow__one(f, s);
+    }
+    return from_count;
+}
+
 /* The stages that end before `limit`; UINT32_MAX: the pipeline is whole. */
 static void pipeline_until(Check *c, const AstItem *item, uint32_t limit)
 {
@@ -285,12 +315,7 @@ static void pipeline_until(Check *c, const AstItem *item, uint32_t limit)
     f->p.name = item->name.text;
     f->p.span = item->span;
     f->p.bounded = true;
-    uint32_t from_count = 0;
-    for (const AstStage *s = item->as.pipeline.stages; s && s->span.end <= limit; s = s->next) {
-        diag_stage_begin(c->diags, s->span);
-        from_count += s->kind == AST_FROM;
-        flow__one(f, s);
-    }
+    uint32_t from_count = stages_until(f, item->as.pipeline.stages, limit);
     diag_stage_end(c->diags);
     c->stage = NULL;
     c->row = NULL;
