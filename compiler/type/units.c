@@ -237,6 +237,7 @@ Status unit_multiply(Arena *arena, const Unit *a, const Unit *b, int32_t power, 
     if (power > UNIT_POWER_MAX || power < -UNIT_POWER_MAX) return ST_LIMIT;
     Unit unit = a ? *a : plain;
     unit.offset = (Ratio){0, 1, false, 0};
+    unit.step = a && b ? false : a ? a->step : b && b->step && power == 1;
     if (!b) b = &plain;
     for (int i = 0; i < UNIT_DIMS; i++) {
         unit.dims[i] += b->dims[i] * power;
@@ -257,6 +258,7 @@ Unit unit_difference(const Unit *unit)
     bool kelvin = !unit->scale.inexact && unit->scale.num == unit->scale.den;
     Unit result = *unit;
     result.offset = (Ratio){0, 1, false, 0};
+    result.step = true;
     result.factors[0] = (UnitFactor){kelvin ? STR("K") : STR("degR"), 1};
     result.factor_count = 1;
     return result;

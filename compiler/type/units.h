@@ -31,6 +31,7 @@ typedef struct Unit {
     Str text; /* "kW/bar": as written, or put together */
     int32_t dims[UNIT_DIMS];
     Ratio scale, offset; /* offset.num == 0: not affine */
+    bool step;           /* of the difference of two values of an affine scale */
     int32_t pi;
     UnitFactor factors[UNIT_FACTORS_MAX];
     uint32_t factor_count;
@@ -50,7 +51,7 @@ bool unit_affine(const Unit *unit);
 MUST Status unit_multiply(Arena *arena, const Unit *a, const Unit *b, int32_t power,
                           Unit *ret_unit);
 /* The unit of a difference of two values of an affine scale: degC without its offset, so that it
- * converts and multiplies like K; its text stays "degC". */
+ * multiplies like K; its text stays "degC". It converts to degF as a difference again. */
 Unit unit_difference(const Unit *unit);
 /* x [from] == x * factor + offset [to]. Units must be convertible. */
 void unit_conversion(const Unit *from, const Unit *to, double *ret_factor, double *ret_offset);
