@@ -460,11 +460,50 @@ AstPick *parse__pick(Parser *p, AstExpr *path, AstName as)
     return pick;
 }
 
+static bool is_name(Str text)
+{
+    bool fine = text.len > 0;
+    for (size_t i = 0; i < text.len && fine; i++) {
+        char c = text.ptr[i];
+        bool digit = c >= '0' && c <= '9';
+        fine = (c | 32) >= 'a' && (c | 32) <= 'z' ? true : c == '_' || (digit && i > 0);
+    }
+    return fine;
+}
+
+void parse__bare_name(Parser *p, Diagnostic *d, Span span, Str bare)
+{
+    if (is_name(bare)) {
+        diag_fix_str(p->diags, d, STR_NONE, span, bare);
+        return;
+    }
+    Str hint = arena_printf(p->arena, "json_member(meta.raw, \"%.*s\") to read it",
+                            STR_ARG(bare.len < 60 ? bare : STR("...")));
+    if (hint.ptr) diag_hint(p->diags, d, hint.ptr);
+}
+
 void parse__quoted_field(Parser *p, ParseToken name)
 {
     Str bare = parse__name(name).text;
     Diagnostic *d =
-        diag_error(p->diags, DIAG_P035, name.span, "a field's name is written without quotes");
-    diag_fix_str(p->diags, d, STR_NONE, name.span, bare);
+        is_name(bare)
+            ? diag_error(p->diags, DIAG_P035, name.span, "a field's name is written without quotes")
+            : diag_error(p->diags, DIAG_P035, name.span,
+                         "\"%.*s\" is no name: those have letters, digits and `_` only",
+                         STR_ARG(bare));
+    parse__bare_name(p, d, name.span, bare);
+    p->item_broken = p->broken = true;
+}
+
+void parse__mark_first(Parser *p, AstType *type, ParseToken mark, TypeDetail detail)
+{
+    Span behind = {mark.span.file, mark.span.end, p->prev.span.end};
+    Span whole = span_join(mark.span, behind);
+    Str text = str_trim(source_text(p->source, behind));
+    Diagnostic *d = diag_error(p->diags, DIAG_P070, mark.span,
+                               "`?` stands behind the whole type, with its unit and range");
+    Str fixed = arena_printf(p->arena, " %.*s?", STR_ARG(text));
+    diag_fix_str(p->diags, d, STR_NONE, whole, fixed);
+    type->unit = detail.unit, type->lo = detail.lo, type->hi = detail.hi;
     p->item_broken = p->broken = true;
 }

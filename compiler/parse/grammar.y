@@ -235,12 +235,14 @@ plainopts(A) ::= plainopts(A) bound(V). {
 %type type {AstType *}
 %type basetype {AstType *}
 %type typedetail {TypeDetail}
+%type somedetail {TypeDetail}
 type(A) ::= basetype(A).
 type(A) ::= basetype(A) QMARK(Q). {
     A->optional = true;
     A->optional_span = Q.span;
     A->span = parse__from(p, A->span);
 }
+type(A) ::= basetype(A) QMARK(Q) somedetail(D). { parse__mark_first(p, A, Q, D); }
 basetype(A) ::= ID(N) typedetail(D). {
     A = parse__type(p, AST_TYPE_NAMED, N.span);
     A->name = parse__name(N);
@@ -282,9 +284,10 @@ basetype(A) ::= STATE(K) ID(N) LPAREN NUM(S) RPAREN. {
     A->size = parse__integer(p, S, INT32_MAX);
 }
 typedetail(A) ::= . { A = (TypeDetail){0}; }
-typedetail(A) ::= unit(U). { A = (TypeDetail){.unit = U}; }
-typedetail(A) ::= IN bound(L) DOTDOT bound(H). { A = (TypeDetail){.lo = L, .hi = H}; }
-typedetail(A) ::= unit(U) IN bound(L) DOTDOT bound(H). {
+typedetail(A) ::= somedetail(A).
+somedetail(A) ::= unit(U). { A = (TypeDetail){.unit = U}; }
+somedetail(A) ::= IN bound(L) DOTDOT bound(H). { A = (TypeDetail){.lo = L, .hi = H}; }
+somedetail(A) ::= unit(U) IN bound(L) DOTDOT bound(H). {
     A = (TypeDetail){.unit = U, .lo = L, .hi = H};
 }
 %type variants {NameList}

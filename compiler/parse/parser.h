@@ -172,7 +172,11 @@ AstDuration parse__duration(Parser *p, ParseToken token);
 AstInteger parse__integer(Parser *p, ParseToken token, int64_t max);
 uint64_t parse__size(Parser *p, ParseToken token);
 double parse__fraction(Parser *p, ParseToken token);
+/* Offers `bare` instead of what is quoted, or says what reads a field that is called so. */
+void parse__bare_name(Parser *p, Diagnostic *d, Span span, Str bare);
 void parse__quoted_field(Parser *p, ParseToken name);
+/* `?` in front of the unit or the range. */
+void parse__mark_first(Parser *p, AstType *type, ParseToken mark, TypeDetail detail);
 
 /* build_stage.c: stages, connectors, items. */
 ParseAtom *parse__atom(Parser *p, AstName word, AstExpr *value, AstPick *by);

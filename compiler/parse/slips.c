@@ -140,8 +140,7 @@ static void pipe_slip(Parser *p)
 static void back_quotes(Parser *p)
 {
     Diagnostic *d = report(p, DIAG_P014, p->now.span, "names are written bare");
-    diag_fix_str(p->diags, d, STR_NONE, p->now.span,
-                 str_slice(p->now.text.ptr + 1, p->now.text.len - 2));
+    parse__bare_name(p, d, p->now.span, str_slice(p->now.text.ptr + 1, p->now.text.len - 2));
 }
 
 /* From the quote to the last word of a text whose brace is open. */

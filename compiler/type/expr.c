@@ -157,6 +157,19 @@ static bool enum_value(Check *c, const Type *want, Str name, Span span, Val *ret
     return false;
 }
 
+/* `error.reason` for `reason`, where there is such a record; else nothing. */
+static Str error_part(Check *c, Str name)
+{
+    for (const Local *l = c->locals; l; l = l->next) {
+        if (!str_is(l->name, "error") || l->val.type.kind != IR_RECORD) continue;
+        const Record *record = l->val.type.record;
+        for (uint32_t i = 0; i < record->count; i++)
+            if (str_eq(record->fields[i].name, name))
+                return check__text(c, "error.%.*s", STR_ARG(name));
+    }
+    return STR_NONE;
+}
+
 static void unknown_name(Check *c, const AstExpr *e, const Type *want)
 {
     Str name = e->as.name, best = STR_NONE;
@@ -175,8 +188,12 @@ static void unknown_name(Check *c, const AstExpr *e, const Type *want)
     check__suggest_map(&c->scope->consts, name, &best, &distance);
     Diagnostic *d =
         diag_error(c->diags, DIAG_N001, e->span, "there is no `%.*s` here", STR_ARG(name));
-    check__did_you_mean(c, d, e->span, best);
-    if (best.len || !c->row || c->row->count == 0) return;
+    Str part = error_part(c, name);
+    if (part.len)
+        diag_fix_str(c->diags, d, STR_NONE, e->span, part);
+    else
+        check__did_you_mean(c, d, e->span, best);
+    if (best.len || part.len || !c->row || c->row->count == 0) return;
     Str list = STR_NONE;
     for (uint32_t i = 0; i < c->row->count && i < 12; i++)
         list = check__text(c, "%.*s%s%.*s", STR_ARG(list), i ? ", " : "",

@@ -129,6 +129,19 @@ static Val fold(Check *c, IrOp op, Type type, const Val *a, const Val *b, Span s
     return v;
 }
 
+/* The operator as a program has it. */
+static const char *written(IrOp op)
+{
+    switch (op) {
+    case IR_ADD: return "+";
+    case IR_SUB: return "-";
+    case IR_MUL: return "*";
+    case IR_DIV: return "/";
+    case IR_MOD: return "%";
+    default: return "div";
+    }
+}
+
 static Val time_arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
 {
     IrType x = a.type.kind, y = b.type.kind;
@@ -150,9 +163,16 @@ static Val time_arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
     else if (type_is_integer(x) && y == IR_DURATION && op == IR_MUL)
         result = work = IR_DURATION;
     if (result == IR_NONE) {
-        diag_error(c->diags, DIAG_T003, op_span, "`%s` does not work on %.*s and %.*s",
-                   ir_op_info(op)->text, STR_ARG(type_text(c->arena, &a.type)),
-                   STR_ARG(type_text(c->arena, &b.type)));
+        Diagnostic *d = diag_error(
+            c->diags, DIAG_T003, op_span, "`%s` does not work on %.*s and %.*s", written(op),
+            STR_ARG(type_text(c->arena, &a.type)), STR_ARG(type_text(c->arena, &b.type)));
+        if (x == IR_DURATION && op == IR_DIV && type_is_integer(y)) {
+            Str left = source_text(c->file->source, a.span);
+            Str right = source_text(c->file->source, b.span);
+            diag_fix_str(c->diags, d,
+                         check__text(c, "%.*s div %.*s", STR_ARG(left), STR_ARG(right)), op_span,
+                         STR(" div "));
+        }
         return check__error_val(span);
     }
     Type type = {.kind = work};
@@ -208,10 +228,9 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
     if (x == IR_TIME || x == IR_DURATION || y == IR_TIME || y == IR_DURATION)
         return time_arith(c, op, a, b, span, op_span);
     if (!type_is_number(x) || !type_is_number(y)) {
-        Diagnostic *d =
-            diag_error(c->diags, DIAG_T003, op_span, "`%s` needs numbers, not %.*s and %.*s",
-                       ir_op_info(op)->text, STR_ARG(type_text(c->arena, &a.type)),
-                       STR_ARG(type_text(c->arena, &b.type)));
+        Diagnostic *d = diag_error(
+            c->diags, DIAG_T003, op_span, "`%s` needs numbers, not %.*s and %.*s", written(op),
+            STR_ARG(type_text(c->arena, &a.type)), STR_ARG(type_text(c->arena, &b.type)));
         if (op == IR_ADD && (x == IR_STR || y == IR_STR)) join_fix(c, d, &a, &b, span);
         return check__error_val(span);
     }
