@@ -152,7 +152,7 @@ void check__reasons(Check *c, IrPipeline *p, const Record *const *in)
         }
         bool link = p->sources[i].map != NO_INDEX || p->sources[i].connection != NO_INDEX;
         if (link) add(r, STR("source_failed"));
-        if (p->sources[i].unknown == UNKNOWN_REJECT) add_known(r, REASON_UNKNOWN_FIELD);
+        if (p->sources[i].unknown == UNKNOWN_REJECT) add_known(r, REASON_UNKNOWN_KEY);
     }
     for (uint32_t i = 0; i < p->stage_count; i++) stage(nodes, p, &p->stages[i]);
     for (uint32_t i = 0; i < p->node_count; i++) {

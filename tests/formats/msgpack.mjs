@@ -149,8 +149,8 @@ test("msgpack: `unknown`, duplicate keys, keys that are no text, `check`", () =>
     assert.equal(of("", twice), `{"a":1}`);
     assert.equal(of("", number), `{"a":1}`);
     assert.equal(of("", more), `{"a":1}`);
-    assert.equal(of("unknown reject", number), "unknown_field ");
-    assert.equal(of("unknown reject", more), "unknown_field ");
+    assert.equal(of("unknown reject", number), "unknown_key ");
+    assert.equal(of("unknown reject", more), "unknown_key ");
     assert.equal(of("unknown reject", twice), `{"a":1}`);
     const wrong = [0x82, 0xa1, 0x61, 1, 0xa1, 0x62, 7];
     assert.equal(of("", wrong), `{"a":1}`, "b is not needed");

@@ -257,8 +257,8 @@ message X { optional int32 a = 1; required string s = 2; optional In in = 3; one
     assert.equal(of(all, [0x0d, 1, 2, 3, 4, 0x08, 7, 0x0a, 1, 0x05]), '{"a":7}');
     assert.equal(of("{ a: i32? }", [0x43, 8, 1, 0x44, 8, 3]), '{"a":3}', "a group is passed over");
     assert.equal(of("{ a: i32? }", [8, 1], "unknown reject"), '{"a":1}');
-    assert.equal(of("{ a: i32? }", [8, 1, 0x12, 0], "unknown reject"), "unknown_field ");
-    assert.equal(of("{ a: i32? }", [8, 1, 0x50, 0], "unknown reject"), "unknown_field ");
+    assert.equal(of("{ a: i32? }", [8, 1, 0x12, 0], "unknown reject"), "unknown_key ");
+    assert.equal(of("{ a: i32? }", [8, 1, 0x50, 0], "unknown reject"), "unknown_key ");
     assert.equal(of("{ a: i32 in 0..5 }", [8, 9, 0x50, 0], "unknown reject"), "range a");
     assert.equal(of("{ x: i32?, y: string(1)? }", [0x2a, 2, 0x61, 0x61], "check strict"), "too_long y");
 });
