@@ -32,7 +32,7 @@ struct FlowInstance {
     RtOut dead;
     void *retired[FLOW_RETIRED_MAX]; /* scratch blocks grown out of during this batch */
     uint32_t retired_count;
-    uint32_t row_order; /* of the next row of any sink */
+    uint32_t row_order;    /* of the next row of any sink */
     uint64_t state_bytes;  /* of all windows */
     uint32_t format;       /* RtFormat of the batch at hand */
     const char *broken;    /* its last record, when that is no whole one; else NULL */
