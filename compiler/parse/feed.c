@@ -120,7 +120,7 @@ static bool leads_arm(const Parser *p)
         if (kind == T_RPAREN || kind == T_RBRACKET || kind == T_RBRACE || kind == T_STR_TAIL) {
             if (--depth < 0) return false;
         }
-        if (depth == 0 && kind == T_FAT) return true;
+        if (depth == 0 && (kind == T_FAT || kind == T_ARROW)) return true; /* others.c says it */
         if (depth == 0 && kind == T_ID && parse__ends_operand(before)) {
             const Keyword *k = parse__keyword_at(p, p->at + ahead);
             if (k && k->word_class == WORD_STAGE) return false;
@@ -132,7 +132,7 @@ static bool leads_arm(const Parser *p)
 
 /* ---- which word is a keyword here -------------------------------------------------------- */
 
-static bool is_format(Str word)
+bool parse__is_format(Str word)
 {
     static const char *const formats[] = {"json",    "csv",  "text",      "raw",
                                           "msgpack", "cbor", "sparkplug", "protobuf"};
@@ -150,7 +150,7 @@ static int soft_word(const Parser *p, Str word)
     if (str_is(word, "stop") && peek_word(p, 1, "above")) return T_STOP;
     if (str_is(word, "reset") && peek_word(p, 1, "at")) return T_RESET;
     if (str_is(word, "error") && p->prev_kind == T_ELSE && next == T_ID) return T_ERROR;
-    if (p->prev_kind == T_AS && is_format(word)) return T_FORMAT;
+    if (p->prev_kind == T_AS && parse__is_format(word)) return T_FORMAT;
     return T_ID;
 }
 
@@ -170,7 +170,10 @@ static int operator_word(const Parser *p, const Keyword *keyword)
         bool unit = p->prev_kind == T_LBRACKET && (next == T_RBRACKET || next == T_SLASH);
         return unit ? T_ID : T_IN;
     }
-    case T_ELSE: return parse__peek_kind(p, 1) == T_FAT ? T_ELSE_ARM : T_ELSE;
+    case T_ELSE: {
+        int next = parse__peek_kind(p, 1);
+        return next == T_FAT || next == T_ARROW ? T_ELSE_ARM : T_ELSE;
+    }
     default: return keyword->kind;
     }
 }
@@ -572,7 +575,8 @@ static void step(Parser *p)
     close_forgotten(p, kind);
     if (p->stop || p->failed) return;
     comma_at_line_end(p, kind);
-    if (parse__problem(p, &kind) || parse__slip(p, &kind) || parse__lost(p, &kind)) {
+    if (parse__problem(p, &kind) || parse__other(p, &kind) || parse__slip(p, &kind) ||
+        parse__lost(p, &kind)) {
         if (kind == 0) {
             p->at++;
             return;

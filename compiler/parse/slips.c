@@ -301,6 +301,12 @@ static bool upper_case(Parser *p, int *kind)
     Str word = p->now.text;
     if (*kind != T_ID || p->now_lex.kind != T_ID || word.len < 2 || word.len > 11) return false;
     if (!isupper((unsigned char)word.ptr[0])) return false;
+    if (p->prev_kind == T_AS && parse__is_format(lower(p, word)) && parse__accepts(p, T_FORMAT)) {
+        Diagnostic *d = report(p, DIAG_P025, p->now.span, "formats are written small");
+        diag_fix_str(p->diags, d, STR_NONE, p->now.span, lower(p, word));
+        *kind = T_FORMAT;
+        return true;
+    }
     const Keyword *keyword = parse__keyword(lower(p, word));
     if (!keyword) return false;
 

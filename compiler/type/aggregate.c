@@ -95,6 +95,11 @@ static bool agg_type(Check *c, IrAggKind kind, Val *v, Type *out, Str name)
         Diagnostic *d = diag_error(c->diags, DIAG_T005, v->span, "`%.*s` does not work on %.*s",
                                    STR_ARG(name), STR_ARG(type_text(c->arena, &v->type)));
         check__value_fix(c, d, v);
+        if (v->type.kind == IR_DURATION) {
+            Str text = source_text(c->file->source, v->span);
+            diag_fix_str(c->diags, d, STR_NONE, v->span,
+                         check__text(c, "%.*s to [s]", STR_ARG(text)));
+        }
         if (v->type.kind == IR_LIST && kind <= AGG_MAX)
             diag_note(c->diags, d, (Span){UINT32_MAX, 0, 0},
                       "of the list in each record, then of all records: %.*s(%.*s(...))",

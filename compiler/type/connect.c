@@ -1,4 +1,5 @@
 /* compiler/type/connect.c: what stands behind `from` and `into`, against connectors.def. */
+#include "compiler/ir/facts.h"
 #include "compiler/type/flow.h"
 
 enum {
@@ -145,6 +146,13 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
     return kind;
 }
 
+static bool is_format(Str word)
+{
+    for (int f = FORMAT_JSON; f <= FORMAT_PROTOBUF; f++)
+        if (str_is(word, ir_format_name((IrFormat)f))) return true;
+    return false;
+}
+
 static void unknown_option(Check *c, const AstOption *o, const ConnectorKind *kind, uint32_t side)
 {
     Str best = STR_NONE;
@@ -158,7 +166,11 @@ static void unknown_option(Check *c, const AstOption *o, const ConnectorKind *ki
     }
     Diagnostic *d = diag_error(c->diags, DIAG_S010, o->name.span, "`%s` has no option `%.*s` here",
                                kind->name, STR_ARG(o->name.text));
-    check__did_you_mean(c, d, o->name.span, best);
+    if (is_format(o->name.text))
+        diag_fix_str(c->diags, d, STR_NONE, o->name.span,
+                     check__text(c, "as %.*s", STR_ARG(o->name.text)));
+    else
+        check__did_you_mean(c, d, o->name.span, best);
 }
 
 /* Others are for the caller of flow__options. */
