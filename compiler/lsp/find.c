@@ -63,7 +63,8 @@ const AstItem *doc_item(const Doc *doc, uint32_t offset)
     return found;
 }
 
-/* Rows are in the order of the walk, which is that of the text. */
+/* Rows are in the order of the walk, which is that of the text, but for what `on error` says in
+ * front of the source: it comes behind all other stages. */
 static const FactRow *row_of(const Doc *doc, Span stage)
 {
     const Facts *f = &doc->facts;
@@ -75,8 +76,10 @@ static const FactRow *row_of(const Doc *doc, Span stage)
         else
             high = middle;
     }
-    bool there = low < f->row_count && f->rows[low].stage.start == stage.start;
-    return there ? &f->rows[low] : NULL;
+    if (low < f->row_count && f->rows[low].stage.start == stage.start) return &f->rows[low];
+    for (uint32_t i = 0; i < f->row_count; i++)
+        if (f->rows[i].stage.start == stage.start) return &f->rows[i];
+    return NULL;
 }
 
 const Record *doc_stage_row(const Doc *doc, Span stage, bool out)

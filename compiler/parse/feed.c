@@ -313,20 +313,24 @@ static void close_missing(Parser *p, const char *why)
              : same_line              ? " }"
                                       : "\n}");
     p->broken = p->item_broken = true;
+    ParseToken token = {STR(""), after, p->prev.index};
     if (parse__accepts(p, closer)) {
-        ParseToken token = {STR(""), after, p->prev.index};
         move(p, closer, token);
         p->prev_kind = closer;
         close_block(p);
         return;
     }
-    /* The piece inside is not finished either: drop the stage. */
+    /* The piece inside is not finished either: drop the stage, and keep those before it. */
     p->keep_blocks = 0;
     uint32_t height = parse__error_height(p);
     while (p->keep_blocks < p->block_count && p->blocks[p->keep_blocks].height < height) {
         p->keep_blocks++;
     }
     move(p, T_BAD, p->now);
+    if (p->keep_blocks == p->block_count && parse__accepts(p, closer)) {
+        move(p, closer, token);
+        p->prev_kind = closer;
+    }
     p->block_count = p->keep_blocks < p->block_count ? p->keep_blocks : p->block_count - 1;
 }
 
@@ -469,8 +473,9 @@ static void close_rest(Parser *p)
 {
     for (; p->block_count; p->block_count--) {
         int closer = closer_of(top_block(p)->opener);
-        bool fits = parse__accepts(p, closer);
-        move(p, fits ? closer : T_BAD, p->prev);
+        /* What is half written is given up first, so that all before it is kept. */
+        if (!parse__accepts(p, closer)) move(p, T_BAD, p->prev);
+        if (parse__accepts(p, closer)) move(p, closer, p->prev);
     }
 }
 

@@ -145,6 +145,19 @@ test("completion knows the fields at hand, also in a stage that is not finished"
     await client.end();
 });
 
+test("completion knows the fields where the pipeline's brace is not written yet", async () => {
+    const client = await open();
+    const begun = press.slice(0, press.indexOf("  where state"));
+    for (const stage of ["where |", "where temp > 1 [degC] and |", "keep ts, |", "require |", "dedupe by |", "window tumble 10s by |"])
+        for (const end of ["", "\n", "\n\npipeline next { from stdin as text  into stdout  on error drop }\n"]) {
+            const found = await complete(client, `${begun}  ${stage}${end}`);
+            assert.ok(found.includes("machine") && found.includes("temp"), stage + end);
+        }
+    assert.deepEqual(await complete(client, `${begun}  let x = motor.|`), ["volts", "name"]);
+    assert.deepEqual((await complete(client, `${begun}  where state == |`)).slice(0, 2), ["RUN", "IDLE"]);
+    await client.end();
+});
+
 test("completion offers enum names where one is compared", async () => {
     const client = await open();
     const names = await complete(client, around("  where state == |\n  into stdout\n  on error drop\n"));
