@@ -252,7 +252,7 @@ void parse__syntax_error(Parser *p, int kind);
 ParseToken parse__peek(const Parser *p, uint32_t ahead, int *ret_kind); /* 0: the current one */
 int parse__peek_kind(const Parser *p, uint32_t ahead);
 bool parse__peek_first(const Parser *p, uint32_t ahead); /* it stands first on its line */
-bool parse__is_format(Str word); /* json, csv ... */
+bool parse__is_format(Str word);                         /* json, csv ... */
 bool parse__ends_operand(int kind);
 bool parse__starts_operand(int kind);
 void parse__feed(Parser *p, int kind, ParseToken token);
