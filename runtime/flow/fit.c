@@ -108,3 +108,11 @@ bool flow_fit(FlowFit *fit, Str text, FlowUnfit *ret_unfit)
         rt_scan_json(&fit->host.pipe, fit->schema, RT_CHECK_RECORD, fit->unknown, p, end, &scan);
     return reason ? unfit((u32)reason, scan.path, ret_unfit) : true;
 }
+
+FlowUnfit flow_unfit_of(Str reason)
+{
+    FlowUnfit found = {"unknown", "", ""};
+    for (u32 i = 0; i < RT_REASON__COUNT; i++)
+        if (rt_reason_names[i] && str_is(reason, rt_reason_names[i])) (void)unfit(i, NULL, &found);
+    return found;
+}

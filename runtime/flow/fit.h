@@ -28,4 +28,7 @@ bool flow_fit(FlowFit *fit, Str text, FlowUnfit *ret_unfit);
 
 enum { FLOW_FIT_BYTES_MAX = 16 << 20 };
 
+/* The words of a reason that was kept by its name; "unknown" when this version has no such one. */
+FlowUnfit flow_unfit_of(Str reason);
+
 #endif

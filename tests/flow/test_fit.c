@@ -78,7 +78,7 @@ TEST(records_with_lists_and_their_places)
         CHECK(!fits(open, "{\"temp\":1}{", "bad_json", ""));
         CHECK(!fits(open, "", "bad_json", ""));
         CHECK(!fits(open, "7", "bad_json", ""));
-        CHECK(!fits(closed, "{\"temp\":1,\"more\":2}", "unknown_field", ""));
+        CHECK(!fits(closed, "{\"temp\":1,\"more\":2}", "unknown_key", ""));
         CHECK(fits(closed, "{\"temp\":1}", "", ""));
     }
     CHECK_INT((int)(mem_calls() - calls), 0); /* all memory is there after the first round */
@@ -101,4 +101,12 @@ TEST(a_single_value_is_one_value_and_nothing_more)
     CHECK(!fits(fit, "", "bad_json", ""));
     flow_fit_free(fit);
     flow_fit_free(NULL);
+}
+
+TEST(a_reason_that_was_kept_has_its_words_again)
+{
+    FlowUnfit found = flow_unfit_of(STR("unknown_key"));
+    CHECK_STR(str_from(found.reason), "unknown_key");
+    CHECK(strlen(found.message) > 5);
+    CHECK_STR(str_from(flow_unfit_of(STR("of_another_version")).reason), "unknown");
 }

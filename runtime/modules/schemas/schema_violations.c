@@ -171,19 +171,8 @@ static bool ring_there(Schemas *self)
     return self->ring != NULL;
 }
 
-/* Texts that a stored row brought back and that have no constant of this version. */
-static const char *constant(Str text, const char *const *list, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (str_is(text, list[i])) return list[i];
-    return "unknown";
-}
-
 Status schemas__violations_load(Schemas *self, StoreConn *conn, Diag *diag)
 {
-    static const char *const reasons[] = {"bad_json",  "bad_number",    "bad_time", "bad_enum",
-                                          "bad_value", "missing_field", "range",    "unknown_field",
-                                          "too_long",  "state_full",    "overflow"};
     StoreStmt *stmt;
     bool row;
     Status st =
@@ -197,17 +186,18 @@ Status schemas__violations_load(Schemas *self, StoreConn *conn, Diag *diag)
         if (!ring_there(self) || store_int(stmt, 0) <= 0) continue;
         Violation *v = slot(self, (uint64_t)store_int(stmt, 0));
         if (v->id) continue; /* a hole: an older one than the ring holds */
+        FlowUnfit unfit = flow_unfit_of(store_str(stmt, 8));
         *v = (Violation){.id = (uint64_t)store_int(stmt, 0),
                          .at_ms = store_int(stmt, 1),
                          .version = store_int(stmt, 4),
                          .strict = store_int(stmt, 5) != 0,
-                         .message = "",
+                         .reason = unfit.reason,
+                         .message = unfit.message,
                          .payload_bytes = (uint32_t)store_int(stmt, 11)};
         v->topic_len = copy_text(v->topic, sizeof v->topic, store_str(stmt, 2));
         (void)copy_text(v->schema, sizeof v->schema - 1, store_str(stmt, 3));
         v->client_len = copy_text(v->client, sizeof v->client, store_str(stmt, 6));
         v->user_len = copy_text(v->user, sizeof v->user, store_str(stmt, 7));
-        v->reason = constant(store_str(stmt, 8), reasons, sizeof reasons / sizeof *reasons);
         v->field_len = copy_text(v->field, sizeof v->field, store_str(stmt, 9));
         v->head_len = copy_text(v->head, sizeof v->head, store_str(stmt, 10));
         if (v->id > self->violated) self->violated = self->stored = v->id;

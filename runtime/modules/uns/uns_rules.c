@@ -281,14 +281,15 @@ static Status rule_write(StoreConn *conn, int64_t place, const Rule *rule, Diag 
     return store_step(stmt, &row, diag);
 }
 
-/* At place 0 lies what the settings said the last time. */
+/* At place 0 lies what the settings said the last time; written only when it is something else, so
+ * that a start needs no room on the disk. */
 static Status presets_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     Uns *uns = ctx;
     Rules old, now;
     SeriesPolicy rest = presets(uns), was = rest;
     StoreStmt *stmt;
-    bool row;
+    bool row = false;
     Arena *arena = arena_new(4096, RULES_ARENA_BYTES_MAX);
     Status st = arena ? store_prepare(conn,
                                       "SELECT raw, minutes, hours FROM history_rules WHERE"
@@ -300,10 +301,11 @@ static Status presets_job(StoreConn *conn, void *ctx, Diag *diag)
         was = (SeriesPolicy){store_int(stmt, 0), {store_int(stmt, 1), store_int(stmt, 2)}};
         store_reset(stmt);
     }
+    bool same = memcmp(&was, &rest, sizeof was) == 0;
     if (!st) st = rules_read(conn, arena, &was, &old, diag);
     if (!st) st = rules_read(conn, arena, &rest, &now, diag);
-    if (!st && memcmp(&was, &rest, sizeof was) != 0) st = apply(conn, &old, &now, diag);
-    if (!st) st = rule_write(conn, 0, &now.list[now.count - 1], diag);
+    if (!st && !same) st = apply(conn, &old, &now, diag);
+    if (!st && !(row && same)) st = rule_write(conn, 0, &now.list[now.count - 1], diag);
     arena_free(arena);
     return st;
 }
