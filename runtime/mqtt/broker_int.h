@@ -252,7 +252,8 @@ typedef struct Keep {
     uint32_t slot_count, slot_low; /* no free one below slot_low */
     uint64_t bytes;                /* of all sessions' rows */
     uint32_t full_count;           /* sessions that take no more */
-    const Msg *shared;             /* whose body lies in `body` while it is handed out */
+    int64_t full_told_ns;
+    const Msg *shared; /* whose body lies in `body` while it is handed out */
     uint64_t body;
     size_t body_at;
     Ring urgent, lazy; /* retained messages not yet written; lazy: of QoS 0 */

@@ -19,6 +19,7 @@ enum {
     JOURNAL_BYTES_MAX = 256 << 20,
     RETRY_MS = 500,
     LAZY_MAX = 65536,
+    FULL_TOLD_EVERY_S = 60,
     ROWS_FREE_BYTES_MAX = 64 << 20, /* rows that find no place here are not used again */
     SHARE_BYTES_MIN = 1024,         /* smaller bodies are written once per session */
 };
@@ -136,14 +137,29 @@ static bool is_full(const Session *s)
     return s->kept_count >= conf->durable_queue_max || s->kept_bytes >= conf->durable_queue_bytes;
 }
 
+/* At most once a minute: a queue at its limit fills and empties with every message. */
+static void tell_full(const Session *s)
+{
+    Keep *k = &s->broker->keep;
+    int64_t now = clock_monotonic_ns();
+    if (k->full_told_ns && now - k->full_told_ns < FULL_TOLD_EVERY_S * NS_PER_S) return;
+    k->full_told_ns = now;
+    log_warn(s->broker->log, "mqtt",
+             "the queue of a session is full: who publishes to it with QoS 1 or 2 is refused",
+             "session=%.*s messages=%llu bytes=%llu", STR_ARG(s->id),
+             (unsigned long long)s->kept_count, (unsigned long long)s->kept_bytes);
+}
+
 static void full_set(Session *s, bool full)
 {
     if (s->full == full) return;
     s->full = full;
-    if (full)
+    if (full) {
         s->broker->keep.full_count++;
-    else
+        tell_full(s);
+    } else {
         s->broker->keep.full_count--;
+    }
 }
 
 void mqtt__keep_counted(Session *s)

@@ -226,7 +226,7 @@ test('kill -9 at full speed: nothing acknowledged is lost', async () => {
   const tutti = await Tutti.new();
   const tool = path.join(build, 'tests-tools/mqtt_durable');
   const counts = path.join(tutti.cwd, 'acked');
-  const killed = execFileSync(tool, ['-p', tutti.mqtt, '-P', '10', '-w', '1000', '-d', '3', '-D', '1', '-R', tutti.child.pid, '-k', counts],
+  const killed = execFileSync(tool, ['-p', tutti.mqtt, '-P', '10', '-w', '1000', '-d', '1', '-D', '1', '-R', tutti.child.pid, '-k', counts],
     { encoding: 'utf8' });
   check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
   await tutti.up();
