@@ -75,6 +75,9 @@ typedef struct Req {
 
 /* Both consume the request. The body is built in a Buf or handed over as text of a JSON value. */
 void req_answer(Req *req, Str json);
+/* Answers with what a writer left in `body`, or fails the request when that did not fit; empties
+ * `body`, which may live in the request's own arena. */
+void req_answer_buf(Req *req, Buf *body);
 void req_fail(Req *req, Status status, const char *format, ...) PRINTF_LIKE(3, 4);
 /* A failure that needs more than a sentence: a JSON object with "error": {"code","text"} and what
  * else helps; the gateway sends it as the body. */

@@ -65,6 +65,17 @@ void req_fail(Req *req, Status status, const char *format, ...)
     release(host_req);
 }
 
+void req_answer_buf(Req *req, Buf *body)
+{
+    Buf held = *body;
+    *body = (Buf){0};
+    if (held.failed)
+        req_fail(req, ST_LIMIT, "the answer is too large: ask for less");
+    else
+        req_answer(req, buf_view(&held));
+    buf_done(&held);
+}
+
 void req_fail_json(Req *req, Status status, Str json)
 {
     HostReq *host_req = private_of(req);

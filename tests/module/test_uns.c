@@ -372,3 +372,18 @@ TEST(watches_send_the_latest_value_once_per_frame)
     bus_unsubscribe(sub);
     uns_end(&bed);
 }
+
+/* Questions whose answer is made in the memory of the request. */
+TEST(points_and_sql_answer_from_what_was_written)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    publish(&bed, "line/speed", "10");
+    publish(&bed, "line/speed", "11");
+    const Json *points = ask(&bed, "uns.points", "{\"path\":\"line/speed\"}");
+    CHECK_INT((int)json_get(points, "value")->count, 2);
+    CHECK_INT((int)json_at(json_get(points, "value"), 1)->integer, 11);
+    const Json *sql = ask(&bed, "uns.sql", "{\"sql\":\"SELECT count(*) AS n FROM samples\"}");
+    CHECK_INT((int)json_at(json_at(json_get(sql, "rows"), 0), 0)->integer, 2);
+    uns_end(&bed);
+}

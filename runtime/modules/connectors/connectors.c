@@ -274,15 +274,6 @@ static void profile_json(JsonOut *out, const Profile *p)
     json_end(out);
 }
 
-static void answer_buf(Req *req, Buf *body)
-{
-    if (body->failed)
-        req_fail(req, ST_LIMIT, "the answer is too large");
-    else
-        req_answer(req, buf_view(body));
-    buf_done(body);
-}
-
 static void op_list(void *ctx, Req *req)
 {
     Connectors *self = ctx;
@@ -319,7 +310,7 @@ static void op_list(void *ctx, Req *req)
     }
     json_end(&out);
     json_end(&out);
-    answer_buf(req, &body);
+    req_answer_buf(req, &body);
 }
 
 static void op_state(void *ctx, Req *req)
@@ -336,7 +327,7 @@ static void op_state(void *ctx, Req *req)
     buf_init(&body, BUS_BODY_BYTES_MAX);
     json_out_init(&out, &body);
     profile_json(&out, p);
-    answer_buf(req, &body);
+    req_answer_buf(req, &body);
 }
 
 /* ---- life ---- */

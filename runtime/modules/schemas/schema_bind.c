@@ -231,7 +231,7 @@ void schemas__op_bindings(void *ctx, Req *req)
     }
     json_end(&out);
     json_end(&out);
-    schemas__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 /* The field of a form that stands `below` its root: "temp", "motor/speed". */
@@ -277,7 +277,7 @@ void schemas__op_of(void *ctx, Req *req)
         break;
     }
     json_end(&out);
-    schemas__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 /* ---- changing ---- */

@@ -188,7 +188,7 @@ void schemas__op_list(void *ctx, Req *req)
     }
     json_end(&out);
     json_end(&out);
-    schemas__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 static const Schema *known(const Schemas *self, Req *req)
@@ -232,7 +232,7 @@ void schemas__op_get(void *self, Req *req)
         put_version(&out, version->schema->versions[i]);
     json_end(&out);
     json_end(&out);
-    schemas__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 /* Does a payload fit? For people who write a schema. */
@@ -258,7 +258,7 @@ void schemas__op_try(void *self, Req *req)
     json_field_text(&out, "message", unfit.message);
     json_field_text(&out, "field", unfit.path);
     json_end(&out);
-    schemas__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 /* ---- a new version ---- */
@@ -306,7 +306,7 @@ static void save_answer(Save *save, int64_t number)
         json_put_raw(&out, save->made.form);
     }
     json_end(&out);
-    schemas__answer(save->req, &body);
+    req_answer_buf(save->req, &body);
 }
 
 /* A refusal that says which changes are meant. */

@@ -286,7 +286,7 @@ void schemas__op_violations(void *ctx, Req *req)
     json_field_int(&out, "kept", total);
     json_field_int(&out, "ever", (int64_t)self->violated);
     json_end(&out);
-    schemas__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 static Status forget_job(StoreConn *conn, void *ctx, Diag *diag)
@@ -352,5 +352,5 @@ void schemas__op_stats(void *ctx, Req *req)
     json_field_int(&out, "stored", (int64_t)self->stored);
     json_field_int(&out, "refused", (int64_t)self->refused);
     json_end(&out);
-    schemas__answer(req, &body);
+    req_answer_buf(req, &body);
 }

@@ -6,15 +6,6 @@
 #include "base/mem.h"
 #include "mqtt/broker.h"
 
-void schemas__answer(Req *req, Buf *body)
-{
-    if (buf_status(body))
-        req_fail(req, ST_LIMIT, "the answer is too large: ask for less");
-    else
-        req_answer(req, buf_view(body));
-    buf_done(body);
-}
-
 void schemas__job_done(Schemas *self)
 {
     self->jobs--;

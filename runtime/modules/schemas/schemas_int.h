@@ -107,7 +107,6 @@ static inline const SchemasConf *schemas_conf(const Schemas *self)
 }
 
 /* schemas.c */
-void schemas__answer(Req *req, Buf *body);
 void schemas__job_done(Schemas *self);
 void schemas__changed(Schemas *self, const char *what, Str name);
 

@@ -16,15 +16,6 @@
 
 enum { CHANGED_EVERY_MS = 500 };
 
-void uns__answer(Req *req, Buf *body)
-{
-    if (buf_status(body))
-        req_fail(req, ST_LIMIT, "the answer is too large: ask for less");
-    else
-        req_answer(req, buf_view(body));
-    buf_done(body);
-}
-
 /* ---- news: uns.changed ---- */
 
 static void put_added(const Uns *uns, bool with_value, JsonOut *out)

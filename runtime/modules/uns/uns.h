@@ -112,8 +112,6 @@ static inline const UnsConf *uns_conf(const Uns *uns)
     return uns->env->conf;
 }
 
-/* Answers with what the writer holds; fails the request when it did not fit. */
-void uns__answer(Req *req, Buf *body);
 /* Fields of a node into an open object. */
 void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_value);
 void uns__put_value(JsonOut *out, const UnsValue *value);

@@ -23,7 +23,7 @@ static void on_looked(void *ctx, Status status, const Diag *diag)
         req_fail(look->req, status, "%s", diag ? diag->text : "");
         buf_done(&look->body);
     } else {
-        uns__answer(look->req, &look->body);
+        req_answer_buf(look->req, &look->body);
     }
     arena_free(arena);
     uns__job_done(uns);

@@ -253,7 +253,7 @@ void uns__alarm_answer_kept(Uns *uns, Req *req, Buf *answer)
     UnsAlarmBatch *batch = alarms->gathering ? alarms->gathering : alarms->writing;
     UnsAlarmWaiter *waiter = batch ? arena_one(batch->arena, UnsAlarmWaiter) : NULL;
     if (!waiter || buf_status(answer)) {
-        uns__answer(req, answer);
+        req_answer_buf(req, answer);
         return;
     }
     *waiter = (UnsAlarmWaiter){batch->waiters, req, arena_str(batch->arena, buf_view(answer))};

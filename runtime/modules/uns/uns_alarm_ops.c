@@ -155,7 +155,7 @@ void uns__op_alarms(void *self, Req *req)
     json_field_bool(&out, "more", put < found);
     uns__alarm_put_counts(uns, &out);
     json_end(&out);
-    uns__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 /* ---- acts ---- */
@@ -255,5 +255,5 @@ void uns__op_alarm_rules(void *self, Req *req)
     }
     json_end(&out);
     json_end(&out);
-    uns__answer(req, &body);
+    req_answer_buf(req, &body);
 }

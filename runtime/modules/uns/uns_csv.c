@@ -178,7 +178,7 @@ static void on_exported(void *ctx, Status status, const Diag *diag)
     if (status)
         req_fail(req, status, "%s", diag ? diag->text : "");
     else
-        uns__answer(req, &body);
+        req_answer_buf(req, &body);
     uns__job_done(uns);
 }
 
@@ -458,7 +458,7 @@ static void on_imported(void *ctx, Status status, const Diag *diag)
     if (status) {
         req_fail(req, status, "%s", diag ? diag->text : "");
     } else {
-        uns__answer(req, &body);
+        req_answer_buf(req, &body);
         if (!uns->draining) uns__tidy(uns);
         uns__server_kick(uns);
     }

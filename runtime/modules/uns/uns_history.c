@@ -249,7 +249,7 @@ static void answer(History *history)
     put_column(&out, history, "count", COLUMN_COUNT);
     put_column(&out, history, "bad", COLUMN_BAD);
     json_end(&out);
-    uns__answer(history->req, &body);
+    req_answer_buf(history->req, &body);
 }
 
 static void on_read(void *ctx, Status status, const Diag *diag)

@@ -27,7 +27,7 @@ static void answer_table(UnsChanges *changes, bool dry)
     json_begin_object(&out);
     uns__changes_put_table(changes, dry, &out);
     json_end(&out);
-    uns__answer(changes->req, &body);
+    req_answer_buf(changes->req, &body);
 }
 
 static void refuse_table(UnsChanges *changes)

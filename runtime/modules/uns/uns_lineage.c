@@ -114,7 +114,7 @@ static void on_engine(void *ctx, Status status, Str body)
     }
     json_field_bool(&out, "complete", !status);
     json_end(&out);
-    uns__answer(ask->req, &answer);
+    req_answer_buf(ask->req, &answer);
     mem_free(ask);
     uns__job_done(uns);
 }

@@ -35,7 +35,7 @@ static void on_answered(void *ctx, Status status, const Diag *diag)
         buf_done(&q->body);
         req_fail(q->req, status, "%s", diag ? diag->text : "");
     } else {
-        uns__answer(q->req, &q->body);
+        req_answer_buf(q->req, &q->body);
     }
     uns__job_done(uns);
 }

@@ -154,7 +154,7 @@ void uns__op_tree(void *self, Req *req)
     json_field_bool(&walk.out, "more", walk.more);
     json_field_int(&walk.out, "stale_ms", uns_conf(uns)->stale_ms);
     json_end(&walk.out);
-    uns__answer(req, &walk.body);
+    req_answer_buf(req, &walk.body);
 }
 
 void uns__op_get(void *self, Req *req)
@@ -184,7 +184,7 @@ void uns__op_get(void *self, Req *req)
     json_key(&out, "meta");
     json_put_raw(&out, node->meta ? node->meta->json : STR("{}"));
     json_end(&out);
-    uns__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 static char lower(char c)
@@ -233,7 +233,7 @@ void uns__op_search(void *self, Req *req)
     json_end(&walk.out);
     json_field_int(&walk.out, "total", total);
     json_end(&walk.out);
-    uns__answer(req, &walk.body);
+    req_answer_buf(req, &walk.body);
 }
 
 void uns__op_stats(void *self, Req *req)
@@ -261,5 +261,5 @@ void uns__op_stats(void *self, Req *req)
     json_field_int(&out, "write_failures", (int64_t)uns->keep_failures);
     uns__server_stats(uns, &out);
     json_end(&out);
-    uns__answer(req, &body);
+    req_answer_buf(req, &body);
 }

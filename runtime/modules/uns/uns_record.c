@@ -552,7 +552,7 @@ static void on_queried(void *ctx, Status status, const Diag *diag)
         req_fail(query->req, status, "%s", diag ? diag->text : "");
         buf_done(&query->body);
     } else {
-        uns__answer(query->req, &query->body);
+        req_answer_buf(query->req, &query->body);
     }
     arena_free(arena);
     uns__job_done(uns);

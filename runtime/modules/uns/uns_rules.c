@@ -346,7 +346,7 @@ static void answer(Asked *asked)
         json_end(&out);
     }
     json_end(&out);
-    uns__answer(asked->req, &body);
+    req_answer_buf(asked->req, &body);
 }
 
 static void on_rules(void *ctx, Status status, const Diag *diag)

@@ -102,7 +102,7 @@ void uns__op_templates(void *self, Req *req)
     }
     json_end(&out);
     json_end(&out);
-    uns__answer(req, &body);
+    req_answer_buf(req, &body);
 }
 
 /* ---- instantiating ---- */
@@ -124,7 +124,7 @@ static void answer(UnsChanges *changes, Str warning)
     uns__changes_put_table(changes, json_bool(changes->req->in, "dry", false), &out);
     if (warning.len) json_field_str(&out, "warning", warning);
     json_end(&out);
-    uns__answer(changes->req, &body);
+    req_answer_buf(changes->req, &body);
     uns__changes_free(changes);
 }
 
