@@ -163,7 +163,10 @@ void uns__watches_renew(Uns *uns); /* paths changed: each watch looks for its no
 void uns__keep_value(Uns *uns, UnsNode *node); /* after uns_node_set */
 MUST Status uns__keep_load(Uns *uns, Diag *diag);
 void uns__keep_flush(Uns *uns); /* hands over all that waits */
-void uns__keep_go(Uns *uns);    /* what had to wait for a rename */
+/* The same, and fn when it is on the disk or was refused (which is reported there): before a
+ * question that must see it. One of `jobs`: its end calls uns__job_done, unless this failed. */
+MUST Status uns__keep_then(Uns *uns, StoreDoneFn *fn, void *ctx);
+void uns__keep_go(Uns *uns); /* what had to wait for a rename */
 void uns__keep_want(void *ctx, uint64_t mark);
 void uns__keep_close(Uns *uns);
 void uns__job_done(Uns *uns); /* one of `jobs` came back */

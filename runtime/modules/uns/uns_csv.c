@@ -214,14 +214,6 @@ static bool export_read(Export *export)
     return false;
 }
 
-static Status nothing(StoreConn *conn, void *ctx, Diag *diag)
-{
-    (void)conn;
-    (void)ctx;
-    (void)diag;
-    return ST_OK;
-}
-
 static void on_written(void *ctx, Status status, const Diag *diag)
 {
     Export *export = ctx;
@@ -247,12 +239,8 @@ void uns__op_export(void *self, Req *req)
     if (!export_read(export)) return;
     buf_init(&export->text, PAGE_BYTES + 8192);
     if (!json_get(req->in, "after")) buf_text(&export->text, "path,time,value,quality\r\n");
-    uns__keep_flush(uns);
-    Status st = store_write(uns->env->store, nothing, on_written, export);
-    if (!st) {
-        uns->jobs++;
-        return;
-    }
+    Status st = uns__keep_then(uns, on_written, export);
+    if (!st) return;
     buf_done(&export->text);
     req_fail(req, st, "too many questions at once");
 }

@@ -263,14 +263,6 @@ static void on_read(void *ctx, Status status, const Diag *diag)
     uns__job_done(uns);
 }
 
-static Status nothing(StoreConn *conn, void *ctx, Diag *diag)
-{
-    (void)conn;
-    (void)ctx;
-    (void)diag;
-    return ST_OK;
-}
-
 /* The write side has committed everything that was received before the question. */
 static void on_written(void *ctx, Status status, const Diag *diag)
 {
@@ -317,10 +309,6 @@ void uns__op_history(void *self, Req *req)
         req_fail(req, ST_NO_MEMORY, "not enough memory for so many pixels");
         return;
     }
-    uns__keep_flush(uns);
-    Status st = store_write(uns->env->store, nothing, on_written, history);
-    if (st)
-        req_fail(req, st, "too many questions at once");
-    else
-        uns->jobs++;
+    Status st = uns__keep_then(uns, on_written, history);
+    if (st) req_fail(req, st, "too many questions at once");
 }

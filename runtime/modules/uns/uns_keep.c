@@ -246,6 +246,22 @@ void uns__keep_flush(Uns *uns)
     flush(uns);
 }
 
+static Status nothing(StoreConn *conn, void *ctx, Diag *diag)
+{
+    (void)conn;
+    (void)ctx;
+    (void)diag;
+    return ST_OK;
+}
+
+Status uns__keep_then(Uns *uns, StoreDoneFn *fn, void *ctx)
+{
+    uns__keep_flush(uns);
+    Status st = store_write(uns->env->store, nothing, fn, ctx);
+    if (!st) uns->jobs++;
+    return st;
+}
+
 static void on_wanted(void *ctx)
 {
     Uns *uns = ctx;

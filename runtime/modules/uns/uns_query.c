@@ -40,14 +40,6 @@ static void on_answered(void *ctx, Status status, const Diag *diag)
     uns__job_done(uns);
 }
 
-static Status nothing(StoreConn *conn, void *ctx, Diag *diag)
-{
-    (void)conn;
-    (void)ctx;
-    (void)diag;
-    return ST_OK;
-}
-
 static void on_written(void *ctx, Status status, const Diag *diag)
 {
     Question *q = ctx;
@@ -66,12 +58,8 @@ static void ask(Question *q, StoreJobFn *job)
     Uns *uns = q->uns;
     q->job = job;
     buf_init(&q->body, UNS_ANSWER_BYTES_MAX);
-    uns__keep_flush(uns);
-    Status st = store_write(uns->env->store, nothing, on_written, q);
-    if (st)
-        req_fail(q->req, st, "too many questions at once");
-    else
-        uns->jobs++;
+    Status st = uns__keep_then(uns, on_written, q);
+    if (st) req_fail(q->req, st, "too many questions at once");
 }
 
 bool uns__when(Str text, int64_t now_ns, int64_t *ret_ns)

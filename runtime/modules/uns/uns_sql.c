@@ -323,14 +323,6 @@ static void done(void *ctx)
     uns__job_done(uns);
 }
 
-static Status nothing(StoreConn *conn, void *ctx, Diag *diag)
-{
-    (void)conn;
-    (void)ctx;
-    (void)diag;
-    return ST_OK;
-}
-
 /* What waited in memory is on disk. */
 static void on_written(void *ctx, Status status, const Diag *diag)
 {
@@ -355,14 +347,13 @@ static void start(Uns *uns, Req *req, bool csv)
     sql->limit = json_int(req->in, "limit", LIMIT_PRESET);
     sql->deadline_ns = clock_monotonic_ns() + timeout_ms * NS_PER_MS;
     buf_init(&sql->body, ANSWER_BYTES + (size_t)VALUE_BYTES_MAX / 4);
-    uns__keep_flush(uns);
-    Status st = store_write(uns->env->store, nothing, on_written, sql);
+    Status st = uns__keep_then(uns, on_written, sql);
     if (st) {
+        buf_done(&sql->body);
         req_fail(req, st, "too many questions at once");
         return;
     }
     uns->sql_running++;
-    uns->jobs++;
 }
 
 void uns__op_sql(void *self, Req *req)
