@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JOBS_MAX = 256 };
+enum { JOBS_MAX = 256, SWAPS_WAITING_MAX = 2 };
 
 typedef enum JobKind { JOB_DEPLOY, JOB_RESTORE, JOB_REMOVE } JobKind;
 
@@ -505,14 +505,41 @@ static void job_start(EngJob *job)
     }
 }
 
+/* A shard takes a new version between two batches, and each that waits for that is an instance with
+ * all its buffers: a program whose pipelines have some waiting gets its next one later. */
+static bool must_wait(const Engine *engine, const EngJob *job)
+{
+    for (uint32_t i = 0; i < engine->pipe_count; i++) {
+        const EngPipe *pipe = engine->pipes[i];
+        if (pipe->commands >= SWAPS_WAITING_MAX && str_eq(str_from(pipe->file), job->file)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The jobs of one file keep their order; a file that has to wait holds up no other. */
 static void job_next(Engine *engine)
 {
-    while (!engine->job && engine->jobs) {
-        EngJob *job = engine->jobs;
-        engine->jobs = job->next;
+    EngJob **at = &engine->jobs;
+    while (!engine->job && *at) {
+        EngJob *job = *at;
+        if (must_wait(engine, job)) {
+            at = &job->next;
+            continue;
+        }
+        *at = job->next;
         engine->job_count--;
         engine->job = job;
         job_start(job);
+        at = &engine->jobs; /* one that failed at once went on with others */
+    }
+}
+
+void engine__deploy_go_on(Engine *engine)
+{
+    if (!atomic_load(&engine->closing)) {
+        job_next(engine);
     }
 }
 

@@ -574,6 +574,7 @@ Str engine__file_name(Arena *arena, Str file, Str text);
 /* A statement without a result, on the store's thread; it must use all three parameters. */
 MUST Status engine__bind_and_step(StoreConn *conn, const char *sql, Str a, Str b, int64_t c,
                                   Diag *diag);
+void engine__deploy_go_on(Engine *engine); /* a shard has taken a version: jobs that wait */
 void engine__jobs_close(Engine *engine);   /* forgets those that wait */
 void engine__jobs_abandon(Engine *engine); /* and lets go of the one at work */
 /* Once nothing was deployed for a moment: better code for the versions that were made quickly. */

@@ -267,6 +267,7 @@ void engine__pipe_answer(void *ctx)
 {
     EngCommand *command = ctx;
     EngPipe *pipe = command->pipe;
+    Engine *engine = pipe->engine;
     pipe->commands--;
     engine__run_free(command->run);
     if (command->kind == COMMAND_RUN) {
@@ -289,12 +290,13 @@ void engine__pipe_answer(void *ctx)
     }
     bool quiet = command->kind == COMMAND_FENCE;
     mem_free(command);
+    engine__deploy_go_on(engine);
     if (!quiet) {
         return;
     }
     /* What the shard could not write is on its way to the dead-letter table now. */
     if (!pipe->out_first ||
-        loop_timer_start(pipe->engine->env->loop, 0, 5, on_settled, pipe, &pipe->drain_timer)) {
+        loop_timer_start(engine->env->loop, 0, 5, on_settled, pipe, &pipe->drain_timer)) {
         idle(pipe);
     }
 }
