@@ -462,7 +462,7 @@ static int run_all(const Command *self, NativeSet *set, const char *only, uint64
             passed += ok;
             failed += !ok;
         }
-        for (uint32_t k = 0; k < native->ir->repeat_count && native->program && !st; k++) {
+        for (uint32_t k = 0; k < native->ir->repeat_count && !st; k++) {
             bool ok = false;
             st = recheck(set, native, &native->ir->repeats[k], only, seed, &ok, &diag);
             passed += ok;

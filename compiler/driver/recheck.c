@@ -37,8 +37,8 @@ typedef struct Again {
     Asker *asker;
     Input *inputs;
     uint32_t count;
-    uint32_t log_count; /* sinks, then the dead letters */
-    Buf *want;          /* rows of each sink, of the plain run */
+    uint32_t log_count; /* sinks, then the dead letters, then the sinks together */
+    Buf *want;          /* rows of each, of the plain run */
     size_t *want_ends;  /* [input][log]: how far behind it; one more for the end */
     RtCounters want_counters;
     uint64_t seed, random;
@@ -61,6 +61,7 @@ typedef struct Run {
     const Plan *plan;
     FlowInstance *instance;
     Buf *logs;
+    uint64_t *next;      /* row of each sink, for collect_together */
     RtCounters counters; /* of instances that are gone */
 } Run;
 
@@ -114,7 +115,12 @@ static void failing(Run *r, uint32_t input)
 
 static Str log_name(const Again *a, uint32_t log)
 {
-    return log < a->pipeline->sink_count ? a->pipeline->sinks[log].kind : STR("errors");
+    const IrPipeline *p = a->pipeline;
+    if (log > p->sink_count) return STR("the sinks together");
+    if (log == p->sink_count) return STR("errors");
+    const IrSink *sink = &p->sinks[log];
+    if (sink->address_is_computed || !sink->address.len) return sink->kind;
+    return arena_printf(a->arena, "%.*s \"%.*s\"", STR_ARG(sink->kind), STR_ARG(sink->address));
 }
 
 /* The row in which the byte at `at` stands. */
@@ -170,27 +176,50 @@ static void add_counters(RtCounters *sum, const RtCounters *n)
     sum->row_errors += n->row_errors;
 }
 
-static void collect_rows(Buf *log, const RtOut *out)
+static void collect_row(Buf *log, const RtOut *out, const RtRow *row)
 {
-    for (uint64_t i = 0; i < out->row_count; i++) {
-        const RtRow *row = &out->rows[i];
-        if (row->address_len) buf_add(log, out->aside + row->address, row->address_len);
-        if (row->address_len) buf_text(log, " ");
-        if (row->key_len) buf_add(log, out->aside + row->key, row->key_len);
-        if (row->key_len) buf_text(log, " ");
-        buf_add(log, out->bytes + row->start, row->len);
-        if (!row->len || log->ptr[log->len - 1] != '\n') buf_text(log, "\n");
+    if (row->address_len) buf_add(log, out->aside + row->address, row->address_len);
+    if (row->address_len) buf_text(log, " ");
+    if (row->key_len) buf_add(log, out->aside + row->key, row->key_len);
+    if (row->key_len) buf_text(log, " ");
+    buf_add(log, out->bytes + row->start, row->len);
+    if (!row->len || log->ptr[log->len - 1] != '\n') buf_text(log, "\n");
+}
+
+/* The rows of all sinks in the order in which they were made: a record's in the order of the
+ * program, a window's where it closes. Sinks of one place (a file, standard output) show it. */
+static void collect_together(Run *r)
+{
+    uint32_t sinks = r->a->pipeline->sink_count;
+    Buf *log = &r->logs[sinks + 1];
+    uint64_t *next = r->next;
+    for (uint32_t s = 0; s < sinks; s++) next[s] = 0;
+    for (;;) {
+        uint32_t first = sinks;
+        const RtRow *row = NULL;
+        for (uint32_t s = 0; s < sinks; s++) {
+            const RtOut *out = flow_out(r->instance, s);
+            const RtRow *at = next[s] < out->row_count ? &out->rows[next[s]] : NULL;
+            if (!at || (row && (int32_t)(at->order - row->order) > 0)) continue; /* it wraps */
+            first = s;
+            row = at;
+        }
+        if (!row) return;
+        buf_printf(log, "%u %.*s ", first + 1, STR_ARG(r->a->pipeline->sinks[first].kind));
+        collect_row(log, flow_out(r->instance, first), row);
+        next[first]++;
     }
 }
 
 static void collect(Run *r)
 {
     uint32_t sinks = r->a->pipeline->sink_count;
-    for (uint32_t s = 0; s < sinks; s++) {
-        collect_rows(&r->logs[s], flow_out(r->instance, s));
-        flow_out_clear(r->instance, s);
+    collect_together(r);
+    for (uint32_t s = 0; s <= sinks; s++) {
+        const RtOut *out = s < sinks ? flow_out(r->instance, s) : flow_dead(r->instance);
+        for (uint64_t i = 0; i < out->row_count; i++) collect_row(&r->logs[s], out, &out->rows[i]);
     }
-    collect_rows(&r->logs[sinks], flow_dead(r->instance));
+    for (uint32_t s = 0; s < sinks; s++) flow_out_clear(r->instance, s);
     flow_dead_clear(r->instance);
 }
 
@@ -318,7 +347,8 @@ MUST static Status run(Again *a, const Plan *plan, Diag *diag)
     if (a->failed) return ST_OK;
     a->runs++;
     r.logs = plan->plain ? a->want : arena_many(a->arena, Buf, a->log_count);
-    if (!r.logs) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    r.next = arena_many(a->arena, uint64_t, a->log_count);
+    if (!r.logs || !r.next) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     for (uint32_t s = 0; s < a->log_count; s++) buf_init(&r.logs[s], RECHECK_BYTES);
     Status st = start(&r, diag);
     if (!st) st = inputs(&r, diag);
@@ -408,7 +438,7 @@ MUST static Status other_engines(Again *a, EngineKind first, Diag *diag)
 MUST static Status prepare(Again *a, Diag *diag)
 {
     a->arena = arena_new(64 << 10, RECHECK_BYTES);
-    a->log_count = a->pipeline->sink_count + 1;
+    a->log_count = a->pipeline->sink_count + 2;
     if (!a->arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     Status st = test_files(a->native->ir, a->test, a->arena, &a->with_files, &a->tables, diag);
     if (st) return st;
@@ -461,6 +491,14 @@ Status recheck(NativeSet *set, const Native *native, const IrRepeat *check, cons
         tests++;
         runs += a.runs;
         if (a.failed) *ret_passed = false;
+    }
+    if (!st && !tests && !only) {
+        SourcePlace at = source_place(ir->source, check->span.start);
+        Str name = ir->pipelines[check->pipeline].name;
+        *ret_passed = false;
+        (void)printf("%.*s:%u:%u: check %.*s: no test of it, so nothing is checked; write "
+                     "test %.*s \"...\" { in ... }\n",
+                     STR_ARG(ir->source->path), at.line, at.column, STR_ARG(name), STR_ARG(name));
     }
     if (!st)
         (void)printf("check %.*s: %u %s, %u runs, seed %llu\n",

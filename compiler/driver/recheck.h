@@ -1,8 +1,9 @@
 /* compiler/driver/recheck.h: `check P ...`: the tests of a pipeline again, disturbed.
  *
  * The plain run of a test, one record a batch, says which bytes each sink gets behind each record.
- * They have to come again when the instance is saved and loaded into a new one, when records come
- * in other batches, and on the other engines; and every record has to be accounted for. */
+ * They, and the order of the rows of all sinks, have to come again when the instance is saved and
+ * loaded into a new one, when records come in other batches, and on the other engines; and every
+ * record has to be accounted for. */
 #ifndef TUTTI_COMPILER_DRIVER_RECHECK_H
 #define TUTTI_COMPILER_DRIVER_RECHECK_H
 
