@@ -66,7 +66,7 @@ static const struct {
     [KEEP_RELEASED] = {"DELETE FROM received WHERE slot = ?1 AND packet = ?2", .small = true},
     [KEEP_RETAIN] = {"INSERT OR REPLACE INTO retained(id, record) VALUES(?1, ?3)", .bytes = true,
                      .sealed = true},
-    [KEEP_UNRETAIN] = {"DELETE FROM retained WHERE id = ?1"},
+    [KEEP_UNRETAIN] = {.sql = "DELETE FROM retained WHERE id = ?1"},
 };
 
 static Status apply_plain(StoreConn *conn, const Change *c, Diag *diag)
