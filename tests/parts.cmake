@@ -32,6 +32,12 @@ add_executable(mqtt_load tests/bench/mqtt_load.c tests/bench/mqtt_peer.c)
 target_compile_options(mqtt_load PRIVATE ${STRICT_WARNINGS})
 set_target_properties(mqtt_load PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
 
+# How long the broker takes to be back with what it kept.
+add_executable(mqtt_start tests/bench/mqtt_start.c)
+target_compile_options(mqtt_start PRIVATE ${STRICT_WARNINGS})
+target_link_libraries(mqtt_start PRIVATE mqtt)
+set_target_properties(mqtt_start PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests-tools)
+
 # What pipelines allocate per record (tests/suites/steady.sh).
 add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)

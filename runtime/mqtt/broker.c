@@ -235,12 +235,6 @@ static void free_all(void *ctx)
     if (done) done(done_ctx);
 }
 
-static void on_retained_free(void *ctx, TrieNode *node)
-{
-    mqtt__msg_unref(ctx, node->value);
-    node->value = NULL;
-}
-
 static void on_prepare_closed(uv_handle_t *handle)
 {
     MqttBroker *b = handle->data;
@@ -253,16 +247,7 @@ static void on_prepare_closed(uv_handle_t *handle)
     }
     mqtt__attaches_done(b);
     mqtt__ring_done(b, &b->later);
-    mqtt__trie_select(&b->retained, STR("#"), on_retained_free, b);
-    for (TrieNode *node = b->retained.root->first_child; node; node = node->next) {
-        if (!node->text_bytes || node->text[0] != '$') continue;
-        Buf filter;
-        buf_init(&filter, 70000);
-        buf_add(&filter, node->text, node->text_bytes);
-        buf_text(&filter, "/#");
-        mqtt__trie_select(&b->retained, buf_view(&filter), on_retained_free, b);
-        buf_done(&filter);
-    }
+    mqtt__retained_free(b);
     mqtt__trie_done(&b->subs);
     mqtt__trie_done(&b->retained);
     for (uint32_t i = 0; i < MATCH_SLOTS; i++) {
@@ -411,6 +396,7 @@ void mqtt_broker_stats(const MqttBroker *broker, MqttBrokerStats *ret_stats)
     *ret_stats = broker->stats;
     ret_stats->paused_now = broker->held_count;
     ret_stats->damaged = broker->keep.damaged;
+    ret_stats->retained_unread = broker->keep.unread;
 }
 
 static uint32_t queued(const Session *s)

@@ -122,8 +122,9 @@ MUST Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log,
 /* Opens (creates) the broker's store. A file that is damaged where a start reads it is renamed to
  * PATH.damaged-N and said; a new one is begun. */
 MUST Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store, Diag *diag);
-/* Before it listens: sessions and retained messages out of the store. Blocks, as long as there are
- * sessions and retained messages; waiting messages are read when their client comes. */
+/* Before it listens: sessions and the topics of retained messages out of the store. Blocks, as long
+ * as there are sessions and topics. Waiting messages are read when their client comes, retained
+ * ones while clients are served already: new subscriptions get them when all are read. */
 MUST Status mqtt_broker_restore(MqttBroker *broker, Diag *diag);
 /* Takes another configuration, before the first client. */
 void mqtt_broker_configure(MqttBroker *broker, const MqttBrokerConf *conf);
@@ -213,7 +214,8 @@ typedef struct MqttBrokerStats {
     uint64_t dropped_qos0, dropped_full, dropped_expired, dropped_denied;
     uint64_t dropped_unfit; /* refused by mqtt_broker_check */
     uint64_t retained_now, retained_bytes_now, queued_now, queued_bytes_now;
-    uint64_t paused_now; /* publishers held back by a full attachment */
+    uint64_t retained_unread; /* of retained_now: on the disk only, soon after a start */
+    uint64_t paused_now;      /* publishers held back by a full attachment */
     uint64_t stored_batches, store_failures, damaged; /* damaged: records set aside */
 } MqttBrokerStats;
 void mqtt_broker_stats(const MqttBroker *broker, MqttBrokerStats *ret_stats);
@@ -233,8 +235,9 @@ void mqtt_broker_clients(const MqttBroker *broker,
  * `forget` the sessions too; returns how many. fn must not call the broker. */
 uint32_t mqtt_broker_end(MqttBroker *broker, bool forget,
                          bool (*fn)(void *ctx, const MqttClientInfo *info), void *ctx);
-/* Visits stored retained messages matching `filter`, at most `max`; returns how many. */
-uint32_t mqtt_broker_retained(const MqttBroker *broker, Str filter, uint32_t max,
+/* Visits stored retained messages matching `filter`, at most `max`; returns how many. Soon after a
+ * start it waits until they are read. */
+uint32_t mqtt_broker_retained(MqttBroker *broker, Str filter, uint32_t max,
                               void (*fn)(void *ctx, const MqttPub *pub), void *ctx);
 
 #endif

@@ -35,6 +35,7 @@ enum {
     ATTACH_WAIT_MAX = 65536,
     LATER_MAX = 65536,
     TICK_MS = 250,
+    KEEP_RETRY_MS = 500, /* when the disk refuses */
 };
 
 typedef struct Msg {
@@ -42,6 +43,7 @@ typedef struct Msg {
     uint8_t qos;
     bool retain : 1;  /* as published */
     bool current : 1; /* what its topic retains now */
+    bool from_disk : 1;
     uint16_t topic_bytes;
     uint32_t props_bytes, payload_bytes;
     uint16_t publisher_bytes, user_bytes;
@@ -98,8 +100,10 @@ typedef struct Sub {
     struct Sub *next, *prev; /* of the node, or of the share's members */
     Str filter;              /* owned, with $share/ */
     uint32_t id;
+    uint32_t after_row; /* retained messages up to this row were in memory when it came */
     uint8_t qos;
     bool no_local, as_published;
+    bool waits; /* for retained messages that are still on the disk */
 } Sub;
 
 typedef struct Share {
@@ -261,8 +265,12 @@ typedef struct Keep {
     Buf rows_free;     /* uint32_t: rows below it that nobody has */
     LoopTimer *retry;
     uint64_t failures, damaged, not_restored;
-    uint32_t reads; /* portions being read */
-    bool restored;  /* wills of restored sessions wait until clients may come */
+    uint32_t reads;             /* portions being read */
+    uint32_t unread, read_row;  /* retained messages that are on the disk only; read up to here */
+    bool loading, topics_wrong; /* rows of them are read; topics do not fit the messages */
+    int64_t load_ns;
+    LoopTimer *load_retry;
+    bool restored; /* wills of restored sessions wait until clients may come */
 } Keep;
 
 /* The packet that the message at hand became for the receiver before: most others get the same, but
@@ -401,16 +409,26 @@ void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason);
 uint8_t mqtt__unfit(MqttBroker *b, const MqttPub *pub, Str *ret_why);
 /* Observer, retained store, everybody who matches. pending may be NULL. */
 MqttReason mqtt__accept(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
+bool mqtt__may_receive(const Session *s, const Msg *msg);
+bool mqtt__is_own(const Session *s, const Msg *msg);
 /* To the observer and attachments only. */
 MqttReason mqtt__accept_own(MqttBroker *b, const MqttPub *pub, uint64_t from, Pending *pending);
 bool mqtt__accept_msg(MqttBroker *b, Msg *msg, Pending *pending); /* false: nobody matched */
 void mqtt__observe_wait(MqttBroker *b, Pending *pending, uint64_t mark);
 void mqtt__observe_give_up(MqttBroker *b);
+void mqtt__later_run(MqttBroker *b);
+
+/* broker_retained.c */
+Msg *mqtt__retained_msg(const TrieNode *node); /* NULL: none, or on the disk only */
 void mqtt__replay(MqttBroker *b, Sub *sub);
 void mqtt__give_retained(Sub *sub, Msg *msg); /* to one new subscription, as retained */
 /* Keeps a retained message in memory, or ends it; false: full. */
 MUST bool mqtt__retain_put(MqttBroker *b, Msg *msg);
-void mqtt__later_run(MqttBroker *b);
+/* A start: there is such a row; then all rows are read, one portion after the other. */
+void mqtt__retained_known(MqttBroker *b, uint32_t row, Str topic);
+void mqtt__retained_load(MqttBroker *b);
+void mqtt__retained_later(MqttBroker *b); /* the next portion, after a while */
+void mqtt__retained_free(MqttBroker *b);
 
 /* broker_sys.c: topics about the broker itself */
 void mqtt__sys_tick(MqttBroker *b, int64_t now_ns);
@@ -432,6 +450,8 @@ void mqtt__keep_counted(Session *s); /* its rows changed: is it full now? */
 void mqtt__keep_damaged(Session *s, uint64_t seq);
 void mqtt__keep_row_taken(MqttBroker *b, uint32_t row); /* at a start, in ascending order */
 void mqtt__keep_row_drop(MqttBroker *b, uint32_t row);  /* of a retained message, from the disk */
+void mqtt__keep_unread(MqttBroker *b, uint32_t row);    /* its record is damaged */
+void mqtt__keep_topics(MqttBroker *b);                  /* they are made anew at the next start */
 MUST bool mqtt__keep_slot_room(MqttBroker *b, uint32_t slot);
 void mqtt__keep_rec(Session *s, const Entry *e, size_t bytes);
 void mqtt__keep_touch(Session *s);
@@ -454,6 +474,7 @@ MUST Status mqtt__keep_open(MqttBroker *b, Store *store);
 /* When little is in memory: takes over what is fresh (true: something came), or asks the disk. */
 bool mqtt__keep_more(Session *s);
 void mqtt__keep_forget(Session *s);
+Msg *mqtt__msg_back(MqttBroker *b, const KeepMsg *kept);
 
 /* broker_attach.c */
 void mqtt__held_resume(MqttBroker *b);

@@ -17,7 +17,6 @@
 enum {
     HOLD_BYTES = 8 << 20,
     JOURNAL_BYTES_MAX = 256 << 20,
-    RETRY_MS = 500,
     LAZY_MAX = 65536,
     FULL_TOLD_EVERY_S = 60,
     ROWS_FREE_BYTES_MAX = 64 << 20, /* rows that find no place here are not used again */
@@ -236,13 +235,28 @@ void mqtt__keep_row_drop(MqttBroker *b, uint32_t row)
     if (!k->rows_free.failed) buf_add(&k->rows_free, &row, sizeof row);
 }
 
+void mqtt__keep_unread(MqttBroker *b, uint32_t row)
+{
+    b->keep.damaged++;
+    (void)change(b, (KeepHead){.op = KEEP_UNREAD, .id = row});
+}
+
+void mqtt__keep_topics(MqttBroker *b)
+{
+    (void)change(b, (KeepHead){.op = KEEP_TOPICS});
+}
+
 static void retained_write(MqttBroker *b, Msg *msg)
 {
     if (!msg->payload_bytes) {
         mqtt__keep_row_drop(b, msg->row);
         return;
     }
-    if (!msg->row) msg->row = row_take(b);
+    if (!msg->row) {
+        msg->row = row_take(b);
+        change_bytes(b, (KeepHead){.op = KEEP_TOPIC, .id = msg->row},
+                     str_slice(msg->text, msg->topic_bytes));
+    }
     KeepMsg row = message(msg);
     size_t at = change(b, (KeepHead){.op = KEEP_RETAIN, .id = msg->row});
     mqtt__keep_put_msg(&b->keep.journal, &row);
@@ -261,7 +275,7 @@ static void retained_run(MqttBroker *b, Ring *ring)
         }
         Str topic = str_slice(e.msg->text, e.msg->topic_bytes);
         const TrieNode *node = mqtt__trie_find(&b->retained, topic);
-        Msg *now = node ? node->value : NULL;
+        Msg *now = mqtt__retained_msg(node);
         if (!e.msg->payload_bytes) retained_write(b, e.msg);
         if (now && ring == &b->keep.urgent && !now->qos)
             retained_write(b, now); /* nobody waits for that one, but it is newer */
@@ -527,8 +541,8 @@ static void on_written(void *ctx, Status status, const Diag *diag)
     b->stats.store_failures++;
     if (!b->keep.failures++)
         log_error(b->log, "mqtt", "not stored, nothing is acknowledged", "retry_ms=%d reason=%s",
-                  RETRY_MS, diag ? diag->text : status_text(status));
-    if (loop_timer_start(b->loop, RETRY_MS, 0, batch_write, b, &b->keep.retry))
+                  KEEP_RETRY_MS, diag ? diag->text : status_text(status));
+    if (loop_timer_start(b->loop, KEEP_RETRY_MS, 0, batch_write, b, &b->keep.retry))
         log_error(b->log, "mqtt", "no timer: durable messages stand still", "%s", "");
 }
 
@@ -591,7 +605,8 @@ void mqtt__keep_close(MqttBroker *b)
     Keep *k = &b->keep;
     k->store = NULL; /* sessions that are freed now live on on the disk */
     loop_timer_stop(k->retry);
-    k->retry = NULL;
+    loop_timer_stop(k->load_retry);
+    k->retry = k->load_retry = NULL;
     mqtt__ring_done(b, &k->lazy);
     mqtt__ring_done(b, &k->urgent);
 }

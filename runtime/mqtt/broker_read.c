@@ -1,6 +1,7 @@
 /* runtime/mqtt/broker_read.c: sessions and their messages, back from the disk.
  *
- * At a start, before there is a loop turn, sessions, filters and retained messages come back.
+ * At a start, before there is a loop turn, sessions, filters and topics of retained messages come
+ * back; these themselves follow (broker_retained.c).
  * The messages of a queue come in portions when their client is there and little of it is in
  * memory: what is away costs no memory. What a client that comes back had not acknowledged takes
  * the same way, so a reconnect and a restart are one case. */
@@ -27,7 +28,7 @@ static Status read_job(StoreConn *conn, void *ctx, Diag *diag)
                            &p->more, diag);
 }
 
-static Msg *msg_back(MqttBroker *b, const KeepMsg *kept)
+Msg *mqtt__msg_back(MqttBroker *b, const KeepMsg *kept)
 {
     Msg *msg = mqtt__msg_new(b, &kept->pub, 0);
     if (msg && kept->expires_ns)
@@ -61,7 +62,7 @@ static bool row_take(Session *s, const KeepHead *head, Str bytes)
     }
     if (rec)
         e.state = OUT_WAIT_COMP;
-    else if (!(e.msg = msg_back(b, &kept)))
+    else if (!(e.msg = mqtt__msg_back(b, &kept)))
         return false;
     if (!mqtt__entry_ids(&e, ids, count) || !mqtt__ring_push(&s->wait1, e)) {
         mqtt__entry_drop(b, &e);
@@ -198,7 +199,7 @@ static void on_session(void *ctx, uint32_t slot, const KeepSession *row)
     int64_t now = clock_monotonic_ns();
     s->ends_ns = row->ends_ns ? to_monotonic(row->ends_ns) : now + s->expiry_s * NS_PER_S;
     if (!row->has_will) return;
-    s->will = msg_back(b, &row->will);
+    s->will = mqtt__msg_back(b, &row->will);
     s->will_delay_s = row->will_delay_s;
     /* Connected when the process died: its connection ended then, so its will is due. */
     uint32_t delay = s->will_delay_s < s->expiry_s ? s->will_delay_s : s->expiry_s;
@@ -257,18 +258,9 @@ static void on_mark(void *ctx, uint32_t slot, const KeepMark *mark)
     b->stats.queued_bytes_now += mark->bytes;
 }
 
-static void on_retained(void *ctx, uint32_t id, const KeepMsg *row)
+static void on_topic(void *ctx, uint32_t row, Str topic)
 {
-    MqttBroker *b = ctx;
-    mqtt__keep_row_taken(b, id);
-    if (row->expires_ns && row->expires_ns <= clock_wall_ns()) {
-        mqtt__keep_row_drop(b, id);
-        return;
-    }
-    Msg *msg = msg_back(b, row);
-    if (msg) msg->row = id;
-    if (!msg || !mqtt__retain_put(b, msg)) b->keep.not_restored++;
-    mqtt__msg_unref(b, msg);
+    mqtt__retained_known(ctx, row, topic);
 }
 
 static Status load_job(StoreConn *conn, void *ctx, Diag *diag)
@@ -284,7 +276,7 @@ Status mqtt_broker_restore(MqttBroker *broker, Diag *diag)
                            .filter = on_filter,
                            .received = on_received,
                            .mark = on_mark,
-                           .retained = on_retained,
+                           .topic = on_topic,
                            .ctx = b};
     Status st = store_migrate(b->keep.store, "mqtt", mqtt__keep_migrations, diag);
     if (!st) st = store_run_now(b->keep.store, load_job, &visitor, diag);
@@ -292,11 +284,6 @@ Status mqtt_broker_restore(MqttBroker *broker, Diag *diag)
     b->keep.body = visitor.last_body;
     b->keep.damaged = visitor.damaged;
     b->keep.restored = true;
-    if (visitor.damaged)
-        log_error(b->log, "mqtt", "damaged records are set aside in \"damaged\"", "count=%llu",
-                  (unsigned long long)visitor.damaged);
-    if (b->keep.not_restored)
-        log_error(b->log, "mqtt", "not everything stored fits into memory", "count=%llu",
-                  (unsigned long long)b->keep.not_restored);
+    mqtt__retained_load(b);
     return ST_OK;
 }

@@ -70,8 +70,9 @@ static uint8_t lower(uint8_t a, uint8_t b)
     return a < b ? a : b;
 }
 
-static bool may_receive(MqttBroker *b, const Session *s, const Msg *msg)
+bool mqtt__may_receive(const Session *s, const Msg *msg)
 {
+    MqttBroker *b = s->broker;
     if (!b->conf.may) return true;
     Str topic = str_slice(msg->text, msg->topic_bytes);
     if (b->conf.may(b->conf.may_ctx, s->id, s->user, MQTT_MAY_RECEIVE, topic)) return true;
@@ -80,14 +81,14 @@ static bool may_receive(MqttBroker *b, const Session *s, const Msg *msg)
 }
 
 /* No Local asks for the client identifier, which outlives a session (MQTT-3.8.3-3). */
-static bool is_own(const Session *s, const Msg *msg)
+bool mqtt__is_own(const Session *s, const Msg *msg)
 {
     if (msg->from == s->serial) return true;
     return msg->publisher_bytes && str_eq(mqtt__msg_view(msg).publisher, s->id);
 }
 
 /* All rows of one session: one copy. */
-static void give_session(MqttBroker *b, const MatchRow *rows, uint32_t count, Msg *msg)
+static void give_session(const MatchRow *rows, uint32_t count, Msg *msg)
 {
     Session *s = rows[0].session;
     uint32_t ids[MQTT_SUB_IDS_MAX], id_count = 0;
@@ -95,13 +96,13 @@ static void give_session(MqttBroker *b, const MatchRow *rows, uint32_t count, Ms
     bool any = false, as_published = false;
     for (uint32_t i = 0; i < count; i++) {
         const Sub *sub = rows[i].sub;
-        if (sub->no_local && is_own(s, msg)) continue;
+        if (sub->no_local && mqtt__is_own(s, msg)) continue;
         any = true;
         as_published |= sub->as_published;
         if (sub->qos > qos) qos = sub->qos;
         if (sub->id && id_count < MQTT_SUB_IDS_MAX) ids[id_count++] = sub->id;
     }
-    if (!any || !may_receive(b, s, msg)) return;
+    if (!any || !mqtt__may_receive(s, msg)) return;
     mqtt__send(s, msg, lower(qos, msg->qos), as_published && msg->retain, ids, id_count, false);
 }
 
@@ -113,7 +114,7 @@ static bool member_ready(const Sub *sub)
     return c && c->state == CONN_OPEN && !mqtt__conn_congested(c);
 }
 
-static void give_share(MqttBroker *b, Share *share, Msg *msg, Pending *pending)
+static void give_share(Share *share, Msg *msg, Pending *pending)
 {
     Sub *chosen = NULL, *sub = share->turn ? share->turn : share->members;
     if (!sub) return;
@@ -128,7 +129,7 @@ static void give_share(MqttBroker *b, Share *share, Msg *msg, Pending *pending)
     bool retain = chosen->as_published && msg->retain;
     if (chosen->attach) {
         mqtt__attach_give(chosen->attach, msg, qos, false, pending);
-    } else if (may_receive(b, chosen->session, msg)) {
+    } else if (mqtt__may_receive(chosen->session, msg)) {
         mqtt__send(chosen->session, msg, qos, retain, &chosen->id, chosen->id ? 1 : 0, false);
     }
 }
@@ -168,60 +169,19 @@ static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
         const MatchRow *row = &slot->rows[i];
         uint32_t count = 1;
         if (row->share)
-            give_share(b, row->share, msg, pending);
+            give_share(row->share, msg, pending);
         else if (row->attach)
             mqtt__attach_give(row->attach, msg, lower(row->sub->qos, msg->qos), false, pending);
         else {
             while (i + count < slot->count && slot->rows[i + count].session == row->session)
                 count++;
-            give_session(b, row, count, msg);
+            give_session(row, count, msg);
         }
         i += count;
     }
     b->keep.shared = NULL;
     b->frame.of = NULL;
     return slot->count > 0;
-}
-
-static void retain_drop(MqttBroker *b, TrieNode *node)
-{
-    Msg *old = node->value;
-    if (!old) return;
-    b->stats.retained_now--;
-    b->stats.retained_bytes_now -= old->bytes;
-    node->value = NULL;
-    old->current = false;
-    mqtt__msg_unref(b, old);
-}
-
-bool mqtt__retain_put(MqttBroker *b, Msg *msg)
-{
-    Str topic = str_slice(msg->text, msg->topic_bytes);
-    if (!msg->payload_bytes) {
-        TrieNode *node = mqtt__trie_find(&b->retained, topic);
-        if (node && node->value) {
-            msg->row = ((const Msg *)node->value)->row;
-            retain_drop(b, node);
-            mqtt__trie_trim(&b->retained, node);
-        }
-        return true;
-    }
-    TrieNode *node = mqtt__trie_add(&b->retained, topic);
-    if (!node) return false;
-    const Msg *old = node->value;
-    uint64_t bytes = b->stats.retained_bytes_now - (old ? old->bytes : 0) + msg->bytes;
-    if ((!old && b->stats.retained_now >= b->conf.retained_max) || bytes > b->conf.retained_bytes) {
-        mqtt__trie_trim(&b->retained, node);
-        return false;
-    }
-    if (old && !msg->row) msg->row = old->row;
-    retain_drop(b, node);
-    node->value = msg;
-    msg->current = true;
-    msg->refs++;
-    b->stats.retained_now++;
-    b->stats.retained_bytes_now += msg->bytes;
-    return true;
 }
 
 static bool retain_keep(MqttBroker *b, Msg *msg)
@@ -312,53 +272,4 @@ void mqtt__later_run(MqttBroker *b)
         mqtt__entry_drop(b, &e);
     }
     if (b->keep.changes != changes) b->keep.own_batch = b->keep.batch;
-}
-
-void mqtt__give_retained(Sub *sub, Msg *msg)
-{
-    uint8_t qos = lower(sub->qos, msg->qos);
-    if (sub->attach) {
-        mqtt__attach_give(sub->attach, msg, qos, true, NULL);
-        return;
-    }
-    if (!may_receive(sub->session->broker, sub->session, msg)) return;
-    if (sub->no_local && is_own(sub->session, msg)) return;
-    mqtt__send(sub->session, msg, qos, true, &sub->id, sub->id ? 1 : 0, true);
-}
-
-static void on_retained(void *ctx, TrieNode *node)
-{
-    Msg *msg = node->value;
-    if (!mqtt__msg_expired(msg, clock_monotonic_ns())) mqtt__give_retained(ctx, msg);
-}
-
-void mqtt__replay(MqttBroker *b, Sub *sub)
-{
-    b->depth++;
-    mqtt__trie_select(&b->retained, sub->filter, on_retained, sub);
-    mqtt__sys_replay(b, sub);
-    b->depth--;
-}
-
-typedef struct RetainedWalk {
-    void (*fn)(void *ctx, const MqttPub *pub);
-    void *ctx;
-    uint32_t max, count;
-} RetainedWalk;
-
-static void on_walk(void *ctx, TrieNode *node)
-{
-    RetainedWalk *walk = ctx;
-    if (walk->count >= walk->max || mqtt__msg_expired(node->value, clock_monotonic_ns())) return;
-    MqttPub view = mqtt__msg_view(node->value);
-    walk->count++;
-    walk->fn(walk->ctx, &view);
-}
-
-uint32_t mqtt_broker_retained(const MqttBroker *broker, Str filter, uint32_t max,
-                              void (*fn)(void *ctx, const MqttPub *pub), void *ctx)
-{
-    RetainedWalk walk = {fn, ctx, max, 0};
-    if (mqtt_filter_valid(filter)) mqtt__trie_select(&broker->retained, filter, on_walk, &walk);
-    return walk.count;
 }

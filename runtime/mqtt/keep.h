@@ -7,6 +7,10 @@
  * together and in order. The packet identifier follows from seq, so it needs no row of its own and
  * is the same after a restart.
  *
+ * Of a retained message a start reads its topic only, which has a small row of its own; the message
+ * is read afterwards, while clients are served. Its record decides: a row of a topic that does not
+ * fit is not believed.
+ *
  * A received identifier of QoS 2 is open until the pipelines and the history have the message too:
  * sessions have it by the same commit and must not get it again, those have to.
  *
@@ -31,11 +35,14 @@ typedef enum KeepOp {
     KEEP_BODY,     /* id: body; number: how many rows use it; a message */
     KEEP_DONE,     /* id: row */
     KEEP_REC,      /* id: row; PUBREC came: the message is not needed any more */
-    KEEP_DAMAGED,  /* id: row; number: body or 0; set aside */
+    KEEP_DAMAGED,  /* id: row; set aside */
     KEEP_RECEIVED, /* id: slot; small: packet identifier of QoS 2; flags: open */
     KEEP_RELEASED, /* id: slot; small: packet identifier */
     KEEP_RETAIN,   /* id: its row; a message */
+    KEEP_TOPIC,    /* id: its row, which is new; the topic */
     KEEP_UNRETAIN, /* id: its row */
+    KEEP_UNREAD,   /* id: its row, whose record is damaged; set aside */
+    KEEP_TOPICS,   /* the topics of all rows are to be read from the records at the next start */
     KEEP_MARK,     /* id: slot; a KeepMark */
 } KeepOp;
 
@@ -110,14 +117,14 @@ MUST Status mqtt__keep_get_filter(Str bytes, KeepFilter *ret_filter);
 /* keep_apply.c: jobs of the store's thread */
 extern const StoreMigration mqtt__keep_migrations[];
 MUST Status mqtt__keep_apply(StoreConn *conn, const Buf *batch, Diag *diag);
-/* What is there, each with fn: sessions, filters, received identifiers, marks, retained messages;
- * what is damaged is set aside and counted. */
+/* What is there, each with fn: sessions, filters, received identifiers, marks, topics of retained
+ * messages; what is damaged is set aside and counted. */
 typedef struct KeepVisitor {
     void (*session)(void *ctx, uint32_t slot, const KeepSession *session);
     void (*filter)(void *ctx, uint32_t slot, const KeepFilter *filter);
     void (*received)(void *ctx, uint32_t slot, uint16_t id, bool open);
     void (*mark)(void *ctx, uint32_t slot, const KeepMark *mark);
-    void (*retained)(void *ctx, uint32_t row, const KeepMsg *msg); /* rows ascend */
+    void (*topic)(void *ctx, uint32_t row, Str topic); /* of a retained message; rows ascend */
     void *ctx;
     uint64_t damaged, last_body;
 } KeepVisitor;
@@ -128,5 +135,8 @@ enum { KEEP_READ_ROWS = 512, KEEP_READ_BYTES = 1 << 20 };
  * flags: state) and `bytes`: the entry record, then its message. */
 MUST Status mqtt__keep_rows(StoreConn *conn, uint64_t from, uint64_t to, Buf *out, bool *ret_more,
                             Diag *diag);
+/* The same of retained messages: KeepHead (id) and the record. */
+MUST Status mqtt__keep_retained_rows(StoreConn *conn, uint32_t from, Buf *out, bool *ret_more,
+                                     Diag *diag);
 
 #endif

@@ -29,9 +29,14 @@ static const char keep_0002[] =
     "DROP TABLE retained;"
     "ALTER TABLE retained_rows RENAME TO retained;";
 
+/* Beside the messages, so that a start need not read them. Empty: made from them at that start. */
+static const char keep_0003[] =
+    "CREATE TABLE retained_topic(id INTEGER PRIMARY KEY, topic BLOB NOT NULL);";
+
 const StoreMigration mqtt__keep_migrations[] = {
     {1, "sessions, queues, retained messages", keep_0001},
     {2, "retained messages by number", keep_0002},
+    {3, "topics of retained messages", keep_0003},
     {0}};
 
 typedef struct Change {
@@ -66,6 +71,8 @@ static const struct {
     [KEEP_RELEASED] = {"DELETE FROM received WHERE slot = ?1 AND packet = ?2", .small = true},
     [KEEP_RETAIN] = {"INSERT OR REPLACE INTO retained(id, record) VALUES(?1, ?3)", .bytes = true,
                      .sealed = true},
+    [KEEP_TOPIC] = {"INSERT OR REPLACE INTO retained_topic(id, topic) VALUES(?1, ?3)",
+                    .bytes = true},
     [KEEP_UNRETAIN] = {.sql = "DELETE FROM retained WHERE id = ?1"},
 };
 
@@ -148,6 +155,33 @@ static Status apply_damaged(StoreConn *conn, const Change *c, Diag *diag)
     return st ? st : apply_done(conn, c, diag);
 }
 
+static Status by_id(StoreConn *conn, const char *sql, uint64_t id, Diag *diag)
+{
+    StoreStmt *stmt;
+    Status st = store_prepare(conn, sql, &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, (int64_t)id);
+    return run(stmt, diag);
+}
+
+static Status apply_unretain(StoreConn *conn, const Change *c, Diag *diag)
+{
+    Status st = by_id(conn, "DELETE FROM retained_topic WHERE id = ?1", c->head.id, diag);
+    return st ? st : apply_plain(conn, c, diag);
+}
+
+static Status apply_unread(StoreConn *conn, const Change *c, Diag *diag)
+{
+    static const char *const sql[] = {
+        "INSERT INTO damaged(place, id, record, at) SELECT 'retained', id, record, unixepoch()"
+        " FROM retained WHERE id = ?1",
+        "DELETE FROM retained WHERE id = ?1", "DELETE FROM retained_topic WHERE id = ?1"};
+    Status st = ST_OK;
+    for (size_t i = 0; i < sizeof sql / sizeof *sql && !st; i++)
+        st = by_id(conn, sql[i], c->head.id, diag);
+    return st;
+}
+
 static Status apply_mark(StoreConn *conn, const Change *c, Diag *diag)
 {
     StoreStmt *stmt;
@@ -201,14 +235,9 @@ static Status apply_end(StoreConn *conn, const Change *c, Diag *diag)
     static const char *const sql[] = {
         "DELETE FROM session WHERE slot = ?1", "DELETE FROM filter WHERE slot = ?1",
         "DELETE FROM received WHERE slot = ?1", "DELETE FROM mark WHERE slot = ?1"};
-    StoreStmt *stmt;
     Status st = queue_end(conn, (uint32_t)c->head.id, diag);
-    for (size_t i = 0; i < sizeof sql / sizeof *sql && !st; i++) {
-        st = store_prepare(conn, sql[i], &stmt, diag);
-        if (st) break;
-        store_bind_int(stmt, 1, (int64_t)c->head.id);
-        st = run(stmt, diag);
-    }
+    for (size_t i = 0; i < sizeof sql / sizeof *sql && !st; i++)
+        st = by_id(conn, sql[i], c->head.id, diag);
     return st;
 }
 
@@ -220,6 +249,9 @@ static Status apply(StoreConn *conn, const Change *c, Diag *diag)
     case KEEP_DONE: return apply_done(conn, c, diag);
     case KEEP_REC: return apply_rec(conn, c, diag);
     case KEEP_DAMAGED: return apply_damaged(conn, c, diag);
+    case KEEP_UNRETAIN: return apply_unretain(conn, c, diag);
+    case KEEP_UNREAD: return apply_unread(conn, c, diag);
+    case KEEP_TOPICS: return store_exec(conn, "DELETE FROM retained_topic", diag);
     case KEEP_MARK: return apply_mark(conn, c, diag);
     default: return apply_plain(conn, c, diag);
     }

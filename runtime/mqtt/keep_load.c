@@ -1,8 +1,10 @@
 /* runtime/mqtt/keep_load.c: the broker's tables, read on the store's threads.
  *
- * At a start everything but the queues is read; how many rows a queue holds stands in `mark`, its
- * rows are read when its client comes. So a start takes as long as there are sessions and retained
- * messages, however much waits. A damaged row is moved to `damaged` and the rest goes on. */
+ * At a start everything small is read: sessions, filters, numbers, topics of retained messages. How
+ * many rows a queue holds stands in `mark`; its rows are read when its client comes, retained
+ * messages one portion after the other when the start is over. So a start takes as long as there
+ * are sessions and topics, whatever the messages weigh. A damaged row is moved to `damaged` and
+ * the rest goes on. */
 #include "mqtt/keep.h"
 
 #include <string.h>
@@ -102,25 +104,47 @@ static Status load_filters(StoreConn *conn, KeepVisitor *visitor, Diag *diag)
     return st ? st : moved;
 }
 
-static Status load_retained(StoreConn *conn, KeepVisitor *visitor, Diag *diag)
+/* Once, after a version that had no such rows, or when they did not fit. */
+static Status topics_make(StoreConn *conn, Diag *diag)
+{
+    StoreStmt *read, *write;
+    bool row, ignored;
+    Status st = store_prepare(conn, "SELECT id, record FROM retained ORDER BY id", &read, diag);
+    while (!st && !(st = store_step(read, &row, diag)) && row) {
+        KeepMsg msg;
+        if (mqtt__keep_get_msg(store_str(read, 1), &msg))
+            continue; /* found again when it is read */
+        st = store_prepare(conn, "INSERT INTO retained_topic(id, topic) VALUES(?1, ?2)", &write,
+                           diag);
+        if (st) break;
+        store_bind_int(write, 1, store_int(read, 0));
+        store_bind_blob(write, 2, msg.pub.topic);
+        st = store_step(write, &ignored, diag);
+    }
+    return st;
+}
+
+static Status load_topics(StoreConn *conn, KeepVisitor *visitor, Diag *diag)
 {
     StoreStmt *stmt;
-    bool row;
-    Bad bad;
-    buf_init(&bad.rows, 64 << 20);
-    Status st = store_prepare(conn, "SELECT id, record FROM retained ORDER BY id", &stmt, diag);
+    bool row = false;
+    Status st = store_prepare(conn,
+                              "SELECT EXISTS(SELECT 1 FROM retained)"
+                              " AND NOT EXISTS(SELECT 1 FROM retained_topic)",
+                              &stmt, diag);
+    if (!st) st = store_step(stmt, &row, diag);
+    if (st) return st;
+    bool missing = row && store_int(stmt, 0);
+    store_reset(stmt);
+    if (missing) st = topics_make(conn, diag);
+    if (!st)
+        st = store_prepare(conn, "SELECT id, topic FROM retained_topic ORDER BY id", &stmt, diag);
     while (!st && !(st = store_step(stmt, &row, diag)) && row) {
-        KeepMsg msg;
         int64_t id = store_int(stmt, 0);
-        Str record = store_str(stmt, 1);
-        if (id < 1 || id > UINT32_MAX || mqtt__keep_get_msg(record, &msg))
-            bad_add(&bad, id, STR_NONE, record);
-        else
-            visitor->retained(visitor->ctx, (uint32_t)id, &msg);
+        if (id >= 1 && id <= UINT32_MAX)
+            visitor->topic(visitor->ctx, (uint32_t)id, store_str(stmt, 1));
     }
-    Status moved = bad_move(conn, &bad, "retained", "DELETE FROM retained WHERE id = ?1", false,
-                            visitor, diag);
-    return st ? st : moved;
+    return st;
 }
 
 /* Numbers only: nothing to check but that they fit. */
@@ -152,7 +176,7 @@ Status mqtt__keep_load(StoreConn *conn, KeepVisitor *visitor, Diag *diag)
     Status st = load_sessions(conn, visitor, diag);
     if (!st) st = load_filters(conn, visitor, diag);
     if (!st) st = load_numbers(conn, visitor, diag);
-    return st ? st : load_retained(conn, visitor, diag);
+    return st ? st : load_topics(conn, visitor, diag);
 }
 
 Status mqtt__keep_rows(StoreConn *conn, uint64_t from, uint64_t to, Buf *out, bool *ret_more,
@@ -179,6 +203,30 @@ Status mqtt__keep_rows(StoreConn *conn, uint64_t from, uint64_t to, Buf *out, bo
         buf_add(out, &head, sizeof head);
         buf_str(out, entry);
         buf_str(out, body);
+        count++;
+    }
+    if (!st && row) store_reset(stmt);
+    *ret_more = row;
+    return st ? st : buf_status(out);
+}
+
+Status mqtt__keep_retained_rows(StoreConn *conn, uint32_t from, Buf *out, bool *ret_more,
+                                Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row = false;
+    uint32_t count = 0;
+    Status st = store_prepare(conn, "SELECT id, record FROM retained WHERE id > ?1 ORDER BY id",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_int(stmt, 1, from);
+    while (count < KEEP_READ_ROWS && out->len < KEEP_READ_BYTES &&
+           !(st = store_step(stmt, &row, diag)) && row) {
+        Str record = store_str(stmt, 1);
+        KeepHead head = {
+            .op = KEEP_RETAIN, .bytes = (uint32_t)record.len, .id = (uint64_t)store_int(stmt, 0)};
+        buf_add(out, &head, sizeof head);
+        buf_str(out, record);
         count++;
     }
     if (!st && row) store_reset(stmt);

@@ -43,11 +43,11 @@ static void ignore_mark(void *ctx, uint32_t slot, const KeepMark *mark)
     (void)mark;
 }
 
-static void ignore_retained(void *ctx, uint32_t row, const KeepMsg *msg)
+static void ignore_topic(void *ctx, uint32_t row, Str topic)
 {
     (void)ctx;
     (void)row;
-    (void)msg;
+    (void)topic;
 }
 
 static Status look(StoreConn *conn, void *ctx, Diag *diag)
@@ -57,7 +57,7 @@ static Status look(StoreConn *conn, void *ctx, Diag *diag)
                           .filter = ignore_filter,
                           .received = ignore_received,
                           .mark = ignore_mark,
-                          .retained = ignore_retained};
+                          .topic = ignore_topic};
     Status st = mqtt__keep_load(conn, &nobody, diag);
     /* What was set aside is set aside, counted and said by the restore that follows: so not here.
      */

@@ -10,24 +10,28 @@
 #include "base/mem.h"
 #include "mqtt/codec.h"
 
+enum { ADDRESS_BITS = 48, SLOTS_MIN = 64, GONE = 1 };
+
 Status mqtt__trie_init(Trie *trie)
 {
-    *trie = (Trie){.bucket_count = 64};
-    trie->buckets = mem_zalloc(trie->bucket_count, sizeof *trie->buckets);
+    *trie = (Trie){.slot_count = SLOTS_MIN};
+    trie->slots = mem_zalloc(trie->slot_count, sizeof *trie->slots);
     trie->root = mem_zalloc(1, sizeof *trie->root);
-    if (trie->buckets && trie->root) return ST_OK;
+    if (trie->slots && trie->root) return ST_OK;
     mqtt__trie_done(trie);
     return ST_NO_MEMORY;
 }
 
+static TrieNode *slot_node(uint64_t slot)
+{
+    return (TrieNode *)(uintptr_t)(slot & (((uint64_t)1 << ADDRESS_BITS) - 1)); /* NOLINT */
+}
+
 void mqtt__trie_done(Trie *trie)
 {
-    for (size_t i = 0; trie->buckets && i < trie->bucket_count; i++)
-        for (TrieNode *node = trie->buckets[i], *next; node; node = next) {
-            next = node->bucket_next;
-            mem_free(node);
-        }
-    mem_free(trie->buckets);
+    for (size_t i = 0; trie->slots && i < trie->slot_count; i++)
+        if (trie->slots[i] > GONE) mem_free(slot_node(trie->slots[i]));
+    mem_free(trie->slots);
     mem_free(trie->root);
     *trie = (Trie){0};
 }
@@ -42,15 +46,26 @@ static uint32_t child_key(const TrieNode *parent, uint32_t hash)
     return hash ^ (uint32_t)((uint64_t)(uintptr_t)parent * 0x9e3779b97f4a7c15u >> 32);
 }
 
+/* Of two keys in one slot's way these bits differ, nearly always. */
+static uint64_t key_mark(uint32_t key)
+{
+    return (uint64_t)(key >> 16) << ADDRESS_BITS;
+}
+
 static TrieNode *child_find(const Trie *trie, const TrieNode *parent, Str level, uint32_t hash)
 {
     if (!parent->first_child) return NULL;
     uint32_t key = child_key(parent, hash);
-    TrieNode *node = trie->buckets[key & (trie->bucket_count - 1)];
-    while (node && (node->key != key || node->parent != parent ||
-                    !str_eq(str_slice(node->text, node->text_bytes), level)))
-        node = node->bucket_next;
-    return node;
+    uint64_t mark = key_mark(key), slot;
+    for (size_t i = key & (trie->slot_count - 1); (slot = trie->slots[i]);
+         i = (i + 1) & (trie->slot_count - 1)) {
+        if (slot >> ADDRESS_BITS << ADDRESS_BITS != mark || slot == GONE) continue;
+        TrieNode *node = slot_node(slot);
+        if (node->key == key && node->parent == parent &&
+            str_eq(str_slice(node->text, node->text_bytes), level))
+            return node;
+    }
+    return NULL;
 }
 
 static TrieNode *hash_child(const TrieNode *node)
@@ -64,21 +79,38 @@ static TrieNode *plus_child(const TrieNode *node)
     return node->has_hash ? node->first_child->next : node->first_child;
 }
 
-static void rehash(Trie *trie)
+static void slot_put(Trie *trie, TrieNode *node)
 {
-    size_t count = trie->bucket_count * 2;
-    TrieNode **buckets = mem_zalloc(count, sizeof *buckets);
-    if (!buckets) return; /* longer chains still work */
-    for (size_t i = 0; i < trie->bucket_count; i++)
-        for (TrieNode *node = trie->buckets[i], *next; node; node = next) {
-            next = node->bucket_next;
-            TrieNode **slot = &buckets[node->key & (count - 1)];
-            node->bucket_next = *slot;
-            *slot = node;
-        }
-    mem_free(trie->buckets);
-    trie->buckets = buckets;
-    trie->bucket_count = count;
+    size_t i = node->key & (trie->slot_count - 1);
+    while (trie->slots[i]) i = (i + 1) & (trie->slot_count - 1);
+    trie->slots[i] = key_mark(node->key) | (uint64_t)(uintptr_t)node;
+    trie->used++;
+}
+
+static void slot_remove(Trie *trie, const TrieNode *node)
+{
+    size_t i = node->key & (trie->slot_count - 1);
+    while (trie->slots[i] == GONE || slot_node(trie->slots[i]) != node)
+        i = (i + 1) & (trie->slot_count - 1);
+    trie->slots[i] = GONE;
+}
+
+/* Room for one more: at most two of three slots are used. */
+static bool slots_room(Trie *trie)
+{
+    if ((trie->used + 1) * 3 <= trie->slot_count * 2) return true;
+    Trie old = *trie;
+    size_t count = SLOTS_MIN;
+    while ((trie->nodes + 1) * 2 > count) count *= 2;
+    uint64_t *slots = mem_zalloc(count, sizeof *slots);
+    if (!slots) return false;
+    trie->slots = slots;
+    trie->slot_count = count;
+    trie->used = 0;
+    for (size_t i = 0; i < old.slot_count; i++)
+        if (old.slots[i] > GONE) slot_put(trie, slot_node(old.slots[i]));
+    mem_free(old.slots);
+    return true;
 }
 
 /* Among its siblings: "#", "+", the others with the newest first. */
@@ -118,16 +150,16 @@ static void sibling_remove(TrieNode *node, TrieNode *parent)
 static TrieNode *child_add(Trie *trie, TrieNode *parent, Str level, uint32_t hash)
 {
     size_t bytes = offsetof(TrieNode, text) + level.len;
-    TrieNode *node = level.len <= UINT16_MAX ? mem_zalloc(1, bytes) : NULL;
-    if (!node) return NULL;
+    TrieNode *node = level.len <= UINT16_MAX && slots_room(trie) ? mem_zalloc(1, bytes) : NULL;
+    if (!node || (uint64_t)(uintptr_t)node >> ADDRESS_BITS) {
+        mem_free(node);
+        return NULL;
+    }
     node->parent = parent;
     node->text_bytes = (uint16_t)level.len;
     if (level.len) memcpy(node->text, level.ptr, level.len);
     node->key = child_key(parent, hash);
-    if (trie->nodes >= trie->bucket_count) rehash(trie);
-    TrieNode **slot = &trie->buckets[node->key & (trie->bucket_count - 1)];
-    node->bucket_next = *slot;
-    *slot = node;
+    slot_put(trie, node);
     sibling_add(node, parent, level);
     trie->nodes++;
     return node;
@@ -178,9 +210,7 @@ void mqtt__trie_trim(Trie *trie, TrieNode *node)
 {
     while (node && node->parent && !node->value && !node->first_child) {
         TrieNode *parent = node->parent;
-        TrieNode **slot = &trie->buckets[node->key & (trie->bucket_count - 1)];
-        while (*slot != node) slot = &(*slot)->bucket_next;
-        *slot = node->bucket_next;
+        slot_remove(trie, node);
         sibling_remove(node, parent);
         mem_free(node);
         trie->nodes--;

@@ -1,9 +1,10 @@
 /* runtime/mqtt/trie.h: a tree of topic levels; one for subscriptions, one for retained messages.
  *
  * A node is a path of levels; its value belongs to the caller. Nodes without value and children
- * disappear by themselves. Children are found through one hash table of the whole tree; among their
- * siblings "#" and then "+" come first, so that matching has them at hand. A node and a short name
- * fill one cache line: there are as many as there are topics. */
+ * disappear by themselves. Children are found through one hash table of the whole tree, whose
+ * slots say enough that other nodes are not touched on the way; among their siblings "#" and then
+ * "+" come first, so that matching has them at hand. A node and a short name fill one cache line:
+ * there are as many as there are topics. */
 #ifndef TUTTI_MQTT_TRIE_H
 #define TUTTI_MQTT_TRIE_H
 
@@ -12,7 +13,6 @@
 
 typedef struct TrieNode {
     struct TrieNode *parent, *first_child, *next, *prev; /* next, prev: siblings */
-    struct TrieNode *bucket_next;
     void *value;
     uint32_t key;
     uint16_t text_bytes;
@@ -22,8 +22,8 @@ typedef struct TrieNode {
 
 typedef struct Trie {
     TrieNode *root;
-    TrieNode **buckets; /* owned */
-    size_t bucket_count, nodes;
+    uint64_t *slots; /* owned; the address of a node, and above it the highest bits of its key */
+    size_t slot_count, used, nodes; /* used: with those of nodes that are gone */
 } Trie;
 
 MUST Status mqtt__trie_init(Trie *trie);

@@ -29,6 +29,16 @@ static uint64_t batches(KeepBed *kb)
     return stats.stored_batches;
 }
 
+/* Until retained messages are back in memory; what there was is in `unread` at first. */
+static void all_read(KeepBed *kb)
+{
+    MqttBrokerStats stats;
+    do {
+        (void)uv_run(loop_uv(kb->bed.loop), UV_RUN_ONCE);
+        mqtt_broker_stats(kb->bed.broker, &stats);
+    } while (stats.retained_unread && !kb->bed.late);
+}
+
 static void send_many(Raw *raw, const char *topic, int from, int to, uint8_t qos)
 {
     char text[16];
@@ -323,13 +333,153 @@ TEST(retained_messages_of_the_first_version_are_taken_over)
         "CREATE TABLE retained(topic BLOB PRIMARY KEY, record BLOB NOT NULL)",
         "INSERT INTO retained(rowid, topic, record) SELECT id * 5000000000, 'r/' || id, record "
         "FROM rows",
-        "DROP TABLE rows", "DELETE FROM tutti_migrations WHERE owner = 'mqtt' AND version = 2"};
+        "DROP TABLE rows",
+        "DROP TABLE retained_topic",
+        "DELETE FROM tutti_migrations WHERE owner = 'mqtt' AND version >= 2"};
     for (size_t i = 0; i < COUNT_OF(back); i++) (void)ask(kb.path, back[i]);
     keep_up(&kb);
     CHECK_INT(ask(kb.path, "SELECT max(id) FROM retained"), 2);
     CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
     raw_subscribe(&raw, "r/1", 1, 0);
     (void)raw_gets(&raw, "1", 1, false);
+    raw_subscribe(&raw, "r/2", 1, 0);
+    (void)raw_gets(&raw, "2", 1, false);
+    raw_drop(&raw);
+    keep_end(&kb);
+}
+
+enum { MANY = 6000 };
+
+/* r/N with N or `text`, retained, and on the disk. */
+static void retain_many(KeepBed *kb, Raw *raw, const char *text)
+{
+    for (int i = 0; i < MANY; i++) {
+        char topic[16], own[16];
+        (void)snprintf(topic, sizeof topic, "r/%d", i);
+        (void)snprintf(own, sizeof own, "%d", i);
+        raw_publish(raw, (RawPub){topic, text ? text : own, 0, 0, .retain = true});
+    }
+    bed_until(&kb->bed, ask(kb->path, "SELECT count(*) FROM retained_topic") == MANY);
+}
+
+static uint64_t unread(KeepBed *kb)
+{
+    MqttBrokerStats stats;
+    mqtt_broker_stats(kb->bed.broker, &stats);
+    return stats.retained_unread;
+}
+
+/* A new subscriber of r/# gets "N" from r/N, all but 6, each once, and "new" from r/5. */
+static void many_come(KeepBed *kb, const char *who)
+{
+    static bool got[MANY];
+    Raw sub;
+    memset(got, 0, sizeof got);
+    CHECK(!raw_open(kb, &sub, who, (RawHello){.clean = true}));
+    raw_subscribe(&sub, "r/#", 0, 0);
+    for (int left = MANY - 1; left > 0 && !kb->bed.late; left--) {
+        CHECK_INT(raw_next(&sub)->type, MQTT_PUBLISH);
+        CHECK(sub.p.retain);
+        int64_t n;
+        CHECK(str_to_i64(str_skip(sub.p.topic, 2), &n));
+        char text[16];
+        (void)snprintf(text, sizeof text, n == 5 ? "new" : "%d", (int)n);
+        CHECK(n >= 0 && n < MANY && n != 6 && !got[n]);
+        CHECK_STR(sub.p.payload, text);
+        got[n] = true;
+    }
+    raw_settle(&sub);
+    raw_drop(&sub);
+}
+
+/* They are read while clients are served: who subscribes, publishes, or ends one meanwhile meets
+ * the same as when all were there. */
+TEST(retained_messages_come_back_while_clients_are_there)
+{
+    KeepBed kb;
+    Raw raw, early;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    retain_many(&kb, &raw, NULL);
+    keep_crash(&kb);
+    raw_gone(&raw);
+    CHECK_INT(unread(&kb), MANY);
+    CHECK(!raw_open(&kb, &early, "early", (RawHello){.clean = true}));
+    raw_subscribe(&early, "r/+", 0, 0);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    raw_publish(&raw, (RawPub){"r/5", "new", 1, 1, .retain = true});
+    raw_publish(&raw, (RawPub){"r/6", "", 2, 1, .retain = true});
+    uint64_t left = unread(&kb);
+    CHECK(left > 0); /* or this shows nothing */
+    (void)raw_expect(&raw, MQTT_PUBACK, 1);
+    (void)raw_expect(&raw, MQTT_PUBACK, 2);
+    keep_crash(&kb); /* and again, before all were read */
+    raw_gone(&raw);
+    raw_gone(&early);
+    CHECK_INT(unread(&kb), MANY - 1);
+    many_come(&kb, "first");
+    CHECK_INT(unread(&kb), 0);
+    many_come(&kb, "second");
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM retained"), MANY - 1);
+    CHECK_INT(ask(kb.path, "SELECT count(*) FROM retained_topic"), MANY - 1);
+    keep_end(&kb);
+}
+
+/* What one who subscribed early gets: the retained ones it has not seen live, and those once. */
+TEST(an_early_subscriber_gets_each_retained_message_once)
+{
+    KeepBed kb;
+    Raw raw, sub;
+    int live = 0, kept = 0;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    retain_many(&kb, &raw, "old");
+    keep_crash(&kb);
+    raw_gone(&raw);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    CHECK(!raw_open(&kb, &sub, "sub", (RawHello){.clean = true}));
+    raw_publish(&raw, (RawPub){"r/5900", "before", 0, 0, .retain = true});
+    raw_subscribe(&sub, "r/#", 0, 0);
+    raw_publish(&raw, (RawPub){"r/5901", "after", 0, 0, .retain = true});
+    raw_publish(&raw, (RawPub){"r/5902", "", 0, 0, .retain = true});
+    CHECK(unread(&kb) > 0);
+    for (int left = MANY; left > 0 && !kb.bed.late; left--) {
+        CHECK_INT(raw_next(&sub)->type, MQTT_PUBLISH);
+        if (str_is(sub.p.payload, "old"))
+            kept++;
+        else
+            live++;
+    }
+    raw_settle(&sub); /* and nothing else */
+    CHECK_INT(kept, MANY - 3);
+    CHECK_INT(live, 3); /* "before" as retained, "after" and the end of 5902 as they came */
+    raw_drop(&sub);
+    raw_drop(&raw);
+    keep_end(&kb);
+}
+
+/* The topics beside the messages are an aid: the records decide. */
+TEST(a_topic_that_does_not_fit_its_message_is_made_anew)
+{
+    KeepBed kb;
+    Raw raw;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    retain(&raw, "r/1", "1");
+    retain(&raw, "r/2", "2");
+    keep_down(&kb);
+    raw_gone(&raw);
+    (void)ask(kb.path, "UPDATE retained_topic SET topic = CAST('r/3' AS BLOB) WHERE id = 2");
+    keep_up(&kb);
+    all_read(&kb);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    raw_subscribe(&raw, "r/3", 1, 0);
+    raw_settle(&raw);
+    raw_drop(&raw);
+    keep_down(&kb);
+    keep_up(&kb);
+    all_read(&kb);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
     raw_subscribe(&raw, "r/2", 1, 0);
     (void)raw_gets(&raw, "2", 1, false);
     raw_drop(&raw);
@@ -582,8 +732,6 @@ TEST(a_damaged_record_is_set_aside_and_the_rest_goes_on)
     Raw pub, sub;
     MqttBrokerStats stats;
     keep_begin(&kb, NULL);
-    log_free(kb.bed.log);
-    kb.bed.log = NULL; /* what it says is expected here */
     away(&kb, 1);
     CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
     send_many(&pub, "t/x", 0, 3, 1);
@@ -591,11 +739,14 @@ TEST(a_damaged_record_is_set_aside_and_the_rest_goes_on)
     (void)raw_expect(&pub, MQTT_PUBACK, 9);
     keep_down(&kb);
     raw_gone(&pub);
+    log_free(kb.bed.log);
+    kb.bed.log = NULL; /* what it says is expected here */
     (void)ask(kb.path, "UPDATE queue SET record = CAST(substr(record, 1, 20) || x'55' ||"
                        " substr(record, 22) AS BLOB) WHERE id % 65536 = 2");
     (void)ask(kb.path, "UPDATE retained SET record = CAST(substr(record, 1, 20) || x'55' ||"
                        " substr(record, 22) AS BLOB)");
     keep_up(&kb);
+    all_read(&kb);
     mqtt_broker_stats(kb.bed.broker, &stats);
     CHECK_INT(stats.damaged, 1);
     CHECK_INT(stats.retained_now, 0);

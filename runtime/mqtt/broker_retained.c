@@ -1,0 +1,377 @@
+/* runtime/mqtt/broker_retained.c: what topics retain, in memory and back from the disk.
+ *
+ * A node of the retained tree holds a message or, after a start, the number of the row that has it.
+ * Rows are read one portion after the other while clients are served. A publish to a topic takes
+ * the row over, read or not. A new subscription gets what is in memory at once and the rest when
+ * all is there: only what came from the disk since, so nothing twice. */
+#include "mqtt/broker_int.h"
+
+#include "base/mem.h"
+
+enum { PORTION_BYTES_MAX = 64 << 20 };
+
+/* ---- nodes ---- */
+
+static bool is_row(const TrieNode *node)
+{
+    return (uintptr_t)node->value & 1;
+}
+
+static uint32_t row_of(const TrieNode *node)
+{
+    return (uint32_t)((uintptr_t)node->value >> 1);
+}
+
+Msg *mqtt__retained_msg(const TrieNode *node)
+{
+    return node && !is_row(node) ? node->value : NULL;
+}
+
+static void node_clear(MqttBroker *b, TrieNode *node)
+{
+    if (!node->value) return;
+    b->stats.retained_now--;
+    if (is_row(node)) {
+        b->keep.unread--;
+        node->value = NULL;
+        return;
+    }
+    Msg *old = node->value;
+    b->stats.retained_bytes_now -= old->bytes;
+    node->value = NULL;
+    old->current = false;
+    mqtt__msg_unref(b, old);
+}
+
+static uint32_t node_row(const TrieNode *node)
+{
+    if (!node->value) return 0;
+    return is_row(node) ? row_of(node) : ((const Msg *)node->value)->row;
+}
+
+static Str msg_topic(const Msg *msg)
+{
+    return str_slice(msg->text, msg->topic_bytes);
+}
+
+static void retain_end(MqttBroker *b, Msg *msg)
+{
+    TrieNode *node = mqtt__trie_find(&b->retained, msg_topic(msg));
+    if (!node || !node->value) return;
+    msg->row = node_row(node);
+    node_clear(b, node);
+    mqtt__trie_trim(&b->retained, node);
+}
+
+bool mqtt__retain_put(MqttBroker *b, Msg *msg)
+{
+    if (!msg->payload_bytes) {
+        retain_end(b, msg);
+        return true;
+    }
+    TrieNode *node = mqtt__trie_add(&b->retained, msg_topic(msg));
+    if (!node) return false;
+    const Msg *old = mqtt__retained_msg(node);
+    uint64_t bytes = b->stats.retained_bytes_now - (old ? old->bytes : 0) + msg->bytes;
+    if ((!node->value && b->stats.retained_now >= b->conf.retained_max) ||
+        bytes > b->conf.retained_bytes) {
+        mqtt__trie_trim(&b->retained, node);
+        return false;
+    }
+    if (!msg->row) msg->row = node_row(node);
+    node_clear(b, node);
+    node->value = msg;
+    msg->current = true;
+    msg->refs++;
+    b->stats.retained_now++;
+    b->stats.retained_bytes_now += msg->bytes;
+    return true;
+}
+
+static void on_free(void *ctx, TrieNode *node)
+{
+    node_clear(ctx, node);
+}
+
+void mqtt__retained_free(MqttBroker *b)
+{
+    mqtt__trie_select(&b->retained, STR("#"), on_free, b);
+    for (TrieNode *node = b->retained.root->first_child; node; node = node->next) {
+        if (!node->text_bytes || node->text[0] != '$') continue;
+        Buf filter;
+        buf_init(&filter, 70000);
+        buf_add(&filter, node->text, node->text_bytes);
+        buf_text(&filter, "/#");
+        mqtt__trie_select(&b->retained, buf_view(&filter), on_free, b);
+        buf_done(&filter);
+    }
+}
+
+/* ---- to new subscriptions ---- */
+
+void mqtt__give_retained(Sub *sub, Msg *msg)
+{
+    uint8_t qos = sub->qos < msg->qos ? sub->qos : msg->qos;
+    if (sub->attach) {
+        mqtt__attach_give(sub->attach, msg, qos, true, NULL);
+        return;
+    }
+    if (!mqtt__may_receive(sub->session, msg)) return;
+    if (sub->no_local && mqtt__is_own(sub->session, msg)) return;
+    mqtt__send(sub->session, msg, qos, true, &sub->id, sub->id ? 1 : 0, true);
+}
+
+static void on_retained(void *ctx, TrieNode *node)
+{
+    Sub *sub = ctx;
+    Msg *msg = mqtt__retained_msg(node);
+    if (!msg)
+        sub->waits = true;
+    else if (!mqtt__msg_expired(msg, clock_monotonic_ns()))
+        mqtt__give_retained(sub, msg);
+}
+
+void mqtt__replay(MqttBroker *b, Sub *sub)
+{
+    b->depth++;
+    sub->waits = false;
+    mqtt__trie_select(&b->retained, sub->filter, on_retained, sub);
+    sub->after_row = b->keep.read_row;
+    mqtt__sys_replay(b, sub);
+    b->depth--;
+}
+
+/* What was read since the subscription was made. */
+static void on_late(void *ctx, TrieNode *node)
+{
+    Sub *sub = ctx;
+    Msg *msg = mqtt__retained_msg(node);
+    if (!msg || !msg->from_disk || msg->row <= sub->after_row) return;
+    if (!mqtt__msg_expired(msg, clock_monotonic_ns())) mqtt__give_retained(sub, msg);
+}
+
+static void replay_late(MqttBroker *b, Sub *sub)
+{
+    if (!sub->waits) return;
+    sub->waits = false;
+    mqtt__trie_select(&b->retained, sub->filter, on_late, sub);
+}
+
+static void replays_late(MqttBroker *b)
+{
+    b->depth++;
+    for (Session *s = b->sessions; s; s = s->next) {
+        MapSlot *slot;
+        for (size_t at = 0; (slot = map_next(&s->subs, &at));) replay_late(b, slot->value);
+    }
+    for (uint32_t i = 0; i < b->attach_top; i++)
+        if (b->attaches[i] && !b->attaches[i]->gone) replay_late(b, b->attaches[i]->sub);
+    b->depth--;
+}
+
+/* ---- back from the disk ---- */
+
+void mqtt__retained_known(MqttBroker *b, uint32_t row, Str topic)
+{
+    mqtt__keep_row_taken(b, row);
+    TrieNode *node = b->stats.retained_now < b->conf.retained_max && mqtt_topic_valid(topic) &&
+                             mqtt_levels(topic) <= MQTT_LEVELS_MAX
+                         ? mqtt__trie_add(&b->retained, topic)
+                         : NULL;
+    if (!node) {
+        b->keep.not_restored++;
+        return;
+    }
+    if (node->value) { /* a kill between two versions of a row cannot do that: damaged */
+        b->keep.topics_wrong = true;
+        return;
+    }
+    node->value = (void *)((uintptr_t)row << 1 | 1); /* NOLINT(performance-no-int-to-ptr) */
+    b->stats.retained_now++;
+    b->keep.unread++;
+}
+
+static void record_take(MqttBroker *b, uint32_t row, Str record)
+{
+    KeepMsg kept;
+    if (mqtt__keep_get_msg(record, &kept)) {
+        mqtt__keep_unread(b, row);
+        return;
+    }
+    TrieNode *node = mqtt__trie_find(&b->retained, kept.pub.topic);
+    if (!node || !node->value || !is_row(node) || row_of(node) != row) return; /* newer, or ended */
+    Msg *msg = NULL;
+    if (kept.expires_ns && kept.expires_ns <= clock_wall_ns())
+        mqtt__keep_row_drop(b, row);
+    else if (!(msg = mqtt__msg_back(b, &kept)) ||
+             b->stats.retained_bytes_now + msg->bytes > b->conf.retained_bytes)
+        b->keep.not_restored++; /* stays where it is */
+    else {
+        msg->row = row;
+        msg->from_disk = true;
+        if (!mqtt__retain_put(b, msg)) b->keep.not_restored++;
+        mqtt__msg_unref(b, msg);
+        return;
+    }
+    mqtt__msg_unref(b, msg);
+    node_clear(b, node);
+    mqtt__trie_trim(&b->retained, node);
+}
+
+typedef struct Rows {
+    MqttBroker *broker;
+    uint32_t from;
+    bool more;
+    Buf records;
+} Rows;
+
+static Status rows_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    Rows *rows = ctx;
+    return mqtt__keep_retained_rows(conn, rows->from, &rows->records, &rows->more, diag);
+}
+
+static void rows_take(MqttBroker *b, const Rows *rows)
+{
+    b->depth++; /* nothing is freed meanwhile */
+    for (size_t at = 0; at < rows->records.len;) {
+        KeepHead head;
+        memcpy(&head, rows->records.ptr + at, sizeof head);
+        at += sizeof head;
+        if (head.id >= 1 && head.id <= UINT32_MAX) {
+            record_take(b, (uint32_t)head.id, str_slice(rows->records.ptr + at, head.bytes));
+            b->keep.read_row = (uint32_t)head.id;
+        }
+        at += head.bytes;
+    }
+    b->depth--;
+}
+
+static void on_left(void *ctx, TrieNode *node)
+{
+    MqttBroker *b = ctx;
+    if (!is_row(node)) return;
+    node_clear(b, node);
+    b->keep.topics_wrong = true;
+}
+
+static void all_read(MqttBroker *b)
+{
+    Keep *k = &b->keep;
+    k->loading = false;
+    if (k->unread) /* topics without a message; their nodes stay: a walk may not remove them */
+        mqtt__trie_select(&b->retained, STR("#"), on_left, b);
+    if (k->topics_wrong && !b->closing) mqtt__keep_topics(b);
+    if (k->damaged)
+        log_error(b->log, "mqtt", "damaged records are set aside in \"damaged\"", "count=%llu",
+                  (unsigned long long)k->damaged);
+    if (k->not_restored)
+        log_error(b->log, "mqtt", "not everything stored fits into memory", "count=%llu",
+                  (unsigned long long)k->not_restored);
+    log_info(b->log, "mqtt", "retained messages are read", "count=%llu bytes=%llu ms=%lld",
+             (unsigned long long)b->stats.retained_now,
+             (unsigned long long)b->stats.retained_bytes_now,
+             (long long)((clock_monotonic_ns() - k->load_ns) / NS_PER_MS));
+    replays_late(b);
+}
+
+static void rows_ask(MqttBroker *b);
+
+static void on_rows(void *ctx, Status status, const Diag *diag)
+{
+    Rows *rows = ctx;
+    MqttBroker *b = rows->broker;
+    b->keep.reads--;
+    bool stale = rows->from != b->keep.read_row; /* somebody could not wait */
+    if (b->keep.loading && !b->closing && !stale && status) {
+        log_error(b->log, "mqtt", "retained messages cannot be read", "reason=%s",
+                  diag ? diag->text : status_text(status));
+        mqtt__retained_later(b);
+    } else if (b->keep.loading && !b->closing && !stale) {
+        rows_take(b, rows);
+        if (rows->more)
+            rows_ask(b);
+        else
+            all_read(b);
+    }
+    buf_done(&rows->records);
+    mem_free(rows);
+}
+
+static void rows_ask(MqttBroker *b)
+{
+    Rows *rows = mem_alloc(sizeof *rows);
+    if (rows) {
+        *rows = (Rows){.broker = b, .from = b->keep.read_row};
+        buf_init(&rows->records, PORTION_BYTES_MAX);
+        if (!store_read(b->keep.store, rows_job, on_rows, rows)) {
+            b->keep.reads++;
+            return;
+        }
+        mem_free(rows);
+    }
+    mqtt__retained_later(b);
+}
+
+static void on_again(void *ctx)
+{
+    MqttBroker *b = ctx;
+    loop_timer_stop(b->keep.load_retry);
+    b->keep.load_retry = NULL;
+    if (b->keep.loading && !b->closing) rows_ask(b);
+}
+
+void mqtt__retained_later(MqttBroker *b)
+{
+    if (!b->keep.load_retry &&
+        loop_timer_start(b->loop, KEEP_RETRY_MS, 0, on_again, b, &b->keep.load_retry))
+        log_error(b->log, "mqtt", "no timer: retained messages stay unread", "%s", "");
+}
+
+void mqtt__retained_load(MqttBroker *b)
+{
+    b->keep.load_ns = clock_monotonic_ns();
+    b->keep.loading = true;
+    rows_ask(b);
+}
+
+/* For who cannot wait. */
+static void load_now(MqttBroker *b)
+{
+    Diag diag = {0};
+    Status st = ST_OK;
+    while (b->keep.loading && b->keep.store && !st) {
+        Rows rows = {.broker = b, .from = b->keep.read_row};
+        buf_init(&rows.records, PORTION_BYTES_MAX);
+        st = store_run_now(b->keep.store, rows_job, &rows, &diag);
+        if (!st) rows_take(b, &rows);
+        if (!st && !rows.more) all_read(b);
+        buf_done(&rows.records);
+    }
+    if (st) log_error(b->log, "mqtt", "retained messages cannot be read", "reason=%s", diag.text);
+}
+
+typedef struct RetainedWalk {
+    void (*fn)(void *ctx, const MqttPub *pub);
+    void *ctx;
+    uint32_t max, count;
+} RetainedWalk;
+
+static void on_walk(void *ctx, TrieNode *node)
+{
+    RetainedWalk *walk = ctx;
+    const Msg *msg = mqtt__retained_msg(node);
+    if (!msg || walk->count >= walk->max || mqtt__msg_expired(msg, clock_monotonic_ns())) return;
+    MqttPub view = mqtt__msg_view(msg);
+    walk->count++;
+    walk->fn(walk->ctx, &view);
+}
+
+uint32_t mqtt_broker_retained(MqttBroker *broker, Str filter, uint32_t max,
+                              void (*fn)(void *ctx, const MqttPub *pub), void *ctx)
+{
+    RetainedWalk walk = {fn, ctx, max, 0};
+    load_now(broker);
+    if (mqtt_filter_valid(filter)) mqtt__trie_select(&broker->retained, filter, on_walk, &walk);
+    return walk.count;
+}
