@@ -126,12 +126,12 @@ static void begin(Emit *e)
            e->index, e->group, leaves, leaves, leaves, leaves, e->bets + 1);
     if (ir_group_mixed(e->pipeline, e->group))
         emit_f(e, "    const RtSourceInfo *const from = &pipe->info->sources[source];\n");
-    emit_f(
-        e,
-        "    pipe->received_ns = batch->received_ns; pipe->ack = 0;\n"
-        "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len; pipe->key_len = 0;\n"
-        "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n",
-        leaves);
+    emit_f(e,
+           "    pipe->received_ns = batch->received_ns; pipe->ack = 0;\n"
+           "    pipe->topic = batch->topic; pipe->topic_len = batch->topic_len;\n"
+           "    pipe->key_len = pipe->headers_len = 0;\n"
+           "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n",
+           leaves);
     emit_f(e, "    while (!pipe->stopped) {\n"
               "        const char *next, *stop;\n"
               "        if (!lines) {\n"
@@ -140,6 +140,8 @@ static void begin(Emit *e)
               "            pipe->received_ns = record->received_ns; pipe->ack = record->ack;\n"
               "            pipe->topic = record->topic; pipe->topic_len = record->topic_len;\n"
               "            pipe->key = record->key; pipe->key_len = record->key_len;\n"
+              "            pipe->headers = record->headers;\n"
+              "            pipe->headers_len = record->headers_len;\n"
               "            record++;\n"
               "        } else if (p >= end) return;\n"
               "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");

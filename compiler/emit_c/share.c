@@ -59,26 +59,29 @@ static void begin(Emit *e, const IrShare *share)
            "    for (u32 i = 0; i < pipe_count; i++) {\n        RtPipe *at = pipes[i];\n"
            "        if (!at) continue;\n"
            "        at->received_ns = batch->received_ns; at->ack = 0;\n"
-           "        at->topic = batch->topic; at->topic_len = batch->topic_len; at->key_len = 0;\n"
+           "        at->topic = batch->topic; at->topic_len = batch->topic_len;\n"
+           "        at->key_len = at->headers_len = 0;\n"
            "    }\n"
            "    for (u32 i = 0; i < %" PRIu32 "; i++) h[i] = 0, v[i].u = 0;\n",
            leaves);
-    emit_f(e, "    for (;;) {\n        const char *next, *stop;\n"
-              "        while (first < pipe_count && (!pipes[first] || pipes[first]->stopped)) "
-              "first++;\n"
-              "        if (first == pipe_count) return;\n"
-              "        RtPipe *const pipe = pipes[first];\n"
-              "        if (!lines) {\n            if (record == last) return;\n"
-              "            p = record->ptr; end = p + record->len;\n"
-              "            for (u32 i = first; i < pipe_count; i++) {\n"
-              "                RtPipe *at = pipes[i];\n                if (!at) continue;\n"
-              "                at->received_ns = record->received_ns; at->ack = record->ack;\n"
-              "                at->topic = record->topic; at->topic_len = record->topic_len;\n"
-              "                at->key = record->key; at->key_len = record->key_len;\n"
-              "            }\n            record++;\n"
-              "        } else if (p >= end) return;\n"
-              "        u64 raw_len, twice = 0;\n        u32 why = 0;\n"
-              "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");
+    emit_f(e,
+           "    for (;;) {\n        const char *next, *stop;\n"
+           "        while (first < pipe_count && (!pipes[first] || pipes[first]->stopped)) "
+           "first++;\n"
+           "        if (first == pipe_count) return;\n"
+           "        RtPipe *const pipe = pipes[first];\n"
+           "        if (!lines) {\n            if (record == last) return;\n"
+           "            p = record->ptr; end = p + record->len;\n"
+           "            for (u32 i = first; i < pipe_count; i++) {\n"
+           "                RtPipe *at = pipes[i];\n                if (!at) continue;\n"
+           "                at->received_ns = record->received_ns; at->ack = record->ack;\n"
+           "                at->topic = record->topic; at->topic_len = record->topic_len;\n"
+           "                at->key = record->key; at->key_len = record->key_len;\n"
+           "                at->headers = record->headers; at->headers_len = record->headers_len;\n"
+           "            }\n            record++;\n"
+           "        } else if (p >= end) return;\n"
+           "        u64 raw_len, twice = 0;\n        u32 why = 0;\n"
+           "        pipe->scratch_len = 0;\n        pipe->raw = p;\n");
 }
 
 static void learnt(Emit *e, uint32_t layouts, bool lazy)

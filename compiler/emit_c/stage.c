@@ -416,6 +416,7 @@ static void meta(Emit *e, const IrIns *ins)
                d);
         break;
     case META_RAW: emit_f(e, "    %s = (RtText){pipe->raw, pipe->raw_len};\n", d); break;
+    case META_HEADERS: emit_f(e, "    %s = rt_headers(pipe);\n", d); break;
     }
     bound(e, ins);
 }

@@ -247,10 +247,10 @@ static void sources(Emit *e)
         emit_f(e, ", ");
         put_options(e, s->options, s->option_count,
                     s->map == NO_INDEX ? NULL : &e->ir->maps[s->map]);
-        emit_f(e, ", \"%s\", %" PRIu32 ", %" PRIu32 ", %d, %d, %d, %d, %d, %.*s},\n",
+        emit_f(e, ", \"%s\", %" PRIu32 ", %" PRIu32 ", %d, %d, %d, %d, %d, %d, %.*s},\n",
                ir_format_name(s->format), s->node, s->group, ir_source_bounded(s), (int)s->check,
-               s->unknown == UNKNOWN_REJECT, s->unknown == UNKNOWN_KEEP, ir_source_differs(p, s),
-               STR_ARG(protos ? protos[i] : STR_NONE));
+               s->unknown == UNKNOWN_REJECT, s->unknown == UNKNOWN_KEEP, ir_reads_headers(p),
+               ir_source_differs(p, s), STR_ARG(protos ? protos[i] : STR_NONE));
     }
     emit_f(e, "    {0}};\n");
 }

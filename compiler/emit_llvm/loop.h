@@ -25,6 +25,8 @@ RT_INLINE void loop_meta(RtPipe *pipe, const RtRecord *record)
     pipe->topic_len = record->topic_len;
     pipe->key = record->key;
     pipe->key_len = record->key_len;
+    pipe->headers = record->headers;
+    pipe->headers_len = record->headers_len;
 }
 
 /* Behind the last byte looked at, or NULL: no layout fits. */

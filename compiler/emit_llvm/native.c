@@ -122,7 +122,7 @@ static void batch_begins(RtPipe *pipe, const RtBatch *batch)
     pipe->ack = 0;
     pipe->topic = batch->topic;
     pipe->topic_len = batch->topic_len;
-    pipe->key_len = 0;
+    pipe->key_len = pipe->headers_len = 0;
 }
 
 static void room_begins(const JitFeed *with, RtValue *v, u8 *h, u64 *bet)

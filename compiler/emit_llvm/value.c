@@ -365,6 +365,7 @@ static void meta(Jit *j, const IrIns *ins)
         break;
     case META_KEY: CALL(j, "op_meta_key", j->pipe, dst); break;
     case META_RECEIVED: jit_set(j, ins->dst, CALL(j, "op_meta_received", j->pipe)); return;
+    case META_HEADERS: CALL(j, "op_meta_headers", j->pipe, dst); break;
     case META_KEPT: CALL(j, "op_meta_kept", j->pipe, dst); break;
     case META_RAW: CALL(j, "op_meta_raw", j->pipe, dst); break;
     }

@@ -64,6 +64,8 @@ void interp__lane_meta(Frame *f, uint32_t lane)
     pipe->topic_len = record->topic_len;
     pipe->key = record->key;
     pipe->key_len = record->key_len;
+    pipe->headers = record->headers;
+    pipe->headers_len = record->headers_len;
 }
 
 /* ---- wires ---- */

@@ -107,7 +107,7 @@ void interp__batch_begin(Interp *in, const RtBatch *batch)
     pipe->ack = 0;
     pipe->topic = batch->topic;
     pipe->topic_len = batch->topic_len;
-    pipe->key_len = 0;
+    pipe->key_len = pipe->headers_len = 0;
 }
 
 void interp__feed(RtPipe *pipe, const RtBatch *batch)

@@ -69,7 +69,7 @@ void interp__feed_other(Interp *in, const RtBatch *batch, uint32_t group)
     pipe->ack = 0;
     pipe->topic = batch->topic;
     pipe->topic_len = batch->topic_len;
-    pipe->key_len = 0;
+    pipe->key_len = pipe->headers_len = 0;
     const char *p = batch->bytes, *end = p ? p + batch->len : NULL;
     while (p && p < end && !pipe->stopped) {
         const char *stop = memchr(p, '\n', (size_t)(end - p));
@@ -85,6 +85,8 @@ void interp__feed_other(Interp *in, const RtBatch *batch, uint32_t group)
         pipe->topic_len = record->topic_len;
         pipe->key = record->key;
         pipe->key_len = record->key_len;
+        pipe->headers = record->headers;
+        pipe->headers_len = record->headers_len;
         one(&o, record->ptr, record->ptr + record->len);
     }
     in->batch = NULL;

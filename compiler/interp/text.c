@@ -191,6 +191,7 @@ void interp__meta(Frame *f, const Step *s)
     ACTIVE
     {
         RtValue level;
+        RtText text;
         interp__lane_meta(f, r);
         switch (what->what) {
         case META_TOPIC: put(f, s, r, pipe->topic, pipe->topic_len); break;
@@ -207,6 +208,7 @@ void interp__meta(Frame *f, const Step *s)
                 put(f, s, r, "{}", 2);
             break;
         case META_RAW: put(f, s, r, pipe->raw, pipe->raw_len); break;
+        case META_HEADERS: text = rt_headers(pipe), put(f, s, r, text.p, text.n); break;
         }
     }
 }

@@ -53,7 +53,8 @@ static void constant(Buf *out, const IrReg *r, IrImm imm)
 static void immediate(Buf *out, const IrStage *s, const IrIns *ins)
 {
     static const char *const rounds[] = {"nearest", "floor", "ceil", "trunc"};
-    static const char *const metas[] = {"topic", "topic", "key", "received", "raw", "kept"};
+    static const char *const metas[] = {"topic", "topic",   "key", "received",
+                                        "raw",   "headers", "kept"};
     switch (ins->op) {
     case IR_CONST:
         buf_char(out, ' ');

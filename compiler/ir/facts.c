@@ -185,6 +185,16 @@ const IrSource *ir_group_source(const IrPipeline *p, uint32_t group)
     return found;
 }
 
+bool ir_reads_headers(const IrPipeline *pipeline)
+{
+    for (uint32_t s = 0; s < pipeline->stage_count; s++)
+        for (uint32_t i = 0; i < pipeline->stages[s].code_count; i++) {
+            const IrIns *ins = &pipeline->stages[s].code[i];
+            if (ins->op == IR_META && ins->imm.meta.what == META_HEADERS) return true;
+        }
+    return false;
+}
+
 bool ir_source_differs(const IrPipeline *p, const IrSource *s)
 {
     const IrSource *of = ir_group_source(p, s->group);

@@ -56,6 +56,8 @@ uint64_t ir_join_layout(const IrProgram *program, const IrJoin *join);
 /* The source of a group whose `check` and `unknown` say what its schema marks as needed and how
  * learnt layouts read. Sources of the group with other options are read in any order. */
 const IrSource *ir_group_source(const IrPipeline *pipeline, uint32_t group);
+/* Does any stage ask for meta.headers? */
+bool ir_reads_headers(const IrPipeline *pipeline);
 /* False: its options are those of its group's source. */
 bool ir_source_differs(const IrPipeline *pipeline, const IrSource *source);
 bool ir_group_mixed(const IrPipeline *pipeline, uint32_t group); /* some source differs */

@@ -100,12 +100,15 @@ typedef enum IrOp {
 
 /* CONV to a decimal with fewer digits: imm.index. NEAREST takes halves away from zero. */
 typedef enum IrRound { ROUND_NEAREST, ROUND_FLOOR, ROUND_CEIL, ROUND_TRUNC } IrRound;
+enum { META_HEADERS_BYTES = 65535 }; /* RtRecord.headers_len */
+
 typedef enum IrMeta {
     META_TOPIC,
     META_TOPIC_LEVEL,
     META_KEY,
     META_RECEIVED,
     META_RAW,
+    META_HEADERS,
     META_KEPT /* RAW where the source says `unknown keep`, else an empty object */
 } IrMeta;
 

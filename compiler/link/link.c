@@ -91,6 +91,7 @@ static void sources(Link *link, const IrPipeline *p, RtPipelineInfo *info)
             .check = (u8)s->check,
             .reject = s->unknown == UNKNOWN_REJECT,
             .keeps = s->unknown == UNKNOWN_KEEP,
+            .headers = ir_reads_headers(p),
             .differs = ir_source_differs(p, s),
             .proto = proto(link, s->proto),
         };

@@ -315,7 +315,8 @@ static void values(List *l)
     declared(l, AST_ITEM_CONST, KIND_CONSTANT, '2');
     functions(l);
     if (str_is(c->item, "pipeline"))
-        text_item(l, "meta", KIND_MODULE, "meta.topic, meta.key, meta.received, meta.raw",
+        text_item(l, "meta", KIND_MODULE,
+                  "meta.topic, meta.key, meta.received, meta.raw, meta.headers",
                   "what came with the record", '4');
     KEYWORDS(l, "if", "match", "try", "not", "true", "false", "null");
 }
@@ -330,6 +331,8 @@ static void members(List *l)
         text_item(l, "key", KIND_FIELD, "string(1024)", "the message's key", '1');
         text_item(l, "received", KIND_FIELD, "time", "when it arrived", '1');
         text_item(l, "raw", KIND_FIELD, "string", "its bytes as they came", '1');
+        text_item(l, "headers", KIND_FIELD, "json",
+                  "what stood beside it: HTTP fields, user properties", '1');
         return;
     }
     if (owner != NO_INDEX && type_before(l, owner, &type) && type.kind == IR_RECORD)

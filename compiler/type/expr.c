@@ -258,7 +258,8 @@ static Val meta(Check *c, const AstExpr *e, Str what, bool level, uint32_t numbe
     } known[] = {{"topic", META_TOPIC, IR_STR, 1024},
                  {"key", META_KEY, IR_STR, 1024},
                  {"received", META_RECEIVED, IR_TIME, 0},
-                 {"raw", META_RAW, IR_STR, TYPE_STRING_MAX}};
+                 {"raw", META_RAW, IR_STR, TYPE_STRING_MAX},
+                 {"headers", META_HEADERS, IR_JSON, META_HEADERS_BYTES}};
     bool behind = c->b->stage && c->b->stage->from == IR_FROM_WINDOW;
     if (c->agg || behind) {
         diag_error(c->diags, DIAG_S016, e->span, "behind a window there is no one record to ask");
@@ -284,9 +285,9 @@ static Val meta(Check *c, const AstExpr *e, Str what, bool level, uint32_t numbe
     uint32_t distance = UINT32_MAX;
     for (size_t i = 0; i < COUNT_OF(known); i++)
         diag_suggest(what, str_from(known[i].name), &best, &distance);
-    Diagnostic *d =
-        diag_error(c->diags, DIAG_N004, e->span,
-                   "a record's meta data has topic, key, received, raw; not `%.*s`", STR_ARG(what));
+    Diagnostic *d = diag_error(
+        c->diags, DIAG_N004, e->span,
+        "a record's meta data has topic, key, received, raw, headers; not `%.*s`", STR_ARG(what));
     if (best.len)
         diag_note(c->diags, d, (Span){UINT32_MAX, 0, 0}, "did you mean meta.%.*s", STR_ARG(best));
     return check__error_val(e->span);

@@ -25,6 +25,7 @@ const char *connect_state_name(ConnectState state);
 
 typedef struct ConnectRecord {
     Str key, payload; /* lent for the call */
+    Str headers;      /* lent; a JSON object of at most 65,535 bytes, or empty */
     int64_t received_ns;
     uint64_t token; /* for ack; 0 = nothing to acknowledge */
     bool error;     /* payload is a reason in plain words */

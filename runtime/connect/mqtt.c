@@ -7,20 +7,27 @@
 #include "base/mem.h"
 #include "mqtt/client.h"
 #include "mqtt/codec.h"
+#include "mqtt/headers.h"
 
 #include <stdio.h>
 #include <sys/random.h>
 
+enum { HEADERS_BYTES = 1 << 20 }; /* while they are made; no packet of the client is larger */
+
 struct ConnectLink {
     MqttClient *client;
     ConnectEvents events;
+    Buf headers; /* of the message at hand */
 };
 
 static void on_message(void *ctx, const MqttClientMsg *msg)
 {
     ConnectLink *link = ctx;
+    buf_clear(&link->headers);
+    mqtt_put_headers(msg->props, &link->headers);
     ConnectRecord record = {.key = msg->topic,
                             .payload = msg->payload,
+                            .headers = buf_view(&link->headers),
                             .received_ns = msg->received_ns,
                             .token = msg->token};
     link->events.record(link->events.ctx, &record);
@@ -88,6 +95,7 @@ static Status mqtt_open(Loop *loop, Log *log, const ConnectConf *conf, const Con
     ConnectLink *link = mem_zalloc(1, sizeof *link);
     if (!link) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     link->events = *events;
+    buf_init(&link->headers, HEADERS_BYTES);
     client.ctx = link;
     st = mqtt_client_open(loop, &client, &link->client, diag);
     if (!st && conf->subscribes) {
@@ -118,6 +126,7 @@ static Status mqtt_write(ConnectLink *link, Str address, Str payload, uint8_t qo
 static void mqtt_close(ConnectLink *link)
 {
     mqtt_client_close(link->client);
+    buf_done(&link->headers);
     mem_free(link);
 }
 

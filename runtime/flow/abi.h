@@ -27,6 +27,7 @@ typedef struct RtSourceInfo {
     u8 bounded;
     u8 check, reject; /* how much is looked at: RtCheck; 1: unknown fields are an error */
     u8 keeps;         /* unknown fields are kept */
+    u8 headers;       /* somebody reads meta.headers */
     u8 differs;       /* its check or reject is not the one that learnt layouts go by */
     const RtProto *proto;
 } RtSourceInfo;
@@ -457,8 +458,8 @@ typedef struct RtPipe {
     u64 ack;               /* of the record at hand */
     const char *raw;       /* the record at hand, for error records and meta.raw */
     u64 raw_len;
-    const char *topic, *key;
-    u64 topic_len, key_len;
+    const char *topic, *key, *headers;
+    u64 topic_len, key_len, headers_len;
     char *scratch; /* text made while one record is worked on; grows up to a maximum */
     u64 scratch_len, scratch_cap;
     u8 stopped;  /* `stop above` fired */

@@ -13,7 +13,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 20,
+    RT_ABI = 21,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of records in formats of bytes */
     RT_JSON_DEPTH_MAX = 1024, /* nesting of JSON: what is passed over, or kept as json, unread */
@@ -178,8 +178,10 @@ typedef struct RtRecord {
     const char *ptr; /* RT_PAD_BYTES readable behind */
     u32 len;
     u32 topic_len, key_len;
-    u32 broken; /* no whole record of its format: what there is of it */
+    u16 headers_len;
+    u16 broken; /* no whole record of its format: what there is of it */
     const char *topic, *key;
+    const char *headers; /* a JSON object of texts; 0 bytes = none came along */
     i64 received_ns;
     u64 ack; /* the host's own token, handed on to the rows made of the record */
 } RtRecord;

@@ -33,8 +33,8 @@ typedef struct Waiting {
     u32 lane;
     u8 in_row;
     u64 ack;
-    const char *raw, *topic, *key;
-    u64 raw_len, topic_len, key_len;
+    const char *raw, *topic, *key, *headers;
+    u64 raw_len, topic_len, key_len, headers_len;
 } Waiting;
 
 typedef struct Queue {
@@ -184,6 +184,8 @@ static void remember(const RtAsking *a, Waiting *w)
     w->topic_len = pipe->topic_len;
     w->key = pipe->key;
     w->key_len = pipe->key_len;
+    w->headers = pipe->headers;
+    w->headers_len = pipe->headers_len;
 }
 
 static void recall(RtAsking *a, const Waiting *w)
@@ -204,6 +206,8 @@ static void recall(RtAsking *a, const Waiting *w)
     pipe->topic_len = w->topic_len;
     pipe->key = w->key;
     pipe->key_len = w->key_len;
+    pipe->headers = w->headers;
+    pipe->headers_len = w->headers_len;
 }
 
 i64 rt_asking_highest(const RtPipe *pipe, u32 lane)

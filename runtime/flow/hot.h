@@ -286,6 +286,12 @@ RT_INLINE void rt_layout_hit(RtPipe *pipe, u32 turn)
     pipe->layout[0] = which;
 }
 
+/* meta.headers */
+RT_INLINE RtText rt_headers(const RtPipe *pipe)
+{
+    return pipe->headers_len ? (RtText){pipe->headers, pipe->headers_len} : (RtText){"{}", 2};
+}
+
 #ifndef RT_QUICK
 
 /* ---- event time ---- */

@@ -312,7 +312,7 @@ void flow_source_failed(FlowInstance *instance, uint32_t source, Str why, int64_
     pipe->n.in++;
     pipe->received_ns = received_ns;
     pipe->raw = "";
-    pipe->raw_len = pipe->topic_len = pipe->key_len = 0;
+    pipe->raw_len = pipe->topic_len = pipe->key_len = pipe->headers_len = 0;
     pipe->ack = 0;
     rt_failed(pipe, pipe->info->sources[source].node, "source_failed", text, NULL);
     input_done(instance, received_ns);

@@ -12,7 +12,7 @@
 #include <sodium.h>
 #include <stdio.h>
 
-enum { AUTH_TIMEOUT_MS = 5000, HOOK_TIMEOUT_MS = 30000 };
+enum { AUTH_TIMEOUT_MS = 5000 };
 
 void gateway__json(HttpReq *req, int code, Str body)
 {
@@ -247,7 +247,7 @@ static void run_op(GwCall *call)
         call->gateway->pending++;
 }
 
-static GwCall *call_new(Gateway *gateway, HttpReq *req)
+GwCall *gateway__call_new(Gateway *gateway, HttpReq *req)
 {
     GwCall *call = arena_one(req->arena, GwCall);
     if (!call) {
@@ -262,7 +262,7 @@ static GwCall *call_new(Gateway *gateway, HttpReq *req)
 static void handle_api(Gateway *gateway, HttpReq *req)
 {
     Str allow = STR_NONE;
-    GwCall *call = call_new(gateway, req);
+    GwCall *call = gateway__call_new(gateway, req);
     if (!call) return;
     call->route =
         gateway__route_find(gateway, req->arena, req->method, req->path, call->params, &allow);
@@ -316,7 +316,7 @@ static void open_live(Gateway *gateway, HttpReq *req)
         gateway__fail(req, st, st == ST_UNSUPPORTED ? 426 : 0, diag.text);
         return;
     }
-    GwCall *call = call_new(gateway, req);
+    GwCall *call = gateway__call_new(gateway, req);
     if (!call) return;
     call->next = gateway__live;
     gateway__identify(call);
@@ -324,87 +324,10 @@ static void open_live(Gateway *gateway, HttpReq *req)
 
 /* ---- paths of pipelines ---- */
 
-static void no_method(HttpReq *req)
+void gateway__no_method(HttpReq *req)
 {
     http_set(req, "Allow", STR("GET, HEAD"));
     gateway__fail(req, ST_INVALID, 405, "this address does not know that method");
-}
-
-/* {"code":201,"body":{...}} becomes the answer. */
-static void answer_hook(HttpReq *req, Str body)
-{
-    const Json *answer = NULL;
-    Str copy = arena_str(req->arena, body);
-    if (!copy.ptr || json_read(req->arena, copy, &answer, NULL)) {
-        gateway__fail(req, ST_NO_MEMORY, 0, NULL);
-        return;
-    }
-    const Json *record = json_get(answer, "body");
-    int code = (int)json_int(answer, "code", 204);
-    if (record) {
-        gateway__json(req, code, record->raw);
-        return;
-    }
-    gateway__secure_fields(req);
-    http_set(req, "Cache-Control", STR("no-store"));
-    http_answer(req, code, NULL, STR_NONE);
-}
-
-static void on_hook(void *ctx, Status status, Str body)
-{
-    GwCall *call = ctx;
-    Gateway *gateway = call->gateway;
-    gateway->pending--;
-    if (status == ST_NOT_FOUND)
-        no_method(call->req);
-    else if (status)
-        gateway__fail(call->req, status, 0, arena_str(call->req->arena, body).ptr);
-    else
-        answer_hook(call->req, body);
-    gateway__check_done(gateway);
-}
-
-static void run_hook(GwCall *call)
-{
-    HttpReq *req = call->req;
-    size_t room = sodium_base64_ENCODED_LEN(req->body.len, sodium_base64_VARIANT_ORIGINAL);
-    char *text = arena_array(req->arena, room, 1);
-    Str method = str_is(req->method, "PUT") ? STR("put") : STR("post");
-    Buf body;
-    JsonOut out;
-    buf_init(&body, BUS_BODY_BYTES_MAX);
-    json_out_init(&out, &body);
-    json_begin_object(&out);
-    json_field_str(&out, "method", method);
-    json_field_str(&out, "path", req->path);
-    if (text) {
-        (void)sodium_bin2base64(text, room, (const unsigned char *)req->body.ptr, req->body.len,
-                                sodium_base64_VARIANT_ORIGINAL);
-        json_field_text(&out, "body", text);
-    }
-    json_end(&out);
-    Status st = text ? buf_status(&body) : ST_NO_MEMORY;
-    if (!st)
-        st = bus_request(call->gateway->conf.bus, STR("engine.hook"), buf_view(&body),
-                         &call->caller, HOOK_TIMEOUT_MS, on_hook, call);
-    buf_done(&body);
-    if (st)
-        gateway__fail(req, st, 0, NULL);
-    else
-        call->gateway->pending++;
-}
-
-static void handle_hook(Gateway *gateway, HttpReq *req)
-{
-    bool fits = str_is(req->method, "POST") || str_is(req->method, "PUT");
-    if (!fits || !host_op(gateway->conf.host, "engine.hook")) {
-        no_method(req);
-        return;
-    }
-    GwCall *call = call_new(gateway, req);
-    if (!call) return;
-    call->next = run_hook;
-    gateway__identify(call);
 }
 
 static void handle(void *ctx, HttpReq *req)
@@ -429,7 +352,7 @@ static void handle(void *ctx, HttpReq *req)
     } else if (get) {
         gateway__page(req);
     } else {
-        handle_hook(gateway, req);
+        gateway__hook(gateway, req);
     }
 }
 

@@ -65,6 +65,11 @@ void gateway__json(HttpReq *req, int code, Str body);
  * do not hold. */
 void gateway__identify(GwCall *call);
 bool gateway__has_role(const GwCall *call, uint32_t role);
+GwCall *gateway__call_new(Gateway *gateway, HttpReq *req); /* NULL: answered already */
+void gateway__no_method(HttpReq *req);
+
+/* gateway_hook.c */
+void gateway__hook(Gateway *gateway, HttpReq *req);
 
 /* gateway_route.c */
 MUST Status gateway__routes_read(Gateway *gateway, Diag *diag);

@@ -3,6 +3,7 @@
  * The first byte chooses side and level; the rest is a stream. What decodes as a client's PUBLISH
  * is written again and must decode to the same topic and payload. */
 #include "mqtt/codec.h"
+#include "mqtt/headers.h"
 
 #include <stdlib.h>
 
@@ -29,6 +30,9 @@ static void again(const MqttPacket *p, uint8_t version)
         mqtt_decode(buf_view(&out), head, version, MQTT_FROM_CLIENT, &twin) ||
         !str_eq(twin.topic, p->topic) || !str_eq(twin.payload, p->payload))
         abort();
+    buf_clear(&out);
+    mqtt_put_headers(pub.props, &out);
+    if (out.len > MQTT_HEADERS_BYTES_MAX) abort();
     buf_done(&out);
     buf_done(&props);
 }

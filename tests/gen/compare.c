@@ -329,6 +329,8 @@ static void feed_messages(Run *run, const PlanStep *step)
     RtRecord *records = mem_zalloc(count, sizeof *records);
     for (uint32_t i = 0; records && i < count; i++) {
         static const char *const topics[] = {"plant/press-07/temp", "a", "", "x/y/z/\xc3\xbc"};
+        static const char *const headers[] = {"", "{\"who\":\"a\"}", "{}",
+                                              "{\"who\":[\"a\",\"b\"],\"n\":\"12\"}"};
         uint32_t at = step->from + i;
         const char *topic = topics[at % COUNT_OF(topics)];
         records[i] = (RtRecord){.ptr = in->record[at],
@@ -337,6 +339,8 @@ static void feed_messages(Run *run, const PlanStep *step)
                                 .topic_len = (uint32_t)strlen(topic),
                                 .key = "key-1",
                                 .key_len = at % 6,
+                                .headers = headers[at % COUNT_OF(headers)],
+                                .headers_len = (uint16_t)strlen(headers[at % COUNT_OF(headers)]),
                                 .received_ns = step->ns + (int64_t)i * 1000003,
                                 .ack = at + 1};
     }

@@ -164,7 +164,7 @@ export const productions = {
     [3, (g, t, d) => node(t, [g.expr(plain('f64'), d - 1)], ([a]) => `(try (${a} to string(4)) else "long")`)],
     [5, either], [3, attempt], [4, matched], [3, fromList],
     [3, (g, t) => { const l = g.paths().filter((p) => p.type.kind === 'bytes' && !p.optional); return l.length ? leaf(t, `hex(${g.r.pick(l).text})`) : null; }],
-    [3, (g, t) => leaf(t, g.r.pick(['meta.topic', 'meta.topic[1]', 'meta.key']))],
+    [3, (g, t) => leaf(t, g.r.pick(['meta.topic', 'meta.topic[1]', 'meta.key', '(try ((meta.headers.who to string(20)) ?? "none") else "long")']))],
   ],
   time: [[8, (g, t, d) => op(t, g.expr(t, d - 1), g.r.pick(['+', '-']), g.expr(plain('duration'), d - 1))], [4, either],
     [4, (g, t, d) => node(t, [g.expr(t, d - 1)], ([a]) => `bucket(${a}, 10s)`)], [2, (g, t) => leaf(t, g.r.pick(['now()', 'meta.received']))],

@@ -5,8 +5,11 @@
 #include "test.h"
 
 #include "mqtt/codec.h"
+#include "mqtt/headers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static MqttPacket packet;
 
@@ -208,6 +211,57 @@ TEST(subscribe_example_of_the_standard)
     CHECK_INT(from_client("82 08 00 0a 00 03 61 23 62 01", 4), MQTT_RC_MALFORMED); /* a#b */
     CHECK_INT(from_client("82 09 00 0a 00 00 03 61 2f 62 30", 5),
               MQTT_RC_PROTOCOL); /* handling 3 */
+}
+
+/* MQTT 5.0, 3.3.2.3: what a message says beside its payload, for programs. */
+TEST(user_properties_are_an_object)
+{
+    AUTO_BUF Buf block, out;
+    buf_init(&block, 4 << 20);
+    buf_init(&out, 4 << 20);
+    mqtt_put_headers(STR_NONE, &out);
+    CHECK_STR(buf_view(&out), "");
+    mqtt_put_prop_number(&block, MQTT_P_PAYLOAD_FORMAT, 1);
+    mqtt_put_headers(buf_view(&block), &out);
+    CHECK_STR(buf_view(&out), "");
+    mqtt_put_prop_user(&block, STR("a"), STR("1\""));
+    mqtt_put_prop_text(&block, MQTT_P_CONTENT_TYPE, STR("text/x"));
+    mqtt_put_prop_user(&block, STR("b"), STR(""));
+    mqtt_put_prop_user(&block, STR("a"), STR("2"));
+    mqtt_put_headers(buf_view(&block), &out);
+    CHECK_STR(buf_view(&out), "{\"content-type\":\"text/x\",\"a\":[\"1\\\"\",\"2\"],\"b\":\"\"}");
+    buf_clear(&out);
+    mqtt_put_headers(hex("26 00 05 61 62"), &out); /* a name that is cut off */
+    CHECK_STR(buf_view(&out), "");
+}
+
+TEST(headers_have_a_maximum)
+{
+    AUTO_BUF Buf block, out;
+    buf_init(&block, 4 << 20);
+    buf_init(&out, 4 << 20);
+    for (int i = 0; i < 150; i++) {
+        char name[8];
+        int len = snprintf(name, sizeof name, "n%d", i);
+        mqtt_put_prop_user(&block, (Str){name, (size_t)len}, STR("v"));
+    }
+    mqtt_put_headers(buf_view(&block), &out);
+    buf_char(&out, 0);
+    CHECK(strstr(out.ptr, "\"n99\":\"v\"}") && !strstr(out.ptr, "n100"));
+    buf_clear(&block);
+    buf_clear(&out);
+    static char big[60000];
+    memset(big, 'x', sizeof big);
+    mqtt_put_prop_user(&block, STR("first"), (Str){big, sizeof big});
+    mqtt_put_prop_user(&block, STR("next"), (Str){big, sizeof big});
+    mqtt_put_headers(buf_view(&block), &out);
+    CHECK(out.len > sizeof big && out.len <= MQTT_HEADERS_BYTES_MAX);
+    buf_clear(&block);
+    buf_clear(&out);
+    memset(big, '"', sizeof big); /* each is two bytes long in JSON */
+    mqtt_put_prop_user(&block, STR("only"), (Str){big, sizeof big});
+    mqtt_put_headers(buf_view(&block), &out);
+    CHECK_STR(buf_view(&out), "{}");
 }
 
 TEST(acks_and_the_rest)

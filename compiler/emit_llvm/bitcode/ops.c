@@ -267,6 +267,11 @@ OP void op_meta_raw(RtPipe *pipe, RtText *ret)
     *ret = (RtText){pipe->raw, pipe->raw_len};
 }
 
+OP void op_meta_headers(RtPipe *pipe, RtText *ret)
+{
+    *ret = rt_headers(pipe);
+}
+
 OP void op_meta_kept(RtPipe *pipe, RtText *ret)
 {
     const u8 keeps = pipe->info->sources[pipe->source].keeps;

@@ -53,14 +53,16 @@ static void on_record(void *ctx, const ConnectRecord *record)
 {
     Use *use = ctx;
     Connectors *self = use->self;
-    Str payload = record->payload;
+    Str payload = record->payload, headers = record->headers;
     bool error = record->error;
     if (use->next_seq - use->acked > use->window) return; /* the driver's own bound failed */
-    if (payload.len + record->key.len + 64 > BUS_BODY_BYTES_MAX) {
+    if (payload.len + record->key.len + headers.len + 64 > BUS_BODY_BYTES_MAX) {
         payload = STR("the message is larger than 1 MiB");
+        headers = STR_NONE;
         error = true;
     }
-    if (use->batch.len + payload.len + record->key.len + 64 > BUS_BODY_BYTES_MAX) batch_send(use);
+    size_t room = payload.len + record->key.len + headers.len + 64;
+    if (use->batch.len + room > BUS_BODY_BYTES_MAX) batch_send(use);
     if (!use->batch_count) {
         use->batch_first = use->next_seq;
         put_u32(&use->batch, 0); /* the count comes last */
@@ -70,10 +72,11 @@ static void on_record(void *ctx, const ConnectRecord *record)
     put_u32(&use->batch, error);
     put_u32(&use->batch, (uint32_t)record->key.len);
     put_u32(&use->batch, (uint32_t)payload.len);
-    put_u32(&use->batch, 0);
+    put_u32(&use->batch, (uint32_t)headers.len);
     put_u64(&use->batch, (uint64_t)record->received_ns);
     buf_str(&use->batch, record->key);
     buf_str(&use->batch, payload);
+    buf_str(&use->batch, headers);
     if (use->batch.failed) {
         log_error(self->env.log, "connectors", "out of memory, record lost", "subscription=%.*s",
                   STR_ARG(use->key));

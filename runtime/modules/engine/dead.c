@@ -335,8 +335,8 @@ static void raw_done(void *ctx, Status status, const Diag *diag)
             EngToken token = {.value = head[0], .kind = TOKEN_DEAD, .slot = 0};
             bool wake = false;
             Str raw = bytes ? from_base64(job->req->arena, (Str){at, head[1]}) : (Str){at, head[1]};
-            if (engine__queue_push(&pipe->queue, raw, STR(""), STR(""), clock_wall_ns(), token,
-                                   &wake)) {
+            EngRecord record = {.payload = raw, .received_ns = clock_wall_ns()};
+            if (engine__queue_push(&pipe->queue, &record, token, &wake)) {
                 break;
             }
             wake_any |= wake;

@@ -17,6 +17,7 @@ static Status engine_open(void *self, const ModEnv *env, Diag *diag)
     engine->env = env;
     engine->conf = env->conf;
     engine->compiler = program_compiler();
+    buf_init(&engine->headers, 4 << 20);
     AUTO_BUF Buf path;
     buf_init(&path, 4096);
     buf_printf(&path, "%s/engine", env->data_dir);
@@ -107,6 +108,7 @@ static void engine_close(void *self)
     engine->pipe_count = engine->shard_count = 0;
     mem_free(engine->hooks);
     engine->hooks = NULL;
+    buf_done(&engine->headers);
 }
 
 /* ---- ops ---- */
@@ -275,6 +277,7 @@ static const Field trigger_in[] = {
 static const Field hook_in[] = {{"method", FIELD_STR, FIELD_REQUIRED, 1, 8, "post or put"},
                                 {"path", FIELD_STR, FIELD_REQUIRED, 1, 256, "as in `from http`"},
                                 {"body", FIELD_STR, FIELD_REQUIRED, 0, 1 << 20, "base64"},
+                                {"headers", FIELD_OBJECT, 0, 0, 0, "fields of the request"},
                                 {0}};
 static const Field watch_in[] = {
     {"pipeline", FIELD_STR, 0, 0, ENGINE_NAME_BYTES_MAX, "which pipeline to watch"},

@@ -77,11 +77,18 @@ typedef struct EngToken { /* how a record is acknowledged */
 } EngToken;
 
 typedef struct EngItem {
-    size_t at; /* payload, topic and key lie behind each other in the batch's bytes */
+    size_t at; /* payload, topic, key and headers lie behind each other in the batch's bytes */
     uint32_t len, topic_len, key_len;
+    uint16_t headers_len;
     int64_t received_ns;
     EngToken token;
 } EngItem;
+
+typedef struct EngRecord { /* one on its way into the queue, which copies it */
+    Str payload, topic, key;
+    Str headers; /* a JSON object or empty; longer than an item can say it is dropped */
+    int64_t received_ns;
+} EngRecord;
 
 typedef struct EngBatch {
     struct EngBatch *next;
@@ -108,8 +115,8 @@ MUST Status engine__queue_init(EngQueue *queue);
 void engine__queue_done(EngQueue *queue);
 /* Copies the record. A record without token makes room by dropping the oldest batch without
  * tokens, or is dropped itself; both are counted. *ret_wake: the shard must be posted to. */
-MUST Status engine__queue_push(EngQueue *queue, Str payload, Str topic, Str key,
-                               int64_t received_ns, EngToken token, bool *ret_wake);
+MUST Status engine__queue_push(EngQueue *queue, const EngRecord *record, EngToken token,
+                               bool *ret_wake);
 /* Blocks while the queue is full: for reader threads. False: closed, stop reading. */
 bool engine__queue_push_lines(EngQueue *queue, uint8_t slot, Str lines, bool end, bool *ret_wake);
 /* Oldest batch, or NULL, and then the next push wakes again. */
@@ -361,6 +368,7 @@ typedef enum EngState {
 typedef struct EngSource {
     atomic_bool closing; /* a reader thread looks too */
     bool used, matched, open;
+    bool headers;  /* a program reads meta.headers */
     bool troubled; /* its last record was an error: a failed poll, a lost connection */
     uint32_t serial;
     uint8_t slot;
@@ -455,8 +463,7 @@ void engine__sources_close_all(EngPipe *pipe);         /* marks all closing */
 void engine__source_ack(EngPipe *pipe, const EngToken *token);
 /* A record without acknowledgement, from main. */
 void engine__source_push(EngSource *source, Str payload, int64_t received_ns);
-MUST Status engine__source_push_token(EngSource *source, Str payload, Str topic,
-                                      int64_t received_ns, EngToken token);
+MUST Status engine__source_push_token(EngSource *source, const EngRecord *record, EngToken token);
 
 /* ---- periods, schedules, wishes (trigger.c) ---- */
 
@@ -561,6 +568,7 @@ struct Engine {
     struct EngTune *tune; /* at work */
     EngHook *hooks;       /* ENGINE_HOOKS_MAX of them, once somebody needs them */
     uint64_t hook_serial;
+    Buf headers; /* of the message at hand, for meta.headers */
     DoneFn *drain_done;
     void *drain_ctx;
 };

@@ -256,7 +256,12 @@ void engine__op_hook(void *self, Req *req)
     hook->replied = false;
     buf_init(&hook->body, BUS_BODY_BYTES_MAX);
     EngToken token = {.value = hook->serial, .kind = TOKEN_HTTP, .slot = source->slot};
-    if (engine__source_push_token(source, body, path, clock_wall_ns(), token)) {
+    const Json *headers = source->headers ? json_get(req->in, "headers") : NULL;
+    EngRecord record = {.payload = body,
+                        .topic = path,
+                        .headers = headers ? headers->raw : STR_NONE,
+                        .received_ns = clock_wall_ns()};
+    if (engine__source_push_token(source, &record, token)) {
         hook_free(hook);
         req_fail(req, ST_LIMIT, "no room for the request");
     }

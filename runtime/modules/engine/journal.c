@@ -196,6 +196,7 @@ static void put_batch(EngRun *run, const EngBatch *batch, uint64_t seq, bool *re
                           .key_len = item->key_len,
                           .source = (uint8_t)(source == UINT32_MAX ? 0 : source),
                           .failed = item->token.failed,
+                          .headers_len = item->headers_len,
                           .received_ns = item->received_ns};
         buf_add(&journal->buf, &to, sizeof(to));
         *ret_sync |= needs_sync(run, item);

@@ -18,7 +18,7 @@ typedef enum JournalKind { JOURNAL_BATCH = 1, JOURNAL_IDLE, JOURNAL_MARK } Journ
 typedef struct JournalItem {
     uint32_t len, topic_len, key_len;
     uint8_t source, failed;
-    uint16_t zero;
+    uint16_t headers_len;
     int64_t received_ns;
 } JournalItem;
 

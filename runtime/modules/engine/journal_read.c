@@ -113,10 +113,11 @@ static bool take_batch(const EngRun *run, Str body, EngBatch *batch)
             .len = item.len,
             .topic_len = item.topic_len,
             .key_len = item.key_len,
+            .headers_len = item.headers_len,
             .received_ns = item.received_ns,
             .token = {.slot = slot_of(run, item.source), .failed = item.failed != 0},
         };
-        at += (size_t)item.len + item.topic_len + item.key_len;
+        at += (size_t)item.len + item.topic_len + item.key_len + item.headers_len;
     }
     buf_clear(&batch->bytes);
     buf_str(&batch->bytes, bytes);

@@ -128,10 +128,10 @@ static bool fits(const EngBatch *batch, size_t bytes)
            (batch->count == 0 || batch->bytes.len + bytes <= ENGINE_BATCH_BYTES);
 }
 
-static Status put(EngQueue *queue, Str payload, Str topic, Str key, int64_t received_ns,
-                  EngToken token)
+static Status put(EngQueue *queue, const EngRecord *record, EngToken token)
 {
-    size_t bytes = payload.len + topic.len + key.len;
+    Str headers = record->headers.len <= UINT16_MAX ? record->headers : STR_NONE;
+    size_t bytes = record->payload.len + record->topic.len + record->key.len + headers.len;
     EngBatch *batch = queue->tail;
     if (!fits(batch, bytes)) {
         if (queue->batches >= ENGINE_QUEUE_BATCHES && token.kind == TOKEN_NONE &&
@@ -150,26 +150,28 @@ static Status put(EngQueue *queue, Str payload, Str topic, Str key, int64_t rece
         return st;
     }
     batch->items[batch->count++] = (EngItem){.at = batch->bytes.len,
-                                             .len = (uint32_t)payload.len,
-                                             .topic_len = (uint32_t)topic.len,
-                                             .key_len = (uint32_t)key.len,
-                                             .received_ns = received_ns,
+                                             .len = (uint32_t)record->payload.len,
+                                             .topic_len = (uint32_t)record->topic.len,
+                                             .key_len = (uint32_t)record->key.len,
+                                             .headers_len = (uint16_t)headers.len,
+                                             .received_ns = record->received_ns,
                                              .token = token};
-    buf_str(&batch->bytes, payload);
-    buf_str(&batch->bytes, topic);
-    buf_str(&batch->bytes, key);
+    buf_str(&batch->bytes, record->payload);
+    buf_str(&batch->bytes, record->topic);
+    buf_str(&batch->bytes, record->key);
+    buf_str(&batch->bytes, headers);
     batch->tokens |= token.kind != TOKEN_NONE;
     return ST_OK;
 }
 
-Status engine__queue_push(EngQueue *queue, Str payload, Str topic, Str key, int64_t received_ns,
-                          EngToken token, bool *ret_wake)
+Status engine__queue_push(EngQueue *queue, const EngRecord *record, EngToken token, bool *ret_wake)
 {
-    if (payload.len > ENGINE_RECORD_BYTES || topic.len + key.len > ENGINE_RECORD_BYTES / 2) {
+    if (record->payload.len > ENGINE_RECORD_BYTES ||
+        record->topic.len + record->key.len > ENGINE_RECORD_BYTES / 2) {
         return ST_LIMIT;
     }
     uv_mutex_lock(&queue->lock);
-    Status st = put(queue, payload, topic, key, received_ns, token);
+    Status st = put(queue, record, token);
     bool wake = !st && !queue->woken;
     if (wake) {
         queue->woken = true;
@@ -222,8 +224,8 @@ EngBatch *engine__queue_take(EngQueue *queue)
     return batch;
 }
 
-/* Items of both from the front that are the same record (bytes, topic, key and arrival), in `a` of
- * the first source. */
+/* Items of both from the front that are the same record (bytes, topic, key, headers and arrival),
+ * in `a` of the first source. */
 static uint32_t same_items(const EngBatch *a, const EngBatch *b, const uint32_t *slot_source)
 {
     uint32_t most = a->count < b->count ? a->count : b->count, same = 0;
@@ -231,11 +233,12 @@ static uint32_t same_items(const EngBatch *a, const EngBatch *b, const uint32_t 
     for (; same < most; same++) {
         const EngItem *x = &a->items[same], *y = &b->items[same];
         if (x->at != y->at || x->len != y->len || x->topic_len != y->topic_len ||
-            x->key_len != y->key_len || x->received_ns != y->received_ns || x->token.failed ||
+            x->key_len != y->key_len || x->headers_len != y->headers_len ||
+            x->received_ns != y->received_ns || x->token.failed ||
             slot_source[x->token.slot] != 0) {
             break;
         }
-        bytes = x->at + x->len + x->topic_len + x->key_len;
+        bytes = x->at + x->len + x->topic_len + x->key_len + x->headers_len;
     }
     return same && memcmp(a->bytes.ptr, b->bytes.ptr, bytes) == 0 ? same : 0;
 }

@@ -104,6 +104,8 @@ static RtRecord record_of(const EngRun *run, const EngBatch *batch, const EngIte
                       .topic_len = item->topic_len,
                       .key = at + item->len + item->topic_len,
                       .key_len = item->key_len,
+                      .headers = at + item->len + item->topic_len + item->key_len,
+                      .headers_len = item->headers_len,
                       .received_ns = arrival(run, item->received_ns),
                       .ack = item->token.kind == TOKEN_HTTP ? item->token.value : 0};
 }

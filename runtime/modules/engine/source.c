@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "mqtt/headers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,12 +60,11 @@ static char *identity_of(const RtSourceInfo *info)
     return buf_steal(&buf);
 }
 
-static void push(EngSource *source, Str payload, Str topic, Str key, int64_t received_ns,
-                 EngToken token)
+static void push(EngSource *source, const EngRecord *record, EngToken token)
 {
     EngPipe *pipe = source->pipe;
     bool wake = false;
-    Status st = engine__queue_push(&pipe->queue, payload, topic, key, received_ns, token, &wake);
+    Status st = engine__queue_push(&pipe->queue, record, token, &wake);
     if (st) {
         /* Larger than any record may be, or no memory: counted, and not asked for again. */
         pipe->queue.dropped++;
@@ -74,13 +74,11 @@ static void push(EngSource *source, Str payload, Str topic, Str key, int64_t rec
     }
 }
 
-Status engine__source_push_token(EngSource *source, Str payload, Str topic, int64_t received_ns,
-                                 EngToken token)
+Status engine__source_push_token(EngSource *source, const EngRecord *record, EngToken token)
 {
     EngPipe *pipe = source->pipe;
     bool wake = false;
-    Status st =
-        engine__queue_push(&pipe->queue, payload, topic, STR(""), received_ns, token, &wake);
+    Status st = engine__queue_push(&pipe->queue, record, token, &wake);
     if (!st && wake && loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
         engine__queue_sleep(&pipe->queue);
     }
@@ -89,7 +87,7 @@ Status engine__source_push_token(EngSource *source, Str payload, Str topic, int6
 
 void engine__source_push(EngSource *source, Str payload, int64_t received_ns)
 {
-    push(source, payload, STR(""), STR(""), received_ns,
+    push(source, &(EngRecord){.payload = payload, .received_ns = received_ns},
          (EngToken){.kind = TOKEN_NONE, .slot = source->slot});
 }
 
@@ -105,7 +103,17 @@ static void on_publish(void *ctx, const MqttPub *pub, uint64_t token)
         }
         return; /* while the engine closes, publishers stay unanswered and send again */
     }
-    push(source, pub->payload, pub->topic, pub->topic, pub->received_ns,
+    Buf *headers = &pipe->engine->headers;
+    buf_clear(headers);
+    if (source->headers) {
+        mqtt_put_headers(pub->props, headers);
+    }
+    push(source,
+         &(EngRecord){.payload = pub->payload,
+                      .topic = pub->topic,
+                      .key = pub->topic,
+                      .headers = buf_view(headers),
+                      .received_ns = pub->received_ns},
          (EngToken){.value = token, .kind = token ? TOKEN_MQTT : TOKEN_NONE, .slot = source->slot});
 }
 
@@ -160,8 +168,7 @@ static void source_recovered(EngPipe *pipe)
     engine__problem_over(pipe, ENGINE_PROBLEM_SOURCE);
 }
 
-static void on_record(EngSource *source, uint32_t kind, Str key, Str payload, int64_t received_ns,
-                      uint64_t seq)
+static void on_record(EngSource *source, uint32_t kind, const EngRecord *record, uint64_t seq)
 {
     EngToken token = {
         .value = seq, .serial = source->serial, .kind = TOKEN_SEQ, .slot = source->slot};
@@ -171,14 +178,15 @@ static void on_record(EngSource *source, uint32_t kind, Str key, Str payload, in
             source->troubled = false;
             source_recovered(pipe);
         }
-        push(source, payload, key, key, received_ns, token);
+        push(source, record, token);
         return;
     }
     source->troubled = true;
     engine__problem(pipe, ENGINE_PROBLEM_SOURCE, "source: %.*s",
-                    (int)(payload.len < 200 ? payload.len : 200), payload.ptr);
+                    (int)(record->payload.len < 200 ? record->payload.len : 200),
+                    record->payload.ptr);
     token.failed = true;
-    push(source, payload, key, key, received_ns, token);
+    push(source, record, token);
 }
 
 /* Layout in runtime/modules/connectors/README.md. */
@@ -194,15 +202,18 @@ static void on_connect(void *ctx, const BusMsg *msg)
     body = str_skip(body, 16);
     for (uint32_t i = 0; i < count && body.len >= 24; i++, seq++) {
         uint32_t kind = get_u32(body.ptr), key_len = get_u32(body.ptr + 4);
-        uint32_t len = get_u32(body.ptr + 8);
-        int64_t received_ns = (int64_t)get_u64(body.ptr + 16);
+        uint32_t len = get_u32(body.ptr + 8), headers_len = get_u32(body.ptr + 12);
+        EngRecord record = {.received_ns = (int64_t)get_u64(body.ptr + 16)};
+        size_t bytes = (size_t)key_len + len + headers_len;
         body = str_skip(body, 24);
-        if (body.len < (size_t)key_len + len) {
+        if (body.len < bytes) {
             return;
         }
-        on_record(source, kind, (Str){body.ptr, key_len}, (Str){body.ptr + key_len, len},
-                  received_ns, seq);
-        body = str_skip(body, (size_t)key_len + len);
+        record.key = record.topic = (Str){body.ptr, key_len};
+        record.payload = (Str){body.ptr + key_len, len};
+        record.headers = (Str){body.ptr + key_len + len, source->headers ? headers_len : 0};
+        on_record(source, kind, &record, seq);
+        body = str_skip(body, bytes);
     }
 }
 
@@ -536,6 +547,7 @@ Status engine__sources_plan(EngPipe *pipe, EngRun *run, Diag *diag)
             source->identity = identity;
         }
         source->matched = true;
+        source->headers = run->info->sources[i].headers;
         source->index = i;
         run->slot_source[source->slot] = i;
         run->ends_wanted += run->info->sources[i].bounded;
