@@ -44,13 +44,14 @@ set_source_files_properties(${GEN}/web_files.c PROPERTIES COMPILE_OPTIONS "${GEN
 static_part(LIB_Z libz.a)
 tutti_library(module FOLDERS runtime/module DEPENDS bus store http mqtt web_embed ${LIB_Z})
 # Every folder under runtime/modules is one module; a new one appears here by itself.
-tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module connect flow ask deliver series alarm ${LIB_CJOSE}
+tutti_library(modules FOLDERS runtime/modules runtime/modules/* DEPENDS module connect flow ask deliver series alarm sparkplug ${LIB_CJOSE}
     ${LIB_JANSSON} ${LIB_CRYPTO} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
 tutti_library(flow FOLDERS runtime/flow DEPENDS base ${CMAKE_DL_LIBS})
 tutti_library(peer FOLDERS runtime/peer DEPENDS base ${CMAKE_DL_LIBS})
 tutti_library(deliver FOLDERS runtime/deliver DEPENDS flow store peer)
 tutti_library(ask FOLDERS runtime/ask DEPENDS flow store peer series)
 tutti_library(alarm FOLDERS runtime/alarm DEPENDS base)
+tutti_library(sparkplug FOLDERS runtime/sparkplug DEPENDS flow)
 tutti_library(series FOLDERS runtime/series DEPENDS store peer)
 if(NOT TUTTI_SANITIZE)
   target_compile_options(series PRIVATE -O3) # bit packing is made of such loops

@@ -497,7 +497,7 @@ static void put_quoted(Buf *buf, Str text)
             put_control(buf, c);
         start = ++at;
     }
-    buf_add(buf, text.ptr + start, at - start);
+    if (at > start) buf_add(buf, text.ptr + start, at - start); /* NULL + 0 is not defined in C */
     buf_char(buf, '"');
 }
 
