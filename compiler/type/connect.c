@@ -278,8 +278,9 @@ IrFormat flow__format(Check *c, const AstName *name, IrFormat preset)
     uint32_t distance = UINT32_MAX;
     for (uint32_t i = 0; i < COUNT_OF(later); i++) {
         if (!str_is(name->text, later[i])) continue;
-        diag_error(c->diags, DIAG_A003, name->span, "the format `%.*s` is not available yet",
-                   STR_ARG(name->text));
+        diag_error(c->diags, DIAG_A003, name->span,
+                   "a message of Sparkplug B does not name its metrics: read them from the "
+                   "namespace, `from uns \"sparkplug/GROUP/NODE/METRIC\" as json ...`");
         return preset;
     }
     for (uint32_t i = 0; i < COUNT_OF(have); i++)

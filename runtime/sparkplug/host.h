@@ -46,6 +46,7 @@ typedef struct SpUnit { /* an edge node itself, or one of its devices */
     Map by_name;
     int64_t born_ms, died_ms, heard_ms; /* wall clock; 0: never */
     uint64_t births, deaths, messages;
+    uint64_t mark; /* the owner's: what it noted of the last birth */
 } SpUnit;
 
 typedef struct SpAlias {

@@ -8,6 +8,7 @@ enum { /* Payload */
        P_TIMESTAMP = 1,
        P_METRIC = 2,
        P_SEQ = 3,
+    P_UUID = 4,
 };
 enum { /* Metric */
        M_NAME = 1,
@@ -292,6 +293,8 @@ Status sp_payload_read(Str bytes, SpPayload *ret_payload, Diag *diag)
         } else if (field.number == P_SEQ && field.wire == PROTO_VARINT) {
             if (field.bits > 255) (void)bad(&check, ST_INVALID, "seq is not between 0 and 255");
             payload.seq = (int32_t)(field.bits & 255);
+        } else if (field.number == P_UUID && str_is(field.bytes, "SPBV1.0_COMPRESSED")) {
+            (void)bad(&check, ST_UNSUPPORTED, "it is compressed, which 3.0 does not know");
         }
     }
     if (step == STEP_BAD) (void)bad(&check, ST_INVALID, "the payload is cut off, or no protobuf");

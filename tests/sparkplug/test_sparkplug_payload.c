@@ -184,6 +184,9 @@ TEST(damaged_payloads_are_refused_with_the_reason)
     check_bad("12ffffffff0f", "the payload is cut off, or no protobuf");
     check_bad("1203", "the payload is cut off, or no protobuf");
     check_bad("12020aff", "a metric is cut off");
+    check_bad("22125350"
+              "4256312e305f434f4d50524553534544",
+              "it is compressed, which 3.0 does not know");
     check_bad("188002", "seq is not between 0 and 255"); /* 256 */
     check_bad("12060a04ffffffff", "a metric's name is too long or no UTF-8");
     check_bad("12054a030a016b", "a property set has keys without values");

@@ -117,6 +117,8 @@ static uint64_t on_publish(void *ctx, const MqttPub *pub)
 {
     Uns *uns = ctx;
     if (uns->quiet || (pub->topic.len && pub->topic.ptr[0] == '$')) return 0; /* $: the broker's */
+    /* Payloads of Sparkplug B: the module `sparkplug` publishes their values under their names. */
+    if (str_starts(pub->topic, STR("spBv1.0/"))) return 0;
     uns->publishes++;
     uns->topic = pub->topic;
     uns->publisher = pub->publisher;
@@ -496,6 +498,12 @@ static const Field publish_in[] = {
     {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "topic"},
     {"value", FIELD_ANY, FIELD_REQUIRED, 0, 0, "scalar, tag or record"},
     {0}};
+static const Field quality_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "of the branch"},
+    {"quality", FIELD_STR, FIELD_REQUIRED, 3, 9, "uncertain or bad; better ones become it"},
+    {"until_ns", FIELD_INT, 0, 0, 0, "values that came later stay; preset is now"},
+    {0}};
+static const Field quality_out[] = {{"marked", FIELD_INT, 0, 0, 0, "values"}, {0}};
 static const Field watch_in[] = {
     {"watch", FIELD_STR, 0, 1, 24, "an existing watch: renew it, change its rate"},
     {"paths", FIELD_ARRAY, 0, 0, UNS_WATCH_PATHS_MAX, "exact, or ending in /#"},
@@ -634,6 +642,8 @@ static const ModOp ops[] = {
     {"uns.record", uns__op_record, record_in, record_out, 30000, ROLE_SYSTEM, OP_DURABLE,
      "stores rows; answered when they are on disk"},
     {"uns.publish", op_publish, publish_in, NULL, 2000, ROLE_OPERATE, 0, "publishes a value"},
+    {"uns.quality", uns__op_quality, quality_in, quality_out, 5000, ROLE_SYSTEM, 0,
+     "makes the quality of a branch's values worse: their source is gone"},
     {"uns.alarms", uns__op_alarms, alarms_in, alarms_out, 5000, ROLE_VIEW, OP_READ,
      "alarms and their states"},
     {"uns.alarm_act", uns__op_alarm_act, alarm_act_in, alarm_act_out, 10000, ROLE_OPERATE,

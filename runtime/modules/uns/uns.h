@@ -136,6 +136,9 @@ void uns__op_names_json(void *self, Req *req);
 void uns__op_templates(void *self, Req *req);
 void uns__op_instantiate(void *self, Req *req);
 
+/* uns_quality.c */
+void uns__op_quality(void *self, Req *req);
+
 /* uns_rename.c */
 void uns__op_rename(void *self, Req *req);
 void uns__rename_ready(Uns *uns); /* nothing is on its way to the disk: it may begin */
