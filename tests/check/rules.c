@@ -148,10 +148,10 @@ static const struct Room {
     const char *prefix;
     int rank;
 } rooms[] = {
-    {"base/", 0}, {"loop/", 1},    {"bus/", 2},    {"store/", 2},   {"http/", 2},    {"mqtt/", 3},
-    {"flow/", 3}, {"ask/", 4},     {"module/", 4}, {"modules/", 5}, {"connect/", 4}, {"fleet/", 5},
-    {"peer/", 2}, {"deliver/", 4}, {"series/", 3}, {"tls/", 1},     {"alarm/", 3},
-    {"sparkplug/", 4},
+    {"base/", 0},    {"loop/", 1},  {"bus/", 2},       {"store/", 2},   {"http/", 2},
+    {"mqtt/", 3},    {"flow/", 3},  {"ask/", 4},       {"module/", 4},  {"modules/", 5},
+    {"connect/", 4}, {"fleet/", 5}, {"peer/", 2},      {"deliver/", 4}, {"series/", 3},
+    {"tls/", 1},     {"alarm/", 3}, {"sparkplug/", 4},
 };
 
 static const struct Room *room_of(const char *path)
