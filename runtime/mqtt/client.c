@@ -321,6 +321,11 @@ static void hello(MqttClient *k)
                               .client_id = k->conf.client_id,
                               .user = k->conf.user,
                               .password = k->conf.password,
+                              .has_will = k->conf.will_topic.len > 0,
+                              .will_topic = k->conf.will_topic,
+                              .will_payload = k->conf.will_payload,
+                              .will_qos = k->conf.will_qos,
+                              .will_retain = k->conf.will_retain,
                               .props = buf_view(&props)};
     mqtt_put_connect(&k->out, &connect);
     buf_done(&props);
@@ -441,7 +446,8 @@ static void conf_presets(MqttClientConf *conf)
 
 static bool texts_copy(MqttClient *k)
 {
-    Str *list[] = {&k->conf.host, &k->conf.client_id, &k->conf.user, &k->conf.password};
+    Str *list[] = {&k->conf.host,     &k->conf.client_id,  &k->conf.user,
+                   &k->conf.password, &k->conf.will_topic, &k->conf.will_payload};
     size_t bytes = 0;
     for (size_t i = 0; i < COUNT_OF(list); i++) bytes += list[i]->len + 1;
     char *to = k->texts = mem_alloc(bytes);
@@ -459,6 +465,9 @@ Status mqtt_client_open(Loop *loop, const MqttClientConf *conf, MqttClient **ret
 {
     if (!conf->host.len || conf->host.len > 255 || conf->client_id.len > 65535)
         return diag_set(diag, ST_INVALID, "a host name has 1 to 255 characters");
+    if (conf->will_topic.len && (!mqtt_topic_valid(conf->will_topic) || conf->will_qos > 2 ||
+                                 conf->will_payload.len > 65535))
+        return diag_set(diag, ST_INVALID, "the will has no topic name, or is too large");
     MqttClient *k = mem_zalloc(1, sizeof *k);
     if (!k) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     k->loop = loop;

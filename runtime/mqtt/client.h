@@ -50,6 +50,9 @@ typedef struct MqttClientConf {
     uint32_t packet_bytes_max;               /* 1 MiB */
     uint32_t connect_timeout_ms;             /* 5 s */
     uint32_t backoff_min_ms, backoff_max_ms; /* 500 ms doubling to 30 s, half of it random */
+    Str will_topic, will_payload; /* said by the server when the connection ends without a word */
+    uint8_t will_qos;
+    bool will_retain;
     MqttClientMsgFn *on_message;
     MqttClientStateFn *on_state;
     void *ctx; /* of both */

@@ -8,7 +8,7 @@ enum { /* Payload */
        P_TIMESTAMP = 1,
        P_METRIC = 2,
        P_SEQ = 3,
-    P_UUID = 4,
+       P_UUID = 4,
 };
 enum { /* Metric */
        M_NAME = 1,

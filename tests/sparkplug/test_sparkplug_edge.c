@@ -1,0 +1,316 @@
+/* tests/sparkplug/test_sparkplug_edge.c: an edge node, with connections and time handed in.
+ *
+ * What it publishes is written as a line: kind, device, sequence number, then its metrics as
+ * name or #alias, value, and ! for a historical one; what it should be is read off Sparkplug 3.0.
+ */
+#include "test.h"
+
+#include "sparkplug/edge.h"
+
+#include <stdio.h>
+
+typedef struct Bed {
+    SpEdge *edge;
+    Buf told;
+    int64_t now;
+    bool refuse;
+} Bed;
+
+static bool on_publish(void *ctx, Str topic, Str payload, uint8_t qos)
+{
+    static const char *const kinds[] = {"",      "NBIRTH", "NDEATH", "DBIRTH", "DDEATH",
+                                        "NDATA", "DDATA",  "NCMD",   "DCMD"};
+    Bed *bed = ctx;
+    SpPayload read;
+    SpMetric metric;
+    JsonOut out;
+    if (bed->refuse) return false;
+    SpTopic is = sp_topic_read(topic);
+    CHECK(is.kind != SP_NOT && qos == 0);
+    CHECK_OK(sp_payload_read(payload, &read, NULL));
+    buf_printf(&bed->told, "%s%s%.*s/%d", kinds[is.kind], is.device.len ? ":" : "",
+               STR_ARG(is.device), read.seq);
+    SpWalk walk = sp_metrics(&read);
+    while (sp_metric_next(&walk, &metric)) {
+        if (str_is(metric.name, "Node Control/Rebirth")) continue;
+        if (metric.name.len)
+            buf_printf(&bed->told, " %.*s=", STR_ARG(metric.name));
+        else
+            buf_printf(&bed->told, " #%u=", (unsigned)metric.alias);
+        json_out_init(&out, &bed->told);
+        if (metric.null)
+            json_put_null(&out);
+        else
+            sp_put_json(&out, metric.type, &metric.value);
+        if (metric.historical) buf_char(&bed->told, '!');
+        if (metric.set.len) buf_char(&bed->told, 'q');
+    }
+    buf_text(&bed->told, "; ");
+    return true;
+}
+
+static void on_leave(void *ctx)
+{
+    buf_text(&((Bed *)ctx)->told, "leave; ");
+}
+
+static void on_command(void *ctx, uint32_t metric, const SpMetric *value)
+{
+    buf_printf(&((Bed *)ctx)->told, "command %u type %u; ", metric, value->type);
+}
+
+static const SpEdgeFns fns = {on_publish, on_leave, on_command};
+
+static void begin(Bed *bed, const char *primary, size_t kept_max)
+{
+    *bed = (Bed){.now = 1000000};
+    buf_init(&bed->told, 1 << 16);
+    bed->edge = sp_edge_new(STR("G"), STR("E"), str_from(primary), kept_max, &fns, bed);
+    CHECK(bed->edge);
+}
+
+static void end(Bed *bed)
+{
+    sp_edge_free(bed->edge);
+    buf_done(&bed->told);
+}
+
+static void check_told(Bed *bed, const char *want)
+{
+    CHECK_STR(buf_view(&bed->told), want);
+    buf_clear(&bed->told);
+}
+
+static void value_with(Bed *bed, const char *device, const char *name, double number, int quality)
+{
+    uint32_t metric;
+    CHECK_OK(sp_edge_metric(bed->edge, str_from(device), str_from(name), &metric));
+    sp_edge_value(bed->edge, metric,
+                  &(SpMetric){.type = SP_DOUBLE,
+                              .ts_ms = bed->now,
+                              .value = {.form = SP_IN_DOUBLE, .number = number}},
+                  quality);
+}
+
+static void value(Bed *bed, const char *device, const char *name, double number)
+{
+    value_with(bed, device, name, number, 192);
+}
+
+static void after(Bed *bed, int ms)
+{
+    bed->now += ms;
+    sp_edge_flush(bed->edge, bed->now);
+}
+
+static void host_says(Bed *bed, bool online, int64_t ts)
+{
+    Buf payload;
+    buf_init(&payload, 100);
+    sp_state_put(&payload, online, ts);
+    sp_edge_message(bed->edge, STR("spBv1.0/STATE/scada"), buf_view(&payload), bed->now);
+    buf_done(&payload);
+}
+
+/* tck-id-payloads-nbirth-bdseq, tck-id-payloads-nbirth-seq, tck-id-payloads-dbirth-seq-inc */
+TEST(births_come_first_then_what_changes_by_alias)
+{
+    Bed bed;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "", "a", 1);
+    value(&bed, "D", "b/c", 2);
+    check_told(&bed, "");
+    sp_edge_connected(bed.edge, 7, bed.now);
+    check_told(&bed, "NBIRTH/0 bdSeq=7 a=1; DBIRTH:D/1 b/c=2; ");
+    value(&bed, "D", "b/c", 3);
+    value(&bed, "", "a", 4);
+    value(&bed, "", "a", 5);
+    after(&bed, 100);
+    check_told(&bed, "NDATA/2 #1=5; DDATA:D/3 #2=3; ");
+    after(&bed, 100);
+    check_told(&bed, "");
+    end(&bed);
+}
+
+TEST(sequence_numbers_go_round_and_a_refused_message_takes_none)
+{
+    Bed bed;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "", "a", 0);
+    sp_edge_connected(bed.edge, 0, bed.now);
+    buf_clear(&bed.told);
+    for (int i = 1; i < 600; i++) {
+        char want[64];
+        value(&bed, "", "a", i);
+        bed.refuse = i % 7 == 0;
+        after(&bed, 10);
+        bed.refuse = false;
+        after(&bed, 10);
+        (void)snprintf(want, sizeof want, "NDATA/%d #1=%d; ", i & 255, i);
+        check_told(&bed, want);
+    }
+    end(&bed);
+}
+
+/* tck-id-operational-behavior-data-commands-rebirth-action-3 */
+TEST(a_rebirth_is_asked_for_by_a_command)
+{
+    Bed bed;
+    Buf ask;
+    begin(&bed, "", 1 << 16);
+    buf_init(&ask, 1000);
+    value(&bed, "", "a", 1);
+    sp_edge_connected(bed.edge, 7, bed.now);
+    buf_clear(&bed.told);
+    SpMetric control = {.name = STR("Node Control/Rebirth"),
+                        .type = SP_BOOLEAN,
+                        .ts_ms = bed.now,
+                        .value = {.form = SP_IN_BOOL, .bits = 1}};
+    sp_put_metric(&ask, &control);
+    bed.now += 1000;
+    sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
+    check_told(&bed, "NBIRTH/0 bdSeq=7 a=1; ");
+    sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
+    sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
+    sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/X"), buf_view(&ask), bed.now);
+    check_told(&bed, "");
+    after(&bed, 1000);
+    check_told(&bed, "NBIRTH/0 bdSeq=7 a=1; ");
+    buf_done(&ask);
+    end(&bed);
+}
+
+TEST(commands_are_for_metrics_that_there_are)
+{
+    Bed bed;
+    Buf ask;
+    SpEdgeStats stats;
+    begin(&bed, "", 1 << 16);
+    buf_init(&ask, 1000);
+    value(&bed, "", "a", 1);
+    value(&bed, "D", "a", 1);
+    sp_edge_connected(bed.edge, 7, bed.now);
+    buf_clear(&bed.told);
+    SpMetric set = {.name = STR("a"), .ts_ms = bed.now, .value = {.form = SP_IN_DOUBLE}};
+    sp_put_metric(&ask, &set);
+    set = (SpMetric){.name = STR("x"), .ts_ms = bed.now, .value = {.form = SP_IN_DOUBLE}};
+    sp_put_metric(&ask, &set);
+    sp_edge_message(bed.edge, STR("spBv1.0/G/DCMD/E/D"), buf_view(&ask), bed.now);
+    check_told(&bed, "command 1 type 10; ");
+    sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), STR("\xff"), bed.now);
+    sp_edge_stats(bed.edge, &stats);
+    CHECK_INT(stats.commands, 1);
+    CHECK_INT(stats.strange, 2);
+    buf_done(&ask);
+    end(&bed);
+}
+
+/* tck-id-operational-behavior-edge-node-birth-sequence-wait, and its primary host goes */
+TEST(it_waits_for_its_primary_host)
+{
+    Bed bed;
+    begin(&bed, "scada", 1 << 16);
+    value(&bed, "", "a", 1);
+    sp_edge_connected(bed.edge, 1, bed.now);
+    after(&bed, 5000);
+    check_told(&bed, "");
+    host_says(&bed, true, 100);
+    check_told(&bed, "NBIRTH/0 bdSeq=1 a=1; ");
+    host_says(&bed, false, 99); /* an old will */
+    check_told(&bed, "");
+    host_says(&bed, false, 100);
+    check_told(&bed, "NDEATH/-1 bdSeq=1; leave; ");
+    value(&bed, "", "a", 2);
+    value(&bed, "", "a", 3);
+    sp_edge_connected(bed.edge, 2, bed.now);
+    value(&bed, "", "a", 4);
+    check_told(&bed, "");
+    host_says(&bed, true, 200);
+    check_told(&bed, "NBIRTH/0 bdSeq=2 a=4; NDATA/1 #1=2! #1=3!; ");
+    end(&bed);
+}
+
+/* tck-id-payloads-metric-historical, and the oldest are dropped */
+TEST(what_nobody_hears_is_kept_up_to_a_maximum)
+{
+    Bed bed;
+    SpEdgeStats stats;
+    begin(&bed, "", 2048);
+    value(&bed, "", "a", 0);
+    sp_edge_connected(bed.edge, 1, bed.now);
+    sp_edge_lost(bed.edge);
+    buf_clear(&bed.told);
+    for (int i = 1; i <= 1000; i++) value(&bed, "", "a", i);
+    sp_edge_stats(bed.edge, &stats);
+    CHECK(stats.kept_bytes <= 2048 && stats.kept_bytes > 1024);
+    CHECK(stats.kept_lost > 900 && stats.kept_lost < 999);
+    sp_edge_connected(bed.edge, 2, bed.now);
+    CHECK(str_find(buf_view(&bed.told), STR("NBIRTH/0 bdSeq=2 a=1000; NDATA/1 #1=")) == 0);
+    CHECK(str_ends(buf_view(&bed.told), STR(" #1=998! #1=999!; ")));
+    sp_edge_stats(bed.edge, &stats);
+    CHECK_INT(stats.kept_bytes, 0);
+    end(&bed);
+}
+
+TEST(a_new_metric_or_type_is_born)
+{
+    Bed bed;
+    uint32_t metric;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "", "a", 1);
+    sp_edge_connected(bed.edge, 1, bed.now);
+    buf_clear(&bed.told);
+    value(&bed, "", "b", 2);
+    after(&bed, 999);
+    check_told(&bed, "");
+    after(&bed, 1);
+    check_told(&bed, "NBIRTH/0 bdSeq=1 a=1 b=2; ");
+    CHECK_OK(sp_edge_metric(bed.edge, STR(""), STR("a"), &metric));
+    sp_edge_value(bed.edge, metric,
+                  &(SpMetric){.type = SP_STRING,
+                              .ts_ms = bed.now,
+                              .value = {.form = SP_IN_STRING, .bytes = STR("RUN")}},
+                  192);
+    after(&bed, 1000);
+    check_told(&bed, "NBIRTH/0 bdSeq=1 a=\"RUN\" b=2; ");
+    end(&bed);
+}
+
+TEST(quality_is_said_until_it_is_good_again)
+{
+    Bed bed;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "", "a", 1);
+    sp_edge_connected(bed.edge, 1, bed.now);
+    buf_clear(&bed.told);
+    value_with(&bed, "", "a", 1, 0);
+    after(&bed, 10);
+    value(&bed, "", "a", 2);
+    after(&bed, 10);
+    value(&bed, "", "a", 3);
+    after(&bed, 10);
+    check_told(&bed, "NDATA/1 #1=1q; NDATA/2 #1=2q; NDATA/3 #1=3; ");
+    sp_edge_stop(bed.edge, bed.now);
+    check_told(&bed, "NDEATH/-1 bdSeq=1; ");
+    end(&bed);
+}
+
+TEST(there_is_a_maximum_of_devices_and_metrics)
+{
+    Bed bed;
+    uint32_t metric;
+    char name[32];
+    begin(&bed, "", 1 << 16);
+    for (int i = 1; i < SP_EDGE_DEVICES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "d%d", i);
+        CHECK_OK(sp_edge_metric(bed.edge, str_from(name), STR("a"), &metric));
+    }
+    CHECK_INT(sp_edge_metric(bed.edge, STR("one more"), STR("a"), &metric), ST_LIMIT);
+    CHECK_INT(sp_edge_metric(bed.edge, STR("a+"), STR("a"), &metric), ST_LIMIT);
+    for (int i = SP_EDGE_DEVICES_MAX - 1; i < SP_EDGE_METRICS_MAX; i++) {
+        (void)snprintf(name, sizeof name, "m%d", i);
+        CHECK_OK(sp_edge_metric(bed.edge, STR(""), str_from(name), &metric));
+    }
+    CHECK_INT(sp_edge_metric(bed.edge, STR(""), STR("one more"), &metric), ST_LIMIT);
+    end(&bed);
+}
