@@ -252,4 +252,5 @@ void sp_edge_stats(const SpEdge *edge, SpEdgeStats *ret_stats)
 {
     *ret_stats = edge->stats;
     ret_stats->kept_bytes = edge->kept.len;
+    for (uint32_t i = 0; i < edge->stats.metrics; i++) ret_stats->unsaid += edge->metrics[i].dirty;
 }

@@ -30,6 +30,7 @@ typedef struct SpEdgeStats {
     uint64_t births, messages, values, kept_lost, commands, strange; /* strange: commands unknown */
     size_t kept_bytes;
     uint32_t metrics, devices;
+    uint32_t unsaid; /* metrics whose last value was not said yet */
     int32_t bdseq;
     uint8_t seq; /* of the last message */
     bool host_online;

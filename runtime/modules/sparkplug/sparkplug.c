@@ -1,8 +1,9 @@
 /* runtime/modules/sparkplug/sparkplug.c: Sparkplug B 3.0 in the namespace: life and tables.
  *
  * With TUTTI_SPARKPLUG_HOST this process is a host application on its own broker: metrics of edge
- * nodes become values under PREFIX/GROUP/NODE[/DEVICE]/METRIC. What a host has to remember is in
- * runtime/sparkplug; docs/sparkplug.md tells it in words. */
+ * nodes become values under PREFIX/GROUP/NODE[/DEVICE]/METRIC. With TUTTI_SPARKPLUG_EDGE it is an
+ * edge node of another broker. What both have to remember is in runtime/sparkplug;
+ * docs/sparkplug.md tells it in words. */
 #include "modules/sparkplug/sparkplug_int.h"
 
 #include "base/mem.h"
@@ -68,12 +69,16 @@ static Status sparkplug_open(void *ctx, const ModEnv *env, Diag *diag)
 static Status sparkplug_start(void *ctx, Diag *diag)
 {
     Sparkplug *self = ctx;
-    return self->conf->host.len ? sparkplug__host_start(self, diag) : ST_OK;
+    Status st = self->conf->host.len ? sparkplug__host_start(self, diag) : ST_OK;
+    return st || !self->conf->edge.len ? st : sparkplug__edge_start(self, diag);
 }
 
 static void sparkplug_drain(void *ctx, DoneFn *done, void *done_ctx)
 {
-    sparkplug__host_stop(ctx);
+    Sparkplug *self = ctx;
+    self->draining = true;
+    sparkplug__edge_stop(self);
+    sparkplug__host_stop(self);
     done(done_ctx);
 }
 
@@ -81,7 +86,10 @@ static void sparkplug_close(void *ctx)
 {
     Sparkplug *self = ctx;
     if (!self->env) return;
+    self->draining = true;
+    sparkplug__edge_stop(self);
     sparkplug__host_stop(self);
+    sparkplug__edge_free(self);
     for (SparkplugCall *call = self->calls; call; call = call->next) call->self = NULL;
     sp_host_free(self->host);
     buf_done(&self->text);
@@ -102,6 +110,7 @@ static const Field list_in[] = {ID_FIELD("group", 0, "only edge nodes of this gr
                                 {0}};
 static const Field list_out[] = {
     {"host", FIELD_OBJECT, 0, 0, 0, "id, on, prefix, since; counts of nodes, messages, values"},
+    {"edge", FIELD_OBJECT, 0, 0, 0, "our own edge node: on, state, bdseq, seq, counts"},
     {"nodes", FIELD_ARRAY, 0, 0, 0,
      "each: group, node, path, state (unheard, alive, dead), bdseq, seq, births, deaths, lost,"
      " rebirths, times in ms, devices"},
@@ -149,6 +158,23 @@ static const ModConf conf[] = {
     ROW("nodes", CONF_INT, "1000", 1, 100000, nodes, "edge nodes"),
     ROW("devices", CONF_INT, "10000", 1, 1000000, devices, "devices of all of them"),
     ROW("metrics", CONF_INT, "200000", 1, 10000000, metrics, "metrics of all births"),
+    ROW("edge", CONF_STR, "", 0, 300, edge,
+        "mqtt://HOST:PORT of a broker where this process is an edge node; empty: it is none"),
+    ROW("edge_group", CONF_STR, "", 0, SP_ID_BYTES_MAX, edge_group, "its group"),
+    ROW("edge_node", CONF_STR, "", 0, SP_ID_BYTES_MAX, edge_node, "its name"),
+    ROW("edge_paths", CONF_STR, "", 0, 8192, edge_paths,
+        "what it publishes: plant/line1/#=DEVICE; plant/x (without device: of the node itself)"),
+    ROW("edge_primary", CONF_STR, "", 0, SP_ID_BYTES_MAX, edge_primary,
+        "id of the host whose STATE it waits for; empty: of none"),
+    ROW("edge_user", CONF_STR, "", 0, 256, edge_user, "user at that broker"),
+    {"edge_password", CONF_STR, "", 0, 1024, offsetof(SparkplugConf, edge_password), CONF_SECRET,
+     "password at that broker"},
+    ROW("edge_every", CONF_MS, "200ms", 100, 60000, edge_every_ms,
+        "what changed leaves so often; of several values in between the last"),
+    ROW("edge_buffer", CONF_BYTES, "16MiB", 65536, 1 << 30, edge_buffer,
+        "values kept while nobody may hear them; the oldest are dropped"),
+    ROW("edge_writes", CONF_BOOL, "false", 0, 0, edge_writes,
+        "commands (NCMD, DCMD) are published in the namespace"),
     {0}};
 
 static const char *const needs[] = {"uns", "mqtt", NULL};

@@ -17,6 +17,8 @@ typedef struct SparkplugConf {
     Str host, prefix;
     int64_t reorder_ms, rebirth_ms, unheard_ms;
     int64_t nodes, devices, metrics;
+    Str edge, edge_group, edge_node, edge_paths, edge_primary, edge_user, edge_password;
+    int64_t edge_every_ms, edge_buffer, edge_writes;
 } SparkplugConf;
 
 struct Sparkplug;
@@ -32,7 +34,8 @@ typedef struct SparkplugCall {
 typedef struct Sparkplug {
     const ModEnv *env;
     const SparkplugConf *conf;
-    SpHost *host; /* NULL: no host application */
+    SpHost *host;               /* NULL: no host application */
+    struct SparkplugEdge *edge; /* owned; NULL: no edge node */
     MqttAttach *attach;
     LoopTimer *timer;
     Arena *arena; /* of one message */
@@ -68,6 +71,12 @@ void sparkplug__history_flush(Sparkplug *self);
 extern const StoreMigration sparkplug__migrations[];
 MUST Status sparkplug__keep_load(Sparkplug *self, Diag *diag);
 void sparkplug__keep(Sparkplug *self, const SpUnit *unit); /* whether it is alive, to the disk */
+
+/* sparkplug_edge.c */
+MUST Status sparkplug__edge_start(Sparkplug *self, Diag *diag);
+void sparkplug__edge_stop(Sparkplug *self); /* says NDEATH and disconnects */
+void sparkplug__edge_free(Sparkplug *self);
+void sparkplug__edge_put(const Sparkplug *self, JsonOut *out);
 
 /* sparkplug_ops.c */
 void sparkplug__op_list(void *ctx, Req *req);

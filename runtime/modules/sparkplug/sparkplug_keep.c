@@ -6,9 +6,11 @@
 #include "base/mem.h"
 
 const StoreMigration sparkplug__migrations[] = {
-    {1, "edge nodes and devices that are alive",
+    {1, "edge nodes and devices that are alive; bdSeq of our own edge node",
      "CREATE TABLE sparkplug_alive(grp TEXT NOT NULL, node TEXT NOT NULL, device TEXT NOT NULL,"
-     " PRIMARY KEY(grp, node, device)) WITHOUT ROWID;"},
+     " PRIMARY KEY(grp, node, device)) WITHOUT ROWID;"
+     "CREATE TABLE sparkplug_edge(grp TEXT NOT NULL, node TEXT NOT NULL, bdseq INTEGER NOT NULL,"
+     " PRIMARY KEY(grp, node)) WITHOUT ROWID;"},
     {0, NULL, NULL}};
 
 typedef struct Change {

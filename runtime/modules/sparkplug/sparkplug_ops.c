@@ -82,6 +82,8 @@ void sparkplug__op_list(void *ctx, Req *req)
     json_begin_object(&out);
     json_key(&out, "host");
     put_host(self, &out);
+    json_key(&out, "edge");
+    sparkplug__edge_put(self, &out);
     json_key(&out, "nodes");
     json_begin_array(&out);
     for (const SpNode *node = self->host ? sp_host_first(self->host) : NULL; node;
