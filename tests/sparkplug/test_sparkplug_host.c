@@ -320,7 +320,7 @@ TEST(tables_have_a_maximum)
     send(&bed, "spBv1.0/G/NBIRTH/X"); /* in the place of the dead one */
     check_told(&bed, "died:G/E born:G/X ");
     CHECK(!sp_host_node(bed.host, STR("G"), STR("E")));
-    for (int i = 0; i < 5; i++) metric(&bed, "abcde" + i, i, i);
+    for (int i = 0; i < 5; i++) metric(&bed, &"abcde"[i], i, i);
     sp_put_seq(&bed.payload, 0);
     send(&bed, "spBv1.0/G/NBIRTH/X");
     check_told(&bed, "");
