@@ -1,5 +1,6 @@
 /* runtime/alarm/rule.c: rules as JSON, and the names of things. The form is in docs/alarms.md. */
 #include "alarm/alarm_int.h"
+#include "alarm/notify.h"
 
 #include <math.h>
 
@@ -218,7 +219,7 @@ static Status read_when(const Reader *in, const Json *when)
     return st ? st : check_numbers(in);
 }
 
-static bool name_valid(Str name)
+bool alarm_name_valid(Str name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
@@ -234,7 +235,7 @@ static Status read_head(const Reader *in, const Json *json)
     Str priority = json_str(json, "priority", STR("medium"));
     const Json *latch = json_get(json, "latch");
     Status st = read_text(in, json, "name", 4096, &rule->name);
-    if (!st && !name_valid(rule->name))
+    if (!st && !alarm_name_valid(rule->name))
         st = diag_set(in->diag, ST_INVALID,
                       "name is not a word of at most %d letters, digits, _ . and -",
                       ALARM_NAME_BYTES_MAX);

@@ -51,7 +51,35 @@ static void *headers(const CurlLib *curl, const WebCall *call)
         buf_printf(&line, "Authorization: Bearer %s", call->bearer);
         if (!line.failed) list = curl->append(list, line.ptr);
     }
+    for (uint32_t i = 0; i < call->header_count; i++) list = curl->append(list, call->headers[i]);
     return list;
+}
+
+static int on_progress(void *ctx, int64_t a, int64_t b, int64_t c, int64_t d)
+{
+    const WebCall *call = ctx;
+    (void)a, (void)b, (void)c, (void)d;
+    return call->halting(call->ctx);
+}
+
+/* What is only of some calls; a handle keeps its options. */
+static void set_rest(const CurlLib *curl, void *h, const WebCall *call)
+{
+    if (call->ca) (void)curl->setopt(h, CURL_OPT_CAINFO, call->ca);
+    if (!call->halting) return;
+    (void)curl->setopt(h, CURL_OPT_NOPROGRESS, 0L);
+    (void)curl->setopt(h, CURL_OPT_XFERINFOFUNCTION, on_progress);
+    (void)curl->setopt(h, CURL_OPT_XFERINFODATA, call);
+}
+
+static Status failure(const CurlLib *curl, int failed, const char *error, Diag *diag)
+{
+    bool wrong = failed == CURL_MALFORMED || failed == CURL_UNKNOWN_PROTOCOL;
+    Status st = failed == CURL_TIMED_OUT ? ST_TIMEOUT
+                : failed == CURL_ABORTED ? ST_CANCELLED
+                : wrong                  ? ST_INVALID
+                                         : ST_UNAVAILABLE;
+    return diag_set(diag, st, "%s", error[0] ? error : curl->error(failed));
 }
 
 Status web_client_call(WebClient *client, const WebCall *call, Buf *answer, long *ret_code,
@@ -59,6 +87,7 @@ Status web_client_call(WebClient *client, const WebCall *call, Buf *answer, long
 {
     const CurlLib *curl = client->curl;
     void *h = client->handle, *fields = headers(curl, call);
+    char error[CURL_ERROR_BYTES] = {0};
     (void)curl->setopt(h, CURL_OPT_URL, call->url);
     (void)curl->setopt(h, CURL_OPT_NOSIGNAL, 1L);
     (void)curl->setopt(h, CURL_OPT_PROTOCOLS, (long)(CURL_PROTO_HTTP | CURL_PROTO_HTTPS));
@@ -73,16 +102,13 @@ Status web_client_call(WebClient *client, const WebCall *call, Buf *answer, long
         (void)curl->setopt(h, CURL_OPT_HTTPGET, 1L);
     }
     (void)curl->setopt(h, CURL_OPT_HTTPHEADER, fields);
+    (void)curl->setopt(h, CURL_OPT_ERRORBUFFER, error);
+    set_rest(curl, h, call);
     int failed = curl->perform(h);
-    if (!failed) (void)curl->getinfo(h, CURL_INFO_RESPONSE_CODE, ret_code);
+    if (!failed || answer->failed) (void)curl->getinfo(h, CURL_INFO_RESPONSE_CODE, ret_code);
     (void)curl->setopt(h, CURL_OPT_HTTPHEADER, NULL);
+    (void)curl->setopt(h, CURL_OPT_ERRORBUFFER, NULL);
     curl->free_all(fields);
     if (answer->failed) return diag_set(diag, ST_LIMIT, "the answer is too long");
-    if (!failed) return ST_OK;
-    bool wrong = failed == CURL_MALFORMED || failed == CURL_UNKNOWN_PROTOCOL;
-    return diag_set(diag,
-                    failed == CURL_TIMED_OUT ? ST_TIMEOUT
-                    : wrong                  ? ST_INVALID
-                                             : ST_UNAVAILABLE,
-                    "%s", curl->error(failed));
+    return failed ? failure(curl, failed, error, diag) : ST_OK;
 }

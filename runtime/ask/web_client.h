@@ -16,13 +16,19 @@ typedef struct WebCall {
     bool post;          /* JSON `body` goes along; else GET */
     Str body;
     int64_t timeout_ms;
+    const char *const *headers; /* more of them, "Name: value" */
+    uint32_t header_count;
+    const char *ca;             /* file of certificates to trust; NULL = the system's */
+    bool (*halting)(void *ctx); /* NULL = it is never given up */
+    void *ctx;
 } WebCall;
 
 /* ST_UNSUPPORTED: there is no libcurl here. */
 MUST Status web_client_new(WebClient **ret_client, Diag *diag);
 void web_client_free(WebClient *client); /* accepts NULL */
 /* ST_OK whatever the server answered: its bytes are in `answer`, up to its limit, its code in
- * *ret_code. ST_TIMEOUT; ST_INVALID: no such address can be; ST_UNAVAILABLE: nobody answers. */
+ * *ret_code; where it points to elsewhere is not followed. ST_TIMEOUT; ST_CANCELLED: halting;
+ * ST_INVALID: no such address can be; ST_UNAVAILABLE: nobody answers. */
 MUST Status web_client_call(WebClient *client, const WebCall *call, Buf *answer, long *ret_code,
                             Diag *diag);
 

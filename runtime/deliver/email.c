@@ -26,29 +26,6 @@ typedef struct Self {
     Buf message;
 } Self;
 
-/* tutti@ this machine. */
-MUST static Status default_from(Deliver *d, const char **ret_from)
-{
-    char host[256] = {0};
-    if (gethostname(host, sizeof host - 1) || !host[0]) memcpy(host, "localhost", 10);
-    *ret_from = arena_printf(d->arena, "tutti@%s", host).ptr;
-    return *ret_from ? ST_OK : ST_NO_MEMORY;
-}
-
-MUST static Status sender(Deliver *d, const char *from, Diag *diag)
-{
-    Self *self = d->self;
-    const char *list[SMTP_RECIPIENTS_MAX];
-    uint32_t count = 0;
-    Status st = ST_OK;
-    if (!from || !from[0]) st = default_from(d, &from);
-    if (!st) st = smtp_addresses(d->arena, str_from(from), list, &count, diag);
-    if (!st && count != 1) st = diag_set(diag, ST_INVALID, "a mail has one sender");
-    if (st) return diag_wrap(diag, st, "from");
-    self->from = list[0];
-    return ST_OK;
-}
-
 static Status email_open(Deliver *d, Diag *diag)
 {
     Self *self = d->self;
@@ -82,7 +59,7 @@ static Status email_open(Deliver *d, Diag *diag)
     if (self->rate < 1 || self->rate > RATE_MAX) self->rate = RATE_PRESET;
     self->tokens = (double)self->rate;
     self->filled_ns = clock_monotonic_ns();
-    if (!st) st = sender(d, from, diag);
+    if (!st) st = smtp_sender(d->arena, str_from(from), &self->from, diag);
     return st ? st : smtp_new(&server, &self->smtp, diag);
 }
 

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/rfc3339.h"
 
+#include <unistd.h>
+
 enum {
     ADDRESS_BYTES = 254,
     LOCAL_BYTES = 64,
@@ -73,6 +75,23 @@ Status smtp_addresses(Arena *arena, Str text, const char **ret_list, uint32_t *r
     }
     *ret_count = count;
     return count ? ST_OK : diag_set(diag, ST_INVALID, "a mail needs an address");
+}
+
+Status smtp_sender(Arena *arena, Str text, const char **ret_from, Diag *diag)
+{
+    const char *list[SMTP_RECIPIENTS_MAX];
+    uint32_t count = 0;
+    char host[256] = {0};
+    if (!text.len) {
+        if (gethostname(host, sizeof host - 1) || !host[0]) memcpy(host, "localhost", 10);
+        text = arena_printf(arena, "tutti@%s", host);
+        if (!text.ptr) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    }
+    Status st = smtp_addresses(arena, text, list, &count, diag);
+    if (!st && count != 1) st = diag_set(diag, ST_INVALID, "a mail has one sender");
+    if (st) return diag_wrap(diag, st, "from");
+    *ret_from = list[0];
+    return ST_OK;
 }
 
 /* ---- headers ---- */

@@ -31,5 +31,7 @@ void smtp_message(Buf *out, const char *from, const char *const *to, uint32_t to
 /* "a@b, c@d" into addresses of `arena`. ST_INVALID: not an address, too many, none. */
 MUST Status smtp_addresses(Arena *arena, Str text, const char **ret_list, uint32_t *ret_count,
                            Diag *diag);
+/* The one address a mail comes from; `text` empty: tutti@ this machine. */
+MUST Status smtp_sender(Arena *arena, Str text, const char **ret_from, Diag *diag);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define KEY_FILE "connectors.key"
 enum { URL_MAX = 512, PASSWORD_MAX = 1024, OPTIONS_MAX = 65536 };
 
 static Str copy(Str text)
@@ -21,7 +22,7 @@ static Str copy(Str text)
 void connectors__profile_free(Profile *profile)
 {
     if (!profile) return;
-    connectors__wipe(profile->password);
+    secret_wipe(profile->password);
     mem_free((char *)(uintptr_t)profile->url.ptr);
     mem_free((char *)(uintptr_t)profile->options.ptr);
     mem_free((char *)(uintptr_t)profile->password.ptr);
@@ -65,8 +66,8 @@ static Status load_row(Connectors *self, Arena *arena, StoreStmt *stmt, Diag *di
 {
     Str password = STR_NONE, sealed = arena_str(arena, store_str(stmt, 4));
     if (sealed.len) {
-        Status st = connectors__key_load(self, diag);
-        if (!st) st = connectors__unseal(self, arena, sealed, &password);
+        Status st = secret_key_load(&self->key, self->env.data_dir, KEY_FILE, diag);
+        if (!st) st = secret_unseal(&self->key, arena, sealed, &password);
         /* The connection stays in the list, without its secret, and says so when it is used. */
         if (st)
             log_error(self->env.log, "connectors", "secret cannot be opened", "name=%.*s",
@@ -74,7 +75,7 @@ static Status load_row(Connectors *self, Arena *arena, StoreStmt *stmt, Diag *di
     }
     Profile *p = connectors__profile_new(store_str(stmt, 0), store_str(stmt, 1), store_str(stmt, 2),
                                          store_str(stmt, 3), password);
-    connectors__wipe(password);
+    secret_wipe(password);
     if (!p) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     return profile_put(self, p);
 }
@@ -219,8 +220,8 @@ static void op_add(void *ctx, Req *req)
     if (!st && (!change || password.len > PASSWORD_MAX))
         st = diag_set(&diag, ST_LIMIT, "a password has at most %d bytes", PASSWORD_MAX);
     if (!st && password.len) {
-        st = connectors__key_load(self, &diag);
-        if (!st) st = connectors__seal(self, req->arena, password, &change->sealed);
+        st = secret_key_load(&self->key, self->env.data_dir, KEY_FILE, &diag);
+        if (!st) st = secret_seal(&self->key, req->arena, password, &change->sealed);
     }
     Str text = st ? STR_NONE : options_text(req->arena, options);
     if (!st && !text.ptr) st = diag_set(&diag, ST_LIMIT, "the options are too long");
@@ -356,7 +357,7 @@ static void connectors_close(void *ctx)
     for (size_t at = 0; (slot = map_next(&self->profiles, &at));)
         connectors__profile_free(slot->value);
     map_done(&self->profiles);
-    connectors__wipe(str_slice((const char *)self->key, sizeof self->key));
+    secret_key_wipe(&self->key);
 }
 
 #define NAME                                                                                       \

@@ -8,9 +8,9 @@
 #include "base/hash.h"
 #include "connect/connect.h"
 #include "module/module.h"
+#include "module/secret.h"
 
 enum {
-    CONNECTORS_KEY_BYTES = 32,
     CONNECTORS_NAME_MAX = 64,
     CONNECTORS_ERROR_MAX = 240,
     CONNECTORS_BATCH_BYTES = 256 * 1024, /* a batch leaves when it is as large as this */
@@ -62,20 +62,12 @@ struct Connectors {
     Use *uses;
     uint32_t use_count;
     LoopTimer *flush;
-    unsigned char key[CONNECTORS_KEY_BYTES];
-    bool has_key;
+    SecretKey key;
 };
 
 typedef struct ConnectorsConf {
     int64_t profiles_max, uses_max;
 } ConnectorsConf;
-
-/* connectors_secret.c */
-MUST Status connectors__key_load(Connectors *self, Diag *diag);
-/* Nonce and box, in `arena`. */
-MUST Status connectors__seal(Connectors *self, Arena *arena, Str text, Str *ret_sealed);
-MUST Status connectors__unseal(Connectors *self, Arena *arena, Str sealed, Str *ret_text);
-void connectors__wipe(Str text);
 
 /* connectors.c */
 Profile *connectors__profile_new(Str name, Str kind, Str url, Str options, Str password);

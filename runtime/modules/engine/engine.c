@@ -245,6 +245,21 @@ void engine__op_stop(void *self, Req *req)
     engine__pipe_stop(pipe, stop_answer);
 }
 
+/* One place has the settings: what `into email` uses. */
+static void op_mail_server(void *self, Req *req)
+{
+    const Engine *engine = self;
+    Buf body;
+    JsonOut out;
+    buf_init(&body, 16384);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    json_field_str(&out, "url", engine->conf->mail_url);
+    json_field_str(&out, "from", engine->conf->mail_from);
+    json_end(&out);
+    req_answer_buf(req, &body);
+}
+
 /* ---- tables ---- */
 
 static const ModConf conf[] = {
@@ -367,6 +382,10 @@ static const Field versions_out[] = {
     {"file", FIELD_STR, FIELD_REQUIRED, 0, 0, "the program"},
     {"versions", FIELD_ARRAY, FIELD_REQUIRED, 0, 0, "newest first"},
     {0}};
+static const Field mail_out[] = {
+    {"url", FIELD_STR, FIELD_REQUIRED | FIELD_SECRET, 0, 0, "empty: none was named"},
+    {"from", FIELD_STR, FIELD_REQUIRED, 0, 0, "sender, or empty"},
+    {0}};
 static const Field watch_out[] = {
     {"watch", FIELD_STR, FIELD_REQUIRED, 0, 0, "events come as engine.wires.WATCH"}, {0}};
 static const Field event_body[] = {{"name", FIELD_STR, FIELD_REQUIRED, 0, 0, "the pipeline"},
@@ -410,6 +429,8 @@ static const ModOp ops[] = {
      "live numbers of one pipeline's wires and nodes"},
     {"engine.unwatch", engine__op_unwatch, unwatch_in, NULL, 2000, ROLE_VIEW, OP_READ,
      "ends a watch"},
+    {"engine.mail_server", op_mail_server, NULL, mail_out, 2000, ROLE_SYSTEM, OP_READ,
+     "the mail server of this process, for modules that send mails"},
     {"engine.restored", engine__op_restored, NULL, NULL, 120000, ROLE_SYSTEM, OP_READ,
      "answers once all stored pipelines have been started"},
     {0}};

@@ -4,7 +4,7 @@
  * the watches and what waits for the disk. Nothing here blocks and nothing grows without a bound.
  * The tables at the end are the module's whole surface; docs/api-live.md tells it in words. */
 #include "modules/uns/uns.h"
-#include "modules/uns/uns_alarm.h"
+#include "modules/uns/uns_notify.h"
 
 #include "modules/uns/uns_meta.h"
 
@@ -191,6 +191,7 @@ static void uns_drain(void *self, DoneFn *done, void *ctx)
     uns->drained = done;
     uns->drained_ctx = ctx;
     uns->jobs++; /* so that the end is reported also when nothing waits */
+    atomic_store(&uns->notify->halting, true);
     uns__keep_flush(uns);
     uns__alarm_flush(uns);
     uns__job_done(uns);
@@ -252,11 +253,26 @@ static const char uns_0005[] =
     "CREATE TABLE meta(path TEXT PRIMARY KEY, json TEXT NOT NULL, at INTEGER NOT NULL,"
     " by TEXT NOT NULL) WITHOUT ROWID;";
 
+static const char uns_0006[] =
+    "CREATE TABLE alarm_targets(name TEXT PRIMARY KEY, body TEXT NOT NULL, secrets BLOB)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE alarm_routes(name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE alarm_calls(route TEXT NOT NULL, rule TEXT NOT NULL, path TEXT NOT NULL,"
+    " first INTEGER NOT NULL, again INTEGER NOT NULL, escalate INTEGER NOT NULL,"
+    " told INTEGER NOT NULL, escalated INTEGER NOT NULL, PRIMARY KEY(route, rule, path))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE alarm_outbox(id INTEGER PRIMARY KEY, target TEXT NOT NULL, at INTEGER NOT NULL,"
+    " rule TEXT NOT NULL, path TEXT NOT NULL, priority INTEGER NOT NULL, state INTEGER NOT NULL,"
+    " event TEXT NOT NULL);"
+    "ALTER TABLE alarm_journal ADD COLUMN target TEXT;"
+    "ALTER TABLE alarm_journal ADD COLUMN delivered INTEGER;";
+
 static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001},
                                             {2, "samples in compressed blocks", uns_0002},
                                             {3, "alarms", uns_0003},
                                             {4, "roll-ups and how long they last", uns_0004},
                                             {5, "metadata of names", uns_0005},
+                                            {6, "who is told of alarms", uns_0006},
                                             {0}};
 
 #define CONF_FIELD(name) offsetof(UnsConf, name)
@@ -277,6 +293,14 @@ static const ModConf conf[] = {
      "how long an alarm may be shelved"},
     {"alarm_retention", CONF_MS, "365d", 3600000, 315360000000, CONF_FIELD(journal_ms), 0,
      "entries of the alarm journal older than this are deleted"},
+    {"notify_queue_max", CONF_INT, "10000", 10, 1000000, CONF_FIELD(notify_queue_max), 0,
+     "most notices of alarms that wait for one target; the oldest are dropped and counted"},
+    {"notify_age_max", CONF_MS, "24h", 1000, 2592000000, CONF_FIELD(notify_age_ms), 0,
+     "a notice that is older is given up"},
+    {"notify_retry", CONF_MS, "1s", 10, 3600000, CONF_FIELD(notify_retry_ms), 0,
+     "pause before a notice is tried again; twice as long with each failure"},
+    {"notify_retry_max", CONF_MS, "5min", 10, 3600000, CONF_FIELD(notify_retry_max_ms), 0,
+     "the longest pause"},
     {"minutes_retention", CONF_MS, "365d", 0, 315360000000, CONF_FIELD(minutes_retention_ms), 0,
      "the same for what samples were minute by minute; 0 makes none"},
     {"hours_retention", CONF_MS, "3650d", 0, 315360000000, CONF_FIELD(hours_retention_ms), 0,
@@ -658,6 +682,20 @@ static const ModOp ops[] = {
      OP_DURABLE, "all rules of a program at once"},
     {"uns.alarm_journal", uns__op_alarm_journal, alarm_journal_in, alarm_journal_out, 30000,
      ROLE_VIEW, OP_READ, "changes of states, the newest first"},
+    {"uns.alarm_targets", uns__op_targets, NULL, uns__targets_out, 5000, ROLE_OPERATE, OP_READ,
+     "who can be told of alarms, and how that goes"},
+    {"uns.alarm_target_put", uns__op_target_put, uns__target_in, NULL, 10000, ROLE_ADMIN,
+     OP_DURABLE, "makes or changes a target"},
+    {"uns.alarm_target_drop", uns__op_target_drop, alarm_name_in, NULL, 10000, ROLE_ADMIN,
+     OP_DURABLE, "takes a target and what waits for it away"},
+    {"uns.alarm_target_test", uns__op_target_test, alarm_name_in, uns__test_out, 45000, ROLE_ADMIN,
+     0, "sends a test and says what came of it"},
+    {"uns.alarm_routes", uns__op_routes, NULL, uns__routes_out, 5000, ROLE_OPERATE, OP_READ,
+     "which alarms are told to whom"},
+    {"uns.alarm_route_put", uns__op_route_put, uns__route_in, NULL, 10000, ROLE_ADMIN, OP_DURABLE,
+     "makes or changes a route"},
+    {"uns.alarm_route_drop", uns__op_route_drop, alarm_name_in, NULL, 10000, ROLE_ADMIN, OP_DURABLE,
+     "takes a route and its calls away"},
     {"uns.alarm_stats", uns__op_alarm_stats, NULL, alarm_stats_out, 30000, ROLE_VIEW, OP_READ,
      "how many, and which ones"},
     {"uns.watch", uns__op_watch, watch_in, watch_out, 2000, ROLE_SYSTEM, 0,
@@ -707,6 +745,13 @@ static const ModRoute routes[] = {
     {"DELETE", "/api/v1/alarms/rules/{name}", "uns.alarm_drop", NULL},
     {"GET", "/api/v1/alarms/journal", "uns.alarm_journal", NULL},
     {"GET", "/api/v1/alarms/stats", "uns.alarm_stats", NULL},
+    {"GET", "/api/v1/alarms/targets", "uns.alarm_targets", NULL},
+    {"PUT", "/api/v1/alarms/targets/{name}", "uns.alarm_target_put", NULL},
+    {"DELETE", "/api/v1/alarms/targets/{name}", "uns.alarm_target_drop", NULL},
+    {"POST", "/api/v1/alarms/targets/{name}/test", "uns.alarm_target_test", NULL},
+    {"GET", "/api/v1/alarms/routes", "uns.alarm_routes", NULL},
+    {"PUT", "/api/v1/alarms/routes/{name}", "uns.alarm_route_put", NULL},
+    {"DELETE", "/api/v1/alarms/routes/{name}", "uns.alarm_route_drop", NULL},
     {0}};
 
 extern const ModuleDef uns_module;

@@ -24,6 +24,7 @@ enum {
 typedef struct UnsConf {
     int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms, meta_bytes_max;
     int64_t alarm_count_max, shelve_max_ms, journal_ms;
+    int64_t notify_queue_max, notify_age_ms, notify_retry_ms, notify_retry_max_ms;
     int64_t buffer_points;
     Str historian;
     int64_t minutes_retention_ms, hours_retention_ms, upkeep_ms;
@@ -38,6 +39,7 @@ typedef struct UnsName {
 typedef struct UnsWatch UnsWatch;
 typedef struct UnsServer UnsServer;
 typedef struct UnsAlarms UnsAlarms; /* uns_alarm.h */
+typedef struct UnsNotify UnsNotify; /* uns_notify.h */
 
 typedef struct Uns {
     const ModEnv *env;
@@ -59,6 +61,7 @@ typedef struct Uns {
     bool quiet;               /* what is published now is not looked at */
     /* watches */
     UnsAlarms *alarms; /* owned */
+    UnsNotify *notify; /* owned */
     UnsWatch *watches;
     uint32_t watch_count;
     uint64_t watch_serial;

@@ -2,7 +2,7 @@
  *
  * A path has points from its first value on: one per rule whose filter fits. Values of paths
  * without a point cost one look at a pointer. */
-#include "modules/uns/uns_alarm.h"
+#include "modules/uns/uns_notify.h"
 
 #include "base/mem.h"
 #include "mqtt/codec.h"
@@ -91,6 +91,8 @@ static bool fits(void *ctx, const AlarmRule *rule, Str path)
 void uns__alarm_moved(Uns *uns, UnsNode *node)
 {
     const AlarmRule *rule = NULL;
+    Str before = node->alarms ? alarm_point_path(node->alarms) : STR_NONE;
+    if (before.len) alarm_notify_moved(uns->notify->routes, before, uns_node_path(node));
     alarms_moved(uns->alarms->list, &node->alarms, uns_node_path(node), fits, NULL);
     while (node->value.type != UNS_NONE && (rule = alarms_next_rule(uns->alarms->list, rule)))
         if (mqtt_topic_match(rule->on, uns_node_path(node))) attach(uns, rule, node);
@@ -119,7 +121,8 @@ Status uns__alarms_open(Uns *uns, Diag *diag)
     if (alarms)
         alarms->list = alarms_new((uint32_t)uns_conf(uns)->alarm_count_max, uns__alarm_row, uns);
     uns->alarms = alarms;
-    return alarms && alarms->list ? ST_OK : diag_set(diag, ST_NO_MEMORY, "no memory for alarms");
+    return alarms && alarms->list ? uns__notify_open(uns, diag)
+                                  : diag_set(diag, ST_NO_MEMORY, "no memory for alarms");
 }
 
 static void batch_free(UnsAlarmBatch *batch)
@@ -130,6 +133,7 @@ static void batch_free(UnsAlarmBatch *batch)
 void uns__alarms_close(Uns *uns)
 {
     UnsAlarms *alarms = uns->alarms;
+    uns__notify_close(uns);
     if (!alarms) return;
     loop_timer_stop(alarms->due_timer);
     loop_timer_stop(alarms->retry_timer);

@@ -41,6 +41,8 @@ typedef struct UnsAlarmBatch {
     UnsAlarmRow *first, *last;
     UnsAlarmWaiter *waiters;
     uint32_t count;
+    struct UnsNotifyOp *first_op, *last_op; /* uns_notify.h */
+    int64_t last_notice;                    /* id; 0 = none */
 } UnsAlarmBatch;
 
 struct UnsAlarms {
@@ -73,6 +75,8 @@ void uns__alarm_row(void *ctx, const AlarmEvent *event); /* AlarmEventFn; ctx is
 /* Answers `req` when all rows so far are on the disk; at once when none waits. */
 void uns__alarm_answer_kept(Uns *uns, Req *req, Buf *answer);
 void uns__alarm_flush(Uns *uns);
+UnsAlarmBatch *uns__alarm_gathering(Uns *uns); /* NULL: no memory */
+void uns__alarm_want_flush(Uns *uns);          /* something is in it */
 /* Entries of the journal that are too old, some at a time. */
 MUST Status uns__alarm_trim(StoreConn *conn, int64_t before_ms, Diag *diag);
 
@@ -86,5 +90,7 @@ void uns__op_alarm_declare(void *self, Req *req);
 void uns__op_alarm_journal(void *self, Req *req);
 void uns__op_alarm_stats(void *self, Req *req);
 void uns__alarm_put_counts(const Uns *uns, JsonOut *out); /* into an open object */
+/* Field "message": what the rule says, with its words filled in, or its name and `path`. */
+void uns__alarm_put_message(const UnsNode *node, const AlarmRule *rule, Str path, JsonOut *out);
 
 #endif

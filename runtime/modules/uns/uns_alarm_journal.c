@@ -87,6 +87,10 @@ static void put_entry(StoreStmt *stmt, JsonOut *out)
         json_put_number(out, store_number(stmt, 7));
     json_field_str(out, "who", store_str(stmt, 8));
     json_field_str(out, "text", store_str(stmt, 9));
+    if (!store_is_null(stmt, 10)) {
+        json_field_str(out, "target", store_str(stmt, 10));
+        json_field_bool(out, "delivered", store_int(stmt, 11) != 0);
+    }
     json_end(out);
 }
 
@@ -98,13 +102,14 @@ static Status journal_job(StoreConn *conn, void *ctx, Diag *diag)
     StoreStmt *stmt;
     JsonOut out;
     bool row = false;
-    Status st = store_prepare(conn,
-                              "SELECT id, at, rule, path, priority, was, became, value, who, text"
-                              " FROM alarm_journal WHERE id < ?1 AND at >= ?2 AND at <= ?3"
-                              " AND (?4 = '' OR rule = ?4)"
-                              " AND (?5 = '' OR path = ?5 OR path GLOB ?6)"
-                              " ORDER BY id DESC LIMIT ?7",
-                              &stmt, diag);
+    Status st = store_prepare(
+        conn,
+        "SELECT id, at, rule, path, priority, was, became, value, who, text,"
+        " target, delivered FROM alarm_journal WHERE id < ?1 AND at >= ?2 AND at <= ?3"
+        " AND (?4 = '' OR rule = ?4)"
+        " AND (?5 = '' OR path = ?5 OR path GLOB ?6)"
+        " ORDER BY id DESC LIMIT ?7",
+        &stmt, diag);
     if (st) return st;
     Str prefix = json_str(in, "prefix", STR_NONE);
     Str glob = arena_printf(look->arena, "%.*s/*", STR_ARG(prefix));

@@ -2,7 +2,7 @@
  *
  * The rows of one turn of the loop leave as one job; what comes while it is on its way is the next
  * one. A job that the disk refuses is tried again until it is taken, and operators wait with it. */
-#include "modules/uns/uns_alarm.h"
+#include "modules/uns/uns_notify.h"
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -70,7 +70,7 @@ static Status write_rows(StoreConn *conn, void *ctx, Diag *diag)
         st = write_journal(conn, row, diag);
         if (!st) st = write_point(conn, row, diag);
     }
-    return st;
+    return st ? st : uns__notify_write(conn, batch, diag);
 }
 
 Status uns__alarm_trim(StoreConn *conn, int64_t before_ms, Diag *diag)
@@ -126,8 +126,10 @@ static void on_written(void *ctx, Status status, const Diag *diag)
         return;
     if (status) alarms->rows_lost += batch->count;
     answer_waiters(batch, status);
+    int64_t notice = status ? 0 : batch->last_notice;
     arena_free(batch->arena);
     alarms->writing = NULL;
+    if (notice) uns__notify_stored(uns, notice);
     uns__alarm_flush(uns);
     uns__job_done(uns);
 }
@@ -152,7 +154,7 @@ static void on_flush(void *ctx)
     uns__job_done(uns);
 }
 
-static void want_flush(Uns *uns)
+void uns__alarm_want_flush(Uns *uns)
 {
     UnsAlarms *alarms = uns->alarms;
     if (alarms->flush_posted || alarms->writing || alarms->loading) return;
@@ -166,7 +168,7 @@ static void want_flush(Uns *uns)
 
 /* ---- gathering ---- */
 
-static UnsAlarmBatch *gathering(Uns *uns)
+UnsAlarmBatch *uns__alarm_gathering(Uns *uns)
 {
     UnsAlarms *alarms = uns->alarms;
     if (alarms->gathering) return alarms->gathering;
@@ -227,7 +229,7 @@ void uns__alarm_row(void *ctx, const AlarmEvent *event)
 {
     Uns *uns = ctx;
     UnsAlarms *alarms = uns->alarms;
-    UnsAlarmBatch *batch = gathering(uns);
+    UnsAlarmBatch *batch = uns__alarm_gathering(uns);
     UnsAlarmRow *row = batch ? new_row(batch, event) : NULL;
     if (row) {
         row->value = number_of(uns, row->path);
@@ -241,7 +243,8 @@ void uns__alarm_row(void *ctx, const AlarmEvent *event)
         log_error(uns->env->log, "uns", "an alarm's change is not in the journal", "waiting=%u",
                   batch ? batch->count : 0);
     }
-    want_flush(uns);
+    uns__notify_event(uns, event);
+    uns__alarm_want_flush(uns);
     if (!alarms->tell_timer && !alarms->loading &&
         loop_timer_start(uns->env->loop, TELL_EVERY_MS, 0, tell, uns, &alarms->tell_timer))
         alarms->tell_timer = NULL;
@@ -305,11 +308,13 @@ static void restore(Uns *uns, StoreStmt *stmt)
 {
     Alarms *list = uns->alarms->list;
     const AlarmRule *rule = alarms_rule(list, store_str(stmt, 0));
-    UnsNode *node = uns_tree_find(&uns->tree, store_str(stmt, 1));
+    UnsNode *node;
+    Str path = store_str(stmt, 1);
     int64_t under = store_int(stmt, 2), over = store_int(stmt, 8);
     AlarmTime now = uns_alarm_now();
-    if (!rule || !node || !node->path_len || under < 0 || under > ALARM_LATCHED_ACKED) return;
-    if (!mqtt_topic_match(rule->on, uns_node_path(node))) return; /* renamed out of the rule */
+    if (!rule || !uns_path_valid(path) || under < 0 || under > ALARM_LATCHED_ACKED) return;
+    if (!mqtt_topic_match(rule->on, path)) return;     /* renamed out of the rule */
+    if (uns_tree_add(&uns->tree, path, &node)) return; /* a value may be stored after its alarm */
     AlarmKept kept = {.under = (AlarmState)under,
                       .since_ms = store_int(stmt, 3),
                       .raised_ms = store_int(stmt, 4),
@@ -338,7 +343,16 @@ static Status load_points(Uns *uns, StoreConn *conn, Diag *diag)
 static Status load(StoreConn *conn, void *ctx, Diag *diag)
 {
     Status st = load_rules(ctx, conn, diag);
-    return st ? st : load_points(ctx, conn, diag);
+    if (!st) st = load_points(ctx, conn, diag);
+    return st ? st : uns__notify_load(ctx, conn, diag);
+}
+
+/* What waited for targets when the program ended. */
+static void begin_notify(void *ctx)
+{
+    Uns *uns = ctx;
+    uns__notify_stored(uns, 0);
+    uns__notify_arm(uns);
 }
 
 /* Blocking, before the loop runs. What changed meanwhile is told when the loop begins. */
@@ -349,7 +363,9 @@ Status uns__alarms_load(Uns *uns, Diag *diag)
     Status st = store_run_now(uns->env->store, load, uns, diag);
     for (UnsNode *node = uns->tree.first; node && !st; node = node->next_node)
         if (node->value.type != UNS_NONE) uns__alarm_value(uns, node, true);
+    if (!st) alarm_notify_sweep(uns->notify->routes);
     alarms->loading = false;
-    if (!st && alarms->gathering) want_flush(uns);
+    if (!st && alarms->gathering) uns__alarm_want_flush(uns);
+    if (!st) st = loop_post(uns->env->loop, begin_notify, uns);
     return st;
 }

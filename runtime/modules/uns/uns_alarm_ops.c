@@ -41,16 +41,19 @@ static int compare(const void *left, const void *right)
 }
 
 /* {path}, {name} and {value} of a message; other braces stay. */
-static void put_message(const UnsNode *node, const AlarmRule *rule, JsonOut *out)
+void uns__alarm_put_message(const UnsNode *node, const AlarmRule *rule, Str path, JsonOut *out)
 {
     char room[MESSAGE_BYTES_MAX];
     Buf text, value;
     JsonOut number;
-    Str rest = rule->message;
+    Str rest = node ? rule->message : STR_NONE;
     buf_init(&text, sizeof room);
     buf_init(&value, UNS_TEXT_BYTES_MAX * 2);
     json_out_init(&number, &value);
-    uns__put_value(&number, &node->value);
+    if (rest.len)
+        uns__put_value(&number, &node->value);
+    else
+        buf_printf(&text, "%.*s at %.*s", STR_ARG(rule->name), STR_ARG(path));
     for (size_t i = 0; i < rest.len;) {
         Str at = str_skip(rest, i);
         if (str_starts(at, STR("{path}"))) {
@@ -90,7 +93,7 @@ static void put_point(const Uns *uns, const AlarmPoint *point, JsonOut *out)
     if (node) {
         json_key(out, "value");
         uns__put_value(out, &node->value);
-        if (rule->message.len) put_message(node, rule, out);
+        if (rule->message.len) uns__alarm_put_message(node, rule, STR_NONE, out);
     }
     if (rule->action.len) json_field_str(out, "action", rule->action);
     json_end(out);

@@ -1,6 +1,6 @@
 /* runtime/modules/uns/uns_alarm_rule.c: rules put and dropped: by people one by one, by a program
  * all of its own at once. A rule is in force when it is on the disk. */
-#include "modules/uns/uns_alarm.h"
+#include "modules/uns/uns_notify.h"
 
 #include "mqtt/codec.h"
 
@@ -115,6 +115,7 @@ static void on_changed(void *ctx, Status status, const Diag *diag)
         uns->alarms->rule_count += !alarms_rule(uns->alarms->list, change->rules[i].name);
         status = uns__alarm_put(uns, &change->rules[i], &why);
     }
+    alarm_notify_sweep(uns->notify->routes);
     if (status)
         req_fail(req, status, "%s", why.text);
     else
