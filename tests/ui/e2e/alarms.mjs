@@ -1,4 +1,5 @@
 // Alarms: raised by a publish, seen on every page, taken, put aside; a thousand at once.
+import http from "node:http";
 import { equal, ok, test, until } from "./harness.mjs";
 
 const row = (page, text) => page.locator(".alarm-table tbody tr").filter({ hasText: text });
@@ -102,4 +103,73 @@ test("alarms: a thousand at once are counted, and the page stays usable", async 
     page.once("dialog", (dialog) => void dialog.accept());
     await page.getByRole("row").filter({ hasText: "test_flood" }).getByRole("button", { name: "Delete" }).click();
     await until("its alarms are gone", async () => (await api("alarms?prefix=alarmtest/flood")).total === 0);
+});
+
+test("alarms: a target is made, an error stands at its field, a test says what came of it", async (world) => {
+    const { page, api, server } = world;
+    const got = [];
+    let status = 204;
+    const hook = http.createServer((request, response) => {
+        let body = "";
+        request.on("data", (part) => (body += part)).on("end", () => {
+            got.push({ headers: request.headers, ...JSON.parse(body) });
+            response.writeHead(status).end(status === 204 ? "" : "closed today");
+        });
+    });
+    await new Promise((done) => hook.listen(0, "127.0.0.1", done));
+    await openPage(world, "?tab=targets");
+    await page.getByText("Nobody is told yet").waitFor();
+    await page.getByRole("button", { name: "New target" }).click();
+    const form = page.getByRole("form", { name: "New target" });
+    await form.getByLabel("Name").fill("erp");
+    await form.getByLabel("Told by").selectOption("webhook");
+    await form.getByLabel("Address").fill("ftp://127.0.0.1/x");
+    await form.getByLabel(/^Headers/).fill("Authorization: Bearer not-for-eyes");
+    await form.getByLabel("Key of the signature").fill("sixteen-letters-or-more");
+    await form.getByLabel("Least time between messages (s)").fill("0");
+    await form.getByRole("button", { name: "Save" }).click();
+    await form.getByRole("alert").waitFor();
+    equal(await form.getByLabel(/^Address/).getAttribute("aria-invalid"), "true", "the field that is wrong");
+    ok((await form.getByRole("alert").innerText()).startsWith("url is not https"), "what is wrong");
+    await form.getByLabel(/^Address/).fill(`http://127.0.0.1:${hook.address().port}/in`);
+    await form.getByRole("button", { name: "Save" }).click();
+    const target = page.getByRole("table", { name: "Targets" }).locator("tbody tr").filter({ hasText: "erp" });
+    await target.waitFor();
+    ok((await target.innerText()).includes("signed"), "that it is signed");
+    ok(!(await page.content()).includes("not-for-eyes"), "no secret on the page");
+    await target.getByRole("button", { name: "Send a test" }).click();
+    await target.getByText(/taken after \d+ ms/).waitFor();
+    equal(got[0].test, true, "a test came");
+    equal(got[0].headers.authorization, "Bearer not-for-eyes", "with its header");
+    status = 503;
+    await target.getByRole("button", { name: "Send a test" }).click();
+    await target.getByText("the receiver says 503: closed today").waitFor();
+
+    await page.getByRole("button", { name: "New route" }).click();
+    const route = page.getByRole("form", { name: "New route" });
+    await route.getByLabel("Name").fill("day");
+    await route.getByLabel("On path or filter").fill("alarmtest/told");
+    await route.getByRole("group", { name: "To" }).getByLabel("erp").check();
+    await route.getByLabel("Nobody took it for (min)").fill("30");
+    await route.getByRole("button", { name: "Save" }).click();
+    await route.getByText(/^escalate_to is missing/).waitFor();
+    await route.getByLabel(/^then also/).selectOption("erp");
+    await route.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("table", { name: "Routes" }).getByText("erp after 30 min more").waitFor();
+
+    await put(page, { name: "test_told", on: "alarmtest/told", when: { above: 80 }, priority: "high" });
+    server.publish("alarmtest/told", "81");
+    await target.getByText(/failing/).waitFor();
+    await target.getByText(/1 notice waiting/).waitFor();
+    status = 204;
+    await until("it works again", async () => (await target.innerText()).includes("working"));
+    equal((await api("alarms/targets")).targets[0].state.queued, 0, "nothing waits");
+    await openPage(world, "?tab=journal");
+    await page.locator("tbody tr").filter({ hasText: "erp was told" }).first().waitFor();
+    await openPage(world, "?tab=targets");
+    page.on("dialog", (dialog) => void dialog.accept());
+    await page.getByRole("table", { name: "Targets" }).getByRole("button", { name: "Delete" }).click();
+    await page.getByText("the route day tells erp: change it first").waitFor();
+    hook.close();
+    hook.closeAllConnections();
 });

@@ -2,7 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { shown } from "@/alarms/filter";
 import { ruleOf, whenText } from "@/alarms/rule";
-import type { Alarm } from "@/core/api";
+import { errorAt, headersOf, routeDraft, routeOf, targetDraft, targetOf, timesText } from "@/alarms/target";
+import type { Alarm, ShownTarget } from "@/core/api";
 
 describe("rules", () => {
     test("a condition is told in words", () => {
@@ -39,4 +40,30 @@ test("filters: what is put aside is shown only when asked for", () => {
     expect(paths({ aside: true })).toEqual(["a/two"]);
     expect(paths({ priority: "low" })).toEqual(["b"]);
     expect(paths({ text: "fault" })).toEqual(["b"]);
+});
+
+describe("who is told", () => {
+    const route = { name: "r", on: "#", priorities: ["high" as const], when: ["raised" as const], to: ["x"] };
+    test("says in words what a route does over time", () => {
+        expect(timesText(route)).toBe("at once");
+        expect(timesText({ ...route, delay_ms: 5000, repeat_ms: 600_000, repeat_max: 3, escalate_ms: 5_400_000, escalate_to: "boss" }))
+            .toBe("after 5 s, again every 10 min, 3 times at most, boss after 90 min more");
+    });
+    test("gives back the route that the form was made of", () => {
+        for (const more of [{}, { delay_ms: 1500, repeat_ms: 90_000, repeat_max: 2, escalate_ms: 60_000, escalate_to: "b", alarms: ["p*", "q"], off: true }])
+            expect(routeOf(routeDraft({ ...route, ...more }))).toEqual({ ...route, ...more });
+    });
+    test("keeps secrets that nobody typed", () => {
+        expect(headersOf("Authorization: Bearer a:b\n\nX-Plant:\nX-Old")).toEqual({ Authorization: "Bearer a:b", "X-Plant": null, "X-Old": null });
+        const shown = { name: "w", kind: "webhook" as const, url: "https://x/", headers: { A: null }, group_ms: 0, signed: true } as ShownTarget;
+        expect(targetOf(targetDraft(shown))).toEqual({ name: "w", kind: "webhook", url: "https://x/", headers: { A: null }, group_ms: 0 });
+        expect(targetOf({ ...targetDraft(shown), unsigned: true }).secret).toBe("");
+    });
+    test("puts an error at its field", () => {
+        const error = new Error("to_be: x");
+        expect(errorAt(error, "to")).toBe("");
+        expect(errorAt(new Error("to: `x` is no mail address"), "to")).toBe("to: `x` is no mail address");
+        expect(errorAt(new Error("topic is wrong"), "to")).toBe("");
+        expect(errorAt(null, "to")).toBe("");
+    });
 });

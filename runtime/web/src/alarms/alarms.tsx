@@ -4,11 +4,13 @@ import "../pages/pages.css";
 import "./alarms.css";
 import { handle } from "../core/keys";
 import { param, place, setParams } from "../core/router";
+import { mayOperate } from "../core/session";
 import { useTitle } from "../ui/hooks";
 import { Icon } from "../ui/icon";
 import { Journal, Numbers } from "./journal";
 import { Now } from "./now";
 import { Rules } from "./rules";
+import { Targets } from "./targets";
 import { counts } from "./store";
 
 const tabs = [
@@ -17,6 +19,7 @@ const tabs = [
     { id: "journal", label: "Journal" },
     { id: "numbers", label: "Numbers" },
     { id: "rules", label: "Rules" },
+    { id: "targets", label: "Who is told" },
 ];
 
 function countOf(id: string): number {
@@ -38,7 +41,7 @@ export function Alarms() {
             <header class="page-head">
                 <h1>Alarms</h1>
                 <nav class="alarm-tabs" aria-label="Views of alarms">
-                    {tabs.map((each) => (
+                    {tabs.filter((each) => each.id !== "targets" || mayOperate.value).map((each) => (
                         <a key={each.id} href={each.id ? `/alarms?tab=${each.id}` : "/alarms"} aria-current={tab === each.id ? "page" : undefined}>
                             {each.label}{countOf(each.id) > 0 && <span class="count">{countOf(each.id)}</span>}
                         </a>
@@ -53,7 +56,7 @@ export function Alarms() {
                     </div>
                 )}
             </header>
-            {tab === "journal" ? <Journal /> : tab === "numbers" ? <Numbers /> : tab === "rules" ? <Rules /> : <Now key={tab} aside={tab === "aside"} />}
+            {tab === "journal" ? <Journal /> : tab === "numbers" ? <Numbers /> : tab === "rules" ? <Rules /> : tab === "targets" ? <Targets /> : <Now key={tab} aside={tab === "aside"} />}
         </div>
     );
 }

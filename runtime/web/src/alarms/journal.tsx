@@ -5,12 +5,22 @@ import { isoText, plural, timeText, valueText } from "../core/format";
 import { param } from "../core/router";
 import { user } from "../core/session";
 import { useLoad } from "../ui/hooks";
+import { Icon } from "../ui/icon";
 import { Empty, Failure } from "../ui/state";
 import { PriorityMark, stateWords } from "./mark";
 
 const LIMIT = 200;
 
 const whoText = (who: string): string => (who === "" ? "" : who === user.value?.id ? user.value.name : who);
+
+function ToldMark(props: { entry: AlarmEntry }) {
+    const { target, delivered } = props.entry;
+    return (
+        <span class={delivered ? "quiet" : "is-bad"}>
+            <Icon name={delivered ? "bell" : "circle-x"} size={12} /> {delivered ? `${target} was told` : `${target} was not told`}
+        </span>
+    );
+}
 
 export function Journal() {
     const rule = param("rule");
@@ -47,7 +57,9 @@ export function Journal() {
                             <td class="num nowrap" title={isoText(entry.time)}>{timeText(entry.time)}</td>
                             <td class="nowrap"><PriorityMark priority={entry.priority} /> {entry.priority}</td>
                             <td class="grow">{entry.path} <span class="quiet">{entry.rule}</span></td>
-                            <td class="nowrap" title={`was ${stateWords[entry.from]}`}>{stateWords[entry.to]}</td>
+                            <td class="nowrap" title={entry.target ? `it was ${stateWords[entry.to]}` : `was ${stateWords[entry.from]}`}>
+                                {entry.target === undefined ? stateWords[entry.to] : <ToldMark entry={entry} />}
+                            </td>
                             <td class="num nowrap">{entry.value === null ? "" : valueText(entry.value, Number.isInteger(entry.value) ? 0 : 2)}</td>
                             <td>{whoText(entry.who)} <span class="quiet">{entry.text}</span></td>
                         </tr>

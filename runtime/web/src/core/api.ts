@@ -306,6 +306,58 @@ export interface AlarmEntry {
     value: number | null;
     who: string;
     text: string;
+    target?: string;
+    delivered?: boolean;
+}
+export type TargetKind = "email" | "mqtt" | "webhook";
+export interface TargetState {
+    queued: number;
+    oldest?: number;
+    sending: boolean;
+    tries: number;
+    next_try?: number;
+    working: boolean;
+    last_success?: number;
+    last_error?: number;
+    error?: string;
+    messages: number;
+    delivered: number;
+    grouped: number;
+    failures: number;
+    refused: number;
+    dropped: number;
+    expired: number;
+}
+/** Who can be told of alarms. A null in `headers`, and no `secret`, keep what is stored. */
+export interface AlarmTarget {
+    name: string;
+    kind: TargetKind;
+    to?: string;
+    subject?: string;
+    topic?: string;
+    retain?: boolean;
+    qos?: number;
+    url?: string;
+    ca?: string;
+    headers?: Record<string, string | null>;
+    secret?: string;
+    group_ms?: number;
+}
+export type ShownTarget = AlarmTarget & { signed?: boolean; state: TargetState };
+export type RouteWhen = "raised" | "cleared" | "acknowledged" | "reset" | "shelved" | "suppressed" | "out-of-service" | "restored";
+export interface AlarmRoute {
+    name: string;
+    on: string;
+    alarms?: string[];
+    priorities: AlarmPriority[];
+    when: RouteWhen[];
+    to: string[];
+    delay_ms?: number;
+    repeat_ms?: number;
+    repeat_max?: number;
+    escalate_ms?: number;
+    escalate_to?: string;
+    off?: boolean;
 }
 export interface AlarmStats {
     per_hour: number[];
@@ -405,4 +457,12 @@ export const api = {
     alarmJournal: (params: { rule?: string; limit?: number; before?: number }) =>
         call<{ entries: AlarmEntry[]; more: boolean }>("GET", "alarms/journal" + query(params)),
     alarmStats: () => call<AlarmStats>("GET", "alarms/stats"),
+    alarmTargets: () => call<{ targets: ShownTarget[]; calls: number; uncalled: number }>("GET", "alarms/targets"),
+    alarmTargetPut: ({ name, ...target }: AlarmTarget) => call<unknown>("PUT", `alarms/targets/${encodeURIComponent(name)}`, target),
+    alarmTargetDrop: (name: string) => call<unknown>("DELETE", `alarms/targets/${encodeURIComponent(name)}`),
+    alarmTargetTest: (name: string) =>
+        call<{ delivered: boolean; ms: number; error?: string }>("POST", `alarms/targets/${encodeURIComponent(name)}/test`, {}),
+    alarmRoutes: () => call<{ routes: AlarmRoute[] }>("GET", "alarms/routes"),
+    alarmRoutePut: ({ name, ...route }: AlarmRoute) => call<unknown>("PUT", `alarms/routes/${encodeURIComponent(name)}`, route),
+    alarmRouteDrop: (name: string) => call<unknown>("DELETE", `alarms/routes/${encodeURIComponent(name)}`),
 };

@@ -11,6 +11,7 @@ export const user = signal<User | null>(null);
 const may = (role: string) => computed(() => user.value?.roles.some((each) => each === role || each === "admin") ?? false);
 export const mayOperate = may("operate");
 export const mayEngineer = may("engineer");
+export const mayAdmin = may("admin");
 
 function open(who: User): void {
     user.value = who;
