@@ -81,7 +81,7 @@ static bool own_topic(const Uns *uns, Str path)
 
 static void tell(void *ctx, const AlarmMessage *message)
 {
-    AUTO_BUF Buf body;
+    AUTO_BUF Buf body = {0};
     JsonOut out;
     Uns *uns = ctx;
     UnsNotify *notify = uns->notify;

@@ -291,7 +291,7 @@ static void test_mqtt(Uns *uns, Req *req, const UnsTargetConf *conf, Str event)
 
 void uns__op_target_test(void *self, Req *req)
 {
-    AUTO_BUF Buf event;
+    AUTO_BUF Buf event = {0};
     Uns *uns = self;
     Str name = json_str(req->in, "name", STR_NONE);
     const UnsTarget *target = uns__target(uns, name);
@@ -359,7 +359,7 @@ static Status check_targets(const Uns *uns, const AlarmRoute *route, Diag *diag)
 
 void uns__op_route_put(void *self, Req *req)
 {
-    AUTO_BUF Buf body;
+    AUTO_BUF Buf body = {0};
     JsonOut out;
     Uns *uns = self;
     Diag diag = {0};

@@ -48,14 +48,15 @@ void uns__notices_free(UnsTarget *target)
     target->queued = 0;
 }
 
-/* The oldest that is not on its way. */
+/* The oldest that is not on its way; when all are, there is one more than allowed for a while. */
 static void drop_oldest(UnsTarget *target)
 {
     int64_t going = target->delivery ? target->delivery->last_id : 0;
     UnsNotice **at = &target->first;
     while (*at && (*at)->id <= going) at = &(*at)->next;
+    if (!*at) return;
     target->dropped++;
-    if (*at) notice_end(target, at, false, "dropped: too many wait for this target");
+    notice_end(target, at, false, "dropped: too many wait for this target");
 }
 
 UnsNotice *uns__notice_add(UnsTarget *target, int64_t id, int64_t at_ms, Str event)

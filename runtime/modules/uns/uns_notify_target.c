@@ -150,7 +150,7 @@ static Status read_email(const Reader *in)
 static Status read_topic(const Reader *in)
 {
     static const char *const levels[] = {"{rule}", "{priority}", "{state}"};
-    AUTO_BUF Buf filter;
+    AUTO_BUF Buf filter = {0};
     UnsTargetConf *conf = in->conf;
     Status st = read_text(in, "topic", "alarms/{path}", &conf->topic);
     if (st) return st;

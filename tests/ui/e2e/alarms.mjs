@@ -170,6 +170,8 @@ test("alarms: a target is made, an error stands at its field, a test says what c
     page.on("dialog", (dialog) => void dialog.accept());
     await page.getByRole("table", { name: "Targets" }).getByRole("button", { name: "Delete" }).click();
     await page.getByText("the route day tells erp: change it first").waitFor();
+    // What the server refused on purpose is no fault of the page.
+    world.faults.splice(0, world.faults.length, ...world.faults.filter((each) => !/status of 4(00|09) .*\/alarms\/(targets|routes)\//.test(each)));
     hook.close();
     hook.closeAllConnections();
 });
