@@ -35,6 +35,33 @@ static void on_info(void *ctx, const BusMsg *msg)
     buf_done(&buf);
 }
 
+/* Only where something is wrong with the file. */
+static void put_store(JsonOut *out, const Store *store)
+{
+    const StoreSalvaged *salvaged = store_salvaged(store);
+    if (store_is_damaged(store)) json_field_text(out, "store", "damaged: restart to salvage it");
+    if (!salvaged) return;
+    json_key(out, "salvaged");
+    json_begin_object(out);
+    json_field_int(out, "rows", (int64_t)salvaged->rows);
+    json_field_int(out, "lost", (int64_t)salvaged->lost);
+    json_field_text(out, "kept", salvaged->aside);
+    json_end(out);
+}
+
+static void tell_salvaged(const Host *host)
+{
+    for (size_t i = 0; i < host->store_count; i++) {
+        const StoreSalvaged *salvaged = store_salvaged(host->stores[i].store);
+        if (salvaged)
+            log_error(host->options.log, "host",
+                      "a file was damaged: what is readable was salvaged",
+                      "file=%s rows=%llu lost=%llu kept=%s", host->stores[i].file,
+                      (unsigned long long)salvaged->rows, (unsigned long long)salvaged->lost,
+                      salvaged->aside);
+    }
+}
+
 static void on_health(void *ctx, const BusMsg *msg)
 {
     const HostMod *mod = ((HostSub *)ctx)->mod;
@@ -47,6 +74,7 @@ static void on_health(void *ctx, const BusMsg *msg)
     json_begin_object(&out);
     json_field_text(&out, "module", mod->def->name);
     json_field_text(&out, "state", state);
+    put_store(&out, mod->env.store);
     json_end(&out);
     bus_answer(msg->req, buf_status(&buf), buf_view(&buf));
     buf_done(&buf);
@@ -92,10 +120,10 @@ static Status subscribe_all(HostMod *mod, Diag *diag)
     return st ? diag_set(diag, st, "module %s: a subscription was refused", def->name) : ST_OK;
 }
 
-static Status open_store(Host *host, const char *file, uint32_t page_bytes, Store **ret_store,
-                         Diag *diag)
+static Status open_store(Host *host, const ModuleDef *def, Store **ret_store, Diag *diag)
 {
     char path[PATH_BYTES];
+    const char *file = def->store_file ? def->store_file : "tutti.db";
     for (size_t i = 0; i < host->store_count; i++) {
         if (strcmp(host->stores[i].file, file) != 0) continue;
         *ret_store = host->stores[i].store;
@@ -106,7 +134,11 @@ static Status open_store(Host *host, const char *file, uint32_t page_bytes, Stor
     if (len < 0 || (size_t)len >= sizeof path)
         return diag_set(diag, ST_LIMIT, "the data folder's path is too long");
     Store *store = NULL;
-    Status st = store_sqlite_open_paged(host->options.loop, path, page_bytes, &store, diag);
+    uint32_t page_bytes = def->store_file ? def->store_page_bytes : 0;
+    Loop *loop = host->options.loop;
+    Status st = def->store_file && def->store_salvages
+                    ? store_sqlite_open_salvaging(loop, path, page_bytes, NULL, &store, diag)
+                    : store_sqlite_open_paged(loop, path, page_bytes, &store, diag);
     if (st) return st;
     host->stores[host->store_count++] = (HostStore){file, store};
     *ret_store = store;
@@ -117,8 +149,7 @@ static Status prepare_store(HostMod *mod, Diag *diag)
 {
     const ModuleDef *def = mod->def;
     if (!def->migrations) return ST_OK;
-    Status st = open_store(mod->host, def->store_file ? def->store_file : "tutti.db",
-                           def->store_file ? def->store_page_bytes : 0, &mod->env.store, diag);
+    Status st = open_store(mod->host, def, &mod->env.store, diag);
     return st ? st : store_migrate(mod->env.store, def->name, def->migrations, diag);
 }
 
@@ -196,6 +227,7 @@ Status host_open(const HostOptions *options, Host **ret_host, Diag *diag)
     host->options = *options;
     for (size_t i = 0; i < count && !st; i++)
         if (wanted(options, order[i])) st = open_mod(host, order[i], diag);
+    tell_salvaged(host);
     if (st) {
         host_close(host);
         return st;

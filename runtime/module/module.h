@@ -142,6 +142,7 @@ typedef struct ModuleDef {
     size_t self_bytes, conf_bytes; /* the host allocates both, zeroed */
     const char *store_file;        /* NULL = the common file "tutti.db"; else a file of its own */
     uint32_t store_page_bytes;     /* of a file of its own; 0 = preset (store.h) */
+    bool store_salvages;           /* a damaged file of its own is used with what is left of it */
     const ModConf *conf;
     const StoreMigration *migrations;
     const ModOp *ops;

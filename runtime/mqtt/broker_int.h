@@ -265,8 +265,9 @@ typedef struct Keep {
     Buf rows_free;     /* uint32_t: rows below it that nobody has */
     LoopTimer *retry;
     uint64_t failures, damaged, not_restored;
-    uint32_t reads;             /* portions being read */
-    uint32_t unread, read_row;  /* retained messages that are on the disk only; read up to here */
+    uint32_t reads;            /* portions being read */
+    uint32_t unread, read_row; /* retained messages that are on the disk only; read up to here */
+    bool load_told;
     bool loading, topics_wrong; /* rows of them are read; topics do not fit the messages */
     int64_t load_ns;
     LoopTimer *load_retry;
@@ -465,6 +466,7 @@ void mqtt__keep_ungate(Conn *c);             /* before it is freed */
 bool mqtt__keep_behind(const MqttBroker *b); /* so much gathers that publishers are held */
 void mqtt__keep_turn(MqttBroker *b);
 void mqtt__keep_tick(MqttBroker *b);
+const char *mqtt__keep_advice(const MqttBroker *b); /* behind what the store says */
 bool mqtt__keep_idle(const MqttBroker *b);
 void mqtt__keep_close(MqttBroker *b);
 void mqtt__keep_free(MqttBroker *b);

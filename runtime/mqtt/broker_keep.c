@@ -525,6 +525,11 @@ static void batch_write(void *ctx)
     if (store_write(b->keep.store, write_job, on_written, b)) on_written(b, ST_BUSY, NULL);
 }
 
+const char *mqtt__keep_advice(const MqttBroker *b)
+{
+    return store_is_damaged(b->keep.store) ? "; a restart salvages what is readable" : "";
+}
+
 static void on_written(void *ctx, Status status, const Diag *diag)
 {
     MqttBroker *b = ctx;
@@ -540,8 +545,8 @@ static void on_written(void *ctx, Status status, const Diag *diag)
     }
     b->stats.store_failures++;
     if (!b->keep.failures++)
-        log_error(b->log, "mqtt", "not stored, nothing is acknowledged", "retry_ms=%d reason=%s",
-                  KEEP_RETRY_MS, diag ? diag->text : status_text(status));
+        log_error(b->log, "mqtt", "not stored, nothing is acknowledged", "retry_ms=%d reason=%s%s",
+                  KEEP_RETRY_MS, diag ? diag->text : status_text(status), mqtt__keep_advice(b));
     if (loop_timer_start(b->loop, KEEP_RETRY_MS, 0, batch_write, b, &b->keep.retry))
         log_error(b->log, "mqtt", "no timer: durable messages stand still", "%s", "");
 }

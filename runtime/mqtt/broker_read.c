@@ -94,8 +94,8 @@ static void on_portion(void *ctx, Status status, const Diag *diag)
     if (s && s->ticket == p->ticket) {
         s->reading = false;
         if (status) {
-            log_error(b->log, "mqtt", "waiting messages cannot be read", "client=%.*s reason=%s",
-                      STR_ARG(s->id), diag ? diag->text : "");
+            log_error(b->log, "mqtt", "waiting messages cannot be read", "client=%.*s reason=%s%s",
+                      STR_ARG(s->id), diag ? diag->text : "", mqtt__keep_advice(b));
             if (s->conn) mqtt__conn_close(s->conn); /* it tries again when it comes back */
         } else {
             portion_take(s, p);

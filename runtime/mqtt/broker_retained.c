@@ -284,8 +284,10 @@ static void on_rows(void *ctx, Status status, const Diag *diag)
     b->keep.reads--;
     bool stale = rows->from != b->keep.read_row; /* somebody could not wait */
     if (b->keep.loading && !b->closing && !stale && status) {
-        log_error(b->log, "mqtt", "retained messages cannot be read", "reason=%s",
-                  diag ? diag->text : status_text(status));
+        if (!b->keep.load_told)
+            log_error(b->log, "mqtt", "retained messages cannot be read", "reason=%s%s",
+                      diag ? diag->text : status_text(status), mqtt__keep_advice(b));
+        b->keep.load_told = true;
         mqtt__retained_later(b);
     } else if (b->keep.loading && !b->closing && !stale) {
         rows_take(b, rows);

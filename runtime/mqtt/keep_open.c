@@ -2,112 +2,111 @@
  *
  * A torn write-ahead log is SQLite's own affair: it ends at the last whole commit. A flipped bit in
  * a record is found by its checksum and costs that record. Should the file's own structure be
- * damaged where a start reads it, the file is renamed and a new one begun: a broker that
- * refuses to start would lose more, and what lies in the renamed file is not lost. */
+ * damaged, the store puts it aside and reads what it can of it (store_salvage). Rows that are in no
+ * tree any more are told apart by their records here; numbers that a lost row had are made anew. */
 #include "mqtt/keep.h"
 
 #include "base/log.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-enum { PATH_BYTES = 4096, ASIDE_MAX = 100 };
-
-static void ignore_session(void *ctx, uint32_t slot, const KeepSession *session)
+static bool is_int(const StoreCell *cells, uint32_t from, uint32_t to)
 {
-    (void)ctx;
-    (void)slot;
-    (void)session;
+    for (uint32_t i = from; i < to; i++)
+        if (cells[i].kind != STORE_INT || cells[i].integer < 0) return false;
+    return true;
 }
 
-static void ignore_filter(void *ctx, uint32_t slot, const KeepFilter *filter)
+/* The tables that have rows by number; `received`, which has no checksum, only by its tree. */
+static bool judge(Str table, const StoreCell *cells, uint32_t count)
 {
-    (void)ctx;
-    (void)slot;
-    (void)filter;
+    KeepMsg msg;
+    KeepSession session;
+    uint32_t ids[KEEP_IDS_MAX], id_count;
+    Str rest;
+    if (str_is(table, "session"))
+        return count == 2 && !mqtt__keep_get_session(cells[1].bytes, &session);
+    if (str_is(table, "retained")) return count == 2 && !mqtt__keep_get_msg(cells[1].bytes, &msg);
+    if (str_is(table, "body")) return count == 3 && !mqtt__keep_get_msg(cells[2].bytes, &msg);
+    if (str_is(table, "queue"))
+        return count == 4 && is_int(cells, 1, 3) &&
+               !mqtt__keep_get_entry(cells[3].bytes, ids, &id_count, &rest);
+    return str_is(table, "mark") && count == 5 && is_int(cells, 1, 5);
 }
 
-static void ignore_received(void *ctx, uint32_t slot, uint16_t id, bool open)
+/* Of each session: how much waits, and what was the last number. A message that may have been sent
+ * before is sent as such. Bodies and rows that belong together are counted anew; topics are made of
+ * the messages. */
+static const char *const repair[] = {
+    "DELETE FROM retained_topic",
+    "DELETE FROM queue WHERE id / 8796093022208 NOT IN (SELECT slot FROM session)",
+    "CREATE TEMP TABLE IF NOT EXISTS uses(body INTEGER PRIMARY KEY, count INTEGER)",
+    "DELETE FROM uses",
+    "INSERT INTO uses SELECT body, count(*) FROM queue WHERE body <> 0 GROUP BY body",
+    "DELETE FROM body WHERE id NOT IN (SELECT body FROM uses)",
+    "UPDATE body SET uses = (SELECT count FROM temp.uses u WHERE u.body = body.id)",
+    "CREATE TEMP TABLE IF NOT EXISTS waits(slot INTEGER PRIMARY KEY, count INTEGER, bytes INTEGER,"
+    " last INTEGER)",
+    "DELETE FROM waits",
+    "INSERT INTO waits SELECT id / 8796093022208, count(*), sum(length(record)),"
+    " max(id % 8796093022208) FROM queue GROUP BY 1",
+    "INSERT OR REPLACE INTO mark(slot, count, bytes, last, sent)"
+    " SELECT s.slot, coalesce(w.count, 0), min(coalesce(m.bytes, w.bytes, 0),"
+    " coalesce(w.bytes, 0)), max(coalesce(m.last, 0), coalesce(w.last, 0)),"
+    " coalesce(m.sent, w.last, 0)"
+    " FROM session s LEFT JOIN waits w ON w.slot = s.slot LEFT JOIN mark m ON m.slot = s.slot",
+};
+_Static_assert(KEEP_SLOT_SHIFT == 43, "8796093022208 is 1 << 43");
+
+static Status repair_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     (void)ctx;
-    (void)slot;
-    (void)id;
-    (void)open;
+    Status st = ST_OK;
+    for (size_t i = 0; i < sizeof repair / sizeof *repair && !st; i++)
+        st = store_exec(conn, repair[i], diag);
+    return st;
 }
 
-static void ignore_mark(void *ctx, uint32_t slot, const KeepMark *mark)
+/* All that a start reads, with nothing made of it. */
+static const char *const looks[] = {
+    "SELECT sum(slot), sum(length(record || '')) FROM session",
+    "SELECT sum(slot), sum(length(filter || record)) FROM filter",
+    "SELECT sum(slot + packet + open) FROM received",
+    "SELECT sum(slot + count + bytes + last + sent) FROM mark",
+    "SELECT sum(id), sum(length(topic)) FROM retained_topic",
+    "SELECT EXISTS(SELECT 1 FROM retained), EXISTS(SELECT 1 FROM queue), max(id) FROM body",
+};
+
+static Status look_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     (void)ctx;
-    (void)slot;
-    (void)mark;
-}
-
-static void ignore_topic(void *ctx, uint32_t row, Str topic)
-{
-    (void)ctx;
-    (void)row;
-    (void)topic;
-}
-
-static Status look(StoreConn *conn, void *ctx, Diag *diag)
-{
-    (void)ctx;
-    KeepVisitor nobody = {.session = ignore_session,
-                          .filter = ignore_filter,
-                          .received = ignore_received,
-                          .mark = ignore_mark,
-                          .topic = ignore_topic};
-    Status st = mqtt__keep_load(conn, &nobody, diag);
-    /* What was set aside is set aside, counted and said by the restore that follows: so not here.
-     */
-    return st ? st : ST_CANCELLED;
-}
-
-static Status open_sound(Loop *loop, const char *path, Store **ret_store, Diag *diag)
-{
-    Store *store;
-    Status st = store_sqlite_open(loop, path, &store, diag);
-    if (st) return st;
-    st = store_migrate(store, "mqtt", mqtt__keep_migrations, diag);
-    if (!st) st = store_run_now(store, look, NULL, diag);
-    if (st && st != ST_CANCELLED) {
-        store_close(store);
-        return st;
+    Status st = ST_OK;
+    for (size_t i = 0; i < sizeof looks / sizeof *looks && !st; i++) {
+        StoreStmt *stmt;
+        bool row;
+        st = store_prepare(conn, looks[i], &stmt, diag);
+        if (!st) st = store_step(stmt, &row, diag);
+        if (!st) store_reset(stmt);
     }
-    *ret_store = store;
-    return ST_OK;
-}
-
-/* "mqtt.db" to "mqtt.db.damaged-1", and what belongs to it. */
-static bool move_aside(const char *path, char *ret_name)
-{
-    static const char *const parts[] = {"", "-wal", "-shm"};
-    char from[PATH_BYTES + 16], to[PATH_BYTES + 48];
-    int n = 1;
-    for (; n < ASIDE_MAX; n++) {
-        (void)snprintf(ret_name, PATH_BYTES + 32, "%s.damaged-%d", path, n);
-        if (access(ret_name, F_OK)) break;
-    }
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        (void)snprintf(from, sizeof from, "%s%s", path, parts[i]);
-        (void)snprintf(to, sizeof to, "%s%s", ret_name, parts[i]);
-        if (rename(from, to) && i == 0) return false;
-    }
-    return n < ASIDE_MAX;
+    return st;
 }
 
 Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store, Diag *diag)
 {
-    char aside[PATH_BYTES + 32];
-    Diag first = {0};
-    if (strlen(path) >= PATH_BYTES) return diag_set(diag, ST_LIMIT, "the path is too long");
-    Status st = open_sound(loop, path, ret_store, &first);
-    if (st != ST_CORRUPT || !move_aside(path, aside)) {
-        if (st && diag) *diag = first;
+    Store *store;
+    Status st = store_sqlite_open_salvaging(loop, path, 0, judge, &store, diag);
+    if (st) return st;
+    st = store_migrate(store, "mqtt", mqtt__keep_migrations, diag);
+    if (!st) st = store_run_now(store, look_job, NULL, diag);
+    if (st == ST_CORRUPT && !store_salvaged(store)) st = store_salvage(store, diag);
+    const StoreSalvaged *salvaged = store_salvaged(store);
+    if (!st && salvaged) st = store_run_now(store, repair_job, NULL, diag);
+    if (st) {
+        store_close(store);
         return st;
     }
-    log_error(log, "mqtt", "the file of sessions is damaged: a new one is begun",
-              "kept=%s reason=%s", aside, first.text);
-    return open_sound(loop, path, ret_store, diag);
+    if (salvaged)
+        log_error(log, "mqtt", "the file of sessions was damaged: what is readable was salvaged",
+                  "rows=%llu lost=%llu kept=%s", (unsigned long long)salvaged->rows,
+                  (unsigned long long)salvaged->lost, salvaged->aside);
+    *ret_store = store;
+    return ST_OK;
 }

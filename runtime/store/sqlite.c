@@ -8,17 +8,21 @@
  * the worker's thread touches its connection: SQLite is opened without its own mutexes. */
 #include "store/sqlite_conn.h"
 
+#include "store/salvage.h"
+
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH_JOBS = 2048, HASH_BYTES = 32, PATH_BYTES = 4096 };
+enum { BATCH_JOBS = 2048, HASH_BYTES = 32, PATH_BYTES = 4096, OWNERS_MAX = 16, ASIDE_MAX = 100 };
 
 typedef struct Job {
     struct Job *next;
@@ -41,12 +45,24 @@ typedef struct Worker {
     StoreConn conn; /* the thread's own */
 } Worker;
 
+typedef struct Migrate {
+    const char *owner;
+    const StoreMigration *list;
+} Migrate;
+
 struct Store {
     uint32_t page_bytes; /* of a new file; 0 = preset */
     Loop *loop;
     char path[PATH_BYTES];
     Worker writer, reader;
     pthread_mutex_t reader_start;
+    /* damage (salvage.h) */
+    StoreJudgeFn *judge;
+    Migrate owners[OWNERS_MAX];
+    uint32_t owner_count;
+    StoreSalvaged salvaged;
+    bool salvages, is_salvaged;
+    atomic_bool damaged; /* a job found it; its mark is set */
 };
 
 /* ---- running jobs, on the worker's thread ---- */
@@ -54,6 +70,26 @@ struct Store {
 static Status run_sql(Worker *worker, const char *sql, Diag *diag)
 {
     return store_exec(&worker->conn, sql, diag);
+}
+
+static void mark_path(const Store *store, char name[PATH_BYTES + 16])
+{
+    (void)snprintf(name, PATH_BYTES + 16, "%s.salvage", store->path);
+}
+
+/* For the next start, which has nobody to wait for. */
+static void mark_damaged(Store *store)
+{
+    char name[PATH_BYTES + 16];
+    if (!store->salvages || atomic_exchange(&store->damaged, true)) return;
+    mark_path(store, name);
+    int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) close(fd);
+}
+
+bool store_is_damaged(const Store *store)
+{
+    return store && atomic_load(&store->damaged);
 }
 
 static void fail_all(Job *from, const Job *to, Status status, const Diag *diag)
@@ -125,6 +161,8 @@ static void report(void *ctx)
 static void hand_back(Worker *worker, Job *list)
 {
     Job *first = NULL, **link = &first;
+    for (const Job *job = list; job; job = job->next)
+        if (job->status == ST_CORRUPT) mark_damaged(worker->store);
     pthread_mutex_lock(&worker->lock);
     for (Job *job = list, *next; job; job = next) {
         next = job->next;
@@ -216,6 +254,76 @@ static Status create_file(const char *path, Diag *diag)
     return ST_OK;
 }
 
+static bool is_marked(const Store *store)
+{
+    char name[PATH_BYTES + 16];
+    mark_path(store, name);
+    return !access(name, F_OK);
+}
+
+/* "mqtt.db" to "mqtt.db.damaged-20261127-231500", with its log; an empty file takes its place. */
+static Status put_aside(Store *store, Diag *diag)
+{
+    StoreSalvaged *to = &store->salvaged;
+    char from[PATH_BYTES + 16], log[sizeof to->aside + 8];
+    time_t now = (time_t)(clock_wall_ns() / NS_PER_S);
+    struct tm tm;
+    (void)gmtime_r(&now, &tm);
+    for (int n = 0; n < ASIDE_MAX; n++) {
+        char tail[16] = "";
+        if (n) (void)snprintf(tail, sizeof tail, "-%d", n + 1);
+        (void)snprintf(to->aside, sizeof to->aside, "%s.damaged-%04d%02d%02d-%02d%02d%02d%s",
+                       store->path, tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                       tm.tm_min, tm.tm_sec, tail);
+        if (access(to->aside, F_OK)) break;
+    }
+    if (rename(store->path, to->aside))
+        return diag_errno(diag, errno, "store %s: damaged, and cannot be renamed", store->path);
+    (void)snprintf(from, sizeof from, "%s-wal", store->path);
+    (void)snprintf(log, sizeof log, "%s-wal", to->aside);
+    (void)rename(from, log);
+    (void)snprintf(from, sizeof from, "%s-shm", store->path);
+    (void)unlink(from);
+    mark_path(store, from);
+    (void)unlink(from);
+    store->is_salvaged = true;
+    atomic_store(&store->damaged, false);
+    return create_file(store->path, diag);
+}
+
+const StoreSalvaged *store_salvaged(const Store *store)
+{
+    return store && store->is_salvaged ? &store->salvaged : NULL;
+}
+
+static Status store_open(Loop *loop, const Store *how, const char *path, Store **ret_store,
+                         Diag *diag)
+{
+    if (strlen(path) >= PATH_BYTES) return diag_set(diag, ST_LIMIT, "the store's path is too long");
+    Status st = create_file(path, diag);
+    if (st) return st;
+    Store *store = mem_zalloc(1, sizeof *store);
+    if (!store) return ST_NO_MEMORY;
+    store->loop = loop;
+    store->page_bytes = how->page_bytes;
+    store->judge = how->judge;
+    store->salvages = how->salvages;
+    (void)snprintf(store->path, sizeof store->path, "%s", path);
+    if (store->salvages && is_marked(store)) st = put_aside(store, diag);
+    if (!st) st = worker_start(store, &store->writer, true, diag);
+    if (st == ST_CORRUPT && store->salvages) {
+        st = put_aside(store, diag);
+        if (!st) st = worker_start(store, &store->writer, true, diag);
+    }
+    if (st) {
+        mem_free(store);
+        return st;
+    }
+    pthread_mutex_init(&store->reader_start, NULL);
+    *ret_store = store;
+    return ST_OK;
+}
+
 Status store_sqlite_open(Loop *loop, const char *path, Store **ret_store, Diag *diag)
 {
     return store_sqlite_open_paged(loop, path, 0, ret_store, diag);
@@ -224,22 +332,14 @@ Status store_sqlite_open(Loop *loop, const char *path, Store **ret_store, Diag *
 Status store_sqlite_open_paged(Loop *loop, const char *path, uint32_t page_bytes, Store **ret_store,
                                Diag *diag)
 {
-    if (strlen(path) >= PATH_BYTES) return diag_set(diag, ST_LIMIT, "the store's path is too long");
-    Status st = create_file(path, diag);
-    if (st) return st;
-    Store *store = mem_zalloc(1, sizeof *store);
-    if (!store) return ST_NO_MEMORY;
-    store->loop = loop;
-    store->page_bytes = page_bytes;
-    (void)snprintf(store->path, sizeof store->path, "%s", path);
-    st = worker_start(store, &store->writer, true, diag);
-    if (st) {
-        mem_free(store);
-        return st;
-    }
-    pthread_mutex_init(&store->reader_start, NULL);
-    *ret_store = store;
-    return ST_OK;
+    return store_open(loop, &(Store){.page_bytes = page_bytes}, path, ret_store, diag);
+}
+
+Status store_sqlite_open_salvaging(Loop *loop, const char *path, uint32_t page_bytes,
+                                   StoreJudgeFn *judge, Store **ret_store, Diag *diag)
+{
+    Store how = {.page_bytes = page_bytes, .judge = judge, .salvages = true};
+    return store_open(loop, &how, path, ret_store, diag);
 }
 
 void store_close(Store *store)
@@ -311,11 +411,6 @@ Status store_run_now(Store *store, StoreJobFn *fn, void *ctx, Diag *diag)
 }
 
 /* ---- migrations ---- */
-
-typedef struct Migrate {
-    const char *owner;
-    const StoreMigration *list;
-} Migrate;
 
 static void hash_text(const char *sql, char *hex, size_t room)
 {
@@ -406,9 +501,56 @@ static Status migrate_job(StoreConn *conn, void *ctx, Diag *diag)
     return st ? st : refuse_newer(conn, run->owner, newest, diag);
 }
 
+typedef struct Refill {
+    StoreSalvageAsk ask;
+    StoreSalvaged *salvaged;
+} Refill;
+
+static Status refill_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    Refill *refill = ctx;
+    return store__salvage(conn, &refill->ask, &refill->salvaged->rows, &refill->salvaged->lost,
+                          diag);
+}
+
+/* Migrations of one owner, and into its tables what a damaged file has of them. */
+static Status migrate_one(Store *store, Migrate run, Diag *diag)
+{
+    Status st = store_run_now(store, migrate_job, &run, diag);
+    if (st || !store->is_salvaged) return st;
+    Refill refill = {.ask = {.path = store->salvaged.aside,
+                             .page_bytes = store->page_bytes,
+                             .judge = store->judge,
+                             .whole = store->owner_count == 1},
+                     .salvaged = &store->salvaged};
+    return store_run_now(store, refill_job, &refill, diag);
+}
+
+Status store_salvage(Store *store, Diag *diag)
+{
+    if (!store->salvages) return diag_set(diag, ST_CORRUPT, "store %s is damaged", store->path);
+    worker_stop(&store->reader);
+    worker_stop(&store->writer);
+    store->reader = store->writer = (Worker){0};
+    Status st = put_aside(store, diag);
+    if (!st) st = worker_start(store, &store->writer, true, diag);
+    for (uint32_t i = 0; i < store->owner_count && !st; i++)
+        st = migrate_one(store, store->owners[i], diag);
+    return st;
+}
+
 Status store_migrate(Store *store, const char *owner, const StoreMigration *list, Diag *diag)
 {
     Migrate run = {owner, list};
+    uint32_t i = 0;
     if (sodium_init() < 0) return diag_set(diag, ST_INTERNAL, "libsodium does not start");
-    return store_run_now(store, migrate_job, &run, diag);
+    while (i < store->owner_count && strcmp(store->owners[i].owner, owner)) i++;
+    if (i == OWNERS_MAX) return diag_set(diag, ST_LIMIT, "too many owners of one file");
+    bool again = i < store->owner_count;
+    store->owners[i] = run;
+    if (!again) store->owner_count++;
+    if (again) return store_run_now(store, migrate_job, &run, diag);
+    Status st = migrate_one(store, run, diag);
+    return st == ST_CORRUPT && store->salvages && !store->is_salvaged ? store_salvage(store, diag)
+                                                                      : st;
 }

@@ -245,3 +245,8 @@ int64_t store_changes(StoreConn *conn)
 {
     return sqlite3_changes64(conn->db);
 }
+
+int64_t store_total_changes(StoreConn *conn)
+{
+    return sqlite3_total_changes64(conn->db);
+}

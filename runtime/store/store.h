@@ -28,7 +28,7 @@ typedef struct StoreMigration {
 
 enum { STORE_JOBS_MAX = 65536 };
 
-/* Opens (creates) the SQLite file at `path`; file mode 0600. */
+/* Opens (creates) the SQLite file at `path`; file mode 0600. ST_CORRUPT: it is damaged. */
 MUST Status store_sqlite_open(Loop *loop, const char *path, Store **ret_store, Diag *diag);
 /* The same; a new file gets pages of `page_bytes` (a power of two, 512 .. 65536; 0 = SQLite's
  * preset). Small pages waste less beside blobs of some KiB. */
@@ -40,6 +40,34 @@ void store_close(Store *store);
 /* Blocking, before the loop runs. Records version and content hash per owner, refuses an edited
  * or a newer one (ST_CONFLICT). `list` ends with version 0. */
 MUST Status store_migrate(Store *store, const char *owner, const StoreMigration *list, Diag *diag);
+
+/* A value of a row. */
+typedef enum StoreKind { STORE_NULL, STORE_INT, STORE_NUMBER, STORE_TEXT, STORE_BLOB } StoreKind;
+typedef struct StoreCell {
+    StoreKind kind;
+    int64_t integer;
+    double number;
+    Str bytes; /* TEXT, BLOB */
+} StoreCell;
+/* May a row that was found without its table be one of `table`? What it says NULL for is the
+ * number of the row. */
+typedef bool StoreJudgeFn(Str table, const StoreCell *cells, uint32_t count);
+/* As store_sqlite_open_paged, for a file whose owner can do with what is left of it; a list of who
+ * may do what is none. When it is damaged it is renamed to PATH.damaged-DATE-TIME, and
+ * store_migrate fills a new one with all that can be read; also when a job found damage before the
+ * last end. `judge` may be NULL. */
+MUST Status store_sqlite_open_salvaging(Loop *loop, const char *path, uint32_t page_bytes,
+                                        StoreJudgeFn *judge, Store **ret_store, Diag *diag);
+/* The same, blocking, before the loop runs, when a job says ST_CORRUPT; ST_CORRUPT if it was not
+ * opened so. */
+MUST Status store_salvage(Store *store, Diag *diag);
+typedef struct StoreSalvaged {
+    char aside[4200];    /* the file that was put aside */
+    uint64_t rows, lost; /* lost: pages and rows that could not be read, or that fit nowhere */
+} StoreSalvaged;
+const StoreSalvaged *store_salvaged(const Store *store); /* NULL: nothing was damaged */
+/* A job found damage: it is salvaged by the next start. */
+bool store_is_damaged(const Store *store);
 
 /* Queues a job. `done` may be NULL. ST_BUSY when STORE_JOBS_MAX wait, ST_CANCELLED without a store
  * (it was closed: nothing is called in either case).
@@ -74,5 +102,6 @@ bool store_is_null(StoreStmt *stmt, int column);
 MUST Status store_exec(StoreConn *conn, const char *sql, Diag *diag);
 int64_t store_last_id(StoreConn *conn);
 int64_t store_changes(StoreConn *conn);
+int64_t store_total_changes(StoreConn *conn);
 
 #endif

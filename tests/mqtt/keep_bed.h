@@ -53,7 +53,9 @@ static void keep_copy(const char *from, const char *to)
 static void keep_up(KeepBed *kb)
 {
     Diag diag = {0};
-    CHECK_OK(store_sqlite_open(kb->bed.loop, kb->path, &kb->store, &diag));
+    Status st = mqtt_store_open(kb->bed.loop, kb->path, kb->bed.log, &kb->store, &diag);
+    if (st) print_error("%s\n", diag.text);
+    CHECK_OK(st);
     kb->conf.store = kb->store;
     CHECK_OK(mqtt_broker_open(kb->bed.loop, &kb->conf, kb->bed.log, &kb->bed.broker));
     CHECK_OK(mqtt_broker_restore(kb->bed.broker, &diag));

@@ -444,6 +444,10 @@ static Status load(StoreConn *conn, void *ctx, Diag *diag)
 Status uns__keep_load(Uns *uns, Diag *diag)
 {
     Status st = store_run_now(uns->env->store, load, uns, diag);
+    if (st == ST_CORRUPT && !store_salvaged(uns->env->store)) {
+        st = store_salvage(uns->env->store, diag);
+        if (!st) st = store_run_now(uns->env->store, load, uns, diag);
+    }
     for (UnsNode *node = uns->tree.first; node; node = node->next_node)
         node->sampled_ms = INT64_MIN / 2; /* the first value after a start is always sampled */
     return st;
