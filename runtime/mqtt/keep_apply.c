@@ -172,10 +172,11 @@ static Status apply_unretain(StoreConn *conn, const Change *c, Diag *diag)
 
 static Status apply_unread(StoreConn *conn, const Change *c, Diag *diag)
 {
-    static const char *const sql[] = {
+    static const char aside[] =
         "INSERT INTO damaged(place, id, record, at) SELECT 'retained', id, record, unixepoch()"
-        " FROM retained WHERE id = ?1",
-        "DELETE FROM retained WHERE id = ?1", "DELETE FROM retained_topic WHERE id = ?1"};
+        " FROM retained WHERE id = ?1";
+    static const char *const sql[] = {aside, "DELETE FROM retained WHERE id = ?1",
+                                      "DELETE FROM retained_topic WHERE id = ?1"};
     Status st = ST_OK;
     for (size_t i = 0; i < sizeof sql / sizeof *sql && !st; i++)
         st = by_id(conn, sql[i], c->head.id, diag);

@@ -139,7 +139,7 @@ static double cpu_s(void)
 static void start(const char *path)
 {
     Diag diag = {0};
-    Loop *loop;
+    Loop *loop = NULL;
     Store *store;
     MqttBroker *broker;
     MqttBrokerStats stats;

@@ -328,11 +328,13 @@ TEST(retained_messages_of_the_first_version_are_taken_over)
     retain(&raw, "r/2", "2");
     keep_down(&kb);
     raw_gone(&raw);
+    static const char move[] =
+        "INSERT INTO retained(rowid, topic, record) SELECT id * 5000000000, 'r/' || id, record "
+        "FROM rows";
     static const char *const back[] = {
         "ALTER TABLE retained RENAME TO rows",
         "CREATE TABLE retained(topic BLOB PRIMARY KEY, record BLOB NOT NULL)",
-        "INSERT INTO retained(rowid, topic, record) SELECT id * 5000000000, 'r/' || id, record "
-        "FROM rows",
+        move,
         "DROP TABLE rows",
         "DROP TABLE retained_topic",
         "DELETE FROM tutti_migrations WHERE owner = 'mqtt' AND version >= 2"};
