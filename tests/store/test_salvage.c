@@ -7,6 +7,7 @@
 
 #include "store/store.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -109,11 +110,18 @@ static void copy_file(const char *from, const char *to)
     CHECK(!fclose(out));
 }
 
+/* Files of the folder whose names begin so. */
 static void clean(const Bed *bed, const char *what)
 {
-    char command[160];
-    (void)snprintf(command, sizeof command, "rm -rf %s/%s", bed->dir, what);
-    CHECK_INT(system(command), 0); /* NOLINT(cert-env33-c) */
+    DIR *dir = opendir(bed->dir);
+    CHECK(dir != NULL);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char path[400];
+        if (entry->d_name[0] == '.' || strncmp(entry->d_name, what, strlen(what))) continue;
+        (void)snprintf(path, sizeof path, "%s/%s", bed->dir, entry->d_name);
+        CHECK_INT(unlink(path), 0);
+    }
+    (void)closedir(dir);
 }
 
 static void bed_end(Bed *bed)
@@ -122,6 +130,7 @@ static void bed_end(Bed *bed)
     loop_run_posts(bed->loop);
     loop_free(bed->loop);
     clean(bed, "");
+    CHECK_INT(rmdir(bed->dir), 0);
 }
 
 static int64_t ask(const char *path, const char *sql)
@@ -194,7 +203,7 @@ static Found come_back(Bed *bed, bool noticed)
     CHECK_OK(st);
     CHECK_INT(found.unsound, 0);
     store_close(store);
-    clean(bed, "t.db*");
+    clean(bed, "t.db");
     return found;
 }
 
