@@ -34,6 +34,7 @@ const rows = [
     ["explore", sum(page("explore/explore.tsx")), 110],
     ["pipelines", sum(page("pages/pipelines.tsx")), 70],
     ["logs", sum(page("pages/logs.tsx")), 70],
+    ["sparkplug", sum(page("sparkplug/sparkplug.tsx")), 70],
     ["designer", sum(designer), 170],
     ["designer's text, more", sum(minus(files("src/designer/text.tsx"), designer)), 125],
     ["everything, font too", sum(all), 560],

@@ -20,6 +20,7 @@ const routes: Route[] = [
     { match: /^\/pipelines$/, load: () => import("./pages/pipelines").then((m) => m.Pipelines) },
     { match: /^\/pipelines\/([^/]+)$/, load: () => import("./designer/designer").then((m) => m.Designer) },
     { match: /^\/alarms$/, load: () => import("./alarms/alarms").then((m) => m.Alarms) },
+    { match: /^\/sparkplug$/, load: () => import("./sparkplug/sparkplug").then((m) => m.Sparkplug) },
     { match: /^\/logs$/, load: () => import("./pages/logs").then((m) => m.Logs) },
 ];
 

@@ -20,6 +20,7 @@ const pages = [
     { path: "/alarms?tab=numbers", ready: ".alarm-hours" },
     { path: "/alarms?tab=rules", ready: "tbody tr" },
     { path: "/alarms?tab=targets", ready: "tbody tr" },
+    { path: "/sparkplug", ready: ".table-box" },
     { path: "/logs", ready: ".log tbody tr" },
 ];
 const open = async ({ page, url }, { path, ready }, theme = "light") => {

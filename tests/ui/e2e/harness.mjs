@@ -67,7 +67,7 @@ export class Server {
 
     async run() {
         const args = ["run", `${this.folder}/programs`, "--data", `${this.folder}/data`, "--http", `127.0.0.1:${this.http}`, "--mqtt", `127.0.0.1:${this.mqtt}`];
-        this.process = spawn(`${build}tutti`, args, { stdio: ["ignore", "pipe", "pipe"], cwd: this.folder });
+        this.process = spawn(`${build}tutti`, args, { stdio: ["ignore", "pipe", "pipe"], cwd: this.folder, env: { ...process.env, TUTTI_SPARKPLUG_HOST: "tutti" } });
         this.log = "";
         const keep = (data) => (this.log = (this.log + data).slice(-20_000));
         this.process.stdout.on("data", keep);

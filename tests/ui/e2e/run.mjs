@@ -6,6 +6,7 @@ import "./explore.mjs";
 import "./names.mjs";
 import "./pipelines.mjs";
 import "./alarms.mjs";
+import "./sparkplug.mjs";
 import "./everywhere.mjs";
 import "./link.mjs";
 

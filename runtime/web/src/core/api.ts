@@ -408,6 +408,52 @@ const query = (params: Record<string, string | number | boolean | undefined>): s
 };
 const inPath = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
 
+export type SparkplugState = "unheard" | "alive" | "dead";
+export interface SparkplugUnit {
+    path: string;
+    state: SparkplugState;
+    metrics: number;
+    births: number;
+    deaths: number;
+    messages: number;
+    born: number;
+    died: number;
+    heard: number;
+}
+export interface SparkplugNode extends SparkplugUnit {
+    group: string;
+    node: string;
+    bdseq: number;
+    seq: number;
+    lost: number;
+    reordered: number;
+    rebirths: number;
+    old_deaths: number;
+    unknown: number;
+    why: string;
+    devices: (SparkplugUnit & { device: string })[];
+}
+/** Our own edge node; all but `on` only when it is. */
+export interface SparkplugEdge {
+    on: boolean;
+    address: string;
+    group: string;
+    node: string;
+    primary: string;
+    state: "away" | "waiting" | "born";
+    reason: string;
+    bdseq: number;
+    metrics: number;
+    values: number;
+    kept_bytes: number;
+    kept_lost: number;
+}
+export interface SparkplugAll {
+    host: { id: string; on: boolean; metrics: number; bad: number; over_limit: number; refused: number };
+    edge: SparkplugEdge;
+    nodes: SparkplugNode[];
+}
+
 export const api = {
     authState: () => call<{ setup: boolean; user: User | null }>("GET", "auth/state"),
     setup: (password: string) => call<{ user: User }>("POST", "auth/setup", { password }),
@@ -446,6 +492,8 @@ export const api = {
     logs: (params: { q?: string; level?: string; module?: string; limit?: number; before?: number }) =>
         call<{ lines: LogLine[] }>("GET", "logs" + query(params)),
     dashboard: (name: string) => call<Dashboard>("GET", `dashboards/${encodeURIComponent(name)}`),
+    sparkplug: () => call<SparkplugAll>("GET", "sparkplug"),
+    sparkplugRebirth: (group: string, node: string) => call<unknown>("POST", "sparkplug/rebirth", { group, node }),
     modules: () => call<{ modules: { name: string; doc: string; state: string }[] }>("GET", "modules"),
     alarms: (params: { state?: string; limit?: number }) =>
         call<{ alarms: Alarm[]; total: number } & AlarmCounts>("GET", "alarms" + query(params)),

@@ -16,6 +16,7 @@ const rail = [
     { href: "/uns", icon: "folder-tree", label: "Explore", at: /^\/uns/ },
     { href: "/pipelines", icon: "workflow", label: "Pipelines", at: /^\/pipelines/ },
     { href: "/alarms", icon: "bell", label: "Alarms", at: /^\/alarms/ },
+    { href: "/sparkplug", icon: "radio", label: "Sparkplug", at: /^\/sparkplug/ },
     { href: "/logs", icon: "scroll-text", label: "Logs", at: /^\/logs/ },
 ];
 
@@ -52,7 +53,7 @@ function Rail() {
 
 function Crumbs() {
     const parts = path.value.split("/").filter(Boolean);
-    const names: Record<string, string> = { uns: "Explore", pipelines: "Pipelines", alarms: "Alarms", logs: "Logs" };
+    const names: Record<string, string> = { uns: "Explore", pipelines: "Pipelines", alarms: "Alarms", sparkplug: "Sparkplug", logs: "Logs" };
     return (
         <ol class="crumbs" aria-label="Where you are">
             {parts.length === 0 && <li aria-current="page">Home</li>}
