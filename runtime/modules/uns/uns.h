@@ -51,9 +51,9 @@ typedef struct Uns {
     uint64_t meta_bytes; /* metadata in memory */
     /* who writes (uns_lineage.c) */
     Map writers;
-    struct UnsWriter *writer,
-        *writers_first; /* writer: of the publish being read; NULL = unknown */
-    uint32_t writer_count;
+    struct UnsWriter *writer;       /* of the publish being read; NULL = unknown */
+    struct UnsWriter **writer_list; /* owned, and what it lists; a node says place + 1 */
+    uint32_t writer_count, writer_cap;
     Str publisher; /* of the publish being read, and its user */
     Str user;
     /* a branch that gets another name (uns_rename.c) */

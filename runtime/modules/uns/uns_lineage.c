@@ -12,8 +12,8 @@
 enum { WRITERS_MAX = 10000 };
 
 typedef struct UnsWriter {
-    struct UnsWriter *next;
-    Str id, user; /* owned, behind the struct */
+    Str id, user;    /* owned, behind the struct */
+    uint16_t number; /* its place in the list, + 1 */
     int64_t last_ns;
     uint64_t count;
 } UnsWriter;
@@ -21,6 +21,13 @@ typedef struct UnsWriter {
 static UnsWriter *writer_new(Uns *uns)
 {
     if (uns->writer_count == WRITERS_MAX) return NULL; /* the ones that were first are known */
+    if (uns->writer_count == uns->writer_cap) {
+        uint32_t cap = uns->writer_cap ? uns->writer_cap * 2 : 16;
+        UnsWriter **list = mem_realloc(uns->writer_list, cap * sizeof(UnsWriter *));
+        if (!list) return NULL;
+        uns->writer_list = list;
+        uns->writer_cap = cap;
+    }
     size_t bytes = uns->publisher.len + uns->user.len;
     UnsWriter *writer = mem_zalloc(1, sizeof *writer + bytes + 1);
     if (!writer) return NULL;
@@ -34,9 +41,8 @@ static UnsWriter *writer_new(Uns *uns)
         mem_free(writer);
         return NULL;
     }
-    writer->next = uns->writers_first;
-    uns->writers_first = writer;
-    uns->writer_count++;
+    uns->writer_list[uns->writer_count++] = writer;
+    writer->number = (uint16_t)uns->writer_count;
     return writer;
 }
 
@@ -53,19 +59,18 @@ void uns__wrote(Uns *uns, UnsNode *node)
     }
     writer->last_ns = uns->received_ns;
     writer->count++;
-    if (node->writers[0] == writer) return;
+    if (node->writers[0] == writer->number) return;
     uint32_t at = 1;
-    while (at < UNS_WRITERS_KEPT - 1 && node->writers[at] && node->writers[at] != writer) at++;
+    while (at < UNS_WRITERS_KEPT - 1 && node->writers[at] && node->writers[at] != writer->number)
+        at++;
     for (; at; at--) node->writers[at] = node->writers[at - 1];
-    node->writers[0] = writer;
+    node->writers[0] = writer->number;
 }
 
 void uns__writers_free(Uns *uns)
 {
-    for (UnsWriter *writer = uns->writers_first, *next; writer; writer = next) {
-        next = writer->next;
-        mem_free(writer);
-    }
+    for (uint32_t i = 0; i < uns->writer_count; i++) mem_free(uns->writer_list[i]);
+    mem_free(uns->writer_list);
     map_done(&uns->writers);
 }
 
@@ -77,12 +82,12 @@ typedef struct Ask {
     Str path, topic;
 } Ask;
 
-static void put_writers(const UnsNode *node, JsonOut *out)
+static void put_writers(const Uns *uns, const UnsNode *node, JsonOut *out)
 {
     json_key(out, "clients");
     json_begin_array(out);
     for (uint32_t i = 0; node && i < UNS_WRITERS_KEPT && node->writers[i]; i++) {
-        const UnsWriter *writer = node->writers[i];
+        const UnsWriter *writer = uns->writer_list[node->writers[i] - 1];
         json_begin_object(out);
         json_field_str(out, "client", writer->id);
         json_field_str(out, "user", writer->user);
@@ -105,7 +110,7 @@ static void on_engine(void *ctx, Status status, Str body)
     json_begin_object(&out);
     json_field_str(&out, "path", ask->path);
     json_field_str(&out, "topic", ask->topic);
-    put_writers(uns_tree_find(&uns->tree, ask->path), &out);
+    put_writers(uns, uns_tree_find(&uns->tree, ask->path), &out);
     for (int i = 0; i < 2; i++) {
         const char *name = i ? "reads" : "writes";
         const Json *list = json_get(pipelines, name);

@@ -9,11 +9,79 @@
 
 #include <stdlib.h>
 
+/* ---- nodes by path ---- */
+
+enum { ADDRESS_BITS = 48, SLOTS_MIN = 64, GONE = 1 };
+
+static UnsNode *slot_node(uint64_t slot)
+{
+    return (UnsNode *)(uintptr_t)(slot & (((uint64_t)1 << ADDRESS_BITS) - 1)); /* NOLINT */
+}
+
+static UnsNode *path_find(const UnsPaths *paths, Str path, size_t *ret_at)
+{
+    if (!paths->count) return NULL;
+    uint64_t hash = hash_bytes(path.ptr, path.len), mark = hash >> ADDRESS_BITS, slot;
+    for (size_t i = hash & (paths->count - 1); (slot = paths->slots[i]);
+         i = (i + 1) & (paths->count - 1)) {
+        if (slot == GONE || slot >> ADDRESS_BITS != mark) continue;
+        UnsNode *node = slot_node(slot);
+        if (!str_eq(uns_node_path(node), path)) continue;
+        if (ret_at) *ret_at = i;
+        return node;
+    }
+    return NULL;
+}
+
+static void path_place(UnsPaths *paths, UnsNode *node)
+{
+    uint64_t hash = hash_bytes(node->path, node->path_len);
+    size_t i = hash & (paths->count - 1);
+    while (paths->slots[i]) i = (i + 1) & (paths->count - 1);
+    paths->slots[i] = hash >> ADDRESS_BITS << ADDRESS_BITS | (uint64_t)(uintptr_t)node;
+    paths->used++;
+}
+
+/* Of a node that is not there. At most three of four slots are used. */
+static Status path_put(UnsPaths *paths, UnsNode *node)
+{
+    if ((uint64_t)(uintptr_t)node >> ADDRESS_BITS) return ST_NO_MEMORY;
+    if ((paths->used + 1) * 4 > paths->count * 3) {
+        UnsPaths old = *paths;
+        size_t count = SLOTS_MIN;
+        while ((old.nodes + 1) * 3 > count * 2) count *= 2;
+        uint64_t *slots = mem_zalloc(count, sizeof *slots);
+        if (!slots) return ST_NO_MEMORY;
+        *paths = (UnsPaths){slots, count, 0, old.nodes};
+        for (size_t i = 0; i < old.count; i++)
+            if (old.slots[i] > GONE) path_place(paths, slot_node(old.slots[i]));
+        mem_free(old.slots);
+    }
+    path_place(paths, node);
+    paths->nodes++;
+    return ST_OK;
+}
+
+static void path_remove(UnsPaths *paths, Str path)
+{
+    size_t at;
+    if (!path_find(paths, path, &at)) return;
+    paths->slots[at] = GONE;
+    paths->nodes--;
+}
+
+/* ---- nodes ---- */
+
+/* The path that a node came with lies behind it. */
+static char *own_path(UnsNode *node)
+{
+    return (char *)(node + 1);
+}
+
 void uns_tree_init(UnsTree *tree, uint32_t count_max)
 {
     static char empty[1];
     *tree = (UnsTree){.count_max = count_max, .root = {.path = empty, .sorted = true}};
-    map_init(&tree->by_path, count_max);
 }
 
 void uns_tree_done(UnsTree *tree)
@@ -23,16 +91,16 @@ void uns_tree_done(UnsTree *tree)
         mem_free((char *)(uintptr_t)node->value.text.ptr);
         mem_free(node->children);
         mem_free(node->meta);
-        mem_free(node->path);
+        if (node->path != own_path(node)) mem_free(node->path);
         mem_free(node);
     }
     mem_free(tree->root.children);
-    map_done(&tree->by_path);
+    mem_free(tree->by_path.slots);
 }
 
 UnsNode *uns_tree_find(const UnsTree *tree, Str path)
 {
-    return path.len ? map_get(&tree->by_path, path) : (UnsNode *)(uintptr_t)&tree->root;
+    return path.len ? path_find(&tree->by_path, path, NULL) : (UnsNode *)(uintptr_t)&tree->root;
 }
 
 bool uns_path_valid(Str path)
@@ -65,28 +133,25 @@ static Status add_child(UnsNode *parent, UnsNode *child)
 
 static Status node_new(UnsTree *tree, UnsNode *parent, Str path, UnsNode **ret_node)
 {
-    UnsNode *node = mem_zalloc(1, sizeof *node);
-    char *copy = mem_alloc(path.len + 1);
-    Status st = node && copy ? ST_OK : ST_NO_MEMORY;
+    UnsNode *node = mem_zalloc(1, sizeof *node + path.len + 1);
+    Status st = node ? ST_OK : ST_NO_MEMORY;
     if (!st) {
-        memcpy(copy, path.ptr, path.len);
-        copy[path.len] = '\0';
-        node->path = copy;
-        node->path_len = (uint32_t)path.len;
-        node->name_at = parent->path_len ? parent->path_len + 1 : 0;
+        node->path = own_path(node);
+        memcpy(node->path, path.ptr, path.len);
+        node->path_len = (uint16_t)path.len;
+        node->name_at = parent->path_len ? (uint16_t)(parent->path_len + 1) : 0;
         node->parent = parent;
         node->sorted = true;
         node->value = (UnsValue){.quality = UNS_NEVER, .ts_ns = UNS_NO_TIME};
         node->seq = ++tree->seq;
-        st = map_put(&tree->by_path, uns_node_path(node), node);
+        st = path_put(&tree->by_path, node);
     }
     if (!st) {
         st = add_child(parent, node);
-        if (st) (void)map_remove(&tree->by_path, path);
+        if (st) path_remove(&tree->by_path, path);
     }
     if (st) {
         mem_free(node);
-        mem_free(copy);
         return st;
     }
     if (tree->last)
@@ -101,7 +166,7 @@ static Status node_new(UnsTree *tree, UnsNode *parent, Str path, UnsNode **ret_n
 
 Status uns_tree_add(UnsTree *tree, Str path, UnsNode **ret_node)
 {
-    UnsNode *node = path.len ? map_get(&tree->by_path, path) : NULL;
+    UnsNode *node = path.len ? path_find(&tree->by_path, path, NULL) : NULL;
     if (node) {
         *ret_node = node;
         return ST_OK;
@@ -111,7 +176,7 @@ Status uns_tree_add(UnsTree *tree, Str path, UnsNode **ret_node)
     for (size_t i = 1; i <= path.len; i++) {
         if (i < path.len && path.ptr[i] != '/') continue;
         Str part = {path.ptr, i};
-        node = map_get(&tree->by_path, part);
+        node = path_find(&tree->by_path, part, NULL);
         if (!node) {
             if (tree->count >= tree->count_max) return ST_LIMIT;
             Status st = node_new(tree, parent, part, &node);
@@ -215,14 +280,14 @@ static Status make_paths(Move *move, const UnsNode *node)
 static void take_paths(Move *move, UnsNode *node, const UnsNode *parent)
 {
     char *path = move->new[move->count];
-    move->old[move->count++] = node->path;
-    (void)map_remove(&move->tree->by_path, uns_node_path(node));
-    node->path_len = (uint32_t)(node->path_len - move->from_len + move->to.len);
+    move->old[move->count++] = node->path == own_path(node) ? NULL : node->path;
+    path_remove(&move->tree->by_path, uns_node_path(node));
+    node->path_len = (uint16_t)(node->path_len - move->from_len + move->to.len);
     node->path = path;
-    node->name_at = parent->path_len ? parent->path_len + 1 : 0;
+    node->name_at = parent->path_len ? (uint16_t)(parent->path_len + 1) : 0;
     node->topic_len = 0; /* the next publish says it anew */
     node->seq = ++move->tree->seq;
-    if (map_put(&move->tree->by_path, uns_node_path(node), node)) move->tree->rejected++;
+    if (path_put(&move->tree->by_path, node)) move->tree->rejected++;
     for (uint32_t i = 0; i < node->child_count; i++) take_paths(move, node->children[i], node);
 }
 
@@ -249,7 +314,7 @@ Status uns_tree_move(UnsTree *tree, UnsNode *node, Str to, char ***ret_old, uint
     UnsNode *parent;
     if (!node->path_len) return ST_NOT_FOUND;
     if (!uns_path_valid(to)) return ST_INVALID;
-    if (map_get(&tree->by_path, to)) return ST_CONFLICT;
+    if (path_find(&tree->by_path, to, NULL)) return ST_CONFLICT;
     if (str_starts(to, from) && to.ptr[from.len] == '/') return ST_INVALID;
     uint32_t count = uns_node_count(node);
     Move move = {.tree = tree, .from_len = from.len, .to = to};

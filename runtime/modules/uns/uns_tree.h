@@ -27,34 +27,41 @@ typedef struct UnsValue {
 
 enum { UNS_WRITERS_KEPT = 4 };
 
-struct UnsMeta;   /* uns_meta.h */
-struct UnsWriter; /* uns_lineage.c */
+struct UnsMeta; /* uns_meta.h */
 
+/* There is one for each topic: what is small lies together. */
 typedef struct UnsNode {
-    char *path; /* owned, NUL-terminated */
-    uint32_t path_len, name_at;
+    char *path; /* NUL-terminated; behind the node, or owned when it got another one */
+    uint16_t path_len, name_at;
+    bool sorted, dirty; /* dirty: last value not stored yet */
     struct UnsNode *parent;
     struct UnsNode **children; /* owned; sorted by name when `sorted` */
     uint32_t child_count, child_cap;
-    bool sorted, dirty; /* dirty: last value not stored yet */
-    UnsValue value;     /* text is owned by the node */
+    UnsValue value; /* text is owned by the node */
     uint32_t text_cap;
-    int64_t received_ns, first_ns; /* wall clock */
-    int64_t heard_ns;              /* monotonic: ages do not jump with the wall clock */
+    uint32_t topic_len; /* of the topic its value came by; it or a field of a record below it */
+    uint16_t writers[UNS_WRITERS_KEPT]; /* clients that published it, the latest first
+                                           (uns_lineage.c) */
+    int64_t received_ns, first_ns;      /* wall clock */
+    int64_t heard_ns;                   /* monotonic: ages do not jump with the wall clock */
     uint64_t count, seq;
     int64_t series; /* id of its history; 0 = none */
     int64_t sampled_ms;
     double sampled;
-    struct AlarmPoint *alarms;                   /* of this path; NULL for most */
-    struct UnsMeta *meta;                        /* owned; NULL = none */
-    struct UnsWriter *writers[UNS_WRITERS_KEPT]; /* clients that published it, the latest first */
-    uint32_t topic_len; /* of the topic its value came by; it or a field of a record below it */
+    struct AlarmPoint *alarms; /* of this path; NULL for most */
+    struct UnsMeta *meta;      /* owned; NULL = none */
     struct UnsNode *next_dirty;
     struct UnsNode *next_node; /* all nodes, in the order they came */
 } UnsNode;
 
+/* Nodes by path. A slot is the address of a node and, above it, bits of the hash of its path. */
+typedef struct UnsPaths {
+    uint64_t *slots; /* owned; 0 = free, 1 = its node has another path now */
+    size_t count, used, nodes;
+} UnsPaths;
+
 typedef struct UnsTree {
-    Map by_path;
+    UnsPaths by_path;
     UnsNode root; /* path "" */
     UnsNode *first, *last;
     uint64_t seq, rejected;
@@ -68,7 +75,8 @@ UnsNode *uns_tree_find(const UnsTree *tree, Str path); /* "" is the root; NULL w
 MUST Status uns_tree_add(UnsTree *tree, Str path, UnsNode **ret_node);
 /* Gives the node and its branch another path; parents are made. ST_INVALID: no path, or inside
  * itself; ST_CONFLICT: there is one of that name; ST_NOT_FOUND: the node is the root. The old paths
- * are the caller's to free when nobody holds them any more: (*ret_old)[i], *ret_count of them. */
+ * are the caller's to free when nobody holds them any more: (*ret_old)[i], *ret_count of them; some
+ * are NULL. */
 MUST Status uns_tree_move(UnsTree *tree, UnsNode *node, Str to, char ***ret_old,
                           uint32_t *ret_count);
 uint32_t uns_node_count(const UnsNode *node); /* with what is below it */
