@@ -1,7 +1,7 @@
 // tests/e2e/broker.mjs: kill -9 of a whole Tutti process under MQTT load, and what is there afterwards.
 // The clients are npm's mqtt, so the protocol is a third party's.
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import mqtt from 'mqtt';
 import { build, check, Publisher, run, test, Tutti, until } from './lib.mjs';
@@ -263,6 +263,8 @@ test('a damaged record is set aside, the broker starts and says so', async () =>
   await tutti.kill('SIGTERM');
 });
 
+const damagedOf = (tutti, name) => readdirSync(tutti.data).filter((file) => file.startsWith(`${name}.damaged-`) && !file.endsWith('-wal'));
+
 test('a file damaged in its structure is kept aside, and the broker starts', async () => {
   const tutti = await Tutti.new();
   await away(tutti, 'sub', 'd/#', 1);
@@ -271,13 +273,39 @@ test('a file damaged in its structure is kept aside, and the broker starts', asy
   const bytes = readFileSync(file);
   writeFileSync(file, Buffer.concat([bytes.subarray(0, 4096), Buffer.alloc(bytes.length - 4096, 0x5a)]));
   await tutti.up();
-  check(/damaged-1/.test(tutti.child.out), 'it is said');
-  check(statSync(`${file}.damaged-1`).size === bytes.length, 'the old file is there');
+  const [aside, ...more] = damagedOf(tutti, 'mqtt.db');
+  check(aside && !more.length && tutti.child.out.includes(aside), `it is said: ${aside}`);
+  check(/was salvaged/.test(tutti.child.out), 'and what was done');
+  check(statSync(path.join(tutti.data, aside)).size === bytes.length, 'the old file is there');
   await away(tutti, 'sub', 'd/#', 1);
   await again(tutti);
   const sub = client(tutti, 'sub');
   check((await sub.ready).sessionPresent, 'the new one keeps');
   await gone(sub);
+  await tutti.kill('SIGTERM');
+});
+
+test('a damaged history is salvaged, and goes on', async () => {
+  const tutti = await Tutti.new();
+  const pub = client(tutti, 'pub', clean);
+  await pub.ready;
+  for (let n = 0; n < 300; n++) await pub.publishAsync(`h/${n % 30}`, String(n), { qos: 1 });
+  await gone(pub);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  const file = path.join(tutti.data, 'history.db');
+  const bytes = readFileSync(file);
+  bytes.fill(0x5a, bytes.length >> 1);
+  writeFileSync(file, bytes);
+  await tutti.up();
+  const [aside] = damagedOf(tutti, 'history.db');
+  check(aside && tutti.child.out.includes(aside), `it is said: ${aside}`);
+  const later = client(tutti, 'later', clean);
+  await later.ready;
+  await later.publishAsync('h/new', '7', { qos: 1 });
+  await gone(later);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  await tutti.up();
+  check(damagedOf(tutti, 'history.db').length === 1, 'the new file is sound');
   await tutti.kill('SIGTERM');
 });
 
