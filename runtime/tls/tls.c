@@ -14,6 +14,10 @@ struct TlsServer {
     SSL_CTX *ctx;
 };
 
+struct TlsClient {
+    SSL_CTX *ctx;
+};
+
 struct TlsConn {
     SSL *ssl;
     BIO *in, *out; /* the SSL owns them */
@@ -31,19 +35,22 @@ static const char *reason(void)
     return text ? text : "no reason given";
 }
 
+static Status use_pair(SSL_CTX *ctx, const char *cert_file, const char *key_file, Diag *diag)
+{
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
+        return diag_set(diag, ST_INVALID, "the certificate %s cannot be used: %s", cert_file,
+                        reason());
+    if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) == 1) return ST_OK;
+    if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
+        return diag_set(diag, ST_INVALID, "the key %s is not the one of the certificate %s",
+                        key_file, cert_file);
+    return diag_set(diag, ST_INVALID, "the key %s cannot be used: %s", key_file, reason());
+}
+
 static Status use_files(SSL_CTX *ctx, const TlsConf *conf, Diag *diag)
 {
-    if (SSL_CTX_use_certificate_chain_file(ctx, conf->cert_file) != 1)
-        return diag_set(diag, ST_INVALID, "the certificate %s cannot be used: %s", conf->cert_file,
-                        reason());
-    if (SSL_CTX_use_PrivateKey_file(ctx, conf->key_file, SSL_FILETYPE_PEM) != 1) {
-        if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
-            return diag_set(diag, ST_INVALID, "the key %s is not the one of the certificate %s",
-                            conf->key_file, conf->cert_file);
-        return diag_set(diag, ST_INVALID, "the key %s cannot be used: %s", conf->key_file,
-                        reason());
-    }
-    if (!conf->client_ca_file) return ST_OK;
+    Status st = use_pair(ctx, conf->cert_file, conf->key_file, diag);
+    if (st || !conf->client_ca_file) return st;
     STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(conf->client_ca_file);
     if (!names || SSL_CTX_load_verify_locations(ctx, conf->client_ca_file, NULL) != 1) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
@@ -89,11 +96,54 @@ void tls_server_free(TlsServer *server)
     mem_free(server);
 }
 
-TlsConn *tls_conn_new(TlsServer *server, size_t wire_bytes_max)
+static Status trust(SSL_CTX *ctx, const TlsClientConf *conf, Diag *diag)
+{
+    if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1)
+        return diag_set(diag, ST_INTERNAL, "this OpenSSL has no TLS 1.2");
+    if (conf->ca_file && SSL_CTX_load_verify_locations(ctx, conf->ca_file, NULL) != 1)
+        return diag_set(diag, ST_INVALID, "the authority %s cannot be used: %s", conf->ca_file,
+                        reason());
+    if (!conf->ca_file && SSL_CTX_set_default_verify_paths(ctx) != 1)
+        return diag_set(diag, ST_INVALID, "whom this machine trusts cannot be read: %s", reason());
+    if (!conf->cert_file != !conf->key_file)
+        return diag_set(diag, ST_INVALID, "a certificate needs its key, and a key its certificate");
+    return conf->cert_file ? use_pair(ctx, conf->cert_file, conf->key_file, diag) : ST_OK;
+}
+
+Status tls_client_new(const TlsClientConf *conf, TlsClient **ret_client, Diag *diag)
+{
+    ERR_clear_error();
+    TlsClient *client = mem_zalloc(1, sizeof *client);
+    SSL_CTX *ctx = client ? SSL_CTX_new(TLS_client_method()) : NULL;
+    if (!ctx) {
+        mem_free(client);
+        return diag_set(diag, ST_NO_MEMORY, "no memory for TLS");
+    }
+    client->ctx = ctx;
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    Status st = trust(ctx, conf, diag);
+    if (st) {
+        tls_client_free(client);
+        return st;
+    }
+    *ret_client = client;
+    return ST_OK;
+}
+
+void tls_client_free(TlsClient *client)
+{
+    if (!client) return;
+    SSL_CTX_free(client->ctx); /* counted: connections hold it too */
+    mem_free(client);
+}
+
+static TlsConn *conn_of(SSL_CTX *ctx, size_t wire_bytes_max)
 {
     TlsConn *conn = mem_zalloc(1, sizeof *conn);
     if (!conn) return NULL;
-    conn->ssl = SSL_new(server->ctx);
+    conn->ssl = SSL_new(ctx);
     conn->in = BIO_new(BIO_s_mem());
     conn->out = BIO_new(BIO_s_mem());
     if (!conn->ssl || !conn->in || !conn->out) {
@@ -105,9 +155,42 @@ TlsConn *tls_conn_new(TlsServer *server, size_t wire_bytes_max)
     }
     (void)BIO_set_mem_eof_return(conn->in, -1); /* empty: more will come */
     SSL_set_bio(conn->ssl, conn->in, conn->out);
-    SSL_set_accept_state(conn->ssl);
     buf_init(&conn->wire, wire_bytes_max);
     return conn;
+}
+
+TlsConn *tls_conn_new(TlsServer *server, size_t wire_bytes_max)
+{
+    TlsConn *conn = conn_of(server->ctx, wire_bytes_max);
+    if (conn) SSL_set_accept_state(conn->ssl);
+    return conn;
+}
+
+static void drain(TlsConn *conn);
+
+TlsConn *tls_conn_to(TlsClient *client, const char *host, size_t wire_bytes_max)
+{
+    ERR_clear_error();
+    TlsConn *conn = conn_of(client->ctx, wire_bytes_max);
+    if (!conn) return NULL;
+    SSL_set_connect_state(conn->ssl);
+    /* An address stands in the certificate as one; names are also told to the server (SNI). */
+    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(conn->ssl), host) == 1;
+    ERR_clear_error();
+    if (!is_address &&
+        (SSL_set1_host(conn->ssl, host) != 1 || SSL_set_tlsext_host_name(conn->ssl, host) != 1)) {
+        tls_conn_free(conn);
+        return NULL;
+    }
+    (void)SSL_do_handshake(conn->ssl); /* wants to read: what it says first is there now */
+    ERR_clear_error();
+    drain(conn);
+    return conn;
+}
+
+bool tls_conn_up(const TlsConn *conn)
+{
+    return conn->up;
 }
 
 void tls_conn_free(TlsConn *conn)
@@ -131,7 +214,12 @@ static void drain(TlsConn *conn)
 static Status broken(TlsConn *conn, const char *text)
 {
     drain(conn); /* the alert */
-    (void)snprintf(conn->error, sizeof conn->error, "%s", text);
+    long verdict = SSL_get_verify_result(conn->ssl);
+    if (verdict != X509_V_OK && !SSL_is_server(conn->ssl))
+        (void)snprintf(conn->error, sizeof conn->error, "the server's certificate: %s",
+                       X509_verify_cert_error_string(verdict));
+    else
+        (void)snprintf(conn->error, sizeof conn->error, "%s", text);
     return ST_INVALID;
 }
 
