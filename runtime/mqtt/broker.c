@@ -440,6 +440,10 @@ uint32_t mqtt_broker_end(MqttBroker *broker, bool forget,
         MqttClientInfo info = client_info(s);
         if (!fn(ctx, &info)) continue;
         count++;
+        if (s->bridge) { /* its session ends with the bridge; it connects again */
+            if (s->conn) mqtt__conn_fail(s->conn, MQTT_RC_ADMINISTRATIVE);
+            continue;
+        }
         if (forget) s->expiry_s = 0;
         if (s->conn)
             mqtt__conn_fail(s->conn, MQTT_RC_ADMINISTRATIVE); /* a session of 0 s goes with it */

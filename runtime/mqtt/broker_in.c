@@ -1,6 +1,7 @@
 /* runtime/mqtt/broker_in.c: what each packet of a client does.
  *
  * The codec has judged the packet by itself; here stands what depends on the connection's past. */
+#include "mqtt/bridge.h"
 #include "mqtt/broker_int.h"
 
 #include "base/mem.h"
@@ -93,7 +94,8 @@ static void limits_take(Conn *c, const MqttPacket *p)
 {
     const MqttBrokerConf *conf = &c->broker->conf;
     uint32_t keep = p->keep_alive;
-    if (c->version == 5 && conf->keep_alive_max_s && (!keep || keep > conf->keep_alive_max_s))
+    if (c->version == 5 && !c->own && conf->keep_alive_max_s &&
+        (!keep || keep > conf->keep_alive_max_s))
         keep = conf->keep_alive_max_s;
     c->keep_alive_ns = keep * NS_PER_S;
     c->receive_max = 65535;
@@ -108,7 +110,7 @@ static void limits_take(Conn *c, const MqttPacket *p)
 
 static uint32_t expiry_of(const Conn *c, const MqttPacket *p)
 {
-    uint32_t max = c->broker->conf.session_expiry_max_s;
+    uint32_t max = c->own ? UINT32_MAX : c->broker->conf.session_expiry_max_s;
     uint32_t wish = c->version == 5 ? mqtt_number(&p->props, MQTT_P_SESSION_EXPIRY, 0)
                                     : (p->clean ? 0 : UINT32_MAX);
     return wish < max ? wish : max;
@@ -177,7 +179,9 @@ static void enter(Conn *c, const MqttPacket *p, Str user)
 
 static bool may_publish(MqttBroker *b, Str id, Str user, Str topic)
 {
-    if (b->conf.may) return b->conf.may(b->conf.may_ctx, id, user, MQTT_MAY_PUBLISH, topic);
+    /* Only a bridge has such a name. */
+    if (b->conf.may && !str_starts(id, STR(MQTT_BRIDGE_SESSION)))
+        return b->conf.may(b->conf.may_ctx, id, user, MQTT_MAY_PUBLISH, topic);
     return !topic.len || topic.ptr[0] != '$';
 }
 
@@ -228,6 +232,10 @@ static void on_connect(Conn *c, Str packet, size_t head)
         mqtt__refuse(c, MQTT_RC_CLIENT_ID);
         return;
     }
+    if (!c->own && str_starts(p.client_id, STR(MQTT_BRIDGE_SESSION))) {
+        mqtt__refuse(c, MQTT_RC_CLIENT_ID);
+        return;
+    }
     if (p.version == 5 && mqtt_has(&p.props, MQTT_P_AUTH_METHOD)) {
         mqtt__step_begin(c, &p, packet);
         return;
@@ -251,7 +259,7 @@ static void on_connect(Conn *c, Str packet, size_t head)
     c->state = CONN_AUTH;
     MqttAuth answer = c->loopback ? MQTT_AUTH_ALLOW : MQTT_AUTH_DENY;
     Str user = p.has_user ? p.user : STR_NONE;
-    if (b->conf.auth) answer = b->conf.auth(b->conf.auth_ctx, &ask, &user);
+    if (b->conf.auth && !c->own) answer = b->conf.auth(b->conf.auth_ctx, &ask, &user);
     if (answer != MQTT_AUTH_LATER) mqtt__connect_go(c, answer == MQTT_AUTH_ALLOW, user);
 }
 
@@ -427,7 +435,8 @@ static void on_publish(Conn *c, MqttPacket *p)
         publish_again(s, p->id);
         return;
     }
-    if (p->qos && !again && c->version == 5 && quota_used(c) >= b->conf.receive_max) {
+    /* A bridge hands on what a 3.1.1 broker sends, which knows no such limit. */
+    if (p->qos && !again && c->version == 5 && !c->own && quota_used(c) >= b->conf.receive_max) {
         mqtt__conn_fail(c, MQTT_RC_RECEIVE_MAX);
         return;
     }

@@ -20,6 +20,7 @@
 
 typedef struct Session Session;
 typedef struct Step Step;
+struct MqttBridge;
 typedef struct MqttStream Conn;
 
 enum {
@@ -177,6 +178,7 @@ struct Session {
     uint64_t fresh_bytes;
     Session *touch_next[2]; /* lists of keep.touched */
     bool touched[2];
+    struct MqttBridge *bridge; /* whose session it is; NULL: a client's */
 };
 
 /* AUTH: the hook thinks. STEP: the client is asked for more (broker_auth.c). */
@@ -189,6 +191,7 @@ struct MqttStream {
     bool dirty, tcp_used, writing, held, paused, closing_tcp, hurry;
     bool linger, shut; /* said goodbye: the peer may read it before the socket goes */
     bool websocket, loopback, request_problem;
+    bool own; /* of a bridge: needs no leave */
     ConnState state;
     uint8_t version;
     bool will_cancelled;
@@ -324,6 +327,8 @@ struct MqttBroker {
     uv_prepare_t prepare;
     LoopTimer *tick;
     int64_t opened_ns, sys_next_ns;
+    struct MqttBridge *bridges;
+    char name[20]; /* what $SYS/broker/id says */
     pthread_mutex_t ack_lock;
     Buf acks, acks_now;
     bool ack_posted;
@@ -477,6 +482,21 @@ MUST Status mqtt__keep_open(MqttBroker *b, Store *store);
 bool mqtt__keep_more(Session *s);
 void mqtt__keep_forget(Session *s);
 Msg *mqtt__msg_back(MqttBroker *b, const KeepMsg *kept);
+
+/* bridge_keep.c: the broker's questions about a session that may be a bridge's */
+bool mqtt__bridge_takes(const Session *s, const Msg *msg); /* false: it came from there */
+/* A bridge brought it from the very broker whose bridge this client is. */
+bool mqtt__bridge_from(const Session *s, const Msg *msg);
+bool mqtt__bridge_is_full(const Session *s);
+/* Full, but what is oldest is on its way out, and there is room until then. */
+bool mqtt__bridge_room(const Session *s);
+bool mqtt__bridge_refuses(const Session *s); /* a full one: its publisher is told */
+void mqtt__bridge_counted(Session *s, bool full);
+void mqtt__bridge_not_queued(const Session *s);
+void mqtt__bridge_not_sent(const Session *s, bool too_large);
+bool mqtt__bridge_too_old(const Session *s, const Msg *msg);
+void mqtt__bridge_away(const Session *s); /* a message of QoS 0 found nobody */
+void mqtt__bridge_gone(Session *s);       /* the session ends */
 
 /* broker_attach.c */
 void mqtt__held_resume(MqttBroker *b);

@@ -133,6 +133,7 @@ void mqtt__keep_session(Session *s)
 static bool is_full(const Session *s)
 {
     const MqttBrokerConf *conf = &s->broker->conf;
+    if (s->bridge) return mqtt__bridge_is_full(s);
     return s->kept_count >= conf->durable_queue_max || s->kept_bytes >= conf->durable_queue_bytes;
 }
 
@@ -155,7 +156,7 @@ static void full_set(Session *s, bool full)
     s->full = full;
     if (full) {
         s->broker->keep.full_count++;
-        tell_full(s);
+        if (!s->bridge) tell_full(s);
     } else {
         s->broker->keep.full_count--;
     }
@@ -164,6 +165,7 @@ static void full_set(Session *s, bool full)
 void mqtt__keep_counted(Session *s)
 {
     full_set(s, is_full(s));
+    if (s->bridge) mqtt__bridge_counted(s, s->full);
 }
 
 void mqtt__keep_end(Session *s)
@@ -332,7 +334,8 @@ bool mqtt__keep_queue(Session *s, Entry *e, const uint32_t *ids, uint32_t id_cou
 {
     MqttBroker *b = s->broker;
     Keep *k = &b->keep;
-    if (is_full(s) || k->bytes >= b->conf.durable_bytes_total) return false;
+    if (k->bytes >= b->conf.durable_bytes_total || (is_full(s) && !mqtt__bridge_room(s)))
+        return false;
     e->seq = ++s->last_seq;
     KeepHead head = {.op = KEEP_QUEUE,
                      .flags = (uint8_t)(e->qos | (e->retain ? KEEP_ROW_RETAIN : 0)),

@@ -97,6 +97,10 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
     Conn *c = s->conn;
     if (!dup && frame_again(s, e, id)) return true;
     MqttPub view = mqtt__msg_view(e->msg);
+    if (s->bridge && !dup && mqtt__bridge_too_old(s, e->msg)) {
+        mqtt__bridge_not_sent(s, false);
+        return false;
+    }
     MqttPublishOut out = {.topic = view.topic,
                           .payload = view.payload,
                           .id = id,
@@ -108,6 +112,7 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
         bool at_once = !e->msg->expiry_s && s->broker->depth; /* it is being handed out */
         if (left <= 0 && !dup && !at_once) {
             s->broker->stats.dropped_expired++;
+            mqtt__bridge_not_sent(s, false);
             return false;
         }
         if (left <= 0) left = at_once ? 0 : NS_PER_S;
@@ -123,6 +128,7 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
     if (!bytes || (c->packet_max && bytes + ALIAS_BYTES > c->packet_max)) {
         if (!bytes || bytes > c->packet_max) {
             s->dropped++;
+            mqtt__bridge_not_sent(s, true);
             return false;
         }
     } else {
@@ -273,6 +279,7 @@ static void send_durable(Session *s, Entry e, const uint32_t *ids, uint32_t id_c
         mqtt__entry_drop(s->broker, &e);
         s->broker->stats.dropped_full++;
         s->dropped++;
+        mqtt__bridge_not_queued(s);
         return;
     }
     if (!online) {
@@ -301,7 +308,10 @@ void mqtt__send(Session *s, Msg *msg, uint8_t qos, bool retain, const uint32_t *
 {
     Conn *c = s->conn;
     bool online = c && c->state == CONN_OPEN;
-    if (!online && !qos) return;
+    if (!online && !qos) {
+        mqtt__bridge_away(s);
+        return;
+    }
     Entry e = {.msg = msg, .qos = qos, .retain = retain};
     if (!mqtt__entry_ids(&e, ids, id_count)) return;
     msg->refs++;

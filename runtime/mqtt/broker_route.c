@@ -73,6 +73,7 @@ static uint8_t lower(uint8_t a, uint8_t b)
 bool mqtt__may_receive(const Session *s, const Msg *msg)
 {
     MqttBroker *b = s->broker;
+    if (s->bridge) return mqtt__bridge_takes(s, msg);
     if (!b->conf.may) return true;
     Str topic = str_slice(msg->text, msg->topic_bytes);
     if (b->conf.may(b->conf.may_ctx, s->id, s->user, MQTT_MAY_RECEIVE, topic)) return true;
@@ -103,6 +104,7 @@ static void give_session(const MatchRow *rows, uint32_t count, Msg *msg)
         if (sub->id && id_count < MQTT_SUB_IDS_MAX) ids[id_count++] = sub->id;
     }
     if (!any || !mqtt__may_receive(s, msg)) return;
+    if (s->broker->bridges && mqtt__bridge_from(s, msg)) return;
     mqtt__send(s, msg, lower(qos, msg->qos), as_published && msg->retain, ids, id_count, false);
 }
 
@@ -152,7 +154,8 @@ static bool is_refused(MqttBroker *b, const Msg *msg)
     const MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
     for (uint32_t i = 0; slot && i < slot->count; i++) {
         const Session *s = slot->rows[i].session;
-        if (s && s->slot && slot->rows[i].sub->qos && (all_full || s->full)) return true;
+        bool full = s && s->slot && slot->rows[i].sub->qos && (all_full || s->full);
+        if (full && (!s->bridge || mqtt__bridge_refuses(s))) return true;
     }
     return false;
 }

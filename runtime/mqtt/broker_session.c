@@ -88,6 +88,7 @@ void mqtt__session_end(Session *s)
     MqttBroker *b = s->broker;
     bool durable = s->slot != 0;
     mqtt__will_fire(s);
+    mqtt__bridge_gone(s);
     mqtt__keep_end(s);
     MapSlot *slot;
     for (size_t at = 0; (slot = map_next(&s->subs, &at));) mqtt__sub_remove(b, slot->value);
@@ -259,7 +260,8 @@ uint8_t mqtt__subscribe(Session *s, const MqttFilterRow *row, uint32_t id)
     if (!mqtt_share_split(row->filter, &group, &rest)) return MQTT_RC_FILTER_INVALID;
     if (row->filter.len > b->conf.filter_bytes_max || mqtt_levels(row->filter) > MQTT_LEVELS_MAX)
         return MQTT_RC_QUOTA;
-    if (b->conf.may && !b->conf.may(b->conf.may_ctx, s->id, s->user, MQTT_MAY_SUBSCRIBE, rest))
+    if (b->conf.may && !s->bridge &&
+        !b->conf.may(b->conf.may_ctx, s->id, s->user, MQTT_MAY_SUBSCRIBE, rest))
         return MQTT_RC_UNSPECIFIED; /* the one failure code that 3.1.1 and 5.0 share */
     Sub *sub = map_get(&s->subs, row->filter);
     bool fresh = !sub, full;

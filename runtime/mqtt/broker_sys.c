@@ -3,6 +3,7 @@
  * Topics are Mosquitto's where the meaning is the same, so that tools made for it work here. Each
  * is published at an interval; a new subscription gets all values at once, made for it and marked
  * as retained. They are not kept as retained messages: nothing of them belongs on a disk. */
+#include "mqtt/bridge.h"
 #include "mqtt/broker_int.h"
 
 #include <stdio.h>
@@ -69,6 +70,71 @@ static MqttPub row_pub(const SysValues *values, size_t i, char text[SYS_TEXT_BYT
     return (MqttPub){.topic = str_from(rows[i].topic), .payload = str_slice(text, (size_t)len)};
 }
 
+/* ---- bridges, and who this is ---- */
+
+typedef void SysFn(void *ctx, const MqttPub *pub);
+
+typedef struct SysWalk {
+    SysFn *fn;
+    void *ctx;
+} SysWalk;
+
+static void sys_text(const SysWalk *walk, Str name, const char *what, const char *text)
+{
+    char topic[64 + MQTT_BRIDGE_NAME_MAX];
+    (void)snprintf(topic, sizeof topic, "$SYS/broker/bridge/%.*s/%s", STR_ARG(name), what);
+    MqttPub pub = {.topic = str_from(topic), .payload = str_from(text)};
+    walk->fn(walk->ctx, &pub);
+}
+
+static void sys_number(const SysWalk *walk, Str name, const char *what, int64_t value)
+{
+    char text[32];
+    (void)snprintf(text, sizeof text, "%lld", (long long)value);
+    sys_text(walk, name, what, text);
+}
+
+static void sys_bridge(void *ctx, const MqttBridgeInfo *info)
+{
+    const SysWalk *walk = ctx;
+    sys_text(walk, info->name, "state", mqtt_bridge_state_word(info->state));
+    sys_number(walk, info->name, "queued/count", (int64_t)info->queued);
+    sys_number(walk, info->name, "queued/bytes", (int64_t)info->queued_bytes);
+    sys_number(walk, info->name, "messages/sent", (int64_t)info->sent);
+    sys_number(walk, info->name, "messages/received", (int64_t)info->received);
+    if (info->round_trip_us >= 0)
+        sys_number(walk, info->name, "round trip/us", info->round_trip_us);
+    for (uint32_t i = 0; i < MQTT_DROP__COUNT; i++) {
+        char what[48];
+        (void)snprintf(what, sizeof what, "dropped/%s", mqtt_bridge_drop_word(i));
+        sys_number(walk, info->name, what, (int64_t)info->dropped[i]);
+    }
+}
+
+static void sys_own(MqttBroker *b, SysFn *fn, void *ctx)
+{
+    SysWalk walk = {fn, ctx};
+    MqttPub id = {.topic = STR("$SYS/broker/id"), .payload = str_from(b->name)};
+    if (id.payload.len) fn(ctx, &id);
+    mqtt_bridges(b, sys_bridge, &walk);
+}
+
+static void on_own_tick(void *ctx, const MqttPub *pub)
+{
+    (void)mqtt__accept(ctx, pub, 0, NULL);
+}
+
+static void on_own_replay(void *ctx, const MqttPub *pub)
+{
+    Sub *sub = ctx;
+    if (!mqtt_topic_match(sub->filter, pub->topic)) return;
+    MqttBroker *b = sub->session->broker;
+    Msg *msg = mqtt__msg_new(b, pub, 0);
+    if (!msg) return;
+    mqtt__give_retained(sub, msg);
+    mqtt__msg_unref(b, msg);
+}
+
 void mqtt__sys_tick(MqttBroker *b, int64_t now_ns)
 {
     if (now_ns < b->sys_next_ns) return;
@@ -82,6 +148,7 @@ void mqtt__sys_tick(MqttBroker *b, int64_t now_ns)
         MqttPub pub = row_pub(&values, i, text);
         (void)mqtt__accept(b, &pub, 0, NULL);
     }
+    sys_own(b, on_own_tick, b);
 }
 
 void mqtt__sys_replay(MqttBroker *b, Sub *sub)
@@ -92,10 +159,7 @@ void mqtt__sys_replay(MqttBroker *b, Sub *sub)
     values_take(b, &values);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         MqttPub pub = row_pub(&values, i, text);
-        if (!mqtt_topic_match(sub->filter, pub.topic)) continue;
-        Msg *msg = mqtt__msg_new(b, &pub, 0);
-        if (!msg) return;
-        mqtt__give_retained(sub, msg);
-        mqtt__msg_unref(b, msg);
+        on_own_replay(sub, &pub);
     }
+    sys_own(b, on_own_replay, sub);
 }
