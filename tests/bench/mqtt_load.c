@@ -10,6 +10,8 @@
  * replay mqtt_load wild -p PORT -R PID -n 10000 -P 100 -m 100000        wildcard filters, of -P
  * clients
  *
+ *   mqtt_load fan ... -T PORT    subscribers are at that port: of another broker, over a bridge
+ *
  * -R is the broker's process, whose CPU time and memory are counted. Prints one line of JSON. */
 #include "mqtt_peer.h"
 
@@ -29,7 +31,8 @@ static struct {
     int64_t window;
     double rate, seconds;
     size_t bytes;
-} want = {1, 1, 100000, 200000, 100, 0, 5, 64};
+    uint16_t subscriber_port; /* 0: the same */
+} want = {1, 1, 100000, 200000, 100, 0, 5, 64, 0};
 static Bench bench;
 
 static int by_value(const void *a, const void *b)
@@ -60,7 +63,10 @@ static void fan_open(void)
     bench_open(&bench, want.subscribers + want.publishers);
     bench.publishers = bench.peers + want.subscribers;
     bench.publisher_count = want.publishers;
+    uint16_t port = bench.port;
+    if (want.subscriber_port) bench.port = want.subscriber_port;
     bench_connect(&bench, 0, want.subscribers);
+    bench.port = port;
     for (uint32_t i = 0; i < want.subscribers; i++) {
         Peer *peer = &bench.peers[i];
         peer->expected = calloc(want.publishers, sizeof *peer->expected);
@@ -355,11 +361,12 @@ static void wild(void)
 static void options(int argc, char **argv)
 {
     optind = 2;
-    for (int o; (o = getopt(argc, argv, "p:R:P:S:q:s:n:w:r:d:m:")) != -1;) {
+    for (int o; (o = getopt(argc, argv, "p:T:R:P:S:q:s:n:w:r:d:m:")) != -1;) {
         double value = optarg ? strtod(optarg, NULL) : 0;
         if (value < 0 || value > 1e9) fail("a number is out of its range");
         switch (o) {
         case 'p': bench.port = (uint16_t)value; break;
+        case 'T': want.subscriber_port = (uint16_t)value; break;
         case 'R': bench.broker = (int)value; break;
         case 'P': want.publishers = (uint32_t)value; break;
         case 'S': want.subscribers = (uint32_t)value; break;
