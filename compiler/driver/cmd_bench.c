@@ -39,20 +39,21 @@ static double cpu_seconds(void)
 
 static Status load_data(Bench *b, Diag *diag)
 {
-    FILE *file = fopen(b->data, "rb");
-    if (!file) return diag_set(diag, ST_NOT_FOUND, "%s cannot be read", b->data);
+    FILE *file;
+    Status st = driver_open(b->data, &file, diag);
+    if (st) return st;
     buf_init(&b->bytes, BENCH_DATA_MAX);
     for (char *room; (room = buf_reserve(&b->bytes, 1 << 20)) != NULL;) {
         size_t n = fread(room, 1, 1 << 20, file);
         b->bytes.len += n;
         if (n == 0) break;
     }
-    (void)fclose(file);
+    if (file != stdin) (void)fclose(file);
     b->len = b->bytes.len;
     char pad[RT_PAD_BYTES] = "\n";
     buf_add(&b->bytes, pad, sizeof pad);
     if (buf_status(&b->bytes)) return diag_set(diag, ST_LIMIT, "more than 1 GiB of data");
-    return b->len ? ST_OK : diag_set(diag, ST_INVALID, "%s is empty", b->data);
+    return b->len ? ST_OK : diag_set(diag, ST_NOT_FOUND, "%s is empty", b->data);
 }
 
 static void throw_away(void *ctx, FlowInstance *instance, uint32_t sink)
@@ -137,9 +138,11 @@ static void print(const Bench *b, Str name, const char *engine, const Figures *f
                      share, (unsigned long long)f->state_bytes);
     else
         (void)printf("%-16.*s %-8s %10.0f records/s %9.1f ns each %8llu allocations %6.1f%% learnt "
-                     "%llu errors\n",
+                     "%llu errors%s\n",
                      STR_ARG(name), engine, rate, each, (unsigned long long)f->allocations, share,
-                     (unsigned long long)f->errors);
+                     (unsigned long long)f->errors,
+                     f->records && f->errors == f->records ? ": all; `tutti replay` shows why"
+                                                           : "");
 }
 
 static Status all_pipelines(const Bench *b, NativeSet *set, const char *engine, uint32_t *count,
@@ -181,7 +184,9 @@ static int one_engine(const Command *self, const Bench *b, EngineKind kind, cons
         if (st)
             code = driver_failed(self, st, &diag);
         else if (!count)
-            code = driver_usage(self, "there is no such pipeline");
+            code = b->pipeline ? driver_usage(self, "there is no pipeline `%s` in %s", b->pipeline,
+                                              b->program)
+                               : driver_usage(self, "there is no pipeline in %s", b->program);
     }
     native_close(&set);
     return code;

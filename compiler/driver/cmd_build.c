@@ -43,7 +43,7 @@ static int read_arguments(Build *b, int argc, char **argv)
         int used = option_value(argc, argv, at, "--target", &b->target);
         if (!used) used = option_value(argc, argv, at, "-o", &b->out);
         if (!used && argv[at][0] == '-' && argv[at][1])
-            return driver_usage(b->self, "unknown option %s", argv[at]);
+            return driver_usage(b->self, "unknown option `%s`", argv[at]);
         if (!used) {
             Status st = front_add(&b->front, argv[at], &diag);
             if (st) return driver_failed(b->self, st, &diag);

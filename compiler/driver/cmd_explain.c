@@ -6,6 +6,7 @@
 #include "compiler/report/report.h"
 #include "compiler/words/words.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@ enum { EXPLAIN_BYTES_MAX = 64 << 20 };
 typedef struct Explain {
     const char *what, *pipeline, *dump, *samples;
     Buf *out;
-    Buf known; /* names that --dump could have been */
+    Buf known;     /* names that --dump could have been */
+    Buf pipelines; /* the same of a pipeline */
     bool dumped;
 } Explain;
 
@@ -54,7 +56,11 @@ static int explain_name(const Command *self, const char *name)
     if (best.len)
         return driver_usage(self, "there is no code and no word `%s`; did you mean `%.*s`?", name,
                             STR_ARG(best));
-    return driver_usage(self, "there is no code and no word `%s`", name);
+    return driver_usage(
+        self,
+        "there is no code and no word `%s`; `tutti explain --codes` lists the codes, "
+        "and a program's file has a point in its name",
+        name);
 }
 
 static int explain_library(void)
@@ -100,10 +106,11 @@ static Status dump(Explain *e, const IrProgram *program, Diag *diag)
 static Status read_sample(const char *path, Buf *out, Diag *diag)
 {
     FILE *file = fopen(path, "rb");
+    int why = errno;
     char *room = file ? buf_reserve(out, EMIT_SAMPLE_BYTES) : NULL;
     if (room) out->len += fread(room, 1, EMIT_SAMPLE_BYTES, file);
     if (file) (void)fclose(file);
-    if (!file) return diag_set(diag, ST_IO, "%s cannot be read", path);
+    if (!file) return diag_errno(diag, why, "%s", path);
     return room ? ST_OK : diag_set(diag, ST_NO_MEMORY, "out of memory");
 }
 
@@ -115,6 +122,9 @@ static Status explain_all(Explain *e, Front *front, Str sample, Diag *diag)
         e->dumped = false;
         st = front_compile(front, i, &program, diag);
         if (st || !program) continue;
+        for (uint32_t k = 0; k < program->pipeline_count; k++)
+            buf_printf(&e->pipelines, "%s`%.*s`", e->pipelines.len ? ", " : "the file has ",
+                       STR_ARG(program->pipelines[k].name));
         st = e->dump ? dump(e, program, diag)
                      : report_explain(program, str_from(e->pipeline), sample, e->out, diag);
         if (!st && e->dump && !e->dumped)
@@ -143,7 +153,8 @@ static int explain_file(const Command *self, Explain *e)
     if (code) return code;
     if (buf_status(e->out)) return EXIT_OURS;
     if (!e->out->len && e->pipeline)
-        return driver_usage(self, "there is no pipeline `%s`", e->pipeline);
+        return driver_usage(self, "there is no pipeline `%s`; %.*s", e->pipeline,
+                            STR_ARG(buf_view(&e->pipelines)));
     (void)fwrite(e->out->ptr ? e->out->ptr : "", 1, e->out->len, stdout);
     return EXIT_FINE;
 }
@@ -154,6 +165,7 @@ int cmd_explain(const Command *self, int argc, char **argv)
     buf_init(&out, EXPLAIN_BYTES_MAX);
     Explain e = {.out = &out};
     buf_init(&e.known, 1 << 16);
+    buf_init(&e.pipelines, 1 << 16);
     bool codes = argc == 1, json = false, markdown = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--codes") == 0)
@@ -187,5 +199,6 @@ int cmd_explain(const Command *self, int argc, char **argv)
                : !file ? explain_name(self, e.what)
                        : explain_file(self, &e);
     buf_done(&e.known);
+    buf_done(&e.pipelines);
     return code;
 }

@@ -11,8 +11,9 @@ enum { IMPORT_BYTES_MAX = 64 << 20 };
 
 static Status read_all(const char *path, Buf *out, Diag *diag)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    if (!file) return diag_set(diag, ST_NOT_FOUND, "%s cannot be read", path);
+    FILE *file;
+    Status st = driver_open(path, &file, diag);
+    if (st) return st;
     for (char *room; (room = buf_reserve(out, 1 << 16)) != NULL;) {
         size_t n = fread(room, 1, 1 << 16, file);
         out->len += n;

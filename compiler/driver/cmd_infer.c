@@ -168,9 +168,10 @@ int cmd_infer(const Command *self, int argc, char **argv)
     Options o = {.name = "Record"};
     int code = read_options(self, argc, argv, &o);
     if (code >= 0) return code;
-    FILE *file = strcmp(o.path, "-") == 0 ? stdin : fopen(o.path, "rb");
-    if (!file) return driver_usage(self, "%s cannot be read", o.path);
+    FILE *file = NULL;
     Diag diag = {0};
+    Status open = driver_open(o.path, &file, &diag);
+    if (open) return driver_failed(self, open, &diag);
     Bad bad = {.what = "line"};
     Arena *arena = arena_new(0, (size_t)256 << 20);
     Infer *in = arena ? infer_new(arena) : NULL;

@@ -4,6 +4,7 @@
 #include "compiler/lsp/lsp.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,5 +14,11 @@ int cmd_lsp(const Command *self, int argc, char **argv)
         if (strcmp(argv[i], "--stdio") != 0)
             return driver_usage(self, "unknown argument `%s`", argv[i]);
     (void)signal(SIGPIPE, SIG_IGN);
-    return lsp_serve(STDIN_FILENO, STDOUT_FILENO);
+    int code = lsp_serve(STDIN_FILENO, STDOUT_FILENO);
+    if (code == EXIT_WRONG) /* a person, or an editor that fell over */
+        (void)fputs(
+            "tutti lsp: what came in ended without `shutdown` and `exit`; editors start this "
+            "command and speak LSP to it\n",
+            stderr);
+    return code;
 }

@@ -98,13 +98,14 @@ static Status convert(FILE *from, FILE *to, IrFormat format, Diag *diag)
 
 MUST static Status from_file(const char *path, FILE *to, IrFormat format, Diag *diag)
 {
-    FILE *from = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    if (!from) return diag_set(diag, ST_NOT_FOUND, "%s cannot be read", path);
+    FILE *from;
+    Status st = driver_open(path, &from, diag);
+    if (st) return st;
     bool bytes = ir_format_is_bytes(format);
     int first = bytes ? getc(from) : EOF;
     if (first != EOF) (void)ungetc(first, from);
     bool recording = bytes && first != '{';
-    Status st = recording ? copy(from, to, diag) : convert(from, to, format, diag);
+    st = recording ? copy(from, to, diag) : convert(from, to, format, diag);
     if (from != stdin) (void)fclose(from);
     return st;
 }
@@ -218,6 +219,8 @@ static int run(const Command *self, Replay *r)
     int code = front_report(&r->set.front);
     if (code) return code;
     uint32_t count = meant(&r->set, r->options.pipeline, &ir, &pipeline);
+    if (!count && r->options.pipeline)
+        return driver_usage(self, "there is no pipeline `%s` in the program", r->options.pipeline);
     if (r->data_dir && count > 1)
         return driver_usage(self, "%s of one pipeline: name it by --pipeline",
                             r->history ? "the topics are those" : "dead letters are those");

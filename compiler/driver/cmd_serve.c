@@ -41,7 +41,7 @@ static int read_options(const Command *self, int argc, char **argv, LiteOptions 
             return driver_usage(self, "%s", diag.text);
         }
         if (argv[at][0] == '-' && argv[at][1]) {
-            return driver_usage(self, "unknown option %s", argv[at]);
+            return driver_usage(self, "unknown option `%s`", argv[at]);
         }
         if (!files) {
             return driver_usage(self, "it takes no files; `tutti run` does");

@@ -463,10 +463,10 @@ static int run_all(const Command *self, NativeSet *set, const char *only, uint64
             failed += !ok;
         }
         for (uint32_t k = 0; k < native->ir->repeat_count && !st; k++) {
-            bool ok = false;
-            st = recheck(set, native, &native->ir->repeats[k], only, seed, &ok, &diag);
-            passed += ok;
-            failed += !ok;
+            bool any = false, ok = false;
+            st = recheck(set, native, &native->ir->repeats[k], only, seed, &any, &ok, &diag);
+            passed += any && ok;
+            failed += any && !ok;
         }
         if (st) return driver_failed(self, st, &diag);
     }

@@ -9,6 +9,8 @@
 #include "compiler/ir/ir.h"
 #include "compiler/parse/parse.h"
 
+#include <stdio.h>
+
 enum { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_STOPPED = 3, EXIT_OURS = 70 };
 enum { FRONT_ARENA_BYTES = 1 << 30 };
 
@@ -30,6 +32,10 @@ typedef struct Command {
 int driver_usage(const Command *self, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The failure of a call in words; EXIT_USAGE for files that cannot be read, else EXIT_OURS. */
 int driver_failed(const Command *self, Status status, const Diag *diag);
+
+/* Opens a file of records or JSON to read; "-" is standard input (not to be closed). ST_NOT_FOUND
+ * with the reason in words, also for a folder. */
+MUST Status driver_open(const char *path, FILE **ret_file, Diag *diag);
 
 /* Sources read and parsed, ready for the next phase. */
 typedef struct Front {

@@ -5,8 +5,10 @@
 #include "compiler/driver/driver.h"
 
 #include <stdarg.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const Command commands[] = {
 #define COMMAND(name, fn, summary, usage, options, example)                                        \
@@ -31,6 +33,19 @@ int driver_failed(const Command *self, Status status, const Diag *diag)
     const char *text = diag && diag->text[0] ? diag->text : status_text(status);
     (void)fprintf(stderr, "tutti %s: %s\n", self->name, text);
     return status == ST_NOT_FOUND || status == ST_IO || status == ST_LIMIT ? EXIT_USAGE : EXIT_OURS;
+}
+
+Status driver_open(const char *path, FILE **ret_file, Diag *diag)
+{
+    struct stat info;
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
+    if (!file) return diag_set(diag, ST_NOT_FOUND, "%s: %s", path, strerror(errno));
+    if (file != stdin && fstat(fileno(file), &info) == 0 && S_ISDIR(info.st_mode)) {
+        (void)fclose(file);
+        return diag_set(diag, ST_NOT_FOUND, "%s is a folder: name a file in it", path);
+    }
+    *ret_file = file;
+    return ST_OK;
 }
 
 static int help(FILE *out)

@@ -471,7 +471,7 @@ MUST static Status one(Again *a, Diag *diag)
 }
 
 Status recheck(NativeSet *set, const Native *native, const IrRepeat *check, const char *only,
-               uint64_t seed, bool *ret_passed, Diag *diag)
+               uint64_t seed, bool *ret_any, bool *ret_passed, Diag *diag)
 {
     const IrProgram *ir = native->ir;
     uint32_t tests = 0, runs = 0;
@@ -492,6 +492,8 @@ Status recheck(NativeSet *set, const Native *native, const IrRepeat *check, cons
         runs += a.runs;
         if (a.failed) *ret_passed = false;
     }
+    *ret_any = tests || !only;
+    if (!*ret_any) return ST_OK;
     if (!st && !tests && !only) {
         SourcePlace at = source_place(ir->source, check->span.start);
         Str name = ir->pipelines[check->pipeline].name;

@@ -16,8 +16,9 @@ int64_t recheck_arrival(const FlowInstance *instance, const IrPipeline *pipeline
 MUST Status recheck_record(FlowInstance *instance, const IrTestStep *step, Arena *arena,
                            Str *ret_record);
 
-/* Prints what differs. `only`: NULL or a part of the tests' names; the seed is for batches. */
+/* Prints what differs. `only`: NULL or a part of the tests' names, *ret_any false when none has it;
+ * the seed is for batches. */
 MUST Status recheck(NativeSet *set, const Native *native, const IrRepeat *check, const char *only,
-                    uint64_t seed, bool *ret_passed, Diag *diag);
+                    uint64_t seed, bool *ret_any, bool *ret_passed, Diag *diag);
 
 #endif

@@ -41,14 +41,17 @@ void report__ask(const Report *r, const IrMem *m)
                    m->input_count == 1 ? "" : "s");
     buf_text(r->out, ", waits ");
     report__duration(r->out, ask->timeout_ns);
-    if (ask->retries) buf_printf(r->out, ", tries up to %u times more", ask->retries);
+    buf_text(r->out, " for the answer");
+    if (ask->retries)
+        buf_printf(r->out, " and asks up to %u time%s more when there is none", ask->retries,
+                   ask->retries == 1 ? "" : "s");
     if (ask->limit == 1)
-        buf_text(r->out, ";\n      one record at a time waits for its answer");
+        buf_text(r->out, "\n    one record at a time waits for its answer");
     else
-        buf_printf(r->out, ";\n      up to %u records wait for their answers at once", ask->limit);
-    buf_text(r->out, ", then the next one waits in front of the question");
+        buf_printf(r->out, "\n    up to %u records wait for their answers at once", ask->limit);
+    buf_text(r->out, ", the next one waits in front of the question");
     if (ask->limit > 1)
-        buf_text(r->out, ask->unordered ? "; they go on as their answers come"
-                                        : "; they go on in their order");
-    buf_text(r->out, r->p->bounded ? "\n" : ".\n      A restart asks again what had no answer\n");
+        buf_text(r->out, ask->unordered ? "; each goes on when its answer is there"
+                                        : "; they go on in the order in which they came");
+    buf_text(r->out, r->p->bounded ? "\n" : "\n    a restart asks again what had no answer\n");
 }

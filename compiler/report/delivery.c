@@ -1,7 +1,8 @@
 /* compiler/report/delivery.c: what is promised of the rows of a sink, in one sentence.
  *
  * A record's way has three parts: whether its sender repeats what a crash loses, whether it waits
- * in a window (open windows live in memory), and what the sink does with a row it gets twice. */
+ * in a window (which a crash leaves, docs/durability.md), and what the sink does with a row it gets
+ * twice. */
 #include "compiler/report/report_int.h"
 
 #include "compiler/ir/facts.h"
@@ -33,15 +34,22 @@ static Sender sender(const IrPipeline *p)
     return bounded ? SENDER_BOUNDED : found;
 }
 
-/* True when the rows of the sink come out of a window. */
-static bool from_window(const IrPipeline *p, uint32_t sink)
+/* True when the rows of the sink come out of a window; or, of a record that failed. */
+static bool comes_from(const IrPipeline *p, uint32_t sink, IrStageFrom from)
 {
     for (uint32_t i = 0; i < p->stage_count; i++) {
         const IrStage *s = &p->stages[i];
-        if (s->from != IR_FROM_WINDOW) continue;
+        if (s->from != from) continue;
         for (uint32_t n = 0; n < s->code_count; n++)
             if (s->code[n].op == IR_EMIT && s->code[n].imm.index == sink) return true;
     }
+    return false;
+}
+
+static bool has_dedupe(const IrPipeline *p)
+{
+    for (uint32_t i = 0; i < p->mem_count; i++)
+        if (p->mems[i].kind == MEM_DEDUPE) return true;
     return false;
 }
 
@@ -69,6 +77,14 @@ void report__delivery(const Report *r, uint32_t index)
     const IrPipeline *p = r->p;
     const IrSink *s = &p->sinks[index];
     Buf *out = r->out;
+    if (str_is(s->kind, "reply")) {
+        buf_text(out, comes_from(p, index, IR_FROM_ERROR)
+                          ? "    answers the request of a record that failed"
+                          : "    answers the request that the record came with");
+        buf_text(out, "; whoever waits while a crash comes sees the connection end, and gets no "
+                      "answer\n");
+        return;
+    }
     if (ir_sink_takes_errors(p, index)) {
         buf_text(out, "    takes the error records, in the order in which records failed\n");
         return;
@@ -88,7 +104,10 @@ void report__delivery(const Report *r, uint32_t index)
         twice(r, s);
         break;
     }
-    if (from_window(p, index))
-        buf_text(out, "; records in windows that are open in a crash are not counted again");
+    if (comes_from(p, index, IR_FROM_WINDOW))
+        buf_text(out, sender(p) == SENDER_REPEATS && !has_dedupe(p)
+                          ? "; windows that are open are there again after a crash, and a message "
+                            "that comes again counts again"
+                          : "; windows that are open are there again after a crash");
     buf_char(out, '\n');
 }

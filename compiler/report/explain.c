@@ -36,6 +36,12 @@ static const IrStage *stage_of_group(const IrPipeline *p, uint32_t group)
     return NULL;
 }
 
+/* Its records are made here: none is decoded, none can be wrong. */
+static bool is_trigger(const IrSource *s)
+{
+    return str_is(s->kind, "cron") || str_is(s->kind, "every");
+}
+
 static void reads(const Report *r, const IrSource *s)
 {
     static const char *const checks[] = {
@@ -45,6 +51,10 @@ static void reads(const Report *r, const IrSource *s)
     const IrStage *stage = stage_of_group(r->p, s->group);
     uint32_t needed = 0;
     if (!stage) return;
+    if (is_trigger(s)) {
+        buf_text(r->out, "    one record without fields each time\n");
+        return;
+    }
     for (uint32_t i = 0; i < stage->leaf_count; i++) needed += stage->leaves[i].needed;
     buf_printf(r->out, "    decodes %u of %u fields", needed, stage->leaf_count);
     const char *before = ": ";
@@ -275,7 +285,7 @@ static void fusion(const Report *r)
             break;
         case IR_FROM_ASK: answers(r, s->from_index); break;
         case IR_FROM_EACH: buf_text(r->out, "for each item, as often as the list is long: "); break;
-        default: buf_text(r->out, "for each record that comes back from waiting: "); break;
+        case IR_FROM_ERROR: buf_text(r->out, "for each record that failed: "); break;
         }
         steps(r, s);
     }
@@ -314,6 +324,8 @@ static void node(const Report *r, uint32_t index)
     report__state_of(r, index);
     for (uint32_t i = 0; i < p->sink_count; i++)
         if (p->sinks[i].node == index) report__delivery(r, i);
+    for (uint32_t i = 0; i < p->source_count; i++)
+        if (p->sources[i].node == index && is_trigger(&p->sources[i])) return;
     if (!n->reason_count) return;
     buf_text(r->out, "    may fail: ");
     for (uint32_t i = 0; i < n->reason_count; i++)
@@ -325,8 +337,12 @@ static void errors(const Report *r)
 {
     const IrPipeline *p = r->p;
     bool sinks = false;
+    uint32_t answered = 0;
+    for (uint32_t i = 0; i < p->stage_count; i++) answered |= p->stages[i].from == IR_FROM_ERROR;
     for (uint32_t i = 0; i < p->sink_count; i++) sinks |= ir_sink_takes_errors(p, i);
-    if (sinks)
+    if (answered)
+        buf_text(r->out, "  records that fail are answered by `on error reply`");
+    else if (sinks)
         buf_text(r->out, "  records that fail go where `on error` says");
     else
         buf_text(r->out, p->error_drop ? "  records that fail are counted and dropped"

@@ -28,7 +28,7 @@ static uint64_t key_bytes(const IrReg *keys, uint32_t count)
 static void key_names(const Report *r, const IrReg *keys, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        Str name = keys[i].name.len ? keys[i].name : STR("a key");
+        Str name = keys[i].name.len ? keys[i].name : STR("key");
         buf_printf(r->out, "%s%.*s", i ? ", " : "", STR_ARG(name));
     }
 }
@@ -171,6 +171,7 @@ static void window(const Report *r, uint32_t index)
     buf_char(out, '\n');
     if (w->kind == WINDOW_HOP) sharing(r, w);
     sketches(r, index);
+    if (w->size_count) return; /* nothing is late for it */
     buf_text(out, w->late_stage != NO_INDEX ? "    late records go where `on late` says\n"
                   : w->late_dead            ? "    late records go to the dead-letter table\n"
                                             : "    late records are counted and dropped\n");
@@ -206,7 +207,10 @@ static void mem(const Report *r, const IrMem *m)
         report__ask(r, m);
         return;
     }
-    buf_printf(r->out, "    `%.*s` keeps at most ", STR_ARG(m->name));
+    /* "steps.delta.speed": of the pipeline, the function or stage, and the field it makes */
+    Str name = str_skip(m->name, r->p->name.len + 1);
+    while (name.len && name.ptr[name.len - 1] == '.') name.len--;
+    buf_printf(r->out, "    %.*s keeps at most ", STR_ARG(name));
     report__bytes(r->out, mem_key_bytes(m));
     if (m->key_count) {
         buf_text(r->out, " for each ");
@@ -225,7 +229,7 @@ static uint64_t join_key_bytes(const Report *r, const IrJoin *j)
 
 static void join(const Report *r, const IrJoin *j)
 {
-    buf_printf(r->out, "    the last row of `%.*s` for each ", STR_ARG(j->name));
+    buf_printf(r->out, "    keeps the last record of `%.*s` for each ", STR_ARG(j->name));
     key_names(r, j->keys, j->key_count);
     if (j->within_ns) {
         buf_text(r->out, ", for ");
@@ -233,7 +237,7 @@ static void join(const Report *r, const IrJoin *j)
     }
     buf_text(r->out, "; at most ");
     report__bytes(r->out, join_key_bytes(r, j));
-    buf_text(r->out, " and its texts, each\n");
+    buf_text(r->out, " and its texts for each\n");
 }
 
 /* ---- all ---------------------------------------------------------------------------------- */

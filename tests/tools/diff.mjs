@@ -36,6 +36,16 @@ test("the same program changes nothing; comments and layout are no change", () =
     assert.match(d.text, /pipeline stats: unchanged/);
 });
 
+test("pipelines that share a decoder are compared each by itself", () => {
+    const two = base.replace("plant/other\"", "plant/+/press\" qos 1");
+    assert.match(tutti(["explain", dir.file("two.tutti", two)]).out, /shares its decoder with other/);
+    const d = diff(two, two.replace("tumble 10s", "tumble 20s"));
+    assert.equal(d.of("stats").change, "changed");
+    assert.equal(d.of("other").change, "same");
+    const alone = diff(two, base.replace("plant/other", "plant/+/press"));
+    assert.equal(alone.of("stats").change, "same"); // with whom it shares is no change
+});
+
 test("a changed condition keeps all state", () => {
     const d = diff(base, base.replace("  dedupe", "  where temp > 1\n  dedupe"));
     assert.equal(d.of("stats").change, "changed");

@@ -76,12 +76,65 @@ pipeline p {
   into uns "x"
   on error into dead
 }`).split("\n");
-    const behind = (name) => said[said.findIndex((l) => l.includes(`  ask ${name} `)) + 1] + said[said.findIndex((l) => l.includes(`  ask ${name} `)) + 2];
-    assert.match(behind("a"), /asks http:\/\/127.0.0.1:9\/part\/... with 2 values of the record, waits 2s, tries up to 3 times more; +up to 4 records wait .* in their order/);
-    assert.match(behind("b"), /asks the database of `erp` with 1 value of the record, waits 5s; +one record at a time waits for its answer/);
-    assert.match(behind("c"), /asks the file plant.db, waits 5s; +up to 16 records wait .* as their answers come/);
-    assert.ok(said.some((l) => /A restart asks again what had no answer/.test(l)));
+    const behind = (name) => { const at = said.findIndex((l) => l.includes(`  ask ${name} `)); return `${said[at + 1]}\n${said[at + 2]}`; };
+    assert.match(behind("a"), /asks http:\/\/127.0.0.1:9\/part\/... with 2 values of the record, waits 2s for the answer and asks up to 3 times more when there is none\n    up to 4 records wait .* in the order in which they came/);
+    assert.match(behind("b"), /asks the database of `erp` with 1 value of the record, waits 5s for the answer\n    one record at a time waits for its answer/);
+    assert.match(behind("c"), /asks the file plant.db, waits 5s for the answer\n    up to 16 records wait .* each goes on when its answer is there/);
+    assert.ok(said.some((l) => /a restart asks again what had no answer/.test(l)));
     assert.ok(said.some((l) => /keeps nothing between records/.test(l)));
+});
+
+test("requests, records that fail, and records made by a schedule", () => {
+    const said = explain(`pipeline p {
+  from http post "/x" as json { id: i64 }
+  where id > 0 else error not_there
+  reply 202 { id: id }
+  on error reply 422 { reason: error.reason }
+}
+pipeline c { from cron "0 0 2 * * *" let at = meta.received into uns "x" on error drop }`);
+    assert.match(said, /reply 202 .*\n +answers the request that the record came with/);
+    assert.match(said, /on error reply 422 .*\n +answers the request of a record that failed/);
+    assert.match(said, /records that fail are answered by `on error reply`/);
+    assert.match(said, /2 {2}for each record that failed: reply/);
+    assert.match(said, /from cron .*\n {4}one record without fields each time\n {2}line/); // and it cannot fail
+});
+
+test("what is kept is named by its function and field; windows survive a crash", () => {
+    const said = explain(`type R = { ts: time, k: string(8), x: f64 }
+type S = { k: string(8), y: f64 }
+pipeline p {
+  from mqtt "t" qos 1 as json R
+  join last mqtt "s" as json S on s.k == k else drop
+  dedupe by k within 1m
+  let d = delta(x)
+  into uns "a"
+  window count 3 by k { n = count() }
+  into uns "b"
+  on error drop
+}`);
+    assert.match(said, /^ {4}keeps the last record of `s` for each k/m);
+    assert.match(said, /^ {4}dedupe keeps at most /m);
+    assert.match(said, /^ {4}delta\.d keeps at most /m);
+    assert.match(said, /windows that are open are there again after a crash$/m); // dedupe drops what comes again
+    assert.doesNotMatch(said, /late records/); // nothing is late for `count`
+    const other = explain(press, "stats");
+    assert.match(other, /are there again after a crash, and a message that comes again counts again$/m);
+});
+
+test("mistakes of the command line say what to type next", () => {
+    const dir = folder();
+    const file = dir.file("p.tutti", press);
+    const wrong = (...args) => { const { code, err } = tutti(args); assert.equal(code, 2, err); return err; };
+    assert.match(wrong("explain", file, "other"), /no pipeline `other`; the file has `stats`, `plain`/);
+    assert.match(wrong("explain", "qqqqqqqq"), /`tutti explain --codes` lists the codes/);
+    assert.match(wrong("explain", "--samples", "/no/such", file), /\/no\/such: No such file/);
+    assert.match(wrong("bench", file, dir.path), /is a folder: name a file in it/);
+    assert.match(wrong("infer", dir.path), /is a folder/);
+    assert.match(wrong("import", "/no/such"), /\/no\/such: No such file/);
+    assert.match(wrong("replay", "--pipeline", "other", file, file), /no pipeline `other`/);
+    assert.match(wrong("bench", "--pipeline", "other", file, file), /no pipeline `other` in /);
+    assert.match(tutti(["lsp"], { input: "hello" }).err, /editors start this command/);
+    assert.match(tutti(["test", "--only", "nothing has this name", file]).out, /^0 passed, 0 failed$/m);
 });
 
 test("who shares a decoder, or why not", () => {

@@ -1,8 +1,8 @@
 // tests/tools/lib.mjs: runs the command, counts tests, finds programs.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const top = fileURLToPath(new URL("../..", import.meta.url));
@@ -52,6 +52,28 @@ export function folder() {
         },
         read: (name) => readFileSync(join(path, name), "utf8"),
     };
+}
+
+/** The texts as files of a folder of their own, under their names. */
+export function write(texts) {
+    const root = folder().path;
+    for (const [name, text] of texts) {
+        mkdirSync(dirname(join(root, name)), { recursive: true });
+        writeFileSync(join(root, name), text);
+    }
+    return root;
+}
+
+/** What `tutti fmt` makes of each text. Lines at its end go, so one that stays as it is does not parse. */
+export function laidOut(texts) {
+    const root = write([...texts].map(([name, text]) => [name, `${text}\n\n\n`]));
+    tutti(["fmt", "."], { cwd: root });
+    const laid = new Map();
+    for (const [name, text] of texts) {
+        const now = readFileSync(join(root, name), "utf8");
+        if (now !== `${text}\n\n\n`) laid.set(name, now);
+    }
+    return laid;
 }
 
 /** All programs below folders of the tree, as { path, text }. */
