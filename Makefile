@@ -42,7 +42,7 @@ check: testsetup build ## house rules: layers, banned calls, formatting, headers
 bench: testsetup build ## speed against hand-written C, cJSON, Node.js, SQLite rows, Mosquitto, as ratios in one run
 	@command -v node >/dev/null && BUILD=$(BUILD) tests/bench/run.sh
 
-soak: testsetup build ## SWAPS (10000) hot swaps of a server under load: nothing lost, memory flat; about 10 minutes
+soak: testsetup build ## SWAPS (10000) hot swaps of a server under load, twice: nothing lost, memory flat; up to an hour
 	@BUILD=$(BUILD) SWAPS=$${SWAPS:-10000} node tests/bench/swaps.mjs
 
 fuzz: testsetup build asan ## libFuzzer on every parser, FUZZ_SECONDS (30) each; random programs on every engine

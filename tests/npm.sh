@@ -1,5 +1,7 @@
 # tests/npm.sh: sourced in a folder with a package-lock.json: its packages, once for each lock.
-# npm_options: more options of `npm ci`.
+# npm_options: more options of `npm ci`. Several suites may ask for the same folder at once.
+exec 8<package-lock.json
+flock 8
 lock=$(sha256sum package-lock.json | cut -d' ' -f1)
 if [ "$(cat node_modules/.lock-hash 2>/dev/null)" != "$lock" ]; then
     # shellcheck disable=SC2086
@@ -10,3 +12,4 @@ if [ "$(cat node_modules/.lock-hash 2>/dev/null)" != "$lock" ]; then
     fi
     echo "$lock" >node_modules/.lock-hash
 fi
+exec 8>&-

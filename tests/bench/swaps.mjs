@@ -177,6 +177,7 @@ test(`${SWAPS} hot swaps of pipelines that remember: every row as calculated`, a
   await tutti.deploy('state.tutti', text(0, 0));
   const refs = new Publisher(tutti.mqtt, 'in/ref', state.reference);
   refs.limit = state.NAMES;
+  refs.keep_alive_s = 0; // five hundred swaps lie between two of its messages
   await refs.connect();
   const rest = async (pub) => {
     pub.limit = pub.next;
@@ -191,6 +192,7 @@ test(`${SWAPS} hot swaps of pipelines that remember: every row as calculated`, a
     changes.push(pub.next);
     refs.limit += state.NAMES;
     refs.fill();
+    check(refs.next === changes.length * state.NAMES, 'the new revision is on its way');
     await rest(refs);
     pub.limit = Infinity;
     pub.fill();

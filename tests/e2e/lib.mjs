@@ -155,6 +155,7 @@ export class Publisher {
     this.again = [];
     this.limit = Infinity;
     this.pause = 0;
+    this.keep_alive_s = 60; // 0: it may be silent for as long as it likes
   }
 
   connect() {
@@ -163,7 +164,7 @@ export class Publisher {
       this.socket.setNoDelay(true);
       let buffer = Buffer.alloc(0);
       this.socket.on('connect', () =>
-        this.socket.write(packet(0x10, field('MQTT'), Buffer.from([4, 2, 0, 60]), field(this.id))));
+        this.socket.write(packet(0x10, field('MQTT'), Buffer.from([4, 2, 0, this.keep_alive_s]), field(this.id))));
       this.socket.on('error', reject);
       this.socket.on('close', () => {
         this.again = [...this.flight.values(), ...this.again];
