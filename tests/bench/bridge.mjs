@@ -58,7 +58,7 @@ try {
   if (spawnSync('mosquitto', ['-h']).error) throw new Error('mosquitto is not installed (Debian package mosquitto)');
   console.log(`${''.padEnd(24)} mosquitto     tutti  ratio   messages a CPU second, ${rounds} rounds of ${count}`);
   for (const direction of ['out', 'in'])
-    for (const qos of [0, 1, 2]) {
+    for (const qos of [0, 1]) {
       const results = { mosquitto: [], tutti: [] };
       for (let round = 0; round < rounds; round++)
         for (const name of Object.keys(makers)) {
