@@ -17,7 +17,9 @@
 
 enum {
     ALARM_NAME_BYTES_MAX = 63,
-    ALARM_TEXT_BYTES_MAX = 500,  /* message, action, reason, comment */
+    ALARM_TEXT_BYTES_MAX = 500, /* message, action, reason, comment */
+    ALARM_FILTER_BYTES_MAX = 1024,
+    ALARM_ON_BYTES_MAX = 8192,   /* of all filters of a rule */
     ALARM_WORDS_MAX = 32,        /* of a state rule */
     ALARM_SPAN_MS_MAX = 86400000 /* of delays and rates: a day */
 };
@@ -67,8 +69,9 @@ typedef enum AlarmAct {
 } AlarmAct;
 
 typedef struct AlarmRule {
-    Str name, on; /* unique name; topic filter of the paths it is about */
-    Str origin;   /* who declared it: "" = people, by API or page; else a program's name */
+    Str name;   /* unique */
+    Str on;     /* topic filters of the paths it is about, a line each: alarm_on_next */
+    Str origin; /* who declared it: "" = people; else "program NAME" or "schema NAME" */
     Str message, action;
     AlarmKind kind;
     AlarmPriority priority;
@@ -124,6 +127,8 @@ void alarms_free(Alarms *alarms); /* accepts NULL */
  * names the field. `on` is not looked at but for being there. */
 MUST Status alarm_rule_read(Arena *arena, const Json *json, AlarmRule *ret_rule, Diag *diag);
 void alarm_rule_write(const AlarmRule *rule, JsonOut *out);
+/* for (Str rest = rule->on, filter; alarm_on_next(&rest, &filter);) */
+bool alarm_on_next(Str *rest, Str *ret_filter);
 const char *alarm_state_name(AlarmState state);
 const char *alarm_act_name(AlarmAct act);
 const char *alarm_priority_name(AlarmPriority priority);
@@ -161,6 +166,7 @@ MUST Status alarms_act(Alarms *alarms, AlarmPoint *point, AlarmAct act, Str who,
 
 AlarmPoint *alarm_next(const AlarmPoint *point); /* of the same path */
 AlarmPoint *alarm_find(AlarmPoint *first, Str rule);
+const AlarmPoint *alarm_rule_point(const AlarmRule *rule); /* one of the list's; any, or NULL */
 const AlarmRule *alarm_point_rule(const AlarmPoint *point);
 Str alarm_point_path(const AlarmPoint *point);
 AlarmKept alarm_point_kept(const AlarmPoint *point);

@@ -233,6 +233,11 @@ AlarmPoint *alarm_find(AlarmPoint *first, Str rule)
     return first;
 }
 
+const AlarmPoint *alarm_rule_point(const AlarmRule *rule)
+{
+    return node_of(rule)->points;
+}
+
 const AlarmRule *alarm_point_rule(const AlarmPoint *point)
 {
     return &point->rule->rule;

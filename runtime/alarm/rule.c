@@ -219,6 +219,46 @@ static Status read_when(const Reader *in, const Json *when)
     return st ? st : check_numbers(in);
 }
 
+bool alarm_on_next(Str *rest, Str *ret_filter)
+{
+    if (!rest->len) return false;
+    ptrdiff_t end = str_find_char(*rest, '\n');
+    *ret_filter = end < 0 ? *rest : str_slice(rest->ptr, (size_t)end);
+    *rest = str_skip(*rest, end < 0 ? rest->len : (size_t)end + 1);
+    return true;
+}
+
+static Status add_filter(const Reader *in, const Json *json, Buf *out)
+{
+    if (json->type != JSON_STRING || !json->text.len || json->text.len > ALARM_FILTER_BYTES_MAX ||
+        str_find_char(json->text, '\n') >= 0)
+        return diag_set(in->diag, ST_INVALID,
+                        "on is not a text of 1 to %d bytes, or a list of them",
+                        ALARM_FILTER_BYTES_MAX);
+    if (out->len) buf_char(out, '\n');
+    buf_str(out, json->text);
+    return ST_OK;
+}
+
+/* One filter or several; a line each. */
+static Status read_on(const Reader *in, const Json *json)
+{
+    AUTO_BUF Buf out;
+    Status st = ST_OK;
+    buf_init(&out, ALARM_ON_BYTES_MAX);
+    bool list = json && json->type == JSON_ARRAY;
+    if (!json || (list && !json->first) || (json->type == JSON_STRING && !json->text.len))
+        return diag_set(in->diag, ST_INVALID, "on is missing: the paths, as in \"acme/+/temp\"");
+    for (const Json *each = list ? json->first : json; each && !st; each = list ? each->next : NULL)
+        st = add_filter(in, each, &out);
+    if (st) return st;
+    if (buf_status(&out))
+        return diag_set(in->diag, ST_LIMIT, "on is longer than %d bytes: a filter fits many paths",
+                        ALARM_ON_BYTES_MAX);
+    in->rule->on = arena_str(in->arena, buf_view(&out));
+    return in->rule->on.ptr ? ST_OK : diag_set(in->diag, ST_NO_MEMORY, "no memory for an alarm");
+}
+
 bool alarm_name_valid(Str name)
 {
     for (size_t i = 0; i < name.len; i++) {
@@ -239,9 +279,7 @@ static Status read_head(const Reader *in, const Json *json)
         st = diag_set(in->diag, ST_INVALID,
                       "name is not a word of at most %d letters, digits, _ . and -",
                       ALARM_NAME_BYTES_MAX);
-    if (!st) st = read_text(in, json, "on", 1024, &rule->on);
-    if (!st && !rule->on.len)
-        st = diag_set(in->diag, ST_INVALID, "on is missing: the paths, as in \"acme/+/temp\"");
+    if (!st) st = read_on(in, json_get(json, "on"));
     if (!st && !alarm_priority_read(priority, &rule->priority))
         st = diag_set(in->diag, ST_INVALID, "priority is not critical, high, medium or low");
     if (!st && latch && latch->type != JSON_TRUE && latch->type != JSON_FALSE)
@@ -301,11 +339,24 @@ static void write_when(const AlarmRule *rule, JsonOut *out)
     json_end(out);
 }
 
+static void write_on(const AlarmRule *rule, JsonOut *out)
+{
+    Str rest = rule->on, filter;
+    if (str_find_char(rule->on, '\n') < 0) {
+        json_field_str(out, "on", rule->on);
+        return;
+    }
+    json_key(out, "on");
+    json_begin_array(out);
+    while (alarm_on_next(&rest, &filter)) json_put_str(out, filter);
+    json_end(out);
+}
+
 void alarm_rule_write(const AlarmRule *rule, JsonOut *out)
 {
     json_begin_object(out);
     json_field_str(out, "name", rule->name);
-    json_field_str(out, "on", rule->on);
+    write_on(rule, out);
     json_key(out, "when");
     write_when(rule, out);
     json_field_text(out, "priority", alarm_priority_name(rule->priority));

@@ -190,7 +190,7 @@ TEST(a_rule_is_changed_and_goes)
     CHECK_STR(state_of(&bed, "hot", "plant/a/temp"), "");
     CHECK_INT(bed_ask(&bed.mod, "uns.alarm_drop", "{\"name\":\"hot\"}"), ST_NOT_FOUND);
     CHECK_INT(bed_ask(&bed.mod, "uns.alarm_put",
-                      "{\"name\":\"x\",\"on\":\"a/#/b\",\"when\":{\"above\":1}}"),
+                      "{\"name\":\"x\",\"on\":\"a/#/+\",\"when\":{\"above\":1}}"),
               ST_INVALID);
     uns_drain_host(&bed);
     uns_host(&bed);
@@ -204,13 +204,13 @@ TEST(a_program_owns_its_rules)
     uns_begin(&bed);
     put(&bed, hot);
     ask(&bed, "uns.alarm_declare",
-        "{\"origin\":\"press\",\"alarms\":["
+        "{\"origin\":\"program press\",\"alarms\":["
         "{\"name\":\"p1\",\"on\":\"x\",\"when\":{\"above\":1}},"
         "{\"name\":\"p2\",\"on\":\"x\",\"when\":{\"below\":1}}]}");
     publish(&bed, "x", "2");
     (void)act(&bed, "acknowledge", "p1", "x");
     ask(&bed, "uns.alarm_declare",
-        "{\"origin\":\"press\",\"alarms\":["
+        "{\"origin\":\"program press\",\"alarms\":["
         "{\"name\":\"p1\",\"on\":\"x\",\"when\":{\"above\":1.5}}]}");
     CHECK_STR(state_of(&bed, "p1", "x"), "acknowledged"); /* the state goes over */
     CHECK_STR(state_of(&bed, "p2", "x"), "");
@@ -220,8 +220,66 @@ TEST(a_program_owns_its_rules)
                       "{\"origin\":\"oven\",\"alarms\":["
                       "{\"name\":\"hot\",\"on\":\"x\",\"when\":{\"above\":1}}]}"),
               ST_CONFLICT);
-    ask(&bed, "uns.alarm_declare", "{\"origin\":\"press\",\"alarms\":[]}");
+    ask(&bed, "uns.alarm_declare", "{\"origin\":\"program press\",\"alarms\":[]}");
     CHECK_INT((int)json_get(ask(&bed, "uns.alarm_rules", "{}"), "rules")->count, 1);
+    uns_end(&bed);
+}
+
+TEST(a_rule_may_have_several_filters_and_names_behind_the_hash)
+{
+    static const char *const fits[] = {"a/x/temp", "b/temp", "b/c/d/temp", "z"};
+    static const char *const others[] = {"a/temp", "b", "b/c/temperature", "b/ctemp", "z/temp"};
+    UnsBed bed;
+    uns_begin(&bed);
+    put(&bed, "{\"name\":\"m\",\"on\":[\"a/+/temp\",\"b/#/temp\",\"z\"],\"when\":{\"above\":1}}");
+    for (size_t i = 0; i < COUNT_OF(fits); i++) publish(&bed, fits[i], "2");
+    for (size_t i = 0; i < COUNT_OF(others); i++) publish(&bed, others[i], "2");
+    for (size_t i = 0; i < COUNT_OF(fits); i++)
+        CHECK_STR(state_of(&bed, "m", fits[i]), "unacknowledged");
+    for (size_t i = 0; i < COUNT_OF(others); i++) CHECK_STR(state_of(&bed, "m", others[i]), "");
+    put(&bed, "{\"name\":\"any\",\"on\":\"#/temp\",\"when\":{\"above\":1}}");
+    publish(&bed, "temp", "2");
+    CHECK_STR(state_of(&bed, "any", "temp"), "unacknowledged");
+    CHECK_STR(state_of(&bed, "any", "b/c/d/temp"), "unacknowledged");
+    CHECK_STR(state_of(&bed, "any", "b/ctemp"), "");
+    CHECK_INT(bed_ask(&bed.mod, "uns.alarm_put",
+                      "{\"name\":\"x\",\"on\":[\"a\",\"b/#/c#\"],\"when\":{\"above\":1}}"),
+              ST_INVALID);
+    CHECK_INT(
+        bed_ask(&bed.mod, "uns.alarm_put", "{\"name\":\"x\",\"on\":[],\"when\":{\"above\":1}}"),
+        ST_INVALID);
+    uns_drain_host(&bed);
+    uns_host(&bed);
+    CHECK_STR(state_of(&bed, "m", "b/temp"), "unacknowledged"); /* after a restart too */
+    uns_end(&bed);
+}
+
+/* Named rNNN, above `limit`. */
+static void declare_many(UnsBed *bed, int count, int limit)
+{
+    Buf body;
+    buf_init(&body, 1 << 20);
+    buf_text(&body, "{\"origin\":\"program many\",\"alarms\":[");
+    for (int i = 0; i < count; i++)
+        buf_printf(&body, "%s{\"name\":\"r%d\",\"on\":\"x\",\"when\":{\"above\":%d}}", i ? "," : "",
+                   i, limit);
+    buf_text(&body, "]}");
+    buf_char(&body, 0);
+    ask(bed, "uns.alarm_declare", body.ptr);
+    buf_done(&body);
+}
+
+/* 1,000 rules are the limit: a version that replaces them all does not count twice. */
+TEST(a_version_replaces_as_many_rules_as_there_may_be)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    declare_many(&bed, 1000, 1);
+    declare_many(&bed, 1000, 2);
+    CHECK_INT((int)json_get(ask(&bed, "uns.alarm_rules", "{}"), "rules")->count, 1000);
+    CHECK_INT(bed_ask(&bed.mod, "uns.alarm_put", hot), ST_LIMIT);
+    declare_many(&bed, 999, 2);
+    put(&bed, hot);
     uns_end(&bed);
 }
 

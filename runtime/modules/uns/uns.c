@@ -581,7 +581,7 @@ static const Field alarm_act_out[] = {
 static const Field alarm_rules_out[] = {{"rules", FIELD_ARRAY, 0, 0, 0, "origin and alarm"}, {0}};
 static const Field alarm_put_in[] = {
     {"name", FIELD_STR, FIELD_REQUIRED, 1, ALARM_NAME_BYTES_MAX, "of the rule"},
-    {"on", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "path, or filter with + and #"},
+    {"on", FIELD_ANY, FIELD_REQUIRED, 0, 0, "path, or filter with + and #; or a list of them"},
     {"when", FIELD_OBJECT, FIELD_REQUIRED, 0, 0, "the condition, as {\"above\": 80}"},
     {"priority", FIELD_STR, 0, 1, 16, "critical, high, medium (preset), low"},
     {"latch", FIELD_BOOL, 0, 0, 0, "stays until it is reset"},
@@ -591,7 +591,7 @@ static const Field alarm_put_in[] = {
 static const Field alarm_name_in[] = {
     {"name", FIELD_STR, FIELD_REQUIRED, 1, ALARM_NAME_BYTES_MAX, "of the rule"}, {0}};
 static const Field alarm_declare_in[] = {
-    {"origin", FIELD_STR, FIELD_REQUIRED, 1, 255, "name of the program"},
+    {"origin", FIELD_STR, FIELD_REQUIRED, 1, 320, "\"program NAME\" or \"schema NAME\""},
     {"alarms", FIELD_ARRAY, FIELD_REQUIRED, 0, UNS_ALARM_RULES_MAX, "as in uns.alarm_put"},
     {0}};
 static const Field alarm_journal_in[] = {

@@ -5,7 +5,6 @@
 #include "modules/uns/uns_notify.h"
 
 #include "base/mem.h"
-#include "mqtt/codec.h"
 
 static AlarmValue value_of(const UnsValue *value)
 {
@@ -72,7 +71,7 @@ void uns__alarm_value(Uns *uns, UnsNode *node, bool first)
     if (first) {
         const AlarmRule *rule = NULL;
         while ((rule = alarms_next_rule(alarms->list, rule)))
-            if (mqtt_topic_match(rule->on, uns_node_path(node))) attach(uns, rule, node);
+            if (uns__alarm_fits(rule, uns_node_path(node))) attach(uns, rule, node);
         if (node->alarms) uns__alarm_arm(uns);
         return;
     }
@@ -85,7 +84,7 @@ void uns__alarm_value(Uns *uns, UnsNode *node, bool first)
 static bool fits(void *ctx, const AlarmRule *rule, Str path)
 {
     (void)ctx;
-    return mqtt_topic_match(rule->on, path);
+    return uns__alarm_fits(rule, path);
 }
 
 void uns__alarm_moved(Uns *uns, UnsNode *node)
@@ -95,7 +94,7 @@ void uns__alarm_moved(Uns *uns, UnsNode *node)
     if (before.len) alarm_notify_moved(uns->notify->routes, before, uns_node_path(node));
     alarms_moved(uns->alarms->list, &node->alarms, uns_node_path(node), fits, NULL);
     while (node->value.type != UNS_NONE && (rule = alarms_next_rule(uns->alarms->list, rule)))
-        if (mqtt_topic_match(rule->on, uns_node_path(node))) attach(uns, rule, node);
+        if (uns__alarm_fits(rule, uns_node_path(node))) attach(uns, rule, node);
     for (uint32_t i = 0; i < node->child_count; i++) uns__alarm_moved(uns, node->children[i]);
     uns__alarm_arm(uns);
 }
@@ -107,7 +106,7 @@ Status uns__alarm_put(Uns *uns, const AlarmRule *rule, Diag *diag)
     if (st) return diag_set(diag, st, "no memory for the alarm");
     const AlarmRule *held = alarms_rule(alarms->list, rule->name);
     for (UnsNode *node = uns->tree.first; node; node = node->next_node)
-        if (node->value.type != UNS_NONE && mqtt_topic_match(held->on, uns_node_path(node)))
+        if (node->value.type != UNS_NONE && uns__alarm_fits(held, uns_node_path(node)))
             attach(uns, held, node);
     uns__alarm_arm(uns);
     return ST_OK;

@@ -69,6 +69,10 @@ void uns__alarm_arm(Uns *uns);                              /* the timer, after 
 /* A rule, new or changed, onto all paths it fits. */
 MUST Status uns__alarm_put(Uns *uns, const AlarmRule *rule, Diag *diag);
 
+/* uns_alarm_on.c */
+bool uns__alarm_fits(const AlarmRule *rule, Str path);
+MUST Status uns__alarm_check_on(const AlarmRule *rule, Diag *diag);
+
 /* uns_alarm_keep.c */
 MUST Status uns__alarms_load(Uns *uns, Diag *diag);
 void uns__alarm_row(void *ctx, const AlarmEvent *event); /* AlarmEventFn; ctx is the Uns */

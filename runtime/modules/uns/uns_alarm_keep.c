@@ -6,7 +6,6 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "mqtt/codec.h"
 
 #include <math.h>
 
@@ -313,7 +312,7 @@ static void restore(Uns *uns, StoreStmt *stmt)
     int64_t under = store_int(stmt, 2), over = store_int(stmt, 8);
     AlarmTime now = uns_alarm_now();
     if (!rule || !uns_path_valid(path) || under < 0 || under > ALARM_LATCHED_ACKED) return;
-    if (!mqtt_topic_match(rule->on, path)) return;     /* renamed out of the rule */
+    if (!uns__alarm_fits(rule, path)) return;          /* renamed out of the rule */
     if (uns_tree_add(&uns->tree, path, &node)) return; /* a value may be stored after its alarm */
     AlarmKept kept = {.under = (AlarmState)under,
                       .since_ms = store_int(stmt, 3),

@@ -81,6 +81,7 @@ static void put_point(const Uns *uns, const AlarmPoint *point, JsonOut *out)
     AlarmKept kept = alarm_point_kept(point);
     json_begin_object(out);
     json_field_str(out, "rule", rule->name);
+    if (rule->origin.len) json_field_str(out, "origin", rule->origin);
     json_field_str(out, "path", alarm_point_path(point));
     json_field_text(out, "state", alarm_state_name(kept.state));
     json_field_text(out, "priority", alarm_priority_name(rule->priority));
@@ -251,7 +252,9 @@ void uns__op_alarm_rules(void *self, Req *req)
     const AlarmRule *rule = NULL;
     while ((rule = alarms_next_rule(uns->alarms->list, rule))) {
         json_begin_object(&out);
+        const AlarmPoint *point = alarm_rule_point(rule);
         json_field_str(&out, "origin", rule->origin);
+        if (point) json_field_str(&out, "path", alarm_point_path(point));
         json_key(&out, "alarm");
         alarm_rule_write(rule, &out);
         json_end(&out);

@@ -2,8 +2,6 @@
  * all of its own at once. A rule is in force when it is on the disk. */
 #include "modules/uns/uns_notify.h"
 
-#include "mqtt/codec.h"
-
 enum { CHANGE_BYTES_MAX = 8 << 20 };
 
 typedef struct Change {
@@ -13,6 +11,8 @@ typedef struct Change {
     AlarmRule *rules;
     Str *bodies;
     uint32_t count;
+    Str *keep; /* names of rules that stay as they are */
+    uint32_t keep_count;
     Str drop;   /* name of one that goes; empty = none */
     Str origin; /* whose rules they are */
     bool whole; /* all others of the origin go */
@@ -49,6 +49,15 @@ static Status write_rule(StoreConn *conn, Str name, Str origin, Str body, Diag *
     return store_step(stmt, &more, diag);
 }
 
+static bool in_change(const Change *change, Str name)
+{
+    for (uint32_t i = 0; i < change->count; i++)
+        if (str_eq(change->rules[i].name, name)) return true;
+    for (uint32_t i = 0; i < change->keep_count; i++)
+        if (str_eq(change->keep[i], name)) return true;
+    return false;
+}
+
 /* Names of the origin's rules that are not in the change any more. */
 static Status delete_others(StoreConn *conn, const Change *change, Diag *diag)
 {
@@ -60,9 +69,8 @@ static Status delete_others(StoreConn *conn, const Change *change, Diag *diag)
     if (st) return st;
     store_bind_str(stmt, 1, change->origin);
     while (!(st = store_step(stmt, &row, diag)) && row && count < COUNT_OF(gone)) {
-        uint32_t i = 0;
-        while (i < change->count && !str_eq(change->rules[i].name, store_str(stmt, 0))) i++;
-        if (i == change->count) gone[count++] = arena_str(change->arena, store_str(stmt, 0));
+        if (in_change(change, store_str(stmt, 0))) continue;
+        gone[count++] = arena_str(change->arena, store_str(stmt, 0));
     }
     for (uint32_t i = 0; i < count && !st; i++) st = delete_rule(conn, gone[i], diag);
     return st;
@@ -76,13 +84,6 @@ static Status write_change(StoreConn *conn, void *ctx, Diag *diag)
     for (uint32_t i = 0; i < change->count && !st; i++)
         st = write_rule(conn, change->rules[i].name, change->origin, change->bodies[i], diag);
     return st;
-}
-
-static bool in_change(const Change *change, Str name)
-{
-    for (uint32_t i = 0; i < change->count; i++)
-        if (str_eq(change->rules[i].name, name)) return true;
-    return false;
 }
 
 static void drop_others(Uns *uns, const Change *change)
@@ -132,10 +133,21 @@ static Status check_owner(const Uns *uns, Str name, Str origin, Diag *diag)
     if (!held->origin.len)
         return diag_set(diag, ST_CONFLICT, "the alarm %.*s was made by people and is not replaced",
                         STR_ARG(name));
-    return diag_set(diag, ST_CONFLICT,
-                    "the alarm %.*s is declared by the program %.*s: change it"
-                    " there",
+    return diag_set(diag, ST_CONFLICT, "the alarm %.*s is declared by the %.*s: change it there",
                     STR_ARG(name), STR_ARG(held->origin));
+}
+
+/* The rule that is held, of this origin, says the same. */
+static bool unchanged(const Change *change, Str name, Str body)
+{
+    const AlarmRule *held = alarms_rule(change->uns->alarms->list, name);
+    if (!held || !str_eq(held->origin, change->origin)) return false;
+    AUTO_BUF Buf text;
+    JsonOut out;
+    buf_init(&text, UNS_ALARM_RULE_BYTES_MAX);
+    json_out_init(&out, &text);
+    alarm_rule_write(held, &out);
+    return !buf_status(&text) && str_eq(buf_view(&text), body);
 }
 
 static Status add_rule(Change *change, const Json *json, Diag *diag)
@@ -144,8 +156,7 @@ static Status add_rule(Change *change, const Json *json, Diag *diag)
     JsonOut out;
     AlarmRule *rule = &change->rules[change->count];
     Status st = alarm_rule_read(change->arena, json, rule, diag);
-    if (!st && !mqtt_filter_valid(rule->on))
-        st = diag_set(diag, ST_INVALID, "on is not a path or filter, as in \"acme/+/temp\"");
+    if (!st) st = uns__alarm_check_on(rule, diag);
     if (!st) st = check_owner(change->uns, rule->name, change->origin, diag);
     if (!st && in_change(change, rule->name))
         st = diag_set(diag, ST_INVALID, "the alarm %.*s is declared twice", STR_ARG(rule->name));
@@ -154,6 +165,11 @@ static Status add_rule(Change *change, const Json *json, Diag *diag)
     buf_init(&body, UNS_ALARM_RULE_BYTES_MAX);
     json_out_init(&out, &body);
     alarm_rule_write(rule, &out);
+    if (change->whole && unchanged(change, rule->name, buf_view(&body))) {
+        buf_done(&body);
+        change->keep[change->keep_count++] = rule->name;
+        return ST_OK;
+    }
     change->bodies[change->count] = arena_str(change->arena, buf_view(&body));
     st = buf_status(&body) ? diag_set(diag, ST_LIMIT, "the alarm is too long") : ST_OK;
     if (!st && !change->bodies[change->count].ptr)
@@ -173,21 +189,47 @@ static Change *change_new(Uns *uns, Req *req, uint32_t room, Str origin)
                            .arena = arena,
                            .rules = arena_many(arena, AlarmRule, room + 1),
                            .bodies = arena_many(arena, Str, room + 1),
+                           .keep = arena_many(arena, Str, room + 1),
                            .origin = arena_str(arena, origin)};
     }
-    if (change && change->rules && change->bodies && change->origin.ptr) return change;
+    if (change && change->rules && change->bodies && change->keep && change->origin.ptr)
+        return change;
     arena_free(arena);
     req_fail(req, ST_NO_MEMORY, "no memory for the alarm");
     return NULL;
 }
 
+/* Rules of the origin that are not in the change any more. */
+static uint32_t leaving(const Uns *uns, const Change *change)
+{
+    uint32_t count = 0;
+    const AlarmRule *rule = NULL;
+    while (change->whole && (rule = alarms_next_rule(uns->alarms->list, rule)))
+        count += str_eq(rule->origin, change->origin) && !in_change(change, rule->name);
+    return count;
+}
+
+/* How many rules there will be. */
+static uint32_t count_after(const Uns *uns, const Change *change)
+{
+    uint32_t count = uns->alarms->rule_count - leaving(uns, change);
+    for (uint32_t i = 0; i < change->count; i++)
+        count += !alarms_rule(uns->alarms->list, change->rules[i].name);
+    return count;
+}
+
 static void change_start(Change *change, Status st, Diag *diag)
 {
     Uns *uns = change->uns;
-    if (!st && uns->alarms->rule_count + change->count > UNS_ALARM_RULES_MAX)
+    if (!st && change->whole && !change->count && !leaving(uns, change)) {
+        req_answer(change->req, STR("{}"));
+        arena_free(change->arena);
+        return;
+    }
+    if (!st && count_after(uns, change) > UNS_ALARM_RULES_MAX)
         st = diag_set(diag, ST_LIMIT,
-                      "there are %d alarm rules already: a filter in `on` makes one"
-                      " rule of many",
+                      "there would be more than %d alarm rules: a filter in `on` makes one rule of"
+                      " many",
                       UNS_ALARM_RULES_MAX);
     if (!st) {
         st = store_write(uns->env->store, write_change, on_changed, change);
@@ -222,7 +264,8 @@ void uns__op_alarm_drop(void *self, Req *req)
     change_start(change, st, &diag);
 }
 
-/* All alarms of a program; the ones it does not declare any more go. */
+/* All alarms of a program or schema; the ones it does not declare any more go, and those that are
+ * as they were are left alone, so that a delay that runs goes on. */
 void uns__op_alarm_declare(void *self, Req *req)
 {
     Diag diag = {0};
