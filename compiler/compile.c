@@ -14,7 +14,8 @@ Status compile_source(Arena *arena, const Source *source, DiagList *diags,
     Status status = parse_source(arena, source, diags, &file);
     if (status) return status;
     if (options->ret_ast) *options->ret_ast = file;
-    status = check_file(arena, file, diags, &program);
+    status = options->schema ? check_schema(arena, file, options->schema_root, diags, &program)
+                             : check_file(arena, file, diags, &program);
     if (status || diags->error_count) return status;
     status = pass_all(program, options->after, options->ctx, options->diag);
     if (status) return status;

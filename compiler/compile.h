@@ -18,6 +18,8 @@ typedef struct CompileOptions {
     void (*after)(void *ctx, const char *pass, const IrProgram *program);
     void *ctx;
     const AstFile **ret_ast; /* the tree, for tools; may be NULL. Set even when there are errors */
+    bool schema;             /* of the text of a schema (check_schema); */
+    Str schema_root;         /* its type, or empty */
     Diag *diag;              /* words for ST_INTERNAL; may be NULL */
 } CompileOptions;
 

@@ -33,7 +33,7 @@ static const char *const stage_words[] = {
 };
 static const char *const item_words[] = {
     "type",  "connection", "const",  "fn",  "unit",   "pipeline", "test",
-    "table", "map",        "extern", "use", "deploy", "check",
+    "table", "map",        "extern", "use", "deploy", "check",    "alarm",
 };
 _Static_assert(COUNT_OF(op_texts) == AST_OP__COUNT, "one text per operator");
 _Static_assert(COUNT_OF(stage_words) == AST_STAGE__COUNT, "one word per stage");

@@ -473,6 +473,7 @@ typedef enum AstItemKind {
     AST_ITEM_USE,
     AST_ITEM_DEPLOY,
     AST_ITEM_CHECK,
+    AST_ITEM_ALARM,
     AST_ITEM__COUNT
 } AstItemKind;
 
@@ -581,6 +582,9 @@ typedef struct AstItem {
         struct {
             AstNames *words;
         } check; /* every word of `check P restart anywhere, ...` */
+        struct {
+            AstExpr *fields; /* a record */
+        } alarm;
     } as;
 } AstItem;
 

@@ -496,6 +496,7 @@ static void dump_item(const AstItem *item, Buf *out)
     case AST_ITEM_CHECK:
         for (const AstNames *n = item->as.check.words; n; n = n->next) word(out, n->name.text);
         break;
+    case AST_ITEM_ALARM: sub(out, "fields", item->as.alarm.fields); break;
     case AST_ITEM__COUNT: break;
     }
     put(out, ")\n");

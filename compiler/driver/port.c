@@ -185,7 +185,8 @@ typedef struct Read { /* a text, as far as it was understood */
     IrProgram *program; /* NULL unless it has no errors */
 } Read;
 
-MUST static Status read_text(Arena *arena, Str file, Str text, Read *read, Diag *diag)
+MUST static Status read_as(Arena *arena, Str file, Str text, CompileOptions options, Read *read,
+                           Diag *diag)
 {
     *read = (Read){0};
     source_set_init(&read->sources, arena);
@@ -194,11 +195,17 @@ MUST static Status read_text(Arena *arena, Str file, Str text, Read *read, Diag 
     if (!st) st = bundle_open(read->source, diag);
     if (st) return st;
     diag_list_init(&read->diags, arena, &read->sources);
-    CompileOptions options = {.diag = diag, .ret_ast = &read->tree};
+    options.diag = diag;
+    options.ret_ast = &read->tree;
     st = compile_source(arena, read->source, &read->diags, &options, &read->program);
     if (!st && read->program) check_trust(read->program, text, &read->diags);
     if (read->diags.error_count) read->program = NULL;
     return st;
+}
+
+MUST static Status read_text(Arena *arena, Str file, Str text, Read *read, Diag *diag)
+{
+    return read_as(arena, file, text, (CompileOptions){0}, read, diag);
 }
 
 static Status build(void *ctx, Arena *arena, Str file, Str text, const Wish *wish,
@@ -265,12 +272,12 @@ static Str one_problem(Arena *arena, uint32_t line, uint32_t column, const char 
     return arena_str(arena, buf_view(&buf));
 }
 
-/* What else a text of types holds than types, units and constants; NULL: nothing. */
+/* What else a text of types holds than types, units, constants and alarms; NULL: nothing. */
 static const AstItem *stranger(const AstFile *tree)
 {
     for (const AstItem *item = tree->items; item; item = item->next)
         if (item->kind != AST_ITEM_TYPE && item->kind != AST_ITEM_UNIT &&
-            item->kind != AST_ITEM_CONST)
+            item->kind != AST_ITEM_CONST && item->kind != AST_ITEM_ALARM)
             return item;
     return NULL;
 }
@@ -296,21 +303,26 @@ static Status probe(Arena *arena, Str text, Str root, ProgramSchema *schema, Dia
                              STR_ARG(text), STR_ARG(root));
     Read read;
     if (!whole.ptr) return ST_NO_MEMORY;
-    Status st = read_text(arena, STR("schema.tutti"), whole, &read, diag);
+    CompileOptions options = {.schema = true, .schema_root = root};
+    Status st = read_as(arena, STR("schema.tutti"), whole, options, &read, diag);
     if (st) return st;
     schema->ok = read.program != NULL;
     schema->problems = problems(arena, read.source, &read.diags);
     if (!schema->ok) return ST_OK;
-    AUTO_BUF Buf form;
+    AUTO_BUF Buf form, alarms;
     buf_init(&form, PORT_JSON_BYTES);
+    buf_init(&alarms, PORT_JSON_BYTES);
+    ir_put_alarms(read.program, &alarms);
     const IrPipeline *pipeline = &read.program->pipelines[0];
     uint32_t stage = 0;
     while (pipeline->stages[stage].from != IR_FROM_SOURCE) stage++;
     uint32_t record = pipeline->stages[stage].schema;
     report_form(read.program, &read.program->schemas[record].fields[0], &form);
     schema->form = arena_str(arena, buf_view(&form));
+    schema->alarms = alarms.len ? arena_str(arena, buf_view(&alarms)) : STR("[]");
     schema->root = root;
-    return form.failed || !schema->form.ptr ? ST_NO_MEMORY : ST_OK;
+    bool whole_form = !form.failed && schema->form.ptr && !alarms.failed && schema->alarms.ptr;
+    return whole_form ? ST_OK : ST_NO_MEMORY;
 }
 
 static Status schema(void *ctx, Arena *arena, Str text, Str root, ProgramSchema *ret_schema,
@@ -319,7 +331,8 @@ static Status schema(void *ctx, Arena *arena, Str text, Str root, ProgramSchema 
     (void)ctx;
     Read read;
     ProgramSchema one = {0};
-    Status st = read_text(arena, STR("schema.tutti"), text, &read, diag);
+    CompileOptions options = {.schema = true};
+    Status st = read_as(arena, STR("schema.tutti"), text, options, &read, diag);
     if (st) return st;
     if (!read.program) {
         one.problems = problems(arena, read.source, &read.diags);
@@ -331,7 +344,7 @@ static Status schema(void *ctx, Arena *arena, Str text, Str root, ProgramSchema 
     if (other) {
         SourcePlace at = source_place(read.source, other->span.start);
         one.problems = one_problem(arena, at.line, at.column, "schema",
-                                   STR("a schema holds `type`, `unit` and `const` only"));
+                                   STR("a schema holds `type`, `unit`, `const` and `alarm` only"));
     } else if (!found.len) {
         one.problems = one_problem(
             arena, 1, 1, "schema",

@@ -144,6 +144,16 @@ static uint64_t emit_hash(Str text)
 }
 
 /* `from`: where in the text the program begins. */
+static void emit_alarms(Emit *e)
+{
+    AUTO_BUF Buf rules;
+    buf_init(&rules, EMIT_BYTES_MAX);
+    ir_put_alarms(e->ir, &rules);
+    if (buf_status(&rules)) emit_fail(e, buf_status(&rules), "the program has too many alarms");
+    emit_f(e, ", .alarms = ");
+    emit_literal(e, buf_view(&rules));
+}
+
 static void program_table(Emit *e, size_t from)
 {
     const IrProgram *ir = e->ir;
@@ -217,6 +227,7 @@ static void program_table(Emit *e, size_t from)
            "RT_ABI, .pipeline_count = %" PRIu32 ", .name = ",
            ir->pipeline_count);
     emit_literal(e, name);
+    if (ir->alarm_count) emit_alarms(e);
     emit_f(e,
            ", .hash = \"%016" PRIx64
            "\", .pipelines = pipelines, .connections = connections, .connection_count = %" PRIu32

@@ -280,4 +280,6 @@ void ir_dump(const IrProgram *program, Buf *out)
     }
     for (uint32_t i = 0; i < program->pipeline_count; i++) pipeline(out, &program->pipelines[i]);
     for (uint32_t i = 0; i < program->share_count; i++) share(out, program, &program->shares[i]);
+    for (uint32_t i = 0; i < program->alarm_count; i++)
+        buf_printf(out, "alarm %.*s\n", STR_ARG(program->alarms[i].rule));
 }

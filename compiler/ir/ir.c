@@ -126,6 +126,15 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
 /* No: sums of floats depend on the order of additions, and one of whole numbers that does not fit
  * fails with the record that made it so; a list and a time-weighted mean depend on which record of
  * the window came before. */
+void ir_put_alarms(const IrProgram *program, Buf *out)
+{
+    for (uint32_t i = 0; i < program->alarm_count; i++) {
+        buf_char(out, i ? ',' : '[');
+        buf_str(out, program->alarms[i].rule);
+    }
+    if (program->alarm_count) buf_char(out, ']');
+}
+
 bool ir_agg_shares(IrAggKind kind)
 {
     switch (kind) {

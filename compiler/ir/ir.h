@@ -602,6 +602,15 @@ typedef struct IrExtern {
     Span span;
 } IrExtern;
 
+/* `alarm NAME { ... }`: a rule about paths of the namespace, as docs/alarms.md has it. */
+typedef struct IrAlarm {
+    Str name;
+    Str rule; /* one JSON object */
+    Str text; /* the condition in words: "above 80 degC for 5s" */
+    Str on;   /* the filter; in a schema the field, or empty: the topic itself */
+    Span span;
+} IrAlarm;
+
 typedef struct IrProgram {
     Arena *arena;
     const Source *source;
@@ -630,6 +639,8 @@ typedef struct IrProgram {
     uint32_t test_count;
     IrRepeat *repeats; /* the file's checks */
     uint32_t repeat_count;
+    IrAlarm *alarms;
+    uint32_t alarm_count;
 } IrProgram;
 
 typedef struct IrOpInfo {
@@ -660,6 +671,9 @@ bool ir_agg_shares(IrAggKind kind);
 
 /* False when this instruction cannot fail: float arithmetic, widening conversions. */
 bool ir_may_fail(const IrStage *stage, const IrIns *ins);
+
+/* The rules of all alarms as a JSON list; nothing when there are none. */
+void ir_put_alarms(const IrProgram *program, Buf *out);
 
 /* ST_INTERNAL and a sentence when the program breaks a rule of this file or of ops.def. */
 MUST Status ir_verify(const IrProgram *program, Diag *diag);

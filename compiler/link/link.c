@@ -437,6 +437,16 @@ static void bind_nothing(const RtApi *api)
     (void)api;
 }
 
+static void alarms(Link *link)
+{
+    enum { BYTES_MAX = 64 << 20 };
+    AUTO_BUF Buf rules;
+    buf_init(&rules, BYTES_MAX);
+    ir_put_alarms(link->ir, &rules);
+    if (buf_status(&rules)) link->failed = true;
+    link->out->program.alarms = link__text(link, buf_view(&rules));
+}
+
 /* FNV-1a of the source: names a version. */
 static const char *hash(Link *link)
 {
@@ -459,6 +469,7 @@ static void program(Link *link)
     out->hash = hash(link);
     out->bind = bind_nothing;
     out->externs = ir->extern_code;
+    if (link->ir->alarm_count) alarms(link);
     connections(link);
     link->out->schemas = link__alloc(link, ir->schema_count + 1, sizeof *link->out->schemas);
     link->out->schema_count = ir->schema_count;

@@ -503,6 +503,33 @@ static void step_value(List *l)
     KEYWORDS(l, "true", "false", "null");
 }
 
+/* Those that do not stand there yet. */
+static void alarm_fields(List *l)
+{
+    const AstItem *alarm = l->row.item;
+    bool known = alarm && alarm->kind == AST_ITEM_ALARM && alarm->as.alarm.fields;
+    for (uint32_t i = 0; i < word_alarm_field_count; i++) {
+        const WordAlarmField *w = &word_alarm_fields[i];
+        const AstField *f = known ? alarm->as.alarm.fields->as.fields : NULL;
+        while (f && !str_is(f->name.text, w->name)) f = f->next;
+        Str label = arena_printf(l->doc->arena, "%s:", w->name);
+        if (!f) item(l, label, KIND_FIELD, str_from(w->usage), str_from(w->doc), '1');
+    }
+}
+
+static void alarm_value(List *l)
+{
+    Str field = l->context->field;
+    if (str_is(field, "priority")) {
+        KEYWORDS(l, "critical", "high", "medium", "low");
+    } else if (str_is(field, "quality")) {
+        KEYWORDS(l, "bad");
+    } else {
+        declared(l, AST_ITEM_CONST, KIND_CONSTANT, '2');
+        if (str_is(field, "latch") || str_is(field, "is")) KEYWORDS(l, "true", "false");
+    }
+}
+
 static void fill(List *l)
 {
     switch (l->context->place) {
@@ -540,6 +567,8 @@ static void fill(List *l)
             stage_words(l);
         break;
     case PLACE_STEP_FIELD: step_fields(l); break;
+    case PLACE_ALARM_FIELD: alarm_fields(l); break;
+    case PLACE_ALARM_VALUE: alarm_value(l); break;
     case PLACE_NONE: break;
     }
 }

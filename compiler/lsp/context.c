@@ -289,12 +289,23 @@ static Place stage_place(const Scan *s, Context *c, uint32_t leader)
     return leader_is(stage, worded, COUNT_OF(worded)) ? PLACE_WORDS : value_place(s);
 }
 
+/* In the braces of an alarm: a field's name, or what is behind its colon. */
+static Place alarm_place(const Scan *s, Context *c)
+{
+    uint32_t prev = before(s, s->count);
+    if (kind_of(s, prev) != T_COLON) return PLACE_ALARM_FIELD;
+    uint32_t name = before(s, prev);
+    if (name != NO_INDEX) c->field = text_of(s, name);
+    return PLACE_ALARM_VALUE;
+}
+
 /* Inside braces that are neither stages nor steps. */
 static Place brace_place(const Scan *s, Context *c, const Open *o)
 {
     uint32_t prev = before(s, s->count), opener = before(s, o->at);
     if (word_is(s, opener, "enum")) return PLACE_NONE;
     if (in_type_braces(s)) return kind_of(s, prev) == T_COLON ? PLACE_TYPE : PLACE_NONE;
+    if (word_is(s, s->item, "alarm") && s->open_count == 1) return alarm_place(s, c);
     if (word_is(s, s->item, "map") && s->open_count == 1)
         return kind_of(s, prev) == T_COLON ? PLACE_TYPE : PLACE_NONE;
     bool starts = prev == o->at || kind_of(s, prev) == T_COMMA;

@@ -8,23 +8,25 @@
 #include "compiler/lsp/lsp_int.h"
 
 typedef enum Place {
-    PLACE_NONE,      /* nothing fits, or only a new name */
-    PLACE_DECL,      /* a declaration starts */
-    PLACE_STAGE,     /* a stage starts */
-    PLACE_STEP,      /* a step of a test starts */
-    PLACE_SOURCE,    /* behind `from` */
-    PLACE_SINK,      /* behind `into` */
-    PLACE_OPTIONS,   /* behind a connector and its address */
-    PLACE_FORMAT,    /* behind `as`: formats and types */
-    PLACE_TYPE,      /* types */
-    PLACE_UNIT,      /* between the brackets of a unit */
-    PLACE_VALUE,     /* an operand */
-    PLACE_OPERATOR,  /* behind an operand */
-    PLACE_MEMBER,    /* behind a dot */
-    PLACE_FIELD,     /* a name of the row: keep, drop, by, key */
-    PLACE_PIPELINE,  /* the name of a pipeline */
-    PLACE_WORDS,     /* words of a stage: see `stage` */
-    PLACE_STEP_FIELD /* a field's name in a test's record */
+    PLACE_NONE,        /* nothing fits, or only a new name */
+    PLACE_DECL,        /* a declaration starts */
+    PLACE_STAGE,       /* a stage starts */
+    PLACE_STEP,        /* a step of a test starts */
+    PLACE_SOURCE,      /* behind `from` */
+    PLACE_SINK,        /* behind `into` */
+    PLACE_OPTIONS,     /* behind a connector and its address */
+    PLACE_FORMAT,      /* behind `as`: formats and types */
+    PLACE_TYPE,        /* types */
+    PLACE_UNIT,        /* between the brackets of a unit */
+    PLACE_VALUE,       /* an operand */
+    PLACE_OPERATOR,    /* behind an operand */
+    PLACE_MEMBER,      /* behind a dot */
+    PLACE_FIELD,       /* a name of the row: keep, drop, by, key */
+    PLACE_PIPELINE,    /* the name of a pipeline */
+    PLACE_WORDS,       /* words of a stage: see `stage` */
+    PLACE_STEP_FIELD,  /* a field's name in a test's record */
+    PLACE_ALARM_FIELD, /* a field's name in an alarm */
+    PLACE_ALARM_VALUE  /* behind it and its colon: see `field` */
 } Place;
 
 enum { CONTEXT_NEST_MAX = 264 };
@@ -39,6 +41,7 @@ typedef struct Context {
     bool tally;          /* in the braces of a window, outside of an aggregate */
     bool aggregate;      /* in an aggregate's parentheses */
     Str connector;       /* PLACE_OPTIONS */
+    Str field;           /* PLACE_ALARM_VALUE */
     bool in;             /* PLACE_OPTIONS, PLACE_FORMAT: of a source */
     bool in_split;       /* arms fit here too */
 } Context;

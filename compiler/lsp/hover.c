@@ -7,9 +7,9 @@
 
 static const char *symbol_word(SymbolKind kind)
 {
-    static const char *const words_of[] = {
-        "type",  "const",    "fn",    "unit",      "connection",     "map",
-        "table", "pipeline", "field", "parameter", "name of an enum"};
+    static const char *const words_of[] = {"type",       "const", "fn",        "unit",
+                                           "connection", "map",   "table",     "alarm",
+                                           "pipeline",   "field", "parameter", "name of an enum"};
     return words_of[kind];
 }
 
@@ -239,6 +239,13 @@ static void marked(const Doc *doc, const Mark *m, Buf *out)
     case MARK_FORMAT: (void)word_of(WORD_KIND_FORMAT, name, out); break;
     case MARK_CALL: function(name, out); break;
     case MARK_OPTION: option(m, name, out); break;
+    case MARK_ALARM_FIELD:
+        for (uint32_t i = 0; i < word_alarm_field_count; i++) {
+            if (!str_is(name, word_alarm_fields[i].name)) continue;
+            code(out, str_from(word_alarm_fields[i].usage));
+            buf_printf(out, "%s\n", word_alarm_fields[i].doc);
+        }
+        break;
     case MARK_CONNECTOR:
         for (uint32_t i = 0; i < word_connector_count; i++)
             if (str_is(name, word_connectors[i].name))

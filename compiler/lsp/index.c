@@ -465,7 +465,8 @@ static const struct {
 } declarations[] = {{AST_ITEM_TYPE, SYMBOL_TYPE},   {AST_ITEM_CONNECTION, SYMBOL_CONNECTION},
                     {AST_ITEM_CONST, SYMBOL_CONST}, {AST_ITEM_FN, SYMBOL_FN},
                     {AST_ITEM_UNIT, SYMBOL_UNIT},   {AST_ITEM_PIPELINE, SYMBOL_PIPELINE},
-                    {AST_ITEM_TABLE, SYMBOL_TABLE}, {AST_ITEM_MAP, SYMBOL_MAP}};
+                    {AST_ITEM_TABLE, SYMBOL_TABLE}, {AST_ITEM_MAP, SYMBOL_MAP},
+                    {AST_ITEM_ALARM, SYMBOL_ALARM}};
 
 static bool declares(const AstItem *item, SymbolKind kind)
 {
@@ -500,6 +501,15 @@ static void map_fields(Walk *w, const AstItem *item)
     }
 }
 
+static void alarm_fields(Walk *w, const AstExpr *record)
+{
+    for (const AstField *f = record ? record->as.fields : NULL; f; f = f->next) {
+        if (f->spread) continue;
+        mark(w, MARK_ALARM_FIELD, f->name.span, STR_NONE, false);
+        expr(w, f->value);
+    }
+}
+
 static void item_parts(Walk *w, const AstItem *item)
 {
     switch (item->kind) {
@@ -528,6 +538,7 @@ static void item_parts(Walk *w, const AstItem *item)
         table_field(w, item, &item->as.table.key);
         break;
     case AST_ITEM_MAP: map_fields(w, item); break;
+    case AST_ITEM_ALARM: alarm_fields(w, item->as.alarm.fields); break;
     case AST_ITEM_EXTERN:
         for (const AstCFn *f = item->as.external.fns; f; f = f->next) {
             params(w, f->params);

@@ -49,6 +49,7 @@ typedef enum SymbolKind {
     SYMBOL_CONNECTION,
     SYMBOL_MAP,
     SYMBOL_TABLE,
+    SYMBOL_ALARM,
     SYMBOL_PIPELINE,
     SYMBOL_FIELD,
     SYMBOL_PARAM,
@@ -75,7 +76,8 @@ typedef enum MarkKind {
     MARK_FORMAT,
     MARK_CALL,
     MARK_CONNECTOR,
-    MARK_OPTION
+    MARK_OPTION,
+    MARK_ALARM_FIELD
 } MarkKind;
 
 typedef struct Mark {

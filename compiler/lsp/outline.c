@@ -74,7 +74,7 @@ void lsp_symbols(Lsp *lsp, const Json *params, JsonOut *out)
         [AST_ITEM_FN] = 12,    [AST_ITEM_UNIT] = 20,       [AST_ITEM_PIPELINE] = 2,
         [AST_ITEM_TEST] = 6,   [AST_ITEM_TABLE] = 18,      [AST_ITEM_MAP] = 19,
         [AST_ITEM_EXTERN] = 4, [AST_ITEM_USE] = 4,         [AST_ITEM_DEPLOY] = 4,
-        [AST_ITEM_CHECK] = 6};
+        [AST_ITEM_CHECK] = 6,  [AST_ITEM_ALARM] = 24};
     Doc *doc = lsp_doc(lsp, params);
     if (!doc || !lsp_doc_ready(lsp, doc)) return;
     json_begin_array(out);

@@ -18,7 +18,7 @@
 // Words that lead a stage or an item, and others that may be names: in one row, see keywords.c.
 %token FROM TIME WHERE LET KEEP DROP REQUIRE EACH SPLIT JOIN ASK WINDOW DEDUPE DEADBAND WHEN
     THROTTLE SAMPLE DELAY INTO REPLY ON DURABLE OVERFLOW PRIORITY SHARDS
-    TYPE CONNECTION CONST FN UNIT PIPELINE TEST TABLE MAP EXTERN USE DEPLOY CHECK
+    TYPE CONNECTION CONST FN UNIT PIPELINE TEST TABLE MAP EXTERN USE DEPLOY CHECK ALARM
     CLOCK EXPECT ENUM TAG STATE.
 
 %include {
@@ -132,6 +132,10 @@ item(A) ::= DEPLOY(K) ID(N) record(R). {
     A = parse__item(p, AST_ITEM_DEPLOY, K, NULL);
     A->as.deploy.target = parse__name(N);
     A->as.deploy.settings = R;
+}
+item(A) ::= ALARM(K) ID(N) record(R). {
+    A = parse__item(p, AST_ITEM_ALARM, K, &N);
+    A->as.alarm.fields = R;
 }
 item(A) ::= CHECK(K) ID(N) words(W). {
     A = parse__item(p, AST_ITEM_CHECK, K, &N);

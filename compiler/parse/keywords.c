@@ -7,6 +7,7 @@
 
 /* Sorted by word: found by bisection. */
 #define KEYWORDS(X)                                                                                \
+    X("alarm", ALARM, ITEM)                                                                        \
     X("and", AND, OPERATOR)                                                                        \
     X("as", AS, OPERATOR)                                                                          \
     X("ask", ASK, STAGE)                                                                           \
@@ -168,6 +169,7 @@ static const struct {
     {"flow", "pipeline"}, {"stream", "pipeline"}, {"job", "pipeline"}, {"function", "fn"},
     {"def", "fn"},        {"func", "fn"},         {"import", "use"},   {"include", "use"},
     {"require", "use"},   {"let", "const"},       {"var", "const"},    {"conn", "connection"},
+    {"alert", "alarm"},
 };
 
 static const char *like(Str word, WordClass wanted)

@@ -318,6 +318,51 @@ static void both(Compare *c, uint32_t old, uint32_t new)
     lists(c, was, is);
 }
 
+/* ---- alarms ------------------------------------------------------------------------------- */
+
+static const IrAlarm *alarm_named(const IrProgram *program, Str name)
+{
+    for (uint32_t i = 0; program && i < program->alarm_count; i++)
+        if (str_eq(program->alarms[i].name, name)) return &program->alarms[i];
+    return NULL;
+}
+
+static void put_alarm(Compare *c, const IrAlarm *alarm, const char *change, const char *sentence)
+{
+    if (c->json) {
+        json_begin_object(c->json);
+        json_field_str(c->json, "alarm", alarm->name);
+        json_field_text(c->json, "change", change);
+        json_field_str(c->json, "on", alarm->on);
+        json_field_str(c->json, "text", alarm->text);
+        json_end(c->json);
+        return;
+    }
+    buf_printf(c->out, "alarm %.*s: %s", STR_ARG(alarm->name), sentence);
+    if (str_is(str_from(change), "added") || str_is(str_from(change), "changed"))
+        buf_printf(c->out, ", %.*s on %.*s", STR_ARG(alarm->text), STR_ARG(alarm->on));
+    buf_char(c->out, '\n');
+}
+
+static void alarms(Compare *c)
+{
+    const IrProgram *old = c->old.program, *new = c->new.program;
+    for (uint32_t i = 0; i < new->alarm_count; i++) {
+        const IrAlarm *is = &new->alarms[i], *was = alarm_named(old, is->name);
+        if (!was)
+            put_alarm(c, is, "added", "added");
+        else if (str_eq(was->rule, is->rule))
+            put_alarm(c, is, "same", "unchanged");
+        else
+            put_alarm(c, is, "changed", "changes and keeps its states");
+    }
+    for (uint32_t i = 0; old && i < old->alarm_count; i++)
+        if (!alarm_named(new, old->alarms[i].name))
+            put_alarm(c, &old->alarms[i], "removed", "removed, and its states with it");
+}
+
+/* ---- all of it ---------------------------------------------------------------------------- */
+
 static void compare(Compare *c)
 {
     for (uint32_t i = 0; i < c->new.program->pipeline_count; i++) {
@@ -355,6 +400,12 @@ Status report_diff(const IrProgram *old, const IrProgram *new, bool as_json, Buf
             json_begin_array(&json);
         }
         compare(&c);
+        if (as_json) {
+            json_end(&json);
+            json_key(&json, "alarms");
+            json_begin_array(&json);
+        }
+        alarms(&c);
         if (as_json) {
             json_end(&json);
             json_end(&json);

@@ -378,6 +378,11 @@ Status report_explain(const IrProgram *program, Str name, Str sample, Buf *out, 
         if (i && !name.len) buf_char(out, '\n');
         st = pipeline(&r, sample, diag);
     }
+    for (uint32_t i = 0; i < program->alarm_count && !name.len; i++) {
+        const IrAlarm *alarm = &program->alarms[i];
+        buf_printf(out, "%salarm %.*s on %.*s\n  %.*s\n", i || program->pipeline_count ? "\n" : "",
+                   STR_ARG(alarm->name), STR_ARG(alarm->on), STR_ARG(alarm->text));
+    }
     arena_free(arena);
     return st;
 }

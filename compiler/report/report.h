@@ -12,7 +12,7 @@
 MUST Status report_explain(const IrProgram *program, Str pipeline, Str sample, Buf *out,
                            Diag *diag);
 /* What a deploy of `new` over `old` (NULL: nothing runs) would do: pipelines added, removed,
- * changed; sources and sinks; state kept or dropped, and why. */
+ * changed; sources and sinks; state kept or dropped, and why; alarms. */
 MUST Status report_diff(const IrProgram *old, const IrProgram *new, bool as_json, Buf *out,
                         Diag *diag);
 /* The type of a field as one JSON object (form.c): {"type":"record","fields":[{"name":"temp",

@@ -90,16 +90,18 @@ static Status walk(Check *c)
     check__pipelines(c);
     check__circles(c);
     check__tests(c);
+    check__alarms(c);
     return ST_OK;
 }
 
-Status check_file(Arena *arena, const AstFile *file, DiagList *diags, IrProgram **ret_program)
-{
-    return check_file_facts(arena, file, diags, NULL, ret_program);
-}
+typedef struct How { /* a file is checked */
+    Facts *facts;
+    bool schema;
+    Str root;
+} How;
 
-Status check_file_facts(Arena *arena, const AstFile *file, DiagList *diags, Facts *facts,
-                        IrProgram **ret_program)
+static Status check(Arena *arena, const AstFile *file, DiagList *diags, const How *how,
+                    IrProgram **ret_program)
 {
     Check *c = arena_one(arena, Check);
     IrProgram *program = arena_one(arena, IrProgram);
@@ -110,7 +112,9 @@ Status check_file_facts(Arena *arena, const AstFile *file, DiagList *diags, Fact
     c->diags = diags;
     c->file = file;
     c->program = program;
-    c->facts = facts;
+    c->facts = how->facts;
+    c->schema = how->schema;
+    c->schema_root = how->root;
     Status status = walk(c);
     check__scopes_done(c);
     diag_stage_end(diags);
@@ -118,4 +122,21 @@ Status check_file_facts(Arena *arena, const AstFile *file, DiagList *diags, Fact
     if (status) return status;
     *ret_program = program;
     return ST_OK;
+}
+
+Status check_file(Arena *arena, const AstFile *file, DiagList *diags, IrProgram **ret_program)
+{
+    return check(arena, file, diags, &(How){0}, ret_program);
+}
+
+Status check_file_facts(Arena *arena, const AstFile *file, DiagList *diags, Facts *facts,
+                        IrProgram **ret_program)
+{
+    return check(arena, file, diags, &(How){.facts = facts}, ret_program);
+}
+
+Status check_schema(Arena *arena, const AstFile *file, Str root, DiagList *diags,
+                    IrProgram **ret_program)
+{
+    return check(arena, file, diags, &(How){.schema = true, .root = root}, ret_program);
 }

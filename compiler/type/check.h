@@ -75,6 +75,7 @@ typedef struct Scope {
     Map connections, maps, pipelines; /* Named */
     Map tables;                       /* Table */
     Map externs;                      /* Extern */
+    Map alarms;                       /* Named */
     ScopeUse *used;                   /* in their order */
     uint32_t used_count, used_cap;
     bool active; /* its `use`s are being followed */
@@ -145,7 +146,9 @@ typedef struct Check {
     DiagList *diags;
     const AstFile *file; /* of the scope at hand */
     IrProgram *program;
-    Facts *facts; /* what editors want to know; NULL: nobody asks */
+    Facts *facts;    /* what editors want to know; NULL: nobody asks */
+    bool schema;     /* the text is one: its alarms are on fields of ... */
+    Str schema_root; /* ... this type; empty: not looked at */
     jmp_buf door;
     Status left;            /* why check__leave was called */
     Scope *scope, **scopes; /* at hand; all, the program's own first */
@@ -367,6 +370,7 @@ Val check__extern_call(Check *c, const AstExpr *e, const Extern *fn);
 Table *check__table(Check *c, Str name);
 void check__pipelines(Check *c);
 void check__circles(Check *c); /* circles.c */
+void check__alarms(Check *c);  /* alarms.c */
 void check__tests(Check *c);
 /* reasons.c: why records may leave each node by the error port. */
 /* `in`: what the sources give, by group. */

@@ -98,6 +98,7 @@ static void declare(Check *c, const AstItem *item)
         return;
     }
     case AST_ITEM_PIPELINE: put_named(c, &c->scope->pipelines, item); return;
+    case AST_ITEM_ALARM: put_named(c, &c->scope->alarms, item); return;
     case AST_ITEM_EXTERN: check__declare_extern(c, item); return;
     case AST_ITEM_UNIT:
     case AST_ITEM_USE:

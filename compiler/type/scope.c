@@ -1,18 +1,20 @@
 /* compiler/type/scope.c: which names a file may use: its own and those of the files it uses.
  *
  * Every file of a program has one scope, made once. A used file's own declarations come in under
- * their names, or with `as m` under `m.name`; what it uses itself stays there. Pipelines and tests
- * of a used file are not part of the program. */
+ * their names, or with `as m` under `m.name`; what it uses itself stays there. Pipelines, tests
+ * and alarms of a used file are not part of the program. */
 #include "compiler/type/check.h"
 #include "compiler/use.h"
 
-/* What the parser left out must not be reported as missing: with a pipeline or test cut short only
- * that one is not looked at; with anything else lost, names may be gone and nothing is. */
+/* What the parser left out must not be reported as missing: with a pipeline, test or alarm cut
+ * short only that one is not looked at; with anything else lost, names may be gone and nothing is.
+ */
 static bool too_broken(const AstFile *file)
 {
     bool in_pipeline = false;
     for (const AstItem *item = file->items; item; item = item->next) {
-        bool own = item->kind == AST_ITEM_PIPELINE || item->kind == AST_ITEM_TEST;
+        bool own = item->kind == AST_ITEM_PIPELINE || item->kind == AST_ITEM_TEST ||
+                   item->kind == AST_ITEM_ALARM;
         if (item->broken && !own) return true;
         in_pipeline = in_pipeline || item->broken;
     }
@@ -23,9 +25,9 @@ static Scope *scope_new(Check *c, const AstFile *file)
 {
     Scope *scope = NEW(c, Scope, 1);
     scope->file = file;
-    Map *maps[] = {&scope->types,     &scope->consts, &scope->fns,
-                   &scope->units,     &scope->maps,   &scope->connections,
-                   &scope->pipelines, &scope->tables, &scope->externs};
+    Map *maps[] = {&scope->types,   &scope->consts,      &scope->fns,       &scope->units,
+                   &scope->maps,    &scope->connections, &scope->pipelines, &scope->tables,
+                   &scope->externs, &scope->alarms};
     for (size_t i = 0; i < COUNT_OF(maps); i++) map_init(maps[i], CHECK_ITEMS_MAX);
     *PUSH(c, c->scopes, c->scope_count, c->scope_cap) = scope;
     return scope;
@@ -35,9 +37,9 @@ void check__scopes_done(Check *c)
 {
     for (uint32_t i = 0; i < c->scope_count; i++) {
         Scope *scope = c->scopes[i];
-        Map *maps[] = {&scope->types,     &scope->consts, &scope->fns,
-                       &scope->units,     &scope->maps,   &scope->connections,
-                       &scope->pipelines, &scope->tables, &scope->externs};
+        Map *maps[] = {&scope->types,   &scope->consts,      &scope->fns,       &scope->units,
+                       &scope->maps,    &scope->connections, &scope->pipelines, &scope->tables,
+                       &scope->externs, &scope->alarms};
         for (size_t m = 0; m < COUNT_OF(maps); m++) map_done(maps[m]);
     }
 }

@@ -10,5 +10,9 @@
 #include "compiler/ir/ir.h"
 
 MUST Status check_file(Arena *arena, const AstFile *file, DiagList *diags, IrProgram **ret_program);
+/* The same of a schema's text: its alarms are about fields of the type `root`; empty: they are not
+ * looked at. */
+MUST Status check_schema(Arena *arena, const AstFile *file, Str root, DiagList *diags,
+                         IrProgram **ret_program);
 
 #endif

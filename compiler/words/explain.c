@@ -32,6 +32,10 @@ static void word(const Word *w, Buf *out)
         return;
     }
     buf_printf(out, "%s: %s\n\n  %s\n\n%s\n", w->name, word_kind_text(w->kind), w->usage, w->doc);
+    if (w->kind == WORD_KIND_DECL && str_is(str_from(w->name), "alarm"))
+        for (uint32_t i = 0; i < word_alarm_field_count; i++)
+            buf_printf(out, "%s  %s\n      %s\n", i ? "" : "\nfields:\n",
+                       word_alarm_fields[i].usage, word_alarm_fields[i].doc);
     buf_printf(out, "\nexample: %s\n", w->example);
 }
 

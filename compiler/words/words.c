@@ -71,6 +71,13 @@ const WordOption word_options[] = {
 };
 const uint32_t word_option_count = COUNT_OF(word_options);
 
+const WordAlarmField word_alarm_fields[] = {
+#define ALARM_FIELD(name, takes, usage, doc) {#name, usage, doc},
+#include "compiler/type/alarm_fields.def"
+#undef ALARM_FIELD
+};
+const uint32_t word_alarm_field_count = COUNT_OF(word_alarm_fields);
+
 const WordUnit word_units[] = {
 #define UNIT(name, m, kg, s, A, K, mol, cd, data, num, den, pi, prefix, text) {name, text, prefix},
 #include "stdlib/units.def"

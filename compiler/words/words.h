@@ -40,6 +40,14 @@ bool word_available(const Word *word);
  * whose example needs another file. */
 void word_program(const Word *word, Buf *out);
 
+/* In the braces of `alarm`: type/alarm_fields.def. */
+typedef struct WordAlarmField {
+    const char *name, *usage, *doc;
+} WordAlarmField;
+
+extern const WordAlarmField word_alarm_fields[];
+extern const uint32_t word_alarm_field_count;
+
 /* Behind `from` and `into`: connectors.def. */
 typedef struct WordConnector {
     const char *name, *doc;

@@ -403,6 +403,7 @@ typedef struct RtProgram {
     const RtTableInfo *tables;
     const RtExtern *externs; /* C functions of the program, by RtMemInfo.external */
     const RtShare *shares;
+    const char *alarms; /* JSON list of rules (docs/alarms.md), or NULL */
     u32 connection_count, table_count, share_count;
     void (*bind)(const struct RtApi *api); /* called once after dlopen */
 } RtProgram;

@@ -44,6 +44,7 @@ typedef struct ProgramSchema {
     Str problems; /* as above */
     Str root;     /* the type's name: what was asked for, or the text's last type */
     Str form;     /* JSON object of compiler/report/report.h: report_form */
+    Str alarms;   /* JSON list of rules whose `on` names a field, empty: the topic itself */
 } ProgramSchema;
 
 typedef enum ProgramLink { PROGRAM_CHECK, PROGRAM_QUICK, PROGRAM_FULL } ProgramLink;
@@ -61,7 +62,8 @@ typedef struct ProgramCompiler {
      * NULL: this compiler takes no other programs than it carries. */
     Status (*preview)(void *ctx, Arena *arena, Str file, Str old, Str text,
                       ProgramPreview *ret_preview, Diag *diag);
-    /* `text` holds types, units and constants only; `root` empty: the last type. NULL: as preview.
+    /* `text` holds types, units, constants and alarms only; `root` empty: the last type. NULL: as
+     * preview.
      */
     Status (*schema)(void *ctx, Arena *arena, Str text, Str root, ProgramSchema *ret_schema,
                      Diag *diag);

@@ -272,7 +272,7 @@ static void pipeline(const RtPipelineInfo *got, const RtPipelineInfo *want)
     schema(got->in, want->in);
 }
 
-_Static_assert(sizeof(RtProgram) == 88 && sizeof(RtConnectionInfo) == 32, "compare the new member");
+_Static_assert(sizeof(RtProgram) == 96 && sizeof(RtConnectionInfo) == 32, "compare the new member");
 static void program(const RtProgram *got, const RtProgram *want)
 {
     CHECK_INT(got->abi, want->abi);
@@ -293,6 +293,8 @@ static void program(const RtProgram *got, const RtProgram *want)
         CHECK_INT(got->tables[i].key, want->tables[i].key);
         CHECK_INT(got->tables[i].reload, want->tables[i].reload);
     }
+    CHECK(!got->alarms == !want->alarms);
+    if (got->alarms && want->alarms) text(got->alarms, want->alarms);
     CHECK_INT(got->share_count, want->share_count); /* each engine has its own feed */
     for (u32 i = 0; i < want->share_count; i++) {
         CHECK_INT(got->shares[i].count, want->shares[i].count);

@@ -132,6 +132,33 @@ test("hover shows the comment above a function", async () => {
     await client.end();
 });
 
+test("alarms: their fields are completed and explained, their constants found", async () => {
+    const client = await open();
+    const alarm = `alarm hot { on: "a/+", above: limit, for: 5s, priority: high }\n`;
+    const text = alarm + press;
+    const uri = await client.open(text);
+    assert.deepEqual(await client.diagnostics(uri), []);
+    assert.match(await hover(client, uri, text, "above"), /more than this/);
+    assert.match(await hover(client, uri, text, "for:"), /has to hold for so long/);
+    assert.match(await hover(client, uri, text, "hot"), /alarm hot \{ on/);
+    assert.match(await hover(client, uri, text, "alarm"), /A rule about paths/);
+    const found = await client.ask(lsp.DefinitionRequest.type, { textDocument: { uri }, position: at(text, "limit") });
+    assert.deepEqual([found].flat()[0].range.start, at(text, "limit = 80"));
+    const symbols = await client.ask(lsp.DocumentSymbolRequest.type, { textDocument: { uri } });
+    assert.equal(symbols[0].name, "hot");
+    await client.close(uri);
+    const fields = await complete(client, `alarm hot { on: "a/+", | }\n` + press);
+    for (const name of ["above:", "hysteresis:", "message:"]) assert.ok(fields.includes(name), name);
+    assert.ok(!fields.includes("on:"), "what stands there already");
+    assert.ok(!fields.includes("temp"), "no fields of records");
+    assert.deepEqual((await complete(client, `alarm hot { on: "a/+", priority: | }\n` + press)).slice(0, 4), ["critical", "high", "medium", "low"]);
+    assert.deepEqual(await complete(client, `alarm hot {\n  on: "a/+"\n  quality: |\n}\n` + press), ["bad"]);
+    assert.ok((await complete(client, `alarm hot {\n  on: "a/+"\n  above: |\n}\n` + press)).includes("limit"), "constants");
+    assert.ok((await complete(client, `al|\n` + press)).includes("alarm"), "the word itself");
+    assert.ok((await complete(client, `alarm hot { on: "a", above: 3 [|] }\n` + press)).includes("degC"), "units");
+    await client.end();
+});
+
 test("completion knows the fields at hand, also in a stage that is not finished", async () => {
     const client = await open();
     const fields = await complete(client, around("  where temp > |\n  into stdout\n  on error drop\n"));
