@@ -59,10 +59,10 @@ export class Tutti {
     Object.assign(this, { data, http, mqtt, cwd });
   }
 
-  // `before`: words in front of the command; `env`: more of the environment.
-  static async new(args = ['serve'], { before = [], env = {}, cwd = folder() } = {}) {
+  // `before`: words in front of the command; `env`: more of the environment; `program`: a Lite file.
+  static async new(args = ['serve'], { before = [], env = {}, cwd = folder(), program } = {}) {
     const tutti = new Tutti(path.join(cwd, 'data'), await freePort(), await freePort(), cwd);
-    Object.assign(tutti, { before, env });
+    Object.assign(tutti, { before, env, program });
     await tutti.up(args);
     return tutti;
   }
@@ -70,7 +70,7 @@ export class Tutti {
   async up(args = ['serve']) {
     const begin = performance.now();
     const [command, ...rest] = [
-      ...(this.before ?? []), path.join(build, 'tutti'), ...args, ...engine, '--data', this.data,
+      ...(this.before ?? []), this.program ?? path.join(build, 'tutti'), ...args, ...engine, '--data', this.data,
       '--http', `127.0.0.1:${this.http}`, '--mqtt', `127.0.0.1:${this.mqtt}`];
     this.child = start(command, rest, {
       cwd: this.cwd,

@@ -2,8 +2,9 @@
  *
  * Compiling and loading happen on a pool thread, the rest on the loop. Deploys are worked on one at
  * a time, in order, so that versions cannot overtake each other: compile, make an instance of every
- * pipeline (a version that cannot be opened is refused here, while the old one runs on), store it
- * durably, then swap. At start the stored programs go the same way, without the store step. */
+ * pipeline (a version that cannot be opened is refused here, while the old one runs on), declare
+ * its alarms, store it durably, then swap. At start the stored programs go the same way, without
+ * the store step. */
 #include "modules/engine/engine.h"
 
 #include "base/clock.h"
@@ -70,6 +71,7 @@ static void job_end(EngJob *job)
     mem_trim();
     if (restoring && engine->restore_left && --engine->restore_left == 0) {
         engine->restored = true;
+        engine__alarms_sweep(engine);
         for (uint32_t i = 0; i < engine->restored_req_count; i++) {
             req_answer(engine->restored_req[i], STR("{}"));
         }
@@ -90,6 +92,11 @@ static void job_fail(EngJob *job, Status status, const char *text)
                   STR_ARG(job->file), text[0] ? text : status_text(status));
     }
     job_end(job);
+}
+
+bool engine__job_is_about(const Engine *engine, Str file)
+{
+    return engine->job && str_eq(engine->job->file, file);
 }
 
 /* On a pool thread. The arena is the job's alone. */
@@ -169,6 +176,11 @@ static void answer_problems(EngJob *job)
 static Status make_items(EngJob *job)
 {
     const RtProgram *program = flow_program_table(job->version->program);
+    if (!program->pipeline_count && program->alarms) {
+        return diag_set(&job->diag, ST_INVALID,
+                        "a program is deployed by its pipelines, and this one has only alarms: put "
+                        "them beside a pipeline, or into a schema");
+    }
     job->items = arena_many(job->arena, DeployItem, program->pipeline_count + 1);
     if (!job->items) {
         return ST_NO_MEMORY;
@@ -394,6 +406,7 @@ static void stored(void *ctx, Status status, const Diag *diag)
         return;
     }
     if (status) {
+        engine__alarms_back(job->engine, job->file);
         job_fail(job, status, diag ? diag->text : "");
         return;
     }
@@ -413,6 +426,54 @@ static void find_drops(EngJob *job)
             flow_program_find(job->version->program, str_from(pipe->name)) < 0) {
             job->drops[job->drop_count++] = arena_str(job->arena, str_from(pipe->name));
         }
+    }
+}
+
+/* ---- its alarms ---- */
+
+static Status remove_job(StoreConn *conn, void *ctx, Diag *diag);
+static void removed(void *ctx, Status status, const Diag *diag);
+
+static void declared(void *ctx, Status status, Str body)
+{
+    EngJob *job = ctx;
+    if (!job->engine) {
+        job_free(job);
+        return;
+    }
+    Str why = body.len ? body : str_from(status_text(status));
+    const char *alarms = job->version ? flow_program_table(job->version->program)->alarms : NULL;
+    if (status == ST_UNAVAILABLE && !alarms) {
+        status = ST_OK; /* nobody who would have any */
+    }
+    if (status && job->kind == JOB_RESTORE) { /* those that `uns` has kept hold */
+        log_error(job->engine->env->log, "engine", "alarms of a program were not taken",
+                  "program=%.*s reason=%.*s", STR_ARG(job->file), STR_ARG(why));
+    } else if (status) {
+        char text[DIAG_TEXT_BYTES];
+        (void)snprintf(text, sizeof(text), "its alarms were not taken: %.*s",
+                       (int)(why.len < 450 ? why.len : 450), why.ptr);
+        job_fail(job, status, text);
+        return;
+    }
+    if (job->kind == JOB_RESTORE) {
+        stored(job, ST_OK, NULL);
+        return;
+    }
+    Status st = job->kind == JOB_REMOVE
+                    ? store_write(job->engine->env->store, remove_job, removed, job)
+                    : store_write(job->engine->env->store, deploy_job, stored, job);
+    if (st) {
+        engine__alarms_back(job->engine, job->file);
+        job_fail(job, st, "the store is busy");
+    }
+}
+
+static void declare(EngJob *job, const char *alarms)
+{
+    Status st = engine__alarms_declare(job->engine, job->file, alarms, declared, job);
+    if (st) {
+        declared(job, st, STR_NONE);
     }
 }
 
@@ -445,14 +506,7 @@ static void compile_done(void *ctx)
         return;
     }
     find_drops(job);
-    if (job->kind == JOB_RESTORE) {
-        stored(job, ST_OK, NULL);
-        return;
-    }
-    st = store_write(job->engine->env->store, deploy_job, stored, job);
-    if (st) {
-        job_fail(job, st, "the store is busy");
-    }
+    declare(job, flow_program_table(job->version->program)->alarms);
 }
 
 /* ---- removing a program ---- */
@@ -480,6 +534,7 @@ static void removed(void *ctx, Status status, const Diag *diag)
         return;
     }
     if (status) {
+        engine__alarms_back(engine, job->file);
         job_fail(job, status, diag ? diag->text : "");
         return;
     }
@@ -494,12 +549,11 @@ static void removed(void *ctx, Status status, const Diag *diag)
 
 static void job_start(EngJob *job)
 {
-    Status st;
     if (job->kind == JOB_REMOVE) {
-        st = store_write(job->engine->env->store, remove_job, removed, job);
-    } else {
-        st = loop_work(job->engine->env->loop, compile_work, compile_done, job);
+        declare(job, NULL);
+        return;
     }
+    Status st = loop_work(job->engine->env->loop, compile_work, compile_done, job);
     if (st) {
         job_fail(job, st, "too much at once, try again");
     }

@@ -162,6 +162,19 @@ MUST Status engine__version_make(const ProgramCompiler *compiler, Arena *arena, 
 struct Engine;
 MUST Status engine__circle(const struct Engine *engine, const RtProgram *program, Str file,
                            Diag *diag);
+/* ---- alarms of programs (alarms.c) ---- */
+
+/* All of a program, for those that the namespace has of it; NULL: none. `fn` as of bus_request. */
+MUST Status engine__alarms_declare(const struct Engine *engine, Str file, const char *alarms,
+                                   BusAnswerFn *fn, void *ctx);
+/* Of the version that is in place; NULL: none. */
+const char *engine__alarms_of(const struct Engine *engine, Str file);
+void engine__alarms_back(const struct Engine *engine,
+                         Str file);               /* a change of them came to nothing */
+void engine__alarms_sweep(struct Engine *engine); /* those of programs that are not there */
+/* deploy.c: the job at work is this program's. */
+bool engine__job_is_about(const struct Engine *engine, Str file);
+
 EngVersion *engine__version_ref(EngVersion *version);
 void engine__version_unref(EngVersion *version); /* any thread; accepts NULL */
 

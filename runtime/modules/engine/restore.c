@@ -81,6 +81,9 @@ Status engine__restore(Engine *engine, Diag *diag)
         }
     }
     engine->restored = engine->restore_left == 0;
+    if (!st && engine->restored) {
+        engine__alarms_sweep(engine);
+    }
     arena_free(read.arena);
     return st;
 }
