@@ -39,7 +39,7 @@ test('a new version says what it changes; what is not compatible needs a word', 
   const wrong = await put(tutti, 'schemas/press', { text: press.replace('f64', 'f65') }, 400);
   check(wrong.problems[0].line === 2 && wrong.problems[0].code === 'N003', JSON.stringify(wrong));
   const other = await put(tutti, 'schemas/press', { text: 'pipeline x { from stdin as json { a: i32 } into stdout on error drop }' }, 400);
-  check(/holds `type`, `unit` and `const` only/.test(other.problems[0].text), JSON.stringify(other.problems));
+  check(/holds `type`, `unit`, `const` and `alarm` only/.test(other.problems[0].text), JSON.stringify(other.problems));
   const breaks = press.replace('-60..400', '-60..300').replace('IDLE', 'IDLE, FAULT').replace(/ {2}lines.*/, '  n: i32?');
   const refused = await put(tutti, 'schemas/press', { text: breaks }, 409);
   const said = refused.changes.map((c) => `${c.field} ${c.compatible} ${c.text}`);

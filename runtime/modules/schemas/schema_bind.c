@@ -287,6 +287,7 @@ typedef struct Bind {
     Req *req;
     Binding *binding; /* owned until it is put in place; NULL: takes the filter away */
     Str filter;
+    Str schema, other; /* names: what it is bound to now, and what it was bound to */
 } Bind;
 
 static void bind_free(Bind *bind)
@@ -312,7 +313,7 @@ static Status bind_job(StoreConn *conn, void *ctx, Diag *diag)
     if (st) return st;
     store_bind_str(stmt, 1, bind->filter);
     if (binding) {
-        store_bind_str(stmt, 2, str_from(binding->schema->name));
+        store_bind_str(stmt, 2, bind->schema); /* the schema itself may go meanwhile */
         store_bind_int(stmt, 3, binding->version);
         store_bind_int(stmt, 4, binding->strict);
         store_bind_int(stmt, 5, binding->at_ms);
@@ -331,6 +332,14 @@ static void take_out(Schemas *self, Str filter)
     binding_free(old);
 }
 
+static void tell_alarms(const Bind *bind)
+{
+    const Schema *was = schemas__find(bind->self, bind->other),
+                 *is = schemas__find(bind->self, bind->schema);
+    if (was && was != is) schemas__alarms_tell(bind->self, was);
+    if (is) schemas__alarms_tell(bind->self, is);
+}
+
 static void on_bound(void *ctx, Status status, const Diag *diag)
 {
     Bind *bind = ctx;
@@ -345,6 +354,7 @@ static void on_bound(void *ctx, Status status, const Diag *diag)
             status = diag_set(&why, ST_LIMIT, "there are at most %d bindings", BINDING_COUNT_MAX);
     }
     if (status) {
+        tell_alarms(bind);
         req_fail(bind->req, status, "%s", why.text[0] ? why.text : diag->text);
         bind_free(bind);
         return;
@@ -357,6 +367,7 @@ static void on_bound(void *ctx, Status status, const Diag *diag)
              binds && bind->binding->strict ? "strict" : "soft", STR_ARG(bind->req->caller.user));
     bind->binding = NULL;
     Status st = schemas__rebind(self, &why);
+    tell_alarms(bind);
     schemas__changed(self, binds ? "bound" : "unbound", bind->filter);
     if (st)
         req_fail(bind->req, st, "%s", why.text[0] ? why.text : status_text(st));
@@ -365,21 +376,56 @@ static void on_bound(void *ctx, Status status, const Diag *diag)
     bind_free(bind);
 }
 
+static void bind_write(Bind *bind)
+{
+    Status st = store_write(bind->self->env->store, bind_job, on_bound, bind);
+    if (!st) return;
+    tell_alarms(bind);
+    req_fail(bind->req, st, "%s", status_text(st));
+    bind_free(bind);
+}
+
+static void on_declared(void *ctx, Status status, Str body)
+{
+    Bind *bind = ctx;
+    if (!status) {
+        bind_write(bind);
+        return;
+    }
+    Str why = body.len ? body : str_from(status_text(status));
+    req_fail(bind->req, status, "the alarms of schema \"%.*s\" were not taken: %.*s",
+             STR_ARG(bind->schema), STR_ARG(why));
+    bind_free(bind);
+}
+
+/* The alarms of the schema that it is bound to are declared first: when they are refused, nothing
+ * is bound. Those of the one before lose the filter when it is done. */
+static void bind_alarms(Bind *bind)
+{
+    const SchemaChange change = {.filter = bind->filter, .binding = bind->binding};
+    const Schema *schema = bind->binding ? bind->binding->schema : NULL;
+    if (!schema || !schemas__has_alarms(schema, NULL)) {
+        bind_write(bind);
+        return;
+    }
+    Status st = schemas__alarms_declare(bind->self, schema, &change, on_declared, bind);
+    if (st) on_declared(bind, st, STR_NONE);
+}
+
 static void bind_begin(Schemas *self, Req *req, Binding *binding, Str filter)
 {
     Bind *bind = mem_alloc(sizeof *bind);
-    Status st = bind ? ST_OK : ST_NO_MEMORY;
-    if (bind) {
-        *bind = (Bind){self, req, binding, filter};
-        self->jobs++;
-        st = store_write(self->env->store, bind_job, on_bound, bind);
+    const Binding *was = binding_named(self, filter);
+    if (!bind) {
+        if (binding) binding_free(binding);
+        req_fail(req, ST_NO_MEMORY, "%s", status_text(ST_NO_MEMORY));
+        return;
     }
-    if (!st) return;
-    req_fail(req, st, "%s", status_text(st));
-    if (bind)
-        bind_free(bind);
-    else if (binding)
-        binding_free(binding);
+    *bind = (Bind){.self = self, .req = req, .binding = binding, .filter = filter};
+    if (binding) bind->schema = arena_str(req->arena, str_from(binding->schema->name));
+    if (was) bind->other = arena_str(req->arena, str_from(was->schema->name));
+    self->jobs++;
+    bind_alarms(bind);
 }
 
 void schemas__op_bind(void *ctx, Req *req)

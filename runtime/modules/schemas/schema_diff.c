@@ -137,6 +137,31 @@ static void fields(Compare *c, Str path, const Json *old, const Json *new)
     }
 }
 
+static const Json *alarm_named(const Json *alarms, Str name)
+{
+    for (const Json *alarm = alarms ? alarms->first : NULL; alarm; alarm = alarm->next)
+        if (str_eq(json_str(alarm, "name", STR("")), name)) return alarm;
+    return NULL;
+}
+
+/* Payloads fit as before, so none of it is incompatible. */
+static void alarms(Compare *c, const Json *old, const Json *new)
+{
+    for (const Json *is = new ? new->first : NULL; is; is = is->next) {
+        Str name = json_str(is, "name", STR("")), on = json_str(is, "on", STR(""));
+        const Json *was = alarm_named(old, name);
+        if (!was)
+            SAY(c, on, true, "the alarm %.*s is new", STR_ARG(name));
+        else if (!str_eq(was->raw, is->raw))
+            SAY(c, on, true, "the alarm %.*s changes", STR_ARG(name));
+    }
+    for (const Json *was = old ? old->first : NULL; was; was = was->next) {
+        Str name = json_str(was, "name", STR(""));
+        if (!alarm_named(new, name))
+            SAY(c, json_str(was, "on", STR("")), true, "the alarm %.*s goes away", STR_ARG(name));
+    }
+}
+
 bool schemas__diff(const SchemaVersion *old, const SchemaVersion *new, JsonOut *out, bool *ret_any)
 {
     Compare c = {.out = out};
@@ -146,6 +171,7 @@ bool schemas__diff(const SchemaVersion *old, const SchemaVersion *new, JsonOut *
         SAY(&c, STR(""), old->closed,
             new->closed ? "members that no field names are refused now"
                         : "members that no field names are let through now");
+    alarms(&c, old->alarms, new->alarms);
     json_end(out);
     *ret_any = c.any;
     return !c.breaks;

@@ -74,7 +74,7 @@ static void schema_drop(Schemas *self, Schema *schema)
 
 typedef struct VersionRow {
     int64_t version, at_ms;
-    Str text, root, form, by;
+    Str text, root, form, by, alarms;
     bool closed;
 } VersionRow;
 
@@ -93,9 +93,12 @@ static Status version_new(const VersionRow *row, SchemaVersion **ret_version, Di
                                .root = arena_str(arena, row->root),
                                .form = arena_str(arena, row->form),
                                .by = arena_str(arena, row->by),
+                               .alarm_text = arena_str(arena, row->alarms),
                                .closed = row->closed};
     Status st = version->form.ptr && version->text.ptr && version->root.ptr ? ST_OK : ST_NO_MEMORY;
     if (!st) st = json_read(arena, version->form, &version->json, diag);
+    if (!st && !version->alarm_text.ptr) st = ST_NO_MEMORY;
+    if (!st) st = json_read(arena, version->alarm_text, &version->alarms, diag);
     if (!st) st = schemas__form_field(arena, version->json, &version->field, diag);
     if (st)
         arena_free(arena);
@@ -119,7 +122,8 @@ Status schemas__load(StoreConn *conn, void *ctx, Diag *diag)
     StoreStmt *stmt;
     bool row;
     Status st = store_prepare(conn,
-                              "SELECT name, version, text, root, form, closed, at, by FROM schemas"
+                              "SELECT name, version, text, root, form, closed, at, by, alarms"
+                              " FROM schemas"
                               " ORDER BY name, version",
                               &stmt, diag);
     while (!st) {
@@ -131,7 +135,8 @@ Status schemas__load(StoreConn *conn, void *ctx, Diag *diag)
                           .form = store_str(stmt, 4),
                           .closed = store_int(stmt, 5) != 0,
                           .at_ms = store_int(stmt, 6),
-                          .by = store_str(stmt, 7)};
+                          .by = store_str(stmt, 7),
+                          .alarms = store_str(stmt, 8)};
         SchemaVersion *version = NULL;
         Diag why = {0};
         Status bad = version_new(&one, &version, &why);
@@ -226,6 +231,8 @@ void schemas__op_get(void *self, Req *req)
     json_field_bool(&out, "closed", version->closed);
     json_key(&out, "form");
     json_put_raw(&out, version->form);
+    json_key(&out, "alarms");
+    json_put_raw(&out, version->alarm_text);
     json_key(&out, "versions");
     json_begin_array(&out);
     for (uint32_t i = version->schema->count; i-- > 0;)
@@ -304,6 +311,8 @@ static void save_answer(Save *save, int64_t number)
         json_put_raw(&out, save->changes.len ? buf_view(&save->changes) : STR("[]"));
         json_key(&out, "form");
         json_put_raw(&out, save->made.form);
+        json_key(&out, "alarms");
+        json_put_raw(&out, save->made.alarms);
     }
     json_end(&out);
     req_answer_buf(save->req, &body);
@@ -340,8 +349,8 @@ static Status write_version(StoreConn *conn, void *ctx, Diag *diag)
     StoreStmt *stmt;
     bool row;
     Status st = store_prepare(conn,
-                              "INSERT INTO schemas(name, version, text, root, form, closed, at, by)"
-                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                              "INSERT INTO schemas(name, version, text, root, form, closed, at, by,"
+                              " alarms) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                               &stmt, diag);
     if (st) return st;
     store_bind_str(stmt, 1, save->name);
@@ -352,7 +361,14 @@ static Status write_version(StoreConn *conn, void *ctx, Diag *diag)
     store_bind_int(stmt, 6, save->version->closed);
     store_bind_int(stmt, 7, save->version->at_ms);
     store_bind_str(stmt, 8, save->version->by);
+    store_bind_str(stmt, 9, save->version->alarm_text);
     return store_step(stmt, &row, diag);
+}
+
+static void tell_alarms(const Save *save)
+{
+    const Schema *schema = schemas__find(save->self, save->name);
+    if (schema) schemas__alarms_tell(save->self, schema);
 }
 
 static void on_written(void *ctx, Status status, const Diag *diag)
@@ -360,6 +376,7 @@ static void on_written(void *ctx, Status status, const Diag *diag)
     Save *save = ctx;
     Schemas *self = save->self;
     if (status) {
+        tell_alarms(save);
         req_fail(save->req, status, "%s",
                  status == ST_CONFLICT ? "somebody saved this schema at the same time: look again"
                                        : diag->text);
@@ -375,9 +392,44 @@ static void on_written(void *ctx, Status status, const Diag *diag)
              "schema=%.*s version=%lld compatible=%s by=%.*s%s%s", STR_ARG(save->name),
              (long long)number, save->compatible ? "yes" : "no", STR_ARG(save->req->caller.user),
              st ? " not_in_place=" : "", st ? why.text : "");
+    tell_alarms(save);
     schemas__changed(self, "saved", save->name);
     save_answer(save, number);
     save_free(save);
+}
+
+static void save_write(Save *save)
+{
+    Status st = store_write(save->self->env->store, write_version, on_written, save);
+    if (!st) return;
+    tell_alarms(save);
+    req_fail(save->req, st, "%s", status_text(st));
+    save_free(save);
+}
+
+static void on_declared(void *ctx, Status status, Str body)
+{
+    Save *save = ctx;
+    if (!status) {
+        save_write(save);
+        return;
+    }
+    Str why = body.len ? body : str_from(status_text(status));
+    req_fail(save->req, status, "its alarms were not taken: %.*s", STR_ARG(why));
+    save_free(save);
+}
+
+/* What is bound to the newest version has other alarms now: refused here, nothing is saved. */
+static void save_begin_writing(Save *save, const Schema *schema)
+{
+    const SchemaChange change = {.newest = save->version};
+    if (!schema || !schemas__is_bound(save->self, schema, 0) ||
+        !schemas__has_alarms(schema, &change)) {
+        save_write(save);
+        return;
+    }
+    Status st = schemas__alarms_declare(save->self, schema, &change, on_declared, save);
+    if (st) on_declared(save, st, STR_NONE);
 }
 
 /* Makes the version that would come next, and compares. */
@@ -390,6 +442,7 @@ static Status prepare(Save *save, const Schema *schema)
                       .root = save->made.root,
                       .form = save->made.form,
                       .by = save->req->caller.user,
+                      .alarms = save->made.alarms,
                       .closed = save->closed};
     Status st = version_new(&row, &save->version, &save->diag);
     if (st) return st;
@@ -428,9 +481,8 @@ static void on_made(void *ctx)
                  schema ? "a schema has at most %d versions" : "there are at most %d schemas",
                  schema ? SCHEMA_VERSIONS_MAX : SCHEMA_COUNT_MAX);
     } else {
-        st = store_write(self->env->store, write_version, on_written, save);
-        if (!st) return;
-        req_fail(save->req, st, "%s", status_text(st));
+        save_begin_writing(save, schema);
+        return;
     }
     save_free(save);
 }

@@ -53,6 +53,7 @@ static Status schemas_start(void *ctx, Diag *diag)
     if (st) return st;
     if (schemas__rebind(self, &why))
         log_error(self->env->log, "schemas", "a binding checks nothing", "reason=%s", why.text);
+    schemas__alarms_start(self);
     return ST_OK;
 }
 
@@ -92,6 +93,7 @@ static const StoreMigration migrations[] = {
      " topic TEXT NOT NULL, schema TEXT NOT NULL, version INTEGER NOT NULL,"
      " strict INTEGER NOT NULL, client TEXT NOT NULL, user TEXT NOT NULL, reason TEXT NOT NULL,"
      " message TEXT NOT NULL, field TEXT NOT NULL, head BLOB NOT NULL, bytes INTEGER NOT NULL);"},
+    {2, "alarms", "ALTER TABLE schemas ADD COLUMN alarms TEXT NOT NULL DEFAULT '[]';"},
     {0, NULL, NULL}};
 
 static const ModConf conf[] = {
@@ -106,7 +108,7 @@ static const ModConf conf[] = {
 #define TEXT_FIELD                                                                                 \
     {                                                                                              \
         "text", FIELD_STR, FIELD_REQUIRED, 1, SCHEMA_TEXT_BYTES_MAX,                               \
-            "types, units and constants in the language"                                           \
+            "types, units, constants and alarms in the language"                                   \
     }
 #define ROOT_FIELD                                                                                 \
     {                                                                                              \
@@ -127,6 +129,7 @@ static const Field get_out[] = {{"name", FIELD_STR, 0, 0, 0, "of the schema"},
                                 {"text", FIELD_STR, 0, 0, 0, "as it was saved"},
                                 {"closed", FIELD_BOOL, 0, 0, 0, "no other members"},
                                 {"form", FIELD_OBJECT, 0, 0, 0, "the type as data"},
+                                {"alarms", FIELD_ARRAY, 0, 0, 0, "rules; `on` is a field"},
                                 {"versions", FIELD_ARRAY, 0, 0, 0, "newest first: who, when"},
                                 {0}};
 static const Field save_in[] = {
@@ -151,6 +154,7 @@ static const Field save_out[] = {
     {"changed", FIELD_BOOL, 0, 0, 0, "anything is another than before"},
     {"changes", FIELD_ARRAY, 0, 0, 0, "field, compatible, text"},
     {"form", FIELD_OBJECT, 0, 0, 0, "the type as data"},
+    {"alarms", FIELD_ARRAY, 0, 0, 0, "rules; `on` is a field"},
     {0}};
 static const Field name_in[] = {NAME_FIELD, {0}};
 static const Field try_in[] = {
@@ -244,10 +248,14 @@ static const ModRoute routes[] = {{"GET", "/api/v1/schemas", "schemas.list", NUL
                                   {"GET", "/api/v1/schema-stats", "schemas.stats", NULL},
                                   {0}};
 
+/* Alarms of schemas are declared to it. */
+static const char *const needs[] = {"uns", NULL};
+
 extern const ModuleDef schemas_module;
 const ModuleDef schemas_module = {.abi = MODULE_ABI,
                                   .name = "schemas",
                                   .doc = "types bound to topics, and what did not fit them",
+                                  .needs = needs,
                                   .self_bytes = sizeof(Schemas),
                                   .conf_bytes = sizeof(SchemasConf),
                                   .conf = conf,

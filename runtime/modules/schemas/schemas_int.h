@@ -34,6 +34,8 @@ typedef struct SchemaVersion {
     bool closed;              /* unknown members are refused */
     Arena *arena;             /* owned */
     const Json *json;         /* the form, read */
+    Str alarm_text;
+    const Json *alarms; /* list of rules, each `on` a field or empty */
     RtField field;
     FlowFit *fit; /* owned; made with the first binding */
 } SchemaVersion;
@@ -142,6 +144,23 @@ void schemas__op_bindings(void *self, Req *req);
 void schemas__op_bind(void *self, Req *req);
 void schemas__op_unbind(void *self, Req *req);
 void schemas__op_of(void *self, Req *req);
+
+/* schema_alarms.c */
+
+/* Something that is about to happen to a schema; what it does not name stays. */
+typedef struct SchemaChange {
+    const SchemaVersion *newest; /* a version that will be the newest; NULL: as it is */
+    Str filter;                  /* of the binding that comes, goes or becomes another */
+    const Binding *binding;      /* what it will be; NULL: it goes */
+} SchemaChange;
+
+bool schemas__has_alarms(const Schema *schema, const SchemaChange *change);
+/* Tells the namespace which alarms the schema declares, once `change` is made (NULL: now). `fn` as
+ * of bus_request. */
+MUST Status schemas__alarms_declare(const Schemas *self, const Schema *schema,
+                                    const SchemaChange *change, BusAnswerFn *fn, void *ctx);
+void schemas__alarms_tell(Schemas *self, const Schema *schema); /* what is, after any change */
+void schemas__alarms_start(Schemas *self);
 
 /* schema_check.c: every publish */
 void schemas__hook(Schemas *self); /* into the broker, or out of it when nothing is bound */
