@@ -87,6 +87,38 @@ test("alarms: a shelved one leaves the list, is among those put aside, and comes
     await until("it is normal", async () => (await row(page, "alarmtest/a/temp").count()) === 0);
 });
 
+test("alarms: one of a program and one of a schema lead to where they are changed", async (world) => {
+    const { page, server, api } = world;
+    const send = (method, where, body) =>
+        page.evaluate(async ([method, where, body]) => {
+            const response = await fetch(`/api/v1/${where}`, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+            if (!response.ok) throw new Error(await response.text());
+        }, [method, where, body]);
+    await openPage(world, "?tab=rules");
+    await send("POST", "pipelines", {
+        file: "declared.tutti",
+        text: `alarm test_program { on: "alarmtest/p", above: 1 }\npipeline test_declared { from uns "alarmtest/in" as json { x: f64 }  into uns "alarmtest/out"  on error drop }\n`,
+    });
+    await send("PUT", "schemas/alarmtest", { text: `type T = { temp: f64 [degC] }\nalarm test_schema { on: "temp", above: 80 [degC] }\n` });
+    await send("PUT", "schema-bindings", { filter: "alarmtest/s", schema: "alarmtest" });
+    server.publish("alarmtest/p", "2");
+    server.publish("alarmtest/s", JSON.stringify({ temp: 90 }));
+    await until("both are raised", async () => (await api("alarms?prefix=alarmtest&state=unacknowledged")).alarms.filter((a) => a.origin).length === 2);
+    await openPage(world, "?tab=rules");
+    const rule = (name) => page.getByRole("row").filter({ hasText: name });
+    await rule("test_program").getByRole("link", { name: "program declared.tutti" }).waitFor();
+    equal(await rule("test_program").getByRole("button").count(), 0, "buttons at a rule of a program");
+    await rule("test_schema").getByRole("link", { name: "schema alarmtest" }).click();
+    await page.getByText("alarmtest, version 1").waitFor();
+    await openPage(world);
+    await row(page, "alarmtest/s/temp").getByRole("link", { name: "schema alarmtest" }).waitFor();
+    await row(page, "alarmtest/p").getByRole("link", { name: "program declared.tutti" }).click();
+    await page.waitForURL(/\/pipelines\/test_declared/);
+    await send("DELETE", "schema-bindings?filter=alarmtest/s");
+    await send("DELETE", "pipelines/test_declared");
+    await until("they are gone", async () => (await api("alarms/rules")).rules.every((each) => each.origin === ""));
+});
+
 test("alarms: a thousand at once are counted, and the page stays usable", async (world) => {
     const { page, server, api } = world;
     await put(page, { name: "test_flood", on: "alarmtest/flood/+", when: { above: 0 }, priority: "low" });

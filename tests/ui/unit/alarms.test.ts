@@ -1,7 +1,7 @@
 // alarms: conditions in words, the form's rule, what the filters leave. Expectations from docs/alarms.md.
 import { describe, expect, test } from "vitest";
 import { shown } from "@/alarms/filter";
-import { ruleOf, whenText } from "@/alarms/rule";
+import { draftOf, originOf, ruleOf, whenText } from "@/alarms/rule";
 import { errorAt, headersOf, routeDraft, routeOf, targetDraft, targetOf, timesText } from "@/alarms/target";
 import type { Alarm, ShownTarget } from "@/core/api";
 
@@ -27,6 +27,17 @@ describe("rules", () => {
             name: "a", on: "x/+", when: { quality: "bad", for_ms: 2000 }, priority: "high", latch: true, action: "go",
         });
     });
+});
+
+test("origins: what may be changed where", () => {
+    expect(originOf("")).toEqual({ kind: "people", name: "" });
+    expect(originOf("program press line.tutti")).toEqual({ kind: "program", name: "press line.tutti" });
+    expect(originOf("schema press")).toEqual({ kind: "schema", name: "press" });
+});
+
+test("several filters stay several", () => {
+    const rule = { name: "a", on: ["x/+", "y/#/z"], when: { above: 1 }, priority: "low" as const };
+    expect(ruleOf(draftOf(rule, ""))).toEqual(rule);
 });
 
 test("filters: what is put aside is shown only when asked for", () => {

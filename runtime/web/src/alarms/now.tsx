@@ -10,6 +10,7 @@ import { Icon } from "../ui/icon";
 import { Empty, Failure } from "../ui/state";
 import { shown } from "./filter";
 import { PriorityMark, stateWords } from "./mark";
+import { Origin } from "./origin";
 import { alarms, failure, keyOf, listMax, needsAck, priorities, refresh, total } from "./store";
 
 const shelves = [[15, "15 min"], [60, "1 h"], [240, "4 h"], [480, "8 h"]] as const;
@@ -47,6 +48,7 @@ function Row(props: { alarm: Alarm; chosen: boolean; choose: (on: boolean) => vo
             <td class="grow">
                 <a href={`/uns?path=${encodeURIComponent(alarm.path)}`}>{alarm.path}</a>
                 <span class="alarm-message">{alarm.message ?? alarm.rule}</span>
+                {alarm.origin && <span class="quiet alarm-message">{alarm.rule}, from <Origin origin={alarm.origin} path={alarm.path} /></span>}
                 {alarm.action && alarm.active && <span class="quiet alarm-message">{alarm.action}</span>}
             </td>
             <td class="num nowrap">{alarm.value === undefined ? "" : valueText(alarm.value, Number.isInteger(alarm.value) ? 0 : 2)}</td>

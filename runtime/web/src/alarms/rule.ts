@@ -10,6 +10,13 @@ export type Kind = keyof typeof kinds;
 const kindOf = (when: AlarmWhen): Kind => (Object.keys(kinds) as Kind[]).find((kind) => when[kind] !== undefined) ?? "above";
 const seconds = (ms: number | undefined): string => (ms ? `${ms / 1000} s` : "");
 
+/** "program press.tutti", "schema press", or empty: people. */
+export function originOf(origin: string): { kind: "program" | "schema" | "people"; name: string } {
+    const at = origin.indexOf(" ");
+    const kind = origin.slice(0, Math.max(0, at));
+    return kind === "program" || kind === "schema" ? { kind, name: origin.slice(at + 1) } : { kind: "people", name: "" };
+}
+
 /** A condition in words, as in "above 80, hysteresis 2, for 5 s". */
 export function whenText(when: AlarmWhen): string {
     const kind = kindOf(when);
@@ -46,7 +53,7 @@ export function draftOf(rule: AlarmRule | null, on: string): Draft {
     const text = (value: unknown): string => (value === undefined ? "" : String(value));
     const limit = kind === "is" ? [when.is ?? []].flat().join(", ") : kind === "stale_ms" ? text((when.stale_ms ?? 0) / 1000) : text(when[kind]);
     return {
-        name: rule?.name ?? "", on: rule?.on ?? on, kind, limit: rule ? limit : "",
+        name: rule?.name ?? "", on: rule ? [rule.on].flat().join(", ") : on, kind, limit: rule ? limit : "",
         within: text((when.within_ms ?? 60_000) / 1000), hysteresis: text(when.hysteresis ?? 0),
         wait: text((when.for_ms ?? 0) / 1000), clear: text((when.clear_ms ?? 0) / 1000),
         priority: rule?.priority ?? "medium", latch: rule?.latch ?? false, message: rule?.message ?? "", action: rule?.action ?? "",
@@ -56,6 +63,12 @@ export function draftOf(rule: AlarmRule | null, on: string): Draft {
 /** A word as it may arrive: a number or truth where it looks like one, so that 3 fits 3. */
 const word = (text: string): string | number | boolean =>
     text === "true" ? true : text === "false" ? false : text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text;
+
+/** One filter, or several with commas between them. */
+const onOf = (text: string): string | string[] => {
+    const list = text.split(/,\s+/).filter((each) => each !== "");
+    return list.length > 1 ? list : (list[0] ?? "");
+};
 
 export function ruleOf(draft: Draft): AlarmRule {
     const ms = (text: string): number => Math.round(Number(text) * 1000);
@@ -69,7 +82,7 @@ export function ruleOf(draft: Draft): AlarmRule {
     if ((rate || draft.kind === "above" || draft.kind === "below") && Number(draft.hysteresis) > 0) when.hysteresis = Number(draft.hysteresis);
     if (Number(draft.wait) > 0) when.for_ms = ms(draft.wait);
     if (Number(draft.clear) > 0) when.clear_ms = ms(draft.clear);
-    const rule: AlarmRule = { name: draft.name, on: draft.on, when, priority: draft.priority };
+    const rule: AlarmRule = { name: draft.name, on: onOf(draft.on), when, priority: draft.priority };
     if (draft.latch) rule.latch = true;
     if (draft.message) rule.message = draft.message;
     if (draft.action) rule.action = draft.action;

@@ -1,5 +1,5 @@
 // alarms/rules.tsx: what is an alarm: rules of people are made and changed here, those of programs
-// shown.
+// and schemas shown, with the way to where they are changed.
 import { useState } from "preact/hooks";
 import { api, type AlarmPriority, type AlarmRule } from "../core/api";
 import { mayEngineer } from "../core/session";
@@ -8,6 +8,7 @@ import { useLoad } from "../ui/hooks";
 import { Icon } from "../ui/icon";
 import { Empty, Failure } from "../ui/state";
 import { PriorityMark } from "./mark";
+import { Origin } from "./origin";
 import { draftOf, kinds, ruleOf, whenText, type Draft, type Kind } from "./rule";
 import { priorities } from "./store";
 
@@ -110,13 +111,13 @@ export function Rules() {
                             </tr>
                         </thead>
                         <tbody>
-                            {rules.map(({ origin, alarm }) => (
+                            {rules.map(({ origin, path, alarm }) => (
                                 <tr key={alarm.name}>
                                     <th scope="row">{alarm.name}</th>
                                     <td class="nowrap"><PriorityMark priority={alarm.priority} /> {alarm.priority}</td>
-                                    <td class="mono">{alarm.on}</td>
+                                    <td class="mono">{[alarm.on].flat().map((on) => <div key={on}>{on}</div>)}</td>
                                     <td>{whenText(alarm.when)}{alarm.latch ? ", latches" : ""}</td>
-                                    <td class="quiet">{origin || "this page or the API"}</td>
+                                    <td class="quiet"><Origin origin={origin} path={path} /></td>
                                     <td class="nowrap">
                                         {mayEngineer.value && origin === "" && (
                                             <>

@@ -159,6 +159,7 @@ export interface UnsStats {
     samples_dropped: number;
 }
 export interface Pipeline {
+    file: string;
     name: string;
     state: "compiling" | "running" | "stopped" | "failed" | "draining";
     version: number;
@@ -256,6 +257,7 @@ export type AlarmAct =
     | "acknowledge" | "reset" | "shelve" | "unshelve" | "suppress" | "unsuppress" | "remove-from-service" | "return-to-service";
 export interface Alarm {
     rule: string;
+    origin?: string;
     path: string;
     state: AlarmState;
     priority: AlarmPriority;
@@ -288,7 +290,7 @@ export interface AlarmWhen {
 }
 export interface AlarmRule {
     name: string;
-    on: string;
+    on: string | string[];
     when: AlarmWhen;
     priority: AlarmPriority;
     latch?: boolean;
@@ -499,7 +501,7 @@ export const api = {
         call<{ alarms: Alarm[]; total: number } & AlarmCounts>("GET", "alarms" + query(params)),
     alarmAct: (body: { act: AlarmAct; alarms: { rule: string; path: string }[]; text?: string; until?: number }) =>
         call<{ done: number; refused: { rule: string; path: string; reason: string }[] }>("POST", "alarms/act", body),
-    alarmRules: () => call<{ rules: { origin: string; alarm: AlarmRule }[] }>("GET", "alarms/rules"),
+    alarmRules: () => call<{ rules: { origin: string; path?: string; alarm: AlarmRule }[] }>("GET", "alarms/rules"),
     alarmPut: ({ name, ...rule }: AlarmRule) => call<unknown>("PUT", `alarms/rules/${encodeURIComponent(name)}`, rule),
     alarmDrop: (name: string) => call<unknown>("DELETE", `alarms/rules/${encodeURIComponent(name)}`),
     alarmJournal: (params: { rule?: string; limit?: number; before?: number }) =>

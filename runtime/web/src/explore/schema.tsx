@@ -152,7 +152,7 @@ function SchemaEditor(props: { name: string; done: (name: string) => void; cance
                 <input type="text" value={name} disabled={props.name !== ""} onInput={(event) => setName(event.currentTarget.value)} />
             </label>
             <label class="field is-wide">
-                <span>Types, the last one is the payload's</span>
+                <span>Types, the last one is the payload's; alarms on its fields</span>
                 <textarea class="mono" rows={10} spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} />
             </label>
             {check && <Checked check={check} />}

@@ -1,0 +1,236 @@
+// tests/e2e/alarms.mjs: alarms that a program or a schema declares, in a whole Tutti process; npm's
+// mqtt is the plant.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import mqtt from 'mqtt';
+import { build, check, folder, run, test, Tutti, until } from './lib.mjs';
+
+async function plant(tutti) {
+  const c = mqtt.connect(`mqtt://127.0.0.1:${tutti.mqtt}`, { reconnectPeriod: 0 });
+  c.on('error', () => {});
+  await new Promise((resolve) => c.on('connect', resolve));
+  c.gone = () => new Promise((resolve) => c.end(true, {}, resolve));
+  c.put = (topic, payload) => c.publishAsync(topic, typeof payload === 'string' ? payload : JSON.stringify(payload), { qos: 1 });
+  return c;
+}
+
+const alarms = async (tutti, query = 'state=all') => (await tutti.get(`alarms?${query}`)).alarms;
+const alarm = async (tutti, rule, where) =>
+  (await alarms(tutti)).find((a) => a.rule === rule && (!where || a.path === where));
+const rules = async (tutti) => (await tutti.get('alarms/rules')).rules;
+const state = async (tutti, rule, want) =>
+  until(`${rule} is ${want}`, async () => (await alarm(tutti, rule))?.state === want);
+const act = async (tutti, what, rule, where, more = {}) => {
+  const { body } = await tutti.call('POST', 'alarms/act', { act: what, alarms: [{ rule, path: where }], ...more });
+  check(body.done === 1, `${what}: ${JSON.stringify(body)}`);
+};
+const entries = async (tutti, rule) => (await tutti.get(`alarms/journal?rule=${rule}`)).entries.length;
+
+const pipeline = `pipeline copy { from uns "in/#" as json { x: f64 }  into uns "out/x"  on error drop }\n`;
+const hot = (limit) => `const LIMIT = ${limit} [degC]
+alarm hot {
+  on: "acme/+/filter/temperature", above: LIMIT, hysteresis: 3.6 [degF], priority: high
+  message: "{path} is at {value}, more than {LIMIT}"
+}
+`;
+const cold = `alarm cold { on: "acme/#/temperature", below: 5 [degC], latch: true, priority: critical }\n`;
+const where = 'acme/l1/filter/temperature';
+
+test('a program declares alarms; a new version keeps their states; the last one goes with it', async () => {
+  const tutti = await Tutti.new();
+  const c = await plant(tutti);
+  await tutti.deploy('press.tutti', hot(80) + cold + pipeline);
+  const rule = (await rules(tutti)).find((r) => r.alarm.name === 'hot');
+  // 3.6 degF more are 2 degC more: by hand.
+  check(JSON.stringify(rule) === JSON.stringify({ origin: 'program press.tutti', alarm: { name: 'hot', on: 'acme/+/filter/temperature', when: { above: 80, hysteresis: 2 }, priority: 'high', message: '{path} is at {value}, more than 80' } }), JSON.stringify(rule));
+
+  await c.put(where, '85');
+  await state(tutti, 'hot', 'unacknowledged');
+  const raised = await alarm(tutti, 'hot');
+  check(raised.priority === 'high' && raised.message === `${where} is at 85, more than 80`, JSON.stringify(raised));
+  check((await alarm(tutti, 'cold')).state === 'normal', 'the other one is there and quiet');
+  await act(tutti, 'acknowledge', 'hot', where);
+  await act(tutti, 'shelve', 'cold', where, { text: 'commissioning', until: Date.now() + 600000 });
+  const before = await entries(tutti, 'hot');
+
+  // The same again, then another limit: no state is lost and nothing is raised anew.
+  await tutti.deploy('press.tutti', hot(80) + cold + '# a word\n' + pipeline);
+  await tutti.deploy('press.tutti', hot(82) + cold + pipeline);
+  check((await rules(tutti)).find((r) => r.alarm.name === 'hot').alarm.when.above === 82, 'the new limit');
+  check((await alarm(tutti, 'hot')).state === 'acknowledged', 'acknowledged as before');
+  check((await alarm(tutti, 'cold')).state === 'shelved', 'shelved as before');
+  check((await entries(tutti, 'hot')) === before, 'nothing happened to it');
+  await c.put(where, '81');
+  await until('the value', async () => (await alarm(tutti, 'hot')).value === 81);
+  check((await alarm(tutti, 'hot')).state === 'acknowledged', 'within the hysteresis');
+
+  await tutti.kill('SIGKILL');
+  await tutti.up();
+  check((await alarm(tutti, 'hot')).state === 'acknowledged' && (await alarm(tutti, 'cold')).state === 'shelved', 'after kill -9');
+  check((await rules(tutti)).every((r) => r.origin === 'program press.tutti'), 'still its own');
+  await c.gone();
+  const d = await plant(tutti);
+  await d.put(where, '79');
+  await state(tutti, 'hot', 'normal');
+
+  // One goes with the version that does not have it, the rest with the program.
+  await tutti.deploy('press.tutti', hot(82) + pipeline);
+  check((await rules(tutti)).map((r) => r.alarm.name).join() === 'hot', 'cold is gone');
+  check(!(await alarm(tutti, 'cold')), 'and so is its state');
+  check((await tutti.call('DELETE', 'pipelines/copy')).status === 200, 'removed');
+  check((await rules(tutti)).length === 0, 'no rule is left');
+  check((await alarms(tutti)).length === 0, 'no alarm is left');
+  await d.gone();
+  await tutti.kill('SIGTERM');
+});
+
+test('a name that somebody else has fails the deploy, and the old version stays', async () => {
+  const tutti = await Tutti.new();
+  const mine = { on: 'x', when: { below: 1 } };
+  const made = await tutti.call('PUT', 'alarms/rules/cold', mine);
+  check(made.status === 200, `by a person: ${JSON.stringify(made)}`);
+  await tutti.deploy('press.tutti', hot(80) + pipeline);
+  const refused = await tutti.call('POST', 'pipelines', { file: 'press.tutti', text: hot(90) + cold + pipeline.replace('out/x', 'out/y') });
+  check(refused.status === 409 && /cold was made by people/.test(refused.body.error.text), JSON.stringify(refused));
+  check((await rules(tutti)).find((r) => r.alarm.name === 'hot').alarm.when.above === 80, 'the old limit');
+  const { version, text } = await tutti.get('pipelines/copy');
+  check(version === 1 && text.includes('out/x'), 'the old version runs');
+  const other = await tutti.call('POST', 'pipelines', { file: 'other.tutti', text: hot(80) + pipeline.replace('copy', 'copy2') });
+  check(other.status === 409 && /hot is declared by the program press.tutti: change it there/.test(other.body.error.text), JSON.stringify(other));
+  check((await tutti.call('GET', 'pipelines/copy2')).status === 404, 'not half of it');
+
+  // People cannot change what a program declares, and are told where to.
+  for (const [method, body] of [['PUT', { on: 'x', when: { above: 1 } }], ['DELETE', undefined]]) {
+    const { status, body: answer } = await tutti.call(method, 'alarms/rules/hot', body);
+    check(status === 409 && /program press.tutti/.test(answer.error.text), JSON.stringify(answer));
+  }
+  const wrong = await tutti.call('POST', 'pipelines', { file: 'press.tutti', text: hot(80).replace('above', 'abov') + pipeline });
+  check(wrong.status === 400 && wrong.body.problems[0].code === 'R004' && wrong.body.problems[0].line === 3, JSON.stringify(wrong.body));
+  const alone = await tutti.call('POST', 'pipelines', { file: 'alone.tutti', text: cold });
+  check(alone.status === 400 && /only alarms/.test(alone.body.error.text), JSON.stringify(alone));
+  const preview = await tutti.call('POST', 'pipelines/preview', { file: 'press.tutti', text: hot(81) + pipeline });
+  check(/alarm hot: changes and keeps its states, above LIMIT/.test(preview.body.text), preview.body.text);
+  await tutti.kill('SIGTERM');
+});
+
+test('rules of a program that is not there go at the start', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('press.tutti', hot(80) + pipeline);
+  await tutti.kill('SIGKILL');
+  // As if the process had died behind the declaration and before the version was stored.
+  execFileSync('sqlite3', [path.join(tutti.data, 'tutti.db'), 'delete from engine_program; delete from engine_pipeline; delete from engine_version']);
+  await tutti.up();
+  await until('nobody declares it', async () => (await rules(tutti)).length === 0);
+  await tutti.kill('SIGTERM');
+});
+
+test('a Lite file brings its alarms', async () => {
+  const cwd = folder();
+  const file = path.join(cwd, 'press.tutti'), lite = path.join(cwd, 'press');
+  writeFileSync(file, hot(80) + pipeline);
+  execFileSync(path.join(build, 'tutti'), ['build', file, '--target', 'lite', '-o', lite], { stdio: 'ignore' });
+  const tutti = await Tutti.new([], { cwd, program: lite });
+  const c = await plant(tutti);
+  await c.put(where, '85');
+  await state(tutti, 'hot', 'unacknowledged');
+  await act(tutti, 'acknowledge', 'hot', where);
+  await tutti.kill('SIGKILL');
+  await tutti.up([]);
+  check((await alarm(tutti, 'hot')).state === 'acknowledged', 'after kill -9');
+  check((await rules(tutti))[0].origin === 'program press.tutti', 'of the program');
+  await c.gone();
+  await tutti.kill('SIGTERM');
+});
+
+const schema = (limit) => `type Press = { temp: tag f64 [degC], state: enum { RUN, IDLE, FAULT }, name: string(16)? }
+# 176 degF are 80 degC: by hand
+alarm press_hot { on: "temp", above: ${limit}, hysteresis: 3.6 [degF], priority: high }
+alarm press_fault { on: "state", is: FAULT, priority: critical }
+`;
+const ok = async (tutti, method, where, body) => {
+  const answer = await tutti.call(method, where, body);
+  check(answer.status === 200, `${method} ${where}: ${JSON.stringify(answer)}`);
+  return answer.body;
+};
+const on = async (tutti, name) => [(await rules(tutti)).find((r) => r.alarm.name === name)?.alarm.on].flat().join();
+
+test('a schema declares alarms on the fields of what it is bound to', async () => {
+  const tutti = await Tutti.new();
+  const c = await plant(tutti);
+  await ok(tutti, 'PUT', 'schemas/press', { text: schema('176 [degF]') });
+  check((await rules(tutti)).length === 0, 'bound to nothing');
+  await ok(tutti, 'PUT', 'schema-bindings', { filter: 'acme/+/press', schema: 'press' });
+  const rule = (await rules(tutti)).find((r) => r.alarm.name === 'press_hot');
+  check(JSON.stringify(rule) === JSON.stringify({ origin: 'schema press', alarm: { name: 'press_hot', on: 'acme/+/press/temp', when: { above: 80, hysteresis: 2 }, priority: 'high' } }), JSON.stringify(rule));
+  await c.put('acme/l1/press', { temp: { value: 81, quality: 'good' }, state: 'FAULT' });
+  await state(tutti, 'press_hot', 'unacknowledged');
+  await state(tutti, 'press_fault', 'unacknowledged');
+  await act(tutti, 'acknowledge', 'press_hot', 'acme/l1/press/temp');
+
+  // Another binding is one more filter of the same rule; # may stand before the field.
+  await ok(tutti, 'PUT', 'schema-bindings', { filter: 'plant/#', schema: 'press' });
+  await until('both', async () => (await on(tutti, 'press_hot')) === 'acme/+/press/temp,plant/#/temp');
+  await c.put('plant/a/b', { temp: 90, state: 'RUN' });
+  await until('its own alarm', async () => (await alarm(tutti, 'press_hot', 'plant/a/b/temp'))?.state === 'unacknowledged');
+  check((await alarm(tutti, 'press_hot', 'acme/l1/press/temp')).state === 'acknowledged', 'the first one as it was');
+
+  // A new version changes them; a binding that is fixed to the old one keeps the old one's.
+  const saved = await ok(tutti, 'PUT', 'schemas/press', { text: schema('82 [degC]') });
+  check(saved.changes.map((x) => `${x.compatible} ${x.text}`).join() === 'true the alarm press_hot changes', JSON.stringify(saved.changes));
+  await until('the new limit', async () => (await rules(tutti)).find((r) => r.alarm.name === 'press_hot').alarm.when.above === 82);
+  check((await alarm(tutti, 'press_hot', 'acme/l1/press/temp')).state === 'acknowledged', 'acknowledged as before');
+  await ok(tutti, 'PUT', 'schema-bindings', { filter: 'plant/#', schema: 'press', version: 1 });
+  await until('an alarm of its own', async () => (await on(tutti, 'press_hot.v1')) === 'plant/#/temp');
+  check((await on(tutti, 'press_hot')) === 'acme/+/press/temp', await on(tutti, 'press_hot'));
+
+  await tutti.kill('SIGKILL');
+  await tutti.up();
+  check((await alarm(tutti, 'press_hot', 'acme/l1/press/temp')).state === 'acknowledged', 'after kill -9');
+  check((await on(tutti, 'press_hot.v1')) === 'plant/#/temp', 'after kill -9');
+  const mine = await tutti.call('DELETE', 'alarms/rules/press_hot');
+  check(mine.status === 409 && /declared by the schema press: change it there/.test(mine.body.error.text), JSON.stringify(mine));
+
+  // A name that is taken: neither binding nor version.
+  await tutti.deploy('p.tutti', 'alarm mine { on: "x", above: 1 }\n' + pipeline);
+  const taken = await tutti.call('PUT', 'schemas/press', { text: schema('1 [degC]').replace('press_fault', 'mine') });
+  check(taken.status === 409 && /program p.tutti/.test(taken.body.error.text), JSON.stringify(taken));
+  check((await tutti.get('schemas/press')).version === 2, 'not saved');
+  await ok(tutti, 'PUT', 'schemas/other', { text: 'type T = f64 [bar]\nalarm mine { above: 4 [bar] }' });
+  const bound = await tutti.call('PUT', 'schema-bindings', { filter: 'z', schema: 'other' });
+  check(bound.status === 409 && /mine/.test(bound.body.error.text), JSON.stringify(bound));
+  check(!(await tutti.get('schema-bindings')).bindings.some((b) => b.filter === 'z'), 'not bound');
+  await ok(tutti, 'DELETE', 'pipelines/copy');
+  await ok(tutti, 'PUT', 'schema-bindings', { filter: 'z', schema: 'other' });
+  await until('on the topic itself', async () => (await on(tutti, 'mine')) === 'z');
+
+  for (const filter of ['plant/#', 'acme/+/press', 'z']) await ok(tutti, 'DELETE', `schema-bindings?filter=${encodeURIComponent(filter)}`);
+  await until('nothing is left', async () => (await rules(tutti)).length === 0 && (await alarms(tutti)).length === 0);
+  await ok(tutti, 'DELETE', 'schemas/press');
+  await c.gone();
+  await tutti.kill('SIGTERM');
+});
+
+test('what is wrong with an alarm of a schema is said with its place', async () => {
+  const tutti = await Tutti.new();
+  const wrong = async (text, want, line = 2) => {
+    const { body } = await tutti.call('POST', 'schemas/check', { text });
+    const first = body.problems?.[0];
+    check(!body.ok && first?.line === line && want.test(`${first.code} ${first.text}`), `${text}: ${JSON.stringify(body)}`);
+  };
+  const type = 'type P = { temp: f64 [degC], state: enum { RUN }, xs: [f64; 3], n: i32 }\n';
+  await wrong(type + 'alarm a { on: "tmp", above: 80 }', /R005 the schema has no field `tmp`/);
+  await wrong(type + 'alarm a { above: 80 }', /R005 .*on: "temp"/);
+  await wrong(type + 'alarm a { on: "xs", above: 80 }', /R005 `xs` is no single value/);
+  await wrong(type + 'alarm a { on: "state", above: 80 }', /R008 `above` is about numbers/);
+  await wrong(type + 'alarm a { on: "state", is: STOP }', /STOP/);
+  await wrong(type + 'alarm a { on: "temp", above: 80 [bar] }', /U004 \[bar\] does not convert to \[degC\]/);
+  await wrong(type + 'alarm a { on: "n", above: 80 [bar] }', /U004/);
+  await wrong(type + 'alarm a { on: "temp", is: "x" }', /R008 .*of the field's type/);
+  await wrong('type P = f64 [bar]\nalarm a { on: "temp", above: 80 }', /R005 the schema's type is one value/);
+  const fine = await tutti.call('POST', 'schemas/check', { text: 'type P = f64 [bar]\nalarm a { above: 200 [kPa] }' });
+  check(fine.body.ok && fine.body.alarms[0].when.above === 2, JSON.stringify(fine.body));
+  await tutti.kill('SIGTERM');
+});
+
+await run();
