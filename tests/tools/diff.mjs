@@ -24,7 +24,7 @@ function diff(old, fresh) {
     const run = tutti(["diff", "--json", ...files]);
     assert.equal(run.code, 0, run.err);
     const json = JSON.parse(run.out);
-    return { of: (name) => json.pipelines.find((p) => p.pipeline === name), text: tutti(["diff", ...files]).out };
+    return { alarms: json.alarms, of: (name) => json.pipelines.find((p) => p.pipeline === name), text: tutti(["diff", ...files]).out };
 }
 
 const state = (p, kind) => p.state.find((s) => s.kind === kind);
@@ -74,6 +74,18 @@ test("sources and sinks, pipelines added and removed", () => {
     assert.match(d.text, /pipeline other: removed/);
     const sink = diff(base, base.replace("stats\"\n", "stats\"\n  into uns \"acme/more\"\n"));
     assert.deepEqual(sink.of("stats").ends.map((e) => [e.change, e.what.startsWith("into uns acme/more")]), [["added", true]]);
+});
+
+test("alarms added, changed, removed; a word of a comment or another layout is no change", () => {
+    const alarms = (a, b) => diff(`${a}\n${base}`, `${b}\n${base}`);
+    const hot = `alarm hot { on: "a/+", above: 80, for: 5s }`;
+    const change = (a, b) => alarms(a, b).alarms.map((each) => `${each.alarm} ${each.change}`).join();
+    assert.equal(change(hot, `# a word\n${hot.replace("above: 80,", "\n  above: 80.0\n")}`), "hot same");
+    assert.equal(change(hot, hot.replace("80", "81")), "hot changed");
+    assert.equal(change(hot, hot.replace("hot", "cold")), "cold added,hot removed");
+    const d = alarms(hot, hot.replace("5s", "6s"));
+    assert.equal(d.of("stats").change, "same");
+    assert.match(d.text, /alarm hot: changes and keeps its states, above 80, for 6s on a\/\+\n/);
 });
 
 test("a const that is used elsewhere changes only who uses it", () => {
