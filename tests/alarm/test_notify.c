@@ -370,6 +370,27 @@ TEST(without_room_for_a_call_it_is_told_at_once)
     end(&bed);
 }
 
+TEST(the_earliest_is_told_first)
+{
+    Bed bed;
+    char route[96], want[400];
+    size_t len = 0;
+    begin(&bed, NULL);
+    for (int i = 0; i < 10; i++) { /* 3, 6, 9, 2, 5, 8, 1, 4, 7, 10 seconds */
+        int rank = (3 * (i + 1)) % 10 + 10 * (i == 9);
+        (void)snprintf(route, sizeof route, "{\"name\":\"r%d\",\"to\":[\"t%d\"],\"delay_ms\":%d}",
+                       i, rank, rank * 1000);
+        put(&bed, route);
+    }
+    becomes(&bed, ALARM_UNACKED);
+    for (int i = 1; i <= 10; i++) {
+        wait_ms(&bed, 1000);
+        len += (size_t)snprintf(want + len, sizeof want - len, "raised>t%d ", i);
+        CHECK_STR(buf_view(&bed.told), want);
+    }
+    end(&bed);
+}
+
 TEST(a_route_is_written_as_it_was_read)
 {
     Bed bed;
