@@ -27,15 +27,6 @@ static int tell(const Names *n, Status st, const Diag *diag)
     return st == ST_INTERNAL || st == ST_NO_MEMORY ? code : EXIT_USAGE;
 }
 
-/* What a server says goes to a terminal: no control characters. */
-static void say(FILE *file, Str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        (void)fputc(c < 0x20 || c == 0x7f ? '?' : c, file);
-    }
-}
-
 static int export_names(Names *n)
 {
     Diag diag = {0};
@@ -79,14 +70,14 @@ static void print_table(const Names *n, const Json *answer)
     for (const Json *each = errors ? errors->first : NULL; each; each = each->next) {
         (void)fprintf(stderr, "%s:%lld:%lld: ", n->first, (long long)json_int(each, "line", 0),
                       (long long)json_int(each, "column", 0));
-        say(stderr, json_str(each, "text", STR("")));
+        remote_print(stderr, json_str(each, "text", STR("")));
         (void)fputc('\n', stderr);
     }
     if (errors && errors->count) return;
     for (const Json *row = n->dry && rows ? rows->first : NULL; row; row = row->next) {
-        say(stdout, json_str(row, "action", STR("")));
+        remote_print(stdout, json_str(row, "action", STR("")));
         (void)putchar(' ');
-        say(stdout, json_str(row, "path", STR("")));
+        remote_print(stdout, json_str(row, "path", STR("")));
         (void)putchar('\n');
     }
     (void)fprintf(stderr, "%s%lld new, %lld changed, %lld as they are\n", n->dry ? "would be " : "",

@@ -94,3 +94,11 @@ void remote_close(Remote *remote)
     web_client_free(remote->client);
     remote->client = NULL;
 }
+
+void remote_print(FILE *file, Str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        (void)fputc(c < 0x20 || c == 0x7f ? '?' : c, file);
+    }
+}

@@ -5,6 +5,8 @@
 #include "ask/web_client.h"
 #include "base/json.h"
 
+#include <stdio.h>
+
 typedef struct Remote {
     WebClient *client;
     Arena *arena;      /* answers live here */
@@ -19,5 +21,7 @@ void remote_close(Remote *remote);
  * like, with its sentence in the Diag), or NULL. */
 MUST Status remote_call(Remote *remote, const char *path, Str body, int64_t timeout_ms,
                         const Json **ret_json, Diag *diag);
+/* What a server says goes to a terminal: no control characters. */
+void remote_print(FILE *file, Str text);
 
 #endif

@@ -6,7 +6,7 @@ import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
 import mqtt from 'mqtt';
-import { check, folder, freePort, run, test, Tutti, until } from './lib.mjs';
+import { build, check, folder, freePort, run, start, test, Tutti, until } from './lib.mjs';
 import { certificate, fail, receiver } from './smtp.mjs';
 
 const secret = 'a-key-of-the-signature-42', token = 'Bearer very-secret-token';
@@ -329,6 +329,31 @@ test('a test is sent and answered, with what went wrong', async () => {
   await until('it came', () => c.got.length === 1);
   check((await tutti.call('POST', 'alarms/targets/none/test', {})).status === 404, 'no such target');
   await Promise.all([gone(c), h.end(), smtp.end()]);
+});
+
+test('the command tells what stands, who is told, and tests it', async () => {
+  const h = await hook();
+  const tutti = await Tutti.new(['serve'], { env: quick });
+  await hot(tutti);
+  await webhook(tutti, 'erp', h);
+  await put(tutti, 'routes/all', { to: ['erp'] });
+  await value(tutti, 'plant/a/temp', 90);
+  await until('it came', () => h.got.length === 1);
+  const command = async (...words) => {
+    const child = start(path.join(build, 'tutti'), ['alarms', ...words, '--to', `http://127.0.0.1:${tutti.http}`], { env: { ...process.env, TUTTI_TOKEN: tutti.token } });
+    return [await child.exited, child.out];
+  };
+  const list = await command();
+  check(list[0] === 0 && list[1] === 'high\tunacknowledged\tplant/a/temp\thot\tplant/a/temp is at 90 °C\n', JSON.stringify(list));
+  const targets = await until('it was told', async () => { const t = await command('targets'); return /1 told/.test(t[1]) && t; });
+  check(targets[0] === 0 && targets[1] === 'erp\twebhook\tworking\t0 waiting\t1 told\t\n', JSON.stringify(targets));
+  const good = await command('test', 'erp');
+  check(good[0] === 0 && /^erp took it after \d+ ms\n$/.test(good[1]) && h.got[1].test, JSON.stringify(good));
+  h.answer = () => 500;
+  const bad = await command('test', 'erp');
+  check(bad[0] === 1 && bad[1] === 'erp did not take it: the receiver says 500: not today\n', JSON.stringify(bad));
+  check((await command('test', 'none'))[0] === 2 && (await command('all'))[0] === 2, 'usage');
+  await h.end();
 });
 
 test('without a mail server the test and the state say what to do', async () => {
