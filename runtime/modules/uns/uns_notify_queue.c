@@ -12,7 +12,12 @@
 #include <sodium.h>
 #include <stdio.h>
 
-enum { PUBLISH_AT_ONCE = 64, TOPIC_BYTES_MAX = 4096, SHIFT_MAX = 20 };
+enum {
+    PUBLISH_AT_ONCE = 64,
+    TOPIC_BYTES_MAX = 4096,
+    SHIFT_MAX = 20,
+    EVENTS_BYTES_MAX = 8 << 20 /* of one message: they are read in the same memory */
+};
 
 static int64_t now_ms(void)
 {
@@ -246,10 +251,11 @@ static void deliver(UnsTarget *target)
     for (; notice && d->count < max && notice->id <= uns->notify->stored_id;
          notice = notice->next) {
         d->events[d->count] = arena_str(d->arena, notice->event);
-        if (!d->events[d->count].ptr) break; /* the rest goes with the next one */
+        if (!d->events[d->count].ptr) break;
         d->count++;
         d->last_id = notice->id;
         d->last_ms = notice->at_ms;
+        if (arena_bytes(d->arena) > EVENTS_BYTES_MAX) break; /* the rest goes with the next one */
     }
     d->id =
         arena_printf(d->arena, "%lld-%lld", (long long)target->first->id, (long long)d->last_id);
