@@ -211,6 +211,7 @@ static void code_text(const IrProgram *program, uint32_t index, Buf *out)
     one.pipeline_count = 1;
     one.test_count = 0;
     one.share_count = 0; /* with whom it shares a decoder is no change of it */
+    one.alarm_count = 0;
     ir_dump(&one, &dump);
     Str text = buf_view(&dump);
     ptrdiff_t at = str_find(text, STR("pipeline "));
