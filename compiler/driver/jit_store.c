@@ -1,6 +1,8 @@
 /* compiler/driver/jit_store.c: see jit_store.h. */
 #include "compiler/driver/jit_store.h"
 
+#include "compiler/emit_c/cache.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -69,6 +71,7 @@ bool jit_store_find(const char *path, Buf *object)
     bool fine = fstat(fd, &st) == 0 && st.st_size > SEAL_BYTES &&
                 st.st_size <= JIT_OBJECT_BYTES_MAX && buf_reserve(object, (size_t)st.st_size) &&
                 read_all(fd, object->ptr, (size_t)st.st_size);
+    if (fine) cache_used(fd);
     (void)close(fd);
     if (!fine) return false;
     object->len = (size_t)st.st_size - SEAL_BYTES;
@@ -88,5 +91,11 @@ void jit_store_keep(const char *path, Str object)
     bool fine =
         write_all(fd, object.ptr, object.len) && write_all(fd, (const char *)seal, sizeof seal);
     fine = close(fd) == 0 && fine;
-    if (!fine || rename(made, path)) (void)unlink(made);
+    if (!fine || rename(made, path)) {
+        (void)unlink(made);
+        return;
+    }
+    made[strlen(path)] = 0; /* the folder's name */
+    *strrchr(made, '/') = 0;
+    cache_trim(made);
 }

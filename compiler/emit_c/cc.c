@@ -7,6 +7,8 @@
  * roundings on every machine. */
 #include "compiler/emit_c/cc.h"
 
+#include "compiler/emit_c/cache.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
@@ -184,6 +186,7 @@ static bool is_sealed(const char *path)
     off_t len = fine ? st.st_size - SEAL_BYTES : 0;
     fine = fine && pread(fd, seal, SEAL_BYTES, len) == SEAL_BYTES && hash_file(fd, len, hash) &&
            memcmp(seal, hash, SEAL_BYTES) == 0;
+    if (fine) cache_used(fd);
     close(fd);
     return fine;
 }
@@ -352,6 +355,7 @@ MUST static Status make(const EmitUnits *units, const char *compiler, bool quick
     for (uint32_t i = 0; i < work.count;
          i++) /* the first is kept for readers; nothing depends on it */
         if (status || i || rename(paths[i], kept)) unlink(paths[i]);
+    if (!status) cache_trim(folder);
     return status;
 }
 

@@ -1,16 +1,19 @@
 /* tests/emit/test_cc.c: the cache of objects: hits, damage, folders that cannot be written. */
 #include "base/buf.h"
 #include "base/mem.h"
+#include "compiler/emit_c/cache.h"
 #include "compiler/emit_c/cc.h"
 #include "test.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static char folder[PATH_MAX]; /* absolute */
@@ -154,4 +157,89 @@ TEST(a_refused_text_leaves_nothing_behind)
     begin();
     CHECK_INT(compile("this is not C\n", folder, &path, &cached), ST_INTERNAL);
     CHECK_INT(end(folder), 0);
+}
+
+/* ---- the maximum ---- */
+
+static void file_of(const char *name, size_t kib, int64_t used_s)
+{
+    static char block[1024];
+    struct timespec times[2] = {{.tv_sec = used_s}, {.tv_sec = used_s}};
+    char path[PATH_MAX + 100];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    memset(block, 'x', sizeof block);
+    for (size_t i = 0; i < kib; i++) CHECK(write(fd, block, sizeof block) == sizeof block);
+    CHECK_INT(fsync(fd), 0); /* its blocks are counted then */
+    CHECK_INT(futimens(fd, times), 0);
+    CHECK_INT(close(fd), 0);
+}
+
+static bool there(const char *name)
+{
+    char path[PATH_MAX + 100];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    return access(path, F_OK) == 0;
+}
+
+#define HASH "0123456789abcdef0123456789abcdef"
+
+TEST(what_was_not_used_for_longest_goes_first)
+{
+    int64_t now = (int64_t)time(NULL);
+    begin();
+    CHECK_INT(setenv("TUTTI_CACHE_MIB", "1", 1), 0);
+    file_of(HASH "00000000.so", 300, now - 5000);
+    file_of(HASH "q.so", 300, now - 4000);
+    file_of(HASH "00000001.jit", 300, now - 3000);
+    file_of("notes.txt", 900, now - 9000);
+    cache_trim(folder); /* 900 of 1,024 KiB */
+    CHECK(there(HASH "00000000.so") && there(HASH "q.so"));
+    file_of(HASH "00000002.77.c", 300, now - 6000);
+    cache_trim(folder); /* 1,200 of them: to 768 and below, the oldest first */
+    CHECK(!there(HASH "00000002.77.c") && !there(HASH "00000000.so"));
+    CHECK(there(HASH "q.so") && there(HASH "00000001.jit") && there("notes.txt"));
+    CHECK_INT(unsetenv("TUTTI_CACHE_MIB"), 0);
+    CHECK_INT(end(folder), 3);
+}
+
+TEST(what_may_be_opened_now_stays)
+{
+    int64_t now = (int64_t)time(NULL);
+    begin();
+    CHECK_INT(setenv("TUTTI_CACHE_MIB", "1", 1), 0);
+    file_of(HASH ".so", 900, now - 5);
+    file_of(HASH "a.so", 900, now);
+    cache_trim(folder);
+    CHECK(there(HASH ".so") && there(HASH "a.so"));
+    CHECK_INT(setenv("TUTTI_CACHE_MIB", "0", 1), 0); /* no limit */
+    file_of(HASH "b.so", 900, now - 9000);
+    cache_trim(folder);
+    CHECK(there(HASH "b.so"));
+    CHECK_INT(setenv("TUTTI_CACHE_MIB", "many", 1), 0); /* the preset */
+    cache_trim(folder);
+    CHECK(there(HASH "b.so"));
+    CHECK_INT(unsetenv("TUTTI_CACHE_MIB"), 0);
+    CHECK_INT(end(folder), 3);
+}
+
+/* Compiled again and again, the folder stays below its maximum; a hit makes an object young. */
+TEST(a_hit_counts_as_use)
+{
+    AUTO_BUF Buf path;
+    struct stat st;
+    bool cached;
+    buf_init(&path, 8192);
+    begin();
+    CHECK_OK(compile("__attribute__((visibility(\"default\"))) const int answer = 7;", folder,
+                     &path, &cached));
+    struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    CHECK_INT(utimensat(AT_FDCWD, path.ptr, old, 0), 0);
+    CHECK_OK(compile("__attribute__((visibility(\"default\"))) const int answer = 7;", folder,
+                     &path, &cached));
+    CHECK(cached);
+    CHECK_INT(stat(path.ptr, &st), 0);
+    CHECK(st.st_mtim.tv_sec > 1000000000);
+    (void)end(folder);
 }
