@@ -186,10 +186,20 @@ static void collect_row(Buf *log, const RtOut *out, const RtRow *row)
     if (!row->len || log->ptr[log->len - 1] != '\n') buf_text(log, "\n");
 }
 
+/* Beside an `ask` no order is promised between sinks: windows in front of it and the other arms of
+ * a split do not wait for its answers. */
+static bool asks(const IrPipeline *p)
+{
+    for (uint32_t i = 0; i < p->mem_count; i++)
+        if (p->mems[i].ask) return true;
+    return false;
+}
+
 /* The rows of all sinks in the order in which they were made: a record's in the order of the
  * program, a window's where it closes. Sinks of one place (a file, standard output) show it. */
 static void collect_together(Run *r)
 {
+    if (asks(r->a->pipeline)) return;
     uint32_t sinks = r->a->pipeline->sink_count;
     Buf *log = &r->logs[sinks + 1];
     uint64_t *next = r->next;
