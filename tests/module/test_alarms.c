@@ -55,8 +55,10 @@ TEST(a_rule_finds_paths_that_are_there_and_that_come)
     const Json *all = ask(&bed, "uns.alarms", "{}");
     CHECK_INT((int)json_int(all, "total", 0), 2);
     CHECK_INT((int)json_int(json_get(all, "standing"), "high", 0), 2);
-    const Json *first = json_at(json_get(all, "alarms"), 0);
-    CHECK_STR(json_str(first, "message", STR_NONE), "plant/b/temp at 90, {odd}");
+    const Json *rows = json_get(all, "alarms"); /* both may be of one millisecond */
+    bool first = str_is(json_str(json_at(rows, 0), "path", STR_NONE), "plant/b/temp");
+    CHECK_STR(json_str(json_at(rows, first ? 0 : 1), "message", STR_NONE),
+              "plant/b/temp at 90, {odd}");
     CHECK_INT((int)json_int(ask(&bed, "uns.alarms", "{\"prefix\":\"plant/a\"}"), "total", 0), 1);
     CHECK_INT((int)json_int(ask(&bed, "uns.alarms", "{\"priority\":\"low\"}"), "total", 9), 0);
     uns_end(&bed);
