@@ -1,3 +1,6 @@
 #!/bin/sh
 # tests/suites/e2e_schemas.sh: schemas on topics in a whole Lite process.
-cd "$(dirname "$0")/../.." && exec node tests/e2e/schemas.mjs "$@"
+cd "$(dirname "$0")/../e2e" || exit 1
+npm_options=--omit=optional
+. ../npm.sh
+cd ../.. && exec node tests/e2e/schemas.mjs "$@"
