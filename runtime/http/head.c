@@ -39,6 +39,7 @@ Str http__lower(Arena *arena, Str text)
     char *copy = arena_alloc(arena, text.len + 1);
     if (!copy) return STR_NONE;
     for (size_t i = 0; i < text.len; i++) copy[i] = lower(text.ptr[i]);
+    copy[text.len] = '\0';
     return (Str){copy, text.len};
 }
 

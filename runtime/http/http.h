@@ -51,6 +51,9 @@ typedef struct HttpReq {
 
 /* Value of the first field of that name, STR_NONE when absent. `name` in lower case. */
 Str http_field(const HttpReq *req, const char *name);
+/* Walks the fields, each name once and in lower case: *at starts with 0. Fields of one name are one
+ * value, joined by ", " (RFC 9110, section 5.3). False at the end, or when memory is gone. */
+bool http_field_next(const HttpReq *req, uint32_t *at, Str *ret_name, Str *ret_value);
 /* Value of one cookie (RFC 6265, section 5.4), STR_NONE when absent. */
 Str http_cookie(const HttpReq *req, const char *name);
 /* One parameter of the query, percent and '+' decoded into the arena; false when absent or bad. */

@@ -85,6 +85,36 @@ Str http_field(const HttpReq *req, const char *name)
     return STR_NONE;
 }
 
+/* Both with ", " between them; nothing when memory is gone. */
+static Str joined(Arena *arena, Str a, Str b)
+{
+    char *text = arena_alloc(arena, a.len + b.len + 2);
+    if (!text) return STR_NONE;
+    if (a.len) memcpy(text, a.ptr, a.len);
+    memcpy(text + a.len, ", ", 2);
+    if (b.len) memcpy(text + a.len + 2, b.ptr, b.len);
+    return (Str){text, a.len + b.len + 2};
+}
+
+bool http_field_next(const HttpReq *req, uint32_t *at, Str *ret_name, Str *ret_value)
+{
+    for (uint32_t i = *at; i < req->field_count; i++) {
+        Str name = http__lower(req->arena, req->fields[i].name);
+        uint32_t before = 0;
+        if (!name.ptr) return false;
+        while (before < i && !http__same_text(req->fields[before].name, name.ptr)) before++;
+        if (before < i) continue; /* it was part of that one */
+        *at = i + 1;
+        *ret_name = name;
+        *ret_value = req->fields[i].value;
+        while (++i < req->field_count)
+            if (http__same_text(req->fields[i].name, name.ptr))
+                *ret_value = joined(req->arena, *ret_value, req->fields[i].value);
+        return true;
+    }
+    return false;
+}
+
 Str http_cookie(const HttpReq *req, const char *name)
 {
     for (uint32_t i = 0; i < req->field_count; i++) {

@@ -8,61 +8,25 @@
 #include "module/host.h"
 
 #include <sodium.h>
-#include <string.h>
-#include <strings.h>
 
-enum { HOOK_TIMEOUT_MS = 30000, NAME_BYTES = 256 };
-
-static bool same_name(Str a, Str b)
-{
-    return a.len == b.len && strncasecmp(a.ptr, b.ptr, a.len) == 0;
-}
+enum { HOOK_TIMEOUT_MS = 30000 };
 
 static bool is_secret(Str name)
 {
-    static const char *const secrets[] = {"authorization", "proxy-authorization", "cookie"};
-    for (size_t i = 0; i < COUNT_OF(secrets); i++) {
-        if (same_name(name, str_from(secrets[i]))) return true;
-    }
-    return false;
+    return str_is(name, "authorization") || str_is(name, "proxy-authorization") ||
+           str_is(name, "cookie");
 }
 
-static bool came_before(const HttpReq *req, uint32_t at)
-{
-    for (uint32_t i = 0; i < at; i++) {
-        if (same_name(req->fields[i].name, req->fields[at].name)) return true;
-    }
-    return false;
-}
-
-/* All fields of the name at `at`, as one (RFC 9110, section 5.3). */
-static void put_value(const HttpReq *req, uint32_t at, JsonOut *out)
-{
-    AUTO_BUF Buf all;
-    buf_init(&all, HTTP_HEAD_BYTES_MAX);
-    for (uint32_t i = at; i < req->field_count; i++) {
-        if (!same_name(req->fields[i].name, req->fields[at].name)) continue;
-        if (i > at) buf_text(&all, ", ");
-        buf_str(&all, req->fields[i].value);
-    }
-    json_put_str(out, buf_view(&all));
-}
-
-/* {"content-type":"text/plain",...}: names in small letters. */
+/* {"content-type":"text/plain",...} */
 static void put_headers(const HttpReq *req, JsonOut *out)
 {
+    Str name, value;
     json_key(out, "headers");
     json_begin_object(out);
-    for (uint32_t i = 0; i < req->field_count; i++) {
-        Str name = req->fields[i].name;
-        char small[NAME_BYTES];
-        if (name.len > sizeof(small) || is_secret(name) || came_before(req, i)) continue;
-        for (size_t k = 0; k < name.len; k++) {
-            small[k] =
-                (char)(name.ptr[k] >= 'A' && name.ptr[k] <= 'Z' ? name.ptr[k] | 0x20 : name.ptr[k]);
-        }
-        json_key_str(out, (Str){small, name.len});
-        put_value(req, i, out);
+    for (uint32_t at = 0; http_field_next(req, &at, &name, &value);) {
+        if (is_secret(name)) continue;
+        json_key_str(out, name);
+        json_put_str(out, value);
     }
     json_end(out);
 }

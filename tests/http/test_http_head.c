@@ -208,3 +208,26 @@ TEST(chunks_are_joined_and_nothing_else_passes)
     }
     buf_done(&body);
 }
+
+/* RFC 9110, section 5.3: fields of one name are one, their values joined in their order. */
+TEST(fields_are_walked_once_each)
+{
+    static char big[9000];
+    memset(big, 'x', sizeof big);
+    HttpField fields[] = {{STR("Accept"), STR("text/a")},
+                          {STR("X-Long"), {big, sizeof big}},
+                          {STR("ACCEPT"), STR("")},
+                          {STR("x-long"), {big, sizeof big}},
+                          {STR("accept"), STR("b, c")}};
+    HttpReq req = {.arena = arena_new(0, 0), .fields = fields, .field_count = COUNT_OF(fields)};
+    Str name, value;
+    uint32_t at = 0;
+    CHECK(http_field_next(&req, &at, &name, &value));
+    CHECK_STR(name, "accept");
+    CHECK_STR(value, "text/a, , b, c");
+    CHECK(http_field_next(&req, &at, &name, &value));
+    CHECK_STR(name, "x-long");
+    CHECK_INT(value.len, 2 * sizeof big + 2);
+    CHECK(!http_field_next(&req, &at, &name, &value));
+    arena_free(req.arena);
+}
