@@ -85,6 +85,8 @@ worker() {
 queue | while read -r name program; do
     wanted "$name" && echo "$name $program"
 done >"$out/queue"
+queued=$(wc -l <"$out/queue")
+[ "$queued" -gt 0 ] || { echo "no suite has any of these words in its name: $words"; exit 2; }
 : >"$out/results"
 begin=$(date +%s)
 workers=""
@@ -98,6 +100,8 @@ trap 'kill $workers 2>/dev/null; rm -rf "$out"; exit 130' INT TERM
 # shellcheck disable=SC2086
 wait $workers
 
+done=$(wc -l <"$out/results")
+[ "$done" = "$queued" ] || echo "runner 0 $((queued - done))" >>"$out/results" # a worker was ended
 broken=$(awk '$3 > 0 { printf " %s", $1 }' "$out/results")
 [ -z "$broken" ] || echo "failed suites:$broken"
 echo "in $((($(date +%s) - begin) / 60)) min"
