@@ -7,6 +7,7 @@
 #include "modules/sparkplug/sparkplug_edge.h"
 
 #include "base/mem.h"
+#include "connect/connect.h"
 
 #include <stdio.h>
 
@@ -194,7 +195,7 @@ static void command(void *ctx, uint32_t metric, const SpMetric *value)
     if (!st) st = mqtt_broker_publish(self->env->broker, &pub, &diag);
     if (st)
         log_warn(self->env->log, "sparkplug", "a command was not followed", "path=%s reason=\"%s\"",
-                 edge->paths[metric], diag.text);
+                 edge->paths[metric], diag.text[0] ? diag.text : "its value is too large");
 }
 
 static const SpEdgeFns fns = {say, leave, command};
@@ -207,20 +208,6 @@ static void on_tick(void *ctx)
 }
 
 /* ---- life ---- */
-
-static MUST Status address_read(SparkplugEdge *edge, Str url, Diag *diag)
-{
-    int64_t port = 1883;
-    Str host = str_starts(url, STR("mqtt://")) ? str_skip(url, 7) : STR_NONE;
-    ptrdiff_t colon = str_find_char(host, ':');
-    bool ok = host.len > 0;
-    if (colon >= 0) ok = str_to_i64(str_skip(host, (size_t)colon + 1), &port);
-    edge->host = colon >= 0 ? str_slice(host.ptr, (size_t)colon) : host;
-    edge->port = (uint16_t)port;
-    if (ok && edge->host.len && port > 0 && port < 65536) return ST_OK;
-    return diag_set(diag, ST_INVALID, "TUTTI_SPARKPLUG_EDGE is \"%.*s\": write mqtt://HOST:PORT",
-                    STR_ARG(url));
-}
 
 Status sparkplug__edge_start(Sparkplug *self, Diag *diag)
 {
@@ -236,8 +223,9 @@ Status sparkplug__edge_start(Sparkplug *self, Diag *diag)
     edge->self = self;
     edge->wait_ms = WAIT_MIN_MS;
     memset(edge->of_row, 0xff, sizeof edge->of_row);
-    Status st = address_read(edge, conf->edge, diag);
-    if (!st) st = sparkplug__maps_read(edge, conf->edge_paths, diag);
+    Status st = connect_url(conf->edge, "mqtt", 1883, &edge->host, &edge->port, diag);
+    if (st) return diag_wrap(diag, st, "TUTTI_SPARKPLUG_EDGE");
+    st = sparkplug__maps_read(edge, conf->edge_paths, diag);
     if (st) return st;
     edge->arena = arena_new(64 * 1024, 64 << 20);
     edge->edge = sp_edge_new(conf->edge_group, conf->edge_node, conf->edge_primary,

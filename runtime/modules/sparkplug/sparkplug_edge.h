@@ -8,9 +8,8 @@
 
 enum { SPARKPLUG_MAPS_MAX = 64, SPARKPLUG_REASON_BYTES = 160 };
 
-typedef struct SparkplugMap { /* a part of the namespace */
-    Str stem, device;         /* point into the setting */
-    bool branch;              /* "/#" stood behind it */
+typedef struct SparkplugMap { /* a part of the namespace; all point into the setting */
+    Str filter, stem, device; /* stem: the filter without "/#" */
 } SparkplugMap;
 
 typedef struct SparkplugEdge {

@@ -3,6 +3,7 @@
 #include "modules/sparkplug/sparkplug_edge.h"
 
 #include "base/mem.h"
+#include "mqtt/codec.h"
 
 #include <stdio.h>
 
@@ -15,10 +16,9 @@ static MUST Status map_read(SparkplugMap *map, Str text, Diag *diag)
     ptrdiff_t at = str_find_char(text, '=');
     Str path = str_trim(at < 0 ? text : str_slice(text.ptr, (size_t)at));
     *map = (SparkplugMap){.device = at < 0 ? STR_NONE : str_trim(str_skip(text, (size_t)at + 1))};
-    map->branch = str_ends(path, STR("/#"));
-    map->stem = map->branch ? str_slice(path.ptr, path.len - 2) : path;
-    bool wild = str_find_char(map->stem, '#') >= 0 || str_find_char(map->stem, '+') >= 0;
-    if (!map->stem.len || wild)
+    map->filter = path;
+    map->stem = str_ends(path, STR("/#")) ? str_slice(path.ptr, path.len - 2) : path;
+    if (!mqtt_topic_valid(map->stem))
         return diag_set(diag, ST_INVALID,
                         "TUTTI_SPARKPLUG_EDGE_PATHS: \"%.*s\" is no path, or a path and /#",
                         STR_ARG(path));
@@ -53,12 +53,9 @@ static bool map_of(const SparkplugEdge *edge, Str path, Str *ret_device, Str *re
 {
     for (uint32_t i = 0; i < edge->map_count; i++) {
         const SparkplugMap *map = &edge->maps[i];
-        bool same = str_eq(path, map->stem);
-        bool below = map->branch && str_starts(path, map->stem) && path.len > map->stem.len + 1 &&
-                     path.ptr[map->stem.len] == '/';
-        if (!same && !below) continue;
+        if (!mqtt_topic_match(map->filter, path)) continue;
         size_t from = map->stem.len + 1;
-        if (same)
+        if (path.len == map->stem.len)
             for (from = path.len; from > 0 && path.ptr[from - 1] != '/';) from--;
         *ret_device = map->device;
         *ret_name = str_skip(path, from);
@@ -160,15 +157,9 @@ static void on_renewed(Sparkplug *self, Status status, Str body)
 
 static void put_paths(const SparkplugEdge *edge, JsonOut *out)
 {
-    char path[SP_PATH_BYTES_MAX + 3];
     json_key(out, "paths");
     json_begin_array(out);
-    for (uint32_t i = 0; i < edge->map_count; i++) {
-        const SparkplugMap *map = &edge->maps[i];
-        int len = snprintf(path, sizeof path, "%.*s%s", (int)map->stem.len, map->stem.ptr,
-                           map->branch ? "/#" : "");
-        json_put_str(out, str_slice(path, (size_t)len < sizeof path ? (size_t)len : 0));
-    }
+    for (uint32_t i = 0; i < edge->map_count; i++) json_put_str(out, edge->maps[i].filter);
     json_end(out);
 }
 
