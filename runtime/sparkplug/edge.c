@@ -25,15 +25,24 @@ static MUST Status device_of(SpEdge *edge, Str name, uint32_t *ret_device)
     return ST_OK;
 }
 
+enum { KEY_BYTES_MAX = SP_ID_BYTES_MAX + 1 + SP_NAME_BYTES_MAX };
+
+/* DEVICE/NAME in `room`; empty: there can be no such metric. */
+static Str key_of(char *room, Str device, Str name)
+{
+    if (!name.len || name.len > SP_NAME_BYTES_MAX || device.len > SP_ID_BYTES_MAX) return STR_NONE;
+    if (device.len) memcpy(room, device.ptr, device.len);
+    room[device.len] = '/';
+    memcpy(room + device.len + 1, name.ptr, name.len);
+    return str_slice(room, device.len + 1 + name.len);
+}
+
 Status sp_edge_metric(SpEdge *edge, Str device, Str name, uint32_t *ret_metric)
 {
-    char key[SP_ID_BYTES_MAX + 1 + SP_NAME_BYTES_MAX];
+    char key[KEY_BYTES_MAX];
     uint32_t of;
-    if (!name.len || name.len > SP_NAME_BYTES_MAX || device.len > SP_ID_BYTES_MAX) return ST_LIMIT;
-    if (device.len) memcpy(key, device.ptr, device.len);
-    key[device.len] = '/';
-    memcpy(key + device.len + 1, name.ptr, name.len);
-    Str text = str_slice(key, device.len + 1 + name.len);
+    Str text = key_of(key, device, name);
+    if (!text.len) return ST_LIMIT;
     const EdgeMetric *found = map_get(&edge->by_key, text);
     if (found) {
         *ret_metric = (uint32_t)(found - edge->metrics);
@@ -165,24 +174,31 @@ static void on_state(SpEdge *edge, Str payload, int64_t now_ms)
     edge->fns->leave(edge->ctx);
 }
 
+/* By its name, else by its alias, which is its number + 1; NULL: that device has none such. */
+static const EdgeMetric *metric_of(const SpEdge *edge, Str device, const SpMetric *metric)
+{
+    char key[KEY_BYTES_MAX];
+    if (metric->name.len) return map_get(&edge->by_key, key_of(key, device, metric->name));
+    if (!metric->has_alias || !metric->alias || metric->alias > edge->stats.metrics) return NULL;
+    const EdgeMetric *own = &edge->metrics[metric->alias - 1];
+    return str_eq(edge->devices[own->device], device) ? own : NULL;
+}
+
 static void on_command(SpEdge *edge, const SpTopic *topic, const SpMetric *metric)
 {
     if (topic->kind == SP_NCMD && str_is(metric->name, "Node Control/Rebirth")) {
         if (metric->value.form == SP_IN_BOOL && metric->value.bits) edge->births_due = true;
         return;
     }
-    for (uint32_t i = 0; i < edge->stats.metrics; i++) {
-        const EdgeMetric *own = &edge->metrics[i];
-        bool named = metric->name.len ? str_eq(own->name, metric->name)
-                                      : metric->has_alias && metric->alias == i + 1u;
-        if (!named || !str_eq(edge->devices[own->device], topic->device)) continue;
-        SpMetric value = *metric;
-        value.type = metric->type ? metric->type : own->type;
-        edge->stats.commands++;
-        edge->fns->command(edge->ctx, i, &value);
+    const EdgeMetric *own = metric_of(edge, topic->device, metric);
+    if (!own) {
+        edge->stats.strange++;
         return;
     }
-    edge->stats.strange++;
+    SpMetric value = *metric;
+    value.type = metric->type ? metric->type : own->type;
+    edge->stats.commands++;
+    edge->fns->command(edge->ctx, (uint32_t)(own - edge->metrics), &value);
 }
 
 void sp_edge_message(SpEdge *edge, Str topic, Str payload, int64_t now_ms)

@@ -76,6 +76,16 @@ static void device_gone(const Now *now, SpUnit *unit)
     now->host->fns->died(now->host->ctx, unit);
 }
 
+/* With its devices, which is said once. */
+static void node_gone(const Now *now)
+{
+    SpNode *node = now->node;
+    unit_dies(now, &node->self);
+    for (SpUnit *unit = node->devices; unit; unit = unit->next)
+        if (unit->life != SP_DEAD) unit_dies(now, unit);
+    now->host->fns->died(now->host->ctx, &node->self);
+}
+
 static bool unit_born(const Now *now, SpUnit *unit, const SpPayload *payload)
 {
     const char *why = "";
@@ -255,10 +265,7 @@ static void node_death(const Now *now, const SpPayload *payload)
     if (node->self.life == SP_DEAD) return;
     sp__held_drop(node);
     node->wanted = false;
-    unit_dies(now, &node->self);
-    for (SpUnit *unit = node->devices; unit; unit = unit->next)
-        if (unit->life != SP_DEAD) unit_dies(now, unit);
-    now->host->fns->died(now->host->ctx, &node->self);
+    node_gone(now);
 }
 
 void sp_host_message(SpHost *host, Str topic, Str payload, int64_t now_ms)
@@ -303,12 +310,8 @@ static void node_tick(SpHost *host, SpNode *node, int64_t now_ms)
     Now now = {host, node, &is, now_ms};
     if (now_ms < node->gap_ms) node->gap_ms = now_ms; /* the wall clock was put back */
     if (node->gap_ms && now_ms - node->gap_ms >= host->conf.reorder_ms) give_up(&now);
-    if (node->self.life == SP_UNHEARD && now_ms - node->unheard_ms >= host->conf.unheard_ms) {
-        unit_dies(&now, &node->self);
-        for (SpUnit *unit = node->devices; unit; unit = unit->next)
-            if (unit->life != SP_DEAD) unit_dies(&now, unit);
-        host->fns->died(host->ctx, &node->self);
-    }
+    if (node->self.life == SP_UNHEARD && now_ms - node->unheard_ms >= host->conf.unheard_ms)
+        node_gone(&now);
     /* Devices that its new birth did not bring back. */
     if (node->self.life == SP_ALIVE && now_ms - node->self.born_ms >= host->conf.reorder_ms)
         for (SpUnit *unit = node->devices; unit; unit = unit->next)
