@@ -1,33 +1,8 @@
 /* runtime/sparkplug/payload_read.c: a payload's bytes: checked whole, then walked.
  *
- * Numbers of fields are those of sparkplug_b.proto (Sparkplug 3.0, 6.4.1). A field nobody knows is
- * passed over, one whose bytes are of another kind than its number says as well. */
+ * A field nobody knows is passed over, one whose bytes are of another kind than its number says as
+ * well. */
 #include "sparkplug/wire.h"
-
-enum { /* Payload */
-       P_TIMESTAMP = 1,
-       P_METRIC = 2,
-       P_SEQ = 3,
-       P_UUID = 4,
-};
-enum { /* Metric */
-       M_NAME = 1,
-       M_ALIAS = 2,
-       M_TIMESTAMP = 3,
-       M_TYPE = 4,
-       M_HISTORICAL = 5,
-       M_TRANSIENT = 6,
-       M_NULL = 7,
-       M_PROPERTIES = 9,
-       M_VALUE = 10,
-       M_BYTES = 16,
-       M_DATASET = 17,
-       M_TEMPLATE = 18,
-};
-enum { SET_KEY = 1, SET_VALUE = 2 };
-enum { PROPERTY_TYPE = 1, PROPERTY_NULL = 2, PROPERTY_VALUE = 3, PROPERTY_SET = 9, PROPERTY_LIST };
-enum { T_METRIC = 2, T_PARAMETER = 3, T_REF = 4, T_DEFINITION = 5 };
-enum { D_COLUMN = 2, D_TYPE = 3, D_ROW = 4 };
 
 typedef struct Check {
     uint32_t metrics;
@@ -60,7 +35,7 @@ static bool check_property(Check *check, Str rest, uint32_t level)
         if (field.number != PROPERTY_LIST) continue;
         Str sets = field.bytes;
         while ((step = sp__step(&sets, &inner)) == STEP_FIELD)
-            if (inner.number == 1 && inner.wire == PROTO_LEN &&
+            if (inner.number == LIST_SET && inner.wire == PROTO_LEN &&
                 !check_set(check, inner.bytes, level + 1))
                 return false;
         if (step == STEP_BAD) break;
@@ -128,7 +103,7 @@ static bool check_row(Check *check, Str rest, uint32_t *ret_cells)
     Step step;
     *ret_cells = 0;
     while ((step = sp__step(&rest, &field)) == STEP_FIELD) {
-        if (field.number != 1 || field.wire != PROTO_LEN) continue;
+        if (field.number != ROW_CELL || field.wire != PROTO_LEN) continue;
         ++*ret_cells;
         Str cell = field.bytes;
         while ((step = sp__step(&cell, &inner)) == STEP_FIELD) {

@@ -65,35 +65,35 @@ static void put_value(Buf *out, uint32_t first, const SpValue *value)
 
 void sp_put_begin(Buf *out, int64_t ts_ms)
 {
-    put_number(out, 1, (uint64_t)ts_ms);
+    put_number(out, P_TIMESTAMP, (uint64_t)ts_ms);
 }
 
 void sp_put_seq(Buf *out, uint8_t seq)
 {
-    put_number(out, 3, seq);
+    put_number(out, P_SEQ, seq);
 }
 
 void sp_put_metric(Buf *out, const SpMetric *metric)
 {
-    size_t start = begin(out, 2);
-    if (metric->name.len) put_bytes(out, 1, metric->name);
-    if (metric->has_alias) put_number(out, 2, metric->alias);
-    if (metric->ts_ms != SP_NO_TIME) put_number(out, 3, (uint64_t)metric->ts_ms);
-    if (metric->type) put_number(out, 4, metric->type);
-    if (metric->historical) put_number(out, 5, 1);
-    if (metric->transient) put_number(out, 6, 1);
-    if (metric->null) put_number(out, 7, 1);
-    if (metric->set.len) put_bytes(out, 9, metric->set);
-    if (!metric->null) put_value(out, 10, &metric->value);
+    size_t start = begin(out, P_METRIC);
+    if (metric->name.len) put_bytes(out, M_NAME, metric->name);
+    if (metric->has_alias) put_number(out, M_ALIAS, metric->alias);
+    if (metric->ts_ms != SP_NO_TIME) put_number(out, M_TIMESTAMP, (uint64_t)metric->ts_ms);
+    if (metric->type) put_number(out, M_TYPE, metric->type);
+    if (metric->historical) put_number(out, M_HISTORICAL, 1);
+    if (metric->transient) put_number(out, M_TRANSIENT, 1);
+    if (metric->null) put_number(out, M_NULL, 1);
+    if (metric->set.len) put_bytes(out, M_PROPERTIES, metric->set);
+    if (!metric->null) put_value(out, M_VALUE, &metric->value);
     end(out, start);
 }
 
 static void put_property(Buf *set, const char *key, uint32_t type, const SpValue *value)
 {
-    put_bytes(set, 1, str_from(key));
-    size_t start = begin(set, 2);
-    put_number(set, 1, type);
-    put_value(set, 3, value);
+    put_bytes(set, SET_KEY, str_from(key));
+    size_t start = begin(set, SET_VALUE);
+    put_number(set, PROPERTY_TYPE, type);
+    put_value(set, PROPERTY_VALUE, value);
     end(set, start);
 }
 

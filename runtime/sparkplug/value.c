@@ -164,8 +164,6 @@ static void put_base64(JsonOut *out, Str bytes)
         json_put_str(out, buf_view(&text));
 }
 
-enum { D_COLUMN = 2, D_TYPE = 3, D_ROW = 4, D_CELL = 1, D_CELL_VALUE = 1 };
-
 /* The n-th type of a DataSet; both ways to write them were checked. */
 static void read_types(Str rest, uint8_t *list)
 {
@@ -192,10 +190,10 @@ static void put_row(JsonOut *out, Str rest, const uint8_t *list)
     uint32_t n = 0;
     json_begin_array(out);
     while (sp__step(&rest, &field) == STEP_FIELD && n < SP_COLUMNS_MAX) {
-        if (field.number != D_CELL || field.wire != PROTO_LEN) continue;
+        if (field.number != ROW_CELL || field.wire != PROTO_LEN) continue;
         SpValue value = {0};
         for (Str cell = field.bytes; sp__step(&cell, &inner) == STEP_FIELD;)
-            (void)sp__take_value(&inner, D_CELL_VALUE, &value);
+            (void)sp__take_value(&inner, CELL_VALUE, &value);
         put_value(out, list[n++], &value, SP_LEVELS_MAX);
     }
     json_end(out);

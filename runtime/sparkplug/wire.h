@@ -1,10 +1,38 @@
-/* runtime/sparkplug/wire.h: fields of a protobuf message, one after the other; private. */
+/* runtime/sparkplug/wire.h: fields of a protobuf message, one after the other, and what their
+ * numbers are in sparkplug_b.proto (Sparkplug 3.0, 6.4.1); private. */
 #ifndef TUTTI_SPARKPLUG_WIRE_H
 #define TUTTI_SPARKPLUG_WIRE_H
 
 #include "base/str.h"
 #include "flow/proto.h"
 #include "sparkplug/payload.h"
+
+enum { /* Payload */
+       P_TIMESTAMP = 1,
+       P_METRIC = 2,
+       P_SEQ = 3,
+       P_UUID = 4,
+};
+enum { /* Metric */
+       M_NAME = 1,
+       M_ALIAS = 2,
+       M_TIMESTAMP = 3,
+       M_TYPE = 4,
+       M_HISTORICAL = 5,
+       M_TRANSIENT = 6,
+       M_NULL = 7,
+       M_PROPERTIES = 9,
+       M_VALUE = 10, /* the first of those that hold one: sp__take_value */
+       M_BYTES = 16,
+       M_DATASET = 17,
+       M_TEMPLATE = 18,
+};
+enum { SET_KEY = 1, SET_VALUE = 2 };
+enum { PROPERTY_TYPE = 1, PROPERTY_NULL = 2, PROPERTY_VALUE = 3, PROPERTY_SET = 9, PROPERTY_LIST };
+enum { LIST_SET = 1 };
+enum { T_METRIC = 2, T_PARAMETER = 3, T_REF = 4, T_DEFINITION = 5 };
+enum { D_COLUMN = 2, D_TYPE = 3, D_ROW = 4 };
+enum { ROW_CELL = 1, CELL_VALUE = 1 };
 
 typedef struct Field {
     uint32_t number, wire;
