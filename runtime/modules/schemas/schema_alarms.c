@@ -28,13 +28,12 @@ static Str binding_filter(const Binding *binding)
 
 static void put_filter(Str filter, Str field, JsonOut *out)
 {
-    Buf text;
+    AUTO_BUF Buf text;
     buf_init(&text, 2 * FILTER_BYTES_MAX);
     buf_str(&text, filter);
     if (field.len) buf_char(&text, '/');
     buf_str(&text, field);
     json_put_str(out, buf_view(&text));
-    buf_done(&text);
 }
 
 /* The filters that the schema is bound to with this version (0: the newest), with the field below
@@ -63,12 +62,11 @@ static void put_alarm(const Schemas *self, const Schema *schema, const SchemaCha
     for (const Json *member = alarm->first; member; member = member->next) {
         json_key(out, member->key.ptr);
         if (str_is(member->key, "name") && version) {
-            Buf name;
+            AUTO_BUF Buf name;
             buf_init(&name, 512);
             buf_str(&name, member->text);
             buf_printf(&name, ".v%lld", (long long)version);
             json_put_str(out, buf_view(&name));
-            buf_done(&name);
         } else if (str_is(member->key, "on")) {
             json_begin_array(out);
             (void)put_filters(self, schema, change, version, member->text, out);
@@ -91,29 +89,34 @@ static void put_version(const Schemas *self, const Schema *schema, const SchemaC
         put_alarm(self, schema, change, number, alarm, out);
 }
 
-Status schemas__alarms_declare(const Schemas *self, const Schema *schema,
-                               const SchemaChange *change, BusAnswerFn *fn, void *ctx)
+/* `schema` NULL: the origin has no alarms any more. */
+static MUST Status declare(const Schemas *self, Str origin, const Schema *schema,
+                           const SchemaChange *change, BusAnswerFn *fn, void *ctx)
 {
-    Buf body;
+    AUTO_BUF Buf body;
     JsonOut out;
-    char origin[sizeof ORIGIN + SCHEMA_NAME_BYTES_MAX];
     buf_init(&body, BUS_BODY_BYTES_MAX);
     json_out_init(&out, &body);
     json_begin_object(&out);
-    (void)snprintf(origin, sizeof origin, ORIGIN "%s", schema->name);
-    json_field_text(&out, "origin", origin);
+    json_field_str(&out, "origin", origin);
     json_key(&out, "alarms");
     json_begin_array(&out);
-    put_version(self, schema, change, 0, &out);
-    for (uint32_t i = 0; i < schema->count; i++)
+    if (schema) put_version(self, schema, change, 0, &out);
+    for (uint32_t i = 0; schema && i < schema->count; i++)
         put_version(self, schema, change, schema->versions[i]->version, &out);
     json_end(&out);
     json_end(&out);
-    Status st = buf_status(&body) ? ST_LIMIT
-                                  : bus_request(self->env->bus, STR("uns.alarm_declare"),
-                                                buf_view(&body), NULL, 15000, fn, ctx);
-    buf_done(&body);
-    return st;
+    if (buf_status(&body)) return ST_LIMIT;
+    return bus_request(self->env->bus, STR("uns.alarm_declare"), buf_view(&body), NULL, 15000, fn,
+                       ctx);
+}
+
+Status schemas__alarms_declare(const Schemas *self, const Schema *schema,
+                               const SchemaChange *change, BusAnswerFn *fn, void *ctx)
+{
+    char origin[sizeof ORIGIN + SCHEMA_NAME_BYTES_MAX];
+    (void)snprintf(origin, sizeof origin, ORIGIN "%s", schema->name);
+    return declare(self, str_from(origin), schema, change, fn, ctx);
 }
 
 bool schemas__has_alarms(const Schema *schema, const SchemaChange *change)
@@ -145,19 +148,8 @@ void schemas__alarms_tell(Schemas *self, const Schema *schema)
 /* Of a schema that is not there, or has none any more. */
 static void take_away(Schemas *self, Str origin)
 {
-    Buf body;
-    JsonOut out;
-    buf_init(&body, 4096);
-    json_out_init(&out, &body);
-    json_begin_object(&out);
-    json_field_str(&out, "origin", origin);
-    json_key(&out, "alarms");
-    json_put_raw(&out, STR("[]"));
-    json_end(&out);
-    Status st = bus_request(self->env->bus, STR("uns.alarm_declare"), buf_view(&body), NULL, 15000,
-                            on_told, self);
+    Status st = declare(self, origin, NULL, NULL, on_told, self);
     if (st) on_told(self, st, STR_NONE);
-    buf_done(&body);
 }
 
 static void on_rules(void *ctx, Status status, Str body)
