@@ -154,20 +154,13 @@ static void row_put(Salvage *s, const Table *t, const PagesRow *row)
     s->status = store_prepare(s->conn, t->insert, &stmt, s->diag);
     if (s->status) return;
     for (uint32_t i = 0; i < t->count; i++) {
-        const StoreCell *cell = &row->cells[i];
         int place = (int)i + 1;
         if ((int)i == t->alias)
             store_bind_int(stmt, place, row->id);
-        else if (i >= row->count || cell->kind == STORE_NULL)
+        else if (i >= row->count)
             store_bind_null(stmt, place);
-        else if (cell->kind == STORE_INT)
-            store_bind_int(stmt, place, cell->integer);
-        else if (cell->kind == STORE_NUMBER)
-            store_bind_number(stmt, place, cell->number);
-        else if (cell->kind == STORE_TEXT)
-            store_bind_str(stmt, place, cell->bytes);
         else
-            store_bind_blob(stmt, place, cell->bytes);
+            store_bind_cell(stmt, place, &row->cells[i]);
     }
     int64_t before = store_total_changes(s->conn);
     Status st = store_step(stmt, &ignored, s->diag);

@@ -186,6 +186,17 @@ void store_bind_null(StoreStmt *stmt, int index)
     bound(stmt, sqlite3_bind_null(stmt->raw, index));
 }
 
+void store_bind_cell(StoreStmt *stmt, int index, const StoreCell *cell)
+{
+    switch (cell->kind) {
+    case STORE_NULL: store_bind_null(stmt, index); break;
+    case STORE_INT: store_bind_int(stmt, index, cell->integer); break;
+    case STORE_NUMBER: store_bind_number(stmt, index, cell->number); break;
+    case STORE_TEXT: store_bind_str(stmt, index, cell->bytes); break;
+    case STORE_BLOB: store_bind_blob(stmt, index, cell->bytes); break;
+    }
+}
+
 Status store_step(StoreStmt *stmt, bool *ret_row, Diag *diag)
 {
     if (stmt->bind_error)
@@ -234,6 +245,16 @@ Status store_exec(StoreConn *conn, const char *sql, Diag *diag)
 {
     int code = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
     return code ? fail(conn, code, diag) : ST_OK;
+}
+
+Status store_run(StoreConn *conn, const char *sql, const StoreCell *cells, size_t count, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    Status st = store_prepare(conn, sql, &stmt, diag);
+    if (st) return st;
+    for (size_t i = 0; i < count; i++) store_bind_cell(stmt, (int)i + 1, &cells[i]);
+    return store_step(stmt, &row, diag);
 }
 
 int64_t store_last_id(StoreConn *conn)

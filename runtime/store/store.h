@@ -49,6 +49,18 @@ typedef struct StoreCell {
     double number;
     Str bytes; /* TEXT, BLOB */
 } StoreCell;
+static inline StoreCell store_of_int(int64_t value)
+{
+    return (StoreCell){.kind = STORE_INT, .integer = value};
+}
+static inline StoreCell store_of_number(double value)
+{
+    return (StoreCell){.kind = STORE_NUMBER, .number = value};
+}
+static inline StoreCell store_of_str(Str text)
+{
+    return (StoreCell){.kind = STORE_TEXT, .bytes = text};
+}
 /* May a row that was found without its table be one of `table`? What it says NULL for is the
  * number of the row. */
 typedef bool StoreJudgeFn(Str table, const StoreCell *cells, uint32_t count);
@@ -91,6 +103,7 @@ void store_bind_number(StoreStmt *stmt, int index, double value);
 void store_bind_str(StoreStmt *stmt, int index, Str text);
 void store_bind_blob(StoreStmt *stmt, int index, Str bytes);
 void store_bind_null(StoreStmt *stmt, int index);
+void store_bind_cell(StoreStmt *stmt, int index, const StoreCell *cell);
 /* ST_OK with *ret_row true: a row can be read; false: done, the statement is reset. */
 MUST Status store_step(StoreStmt *stmt, bool *ret_row, Diag *diag);
 void store_reset(StoreStmt *stmt);              /* stop before the last row */
@@ -100,6 +113,9 @@ Str store_str(StoreStmt *stmt, int column); /* valid until the next step or rese
 bool store_is_null(StoreStmt *stmt, int column);
 /* Prepares, binds nothing, steps to the end: for fixed SQL. */
 MUST Status store_exec(StoreConn *conn, const char *sql, Diag *diag);
+/* Prepares, binds the cells as ?1, ?2 ..., takes one step: for SQL that answers no rows. */
+MUST Status store_run(StoreConn *conn, const char *sql, const StoreCell *cells, size_t count,
+                      Diag *diag);
 int64_t store_last_id(StoreConn *conn);
 int64_t store_changes(StoreConn *conn);
 int64_t store_total_changes(StoreConn *conn);

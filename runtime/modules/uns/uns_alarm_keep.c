@@ -15,50 +15,40 @@ enum { RETRY_MS = 500, BATCH_BYTES_MAX = 64 << 20, TELL_EVERY_MS = 250 };
 
 static Status write_journal(StoreConn *conn, const UnsAlarmRow *row, Diag *diag)
 {
-    StoreStmt *stmt;
-    bool more;
-    Status st = store_prepare(conn,
-                              "INSERT INTO alarm_journal(at, rule, path, priority, was, became,"
-                              " value, who, text) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, row->at_ms);
-    store_bind_str(stmt, 2, row->rule);
-    store_bind_str(stmt, 3, row->path);
-    store_bind_int(stmt, 4, row->priority);
-    store_bind_int(stmt, 5, row->from);
-    store_bind_int(stmt, 6, row->kept.state);
-    if (isnan(row->value))
-        store_bind_null(stmt, 7);
-    else
-        store_bind_number(stmt, 7, row->value);
-    store_bind_str(stmt, 8, row->who);
-    store_bind_str(stmt, 9, row->text);
-    return store_step(stmt, &more, diag);
+    const StoreCell cells[] = {store_of_int(row->at_ms),
+                               store_of_str(row->rule),
+                               store_of_str(row->path),
+                               store_of_int(row->priority),
+                               store_of_int(row->from),
+                               store_of_int(row->kept.state),
+                               isnan(row->value) ? (StoreCell){.kind = STORE_NULL}
+                                                 : store_of_number(row->value),
+                               store_of_str(row->who),
+                               store_of_str(row->text)};
+    return store_run(conn,
+                     "INSERT INTO alarm_journal(at, rule, path, priority, was, became,"
+                     " value, who, text) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                     cells, COUNT_OF(cells), diag);
 }
 
 static Status write_point(StoreConn *conn, const UnsAlarmRow *row, Diag *diag)
 {
-    StoreStmt *stmt;
-    bool more;
     const AlarmKept *kept = &row->kept;
-    Status st =
-        store_prepare(conn,
-                      "INSERT OR REPLACE INTO alarm_points(rule, path, under, since, raised,"
-                      " raised_value, raised_count, shelf, over)"
-                      " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
-                      &stmt, diag);
-    if (st) return st;
-    store_bind_str(stmt, 1, row->rule);
-    store_bind_str(stmt, 2, row->path);
-    store_bind_int(stmt, 3, kept->under);
-    store_bind_int(stmt, 4, kept->since_ms);
-    store_bind_int(stmt, 5, kept->raised_ms);
-    store_bind_number(stmt, 6, kept->raised_value);
-    store_bind_int(stmt, 7, (int64_t)kept->raised_count);
-    store_bind_int(stmt, 8, kept->shelf_ms);
-    store_bind_int(stmt, 9, kept->shelved | kept->suppressed << 1 | kept->out_of_service << 2);
-    return store_step(stmt, &more, diag);
+    const int over = kept->shelved | kept->suppressed << 1 | kept->out_of_service << 2;
+    const StoreCell cells[] = {store_of_str(row->rule),
+                               store_of_str(row->path),
+                               store_of_int(kept->under),
+                               store_of_int(kept->since_ms),
+                               store_of_int(kept->raised_ms),
+                               store_of_number(kept->raised_value),
+                               store_of_int((int64_t)kept->raised_count),
+                               store_of_int(kept->shelf_ms),
+                               store_of_int(over)};
+    return store_run(conn,
+                     "INSERT OR REPLACE INTO alarm_points(rule, path, under, since, raised,"
+                     " raised_value, raised_count, shelf, over)"
+                     " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)",
+                     cells, COUNT_OF(cells), diag);
 }
 
 static Status write_rows(StoreConn *conn, void *ctx, Diag *diag)
@@ -75,16 +65,11 @@ static Status write_rows(StoreConn *conn, void *ctx, Diag *diag)
 Status uns__alarm_trim(StoreConn *conn, int64_t before_ms, Diag *diag)
 {
     enum { AT_ONCE = 5000 };
-    StoreStmt *stmt;
-    bool more;
-    Status st = store_prepare(conn,
-                              "DELETE FROM alarm_journal WHERE id IN (SELECT id FROM alarm_journal"
-                              " WHERE at < ?1 LIMIT ?2)",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, before_ms);
-    store_bind_int(stmt, 2, AT_ONCE);
-    return store_step(stmt, &more, diag);
+    const StoreCell cells[] = {store_of_int(before_ms), store_of_int(AT_ONCE)};
+    return store_run(conn,
+                     "DELETE FROM alarm_journal WHERE id IN (SELECT id FROM alarm_journal"
+                     " WHERE at < ?1 LIMIT ?2)",
+                     cells, COUNT_OF(cells), diag);
 }
 
 /* ---- on its way ---- */

@@ -29,77 +29,47 @@ bool uns__notify_op(Uns *uns, const UnsNotifyOp *from)
 
 static Status keep_call(StoreConn *conn, const AlarmCall *call, Diag *diag)
 {
-    StoreStmt *stmt;
-    bool more;
-    Status st = store_prepare(conn,
-                              "INSERT OR REPLACE INTO alarm_calls(route, rule, path, first, again,"
-                              " escalate, told, escalated) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_str(stmt, 1, call->route);
-    store_bind_str(stmt, 2, call->rule);
-    store_bind_str(stmt, 3, call->path);
-    store_bind_int(stmt, 4, call->first_ms);
-    store_bind_int(stmt, 5, call->repeat_ms);
-    store_bind_int(stmt, 6, call->escalate_ms);
-    store_bind_int(stmt, 7, call->told);
-    store_bind_int(stmt, 8, call->escalated);
-    return store_step(stmt, &more, diag);
+    const StoreCell cells[] = {store_of_str(call->route),     store_of_str(call->rule),
+                               store_of_str(call->path),      store_of_int(call->first_ms),
+                               store_of_int(call->repeat_ms), store_of_int(call->escalate_ms),
+                               store_of_int(call->told),      store_of_int(call->escalated)};
+    return store_run(conn,
+                     "INSERT OR REPLACE INTO alarm_calls(route, rule, path, first, again,"
+                     " escalate, told, escalated) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+                     cells, COUNT_OF(cells), diag);
 }
 
 static Status drop_call(StoreConn *conn, const AlarmCall *call, Diag *diag)
 {
-    StoreStmt *stmt;
-    bool more;
-    Status st = store_prepare(
-        conn, "DELETE FROM alarm_calls WHERE route = ?1 AND rule = ?2 AND path = ?3", &stmt, diag);
-    if (st) return st;
-    store_bind_str(stmt, 1, call->route);
-    store_bind_str(stmt, 2, call->rule);
-    store_bind_str(stmt, 3, call->path);
-    return store_step(stmt, &more, diag);
+    const StoreCell cells[] = {store_of_str(call->route), store_of_str(call->rule),
+                               store_of_str(call->path)};
+    return store_run(conn, "DELETE FROM alarm_calls WHERE route = ?1 AND rule = ?2 AND path = ?3",
+                     cells, COUNT_OF(cells), diag);
 }
 
 static Status keep_notice(StoreConn *conn, const UnsNotifyOp *op, Diag *diag)
 {
-    StoreStmt *stmt;
-    bool more;
-    Status st = store_prepare(conn,
-                              "INSERT INTO alarm_outbox(id, target, at, rule, path, priority,"
-                              " state, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, op->id);
-    store_bind_str(stmt, 2, op->target);
-    store_bind_int(stmt, 3, op->at_ms);
-    store_bind_str(stmt, 4, op->rule);
-    store_bind_str(stmt, 5, op->path);
-    store_bind_int(stmt, 6, op->priority);
-    store_bind_int(stmt, 7, op->state);
-    store_bind_str(stmt, 8, op->event);
-    return store_step(stmt, &more, diag);
+    const StoreCell cells[] = {store_of_int(op->id),    store_of_str(op->target),
+                               store_of_int(op->at_ms), store_of_str(op->rule),
+                               store_of_str(op->path),  store_of_int(op->priority),
+                               store_of_int(op->state), store_of_str(op->event)};
+    return store_run(conn,
+                     "INSERT INTO alarm_outbox(id, target, at, rule, path, priority,"
+                     " state, event) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
+                     cells, COUNT_OF(cells), diag);
 }
 
 /* The journal tells of it, with the state that was told of. */
 static Status end_notice(StoreConn *conn, const UnsNotifyOp *op, Diag *diag)
 {
-    StoreStmt *stmt;
-    bool more;
-    Status st = store_prepare(conn,
-                              "INSERT INTO alarm_journal(at, rule, path, priority, was, became,"
-                              " who, text, target, delivered) SELECT ?2, rule, path, priority,"
-                              " state, state, '', ?3, target, ?4 FROM alarm_outbox WHERE id = ?1",
-                              &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, op->id);
-    store_bind_int(stmt, 2, op->at_ms);
-    store_bind_str(stmt, 3, op->text);
-    store_bind_int(stmt, 4, op->delivered);
-    st = store_step(stmt, &more, diag);
-    if (!st) st = store_prepare(conn, "DELETE FROM alarm_outbox WHERE id = ?1", &stmt, diag);
-    if (st) return st;
-    store_bind_int(stmt, 1, op->id);
-    return store_step(stmt, &more, diag);
+    const StoreCell cells[] = {store_of_int(op->id), store_of_int(op->at_ms),
+                               store_of_str(op->text), store_of_int(op->delivered)};
+    Status st = store_run(conn,
+                          "INSERT INTO alarm_journal(at, rule, path, priority, was, became,"
+                          " who, text, target, delivered) SELECT ?2, rule, path, priority,"
+                          " state, state, '', ?3, target, ?4 FROM alarm_outbox WHERE id = ?1",
+                          cells, COUNT_OF(cells), diag);
+    return st ? st : store_run(conn, "DELETE FROM alarm_outbox WHERE id = ?1", cells, 1, diag);
 }
 
 Status uns__notify_write(StoreConn *conn, const UnsAlarmBatch *batch, Diag *diag)
