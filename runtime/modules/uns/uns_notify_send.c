@@ -84,7 +84,12 @@ static void on_server(void *ctx, Status status, Str body)
     }
     d->mail_url = arena_str(d->arena, json_str(json, "url", STR_NONE));
     d->mail_from = arena_str(d->arena, json_str(json, "from", STR_NONE));
-    begin(d);
+    if (d->mail_url.ptr && d->mail_from.ptr) {
+        begin(d);
+        return;
+    }
+    d->status = diag_set(&d->diag, ST_NO_MEMORY, "no memory");
+    end(d);
 }
 
 void uns__delivery_start(UnsDelivery *d)

@@ -133,7 +133,8 @@ Status uns__deliver_mail(const UnsDelivery *d, Diag *diag)
     const char *to[SMTP_RECIPIENTS_MAX], *from = NULL;
     uint32_t count = 0;
     Smtp *smtp = NULL;
-    SmtpServer server = {.halting = uns__delivery_halts,
+    SmtpServer server = {.url = d->mail_url.ptr, /* with a NUL: arena_str made it */
+                         .halting = uns__delivery_halts,
                          .ctx = (void *)(uintptr_t)d,
                          .timeout_ns = MAIL_TIMEOUT_S * NS_PER_S};
     buf_init(&subject, BODY_BYTES_MAX);
@@ -143,8 +144,6 @@ Status uns__deliver_mail(const UnsDelivery *d, Diag *diag)
         return diag_set(diag, ST_UNSUPPORTED,
                         "no mail server is named: start with"
                         " TUTTI_ENGINE_MAIL_URL=smtp://host:587");
-    server.url = arena_str(d->arena, d->mail_url).ptr;
-    if (!server.url) return diag_set(diag, ST_NO_MEMORY, "no memory");
     Status st = smtp_sender(d->arena, d->mail_from, &from, diag);
     if (!st) st = smtp_addresses(d->arena, d->conf->to, to, &count, diag);
     if (!st) st = mail_text(d, &subject, &body, diag);
