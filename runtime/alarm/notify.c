@@ -345,31 +345,31 @@ int64_t alarm_notify_due_ms(const AlarmNotify *notify)
     return notify->heap_count ? due_of(notify->heap[0]) : ALARM_NEVER;
 }
 
-Status alarm_notify_restore(AlarmNotify *notify, const AlarmCall *kept)
+/* A call at `path` that has come as far as that one; NULL: no room. */
+static Call *call_like(AlarmNotify *notify, const AlarmCall *kept, Str path)
 {
-    Call *call = call_make(notify, kept->route, kept->rule, kept->path);
-    if (!call) return ST_LIMIT;
+    Call *call = call_make(notify, kept->route, kept->rule, path);
+    if (!call) return NULL;
     call->kept.first_ms = kept->first_ms;
     call->kept.repeat_ms = kept->repeat_ms;
     call->kept.escalate_ms = kept->escalate_ms;
     call->kept.told = kept->told;
     call->kept.escalated = kept->escalated;
+    return call;
+}
+
+Status alarm_notify_restore(AlarmNotify *notify, const AlarmCall *kept)
+{
+    Call *call = call_like(notify, kept, kept->path);
+    if (!call) return ST_LIMIT;
     replan(notify, call);
     return ST_OK;
 }
 
 static void call_moved(AlarmNotify *notify, Call *call, Str to)
 {
-    AlarmCall *kept = &call->kept;
-    Call *other = call_make(notify, kept->route, kept->rule, to);
-    if (other) {
-        other->kept.first_ms = kept->first_ms;
-        other->kept.repeat_ms = kept->repeat_ms;
-        other->kept.escalate_ms = kept->escalate_ms;
-        other->kept.told = kept->told;
-        other->kept.escalated = kept->escalated;
-        keep(notify, other);
-    }
+    Call *other = call_like(notify, &call->kept, to);
+    if (other) keep(notify, other);
     forget(notify, call);
 }
 

@@ -151,6 +151,7 @@ void uns__notices_free(UnsTarget *target);
 void uns__notify_stored(Uns *uns, int64_t last_id); /* notices up to it are on the disk */
 void uns__pump(UnsTarget *target);                  /* sends what may go */
 MUST Status uns__publish_event(Uns *uns, const UnsTargetConf *conf, Str event, Diag *diag);
+void uns__test_answer(Req *req, Status status, const Diag *diag, int64_t began_ns);
 
 /* uns_notify_send.c */
 /* Starts it; uns__delivered comes later, and frees it. Takes it also on failure. */

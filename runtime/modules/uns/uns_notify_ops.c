@@ -273,22 +273,6 @@ static void put_test(Uns *uns, Str target, Buf *out)
     json_end(&json);
 }
 
-static void test_mqtt(Uns *uns, Req *req, const UnsTargetConf *conf, Str event)
-{
-    Diag diag = {0};
-    Buf body;
-    JsonOut out;
-    Status st = uns__publish_event(uns, conf, event, &diag);
-    buf_init(&body, 4096);
-    json_out_init(&out, &body);
-    json_begin_object(&out);
-    json_field_bool(&out, "delivered", !st);
-    json_field_int(&out, "ms", 0);
-    if (st) json_field_text(&out, "error", diag.text[0] ? diag.text : status_text(st));
-    json_end(&out);
-    req_answer_buf(req, &body);
-}
-
 void uns__op_target_test(void *self, Req *req)
 {
     AUTO_BUF Buf event = {0};
@@ -303,7 +287,10 @@ void uns__op_target_test(void *self, Req *req)
     buf_init(&event, UNS_EVENT_BYTES_MAX);
     put_test(uns, name, &event);
     if (target->conf->kind == UNS_MQTT) {
-        test_mqtt(uns, req, target->conf, buf_view(&event));
+        Diag diag = {0};
+        int64_t began_ns = clock_monotonic_ns();
+        Status st = uns__publish_event(uns, target->conf, buf_view(&event), &diag);
+        uns__test_answer(req, st, &diag, began_ns);
         return;
     }
     UnsDelivery *d = buf_status(&event) ? NULL : uns__delivery_new(uns, target->conf, 1);

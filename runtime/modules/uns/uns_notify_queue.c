@@ -149,19 +149,18 @@ static void failed(UnsTarget *target, int64_t last_id, Status status, const char
     target->next_ms = now_ms() + pause_ms(target);
 }
 
-static void answer_test(UnsDelivery *d)
+void uns__test_answer(Req *req, Status status, const Diag *diag, int64_t began_ns)
 {
     Buf body;
     JsonOut out;
     buf_init(&body, 4096);
     json_out_init(&out, &body);
     json_begin_object(&out);
-    json_field_bool(&out, "delivered", !d->status);
-    json_field_int(&out, "ms", (clock_monotonic_ns() - d->began_ns) / NS_PER_MS);
-    if (d->status)
-        json_field_text(&out, "error", d->diag.text[0] ? d->diag.text : status_text(d->status));
+    json_field_bool(&out, "delivered", !status);
+    json_field_int(&out, "ms", (clock_monotonic_ns() - began_ns) / NS_PER_MS);
+    if (status) json_field_text(&out, "error", diag->text[0] ? diag->text : status_text(status));
     json_end(&out);
-    req_answer_buf(d->req, &body);
+    req_answer_buf(req, &body);
 }
 
 void uns__delivered(UnsDelivery *d)
@@ -169,7 +168,7 @@ void uns__delivered(UnsDelivery *d)
     UnsTarget *target = d->target;
     if (d->req) {
         d->uns->notify->tests--;
-        answer_test(d);
+        uns__test_answer(d->req, d->status, &d->diag, d->began_ns);
     }
     if (!target) return;
     target->delivery = NULL;
