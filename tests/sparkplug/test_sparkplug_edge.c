@@ -198,9 +198,19 @@ TEST(commands_are_for_metrics_that_there_are)
     sp_edge_message(bed.edge, STR("spBv1.0/G/DCMD/E/D"), buf_view(&ask), bed.now);
     check_told(&bed, "command 1 type 10; ");
     sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), STR("\xff"), bed.now);
+    buf_clear(&ask);
+    for (uint64_t alias = 0; alias < 4; alias++) { /* 1 is the node's own, 2 the device's */
+        set = (SpMetric){.has_alias = true, .alias = alias, .value = {.form = SP_IN_DOUBLE}};
+        set.ts_ms = bed.now;
+        sp_put_metric(&ask, &set);
+    }
+    sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
+    sp_edge_message(bed.edge, STR("spBv1.0/G/DCMD/E/D"), buf_view(&ask), bed.now);
+    sp_edge_message(bed.edge, STR("spBv1.0/G/DCMD/E/X"), buf_view(&ask), bed.now);
+    check_told(&bed, "command 0 type 10; command 1 type 10; ");
     sp_edge_stats(bed.edge, &stats);
-    CHECK_INT(stats.commands, 1);
-    CHECK_INT(stats.strange, 2);
+    CHECK_INT(stats.commands, 3);
+    CHECK_INT(stats.strange, 12);
     buf_done(&ask);
     end(&bed);
 }
