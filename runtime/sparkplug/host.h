@@ -40,18 +40,16 @@ typedef struct SpUnit { /* an edge node itself, or one of its devices */
     Str name; /* of the device; empty: the edge node itself. With a NUL behind it */
     Str path;
     SpLife life;
-    Arena *arena; /* of the birth; NULL: none */
+    Arena *arena; /* of the birth: metrics, their texts, aliases; NULL: none */
     SpDef *defs;
     uint32_t def_count;
     Map by_name;
+    const SpDef **aliases; /* a power of two of slots; NULL: it has none */
+    uint32_t alias_slots;
     int64_t born_ms, died_ms, heard_ms; /* wall clock; 0: never */
     uint64_t births, deaths, messages;
     uint64_t mark; /* the owner's: what it noted of the last birth */
 } SpUnit;
-
-typedef struct SpAlias {
-    const SpDef *def;
-} SpAlias;
 
 typedef struct SpNode {
     struct SpNode *next;
@@ -59,9 +57,7 @@ typedef struct SpNode {
     Str name;
     SpUnit self;
     SpUnit *devices;
-    uint32_t device_count;
-    SpAlias *aliases; /* a power of two of slots */
-    uint32_t alias_slots;
+    Map by_name;   /* of the devices */
     int32_t bdseq; /* -1: its birth had none */
     uint8_t expected;
     struct SpHeld *held; /* by distance from `expected` */

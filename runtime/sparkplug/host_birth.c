@@ -1,61 +1,44 @@
 /* runtime/sparkplug/host_birth.c: birth certificates: which metrics there are, and their aliases.
  *
- * A birth replaces the one before it, whole. Aliases are of the edge node, its devices included
- * ([tck-id-payloads-alias-uniqueness]), so its table is made anew with each birth of any of them.
- */
+ * A birth replaces the one before it, whole. An alias is unique in an edge node with its devices
+ * ([tck-id-payloads-alias-uniqueness]), and data is about metrics of the node or device it names:
+ * so each has a table of its own, and the birth of one costs the others nothing. */
 #include "sparkplug/host_int.h"
-
-#include "base/mem.h"
 
 enum { ARENA_BYTES_MAX = 64 << 20 };
 
-static uint64_t alias_hash(uint64_t alias)
+static const SpDef **alias_slot(const SpUnit *unit, uint64_t alias)
 {
-    return hash_bytes(&alias, sizeof alias);
-}
-
-static SpAlias *alias_slot(const SpNode *node, uint64_t alias)
-{
-    uint64_t mask = node->alias_slots - 1;
-    for (uint64_t at = alias_hash(alias) & mask;; at = (at + 1) & mask) {
-        SpAlias *slot = &node->aliases[at];
-        if (!slot->def || slot->def->alias == alias) return slot;
+    uint64_t mask = unit->alias_slots - 1;
+    for (uint64_t at = hash_bytes(&alias, sizeof alias) & mask;; at = (at + 1) & mask) {
+        const SpDef **slot = &unit->aliases[at];
+        if (!*slot || (*slot)->alias == alias) return slot;
     }
 }
 
-static void alias_put(SpNode *node, const SpUnit *unit)
+static MUST Status aliases_make(SpUnit *unit)
 {
+    uint32_t count = 0, slots = 16;
+    for (uint32_t i = 0; i < unit->def_count; i++) count += unit->defs[i].has_alias;
+    if (!count) return ST_OK;
+    while (slots < count * 2) slots *= 2;
+    unit->aliases = arena_many(unit->arena, const SpDef *, slots);
+    if (!unit->aliases) return ST_NO_MEMORY;
+    memset(unit->aliases, 0, slots * sizeof *unit->aliases);
+    unit->alias_slots = slots;
     for (uint32_t i = 0; i < unit->def_count; i++) {
         const SpDef *def = &unit->defs[i];
         if (!def->has_alias) continue;
-        SpAlias *slot = alias_slot(node, def->alias);
-        if (!slot->def) slot->def = def; /* else two have it: the first keeps it */
+        const SpDef **slot = alias_slot(unit, def->alias);
+        if (!*slot) *slot = def; /* else two have it: the first keeps it */
     }
-}
-
-/* False without memory: then there are none. */
-static bool aliases_renew(SpNode *node)
-{
-    uint64_t count = node->self.def_count;
-    uint32_t slots = 16;
-    for (const SpUnit *unit = node->devices; unit; unit = unit->next) count += unit->def_count;
-    while (slots < count * 2) slots *= 2;
-    SpAlias *table = mem_zalloc(slots, sizeof *table);
-    mem_free(node->aliases);
-    node->aliases = table;
-    node->alias_slots = table ? slots : 0;
-    if (!table) return false;
-    alias_put(node, &node->self);
-    for (const SpUnit *unit = node->devices; unit; unit = unit->next) alias_put(node, unit);
-    return true;
+    return ST_OK;
 }
 
 const SpDef *sp__def_of(const SpUnit *unit, const SpMetric *metric)
 {
     if (metric->name.len) return map_get(&unit->by_name, metric->name);
-    if (!metric->has_alias || !unit->node->alias_slots) return NULL;
-    const SpDef *def = alias_slot(unit->node, metric->alias)->def;
-    return def && def->unit == unit ? def : NULL;
+    return metric->has_alias && unit->aliases ? *alias_slot(unit, metric->alias) : NULL;
 }
 
 void sp__birth_drop(SpHost *host, SpUnit *unit)
@@ -67,9 +50,8 @@ void sp__birth_drop(SpHost *host, SpUnit *unit)
     map_done(&unit->by_name);
     arena_free(unit->arena);
     unit->arena = NULL;
-    mem_free(unit->node->aliases); /* they point into it */
-    unit->node->aliases = NULL;
-    unit->node->alias_slots = 0;
+    unit->aliases = NULL;
+    unit->alias_slots = 0;
 }
 
 static bool hidden(const SpMetric *metric)
@@ -117,15 +99,13 @@ Status sp__birth_read(SpHost *host, SpUnit *unit, const SpPayload *payload, cons
     sp__birth_drop(host, unit);
     if (host->stats.defs_now + (uint64_t)payload->count > host->conf.metrics_max) {
         *ret_why = "there are too many metrics: raise TUTTI_SPARKPLUG_METRICS";
-        (void)aliases_renew(unit->node);
         return ST_LIMIT;
     }
     unit->arena = arena_new(4096, ARENA_BYTES_MAX);
     Status st = unit->arena ? defs_read(host, unit, payload) : ST_NO_MEMORY;
-    if (!st && !aliases_renew(unit->node)) st = ST_NO_MEMORY;
+    if (!st) st = aliases_make(unit);
     if (!st) return ST_OK;
     *ret_why = st == ST_LIMIT ? "the path of a metric would be too long" : "no memory for a birth";
     sp__birth_drop(host, unit);
-    (void)aliases_renew(unit->node);
     return st;
 }

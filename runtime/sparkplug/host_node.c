@@ -33,7 +33,7 @@ void sp__node_free(SpHost *host, SpNode *node)
         mem_free(unit);
         host->stats.devices_now--;
     }
-    mem_free(node->aliases);
+    map_done(&node->by_name);
     mem_free((char *)(uintptr_t)node->self.path.ptr);
     mem_free(node);
     host->stats.nodes_now--;
@@ -79,6 +79,7 @@ SpNode *sp__node_get(SpHost *host, Str group, Str name, int64_t now_ms)
     node->group = str_slice(text, group.len);
     node->name = str_slice(text + group.len + 1, name.len);
     node->self.node = node;
+    map_init(&node->by_name, host->conf.devices_max);
     node->bdseq = -1;
     node->unheard_ms = now_ms;
     if (!path_set(host, &node->self) || map_put(&host->nodes, node->key, node)) {
@@ -104,10 +105,7 @@ SpNode *sp_host_node(const SpHost *host, Str group, Str node)
 
 const SpUnit *sp_node_unit(const SpNode *node, Str device)
 {
-    if (!device.len) return &node->self;
-    for (const SpUnit *unit = node->devices; unit; unit = unit->next)
-        if (str_eq(unit->name, device)) return unit;
-    return NULL;
+    return device.len ? map_get(&node->by_name, device) : &node->self;
 }
 
 SpUnit *sp__device_get(SpHost *host, SpNode *node, Str name)
@@ -119,13 +117,13 @@ SpUnit *sp__device_get(SpHost *host, SpNode *node, Str name)
     memcpy((char *)(unit + 1), name.ptr, name.len);
     unit->name = str_slice((char *)(unit + 1), name.len);
     unit->node = node;
-    if (!path_set(host, unit)) {
+    if (!path_set(host, unit) || map_put(&node->by_name, unit->name, unit)) {
+        mem_free((char *)(uintptr_t)unit->path.ptr);
         mem_free(unit);
         return NULL;
     }
     unit->next = node->devices;
     node->devices = unit;
-    node->device_count++;
     host->stats.devices_now++;
     return unit;
 }

@@ -363,6 +363,23 @@ TEST(two_metrics_with_one_alias_and_one_name_twice)
     end(&bed);
 }
 
+/* What is against tck-id-payloads-alias-uniqueness is still clear: data names its device. */
+TEST(devices_with_one_alias_are_heard_as_what_they_are)
+{
+    Bed bed;
+    begin(&bed);
+    birth(&bed, 0);
+    device(&bed, "DBIRTH", "x", 7, 1, 20);
+    buf_clear(&bed.told);
+    device(&bed, "DDATA", "", 7, 2, 21);
+    data(&bed, 3, 5);
+    device(&bed, "DBIRTH", "y", 8, 4, 22);
+    device(&bed, "DDATA", "", 7, 5, 23); /* gone with the birth before */
+    data(&bed, 6, 6);
+    check_told(&bed, "G/E/D/x=21 G/E/a=5 G/E/D/y=22 born:G/E/D ask:G/E G/E/a=6 ");
+    end(&bed);
+}
+
 TEST(what_is_no_payload_is_counted)
 {
     Bed bed;
