@@ -100,7 +100,7 @@ void sp_edge_value(SpEdge *edge, uint32_t index, const SpMetric *value, int32_t 
         edge->births_due = true;
     }
     metric->dirty = true;
-    edge->dirty = true;
+    edge->dirty |= 1ull << metric->device;
 }
 
 /* ---- when what is said ---- */

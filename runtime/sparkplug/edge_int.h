@@ -22,6 +22,8 @@ typedef struct EdgeMetric {
     bool dirty, born; /* dirty: not said yet; born: in the births that hold */
 } EdgeMetric;
 
+_Static_assert(SP_EDGE_DEVICES_MAX <= 64, "a device has a bit in `dirty`");
+
 struct SpEdge {
     Str group, node, primary;
     const SpEdgeFns *fns;
@@ -35,7 +37,8 @@ struct SpEdge {
     Arena *arena;
     int64_t born_ms, state_ts_ms;
     uint8_t next_seq;
-    bool births_due, dirty;
+    bool births_due;
+    uint64_t dirty; /* a bit a device that has dirty metrics */
     SpEdgeStats stats;
 };
 

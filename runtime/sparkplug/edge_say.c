@@ -97,7 +97,7 @@ bool sp__edge_births(SpEdge *edge, int64_t now_ms)
         metric->dirty = false;
         metric->said_quality = metric->quality;
     }
-    edge->dirty = false;
+    edge->dirty = 0;
     edge->births_due = false;
     edge->stats.births++;
     return true;
@@ -130,10 +130,12 @@ static bool unit_data(SpEdge *edge, uint32_t device, int64_t now_ms, uint32_t *f
 
 void sp__edge_data(SpEdge *edge, int64_t now_ms)
 {
-    for (uint32_t device = 0; device <= edge->stats.devices; device++)
+    for (uint32_t device = 0; device <= edge->stats.devices; device++) {
+        if (!(edge->dirty >> device & 1)) continue;
         for (uint32_t from = 0; from < edge->stats.metrics;)
             if (!unit_data(edge, device, now_ms, &from)) return;
-    edge->dirty = false;
+        edge->dirty &= ~(1ull << device);
+    }
 }
 
 /* ---- values nobody may hear yet ---- */
