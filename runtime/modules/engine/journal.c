@@ -15,7 +15,9 @@
  * times, so the same rows come out; those of a marked batch are thrown away, the others go to their
  * sinks. A checkpoint is taken when the log has grown as long as the last one (8 MiB at least), so
  * that writing costs no more than what came in, and only while no rows are on their way: those
- * would be in neither. What is torn at the end was never acknowledged.
+ * would be in neither. Behind a new version one is taken as soon as no rows are on their way: a
+ * kill before that runs the entries again in the new version. What is torn at the end was never
+ * acknowledged.
  *
  * Not kept so: pipelines that remember nothing, and those that read their files from the beginning
  * at every start. Runs on the shard, but for marks. */
@@ -28,7 +30,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LIMIT_MIN = 8 << 20 };
+enum {
+    LIMIT_MIN = 8 << 20,
+    SWAP_LOG_MAX =
+        64 << 10, /* what a new version takes on before a checkpoint parts it from the old */
+};
 
 void engine__journal_path(const EngPipe *pipe, const char *more, Buf *out)
 {
@@ -382,6 +388,8 @@ void engine__journal_swap(EngPipe *pipe, const EngRun *old, EngRun *fresh)
         journal->wanted = true;
     } else if (old->version->number != fresh->version->number) {
         journal->wanted = true; /* the log is of records for the old one */
+        size_t soon = journal->bytes + SWAP_LOG_MAX;
+        journal->limit = soon < journal->limit ? soon : journal->limit;
     }
 }
 
