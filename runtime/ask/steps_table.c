@@ -20,6 +20,7 @@ enum {
     COLUMN_LAST,
     COLUMN_COUNT,
     COLUMN_QUALITY,
+    COLUMN_GOOD_RATIO,
     COLUMN_PATH, /* the arguments from here on */
     COLUMN_FROM,
     COLUMN_TO,
@@ -61,8 +62,8 @@ static int table_connect(sqlite3 *db, void *aux, int argc, const char *const *ar
     (void)ret_error;
     int code = sqlite3_declare_vtab(
         db, "CREATE TABLE x(time INTEGER, mean REAL, min REAL, max REAL, first REAL, last REAL,"
-            " count INTEGER, quality TEXT, path HIDDEN, \"from\" HIDDEN, \"to\" HIDDEN,"
-            " step HIDDEN, zone HIDDEN)");
+            " count INTEGER, quality TEXT, good_ratio REAL, path HIDDEN, \"from\" HIDDEN,"
+            " \"to\" HIDDEN, step HIDDEN, zone HIDDEN)");
     if (code) return code;
     Table *table = mem_zalloc(1, sizeof *table);
     if (!table) return SQLITE_NOMEM;
@@ -176,8 +177,7 @@ static Status fill(Cursor *cursor, Diag *diag)
 
 static void skip_empty(Cursor *cursor)
 {
-    while (cursor->at < cursor->steps.count && !cursor->steps.step[cursor->at].count &&
-           !(cursor->steps.step[cursor->at].width_ns > 0))
+    while (cursor->at < cursor->steps.count && !series_step_known(&cursor->steps.step[cursor->at]))
         cursor->at++;
 }
 
@@ -241,6 +241,9 @@ static int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *out, int co
     case COLUMN_COUNT: sqlite3_result_int64(out, step->count); break;
     case COLUMN_QUALITY:
         sqlite3_result_text(out, names[step->worst < 2 ? step->worst : 2], -1, SQLITE_STATIC);
+        break;
+    case COLUMN_GOOD_RATIO:
+        if (step->count) sqlite3_result_double(out, series_step_good(step));
         break;
     default: {
         Str text = cursor->argument[column - COLUMN_PATH];

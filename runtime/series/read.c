@@ -45,10 +45,11 @@ static void give_block(Scan *scan)
     }
 }
 
-/* The row of series_blocks as its summary; false when it has none. */
+/* The row of series_blocks as its summary; false when it has none, or points that are not good:
+ * how long those were is in the points alone. */
 static bool summary_of(StoreStmt *stmt, SeriesSummary *ret)
 {
-    if (store_is_null(stmt, 5)) return false;
+    if (store_is_null(stmt, 5) || store_int(stmt, 3)) return false;
     *ret = (SeriesSummary){.t_first_ns = store_int(stmt, 0),
                            .t_last_ns = store_int(stmt, 1),
                            .points = (uint32_t)store_int(stmt, 2),

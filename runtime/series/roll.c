@@ -60,53 +60,68 @@ Status series_mark_all(StoreConn *conn, int64_t series, Diag *diag)
 typedef struct Gather {
     RollRows *rows;
     int64_t width_ns;
-    double area;
+    bool open; /* its last row's values do not end yet */
+    double area, known_ns;
 } Gather;
 
 typedef struct Gathers {
     Gather level[SERIES_LEVELS];
     bool holds;
     double hold;
+    uint8_t hold_quality;
     int64_t hold_ns;
 } Gathers;
 
-static SeriesRoll *open_row(const Gather *gather)
+static SeriesRoll *last_row(const Gather *gather)
 {
-    return gather->rows->count ? &gather->rows->row[gather->rows->count - 1] : NULL;
+    return &gather->rows->row[gather->rows->count - 1];
 }
 
-/* The held value counts up to the bucket's end. */
+/* The held value counts inside the open row, up to t. */
+static void weigh(const Gathers *gathers, Gather *gather, int64_t t_ns)
+{
+    int64_t start_ns = last_row(gather)->t_ns;
+    int64_t from_ns = gathers->hold_ns > start_ns ? gathers->hold_ns : start_ns;
+    if (!gathers->holds || gathers->hold_quality >= SERIES_BAD) return;
+    gather->area += gathers->hold * (double)(t_ns - from_ns);
+    gather->known_ns += (double)(t_ns - from_ns);
+}
+
 static void finish(const Gathers *gathers, Gather *gather)
 {
-    SeriesRoll *row = open_row(gather);
-    if (!row || row->width_ns > 0) return;
-    int64_t start_ns = row->t_ns + (int64_t)-row->width_ns, end_ns = row->t_ns + gather->width_ns;
-    gather->area += gathers->hold * (double)(end_ns - gathers->hold_ns);
-    row->width_ns = (double)(end_ns - start_ns);
-    row->mean = gather->area / row->width_ns;
+    if (!gather->open) return;
+    SeriesRoll *row = last_row(gather);
+    weigh(gathers, gather, row->t_ns + gather->width_ns);
+    row->width_ns = gather->known_ns;
+    row->mean = gather->known_ns > 0 ? gather->area / gather->known_ns : 0;
+    gather->open = false;
 }
 
-/* While a row is open its width is minus the place where its first value begins. */
-static void add_to(Gathers *gathers, Gather *gather, const SeriesPoint *point)
+static void begin(Gather *gather, int64_t start_ns, const SeriesPoint *point)
+{
+    gather->rows->row[gather->rows->count++] = (SeriesRoll){.t_ns = start_ns,
+                                                            .first_ns = point->t_ns,
+                                                            .first = point->value,
+                                                            .least = point->value,
+                                                            .greatest = point->value,
+                                                            .first_quality = point->quality};
+    gather->open = true;
+    gather->area = gather->known_ns = 0;
+}
+
+static void add_to(const Gathers *gathers, Gather *gather, const SeriesPoint *point)
 {
     int64_t start_ns = roll__floor(point->t_ns, gather->width_ns);
-    SeriesRoll *row = open_row(gather);
-    if (!row || row->t_ns != start_ns) {
+    if (!gather->open || last_row(gather)->t_ns != start_ns) {
         if (gather->rows->count == ROLL_ROWS_MAX) return; /* more than a span has: never */
         finish(gathers, gather);
-        row = &gather->rows->row[gather->rows->count++];
-        *row = (SeriesRoll){.t_ns = start_ns,
-                            .first_ns = point->t_ns,
-                            .first = point->value,
-                            .least = point->value,
-                            .greatest = point->value,
-                            .width_ns = gathers->holds ? -0.0 : (double)(start_ns - point->t_ns)};
-        gather->area = gathers->holds ? gathers->hold * (double)(point->t_ns - start_ns) : 0;
-    } else {
-        gather->area += gathers->hold * (double)(point->t_ns - gathers->hold_ns);
+        begin(gather, start_ns, point);
     }
+    weigh(gathers, gather, point->t_ns);
+    SeriesRoll *row = last_row(gather);
     row->last_ns = point->t_ns;
     row->last = point->value;
+    row->last_quality = point->quality;
     if (point->value < row->least) row->least = point->value;
     if (point->value > row->greatest) row->greatest = point->value;
     if (point->quality > row->worst) row->worst = point->quality;
@@ -122,6 +137,7 @@ static bool on_point(void *ctx, int64_t t_ns, double value, uint8_t quality)
         if (gathers->level[level].rows) add_to(gathers, &gathers->level[level], &point);
     gathers->holds = true;
     gathers->hold = value;
+    gathers->hold_quality = quality;
     gathers->hold_ns = t_ns;
     return true;
 }
@@ -192,6 +208,7 @@ static Status work_out(const Piece *piece, const SeriesPolicy *policy)
     if (st) return st;
     if (gathers.holds) {
         gathers.hold = before.value;
+        gathers.hold_quality = before.quality;
         gathers.hold_ns = before.t_ns;
     }
     st = series_scan(piece->conn, piece->work, piece->series, piece->from_ns, piece->to_ns - 1,

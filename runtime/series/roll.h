@@ -30,9 +30,10 @@ typedef struct SeriesRoll {
     int64_t t_ns; /* start of the bucket; starts are whole minutes or hours since 1970 */
     int64_t first_ns, last_ns;
     double first, last, least, greatest;
-    double mean, width_ns; /* by time, a value holding until the next; how long there is one */
+    double mean, width_ns; /* by time, a value holding until the next; how long there is one that
+                              is not bad (0: the mean is 0, too) */
     uint32_t count, odd;   /* odd: quality other than 0 */
-    uint8_t worst;
+    uint8_t worst, first_quality, last_quality;
 } SeriesRoll;
 
 /* How long things are kept, counted back from now; 0: not at all, INT64_MAX: for ever. */

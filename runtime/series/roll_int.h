@@ -35,7 +35,7 @@ MUST Status roll__load(StoreConn *conn, SeriesWork *work, int64_t series, int le
                        bool exactly, RollRows *ret, bool *ret_found, Diag *diag);
 /* Replaces the span's row; none when there are no rows. */
 MUST Status roll__store(StoreConn *conn, SeriesWork *work, int64_t series, int level,
-                        int64_t span_ns, const RollRows *rows, Diag *diag);
+                        int64_t span_ns, RollRows *rows, Diag *diag);
 /* Points before this are gone; INT64_MIN: none are. */
 MUST Status roll__raw_from(StoreConn *conn, int64_t series, int64_t *ret_ns, Diag *diag);
 /* Room for `index` of the work's row sets, made once. */

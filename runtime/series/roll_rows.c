@@ -1,12 +1,20 @@
 /* runtime/series/roll_rows.c: rows of roll-ups as bytes, and their table.
  *
  * Each column is a block like those of points (block.h) over the same times, so counts, widths and
- * places inside a bucket, which mostly repeat, take next to nothing. */
+ * places inside a bucket, which mostly repeat, take next to nothing. A mean of decimals has endless
+ * digits, their sum has few: what lies there is mean times width, to at least twelve digits. */
 #include "series/roll_int.h"
 
 #include "base/mem.h"
 
-enum { COLUMNS = 10, SIZE_BYTES = 4 };
+#include <math.h>
+
+enum {
+    COLUMNS = 10,
+    SIZE_BYTES = 4,
+    IS_AREA = 1 /* quality of the column of areas: older: means */
+};
+enum { COLUMN_COUNT = 0, COLUMN_FIRST = 4, COLUMN_LAST = 5, COLUMN_AREA = 8, COLUMN_WIDTH = 9 };
 
 static const int64_t width_ns[SERIES_LEVELS] = {60000000000, 3600000000000},
                      span_ns[SERIES_LEVELS] = {86400000000000, 64 * 86400000000000};
@@ -28,6 +36,24 @@ Status roll__rows(SeriesWork *work, int index, RollRows **ret_rows, Diag *diag)
     return *ret_rows ? ST_OK : diag_set(diag, ST_NO_MEMORY, "roll-ups of the history");
 }
 
+/* Value times seconds: the decimal with the fewest digits behind the point that is within what
+ * summing up may have rounded. */
+static double area_of(const SeriesRoll *row)
+{
+    double area = row->mean * (row->width_ns / 1e9), scale = 1;
+    for (int digits = 0; digits <= 12; digits++, scale *= 10) {
+        double scaled = area * scale, whole = nearbyint(scaled);
+        if (!(fabs(scaled) < 1e15)) break;
+        if (fabs(whole - scaled) <= fabs(scaled) * 1e-13) return whole / scale;
+    }
+    return area;
+}
+
+static double mean_of(double area, double known_ns)
+{
+    return known_ns > 0 ? area / (known_ns / 1e9) : 0;
+}
+
 static double column_get(const SeriesRoll *row, int column)
 {
     switch (column) {
@@ -39,8 +65,19 @@ static double column_get(const SeriesRoll *row, int column)
     case 5: return row->last;
     case 6: return row->least;
     case 7: return row->greatest;
-    case 8: return row->mean;
+    case COLUMN_AREA: return area_of(row);
     default: return row->width_ns;
+    }
+}
+
+/* Three columns bring the three qualities of a row; the others have none. */
+static uint8_t *column_quality(SeriesRoll *row, int column)
+{
+    switch (column) {
+    case COLUMN_COUNT: return &row->worst;
+    case COLUMN_FIRST: return &row->first_quality;
+    case COLUMN_LAST: return &row->last_quality;
+    default: return NULL;
     }
 }
 
@@ -61,7 +98,7 @@ static void column_set(SeriesRoll *row, int column, double value)
     case 5: row->last = value; break;
     case 6: row->least = value; break;
     case 7: row->greatest = value; break;
-    case 8: row->mean = value; break;
+    case COLUMN_AREA: row->mean = value; break; /* a mean when all is read */
     default: row->width_ns = value;
     }
 }
@@ -73,27 +110,28 @@ static void put_size(Buf *out, size_t at)
     for (int i = 0; i < SIZE_BYTES; i++) out->ptr[at + (size_t)i] = (char)(bytes >> (8 * i));
 }
 
-static void encode(SeriesWork *work, const RollRows *rows, Buf *out)
+static void encode(SeriesWork *work, RollRows *rows, Buf *out)
 {
     SeriesColumns *block = &work->rolled;
     block->count = rows->count;
-    for (uint32_t i = 0; i < rows->count; i++) {
-        block->t_ns[i] = rows->row[i].t_ns;
-        block->quality[i] = rows->row[i].worst;
-    }
+    for (uint32_t i = 0; i < rows->count; i++) block->t_ns[i] = rows->row[i].t_ns;
     for (int column = 0; column < COLUMNS; column++) {
         size_t at = out->len;
         buf_add(out, "\0\0\0", SIZE_BYTES);
-        for (uint32_t i = 0; i < rows->count; i++)
-            block->value[i] = column_get(&rows->row[i], column);
+        for (uint32_t i = 0; i < rows->count; i++) {
+            SeriesRoll *row = &rows->row[i];
+            const uint8_t *quality = column_quality(row, column);
+            block->value[i] = column_get(row, column);
+            block->quality[i] = quality ? *quality : column == COLUMN_AREA ? IS_AREA : 0;
+        }
         series_block_put(out, block, &work->scratch);
         put_size(out, at);
-        if (!column) memset(block->quality, 0, rows->count); /* said once */
     }
 }
 
 static Status decode(SeriesWork *work, Str bytes, RollRows *rows, Diag *diag)
 {
+    bool areas = false;
     SeriesColumns *block = &work->rolled;
     for (int column = 0; column < COLUMNS; column++) {
         size_t size = 0;
@@ -107,8 +145,12 @@ static Status decode(SeriesWork *work, Str bytes, RollRows *rows, Diag *diag)
         rows->count = block->count;
         for (uint32_t i = 0; i < rows->count; i++) {
             SeriesRoll *row = &rows->row[i];
-            if (!column) *row = (SeriesRoll){.t_ns = block->t_ns[i], .worst = block->quality[i]};
+            if (!column) *row = (SeriesRoll){.t_ns = block->t_ns[i]};
+            uint8_t *quality = column_quality(row, column);
+            if (quality) *quality = block->quality[i];
             column_set(row, column, block->value[i]);
+            if (column == COLUMN_AREA) areas = block->quality[i] == IS_AREA;
+            if (column == COLUMN_WIDTH && areas) row->mean = mean_of(row->mean, row->width_ns);
         }
         bytes = str_skip(bytes, size);
     }
@@ -138,7 +180,7 @@ Status roll__load(StoreConn *conn, SeriesWork *work, int64_t series, int level, 
 }
 
 Status roll__store(StoreConn *conn, SeriesWork *work, int64_t series, int level, int64_t span_at,
-                   const RollRows *rows, Diag *diag)
+                   RollRows *rows, Diag *diag)
 {
     StoreStmt *stmt;
     bool more;
@@ -190,7 +232,7 @@ static void newest(const RollRows *rows, int64_t before_ns, SeriesPoint *ret, bo
         if (*found && t_ns <= ret->t_ns) return;
         ret->t_ns = t_ns;
         ret->value = last ? row->last : row->first;
-        ret->quality = row->worst;
+        ret->quality = last ? row->last_quality : row->first_quality;
         *found = true;
         return;
     }

@@ -23,7 +23,9 @@ enum {
     SERIES_BATCH_POINTS_MAX = 1 << 17, /* of one series_write */
     SERIES_FAN_IN = 64,                /* segments of one level that become one of the next */
     SERIES_LOOSE_POINTS_MAX = 1 << 20, /* not yet sealed; series_tidy seals at this at the latest */
-    SERIES_SEAL_POINTS = 3900,         /* per series: sealed from this many on; two make a block */
+    SERIES_BAD =
+        2, /* quality from which on a value counts for no mean: what was then is not known */
+    SERIES_SEAL_POINTS = 3900, /* per series: sealed from this many on; two make a block */
 };
 
 /* For a module's migration, before SERIES_ROLL_SQL (roll.h): the tables of points. */
@@ -41,7 +43,7 @@ typedef struct SeriesPoint {
     int64_t series; /* 1 .. UINT32_MAX */
     int64_t t_ns;   /* since 1970 UTC */
     double value;
-    uint8_t quality; /* 0 = good; other numbers are the caller's */
+    uint8_t quality; /* 0 = good, from SERIES_BAD on bad; other numbers are the caller's */
 } SeriesPoint;
 
 typedef struct SeriesWork SeriesWork; /* working memory, about 1 MiB, grows with what is merged */
@@ -68,8 +70,8 @@ typedef struct SeriesSummary {
 typedef struct SeriesVisitor {
     /* In ascending time. False stops the scan. */
     bool (*point)(void *ctx, int64_t t_ns, double value, uint8_t quality);
-    /* May be NULL. Offered before a block that lies inside the range and under no loose point;
-     * true: it serves instead of its points. */
+    /* May be NULL. Offered before a block of good points that lies inside the range and under no
+     * loose point; true: it serves instead of its points. */
     bool (*summary)(void *ctx, const SeriesSummary *summary);
     void *ctx;
 } SeriesVisitor;

@@ -25,8 +25,11 @@ static void hold_to(Filling *f, int64_t t_ns)
         int64_t end_ns = step_end(f->steps, f->at), until_ns = t_ns < end_ns ? t_ns : end_ns;
         if (f->holds && until_ns > f->hold_ns) {
             double width_ns = (double)((uint64_t)until_ns - (uint64_t)f->hold_ns);
-            step->area += f->hold * width_ns;
-            step->width_ns += width_ns;
+            if (f->hold_quality < SERIES_BAD) {
+                step->area += f->hold * width_ns;
+                step->width_ns += width_ns;
+            }
+            step->held = true;
             if (!step->count && f->hold_quality > step->worst) step->worst = f->hold_quality;
             f->hold_ns = until_ns;
         }
@@ -85,7 +88,7 @@ static bool on_roll(void *ctx, int level, const SeriesRoll *roll)
     add(step, roll);
     step->area += roll->mean * roll->width_ns;
     step->width_ns += roll->width_ns;
-    hold(f, roll->t_ns + series_roll_ns(level), roll->last, roll->worst);
+    hold(f, roll->t_ns + series_roll_ns(level), roll->last, roll->last_quality);
     return true;
 }
 
@@ -132,7 +135,7 @@ static bool first_roll(void *ctx, int level, const SeriesRoll *roll)
 {
     SeriesPoint *first = ctx;
     (void)level;
-    *first = (SeriesPoint){1, roll->first_ns, roll->first, roll->worst};
+    *first = (SeriesPoint){1, roll->first_ns, roll->first, roll->first_quality};
     return false;
 }
 

@@ -13,10 +13,12 @@
 enum { SERIES_STEPS_MAX = 10000 };
 
 typedef struct SeriesStep {
-    int64_t t_ns; /* where it begins */
-    uint32_t count, odd;
+    int64_t t_ns;                        /* where it begins */
+    uint32_t count, odd;                 /* odd: points whose quality is not good */
+    bool held;                           /* a value from before holds in it, and be it a bad one */
     double least, greatest, first, last; /* of its points; only when count is not 0 */
-    double area, width_ns;               /* mean = area / width, when width is not 0 */
+    double area, width_ns;               /* mean = area / width, when width is not 0; a bad value
+                                            weighs nothing */
     uint8_t worst;                       /* of its points, or of the value that holds */
 } SeriesStep;
 
@@ -26,6 +28,18 @@ typedef struct SeriesSteps {
     int64_t from_ns, to_ns; /* where the first begins and the last ends, not included */
     int level;              /* the coarsest roll-up that was read; SERIES_RAW: none */
 } SeriesSteps;
+
+/* Is there anything to tell of it? */
+static inline bool series_step_known(const SeriesStep *step)
+{
+    return step->count || step->held;
+}
+
+/* The share of its points whose quality is good; only when count is not 0. */
+static inline double series_step_good(const SeriesStep *step)
+{
+    return (double)(step->count - step->odd) / step->count;
+}
 
 /* Cuts [from, to) into steps, in the arena; from goes back to where its step begins. `zone` may be
  * empty (UTC). ST_INVALID says what is wrong; ST_LIMIT: more than SERIES_STEPS_MAX. */

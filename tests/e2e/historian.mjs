@@ -87,9 +87,10 @@ test('steps weigh by time, carry the last value on, and know the worst quality',
   await csv(tutti, lines(p.map(([m, v, q]) => ['st/x', iso(T0 + m * 60000), v, q])));
   const s = await ask(tutti, `steps/st/x?from=${T0}&to=${T0 + 20 * 60000}&step=5m`);
   equal(s.t, [0, 5, 10, 15].map((m) => iso(T0 + m * 60000)), 't');
-  equal(s.mean, [(4 * 2 + 10 * 3) / 5, (10 * 1 + 20 * 4) / 5, (20 * 3) / 5, 0], 'mean');
+  equal(s.mean, [(4 * 2 + 10 * 3) / 5, 10, 0, 0], 'mean: what was bad weighs nothing');
   equal([s.min, s.max, s.count], [[4, 20, 0, null], [10, 20, 0, null], [2, 1, 1, 0]], 'min, max, count');
   equal(s.quality, ['good', 'bad', 'good', 'good'], 'quality');
+  equal(s.good_ratio, [1, 0, 1, null], 'share of good points');
   const at = await ask(tutti, `at/st/x?method=linear&times=${encodeURIComponent(JSON.stringify([iso(T0 - 1), iso(T0 + 60000), iso(T0 + 4 * 60000), iso(T0 + 14 * 60000)]))}`);
   equal([at.value, at.quality], [[null, 7, 15, 0], [null, 'good', 'bad', 'uncertain']], 'linear');
   const last = await tutti.call('POST', 'historian/at', { path: 'st/x', times: [iso(T0 + 60000), T0 + 6 * 60000] });
@@ -97,6 +98,52 @@ test('steps weigh by time, carry the last value on, and know the worst quality',
   check((await tutti.call('GET', `historian/steps/st/x?step=5x`)).status === 400, 'no step');
   check((await tutti.call('GET', `historian/steps/st/x?step=1d&zone=Mars/North`)).status === 400, 'no zone');
   check((await tutti.call('GET', `historian/steps/st/x?from=${T0}&to=${T0 + 1e9}&step=1s`)).status === 413, 'too many');
+});
+
+// Sixty minutes ago 5, ten minutes of it bad, then good again, bad once more by null, good 7 for the last twenty minutes.
+test('the same number with another quality leaves a point', async () => {
+  const now = Math.floor(Date.now() / 60000) * 60000;
+  const at = (m) => iso(now - m * 60000);
+  const sent = [[{ value: 5, quality: 'good', ts: at(50) }], [{ value: 5, quality: 'good', ts: at(49.5) }], [{ value: 5, quality: 'bad', ts: at(40) }],
+    [{ value: 5, quality: 'bad', ts: at(39.5) }], [{ value: 5, quality: 'good', ts: at(30) }], [{ value: null, quality: 'bad', ts: at(28) }],
+    [{ value: null, ts: at(27.5) }], [{ value: 7, quality: 'good', ts: at(20) }], [{ value: 7, quality: 'uncertain', ts: at(10) }]];
+  for (const [value] of sent) check((await tutti.call('POST', 'uns/publish', { path: 'qu/x', value })).status === 200, 'published');
+  await settled();
+  const points = await ask(tutti, `points/qu/x?from=${now - 3600000}&to=${now}`);
+  equal([points.t, points.value, points.quality], [[50, 40, 30, 28, 20, 10].map(at), [5, 5, 5, 5, 7, 7],
+    ['good', 'bad', 'good', 'bad', 'good', 'uncertain']], 'points');
+  const s = await ask(tutti, `steps/qu/x?from=${now - 60 * 60000}&to=${now}&step=60m`);
+  const hours = s.t.map(Date.parse);
+  const known = [[50, 40, 5], [30, 28, 5], [20, 0, 7]]; // minutes ago, from and to: what was not bad
+  const mean = hours.map((t) => {
+    let area = 0;
+    let width = 0;
+    for (const [from, to, value] of known) {
+      const span = Math.max(0, Math.min(now - to * 60000, t + 3600000) - Math.max(now - from * 60000, t));
+      area += value * span;
+      width += span;
+    }
+    return width ? area / width : null;
+  });
+  s.mean.forEach((m, i) => check(mean[i] === null ? m === null : Math.abs(m - mean[i]) < 1e-3, `mean ${i}: ${m} ${mean[i]}`));
+  const ratio = await sql(tutti, { sql: "select sum(good_ratio * count), sum(count) from steps('qu/x', ?1, ?2, '60m')", params: [iso(now - 3600000), iso(now)] });
+  equal(ratio.body.rows, [[3, 6]], 'three of six are good');
+  const drawn = await tutti.get(`uns/history/qu/x?from=${now - 3600000}&to=${now}`);
+  equal([drawn.raw, drawn.bad, drawn.gap], [true, [0, 1, 0, 1, 0, 1], [false, true, false, true, false, false]], 'gaps');
+  const pixels = await tutti.get(`uns/history/qu/x?from=${now - 3600000}&to=${now - 1}&pixels=4`); // 15 minutes each
+  equal([pixels.count, pixels.bad, pixels.gap], [[1, 1, 3, 1], [0, 1, 1, 1], [false, true, false, false]], 'pixels');
+  [[5], [5], [(5 * 2 + 7 * 5) / 7], [7]].forEach(([m], i) => check(Math.abs(pixels.mean[i] - m) < 1e-6, `pixel ${i}: ${pixels.mean[i]} ${m}`));
+});
+
+// What a Modbus tag says while its device is away: the last value, its time, another quality (docs/language.md).
+test('a new quality with the time of the old value counts from now on', async () => {
+  const ts = iso(Date.now() - 600000);
+  for (const quality of ['good', 'uncertain', 'bad', 'bad', 'good']) await tutti.call('POST', 'uns/publish', { path: 'qu/old', value: { value: 3, quality, ts } });
+  await settled();
+  const points = await ask(tutti, 'points/qu/old?from=-1h');
+  equal([points.value, points.quality], [[3, 3, 3, 3], ['good', 'uncertain', 'bad', 'good']], 'points');
+  equal(points.t[0], ts, 'what was good stays so');
+  check(points.t.slice(1).every((t) => Date.now() - Date.parse(t) < 60000), `from now on: ${points.t}`);
 });
 
 // 2026-03-29 has 23 hours in Berlin (02:00 becomes 03:00), 2026-10-25 has 25.
@@ -115,10 +162,10 @@ test('SQL: samples, steps, parameters, limits, and nothing but questions', async
   const one = await sql(tutti, { sql: 'select count(*) as n, max(value) as top from samples where path = ?1 and time >= ?2',
     params: ['st/x', T0 * 1e6] });
   equal(one.body, { columns: ['n', 'top'], rows: [[4, 20]], more: false }, 'samples');
-  const steps = await sql(tutti, { sql: "select time / 1000000 as t, mean from steps(:p, :a, :b, '5m') where mean > 10",
+  const steps = await sql(tutti, { sql: "select time / 1000000 as t, mean, good_ratio from steps(:p, :a, :b, '5m') where mean > 7",
     params: { p: 'st/x', a: iso(T0), b: iso(T0 + 20 * 60000) } });
   check(steps.body.rows, JSON.stringify(steps.body));
-  equal(steps.body.rows, [[T0 + 5 * 60000, 18], [T0 + 10 * 60000, 12]], 'steps');
+  equal(steps.body.rows, [[T0, 38 / 5, 1], [T0 + 5 * 60000, 10, 0]], 'steps');
   const joined = await sql(tutti, { sql: "select p.path, sum(s.count) from paths p, steps(p.path, 0, 'now', '1y') s where p.path like 'st/%' group by 1" });
   equal(joined.body.rows, [['st/x', 4]], 'joined');
   const rows = await (await raw(tutti, 'POST', 'sql.csv', JSON.stringify({ sql: "select 'a,\"b' as \"x y\", 1.5, null" }), 'application/json')).text();

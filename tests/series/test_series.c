@@ -163,8 +163,10 @@ static void write_random(Bed *bed, uint32_t round)
     for (uint32_t i = 0; i < count; i++) {
         int64_t now = (int64_t)round * SPAN / WRITES, t = now + (int64_t)(draw() % 30);
         if (draw() % 50 == 0) t = (int64_t)(draw() % SPAN) - 100;
-        batch[i] = (SeriesPoint){1 + (int64_t)(draw() % SERIES), t * 1000000,
-                                 (double)(draw() % 1000) / 10, (uint8_t)(draw() % 40 == 0)};
+        int64_t series = 1 + (int64_t)(draw() % SERIES);
+        batch[i] = (SeriesPoint){series, t * 1000000, (double)(draw() % 1000) / 10, 0};
+        /* blocks of the others have a summary */
+        if (series % 2 && draw() % 40 == 0) batch[i].quality = 1;
     }
     write_points(bed, batch, count);
 }
@@ -195,6 +197,7 @@ static bool see_summary(void *ctx, const SeriesSummary *sum)
     Seen *seen = ctx;
     SeriesSummary own = {.least = INFINITY, .greatest = -INFINITY};
     seen->summaries++;
+    if (sum->odd) seen->wrong++; /* those are read */
     own.t_first_ns = seen->want < seen->end ? seen->want->t_ns : 0;
     own.first = seen->want < seen->end ? seen->want->value : 0;
     for (; seen->want < seen->end && seen->want->t_ns <= sum->t_last_ns; seen->want++) {

@@ -267,12 +267,18 @@ static const char uns_0006[] =
     "ALTER TABLE alarm_journal ADD COLUMN target TEXT;"
     "ALTER TABLE alarm_journal ADD COLUMN delivered INTEGER;";
 
+/* Bad values weigh nothing since then: their roll-ups are worked out anew. */
+static const char uns_0007[] =
+    "INSERT INTO series_stale(series, t_first, t_last) SELECT series, min(t_first), max(t_last)"
+    " FROM series_blocks WHERE odd > 0 GROUP BY series;";
+
 static const StoreMigration migrations[] = {{1, "last values, samples, records", uns_0001},
                                             {2, "samples in compressed blocks", uns_0002},
                                             {3, "alarms", uns_0003},
                                             {4, "roll-ups and how long they last", uns_0004},
                                             {5, "metadata of names", uns_0005},
                                             {6, "who is told of alarms", uns_0006},
+                                            {7, "bad values weigh nothing", uns_0007},
                                             {0}};
 
 #define CONF_FIELD(name) offsetof(UnsConf, name)
@@ -282,7 +288,7 @@ static const ModConf conf[] = {
     {"stale", CONF_MS, "30s", 100, 86400000, CONF_FIELD(stale_ms), 0,
      "age at which a value is shown as stale"},
     {"sample_every", CONF_MS, "60s", 1000, 86400000, CONF_FIELD(sample_every_ms), 0,
-     "an unchanged number is stored again after this time"},
+     "a number of unchanged value and quality is stored again after this time"},
     {"keep_every", CONF_MS, "1s", 50, 60000, CONF_FIELD(keep_ms), 0,
      "how long samples and last values gather before they are written"},
     {"retention", CONF_MS, "30d", 60000, 315360000000, CONF_FIELD(retention_ms), 0,

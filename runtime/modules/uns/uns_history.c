@@ -12,6 +12,7 @@ enum { PIXELS_PRESET = 800, PIXEL_POINTS_MAX = 300000 };
 
 typedef struct Bucket {
     int64_t t_ms, count, bad;
+    bool gap; /* its last value is bad: what is behind it is not known until the next row */
     double min, max, last;
     double area, width_ms; /* value times time, and how much of the bucket has a value */
 } Bucket;
@@ -25,7 +26,7 @@ typedef struct History {
     Bucket *buckets; /* in the request's arena */
     bool raw, has_before;
     double before;
-    /* the last value, which holds until the next */
+    /* the last value, which holds until the next; a bad one holds for nothing */
     bool holds;
     double hold;
     int64_t hold_ms, now_ms;
@@ -51,9 +52,9 @@ static void hold_until(History *history, int64_t t_ms)
     bucket->width_ms += (double)(t_ms - from_ms);
 }
 
-static void hold(History *history, int64_t t_ms, double value)
+static void hold(History *history, int64_t t_ms, double value, uint8_t quality)
 {
-    history->holds = true;
+    history->holds = quality < SERIES_BAD;
     history->hold = value;
     history->hold_ms = t_ms;
 }
@@ -73,7 +74,8 @@ static bool add(History *history, int64_t t_ms, double value, uint8_t quality)
         *bucket = (Bucket){.t_ms = start, .min = value, .max = value};
         hold_until(history, t_ms);
     }
-    hold(history, t_ms, value);
+    hold(history, t_ms, value, quality);
+    bucket->gap = quality >= SERIES_BAD;
     if (value < bucket->min) bucket->min = value;
     if (value > bucket->max) bucket->max = value;
     bucket->last = value;
@@ -100,7 +102,7 @@ static bool add_summary(void *ctx, const SeriesSummary *sum)
     bucket->area += sum->area / (double)NS_PER_MS;
     bucket->width_ms +=
         (double)((uint64_t)sum->t_last_ns - (uint64_t)sum->t_first_ns) / (double)NS_PER_MS;
-    hold(history, to_ms, sum->last);
+    hold(history, to_ms, sum->last, UNS_GOOD);
     return true;
 }
 
@@ -119,7 +121,8 @@ static bool add_roll(void *ctx, int level, const SeriesRoll *roll)
     bucket->bad += roll->odd;
     bucket->area += roll->mean * (roll->width_ns / (double)NS_PER_MS);
     bucket->width_ms += roll->width_ns / (double)NS_PER_MS;
-    hold(history, (roll->t_ns + series_roll_ns(level)) / NS_PER_MS, roll->last);
+    hold(history, (roll->t_ns + series_roll_ns(level)) / NS_PER_MS, roll->last, roll->last_quality);
+    bucket->gap = roll->last_quality >= SERIES_BAD;
     return true;
 }
 
@@ -177,7 +180,8 @@ static Status read_job(StoreConn *conn, void *ctx, Diag *diag)
                                  &history->has_before, diag);
     if (!st && history->has_before) {
         history->before = before.value;
-        hold(history, history->from_ms, before.value);
+        hold(history, history->from_ms, before.value, before.quality);
+        history->has_before = history->holds;
     }
     if (!st) st = series_read(conn, *work, history->series, &want, &count, &history->level, diag);
     history->raw = history->points <= history->pixels;
@@ -195,7 +199,8 @@ typedef enum Column {
     COLUMN_LAST,
     COLUMN_MEAN,
     COLUMN_COUNT,
-    COLUMN_BAD
+    COLUMN_BAD,
+    COLUMN_GAP
 } Column;
 
 static void put_column(JsonOut *out, const History *history, const char *name, Column column)
@@ -210,11 +215,16 @@ static void put_column(JsonOut *out, const History *history, const char *name, C
         case COLUMN_MAX: json_put_number(out, bucket->max); break;
         case COLUMN_LAST: json_put_number(out, bucket->last); break;
         case COLUMN_MEAN:
-            json_put_number(out,
-                            bucket->width_ms > 0 ? bucket->area / bucket->width_ms : bucket->last);
+            if (bucket->width_ms > 0)
+                json_put_number(out, bucket->area / bucket->width_ms);
+            else if (bucket->gap)
+                json_put_null(out);
+            else
+                json_put_number(out, bucket->last);
             break;
         case COLUMN_COUNT: json_put_int(out, bucket->count); break;
         case COLUMN_BAD: json_put_int(out, bucket->bad); break;
+        case COLUMN_GAP: json_put_bool(out, bucket->gap); break;
         }
     }
     json_end(out);
@@ -248,6 +258,7 @@ static void answer(History *history)
     put_column(&out, history, "mean", COLUMN_MEAN);
     put_column(&out, history, "count", COLUMN_COUNT);
     put_column(&out, history, "bad", COLUMN_BAD);
+    put_column(&out, history, "gap", COLUMN_GAP);
     json_end(&out);
     req_answer_buf(history->req, &body);
 }

@@ -344,14 +344,25 @@ bool uns__name_series(Uns *uns, UnsNode *node)
     return true;
 }
 
+/* A point for a new value, a new quality, or because the last one was long ago. A value that is
+ * null now has become bad as what it was. A source that says a new quality with the old time means
+ * that it is so from now on: what was good then stays good. */
 static void sample(Uns *uns, UnsNode *node)
 {
     UnsType type = node->value.type;
-    if (type != UNS_INT && type != UNS_NUMBER && type != UNS_BOOL) return;
+    UnsQuality quality = type == UNS_NULL ? UNS_BAD : node->value.quality;
+    double value = type == UNS_NULL ? node->sampled : node->value.number;
+    if (type == UNS_NULL ? !node->has_sampled
+                         : type != UNS_INT && type != UNS_NUMBER && type != UNS_BOOL)
+        return;
     int64_t t_ns = sample_time_ns(node);
-    double value = node->value.number;
-    bool same = node->series && node->sampled == value;
-    if (same && t_ns / NS_PER_MS - node->sampled_ms < uns_conf(uns)->sample_every_ms) return;
+    bool known = node->series && node->has_sampled;
+    bool turned = known && node->sampled_quality != quality;
+    if (known && !turned && node->sampled == value &&
+        t_ns - node->sampled_ns < uns_conf(uns)->sample_every_ms * NS_PER_MS)
+        return;
+    if (turned && node->sampled == value && t_ns <= node->sampled_ns)
+        t_ns = node->received_ns > node->sampled_ns ? node->received_ns : node->sampled_ns + 1;
     if (uns->server_over || uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) ||
         !uns__name_series(uns, node)) {
         uns->samples_dropped++;
@@ -359,10 +370,11 @@ static void sample(Uns *uns, UnsNode *node)
     }
     uns->sampled = uns->mark;
     if (uns->sample_count >= UNS_SAMPLES_HOLD) hold(uns, true);
+    node->has_sampled = true;
     node->sampled = value;
-    node->sampled_ms = t_ns / NS_PER_MS;
-    uns->samples[uns->sample_count++] =
-        (SeriesPoint){node->series, t_ns, value, (uint8_t)node->value.quality};
+    node->sampled_quality = (uint8_t)quality;
+    node->sampled_ns = t_ns;
+    uns->samples[uns->sample_count++] = (SeriesPoint){node->series, t_ns, value, (uint8_t)quality};
 }
 
 void uns__keep_value(Uns *uns, UnsNode *node)
@@ -448,7 +460,12 @@ Status uns__keep_load(Uns *uns, Diag *diag)
         st = store_salvage(uns->env->store, diag);
         if (!st) st = store_run_now(uns->env->store, load, uns, diag);
     }
-    for (UnsNode *node = uns->tree.first; node; node = node->next_node)
-        node->sampled_ms = INT64_MIN / 2; /* the first value after a start is always sampled */
+    for (UnsNode *node = uns->tree.first; node; node = node->next_node) {
+        UnsType type = node->value.type;
+        node->has_sampled = type == UNS_INT || type == UNS_NUMBER || type == UNS_BOOL;
+        node->sampled = node->value.number;
+        node->sampled_quality = (uint8_t)node->value.quality;
+        node->sampled_ns = INT64_MIN / 2; /* the first value after a start is always sampled */
+    }
     return st;
 }

@@ -184,15 +184,16 @@ typedef enum Column {
     COLUMN_LAST,
     COLUMN_COUNT,
     COLUMN_QUALITY,
+    COLUMN_GOOD_RATIO,
     COLUMNS
 } Column;
 
-static const char *const column_names[COLUMNS] = {"t",     "mean", "min",   "max",
-                                                  "first", "last", "count", "quality"};
+static const char *const column_names[COLUMNS] = {"t",    "mean",  "min",     "max",       "first",
+                                                  "last", "count", "quality", "good_ratio"};
 
 static void put_cell(JsonOut *out, const SeriesStep *step, Column column)
 {
-    bool has = column == COLUMN_T || column >= COLUMN_COUNT ||
+    bool has = column == COLUMN_T || column == COLUMN_COUNT || column == COLUMN_QUALITY ||
                (column == COLUMN_MEAN ? step->width_ns > 0 : step->count > 0);
     if (!has) {
         json_put_null(out);
@@ -206,6 +207,7 @@ static void put_cell(JsonOut *out, const SeriesStep *step, Column column)
     case COLUMN_FIRST: json_put_number(out, step->first); break;
     case COLUMN_LAST: json_put_number(out, step->last); break;
     case COLUMN_COUNT: json_put_int(out, step->count); break;
+    case COLUMN_GOOD_RATIO: json_put_number(out, series_step_good(step)); break;
     default: json_put_text(out, quality_name(step->worst));
     }
 }
@@ -227,7 +229,7 @@ static Status steps_job(StoreConn *conn, void *ctx, Diag *diag)
         json_begin_array(&out);
         for (uint32_t i = 0; i < q->steps.count; i++) {
             const SeriesStep *step = &q->steps.step[i];
-            if (step->count || step->width_ns > 0) put_cell(&out, step, (Column)column);
+            if (series_step_known(step)) put_cell(&out, step, (Column)column);
         }
         json_end(&out);
     }

@@ -34,6 +34,8 @@ typedef struct UnsNode {
     char *path; /* NUL-terminated; behind the node, or owned when it got another one */
     uint16_t path_len, name_at;
     bool sorted, dirty; /* dirty: last value not stored yet */
+    bool has_sampled;   /* `sampled` is the last value that was a number */
+    uint8_t sampled_quality;
     struct UnsNode *parent;
     struct UnsNode **children; /* owned; sorted by name when `sorted` */
     uint32_t child_count, child_cap;
@@ -46,7 +48,7 @@ typedef struct UnsNode {
     int64_t heard_ns;                   /* monotonic: ages do not jump with the wall clock */
     uint64_t count, seq;
     int64_t series; /* id of its history; 0 = none */
-    int64_t sampled_ms;
+    int64_t sampled_ns;
     double sampled;
     struct AlarmPoint *alarms; /* of this path; NULL for most */
     struct UnsMeta *meta;      /* owned; NULL = none */

@@ -146,6 +146,7 @@ export interface History {
     last: (number | null)[];
     count: number[];
     bad: number[];
+    gap: boolean[];
     before: number | null;
 }
 export interface UnsStats {
