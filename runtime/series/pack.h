@@ -2,7 +2,9 @@
  *
  * Numbers go in groups of 128. A group is written with as many bits per number as most of its
  * numbers need; the few that need more are patched behind it ("patched frame of reference":
- * Zukowski et al., ICDE 2006). All bytes are little-endian. Reading never trusts what it reads: it
+ * Zukowski et al., ICDE 2006). Where all are below a number that is no power of two, they may be
+ * the digits of larger numbers instead: 9 numbers below 21 fit into 40 bits, not 45. All bytes are
+ * little-endian. Reading never trusts what it reads: it
  * stays inside its bytes and sets `failed`. */
 #ifndef TUTTI_SERIES_PACK_H
 #define TUTTI_SERIES_PACK_H

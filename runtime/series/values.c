@@ -11,8 +11,9 @@ typedef enum ValueMode {
     VALUES_SAME,          /* one value */
     VALUES_DECIMAL,       /* whole numbers over 10^e, less the smallest */
     VALUES_DECIMAL_DELTA, /* the same, differences */
-    VALUES_BITS,  /* differences of ordered bit patterns, common zeros at the end left out */
-    VALUES_SPLIT, /* leading bits from a short list, the rest as it is */
+    VALUES_BITS,         /* differences of ordered bit patterns, common zeros at the end left out */
+    VALUES_SPLIT,        /* leading bits from a short list, the rest as it is */
+    VALUES_DECIMAL_RISE, /* decimals, differences less the smallest */
 } ValueMode;
 
 enum {
@@ -90,9 +91,9 @@ static void put_patches(Buf *out, const SeriesScratch *scratch, uint32_t count)
 static void decimals_put(Buf *out, const double *values, uint32_t count, uint32_t exponent,
                          SeriesScratch *scratch)
 {
-    uint64_t *whole = scratch->a, *delta = scratch->b, bits = 0, bits_delta = 0;
+    uint64_t *whole = scratch->a, *delta = scratch->b, bits = 0, bits_delta = 0, bits_rise = 0;
     uint32_t patches = 0;
-    int64_t number = 0, least = INT64_MAX;
+    int64_t number = 0, least = INT64_MAX, least_rise = INT64_MAX;
     for (uint32_t i = 0; i < count; i++) {
         if (!as_decimal(values[i], exponent,
                         &number)) { /* keeps the number before: no difference */
@@ -101,20 +102,32 @@ static void decimals_put(Buf *out, const double *values, uint32_t count, uint32_
         }
         whole[i] = (uint64_t)number;
         if (number < least) least = number;
+        if (i && number - (int64_t)whole[i - 1] < least_rise)
+            least_rise = number - (int64_t)whole[i - 1];
     }
+    if (count == 1) least_rise = 0;
     for (uint32_t i = 0; i < count; i++) {
-        delta[i] = pack_zigzag(i ? whole[i] - whole[i - 1] : 0);
-        bits_delta += pack_bits(delta[i]);
+        delta[i] = i ? whole[i] - whole[i - 1] : 0;
+        bits_delta += pack_bits(pack_zigzag(delta[i]));
+        bits_rise += i ? pack_bits(delta[i] - (uint64_t)least_rise) : 0;
         bits += pack_bits(whole[i] - (uint64_t)least);
     }
-    bool by_delta = bits_delta < bits;
-    pack_put_u8(out, by_delta ? VALUES_DECIMAL_DELTA : VALUES_DECIMAL);
+    ValueMode mode = bits_delta < bits ? VALUES_DECIMAL_DELTA : VALUES_DECIMAL;
+    if (bits_rise < bits && bits_rise < bits_delta) mode = VALUES_DECIMAL_RISE;
+    pack_put_u8(out, (uint8_t)mode);
     pack_put_u8(out, (uint8_t)exponent);
     put_patches(out, scratch, patches);
-    pack_put_varint(out, pack_zigzag(by_delta ? whole[0] : (uint64_t)least));
-    if (!by_delta)
-        for (uint32_t i = 0; i < count; i++) whole[i] -= (uint64_t)least;
-    pack_put_all(out, by_delta ? delta : whole, count);
+    pack_put_varint(out, pack_zigzag(mode == VALUES_DECIMAL ? (uint64_t)least : whole[0]));
+    if (mode == VALUES_DECIMAL_RISE) pack_put_varint(out, pack_zigzag((uint64_t)least_rise));
+    for (uint32_t i = 0; i < count; i++) {
+        if (mode == VALUES_DECIMAL)
+            delta[i] = whole[i] - (uint64_t)least;
+        else if (mode == VALUES_DECIMAL_DELTA)
+            delta[i] = pack_zigzag(delta[i]);
+        else
+            delta[i] = i ? delta[i] - (uint64_t)least_rise : 0;
+    }
+    pack_put_all(out, delta, count);
 }
 
 /* Reads the patches into the scratch; false when they are not in order or outside. */
@@ -130,19 +143,23 @@ static uint32_t get_patches(PackIn *in, uint32_t count, SeriesScratch *scratch)
     return in->failed ? 0 : (uint32_t)patches;
 }
 
-static void decimals_get(PackIn *in, double *values, uint32_t count, bool by_delta,
+static void decimals_get(PackIn *in, double *values, uint32_t count, ValueMode mode,
                          SeriesScratch *scratch)
 {
     uint64_t *number = scratch->a;
     uint32_t exponent = pack_get_u8(in);
     if (exponent > EXPONENT_MAX) in->failed = true;
     uint32_t patches = get_patches(in, count, scratch);
-    uint64_t base = pack_unzigzag(pack_get_varint(in));
+    uint64_t base = pack_unzigzag(pack_get_varint(in)), rise = 0;
+    if (mode == VALUES_DECIMAL_RISE) rise = pack_unzigzag(pack_get_varint(in));
     pack_get_all(in, number, count);
     if (in->failed) return;
     double scale = powers[exponent];
-    if (by_delta)
+    base -= rise; /* the first number has none */
+    if (mode == VALUES_DECIMAL_DELTA)
         for (uint32_t i = 0; i < count; i++) number[i] = base += pack_unzigzag(number[i]);
+    else if (mode == VALUES_DECIMAL_RISE)
+        for (uint32_t i = 0; i < count; i++) number[i] = base += number[i] + rise;
     else
         for (uint32_t i = 0; i < count; i++) number[i] += base;
     for (uint32_t i = 0; i < count; i++) values[i] = (double)(int64_t)number[i] / scale;
@@ -321,8 +338,11 @@ void series__values_get(PackIn *in, double *values, uint32_t count, SeriesScratc
         for (uint32_t i = 0; i < count; i++) values[i] = value;
         break;
     }
-    case VALUES_DECIMAL: decimals_get(in, values, count, false, scratch); break;
-    case VALUES_DECIMAL_DELTA: decimals_get(in, values, count, true, scratch); break;
+    case VALUES_DECIMAL: decimals_get(in, values, count, VALUES_DECIMAL, scratch); break;
+    case VALUES_DECIMAL_DELTA:
+        decimals_get(in, values, count, VALUES_DECIMAL_DELTA, scratch);
+        break;
+    case VALUES_DECIMAL_RISE: decimals_get(in, values, count, VALUES_DECIMAL_RISE, scratch); break;
     case VALUES_BITS: patterns_get(in, values, count, scratch); break;
     case VALUES_SPLIT: split_get(in, values, count, scratch); break;
     default: in->failed = true;

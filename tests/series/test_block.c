@@ -68,8 +68,9 @@ TEST(a_constant_needs_no_bytes_per_point)
     CHECK(there_and_back(SERIES_BLOCK_POINTS) <= 40);
 }
 
-/* Steps of -10 .. 10 hundredths: 21 kinds need 5 bits, and 2 bytes head per 128 points. */
-TEST(a_sensor_with_two_decimals_needs_five_bits)
+/* Steps of -10 .. 10 hundredths: 21^9 is below 2^40, so 9 steps need 5 bytes and 128 of them 72 (14
+ * times 5, and 2 for the last 2), with 2 bytes head. */
+TEST(a_sensor_with_two_decimals_needs_less_than_five_bits)
 {
     long hundredths = 5000;
     begin(SERIES_BLOCK_POINTS);
@@ -77,7 +78,29 @@ TEST(a_sensor_with_two_decimals_needs_five_bits)
         hundredths += (long)(draw() % 21) - 10;
         bed.v_in[i] = (double)hundredths / 100;
     }
-    CHECK(there_and_back(SERIES_BLOCK_POINTS) <= SERIES_BLOCK_POINTS * 5 / 8 + 64 * 2 + 40);
+    CHECK(there_and_back(SERIES_BLOCK_POINTS) <= 64 * (72 + 2) + 40);
+}
+
+/* Rises of 0 .. 3: 2 bits, as none is below 0. */
+TEST(a_counter_needs_the_bits_of_its_rises)
+{
+    double count = 1e6;
+    begin(SERIES_BLOCK_POINTS);
+    for (uint32_t i = 0; i < SERIES_BLOCK_POINTS; i++) bed.v_in[i] = count += (double)(draw() % 4);
+    CHECK(there_and_back(SERIES_BLOCK_POINTS) <= 64 * (32 + 2) + 40);
+}
+
+/* All greatest numbers a group can have, in groups of all lengths: also those whose digits fill a
+ * chunk to the last bit. */
+TEST(digits_in_every_radix_come_back)
+{
+    for (uint32_t radix = 2; radix <= 300; radix++)
+        for (uint32_t count = 2; count <= 260; count += 1 + radix % 7) {
+            begin(count);
+            for (uint32_t i = 0; i < count; i++)
+                bed.v_in[i] = i % 3 == 1 ? radix - 1 : (double)(draw() % radix);
+            (void)there_and_back(count);
+        }
 }
 
 /* Noise of 53 bits: the exponents have few kinds, so a value needs 55 bits, not 64. */
