@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 #include <dirent.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -116,6 +117,30 @@ static void keep_end(KeepBed *kb)
     }
     (void)closedir(dir);
     CHECK(!rmdir(kb->dir));
+}
+
+/* What the store's file says. */
+static int64_t keep_ask(const char *path, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    CHECK_INT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_exec(db, "PRAGMA synchronous=OFF", NULL, NULL, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+    int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+    CHECK_INT(sqlite3_finalize(stmt), SQLITE_OK);
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    return value;
+}
+
+/* Until retained messages are back in memory; what there was is in `unread` at first. */
+static void keep_all_read(KeepBed *kb)
+{
+    MqttBrokerStats stats;
+    do {
+        (void)uv_run(loop_uv(kb->bed.loop), UV_RUN_ONCE);
+        mqtt_broker_stats(kb->bed.broker, &stats);
+    } while (stats.retained_unread && !kb->bed.late);
 }
 
 /* ---- raw clients ---- */
@@ -278,7 +303,7 @@ static void raw_publish(Raw *raw, RawPub pub)
     raw_send(raw, &out);
 }
 
-static void raw_ack(Raw *raw, uint8_t type, uint16_t id)
+static inline void raw_ack(Raw *raw, uint8_t type, uint16_t id)
 {
     Buf out;
     buf_init(&out, 64);

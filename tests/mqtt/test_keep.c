@@ -1,42 +1,17 @@
-/* tests/mqtt/test_keep.c: what of the broker outlives its process.
+/* tests/mqtt/test_keep.c: what of the broker outlives its process: sessions, queues, damage.
+ * Retained messages: test_keep_retained.c.
  *
  * Expectations are sentences of MQTT 5.0: 3.1.2.11.2 (session expiry), 4.1 (session state), 4.3
  * (QoS), 4.4 (redelivery), 4.6 (order). */
 #include "keep_bed.h"
 
-#include <sqlite3.h>
-
 static const RawHello keeps = {.expiry_s = 1000};
-
-/* What the store's file says. */
-static int64_t ask(const char *path, const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *stmt;
-    CHECK_INT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
-    CHECK_INT(sqlite3_exec(db, "PRAGMA synchronous=OFF", NULL, NULL, NULL), SQLITE_OK);
-    CHECK_INT(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
-    int64_t value = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
-    CHECK_INT(sqlite3_finalize(stmt), SQLITE_OK);
-    CHECK_INT(sqlite3_close(db), SQLITE_OK);
-    return value;
-}
 
 static uint64_t batches(KeepBed *kb)
 {
     MqttBrokerStats stats;
     mqtt_broker_stats(kb->bed.broker, &stats);
     return stats.stored_batches;
-}
-
-/* Until retained messages are back in memory; what there was is in `unread` at first. */
-static void all_read(KeepBed *kb)
-{
-    MqttBrokerStats stats;
-    do {
-        (void)uv_run(loop_uv(kb->bed.loop), UV_RUN_ONCE);
-        mqtt_broker_stats(kb->bed.broker, &stats);
-    } while (stats.retained_unread && !kb->bed.late);
 }
 
 static void send_many(Raw *raw, const char *topic, int from, int to, uint8_t qos)
@@ -81,7 +56,7 @@ TEST(a_session_and_what_waits_for_it_survive)
         raw_ack(&sub, MQTT_PUBACK, sub.p.id);
     }
     raw_settle(&sub);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM queue"), 0);
     raw_drop(&sub);
     keep_crash(&kb); /* what was acknowledged does not come again */
     CHECK(raw_open(&kb, &sub, "sub", keeps));
@@ -100,7 +75,7 @@ TEST(an_acknowledgement_comes_after_the_commit)
     for (int i = 0; i < 20; i++) {
         raw_publish(&pub, (RawPub){"t/x", "v", (uint16_t)(i + 1), 1, .retain = false});
         (void)raw_expect(&pub, MQTT_PUBACK, (uint16_t)(i + 1));
-        CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), i + 1);
+        CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM queue"), i + 1);
     }
     raw_drop(&pub);
     keep_end(&kb);
@@ -216,7 +191,7 @@ TEST(quality_2_is_given_once_across_a_crash)
     raw_drop(&sub);
     CHECK(raw_open(&kb, &sub, "sub", keeps));
     raw_settle(&sub);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM queue"), 0);
     raw_drop(&sub);
     keep_end(&kb);
 }
@@ -248,243 +223,7 @@ TEST(subscriptions_end_when_they_are_ended)
     raw_gone(&raw);
     mqtt_broker_stats(kb.bed.broker, &stats);
     CHECK_INT(stats.sessions_now, 0);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM filter"), 0);
-    keep_end(&kb);
-}
-
-TEST(retained_messages_survive)
-{
-    KeepBed kb;
-    Raw raw;
-    keep_begin(&kb, NULL);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    raw_publish(&raw, (RawPub){"r/1", "one", 1, 1, .retain = true, .expiry_s = 500});
-    (void)raw_expect(&raw, MQTT_PUBACK, 1);
-    raw_publish(&raw, (RawPub){"r/2", "gone", 2, 1, .retain = true});
-    (void)raw_expect(&raw, MQTT_PUBACK, 2);
-    raw_publish(&raw, (RawPub){"r/2", "", 3, 1, .retain = true});
-    (void)raw_expect(&raw, MQTT_PUBACK, 3);
-    raw_publish(&raw, (RawPub){"r/3", "old", 0, 0, .retain = true});
-    raw_publish(&raw, (RawPub){"r/3", "new", 0, 0, .retain = true});
-    bed_until(&kb.bed, ask(kb.path, "SELECT count(*) FROM retained") == 2); /* 0 has its time */
-    keep_crash(&kb);
-    raw_gone(&raw);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    raw_subscribe(&raw, "r/1", 1, 0);
-    (void)raw_gets(&raw, "one", 1, false);
-    CHECK(raw.p.retain);
-    CHECK(mqtt_number(&raw.p.props, MQTT_P_MESSAGE_EXPIRY, 0) > 450);
-    CHECK(mqtt_number(&raw.p.props, MQTT_P_MESSAGE_EXPIRY, 0) <= 500);
-    raw_subscribe(&raw, "r/2", 1, 0);
-    raw_settle(&raw);
-    raw_subscribe(&raw, "r/3", 1, 0);
-    (void)raw_gets(&raw, "new", 0, false);
-    raw_drop(&raw);
-    keep_end(&kb);
-}
-
-static void retain(Raw *raw, const char *topic, const char *text)
-{
-    raw_publish(raw, (RawPub){topic, text, 1, 1, .retain = true});
-    (void)raw_expect(raw, MQTT_PUBACK, 1);
-}
-
-TEST(retained_messages_take_the_rows_of_those_that_went)
-{
-    KeepBed kb;
-    Raw raw;
-    keep_begin(&kb, NULL);
-    for (int again = 0; again < 3; again++) { /* rows are known again after a crash */
-        CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-        retain(&raw, "r/1", "1");
-        retain(&raw, "r/2", "2");
-        retain(&raw, "r/3", "3");
-        retain(&raw, "r/1", "");
-        retain(&raw, "r/1", "");
-        retain(&raw, "r/2", "22");
-        retain(&raw, "r/2", "222");
-        retain(&raw, "r/4", "4");
-        CHECK_INT(ask(kb.path, "SELECT count(*) FROM retained"), 3);
-        CHECK_INT(ask(kb.path, "SELECT max(id) FROM retained"), 3);
-        keep_crash(&kb);
-        raw_gone(&raw);
-    }
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    raw_subscribe(&raw, "r/1", 1, 0);
-    raw_settle(&raw);
-    raw_subscribe(&raw, "r/2", 1, 0);
-    (void)raw_gets(&raw, "222", 1, false);
-    raw_drop(&raw);
-    keep_end(&kb);
-}
-
-TEST(retained_messages_of_the_first_version_are_taken_over)
-{
-    KeepBed kb;
-    Raw raw;
-    keep_begin(&kb, NULL);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    retain(&raw, "r/1", "1");
-    retain(&raw, "r/2", "2");
-    keep_down(&kb);
-    raw_gone(&raw);
-    static const char move[] =
-        "INSERT INTO retained(rowid, topic, record) SELECT id * 5000000000, 'r/' || id, record "
-        "FROM rows";
-    static const char *const back[] = {
-        "ALTER TABLE retained RENAME TO rows",
-        "CREATE TABLE retained(topic BLOB PRIMARY KEY, record BLOB NOT NULL)",
-        move,
-        "DROP TABLE rows",
-        "DROP TABLE retained_topic",
-        "DELETE FROM tutti_migrations WHERE owner = 'mqtt' AND version >= 2"};
-    for (size_t i = 0; i < COUNT_OF(back); i++) (void)ask(kb.path, back[i]);
-    keep_up(&kb);
-    CHECK_INT(ask(kb.path, "SELECT max(id) FROM retained"), 2);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    raw_subscribe(&raw, "r/1", 1, 0);
-    (void)raw_gets(&raw, "1", 1, false);
-    raw_subscribe(&raw, "r/2", 1, 0);
-    (void)raw_gets(&raw, "2", 1, false);
-    raw_drop(&raw);
-    keep_end(&kb);
-}
-
-enum { MANY = 6000 };
-
-/* r/N with N or `text`, retained, and on the disk. */
-static void retain_many(KeepBed *kb, Raw *raw, const char *text)
-{
-    for (int i = 0; i < MANY; i++) {
-        char topic[16], own[16];
-        (void)snprintf(topic, sizeof topic, "r/%d", i);
-        (void)snprintf(own, sizeof own, "%d", i);
-        raw_publish(raw, (RawPub){topic, text ? text : own, 0, 0, .retain = true});
-    }
-    bed_until(&kb->bed, ask(kb->path, "SELECT count(*) FROM retained_topic") == MANY);
-}
-
-static uint64_t unread(KeepBed *kb)
-{
-    MqttBrokerStats stats;
-    mqtt_broker_stats(kb->bed.broker, &stats);
-    return stats.retained_unread;
-}
-
-/* A new subscriber of r/# gets "N" from r/N, all but 6, each once, and "new" from r/5. */
-static void many_come(KeepBed *kb, const char *who)
-{
-    static bool got[MANY];
-    Raw sub;
-    memset(got, 0, sizeof got);
-    CHECK(!raw_open(kb, &sub, who, (RawHello){.clean = true}));
-    raw_subscribe(&sub, "r/#", 0, 0);
-    for (int left = MANY - 1; left > 0 && !kb->bed.late; left--) {
-        CHECK_INT(raw_next(&sub)->type, MQTT_PUBLISH);
-        CHECK(sub.p.retain);
-        int64_t n;
-        CHECK(str_to_i64(str_skip(sub.p.topic, 2), &n));
-        char text[16];
-        (void)snprintf(text, sizeof text, n == 5 ? "new" : "%d", (int)n);
-        CHECK(n >= 0 && n < MANY && n != 6 && !got[n]);
-        CHECK_STR(sub.p.payload, text);
-        got[n] = true;
-    }
-    raw_settle(&sub);
-    raw_drop(&sub);
-}
-
-/* They are read while clients are served: who subscribes, publishes, or ends one meanwhile meets
- * the same as when all were there. */
-TEST(retained_messages_come_back_while_clients_are_there)
-{
-    KeepBed kb;
-    Raw raw, early;
-    keep_begin(&kb, NULL);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    retain_many(&kb, &raw, NULL);
-    keep_crash(&kb);
-    raw_gone(&raw);
-    CHECK_INT(unread(&kb), MANY);
-    CHECK(!raw_open(&kb, &early, "early", (RawHello){.clean = true}));
-    raw_subscribe(&early, "r/+", 0, 0);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    raw_publish(&raw, (RawPub){"r/5", "new", 1, 1, .retain = true});
-    raw_publish(&raw, (RawPub){"r/6", "", 2, 1, .retain = true});
-    uint64_t left = unread(&kb);
-    CHECK(left > 0); /* or this shows nothing */
-    (void)raw_expect(&raw, MQTT_PUBACK, 1);
-    (void)raw_expect(&raw, MQTT_PUBACK, 2);
-    keep_crash(&kb); /* and again, before all were read */
-    raw_gone(&raw);
-    raw_gone(&early);
-    CHECK_INT(unread(&kb), MANY - 1);
-    many_come(&kb, "first");
-    CHECK_INT(unread(&kb), 0);
-    many_come(&kb, "second");
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM retained"), MANY - 1);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM retained_topic"), MANY - 1);
-    keep_end(&kb);
-}
-
-/* What one who subscribed early gets: the retained ones it has not seen live, and those once. */
-TEST(an_early_subscriber_gets_each_retained_message_once)
-{
-    KeepBed kb;
-    Raw raw, sub;
-    int live = 0, kept = 0;
-    keep_begin(&kb, NULL);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    retain_many(&kb, &raw, "old");
-    keep_crash(&kb);
-    raw_gone(&raw);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    CHECK(!raw_open(&kb, &sub, "sub", (RawHello){.clean = true}));
-    raw_publish(&raw, (RawPub){"r/5900", "before", 0, 0, .retain = true});
-    raw_subscribe(&sub, "r/#", 0, 0);
-    raw_publish(&raw, (RawPub){"r/5901", "after", 0, 0, .retain = true});
-    raw_publish(&raw, (RawPub){"r/5902", "", 0, 0, .retain = true});
-    CHECK(unread(&kb) > 0);
-    for (int left = MANY; left > 0 && !kb.bed.late; left--) {
-        CHECK_INT(raw_next(&sub)->type, MQTT_PUBLISH);
-        if (str_is(sub.p.payload, "old"))
-            kept++;
-        else
-            live++;
-    }
-    raw_settle(&sub); /* and nothing else */
-    CHECK_INT(kept, MANY - 3);
-    CHECK_INT(live, 3); /* "before" as retained, "after" and the end of 5902 as they came */
-    raw_drop(&sub);
-    raw_drop(&raw);
-    keep_end(&kb);
-}
-
-/* The topics beside the messages are an aid: the records decide. */
-TEST(a_topic_that_does_not_fit_its_message_is_made_anew)
-{
-    KeepBed kb;
-    Raw raw;
-    keep_begin(&kb, NULL);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    retain(&raw, "r/1", "1");
-    retain(&raw, "r/2", "2");
-    keep_down(&kb);
-    raw_gone(&raw);
-    (void)ask(kb.path, "UPDATE retained_topic SET topic = CAST('r/3' AS BLOB) WHERE id = 2");
-    keep_up(&kb);
-    all_read(&kb);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    raw_subscribe(&raw, "r/3", 1, 0);
-    raw_settle(&raw);
-    raw_drop(&raw);
-    keep_down(&kb);
-    keep_up(&kb);
-    all_read(&kb);
-    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
-    raw_subscribe(&raw, "r/2", 1, 0);
-    (void)raw_gets(&raw, "2", 1, false);
-    raw_drop(&raw);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM filter"), 0);
     keep_end(&kb);
 }
 
@@ -585,7 +324,7 @@ TEST(messages_and_sessions_expire_while_the_process_is_down)
     CHECK(mqtt_number(&raw.p.props, MQTT_P_MESSAGE_EXPIRY, 0) <= 999);
     raw_ack(&raw, MQTT_PUBACK, raw.p.id);
     raw_settle(&raw);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM queue"), 0);
     raw_drop(&raw);
     keep_end(&kb);
 }
@@ -711,8 +450,8 @@ TEST(a_body_is_shared)
     CHECK(!raw_open(&kb, &pub, "pub", (RawHello){0}));
     raw_publish(&pub, (RawPub){"t/x", large, 1, 1, .retain = false});
     (void)raw_expect(&pub, MQTT_PUBACK, 1);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 3);
-    CHECK_INT(ask(kb.path, "SELECT sum(uses) FROM body"), 3);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM queue"), 3);
+    CHECK_INT(keep_ask(kb.path, "SELECT sum(uses) FROM body"), 3);
     keep_crash(&kb);
     raw_gone(&pub);
     for (int i = 0; i < 2; i++) {
@@ -723,7 +462,7 @@ TEST(a_body_is_shared)
     }
     CHECK(!raw_open(&kb, &subs[2], names[2], (RawHello){.clean = true}));
     raw_settle(&subs[2]);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM body"), 0);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM body"), 0);
     raw_drop(&subs[2]);
     keep_end(&kb);
 }
@@ -743,12 +482,12 @@ TEST(a_damaged_record_is_set_aside_and_the_rest_goes_on)
     raw_gone(&pub);
     log_free(kb.bed.log);
     kb.bed.log = NULL; /* what it says is expected here */
-    (void)ask(kb.path, "UPDATE queue SET record = CAST(substr(record, 1, 20) || x'55' ||"
-                       " substr(record, 22) AS BLOB) WHERE id % 65536 = 2");
-    (void)ask(kb.path, "UPDATE retained SET record = CAST(substr(record, 1, 20) || x'55' ||"
-                       " substr(record, 22) AS BLOB)");
+    (void)keep_ask(kb.path, "UPDATE queue SET record = CAST(substr(record, 1, 20) || x'55' ||"
+                            " substr(record, 22) AS BLOB) WHERE id % 65536 = 2");
+    (void)keep_ask(kb.path, "UPDATE retained SET record = CAST(substr(record, 1, 20) || x'55' ||"
+                            " substr(record, 22) AS BLOB)");
     keep_up(&kb);
-    all_read(&kb);
+    keep_all_read(&kb);
     mqtt_broker_stats(kb.bed.broker, &stats);
     CHECK_INT(stats.damaged, 1);
     CHECK_INT(stats.retained_now, 0);
@@ -756,8 +495,8 @@ TEST(a_damaged_record_is_set_aside_and_the_rest_goes_on)
     raw_ack(&sub, MQTT_PUBACK, raw_gets(&sub, "0", 1, false));
     raw_ack(&sub, MQTT_PUBACK, raw_gets(&sub, "2", 1, false));
     raw_settle(&sub);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM damaged"), 2);
-    CHECK_INT(ask(kb.path, "SELECT count(*) FROM queue"), 0);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM damaged"), 2);
+    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM queue"), 0);
     raw_drop(&sub);
     keep_end(&kb);
 }
@@ -785,7 +524,7 @@ TEST(a_file_whose_trees_are_damaged_is_salvaged)
         raw_gone(&pub);
         (void)snprintf(sql, sizeof sql, "SELECT rootpage FROM sqlite_schema WHERE name = '%s'",
                        roots[hit]);
-        long at = (long)(ask(kb.path, sql) - 1) * PAGE;
+        long at = (long)(keep_ask(kb.path, sql) - 1) * PAGE;
         FILE *file = fopen(kb.path, "r+b");
         CHECK(file && at > 0 && !fseek(file, at, SEEK_SET));
         for (int i = 0; i < PAGE; i++) CHECK_INT(fputc(0x5a, file), 0x5a);
@@ -794,7 +533,7 @@ TEST(a_file_whose_trees_are_damaged_is_salvaged)
         kb.bed.log = NULL; /* what it says is expected here */
         keep_up(&kb);
         if (!store_salvaged(kb.store)) { /* nobody looked there yet: a client does, and the next */
-            all_read(&kb);               /* start knows */
+            keep_all_read(&kb);          /* start knows */
             CHECK(raw_open(&kb, &sub, "sub", keeps) || hit == 1);
             bed_until(&kb.bed, store_is_damaged(kb.store) && (sub.closed || hit == 3));
             if (sub.closed)
@@ -805,7 +544,7 @@ TEST(a_file_whose_trees_are_damaged_is_salvaged)
             keep_up(&kb);
         }
         CHECK(store_salvaged(kb.store) != NULL);
-        all_read(&kb);
+        keep_all_read(&kb);
         bool session = hit != 1; /* one row, and it was in that page */
         CHECK_INT(raw_open(&kb, &sub, "sub", keeps), session);
         for (int i = 0; i < WAITING && session; i++) {
@@ -852,8 +591,8 @@ TEST(a_torn_log_ends_at_a_whole_batch)
     for (long cut = 32; cut < bytes; cut += 9973) {
         keep_files_copy(&kb, torn);
         CHECK(!truncate(wal, cut));
-        int64_t rows = ask(torn, "SELECT count(*) FROM sqlite_master WHERE name = 'queue'");
-        if (rows) rows = ask(torn, "SELECT count(*) FROM queue");
+        int64_t rows = keep_ask(torn, "SELECT count(*) FROM sqlite_master WHERE name = 'queue'");
+        if (rows) rows = keep_ask(torn, "SELECT count(*) FROM queue");
         CHECK(rows >= before && rows <= 20); /* never less from a longer log */
         before = rows;
         keep_files_copy(&kb, torn);
@@ -861,8 +600,8 @@ TEST(a_torn_log_ends_at_a_whole_batch)
         CHECK(file && !fseek(file, cut, SEEK_SET));
         int c = fgetc(file);
         CHECK(c >= 0 && !fseek(file, cut, SEEK_SET) && fputc(c ^ 0x40, file) >= 0 && !fclose(file));
-        CHECK_INT(ask(torn, "SELECT count(*) FROM pragma_integrity_check WHERE"
-                            " integrity_check <> 'ok'"),
+        CHECK_INT(keep_ask(torn, "SELECT count(*) FROM pragma_integrity_check WHERE"
+                                 " integrity_check <> 'ok'"),
                   0);
     }
     CHECK(before > 12);
