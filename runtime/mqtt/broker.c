@@ -240,11 +240,7 @@ static void on_prepare_closed(uv_handle_t *handle)
     MqttBroker *b = handle->data;
     mqtt__keep_close(b);
     mqtt__observe_give_up(b);
-    while (b->sessions) {
-        mqtt__msg_unref(b, b->sessions->will);
-        b->sessions->will = NULL;
-        mqtt__session_end(b->sessions);
-    }
+    mqtt__sessions_drop(b);
     mqtt__attaches_done(b);
     mqtt__ring_done(b, &b->later);
     mqtt__retained_free(b);

@@ -119,12 +119,13 @@ typedef struct MqttBrokerConf {
 /* Copies conf. The broker has no listener yet. */
 MUST Status mqtt_broker_open(Loop *loop, const MqttBrokerConf *conf, Log *log,
                              MqttBroker **ret_broker);
-/* Opens (creates) the broker's store. A file that is damaged where a start reads it is renamed to
- * PATH.damaged-N and said; a new one is begun. */
+/* Opens (creates) the broker's store. A damaged file is renamed to PATH.damaged-DATE-TIME and said;
+ * what can be read of it comes into a new one. */
 MUST Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store, Diag *diag);
 /* Before it listens: sessions and the topics of retained messages out of the store. Blocks, as long
  * as there are sessions and topics. Waiting messages are read when their client comes, retained
- * ones while clients are served already: new subscriptions get them when all are read. */
+ * ones while clients are served already: new subscriptions get them when all are read. Damage that
+ * it meets is salvaged as mqtt_store_open does. */
 MUST Status mqtt_broker_restore(MqttBroker *broker, Diag *diag);
 /* Takes another configuration, before the first client. */
 void mqtt_broker_configure(MqttBroker *broker, const MqttBrokerConf *conf);

@@ -389,8 +389,9 @@ void mqtt__steps_drop(MqttBroker *b); /* the hook goes away */
 
 /* broker_session.c */
 Session *mqtt__session_new(MqttBroker *b, Str id, Str user);
-void mqtt__session_end(Session *s); /* forgets it; fires a due will first */
-void mqtt__session_detach(Conn *c); /* the connection is gone */
+void mqtt__session_end(Session *s);      /* forgets it; fires a due will first */
+void mqtt__sessions_drop(MqttBroker *b); /* all, without their wills */
+void mqtt__session_detach(Conn *c);      /* the connection is gone */
 void mqtt__will_fire(Session *s);
 uint8_t mqtt__subscribe(Session *s, const MqttFilterRow *row, uint32_t id);
 bool mqtt__unsubscribe(Session *s, Str filter);
@@ -432,6 +433,7 @@ void mqtt__give_retained(Sub *sub, Msg *msg); /* to one new subscription, as ret
 MUST bool mqtt__retain_put(MqttBroker *b, Msg *msg);
 /* A start: there is such a row; then all rows are read, one portion after the other. */
 void mqtt__retained_known(MqttBroker *b, uint32_t row, Str topic);
+void mqtt__retained_unknown(MqttBroker *b); /* those of which that alone is known */
 void mqtt__retained_load(MqttBroker *b);
 void mqtt__retained_later(MqttBroker *b); /* the next portion, after a while */
 void mqtt__retained_free(MqttBroker *b);

@@ -268,6 +268,21 @@ static Status load_job(StoreConn *conn, void *ctx, Diag *diag)
     return mqtt__keep_load(conn, ctx, diag);
 }
 
+/* As before it began. */
+static void restore_undo(MqttBroker *b)
+{
+    Keep *k = &b->keep;
+    Store *store = k->store;
+    k->store = NULL; /* what ends in memory stays on the disk */
+    mqtt__sessions_drop(b);
+    mqtt__retained_unknown(b);
+    k->store = store;
+    k->row_top = 0;
+    buf_clear(&k->rows_free);
+    k->not_restored = 0;
+    k->topics_wrong = false;
+}
+
 Status mqtt_broker_restore(MqttBroker *broker, Diag *diag)
 {
     MqttBroker *b = broker;
@@ -280,6 +295,12 @@ Status mqtt_broker_restore(MqttBroker *broker, Diag *diag)
                            .ctx = b};
     Status st = store_migrate(b->keep.store, "mqtt", mqtt__keep_migrations, diag);
     if (!st) st = store_run_now(b->keep.store, load_job, &visitor, diag);
+    if (st == ST_CORRUPT && !store_salvaged(b->keep.store)) {
+        restore_undo(b);
+        visitor.damaged = visitor.last_body = 0;
+        st = mqtt__keep_salvage(b->keep.store, b->log, diag);
+        if (!st) st = store_run_now(b->keep.store, load_job, &visitor, diag);
+    }
     if (st) return diag_wrap(diag, st, "sessions and retained messages");
     b->keep.body = visitor.last_body;
     b->keep.damaged = visitor.damaged;

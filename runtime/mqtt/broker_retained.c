@@ -191,6 +191,17 @@ void mqtt__retained_known(MqttBroker *b, uint32_t row, Str topic)
     b->keep.unread++;
 }
 
+static void on_unknown(void *ctx, TrieNode *node)
+{
+    if (is_row(node)) node_clear(ctx, node);
+}
+
+/* The nodes stay: a walk may not remove them. */
+void mqtt__retained_unknown(MqttBroker *b)
+{
+    mqtt__trie_select(&b->retained, STR("#"), on_unknown, b);
+}
+
 static void record_take(MqttBroker *b, uint32_t row, Str record)
 {
     KeepMsg kept;
@@ -247,20 +258,14 @@ static void rows_take(MqttBroker *b, const Rows *rows)
     b->depth--;
 }
 
-static void on_left(void *ctx, TrieNode *node)
-{
-    MqttBroker *b = ctx;
-    if (!is_row(node)) return;
-    node_clear(b, node);
-    b->keep.topics_wrong = true;
-}
-
 static void all_read(MqttBroker *b)
 {
     Keep *k = &b->keep;
     k->loading = false;
-    if (k->unread) /* topics without a message; their nodes stay: a walk may not remove them */
-        mqtt__trie_select(&b->retained, STR("#"), on_left, b);
+    if (k->unread) { /* topics without a message */
+        mqtt__retained_unknown(b);
+        k->topics_wrong = true;
+    }
     if (k->topics_wrong && !b->closing) mqtt__keep_topics(b);
     if (k->damaged)
         log_error(b->log, "mqtt", "damaged records are set aside in \"damaged\"", "count=%llu",

@@ -117,6 +117,15 @@ void mqtt__session_end(Session *s)
     mem_free(s);
 }
 
+void mqtt__sessions_drop(MqttBroker *b)
+{
+    while (b->sessions) {
+        mqtt__msg_unref(b, b->sessions->will);
+        b->sessions->will = NULL;
+        mqtt__session_end(b->sessions);
+    }
+}
+
 void mqtt__session_detach(Conn *c)
 {
     Session *s = c->session;

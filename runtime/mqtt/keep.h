@@ -129,6 +129,8 @@ typedef struct KeepVisitor {
     uint64_t damaged, last_body;
 } KeepVisitor;
 MUST Status mqtt__keep_load(StoreConn *conn, KeepVisitor *visitor, Diag *diag);
+/* keep_open.c: when that said ST_CORRUPT; nothing of the file may be in use. */
+MUST Status mqtt__keep_salvage(Store *store, Log *log, Diag *diag);
 
 enum { KEEP_READ_ROWS = 512, KEEP_READ_BYTES = 1 << 20 };
 /* Rows after `from` up to `to`, until KEEP_READ_ROWS or KEEP_READ_BYTES are there: KeepHead (id,

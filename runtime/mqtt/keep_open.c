@@ -65,28 +65,22 @@ static Status repair_job(StoreConn *conn, void *ctx, Diag *diag)
     return st;
 }
 
-/* All that a start reads, with nothing made of it. */
-static const char *const looks[] = {
-    "SELECT sum(slot), sum(length(record || '')) FROM session",
-    "SELECT sum(slot), sum(length(filter || record)) FROM filter",
-    "SELECT sum(slot + packet + open) FROM received",
-    "SELECT sum(slot + count + bytes + last + sent) FROM mark",
-    "SELECT sum(id), sum(length(topic)) FROM retained_topic",
-    "SELECT EXISTS(SELECT 1 FROM retained), EXISTS(SELECT 1 FROM queue), max(id) FROM body",
-};
-
-static Status look_job(StoreConn *conn, void *ctx, Diag *diag)
+/* Once, after the file was filled with what could be read of the old one. */
+static Status mend(Store *store, Log *log, Diag *diag)
 {
-    (void)ctx;
-    Status st = ST_OK;
-    for (size_t i = 0; i < sizeof looks / sizeof *looks && !st; i++) {
-        StoreStmt *stmt;
-        bool row;
-        st = store_prepare(conn, looks[i], &stmt, diag);
-        if (!st) st = store_step(stmt, &row, diag);
-        if (!st) store_reset(stmt);
-    }
-    return st;
+    const StoreSalvaged *salvaged = store_salvaged(store);
+    Status st = store_run_now(store, repair_job, NULL, diag);
+    if (st) return st;
+    log_error(log, "mqtt", "the file of sessions was damaged: what is readable was salvaged",
+              "rows=%llu lost=%llu kept=%s", (unsigned long long)salvaged->rows,
+              (unsigned long long)salvaged->lost, salvaged->aside);
+    return ST_OK;
+}
+
+Status mqtt__keep_salvage(Store *store, Log *log, Diag *diag)
+{
+    Status st = store_salvage(store, diag);
+    return st ? st : mend(store, log, diag);
 }
 
 Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store, Diag *diag)
@@ -95,18 +89,11 @@ Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store
     Status st = store_sqlite_open_salvaging(loop, path, 0, judge, &store, diag);
     if (st) return st;
     st = store_migrate(store, "mqtt", mqtt__keep_migrations, diag);
-    if (!st) st = store_run_now(store, look_job, NULL, diag);
-    if (st == ST_CORRUPT && !store_salvaged(store)) st = store_salvage(store, diag);
-    const StoreSalvaged *salvaged = store_salvaged(store);
-    if (!st && salvaged) st = store_run_now(store, repair_job, NULL, diag);
+    if (!st && store_salvaged(store)) st = mend(store, log, diag);
     if (st) {
         store_close(store);
         return st;
     }
-    if (salvaged)
-        log_error(log, "mqtt", "the file of sessions was damaged: what is readable was salvaged",
-                  "rows=%llu lost=%llu kept=%s", (unsigned long long)salvaged->rows,
-                  (unsigned long long)salvaged->lost, salvaged->aside);
     *ret_store = store;
     return ST_OK;
 }
