@@ -141,6 +141,28 @@ bool bridge__passed(const MqttProps *props, Str id)
     return false;
 }
 
+MqttPublishOut bridge__onward(MqttBridge *b, const MqttPacket *p, Str from, Str to, Str via)
+{
+    buf_clear(&b->topic);
+    buf_str(&b->topic, to);
+    buf_str(&b->topic, str_skip(p->topic, from.len));
+    buf_clear(&b->props);
+    MqttPublishOut out = {.topic = buf_view(&b->topic),
+                          .payload = p->payload,
+                          .props = mqtt_props_passing(&p->props, &b->props),
+                          .expires = mqtt_has(&p->props, MQTT_P_MESSAGE_EXPIRY),
+                          .expiry_s = mqtt_number(&p->props, MQTT_P_MESSAGE_EXPIRY, 0),
+                          .id = p->id,
+                          .qos = p->qos,
+                          .dup = p->dup,
+                          .retain = p->retain};
+    if (!via.len) return out;
+    if (!b->props.len) buf_str(&b->props, out.props);
+    mqtt_put_prop_user(&b->props, STR("tutti-via"), via);
+    out.props = buf_view(&b->props);
+    return out;
+}
+
 /* ---- our side ---- */
 
 static void on_feed(void *ctx)

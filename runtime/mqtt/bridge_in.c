@@ -206,27 +206,9 @@ static void publish(MqttBridge *b, MqttPacket *p)
         drop(b, p, MQTT_DROP_LOOP);
         return;
     }
-    buf_clear(&b->topic);
-    buf_str(&b->topic, rule->local_prefix);
-    buf_str(&b->topic, str_skip(p->topic, rule->remote_prefix.len));
-    buf_clear(&b->props);
-    MqttPublishOut out = {.topic = buf_view(&b->topic),
-                          .payload = p->payload,
-                          .id = p->id,
-                          .qos = p->qos,
-                          .dup = p->dup,
-                          .retain = p->retain};
-    if (b->version == 5) {
-        out.props = mqtt_props_passing(&p->props, &b->props);
-        out.expires = mqtt_has(&p->props, MQTT_P_MESSAGE_EXPIRY);
-        out.expiry_s = mqtt_number(&p->props, MQTT_P_MESSAGE_EXPIRY, 0);
-    }
     Str via = str_from(b->remote_id);
-    if (b->conf.mark && via.len && !bridge__passed(&p->props, via)) {
-        if (!b->props.len) buf_str(&b->props, out.props);
-        mqtt_put_prop_user(&b->props, STR("tutti-via"), via);
-        out.props = buf_view(&b->props);
-    }
+    if (!b->conf.mark || bridge__passed(&p->props, via)) via = STR_NONE;
+    MqttPublishOut out = bridge__onward(b, p, rule->remote_prefix, rule->local_prefix, via);
     size_t bytes = mqtt_publish_bytes(&out, 5);
     if (!bytes || bytes > b->broker->conf.packet_bytes_max || b->props.failed || b->topic.failed) {
         drop(b, p, MQTT_DROP_TOO_LARGE);

@@ -90,6 +90,9 @@ MUST bool bridge__stream_open(MqttBridge *b); /* our session comes online */
 void bridge__feed(MqttBridge *b);             /* to_local goes to our broker now */
 void bridge__feed_later(MqttBridge *b);       /* from inside a call of the broker */
 void bridge__ping(MqttBridge *b);
+/* A message as it goes on: its topic with `to` for the prefix `from`, its properties, and the mark
+ * of the broker `via` if that is not empty. Slices of b->topic and b->props. */
+MqttPublishOut bridge__onward(MqttBridge *b, const MqttPacket *p, Str from, Str to, Str via);
 const BridgeRule *bridge__rule(const MqttBridge *b, uint8_t direction, Str topic);
 bool bridge__passed(const MqttProps *props, Str id); /* the message carries that broker's mark */
 const char *bridge__reason(uint8_t code);            /* in words */

@@ -72,26 +72,9 @@ static void publish(MqttBridge *b, MqttPacket *p)
         drop(b, p, MQTT_DROP_LOOP);
         return;
     }
-    buf_clear(&b->topic);
-    buf_str(&b->topic, rule->remote_prefix);
-    buf_str(&b->topic, str_skip(p->topic, rule->local_prefix.len));
-    buf_clear(&b->props);
-    MqttPublishOut out = {.topic = buf_view(&b->topic),
-                          .payload = p->payload,
-                          .id = p->id,
-                          .qos = p->qos,
-                          .dup = p->dup,
-                          .retain = p->retain && !b->no_retain};
-    if (b->version == 5) {
-        out.props = mqtt_props_passing(&p->props, &b->props);
-        out.expires = mqtt_has(&p->props, MQTT_P_MESSAGE_EXPIRY);
-        out.expiry_s = mqtt_number(&p->props, MQTT_P_MESSAGE_EXPIRY, 0);
-        if (b->conf.mark) {
-            if (!b->props.len) buf_str(&b->props, out.props);
-            mqtt_put_prop_user(&b->props, STR("tutti-via"), b->conf.self_id);
-            out.props = buf_view(&b->props);
-        }
-    }
+    Str via = b->conf.mark && b->version == 5 ? b->conf.self_id : STR_NONE;
+    MqttPublishOut out = bridge__onward(b, p, rule->local_prefix, rule->remote_prefix, via);
+    if (b->no_retain) out.retain = false;
     size_t bytes = mqtt_publish_bytes(&out, b->version);
     if (!bytes || b->topic.failed || b->props.failed || (b->packet_max && bytes > b->packet_max)) {
         drop(b, p, MQTT_DROP_TOO_LARGE);
