@@ -13,6 +13,8 @@ static const char id_topic[] = "$SYS/broker/id";
 
 /* ---- CONNECT ---- */
 
+/* Of 3.1.1, Mosquitto, EMQX and others know a bridge by a bit: they give it nothing back, and leave
+ * the retain flag on what they send. Who does not know it refuses the level. */
 void bridge__hello(MqttBridge *b)
 {
     const MqttBridgeConf *conf = &b->conf;
@@ -23,9 +25,11 @@ void bridge__hello(MqttBridge *b)
         mqtt_put_prop_number(&props, MQTT_P_RECEIVE_MAX, b->broker->conf.receive_max);
         mqtt_put_prop_number(&props, MQTT_P_MAX_PACKET, b->broker->conf.packet_bytes_max);
     }
-    bool old = b->version<5, named = conf->user.len> 0;
+    bool old = b->version < 5;
+    bool named = conf->user.len > 0;
     MqttConnectOut hello = {.version = b->version,
                             .clean = b->wash,
+                            .bridge = old && !b->plain,
                             .has_user = named,
                             .has_password = conf->password.len > 0 && (named || !old),
                             .keep_alive = conf->keep_alive_s,
@@ -38,16 +42,7 @@ void bridge__hello(MqttBridge *b)
                             .will_topic = conf->notify,
                             .will_payload = STR("0"),
                             .props = buf_view(&props)};
-    Buf *out = link_out(b->link);
-    size_t start = out->len;
-    mqtt_put_connect(out, &hello);
-    /* Mosquitto, EMQX and others know a bridge by the top bit of the level: they give it nothing
-     * back, and leave the retain flag on what they send. Who does not know it refuses the level. */
-    if (old && !b->plain && !out->failed) {
-        Str name = STR("MQTT");
-        char *at = memmem(out->ptr + start, out->len - start, name.ptr, name.len);
-        if (at) at[name.len] = (char)(0x80 | b->version);
-    }
+    mqtt_put_connect(link_out(b->link), &hello);
     link_flush(b->link);
 }
 

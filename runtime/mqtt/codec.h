@@ -156,6 +156,7 @@ void mqtt_put_prop_user(Buf *block, Str key, Str value);
 typedef struct MqttConnectOut {
     uint8_t version;
     bool clean, has_user, has_password, has_will, will_retain;
+    bool bridge; /* the top bit of the level, which some servers know a bridge by */
     uint8_t will_qos;
     uint16_t keep_alive;
     Str client_id, user, password, will_topic, will_payload, props, will_props;

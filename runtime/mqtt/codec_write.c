@@ -126,7 +126,7 @@ void mqtt_put_connect(Buf *out, const MqttConnectOut *connect)
 {
     size_t start = packet_begin(out);
     mqtt_put_string(out, connect->version == 3 ? STR("MQIsdp") : STR("MQTT"));
-    put_u8(out, connect->version);
+    put_u8(out, connect->version | (connect->bridge ? 0x80u : 0u));
     uint32_t flags = connect->clean ? 2u : 0u;
     if (connect->has_will)
         flags |= 4u | (uint32_t)connect->will_qos << 3 | (connect->will_retain ? 0x20u : 0u);
