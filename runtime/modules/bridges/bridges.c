@@ -71,12 +71,8 @@ static void op_list(void *ctx, Req *req)
 static void op_get(void *ctx, Req *req)
 {
     const Bridges *self = ctx;
-    Str name = json_str(req->in, "name", STR(""));
-    const Item *item = map_get(&self->items, name);
-    if (!item) {
-        req_fail(req, ST_NOT_FOUND, "there is no bridge \"%.*s\"", STR_ARG(name));
-        return;
-    }
+    const Item *item = bridges__find(self, req);
+    if (!item) return;
     Buf body;
     JsonOut out;
     buf_init(&body, BUS_BODY_BYTES_MAX);

@@ -41,6 +41,8 @@ extern const Field bridges__put_in[];
 extern const StoreMigration bridges__migrations[];
 Item *bridges__item_new(Bridges *self);
 void bridges__item_free(Item *item); /* accepts NULL */
+/* The one that the request names; NULL: it is answered that there is none. */
+Item *bridges__find(const Bridges *self, Req *req);
 MUST Status bridges__load(StoreConn *conn, void *self, Diag *diag);
 /* The item in its place, the one before it closed; begins it when the broker is ready. */
 MUST Status bridges__item_put(Bridges *self, Item *item);

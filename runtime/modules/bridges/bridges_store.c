@@ -52,13 +52,15 @@ static Status item_read(Item *item, Str text, Diag *diag)
     return st;
 }
 
-static Status forget_read(Item *item, Str text)
+static Status forget_read(Item *item, Str text, Diag *diag)
 {
     const Json *json;
     Str copy = arena_str(item->arena, text);
-    if (!copy.ptr || json_read(item->arena, copy, &json, NULL)) return ST_CORRUPT;
+    if (!copy.ptr) return diag_set(diag, ST_NO_MEMORY, "out of memory");
+    Status st = json_read(item->arena, copy, &json, diag);
+    if (st) return diag_wrap(diag, st, "filters to be forgotten");
     Str *list = arena_many(item->arena, Str, json->count + 1);
-    if (!list) return ST_NO_MEMORY;
+    if (!list) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     uint32_t count = 0;
     for (const Json *at = json->first; at; at = at->next) list[count++] = at->text;
     item->conf.forget = list;
@@ -83,7 +85,7 @@ static Status load_row(Bridges *self, StoreStmt *stmt, Diag *diag)
     item->sealed = arena_str(item->arena, store_str(stmt, 2));
     item->conf.known = store_int(stmt, 3) != 0;
     item->conf.remote_id = arena_str(item->arena, store_str(stmt, 4));
-    if (!st) st = forget_read(item, store_str(stmt, 5));
+    if (!st) st = forget_read(item, store_str(stmt, 5), &why);
     if (st) {
         log_error(self->env->log, "bridges", "a stored bridge cannot be read", "name=%.*s error=%s",
                   STR_ARG(store_str(stmt, 0)), why.text);
@@ -364,7 +366,7 @@ static void put(Bridges *self, Req *req, const Json *in, const MqttBridgeConf *c
                            .item = item,
                            .name = item->conf.name,
                            .forget = forget_text(req->arena, old, &item->conf)};
-        st = forget_read(item, change->forget);
+        st = forget_read(item, change->forget, &diag);
     }
     if (!st) st = mqtt_bridge_check(self->env->broker, &item->conf, &diag);
     if (st) {
@@ -387,7 +389,7 @@ void bridges__op_put(void *ctx, Req *req)
         put(self, req, req->in, &conf);
 }
 
-static Item *find(Bridges *self, Req *req)
+Item *bridges__find(const Bridges *self, Req *req)
 {
     Str name = json_str(req->in, "name", STR(""));
     Item *item = map_get(&self->items, name);
@@ -397,7 +399,7 @@ static Item *find(Bridges *self, Req *req)
 
 void bridges__op_enable(void *ctx, Req *req)
 {
-    const Item *item = find(ctx, req);
+    const Item *item = bridges__find(ctx, req);
     if (!item) return;
     MqttBridgeConf conf = item->conf;
     conf.enabled = json_bool(req->in, "enabled", true);
@@ -406,7 +408,7 @@ void bridges__op_enable(void *ctx, Req *req)
 
 void bridges__op_remove(void *ctx, Req *req)
 {
-    Item *item = find(ctx, req);
+    Item *item = bridges__find(ctx, req);
     if (!item) return;
     Change *change = arena_one(req->arena, Change);
     if (!change) {
