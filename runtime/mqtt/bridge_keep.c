@@ -135,12 +135,10 @@ static bool strike(Session *s, const KeepHead *head, Str bytes, bool full)
     bool old =
         is_old(b, msg.pub.received_ns) || (msg.expires_ns && msg.expires_ns <= clock_wall_ns());
     if (!old && !(full && over_goal(s))) return false;
-    size_t size = sizeof(Msg) + msg.pub.topic.len + msg.pub.props.len + msg.pub.publisher.len +
-                  msg.pub.user.len + msg.pub.payload.len;
     Entry e = {.seq = seq};
     b->trim_seq = seq; /* first: it is not to be read again, though it is still there */
     if (s->conn) s->read_seq = seq;
-    mqtt__keep_done(s, &e, size);
+    mqtt__keep_done(s, &e, mqtt__msg_bytes(&msg.pub));
     bridge__drop(b, old ? MQTT_DROP_AGE : MQTT_DROP_OLDEST);
     return true;
 }

@@ -342,6 +342,7 @@ struct MqttBroker {
 };
 
 /* broker_msg.c: messages and rings */
+size_t mqtt__msg_bytes(const MqttPub *pub); /* what it takes in memory, and counts in a queue */
 Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from);
 void mqtt__msg_unref(MqttBroker *b, Msg *msg);
 MqttPub mqtt__msg_view(const Msg *msg);

@@ -12,10 +12,15 @@ static char *text_put(char *to, Str text)
     return to + text.len;
 }
 
+size_t mqtt__msg_bytes(const MqttPub *pub)
+{
+    return sizeof(Msg) + pub->topic.len + pub->props.len + pub->publisher.len + pub->user.len +
+           pub->payload.len;
+}
+
 Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from)
 {
-    size_t bytes = sizeof(Msg) + pub->topic.len + pub->props.len + pub->publisher.len +
-                   pub->user.len + pub->payload.len;
+    size_t bytes = mqtt__msg_bytes(pub);
     if (b->msg_bytes + bytes > b->conf.queue_bytes_total) return NULL;
     Msg *msg = bytes <= UINT32_MAX ? mem_alloc(bytes) : NULL;
     if (!msg) return NULL;

@@ -46,7 +46,6 @@ struct Link {
 };
 
 static void attempt(void *ctx);
-static void on_may(void *ctx);
 
 static void sock_free(uv_handle_t *handle)
 {
@@ -336,7 +335,7 @@ static void attempt(void *ctx)
 {
     Link *k = ctx;
     if (k->resolving || (k->conf.may && !k->conf.may(k->conf.ctx))) {
-        timer_set(k, LINK_MAY_MS, on_may);
+        timer_set(k, LINK_MAY_MS, attempt);
         return;
     }
     k->reason[0] = '\0';
@@ -362,11 +361,6 @@ static void attempt(void *ctx)
         return;
     }
     k->resolving = true;
-}
-
-static void on_may(void *ctx)
-{
-    attempt(ctx);
 }
 
 Status link_open(Loop *loop, const LinkConf *conf, Link **ret_link)

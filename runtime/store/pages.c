@@ -90,8 +90,8 @@ static void sum(uint32_t s[2], const uint8_t *at, size_t bytes, bool big)
     }
 }
 
-/* Calls itself through `keep`: at first how many pages there will be, then which frame has which.
- */
+/* Called twice: without `frames` it says how many pages there will be and where the last commit
+ * ends; up to there the second call notes which frame has which page. */
 static uint32_t log_read(const Pages *p, size_t *frames, size_t until, size_t *ret_end)
 {
     bool big = p->log[3] & 1;
