@@ -138,6 +138,14 @@ static Status session_take(MqttBridge *b, Diag *diag)
 
 /* ---- opening and closing ---- */
 
+static void texts_free(MqttBridge *b)
+{
+    if (b->texts && b->conf.password.len)
+        explicit_bzero((char *)(uintptr_t)b->conf.password.ptr, b->conf.password.len);
+    arena_free(b->texts);
+    b->texts = NULL;
+}
+
 static void bridge_free(MqttBridge *b)
 {
     tls_client_free(b->tls);
@@ -149,10 +157,7 @@ static void bridge_free(MqttBridge *b)
     mem_free(b->aliases);
     mem_free(b->lowered);
     mem_free(b->echoes);
-    if (b->texts && b->conf.password.len)
-        explicit_bzero((char *)(uintptr_t)b->conf.password.ptr, b->conf.password.len);
-    arena_free(b->texts);
-    b->texts = NULL;
+    texts_free(b);
     b->closed = true;
     if (!b->posts) mem_free(b);
 }
@@ -200,7 +205,7 @@ Status mqtt_bridge_check(MqttBroker *broker, const MqttBridgeConf *conf, Diag *d
     if (!st) st = conf_copy(&b, conf, diag);
     if (!st) st = bridge__tls_read(&b, diag);
     tls_client_free(b.tls);
-    arena_free(b.texts);
+    texts_free(&b);
     return st;
 }
 
