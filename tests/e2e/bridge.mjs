@@ -372,6 +372,7 @@ function certificates(dir) {
   ca('ca');
   ca('other');
   sign('server', ['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost']);
+  sign('elsewhere', ['-addext', 'subjectAltName=IP:192.0.2.1,DNS:elsewhere.example']);
   sign('device', []);
   return (name) => path.join(dir, name);
 }
@@ -379,7 +380,8 @@ function certificates(dir) {
 test('TLS with a client certificate; a wrong authority, a wrong name and a missing file are said', async () => {
   need_mosquitto();
   const at = certificates(folder());
-  const m = await Mosquitto.new([`cafile ${at('ca.pem')}`, `certfile ${at('server.pem')}`, `keyfile ${at('server.key')}`, 'require_certificate true']);
+  const secured = (name) => Mosquitto.new([`cafile ${at('ca.pem')}`, `certfile ${at(`${name}.pem`)}`, `keyfile ${at(`${name}.key`)}`, 'require_certificate true']);
+  const m = await secured('server'), elsewhere = await secured('elsewhere');
   const t = await Tutti.new();
   const conf = (more) => there(m, {
     tls: true, ca_file: at('ca.pem'), cert_file: at('device.pem'), key_file: at('device.key'),
@@ -393,7 +395,8 @@ test('TLS with a client certificate; a wrong authority, a wrong name and a missi
   check(/missing.pem cannot be used/.test(await put(t, conf({ ca_file: at('missing.pem') }), 400)), 'a missing file');
   check(/is not the one of/.test(await put(t, conf({ key_file: at('server.key') }), 400)), 'another key');
   await error({ ca_file: at('other.pem') }, /the server's certificate: .*(issuer|self.signed)/);
-  await error({ host: '127.0.0.2' }, /refused|certificate/);
+  await error({ port: elsewhere.port }, /the server's certificate: IP address mismatch/);
+  await error({ port: elsewhere.port, host: 'localhost' }, /the server's certificate: hostname mismatch/);
   await put(t, conf({ host: 'localhost' }));
   await connected(t, 'm');
   await put(t, conf({}));
@@ -409,7 +412,7 @@ test('TLS with a client certificate; a wrong authority, a wrong name and a missi
   }
   await until('all', () => far.got.length === 100 && near.got.length === 100);
   check([...far.got, ...near.got].every((g) => g.text === big), 'the same bytes');
-  await down(t, m);
+  await down(t, m, elsewhere);
 });
 
 test('a wrong password is said in words, never given out, and kept when it is not named', async () => {
