@@ -94,7 +94,7 @@ typedef struct MqttBrokerConf {
     void *may_ctx;
     uint32_t packet_bytes_max;        /* 1 MiB; announced as Maximum Packet Size */
     uint32_t connect_bytes_max;       /* 128 KiB before CONNECT was accepted */
-    uint32_t connect_timeout_ms;      /* 10 s from accept to an accepted CONNECT */
+    uint32_t connect_timeout_ms;      /* 10 s to an accepted CONNECT; hooks take their own */
     uint32_t receive_max;             /* 256 unanswered QoS>0 publishes per client */
     uint32_t topic_alias_max;         /* 10 per connection and direction */
     uint32_t filters_per_session_max; /* 1,000 */

@@ -6,6 +6,7 @@
  * another exchange with the same method; losing that one ends the connection. */
 #include "mqtt/broker_int.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 struct Step {
@@ -92,6 +93,7 @@ static void settle_first(Conn *c, MqttAuth verdict, Str data, Str user)
 
 static void settle(Conn *c, MqttAuth verdict, Str data, Str user)
 {
+    if (c->step->waiting) c->opened_ns = clock_monotonic_ns(); /* that was not the client's time */
     c->step->waiting = verdict == MQTT_AUTH_LATER;
     if (c->step->waiting) return;
     if (!c->step->again) {

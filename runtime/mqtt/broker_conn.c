@@ -533,6 +533,7 @@ static void conn_tick(Conn *c, int64_t now)
             mqtt__conn_force(c);
         return;
     }
+    if (c->state == CONN_AUTH) return; /* we think: the client has done its part */
     if (c->state != CONN_OPEN) {
         if (now - c->opened_ns > conf->connect_timeout_ms * NS_PER_MS) mqtt__conn_force(c);
         return;

@@ -4,6 +4,7 @@
  * who acknowledges whom, in which order, and what is freed when. */
 #include "bed.h"
 
+#include "base/clock.h"
 #include "mqtt/codec.h"
 
 #include <pthread.h>
@@ -524,9 +525,10 @@ TEST(a_password_may_take_its_time)
     Gate gate = {0};
     Diag diag = {0};
     Peer a = {0};
-    MqttBrokerConf conf = {.auth = on_auth, .auth_ctx = &gate};
+    MqttBrokerConf conf = {.auth = on_auth, .auth_ctx = &gate, .connect_timeout_ms = 100};
     bed_begin(&bed, &conf);
-    MqttClientConf client = {.host = STR("127.0.0.1"),
+    MqttClientConf client = {.connect_timeout_ms = BED_DEADLINE_MS,
+                             .host = STR("127.0.0.1"),
                              .port = bed.port,
                              .client_id = STR("a"),
                              .user = STR("known"),
@@ -538,8 +540,12 @@ TEST(a_password_may_take_its_time)
                              .ctx = &a};
     CHECK_OK(mqtt_client_open(bed.loop, &client, &a.client, &diag));
     bed_until(&bed, gate.asked);
-    turn(&bed, 20);
+    /* Longer than a client may take, as hashing on a busy machine: that is not its fault. */
+    uint64_t first = gate.asked;
+    for (int64_t end = clock_monotonic_ns() + 800 * NS_PER_MS; clock_monotonic_ns() < end;)
+        turn(&bed, 1);
     CHECK_INT(a.connects, 0);
+    CHECK(gate.asked == first);
     CHECK_TEXT(gate.password, "secret");
     mqtt_broker_auth_answer(bed.broker, gate.asked, true, STR("bob"));
     bed_until(&bed, a.connects == 1);
@@ -548,8 +554,7 @@ TEST(a_password_may_take_its_time)
     mqtt_client_close(a.client);
     Peer b;
     peer_open(&bed, &b, "b", 5);
-    bed_until(&bed, b.reason[0]);
-    CHECK_TEXT(b.reason, "not authorized");
+    bed_until(&bed, strcmp(b.reason, "not authorized") == 0);
     mqtt_client_close(b.client);
     bed_end(&bed);
 }
