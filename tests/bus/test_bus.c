@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DEADLINE_MS = 10000, NOTES = 64 };
+enum { DEADLINE_MS = 60000, NOTES = 64 };
 
 typedef struct Bed {
     Loop *loop;
@@ -222,12 +222,10 @@ TEST(request_is_answered_later_never_inside_the_call)
 
 static void rule_nobody(Bed *bed)
 {
-    int64_t start = clock_monotonic_ns();
     bed->expected = 1;
-    ask(bed, "no.body", STR("x"), 9000);
+    ask(bed, "no.body", STR("x"), 10 * DEADLINE_MS); /* waiting for that would be too late */
     run(bed);
     CHECK_INT(bed->status, ST_UNAVAILABLE);
-    CHECK(clock_monotonic_ns() - start < 5 * NS_PER_S);
 }
 
 TEST(request_nobody_listens_to_is_unavailable_at_once)
@@ -298,10 +296,11 @@ static void rule_caller(Bed *bed)
     CHECK_INT(bus_request(bed->bus, STR("who.ami"), STR(""), &forger, 100, on_answer, bed),
               ST_INVALID);
     bed->expected = 1;
-    CHECK_OK(bus_request(bed->bus, STR("who.ami"), STR(""), &stranger, 5000, on_answer, bed));
+    CHECK_OK(
+        bus_request(bed->bus, STR("who.ami"), STR(""), &stranger, DEADLINE_MS, on_answer, bed));
     run(bed);
     bed->expected = 2;
-    CHECK_OK(bus_request(bed->bus, STR("who.ami"), STR(""), &ann, 5000, on_answer, bed));
+    CHECK_OK(bus_request(bed->bus, STR("who.ami"), STR(""), &ann, DEADLINE_MS, on_answer, bed));
     run(bed);
     CHECK_TEXT(bed->notes[0], "answer ||0|192.0.2.7");
     CHECK_TEXT(bed->notes[1], "answer ann \xc3\xa4|plant1|5|[::1]:99");

@@ -6,7 +6,7 @@
 
 #include <pthread.h>
 
-enum { DEADLINE_MS = 10000, THREADS = 4, POSTS = 20000 };
+enum { DEADLINE_MS = 60000, THREADS = 4, POSTS = 20000 };
 
 static void stop(void *ctx)
 {

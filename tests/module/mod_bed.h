@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BED_DEADLINE_MS = 20000 };
+enum { BED_DEADLINE_MS = 60000 };
 
 typedef struct ModBed {
     Loop *loop;
@@ -105,9 +105,10 @@ static void bed_run(ModBed *bed)
 __attribute__((unused)) static Status bed_ask_as(ModBed *bed, const BusCaller *caller,
                                                  const char *op, const char *body)
 {
-    CHECK_OK(
-        bus_request(bed->bus, str_from(op), str_from(body), caller, 15000, bed_on_answer, bed));
-    bed_run(bed);
+    int before = bed->answers;
+    CHECK_OK(bus_request(bed->bus, str_from(op), str_from(body), caller, BED_DEADLINE_MS,
+                         bed_on_answer, bed));
+    while (bed->answers == before) bed_run(bed); /* others stop the loop, too */
     return bed->status;
 }
 

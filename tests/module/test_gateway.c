@@ -153,7 +153,7 @@ static void *client(void *ctx)
 {
     GwBed *bed = ctx;
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(bed->port)};
-    struct timeval limit = {.tv_sec = 5};
+    struct timeval limit = {.tv_sec = 60};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);

@@ -167,7 +167,7 @@ TEST(host_opens_by_needs_and_closes_in_reverse)
     begin(&bed);
     CHECK(host_ready(bed.host));
     CHECK_INT(host_module_count(bed.host), 2);
-    host_drain(bed.host, 5000, on_drained, &bed);
+    host_drain(bed.host, BED_DEADLINE_MS, on_drained, &bed);
     CHECK(!host_ready(bed.host));
     bed_run(&bed);
     bed_close_host(&bed);
@@ -229,7 +229,8 @@ TEST(host_answers_for_a_module_that_does_not)
     begin(&bed);
     CHECK_INT(bed_ask(&bed, "a.keep", "{}"), ST_TIMEOUT);
     req_answer(toy->kept, STR("{}")); /* too late: consumed, and nothing happens */
-    CHECK_OK(bus_request(bed.bus, STR("a.keep"), STR("{}"), NULL, 9000, bed_on_answer, &bed));
+    CHECK_OK(
+        bus_request(bed.bus, STR("a.keep"), STR("{}"), NULL, BED_DEADLINE_MS, bed_on_answer, &bed));
     toy->kept = NULL;
     while (!toy->kept) (void)uv_run(loop_uv(bed.loop), UV_RUN_ONCE);
     bed_close_host(&bed); /* cancels it */

@@ -42,7 +42,7 @@ static void begin(LogBed *bed, const HostConf *conf)
 static void wait_lines(LogBed *bed, int count)
 {
     bed->expected = count;
-    if (bed->lines < count) bed_run(&bed->mod);
+    while (bed->lines < count) bed_run(&bed->mod);
 }
 
 static uint32_t found(LogBed *bed, const char *query)
@@ -170,7 +170,7 @@ TEST(logs_drain_writes_what_waits)
     LogBed bed;
     begin(&bed, slow);
     log_info(bed.mod.log, "test", "last words", "a=1");
-    host_drain(bed.mod.host, 5000, on_drained, bed.mod.loop);
+    host_drain(bed.mod.host, BED_DEADLINE_MS, on_drained, bed.mod.loop);
     bed_run(&bed.mod);
     bed_close_host(&bed.mod);
     CHECK_OK(bed_open(&bed.mod, only_logs, slow, NULL));

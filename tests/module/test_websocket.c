@@ -75,7 +75,7 @@ static void say(LiveBed *bed, const char *what, const char *text)
 static const Json *until(LiveBed *bed, const char *part)
 {
     bed->wanted = part;
-    bed_run(&bed->mod);
+    while (bed->wanted) bed_run(&bed->mod);
     CHECK(bed->got);
     return bed->got;
 }

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { BED_DEADLINE_MS = 15000 };
+enum { BED_DEADLINE_MS = 60000 };
 
 typedef struct Bed {
     Loop *loop;

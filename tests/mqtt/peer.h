@@ -16,16 +16,36 @@
 
 extern char **environ;
 
-/* A TCP port of 127.0.0.1 that is free now. */
+/* A socket bound to the port; -1 when it is taken. */
+static inline int peer_bind(int type, uint16_t port)
+{
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    if (!bind(fd, (struct sockaddr *)&at, sizeof at)) return fd;
+    close(fd);
+    return -1;
+}
+
+/* A TCP port of 127.0.0.1 for a program that comes and goes: below those the system gives to
+ * clients, and kept from other tests by a UDP socket of the same number, as long as this process
+ * lives (tests/e2e/lib.mjs does the same). */
 static inline uint16_t peer_free_port(void)
 {
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(fd >= 0 && !bind(fd, (struct sockaddr *)&at, sizeof at));
-    CHECK(!getsockname(fd, (struct sockaddr *)&at, &len));
-    close(fd);
-    return ntohs(at.sin_port);
+    enum { BEGIN = 10000, COUNT = 20000, STEP = 7919 };
+    for (int i = 0; i < COUNT; i++) {
+        uint16_t port = (uint16_t)(BEGIN + ((long)getpid() * 31 + (long)i * STEP) % COUNT);
+        int claim = peer_bind(SOCK_DGRAM, port);
+        int probe = claim < 0 ? -1 : peer_bind(SOCK_STREAM, port);
+        if (probe >= 0) {
+            close(probe);
+            return port;
+        }
+        if (claim >= 0) close(claim);
+    }
+    fail_msg("no port is free");
+    return 0;
 }
 
 static inline bool peer_listens(uint16_t port)
@@ -43,7 +63,7 @@ static inline pid_t peer_start(char *const argv[], uint16_t port)
 {
     pid_t pid;
     if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ)) return 0;
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 6000; i++) {
         if (peer_listens(port)) return pid;
         int status;
         if (waitpid(pid, &status, WNOHANG) == pid) return 0;
