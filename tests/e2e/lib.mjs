@@ -2,6 +2,7 @@
 // Node's own modules only. The publisher writes MQTT 3.1.1 (OASIS, 2014) byte by byte, so that it
 // is a peer of its own and not our code again.
 import { spawn } from 'node:child_process';
+import dgram from 'node:dgram';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -20,16 +21,33 @@ export function folder() {
   return dir;
 }
 
-export function freePort() {
-  return new Promise((resolve) => {
-    const server = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+// A port for a server that is started, killed and started again. It lies below those the system gives
+// to clients, so nobody takes it while its server is away; a UDP socket of the same number keeps it
+// from suites beside this one for as long as this process lives.
+const portsEnd = Number(/^\d+/.exec(readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8'))[0]);
+const portsBegin = portsEnd > 20000 ? 10000 : 1024;
+
+const bound = (socket, event, bind) =>
+  new Promise((resolve) => {
+    socket.once('error', () => resolve(false)).once(event, () => resolve(true));
+    bind();
   });
+
+export async function freePort() {
+  for (let tries = 0; tries < 1000; tries++) {
+    const port = portsBegin + Math.floor(Math.random() * (portsEnd - portsBegin));
+    const claim = dgram.createSocket('udp4').unref();
+    if (!(await bound(claim, 'listening', () => claim.bind({ port, address: '127.0.0.1', exclusive: true })))) continue;
+    const probe = net.createServer();
+    const free = await bound(probe, 'listening', () => probe.listen(port, '127.0.0.1'));
+    if (free) return new Promise((resolve) => probe.close(() => resolve(port)));
+    claim.close();
+  }
+  throw new Error('no port is free');
 }
 
-export async function until(what, check, ms = 20000) {
+// The deadline only bounds hanging: how long something takes on a busy machine is nobody's business here.
+export async function until(what, check, ms = 60000) {
   const end = Date.now() + ms;
   for (;;) {
     const value = await check();
@@ -51,6 +69,7 @@ export function start(command, args, options = {}) {
       resolve(code ?? signal);
     }),
   );
+  child.ended = new Promise((resolve) => child.on('close', (code, signal) => resolve(code ?? signal))); // `out` is whole
   return child;
 }
 
@@ -120,9 +139,10 @@ export class Tutti {
     return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024;
   }
 
+  // A compiler that it had started may hold its output open for a while: no kill waits for that.
   kill(signal) {
     this.child.kill(signal);
-    return this.child.exited;
+    return signal === 'SIGKILL' ? this.child.exited : this.child.ended;
   }
 }
 
@@ -170,6 +190,7 @@ export class Publisher {
         this.again = [...this.flight.values(), ...this.again];
         this.flight.clear();
         this.open = false;
+        reject(new Error(`${this.id}: the connection ended`)); // once it was accepted that says nothing
       });
       this.socket.on('data', (data) => {
         buffer = Buffer.concat([buffer, data]);

@@ -46,14 +46,15 @@ wait_for() { # wait_for COMMAND...
     n=0
     until "$@" >/dev/null 2>&1; do
         n=$((n + 1))
-        [ $n -lt 400 ] || { echo "ask: waited in vain: $*"; exit 1; }
+        [ $n -lt 1000 ] || { echo "ask: waited in vain: $*"; exit 1; }
         node -e 'setTimeout(() => {}, 50)'
     done
 }
-free_port() { node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'; }
-web_port=$(free_port) mqtt_port=$(free_port)
-"$tutti" serve --data data --http "127.0.0.1:$web_port" --mqtt "127.0.0.1:$mqtt_port" >serve.log 2>&1 &
+"$tutti" serve --data data --http 127.0.0.1:0 --mqtt 127.0.0.1:0 >serve.log 2>&1 &
 server=$!
+wait_for grep -q 'MQTT port [0-9]' serve.log
+web_port=$(sed -nE 's|.*http://127.0.0.1:([0-9]+)/.*|\1|p' serve.log | head -n 1)
+mqtt_port=$(sed -nE 's|.*MQTT port ([0-9]+).*|\1|p' serve.log | head -n 1)
 wait_for curl -fs "http://127.0.0.1:$web_port/readyz"
 printf '%s\n' 71.25 72.5 '{"value":-3,"quality":"bad"}' |
     mosquitto_pub -h 127.0.0.1 -p "$mqtt_port" -q 1 -t line/speed -l

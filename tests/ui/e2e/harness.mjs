@@ -4,26 +4,16 @@
 // While working on pages, UI_URL=http://... takes a running server instead of starting one.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { chromium } from "playwright-core";
+import { freePort } from "../../e2e/lib.mjs";
 
 export const root = new URL("../../../", import.meta.url).pathname;
 const build = new URL(`${process.env.BUILD ?? "build"}/`, `file://${root}`).pathname;
 export const password = "correct horse battery staple";
 
-const freePort = () =>
-    new Promise((resolve, reject) => {
-        const probe = createServer();
-        probe.on("error", reject);
-        probe.listen(0, "127.0.0.1", () => {
-            const { port } = probe.address();
-            probe.close(() => resolve(port));
-        });
-    });
-
 /** Calls `check` until it gives something true; says what was awaited when the deadline passes. */
-export async function until(what, check, ms = 10_000) {
+export async function until(what, check, ms = 60_000) {
     const end = performance.now() + ms;
     for (;;) {
         const found = await check();
@@ -77,14 +67,14 @@ export class Server {
         await until("the program is ready", async () => {
             if (child.ended !== undefined) throw new Error(`the program ended (${child.ended}):\n${this.log}`);
             return fetch(`${this.url}/readyz`).then((r) => r.ok, () => false);
-        }, 30_000);
+        });
     }
 
     async end(signal) {
         const child = this.process;
         if (!child || child.ended !== undefined) return;
         child.kill(signal);
-        await until("the program has ended", () => child.ended !== undefined, 15_000);
+        await until("the program has ended", () => child.ended !== undefined);
     }
 
     publish(topic, payload) {
@@ -107,7 +97,7 @@ export async function openBrowser() {
     const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"];
     const browser = await chromium.launch({ executablePath, args });
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-US" });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(60_000);
     const page = await context.newPage();
     const faults = [];
     page.on("console", (message) => message.type() === "error" && faults.push(`console: ${message.text()} ${message.location().url}`));
