@@ -55,9 +55,13 @@ for (const version of versions)
     same(list(near), [
       'a/far0 0', 'a/far1 1', 'a/far2 2', 'a/near0 0', 'a/near1 1', 'a/near2 2', 'from/set/0 0', 'from/set/1 0', 'from/set/2 0',
       'site/p0/down 0', 'site/p0/up 0', 'site/p1/down 1', 'site/p1/up 1', 'site/p2/down 2', 'site/p2/up 2'], 'here');
-    const s = await state(t, 'm');
+    // Counted when it is acknowledged, which may be after it has come.
+    const s = await until('counted', async () => {
+      const now = await state(t, 'm');
+      return now.sent >= 7 && now.received >= 7 && now.round_trip_ms > 0 && now;
+    });
     check(s.sent === 7 && s.received === 7, `sent ${s.sent}, received ${s.received}`);
-    check(s.round_trip_ms > 0 && s.since_ms > 1e12 && s.connects === 1, JSON.stringify(s));
+    check(s.since_ms > 1e12 && s.connects === 1, JSON.stringify(s));
     await down(t, m);
   });
 
@@ -73,7 +77,7 @@ test('a 3.1.1 broker that knows no bridges: what goes out does not come back', a
   }
   await settled(far, near, 'a/z');
   same([near.got.filter((g) => g.topic === 'a/x').length, near.got.filter((g) => g.topic === 'a/y').length], [50, 50], 'here');
-  check((await state(t, 'm')).dropped.loop >= 50, 'they came back and were not taken');
+  await until('they came back and were not taken', async () => (await state(t, 'm')).dropped.loop >= 50);
   await down(t, far_t);
 });
 
@@ -195,10 +199,12 @@ test('100,000 messages wait on the disk, survive kill -9, and go over in order',
     pubs.push(await pub.connect());
   }
   pubs.forEach((p) => p.fill());
-  await until('all are acknowledged', () => pubs.every((p) => p.acked.size === total / topics), 120000);
-  let s = await state(t, 'm');
+  await until('all are acknowledged', () => pubs.every((p) => p.acked.size === total / topics), 300000);
+  let s = await until('the error says why, and when it tries again', async () => {
+    const now = await state(t, 'm'); // in the middle of a try there is no next one
+    return /refused/.test(now.error) && now.next_try_ms > 0 && now;
+  });
   check(s.queued === total && s.state !== 'connected', `${s.queued} wait, ${s.state}`);
-  check(/refused/.test(s.error) && s.next_try_ms > 0, `the error says: ${s.error}`);
   check((await t.kill('SIGKILL')) === 'SIGKILL', 'killed');
   await t.up();
   s = await state(t, 'm');
@@ -210,7 +216,7 @@ test('100,000 messages wait on the disk, survive kill -9, and go over in order',
   await far.subscribeAsync('n/#', { qos: 1 });
   await t.call('POST', 'bridges/m/enable', { enabled: true });
   const begin = performance.now();
-  await until('all are there', () => numbers.count.size === total, 240000).catch(async (e) => {
+  await until('all are there', () => numbers.count.size === total, 300000).catch(async (e) => {
     throw new Error(`${e.message}: ${numbers.count.size}, ${JSON.stringify(await state(t, 'm'))} ${m.child.out.slice(-500)}`);
   });
   console.log(`      ${total} went over within ${Math.round(performance.now() - begin)} ms, ${numbers.twice} twice`);
@@ -264,7 +270,7 @@ async function kills(qos, who, version) {
           if (ok) break;
           // The exchange goes on in the client's store; it ends there.
           await open();
-          if (qos === 2 || c.outgoingStore._inflights?.size) await until('its store is empty', () => !c.outgoingStore._inflights.size || !c.connected, 20000);
+          if (qos === 2 || c.outgoingStore._inflights?.size) await until('its store is empty', () => !c.outgoingStore._inflights.size || !c.connected);
           if (c.connected) break;
         }
         w.done = n + 1;
@@ -276,7 +282,7 @@ async function kills(qos, who, version) {
   const writers = [writer(t, 'n/x'), writer(far_t, 'f/x')];
   for (let round = 0; round < 3; round++) {
     const goal = writers.map((w) => w.done + 100);
-    await until('some went', () => writers.every((w, i) => w.done >= goal[i]), 60000);
+    await until('some went', () => writers.every((w, i) => w.done >= goal[i]), 120000);
     check((await sides[who].kill('SIGKILL')) === 'SIGKILL', 'killed');
     await sides[who].up();
   }
@@ -289,7 +295,7 @@ async function kills(qos, who, version) {
     const c = await client(side.mqtt, { id: 'reader', clean: false });
     const numbers = new Numbers();
     const read = () => c.got.splice(0).forEach((g) => numbers.take(g.topic, g.text));
-    await until(`all of ${filter}`, () => (read(), numbers.count.size >= w.next), 60000).catch((e) => {
+    await until(`all of ${filter}`, () => (read(), numbers.count.size >= w.next), 120000).catch((e) => {
       throw new Error(`${e.message}: ${numbers.count.size} of ${w.next}`);
     });
     await until('none waits', async () => (await state(t, 'm')).queued === 0);
@@ -420,13 +426,14 @@ test('a wrong password is said in words, never given out, and kept when it is no
   const t = await Tutti.new();
   const topics = [{ direction: 'out', filter: 'a/#', qos: 1 }];
   for (const version of versions) {
+    const begin = Date.now();
     await put(t, there(far_t, { version, user: 'admin', password: 'very-wrong', topics }));
-    const s = await until('it is refused', async () => {
+    const s = await until('it is refused and waits', async () => {
       const now = await state(t, 'm');
-      return now.error && now;
+      return now.error && now.state === 'waiting' && now;
     });
     check(/the server refuses the connection: wrong user or password \(0x86\)/.test(s.error) && s.error_code === 0x86, s.error);
-    check(s.state === 'waiting' && s.next_try_ms > Date.now() - 5000, JSON.stringify(s));
+    check(s.next_try_ms > begin, JSON.stringify(s));
   }
   await put(t, there(far_t, { user: 'admin', password: 'correct-horse-battery', topics }));
   await connected(t, 'm');
@@ -458,6 +465,8 @@ for (const version of versions)
       await a.publishAsync('a/one', `${i}`, { qos: 1 });
       await b.publishAsync('a/two', `${i}`, { qos: 1 });
     }
+    const came = (c, topic) => new Set(c.got.filter((g) => g.topic === topic).map((g) => g.text)).size;
+    await until('all came over', () => came(b, 'a/one') === 20 && came(a, 'a/two') === 20);
     // Quiet: nothing moves any more.
     let before = -1;
     await until('it is quiet', async () => {
@@ -472,7 +481,6 @@ for (const version of versions)
     const counts = [count(a, 'a/one'), count(b, 'a/two'), count(a, 'a/two'), count(b, 'a/one')];
     check(counts[0] === 20 && counts[1] === 20, `where it was published: ${counts}`);
     check(counts[2] <= 40 && counts[3] <= 40, `pushed and pulled, at most twice: ${counts}`);
-    check(new Set(b.got.filter((g) => g.topic === 'a/one').map((g) => g.text)).size === 20, 'all came over');
     await down(one, two);
   });
 
@@ -488,6 +496,7 @@ test('a ring of three ends where it began', async () => {
   }
   for (let i = 0; i < 10; i++) await readers[0].publishAsync('a/x', `${i}`, { qos: 1 });
   await until('round', async () => (await state(all[2], 'm')).dropped.loop === 10);
+  await until('each', () => readers.every((r) => r.got.length >= 10));
   same(readers.map((r) => r.got.length), [10, 10, 10], 'each once');
   await down(...all);
 });
@@ -586,6 +595,8 @@ test('the other broker takes QoS 1 at most, small packets, and no subscription: 
   const far = await client(m.port), near = await client(t.mqtt);
   await far.subscribeAsync('a/#', { qos: 1 });
   for (let i = 0; i < 20; i++) await near.publishAsync('a/x', `${i}`, { qos: 2 });
+  // Mosquitto closes behind what it refuses: those before have to be acknowledged, or they come again.
+  await until('none waits', async () => (await state(t, 'm')).queued === 0);
   await near.publishAsync('a/x', 'x'.repeat(3000), { qos: 1 });
   await near.publishAsync('b/x', 'x', { qos: 1 });
   await settled(near, far, 'a/end', 2);
@@ -596,7 +607,7 @@ test('the other broker takes QoS 1 at most, small packets, and no subscription: 
   });
   check(s.dropped.too_large === 1 && s.dropped.refused === 1, JSON.stringify(s));
   // Mosquitto 2.0.11 closes the connection after it said so.
-  check(/the server refused a message: not authorized \(0x87\)/.test(t.child.out), t.child.out);
+  await until('it is said', () => /the server refused a message: not authorized \(0x87\)/.test(t.child.out));
   await down(t, m);
 });
 

@@ -65,4 +65,4 @@ export const connected = (tutti, name) =>
   until(`bridge ${name} is connected`, async () => {
     const s = await state(tutti, name);
     return s.state === 'connected' ? s : null;
-  }, 30000);
+  });

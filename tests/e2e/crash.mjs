@@ -4,7 +4,6 @@
 import { check, Publisher, run, start, test, Tutti, until } from './lib.mjs';
 
 const rounds = Number(process.env.CRASH_ROUNDS ?? 30);
-const ready_ms_max = 5000; // the sanitized build on a busy machine; the measured figure is printed
 
 const isBad = (n) => n % 5 === 4;
 const record = (n) => (isBad(n) ? `{"t":1,"seq":${n},"v":` : JSON.stringify({ t: n, seq: n, v: n % 100 }));
@@ -70,8 +69,7 @@ test(`${rounds} kills: what was answered is there, once`, async () => {
     check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
     await until('the publisher sees it', () => !pub.open);
     await tutti.up();
-    times.push(tutti.ready_ms);
-    check(tutti.ready_ms < ready_ms_max, `ready after ${tutti.ready_ms.toFixed(0)} ms`);
+    times.push(tutti.ready_ms); // told, not judged
     await verify(tutti, pub, made, deployed, `round ${round}`);
     await pub.connect();
   }

@@ -108,7 +108,7 @@ test('every bad record has its reason, and the counters add up', async () => {
     n < total ? kindOf(n)[2](n) : n < total + large.length ? large[n - total][1](n) : text(n, { ts: at(3600_000) }));
   pub.limit = total;
   await pub.connect();
-  await until('all acknowledged', () => pub.acked.size === total, 60000);
+  await until('all acknowledged', () => pub.acked.size === total, 120000);
   // Acknowledged means kept: the dead letters are there now.
   const { rows, total: letters } = await tutti.get('pipelines/press/dead?limit=1000');
   const seen = {};
@@ -161,7 +161,7 @@ test('every bad record has its reason, and the counters add up', async () => {
 
 // One connection: what it says, and, when `end` is set, our FIN behind it. Resolves with what came back
 // when the server has closed; a connection the server keeps is an error.
-function talk(port, parts, { end = true, ms = 20000 } = {}) {
+function talk(port, parts, { end = true, ms = 60000 } = {}) {
   return new Promise((resolve, reject) => {
     const socket = net.connect(port, '127.0.0.1');
     const got = [];

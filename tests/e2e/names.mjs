@@ -199,7 +199,7 @@ test('the command: what it exports it imports, its errors have places, it rename
   const tutti = await Tutti.new();
   const names = async (...args) => {
     const child = start(path.join(build, 'tutti'), ['names', ...args], { cwd: tutti.cwd, env: { ...process.env, TUTTI_URL: `http://127.0.0.1:${tutti.http}`, TUTTI_TOKEN: tutti.token } });
-    return { code: await child.exited, out: child.out };
+    return { code: await child.ended, out: child.out };
   };
   writeFileSync(path.join(tutti.cwd, 'a.csv'), 'path,kind,title\nacme,enterprise,Acme\nacme/b,site,\n');
   const dry = await names('import', '--dry', 'a.csv');

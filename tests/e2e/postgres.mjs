@@ -19,7 +19,7 @@ const all = `type Op = { name: string(64), level: decimal(2), since: time, day: 
 connection erp = postgres env("ERP_URL") { pool: 2 }
 pipeline p {
   from stdin as json { station: string(64) }
-  ask op = erp sql "select * from operator where station = {station}" as Op timeout 5s else error nobody
+  ask op = erp sql "select * from operator where station = {station}" as Op timeout 50s else error nobody
   keep op
   into stdout
   on error into dead
@@ -93,7 +93,7 @@ test('what can be wrong with the connection is said', async () => {
   const pg = await Postgres.new({ erp: 'right' });
   const ask = async (url, want, env = {}, settings = '') => {
     const got = await batch(`connection erp = postgres ${url} ${settings}
-pipeline p { from stdin as json { i: i32 }  ask got = erp sql "select {i}::int4 as i" as { i: i32 } timeout 5s  keep got  into stdout  on error into dead }`,
+pipeline p { from stdin as json { i: i32 }  ask got = erp sql "select {i}::int4 as i" as { i: i32 } timeout 50s  keep got  into stdout  on error into dead }`,
       [{ i: 1 }], { env });
     check(want.test(got.out + got.err), `${want}: ${got.out}${got.err}`);
     check(!/right|wrong/.test(got.err), 'no secret is printed');
@@ -113,7 +113,7 @@ pipeline p { from stdin as json { i: i32 }  ask got = erp sql "select {i}::int4 
 test('a statement that takes too long is ended by the server', async () => {
   const pg = await Postgres.new();
   const got = await batch(`connection erp = postgres "${pg.url()}"
-pipeline p { from stdin as json { i: i32 }  ask got = erp sql "select pg_sleep(600), {i}::int4 as i" as { i: i32 } timeout 300ms else error slow  into stdout  on error into dead }`,
+pipeline p { from stdin as json { i: i32 }  ask got = erp sql "select pg_sleep(600), {i}::int4 as i" as { i: i32 } timeout 8s else error slow  into stdout  on error into dead }`,
     [{ i: 1 }, { i: 2 }]);
   check(errors(got).length === 2 && errors(got)[0].reason === 'slow', got.err);
   check(/ask got: (canceling statement due to statement timeout|no answer in time)/.test(got.err), got.err);
@@ -126,7 +126,7 @@ test('several questions at once share the pool, and answers keep their order', a
   const program = `connection erp = postgres "${pg.url()}" { pool: 3 }
 pipeline p { from stdin as json { n: i32 }
   ask got = erp sql "with s as materialized (select pg_sleep(0.05)) select {n}::int4 as n, (select count(*) from pg_stat_activity where application_name = 'tutti' and state = 'active') as active from s"
-      as { n: i32, active: i32 } timeout 20s limit 8 else error down
+      as { n: i32, active: i32 } timeout 60s limit 8 else error down
   keep n, got  into stdout  on error into dead }`;
   const got = await batch(program, Array.from({ length: 60 }, (_, n) => ({ n })));
   const rows = got.out.split('\n').filter(Boolean).map((l) => JSON.parse(l));
@@ -142,11 +142,11 @@ test('in a server: one pool for all pipelines, and connections come back by them
   const tutti = await Tutti.new(['serve'], { env: { ERP_URL: pg.url() } });
   const one = (i) => `
 pipeline slow${i} { from http post "/slow${i}" public as json { i: i32 }
-  ask got = erp sql "select {i}::int4 as i, pg_sleep(0.3)" as { i: i32 } timeout 20s else error down
+  ask got = erp sql "select {i}::int4 as i, pg_sleep(0.3)" as { i: i32 } timeout 60s else error down
   reply 200 { i: got.i }  on error reply 503 { reason: error.reason } }`;
   await tutti.deploy('erp.tutti', `connection erp = postgres env("ERP_URL") { pool: 2 }${[1, 2, 3, 4, 5, 6].map(one).join('')}
 pipeline seen { from http post "/seen" public as json { station: string(8) }
-  ask got = erp sql "select n from seen where station = {station}" as { n: i32 } timeout 2s retry 3 backoff 50ms else error down
+  ask got = erp sql "select n from seen where station = {station}" as { n: i32 } timeout 20s retry 3 backoff 50ms else error down
   reply 200 { n: got.n }  on error reply 503 { reason: error.reason } }`);
   const post = async (where, body) => {
     const answer = await fetch(`http://127.0.0.1:${tutti.http}/${where}`, { method: 'POST', body: JSON.stringify(body) });

@@ -153,7 +153,7 @@ const bytes = (seq, metrics) => Buffer.from(payloads.encodePayload({ timestamp: 
 const rebirths = (c, name) => c.got.filter((m) => m.topic === `spBv1.0/G/NCMD/${name}`).length;
 
 test('a gap asks for one rebirth, after it aliases hold; messages out of order are put in order', async () => {
-  const tutti = await Tutti.new(['serve'], { env: { ...env, TUTTI_SPARKPLUG_REBIRTH_EVERY: '60s' } });
+  const tutti = await Tutti.new(['serve'], { env: { ...env, TUTTI_SPARKPLUG_REBIRTH_EVERY: '60s', TUTTI_SPARKPLUG_REORDER: '4s' } });
   const c = await client(tutti);
   await c.subscribeAsync('spBv1.0/+/NCMD/#', { qos: 0 });
   const data = (seq, v) => c.publishAsync('spBv1.0/G/NDATA/R', bytes(seq, [{ name: '', alias: 7, type: 'Int32', value: v }]));
@@ -230,8 +230,13 @@ test('kill -9 of the server: an edge node is born again, one that does not come 
   await is(tutti, 'sparkplug/G/E5/a', 1);
   await is(tutti, 'sparkplug/G/Away/a', 5);
   await state(tutti, 'E5', 'alive');
-  const seen = Date.now(); // last values gather for a moment before they are written
-  await until('on the disk', () => statSync(`${tutti.data}/history.db-wal`).mtimeMs > seen);
+  // Last values gather for a moment before they are written: when a later one is there, they are.
+  const seen = Date.now();
+  let mark = 0;
+  await until('on the disk', async () => {
+    await c.publishAsync('mark', String(mark++), { qos: 1 });
+    return statSync(`${tutti.data}/history.db-wal`).mtimeMs > seen + 20; // its clock has steps
+  });
   c.end(true);
   await tutti.kill('SIGKILL');
   await tutti.up();
@@ -258,9 +263,7 @@ test('a killed edge node: the broker says its death, its values are uncertain at
   await k.publishAsync('spBv1.0/G/NBIRTH/K', bytes(0, [bd(9), { name: 'a', type: 'Int32', value: 5 }]));
   await is(tutti, 'sparkplug/G/K/a', 5);
   k.stream.destroy();
-  const begin = Date.now();
-  await is(tutti, 'sparkplug/G/K/a', 5, 'uncertain');
-  check(Date.now() - begin < 2000, `${Date.now() - begin} ms`);
+  await is(tutti, 'sparkplug/G/K/a', 5, 'uncertain'); // its keep alive would say so after 90 s only
   await tutti.kill('SIGTERM');
 });
 

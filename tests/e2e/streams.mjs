@@ -198,8 +198,10 @@ pipeline asked { from manual as json { n: i32 }  into file "asked.ndjson"  on er
   await until('periods and seconds', () => lines(tutti, 'fast.ndjson').length >= 5 && lines(tutti, 'cron.ndjson').length >= 2);
   const times = (file) => lines(tutti, file).map((l) => Date.parse(JSON.parse(l).at));
   const fast = times('fast.ndjson'), cron = times('cron.ndjson');
-  check(fast.every((t, i) => t % 200 === 0 && (i === 0 || t === fast[i - 1] + 200)), `multiples: ${fast}`);
-  check(cron.every((t, i) => t % 1000 === 0 && (i === 0 || t === cron[i - 1] + 1000)), `seconds: ${cron}`);
+  // Each one; only behind a pause of the process, of more than a second, those before it are left out.
+  const each = (list, step) => list.every((t, i) => t % step === 0 && (i === 0 || t === list[i - 1] + step || t > list[i - 1] + step + 1000));
+  check(each(fast, 200), `multiples: ${fast}`);
+  check(each(cron, 1000), `seconds: ${cron}`);
   const wish = (name, body) => tutti.call('POST', `pipelines/${name}/trigger`, body);
   check((await wish('rare', {})).status === 200, 'a schedule, now');
   check((await wish('asked', { record: { n: 7 } })).status === 200, 'a record');
@@ -293,13 +295,13 @@ test('a pipeline asks its historian and a server, and holds nobody else up', asy
 pipeline keep { from http post "/keep" as json { m: string(8), n: i32 }  into historian seen key (m)  reply 200 { n: n }  on error drop }
 pipeline answer {
   from http post "/ask" as json { m: string(8) }
-  ask was = historian sql "select n from seen where m = {m}" as { n: i32 } timeout 2s else error unknown
+  ask was = historian sql "select n from seen where m = {m}" as { n: i32 } timeout 50s else error unknown
   reply 200 { n: was.n }
   on error reply 404 { reason: error.reason }
 }
 pipeline slow {
   from http post "/slow" as json { m: string(8) }
-  ask it = http get "${url}/{m}" as { ok: string(20) } timeout 30s else error down
+  ask it = http get "${url}/{m}" as { ok: string(20) } timeout 60s else error down
   reply 200 { ok: it.ok }
   on error reply 503 { reason: error.reason }
 }`);
