@@ -125,11 +125,11 @@ norm('', 'MQTT-4.3.3-7 MQTT-4.3.3-13', 'expiry ends no exchange that has begun',
   const c = await t.keep();
   await c.subscribe(t.topic(), 2);
   const p = await t.connect();
-  p.send(b.publish(5, t.topic(), 'x', { qos: 2, id: 3, props: { expiry: 2 } }));
+  p.send(b.publish(5, t.topic(), 'x', { qos: 2, id: 3, props: { expiry: 6 } }));
   await p.next(b.PUBREC);
   const m = await c.message();
   await p.subscribe(t.topic('clock'), 0);
-  (await t.keep({ will: { topic: t.topic('clock'), props: { willDelay: 3 } } })).drop();
+  (await t.keep({ will: { topic: t.topic('clock'), props: { willDelay: 8 } } })).drop();
   await p.message();
   c.send(b.ack(5, b.PUBREC, m.id));
   assert.deepEqual([(await c.next(b.PUBREL)).id], [m.id]);
@@ -142,11 +142,11 @@ norm('', 'MQTT-4.3.3-7', 'a message that was sent does not expire before it is s
   const c = await t.keep();
   await c.subscribe(t.topic(), 2);
   const p = await t.connect();
-  await p.publish(t.topic(), 'x', { qos: 2, props: { expiry: 2 } });
+  await p.publish(t.topic(), 'x', { qos: 2, props: { expiry: 6 } });
   const m = await c.message();
   c.drop();
   await p.subscribe(t.topic('clock'), 0);
-  (await t.keep({ will: { topic: t.topic('clock'), props: { willDelay: 3 } } })).drop();
+  (await t.keep({ will: { topic: t.topic('clock'), props: { willDelay: 8 } } })).drop();
   await p.message();
   const again = await t.keep({ id: c.clientId });
   const n = await again.message();

@@ -26,12 +26,12 @@ norm('MQTT-2.3.1-2 MQTT-2.3.1-1', 'MQTT-2.2.1-3', 'our client uses no identifier
     return problems.length || seen === 65600;
   };
   k.say('flood 65600 t');
-  await wire.wait('65600 messages', take, 60000);
+  await wire.wait('65600 messages', take, 300000);
   assert.deepEqual(problems, []);
   k.say('sub 1 t'); // after the wrap: requests use the same identifiers
   const request = await wire.pick(b.SUBSCRIBE);
   assert.ok(request.id && request.id !== held.id);
-}, { ...only, ms: 90000 });
+}, { ...only, ms: 360000 });
 
 norm('MQTT-2.3.1-3 MQTT-3.3.1-1 MQTT-4.4.0-1 MQTT-4.6.0-1 MQTT-4.3.2-1 MQTT-4.3.3-1', 'MQTT-3.3.1-1 MQTT-4.4.0-1 MQTT-4.6.0-1 MQTT-4.3.2-2 MQTT-4.3.2-3 MQTT-4.3.3-2 MQTT-4.3.3-3 MQTT-4.3.3-5 MQTT-4.3.3-6', 'our client sends open messages again: same identifiers, same order, marked', async (t) => {
   const k = await Client.new(t, '--id', 'me', '--keep', '--expiry', '100');
@@ -139,12 +139,14 @@ norm('', 'MQTT-3.3.4-8 MQTT-4.9.0-3', 'our client sends all else when its quota 
   const k = await Client.new(t, '--keep-alive', '1');
   const wire = await k.connected({ props: { receiveMax: 1 } });
   k.say('pub 1 0 t one', 'pub 1 0 t two', 'sub 1 a', 'unsub a');
-  assert.equal((await wire.message()).text, 'one');
-  await wire.next(b.SUBSCRIBE);
-  await wire.next(b.UNSUBSCRIBE);
+  // Pings may come between: it is a second that nobody counts here.
+  assert.equal((await wire.pick(b.PUBLISH)).text, 'one');
+  await wire.pick(b.SUBSCRIBE);
+  await wire.pick(b.UNSUBSCRIBE);
   wire.send(b.publish(5, 't', 'x', { qos: 1, id: 1 }));
-  await wire.next(b.PUBACK);
-  await wire.next(b.PINGREQ);
+  await wire.pick(b.PUBACK);
+  await wire.pick(b.PINGREQ);
+  assert.ok(!wire.inbox.some((p) => p.type === b.PUBLISH), 'the second message waits');
 }, only);
 
 norm('MQTT-4.3.1-1 MQTT-2.3.1-5 MQTT-3.3.1-2', 'MQTT-4.3.1-1 MQTT-2.2.1-2 MQTT-3.3.1-2 MQTT-2.2.2-1', 'our client sends QoS 0 without mark and identifier', async (t) => {

@@ -42,10 +42,11 @@ norm('', 'MQTT-3.8.3-3', 'No Local: nothing comes back to the client identifier 
   await c.silent();
   assert.equal((await other.message()).text, 'own');
   await other.publish(t.topic(), 'foreign', { qos: 1 });
-  assert.equal((await c.message()).text, 'foreign');
+  const foreign = await c.message();
+  assert.equal(foreign.text, 'foreign');
+  c.puback(foreign); // or it comes again, whenever it does
   await c.bye();
   const again = await t.keep({ id: c.clientId });
-  await again.fence();
   await again.publish(t.topic(), 'own', { qos: 1, retain: true });
   await again.silent('nor after coming back');
   await again.subscribe(t.topic(), 4);

@@ -94,7 +94,7 @@ async function raw(t, ...frames) {
   assert.match(head.toString('latin1'), /^HTTP\/1.1 101 /);
   socket.write(Buffer.concat(frames));
   let timer;
-  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error('the connection stays')), 9000)));
+  const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error('the connection stays')), 60000)));
   await Promise.race([ended, late]).finally(() => clearTimeout(timer));
 }
 const masked = (first, body) => Buffer.concat([b.u8(first, 0x80 | body.length, 0, 0, 0, 0), body]);

@@ -5,7 +5,7 @@ import net from 'node:net';
 import WebSocket from 'ws';
 import * as b from './bytes.mjs';
 
-export const WAIT_MS = Number(process.env.WAIT_MS ?? 10000);
+export const WAIT_MS = Number(process.env.WAIT_MS ?? 60000);
 
 export class Wire {
   constructor(version) {
