@@ -34,8 +34,8 @@ holds() { # holds NAME PART TEXT
         *) failed=$((failed + 1)); echo "FAIL $1: no $2 in $3" ;;
     esac
 }
-status() { curl -s -o /dev/null -m 20 -w '%{http_code}' "$@"; }
-get() { curl -s -m 20 -b "$dir/cookies" "$@"; }
+status() { curl -s -o /dev/null -m 60 -w '%{http_code}' "$@"; }
+get() { curl -s -m 60 -b "$dir/cookies" "$@"; }
 json='Content-Type: application/json'
 publish() { mosquitto_pub -h 127.0.0.1 -p "$mqtt" -q 1 -t "$1" -m "$2"; }
 
@@ -46,13 +46,13 @@ holds first-run '"setup":true' "$(curl -s "$api/auth/state")"
 check rebinding 421 "$(status -H 'Host: evil.example' "$base/healthz")"
 check anonymous 401 "$(status "$api/uns")"
 check short-password 400 "$(status -H "$json" -d '{"password":"x"}' "$api/auth/setup")"
-answer=$(curl -s -m 30 -c "$dir/cookies" -H "$json" -d '{"password":"correct horse 1"}' "$api/auth/setup")
+answer=$(curl -s -m 60 -c "$dir/cookies" -H "$json" -d '{"password":"correct horse 1"}' "$api/auth/setup")
 holds setup '"roles":["view","operate","engineer","admin"]' "$answer"
 case $answer in *session*) check no-session-in-body none "$answer" ;; esac
 holds cookie '#HttpOnly_127.0.0.1' "$(cat "$dir/cookies")"
 check setup-once 409 "$(status -H "$json" -d '{"password":"correct horse 2"}' "$api/auth/setup")"
 check wrong-password 401 "$(status -H "$json" -d '{"name":"admin","password":"wrong horse 1"}' "$api/auth/login")"
-token=$(curl -s -m 30 -H "$json" -d '{"name":"admin","password":"correct horse 1","bearer":true}' \
+token=$(curl -s -m 60 -H "$json" -d '{"name":"admin","password":"correct horse 1","bearer":true}' \
     "$api/auth/login" | sed -nE 's/.*"token":"([^"]+)".*/\1/p')
 check bearer 200 "$(status -H "Authorization: Bearer $token" "$api/uns")"
 check bad-bearer 401 "$(status -H "Authorization: Bearer x$token" "$api/uns")"
@@ -81,8 +81,18 @@ holds metrics-paths 'tutti_uns_values 3' "$metrics"
 holds metrics-mqtt 'tutti_mqtt_received_total 3' "$metrics"
 holds openapi '"operationId":"uns.history"' "$(get "$api/openapi.json")"
 holds modules '"name":"dashboards"' "$(get "$api/modules")"
-holds events '101 Switching Protocols' "$(curl -s -i -m 1 -b "$dir/cookies" -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
-    -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$base/ws" | tr -d '\0')"
+# The connection stays: it is ended when the answer is there.
+curl -s -i -N -m 60 -b "$dir/cookies" -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
+    -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$base/ws" >"$dir/ws" &
+socket=$!
+tries=0
+until grep -aq '^HTTP.*[0-9]' "$dir/ws" || ! kill -0 $socket 2>/dev/null || [ $tries -gt 600 ]; do
+    tries=$((tries + 1))
+    timeout 0.1 tail -f /dev/null
+done
+kill $socket 2>/dev/null
+wait $socket 2>/dev/null
+holds events '101 Switching Protocols' "$(tr -d '\0' <"$dir/ws")"
 check socket-needs-sign-in 401 "$(status -H 'Connection: Upgrade' -H 'Upgrade: websocket' \
     -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' "$base/ws")"
 

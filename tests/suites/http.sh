@@ -21,23 +21,23 @@ check() { # check NAME WANT GOT
         echo "FAIL $1: want $2, got $3"
     fi
 }
-status() { curl -s -o /dev/null -m 10 -w '%{http_code}' "$@"; }
+status() { curl -s -o /dev/null -m 60 -w '%{http_code}' "$@"; }
 
 head -c 900000 /dev/urandom >"$dir/body"
-check get hello "$(curl -s -m 10 "$base/")"
+check get hello "$(curl -s -m 60 "$base/")"
 check head 200 "$(status -I "$base/")"
 check unknown 404 "$(status "$base/nope")"
 check method 405 "$(status -X DELETE "$base/")"
 check dots 400 "$(status --path-as-is "$base/../etc/passwd")"
-check stream 3145728 "$(curl -s -m 20 "$base/stream" | wc -c | tr -d ' ')"
-check stream10 3145728 "$(curl -s -0 -m 20 "$base/stream" | wc -c | tr -d ' ')"
-curl -s -m 10 --data-binary "@$dir/body" "$base/echo" | cmp -s - "$dir/body"
+check stream 3145728 "$(curl -s -m 60 "$base/stream" | wc -c | tr -d ' ')"
+check stream10 3145728 "$(curl -s -0 -m 60 "$base/stream" | wc -c | tr -d ' ')"
+curl -s -m 60 --data-binary "@$dir/body" "$base/echo" | cmp -s - "$dir/body"
 check length-body 0 $?
-curl -s -m 10 -H 'Transfer-Encoding: chunked' --data-binary "@$dir/body" "$base/echo" | cmp -s - "$dir/body"
+curl -s -m 60 -H 'Transfer-Encoding: chunked' --data-binary "@$dir/body" "$base/echo" | cmp -s - "$dir/body"
 check chunked-body 0 $?
 cat "$dir/body" "$dir/body" >"$dir/big"
 check too-large 413 "$(status -H 'Expect:' --data-binary "@$dir/big" "$base/echo")"
-check keep-alive 1 "$(curl -s -o /dev/null -o /dev/null -o /dev/null -m 10 -w '%{num_connects}\n' \
+check keep-alive 1 "$(curl -s -o /dev/null -o /dev/null -o /dev/null -m 60 -w '%{num_connects}\n' \
     "$base/" "$base/" "$base/" | awk '{n += $1} END {print n}')"
 exec 9>&-
 wait "$pid"

@@ -73,9 +73,10 @@ if [ "$(id -u)" = 0 ] && mount -t proc proc bare/proc 2>/dev/null; then
     chroot bare /press-line --data /data/d --http 127.0.0.1:0 --mqtt 127.0.0.1:0 >log 2>&1 &
     server=$!
     tries=0
-    until grep -q http_port= log || [ $tries -gt 2000 ]; do
+    until grep -q http_port= log || [ $tries -gt 600 ]; do # a minute
         tries=$((tries + 1))
         kill -0 "$server" 2>/dev/null || break
+        timeout 0.1 tail -f /dev/null
     done
     port=$(sed -nE 's/.*http_port=([0-9]+).*/\1/p' log | head -n 1)
     check "bare root: ready" curl -sf -o ready "http://127.0.0.1:$port/readyz"

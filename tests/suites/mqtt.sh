@@ -16,11 +16,14 @@ passed=0 failed=0
     >"$dir/broker.out" 2>"$dir/broker.err" &
 broker=$!
 trap 'kill $broker 2>/dev/null; rm -rf "$dir"' EXIT
-tries=0
-until grep -q '^port' "$dir/broker.out" || [ $tries -gt 500 ]; do
-    tries=$((tries + 1))
-    read -r _ <"$dir/broker.out" || :
-done
+until_there() { # until_there WORD FILE: at most a minute
+    tries=0
+    until grep -q "$1" "$2" 2>/dev/null || [ $tries -gt 600 ]; do
+        tries=$((tries + 1))
+        timeout 0.1 tail -f /dev/null
+    done
+}
+until_there '^port' "$dir/broker.out"
 port=$(sed -n 's/^port //p' "$dir/broker.out")
 
 check() { # check NAME FILE EXPECTED: the file's lines are the expected ones
@@ -37,11 +40,10 @@ sub() { # sub FILE COUNT ARGS...: starts a subscriber that ends after COUNT mess
     file=$1 count=$2
     shift 2
     rm -f "$dir/$file.raw" # or the marker of an earlier case would be taken for this one's
-    mosquitto_sub -p "$port" -W 15 -C $((count + 1)) -t marker/now "$@" >"$dir/$file.raw" &
+    mosquitto_sub -p "$port" -W 90 -C $((count + 1)) -t marker/now "$@" >"$dir/$file.raw" &
     sub=$!
     # The marker is retained: it arrives with the subscription, whichever comes first.
-    tries=0
-    until grep -q marker "$dir/$file.raw" 2>/dev/null || [ $tries -gt 20000 ]; do tries=$((tries + 1)); done
+    until_there marker "$dir/$file.raw"
 }
 
 done_sub() { # done_sub FILE: waits for the subscriber and takes the marker out
@@ -73,11 +75,10 @@ done_sub cleared
 check "an empty payload clears" "$dir/cleared" "end"
 
 sub will 1 -t wills/+
-mosquitto_sub -p "$port" -t marker/now --will-topic wills/a --will-payload gone --will-qos 1 -W 30 \
+mosquitto_sub -p "$port" -t marker/now --will-topic wills/a --will-payload gone --will-qos 1 -W 90 \
     >"$dir/victim" &
 victim=$!
-tries=0
-until grep -q marker "$dir/victim" 2>/dev/null || [ $tries -gt 20000 ]; do tries=$((tries + 1)); done
+until_there marker "$dir/victim"
 kill -9 $victim
 wait $victim 2>/dev/null
 done_sub will

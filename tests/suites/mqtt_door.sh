@@ -28,9 +28,9 @@ is() { # is NAME GOT WANTED
     fi
 }
 
-until_true() { # until_true COMMAND...: at most 30 s
+until_true() { # until_true COMMAND...: at most a minute
     tries=0
-    until "$@" >/dev/null 2>&1 || [ $tries -gt 300 ]; do
+    until "$@" >/dev/null 2>&1 || [ $tries -gt 600 ]; do
         tries=$((tries + 1))
         timeout 0.1 tail -f /dev/null
     done
@@ -113,7 +113,7 @@ is "nor the anonymous" "$(pub "$plain" a)" "not allowed"
 is "which rule" "$(api GET 'authz/check?user=vera&role=view&may=write&path=home/vera/x')" \
     '{"allowed":true,"rule":1}'
 is "subscription that no rule covers" \
-    "$(mosquitto_sub -p "$plain" -t '#' -V 5 -W 5 -E 2>&1 | grep -c 'Not authorized\|denied')" 1
+    "$(mosquitto_sub -p "$plain" -t '#' -V 5 -W 60 -E 2>&1 | grep -c 'Not authorized\|denied')" 1
 is "a viewer may not see the rules" \
     "$(token=$(sign_in vera 'vera secret') && api GET authz/rules | grep -c '"rules"')" 0
 stop
