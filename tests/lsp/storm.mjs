@@ -27,7 +27,7 @@ const requests = [lsp.HoverRequest.type, lsp.CompletionRequest.type, lsp.Definit
     lsp.DocumentFormattingRequest.type, lsp.CodeActionRequest.type, lsp.SemanticTokensRequest.type, lsp.FoldingRangeRequest.type];
 
 const count = Number(process.env.LSP_STORM ?? 1500);
-const seed = Number(process.env.LSP_SEED ?? Math.floor(Date.now() / 86400000));
+const seed = Number(process.env.LSP_SEED ?? 20785);
 
 test(`${count} damaged programs under requests (seed ${seed})`, async () => {
     const client = await open();

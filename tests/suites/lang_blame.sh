@@ -5,6 +5,6 @@ set -u
 cd "$(dirname "$0")/../.."
 tool=${ASAN_BUILD:-$PWD/build-asan}/tests-tools/damage_tokens
 # shellcheck disable=SC2046
-"$tool" "${BLAME_CASES:-6000}" "${BLAME_SEED:-$(date +%j)}" 90 --show "${BLAME_SHOW:-0}" \
+"$tool" "${BLAME_CASES:-6000}" "${BLAME_SEED:-332}" 90 --show "${BLAME_SHOW:-0}" \
     $(find examples stdlib tests/lang/good tests/lang/batch -name '*.tutti' | sort) && exit 0
 exit 1

@@ -37,7 +37,7 @@ for (let i = 0; i < Number(count); i++) {
 fs.writeFileSync('in', texts.join('\n') + '\n');
 fs.writeFileSync('want', wants.join('\n') + '\n');
 END
-seed=${SEED:-$(date +%s)}
+seed=${SEED:-20261128} # the same on every machine; SEED=$(date +%s) tries others
 echo "seed $seed"
 node make.js "${COUNT:-600000}" "$seed"
 passed=0 failed=0

@@ -7,7 +7,7 @@ tutti=${ASAN_BUILD:-$top/build-asan}/tutti
 [ -x "$tutti" ] || tutti=${BUILD:-$top/build}/tutti
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-seed=${SEED:-$(date +%s)}
+seed=${SEED:-20261128} # the same on every machine; SEED=$(date +%s) tries others
 echo "seed $seed"
 passed=0 failed=0
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do

@@ -7,6 +7,6 @@ tutti=${ASAN_BUILD:-$top/build-asan}/tutti
 [ -x "$tutti" ] || tutti=${BUILD:-$top/build}/tutti
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-seed=${SEED:-$(date +%s)}
+seed=${SEED:-20261128} # the same on every machine; SEED=$(date +%s) tries others
 echo "seed $seed"
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 node "$top/tests/lang/patterns.js" "$tutti" "$dir" "$seed" "${ROUNDS:-8}"

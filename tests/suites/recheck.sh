@@ -7,7 +7,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 tutti=${BUILD:-$top/build}/tutti
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-seed=${SEED:-$(date +%s)}
+seed=${SEED:-20261128} # the same on every machine; SEED=$(date +%s) tries others
 passed=0 failed=0
 echo "seed $seed"
 cd "$top" || exit 1 # programs name files as seen from the top

@@ -6,4 +6,4 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 tutti=${ASAN_BUILD:-$top/build-asan}/tutti
 [ -x "$tutti" ] || tutti=${BUILD:-$top/build}/tutti
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 exec node "$top/tests/lang/share.mjs" "$tutti" \
-    "${SEED:-$(date +%s)}" "${ROUNDS:-3}"
+    "${SEED:-20261128}" "${ROUNDS:-3}"
