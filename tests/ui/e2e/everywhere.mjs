@@ -88,7 +88,7 @@ test("tab reaches every control, and the focus is visible", async (world) => {
             });
             let at = await look();
             // The editor marks itself a moment later.
-            if (!at.drawn) await until("the focus is drawn", async () => (at = await look()).drawn, 1000).catch(() => undefined);
+            if (!at.drawn) await until("the focus is drawn", async () => (at = await look()).drawn, 20_000).catch(() => undefined);
             if (at.tab !== undefined) reached.add(at.tab);
             if (!at.drawn) lost.push(`${where.path}: no focus seen on ${at.html}`);
         }
@@ -142,6 +142,6 @@ test("a page that stays open does not grow: elements and sockets", async ({ page
     await visit();
     const before = await count(); // on the list of pipelines, whose size does not depend on live data
     for (let i = 0; i < 5; i++) await visit();
-    await until("as many elements as before", async () => (await count()) <= before * 1.1, 5000);
+    await until("as many elements as before", async () => (await count()) <= before * 1.1);
     equal(sockets, 1, "sockets opened");
 });
