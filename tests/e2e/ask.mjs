@@ -61,7 +61,10 @@ test('a new version while records wait loses none and asks about none again', as
   pub.limit = 40;
   await pub.connect();
   await until('a question', () => held.open.length > 0);
-  const swap = tutti.deploy('asks.tutti', program(held.server.address().port, 'let twice = part.w * 2'));
+  let answered = false;
+  const swap = tutti.deploy('asks.tutti', program(held.server.address().port, 'let twice = part.w * 2')).then(() => (answered = true));
+  await until('the new version is stored', async () => (await tutti.get('pipelines/asks')).version === 2);
+  check(!answered, 'answered when it works, and not while the old one does');
   await until('all are acknowledged', () => { held.go(); return pub.acked.size === 40; });
   held.free = true;
   await swap;

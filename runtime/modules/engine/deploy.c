@@ -395,7 +395,7 @@ static void answer_deployed(EngJob *job)
     json_key(&json, "problems");
     json_put_raw(&json, job->version->problems.len ? job->version->problems : STR("[]"));
     json_end(&json);
-    req_answer(job->req, buf_view(&body));
+    engine__deployed(job->engine, job->req, job->file, buf_view(&body));
 }
 
 static void stored(void *ctx, Status status, const Diag *diag)
@@ -623,6 +623,7 @@ void engine__jobs_abandon(Engine *engine)
 
 void engine__jobs_close(Engine *engine)
 {
+    engine__deployed_close(engine);
     while (engine->jobs) {
         EngJob *job = engine->jobs;
         engine->jobs = job->next;

@@ -577,6 +577,7 @@ struct Engine {
     uint32_t restored_req_count, restore_left;
     struct EngJob *job, *jobs; /* at work; waiting */
     uint32_t job_count;
+    struct EngAnswer *answers; /* deploys whose version is on its way to its shards */
     LoopTimer *tune_timer;
     struct EngTune *tune; /* at work */
     EngHook *hooks;       /* ENGINE_HOOKS_MAX of them, once somebody needs them */
@@ -596,8 +597,12 @@ Str engine__file_name(Arena *arena, Str file, Str text);
 MUST Status engine__bind_and_step(StoreConn *conn, const char *sql, Str a, Str b, int64_t c,
                                   Diag *diag);
 void engine__deploy_go_on(Engine *engine); /* a shard has taken a version: jobs that wait */
-void engine__jobs_close(Engine *engine);   /* forgets those that wait */
-void engine__jobs_abandon(Engine *engine); /* and lets go of the one at work */
+/* Answers a deploy of `file`: when its version works (deployed.c). */
+void engine__deployed(Engine *engine, Req *req, Str file, Str body);
+void engine__deployed_look(Engine *engine);  /* a shard has done what it was told */
+void engine__deployed_close(Engine *engine); /* answers all */
+void engine__jobs_close(Engine *engine);     /* forgets those that wait */
+void engine__jobs_abandon(Engine *engine);   /* and lets go of the one at work */
 /* Once nothing was deployed for a moment: better code for the versions that were made quickly. */
 void engine__tune_later(Engine *engine);
 void engine__tune_close(Engine *engine);

@@ -290,6 +290,7 @@ void engine__pipe_answer(void *ctx)
     }
     bool quiet = command->kind == COMMAND_FENCE;
     mem_free(command);
+    engine__deployed_look(engine);
     engine__deploy_go_on(engine);
     if (!quiet) {
         return;
