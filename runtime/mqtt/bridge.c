@@ -77,6 +77,18 @@ const char *bridge__reason(uint8_t code)
     return "for a reason unknown here";
 }
 
+uint8_t bridge__refusal(uint8_t version, uint8_t code)
+{
+    static const uint8_t same[] = {0,
+                                   MQTT_RC_VERSION,
+                                   MQTT_RC_CLIENT_ID,
+                                   MQTT_RC_UNAVAILABLE,
+                                   MQTT_RC_BAD_USER,
+                                   MQTT_RC_NOT_AUTHORIZED};
+    if (version < 5) return code < COUNT_OF(same) ? same[code] : MQTT_RC_UNSPECIFIED;
+    return code == 1 ? MQTT_RC_VERSION : code; /* 1: in the form of one that knows 3.1.1 only */
+}
+
 /* ---- errors and counters ---- */
 
 static void error_put(MqttBridge *b, uint8_t code, const char *format, va_list args)

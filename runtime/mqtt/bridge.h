@@ -113,6 +113,21 @@ MUST Status mqtt_bridge_open(MqttBroker *broker, Loop *loop, const MqttBridgeCon
                              MqttBridge **ret_bridge, Diag *diag);
 /* What mqtt_bridge_open would say, and whether the files of TLS can be used. */
 MUST Status mqtt_bridge_check(MqttBroker *broker, const MqttBridgeConf *conf, Diag *diag);
+/* What came of a try; the reason is empty when connected, code is MQTT's or 0. */
+typedef struct MqttBridgeTried {
+    bool connected;
+    uint8_t code;
+    Str reason;
+    int64_t took_ns;
+} MqttBridgeTried;
+typedef struct MqttBridgeTry MqttBridgeTry;
+typedef void MqttBridgeTriedFn(void *ctx, const MqttBridgeTried *tried);
+/* Connects once as a bridge of `conf` would and disconnects again; nothing stays at the other side,
+ * and a bridge that runs is not disturbed. fn is called once, on a later turn, and the try is gone
+ * then. The slices are copied. */
+MUST Status mqtt_bridge_try(Loop *loop, const MqttBridgeConf *conf, MqttBridgeTriedFn *fn,
+                            void *ctx, MqttBridgeTry **ret_try, Diag *diag);
+void mqtt_bridge_try_close(MqttBridgeTry *t); /* fn is not called; accepts NULL */
 /* The connection ends; `forget`: the session too, with what waits, at both sides. Accepts NULL. */
 void mqtt_bridge_close(MqttBridge *bridge, bool forget);
 void mqtt_bridge_info(const MqttBridge *bridge, MqttBridgeInfo *ret_info);

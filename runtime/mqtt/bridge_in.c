@@ -112,17 +112,7 @@ static void refused(MqttBridge *b, uint8_t reason)
         bridge__fail(b, 0, "the server does not know bridges");
         return;
     }
-    if (b->version < 5) {
-        static const uint8_t same[] = {0,
-                                       MQTT_RC_VERSION,
-                                       MQTT_RC_CLIENT_ID,
-                                       MQTT_RC_UNAVAILABLE,
-                                       MQTT_RC_BAD_USER,
-                                       MQTT_RC_NOT_AUTHORIZED};
-        reason = reason < COUNT_OF(same) ? same[reason] : MQTT_RC_UNSPECIFIED;
-    } else if (reason == 1) {
-        reason = MQTT_RC_VERSION; /* in the form of a server that knows 3.1.1 only */
-    }
+    reason = bridge__refusal(b->version, reason);
     bridge__fail(b, reason, "the server refuses the connection: %s", bridge__reason(reason));
 }
 

@@ -94,8 +94,9 @@ void bridge__ping(MqttBridge *b);
  * of the broker `via` if that is not empty. Slices of b->topic and b->props. */
 MqttPublishOut bridge__onward(MqttBridge *b, const MqttPacket *p, Str from, Str to, Str via);
 const BridgeRule *bridge__rule(const MqttBridge *b, uint8_t direction, Str topic);
-bool bridge__passed(const MqttProps *props, Str id); /* the message carries that broker's mark */
-const char *bridge__reason(uint8_t code);            /* in words */
+bool bridge__passed(const MqttProps *props, Str id);    /* the message carries that broker's mark */
+uint8_t bridge__refusal(uint8_t version, uint8_t code); /* of CONNACK, as one of 5.0 */
+const char *bridge__reason(uint8_t code);               /* in words */
 /* On the topic for it. */
 void bridge__state_tell(MqttBridge *b, const char *payload);
 void bridge__connect_try(MqttBridge *b); /* begins to connect, if enabled */

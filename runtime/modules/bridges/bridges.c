@@ -156,6 +156,7 @@ static void bridges_close(void *ctx)
 {
     Bridges *self = ctx;
     loop_timer_stop(self->begin);
+    bridges__tries_close(self);
     MapSlot *slot;
     for (size_t at = 0; (slot = map_next(&self->items, &at));) {
         Item *item = slot->value;
@@ -201,6 +202,12 @@ static const Field get_out[] = {
     {"connects", FIELD_INT, 0, 0, 0, "connections since the start"},
     {"dropped", FIELD_OBJECT, 0, 0, 0, "messages that did not come over, by reason"},
     {0}};
+static const Field test_out[] = {
+    {"connected", FIELD_BOOL, FIELD_REQUIRED, 0, 0, "the other broker takes us"},
+    {"ms", FIELD_INT, 0, 0, 0, "how long it took"},
+    {"error", FIELD_STR, 0, 0, 0, "why not, in words"},
+    {"error_code", FIELD_INT, 0, 0, 0, "its reason code of MQTT 5.0; 0: none"},
+    {0}};
 static const Field stats_out[] = {{"bridges", FIELD_INT, 0, 0, 0, "how many"},
                                   {"connected", FIELD_INT, 0, 0, 0, "of them, now"},
                                   {"queued", FIELD_INT, 0, 0, 0, "messages that wait to go out"},
@@ -217,6 +224,8 @@ static const ModOp ops[] = {
      "one bridge; also every member of bridges.put but the password"},
     {"bridges.put", bridges__op_put, bridges__put_in, NULL, 10000, ROLE_ADMIN, OP_DURABLE,
      "stores a bridge, or replaces the one of that name; holds at once"},
+    {"bridges.test", bridges__op_test, bridges__put_in, test_out, 12000, ROLE_ADMIN, 0,
+     "connects once as the bridge would; stores nothing, disturbs none that runs"},
     {"bridges.enable", bridges__op_enable, enable_in, NULL, 10000, ROLE_ADMIN, OP_DURABLE,
      "connects a bridge, or disconnects it"},
     {"bridges.remove", bridges__op_remove, name_in, NULL, 10000, ROLE_ADMIN, OP_DURABLE,
@@ -228,6 +237,7 @@ static const ModRoute routes[] = {{"GET", "/api/v1/bridges", "bridges.list", NUL
                                   {"GET", "/api/v1/bridges/{name}", "bridges.get", NULL},
                                   {"PUT", "/api/v1/bridges/{name}", "bridges.put", NULL},
                                   {"DELETE", "/api/v1/bridges/{name}", "bridges.remove", NULL},
+                                  {"POST", "/api/v1/bridges/{name}/test", "bridges.test", NULL},
                                   {"POST", "/api/v1/bridges/{name}/enable", "bridges.enable", NULL},
                                   {"POST", "/api/v1/bridges/{name}/remove", "bridges.remove", NULL},
                                   {"GET", "/api/v1/bridge-stats", "bridges.stats", NULL},

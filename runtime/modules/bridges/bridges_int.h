@@ -7,7 +7,7 @@
 #include "module/secret.h"
 #include "mqtt/bridge.h"
 
-enum { BRIDGES_JSON_MAX = 256 * 1024, BRIDGES_PASSWORD_MAX = 1024 };
+enum { BRIDGES_JSON_MAX = 256 * 1024, BRIDGES_PASSWORD_MAX = 1024, BRIDGES_TRIES_MAX = 4 };
 
 typedef struct Bridges Bridges;
 
@@ -29,6 +29,7 @@ struct Bridges {
     char id[MQTT_BRIDGE_ID_BYTES + 1]; /* of this broker */
     LoopTimer *begin;
     bool begun;
+    struct BridgesTry *tries[BRIDGES_TRIES_MAX]; /* under way; NULL: free */
 };
 
 /* bridges_conf.c */
@@ -50,5 +51,9 @@ void bridges__item_begin(Item *item);
 void bridges__op_put(void *self, Req *req);
 void bridges__op_remove(void *self, Req *req);
 void bridges__op_enable(void *self, Req *req);
+
+/* bridges_try.c */
+void bridges__op_test(void *self, Req *req);
+void bridges__tries_close(Bridges *self);
 
 #endif
