@@ -46,6 +46,30 @@ TEST(definitions_are_stored_with_versions)
     bed_end(&bed);
 }
 
+TEST(uses_names_dashboards_that_show_a_path_or_what_is_below_it)
+{
+    ModBed bed;
+    Diag diag = {0};
+    bed_begin(&bed);
+    CHECK_OK(bed_open(&bed, both, NULL, &diag));
+#define SHOWS(id, path)                                                                            \
+    "{\"id\":\"" id "\",\"type\":\"value\",\"title\":\"t\",\"paths\":[" path "],\"x\":0,\"y\":0,"  \
+    "\"w\":2,\"h\":2}"
+    CHECK_OK(bed_ask(&bed, "dashboards.put",
+                     PUT("one", 0, SHOWS("a", "\"p/x\",\"p/y\"") "," SHOWS("b", "\"p/x\""))));
+    CHECK_OK(bed_ask(&bed, "dashboards.put", PUT("two", 0, SHOWS("a", "\"p/xx\",\"q\""))));
+    CHECK_OK(bed_ask(&bed, "dashboards.uses", "{\"path\":\"p/x\"}"));
+    const Json *found = json_get(bed.json, "dashboards");
+    CHECK_INT((int)found->count, 1); /* not two: p/xx is not below p/x */
+    CHECK_STR(json_str(json_at(found, 0), "name", STR_NONE), "one");
+    CHECK_INT((int)json_int(json_at(found, 0), "widgets", 0), 2);
+    CHECK_OK(bed_ask(&bed, "dashboards.uses", "{\"path\":\"p\"}"));
+    CHECK_INT((int)json_get(bed.json, "dashboards")->count, 2);
+    CHECK_OK(bed_ask(&bed, "dashboards.uses", "{\"path\":\"nothing\"}"));
+    CHECK_INT((int)json_get(bed.json, "dashboards")->count, 0);
+    bed_end(&bed);
+}
+
 /* Sister machines: one table, tags as columns, and trends of its numbers. A value without sisters
  * is a tile. Names and times are left out. */
 TEST(overview_groups_what_belongs_together)

@@ -20,6 +20,7 @@ enum {
     ROWS_MAX = 1000,
     DASHBOARDS_MAX = 1000,
     NAME_BYTES_MAX = 64,
+    PATH_BYTES_MAX = 65535,
     ANSWER_BYTES_MAX = BUS_BODY_BYTES_MAX,
 };
 
@@ -151,6 +152,38 @@ static Status get_job(StoreConn *conn, void *ctx, Diag *diag)
     json_end(&out);
     store_reset(stmt);
     return ST_OK;
+}
+
+/* Dashboards with a widget of the path, or of one below it. */
+static Status uses_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    Job *job = ctx;
+    StoreStmt *stmt;
+    JsonOut out;
+    bool row;
+    Status st = store_prepare(conn,
+                              "SELECT d.name, d.title, count(DISTINCT w.id)"
+                              " FROM dashboards d, json_each(d.definition, '$.widgets') w,"
+                              " json_each(w.value, '$.paths') p WHERE p.value = ?1"
+                              " OR substr(p.value, 1, length(?1) + 1) = ?1 || '/'"
+                              " GROUP BY d.name ORDER BY d.title, d.name LIMIT 200",
+                              &stmt, diag);
+    if (st) return st;
+    store_bind_str(stmt, 1, job->name);
+    json_out_init(&out, &job->body);
+    json_begin_object(&out);
+    json_key(&out, "dashboards");
+    json_begin_array(&out);
+    while (!(st = store_step(stmt, &row, diag)) && row) {
+        json_begin_object(&out);
+        json_field_str(&out, "name", store_str(stmt, 0));
+        json_field_str(&out, "title", store_str(stmt, 1));
+        json_field_int(&out, "widgets", store_int(stmt, 2));
+        json_end(&out);
+    }
+    json_end(&out);
+    json_end(&out);
+    return st;
 }
 
 static Status current_version(StoreConn *conn, Str name, int64_t *ret_version, Diag *diag)
@@ -296,6 +329,14 @@ static void op_get(void *self, Req *req)
     if (job) start(job, get_job, false);
 }
 
+static void op_uses(void *self, Req *req)
+{
+    Job *job = job_new(self, req);
+    if (!job) return;
+    job->name = json_str(req->in, "path", STR_NONE);
+    start(job, uses_job, false);
+}
+
 static void op_put(void *self, Req *req)
 {
     Diag diag = {0};
@@ -394,6 +435,10 @@ static const StoreMigration migrations[] = {
 
 static const Field name_in[] = {
     {"name", FIELD_STR, FIELD_REQUIRED, 1, NAME_BYTES_MAX, "name in the address"}, {0}};
+static const Field uses_in[] = {
+    {"path", FIELD_STR, FIELD_REQUIRED, 1, PATH_BYTES_MAX, "a path of the namespace"}, {0}};
+static const Field uses_out[] = {
+    {"dashboards", FIELD_ARRAY, 0, 0, 0, "name, title, how many widgets show it"}, {0}};
 static const Field put_in[] = {
     {"name", FIELD_STR, FIELD_REQUIRED, 1, NAME_BYTES_MAX, "name in the address"},
     {"title", FIELD_STR, FIELD_REQUIRED, 1, 200, "what people read"},
@@ -415,6 +460,8 @@ static const Field changed_body[] = {{"name", FIELD_STR, 0, 0, 0, "saved or dele
 static const ModOp ops[] = {
     {"dashboards.list", op_list, NULL, list_out, 5000, ROLE_VIEW, OP_READ, "all dashboards"},
     {"dashboards.get", op_get, name_in, get_out, 5000, ROLE_VIEW, OP_READ, "one dashboard"},
+    {"dashboards.uses", op_uses, uses_in, uses_out, 5000, ROLE_VIEW, OP_READ,
+     "dashboards that show a path, or what is below it"},
     {"dashboards.put", op_put, put_in, get_out, 10000, ROLE_ENGINEER, OP_DURABLE,
      "stores a dashboard"},
     {"dashboards.delete", op_delete, name_in, NULL, 10000, ROLE_ENGINEER, OP_DURABLE,
@@ -426,6 +473,7 @@ static const ModPub pubs[] = {{"dashboards.changed", changed_body, "one was save
                               {0}};
 static const ModRoute routes[] = {
     {"GET", "/api/v1/dashboards", "dashboards.list", NULL},
+    {"GET", "/api/v1/dashboard-uses/{path*}", "dashboards.uses", NULL},
     {"GET", "/api/v1/dashboards/overview", "dashboards.overview", NULL},
     {"GET", "/api/v1/dashboards/{name}", "dashboards.get", NULL},
     {"PUT", "/api/v1/dashboards/{name}", "dashboards.put", NULL},
