@@ -28,10 +28,24 @@ static void page_fields(HttpReq *req)
 
 static bool is_page(Str path)
 {
-    static const char *const pages[] = {
-        "/",           "/welcome", "/uns",  "/explore", "/connections", "/pipelines",
-        "/dashboards", "/d",       "/logs", "/alarms",  "/sparkplug",   "/audit",
-        "/fleet",      "/system",  "/help", "/login"};
+    static const char *const pages[] = {"/",
+                                        "/welcome",
+                                        "/uns",
+                                        "/explore",
+                                        "/connections",
+                                        "/pipelines",
+                                        "/dashboards",
+                                        "/d",
+                                        "/logs",
+                                        "/alarms",
+                                        "/sparkplug",
+                                        "/bridges",
+                                        "/new-pipeline",
+                                        "/audit",
+                                        "/fleet",
+                                        "/system",
+                                        "/help",
+                                        "/login"};
     for (size_t i = 0; i < COUNT_OF(pages); i++) {
         Str page = str_from(pages[i]);
         if (str_eq(path, page)) return true;

@@ -32,10 +32,13 @@ const rows = [
     ["first paint", sum(union(entry, new Set(["index.html"]))), 60],
     ["home", sum(page("pages/home.tsx")), 110],
     ["explore", sum(page("explore/explore.tsx")), 110],
+    ["dashboards", sum(page("pages/dashboards.tsx")), 110],
     ["pipelines", sum(page("pages/pipelines.tsx")), 70],
     ["logs", sum(page("pages/logs.tsx")), 70],
     ["sparkplug", sum(page("sparkplug/sparkplug.tsx")), 70],
+    ["bridges", sum(page("bridges/bridges.tsx")), 70],
     ["designer", sum(designer), 170],
+    ["new pipeline", sum(page("designer/new.tsx")), 170],
     ["designer's text, more", sum(minus(files("src/designer/text.tsx"), designer)), 125],
     ["everything, font too", sum(all), 560],
 ];

@@ -19,8 +19,12 @@ const routes: Route[] = [
     { match: /^\/uns$/, load: () => import("./explore/explore").then((m) => m.Explore) },
     { match: /^\/pipelines$/, load: () => import("./pages/pipelines").then((m) => m.Pipelines) },
     { match: /^\/pipelines\/([^/]+)$/, load: () => import("./designer/designer").then((m) => m.Designer) },
+    { match: /^\/new-pipeline$/, load: () => import("./designer/new").then((m) => m.NewPipeline) },
+    { match: /^\/dashboards$/, load: () => import("./pages/dashboards").then((m) => m.Dashboards) },
+    { match: /^\/d\/([^/]+)$/, load: () => import("./pages/dashboards").then((m) => m.DashboardPage) },
     { match: /^\/alarms$/, load: () => import("./alarms/alarms").then((m) => m.Alarms) },
     { match: /^\/sparkplug$/, load: () => import("./sparkplug/sparkplug").then((m) => m.Sparkplug) },
+    { match: /^\/bridges$/, load: () => import("./bridges/bridges").then((m) => m.Bridges) },
     { match: /^\/logs$/, load: () => import("./pages/logs").then((m) => m.Logs) },
 ];
 

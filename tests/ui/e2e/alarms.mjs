@@ -8,6 +8,18 @@ const put = (page, rule) =>
         const response = await fetch(`/api/v1/alarms/rules/${name}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
         if (!response.ok) throw new Error(await response.text());
     }, rule);
+/** The rule of these tests and an alarm of it that nobody has taken yet, whatever ran before. */
+const raised = async ({ page, server, api, url }, path) => {
+    if (!page.url().startsWith(url)) await page.goto(url);
+    const { rules } = await api("alarms/rules");
+    if (!rules.some((each) => each.alarm.name === "test_hot"))
+        await put(page, { name: "test_hot", on: "alarmtest/+/temp", when: { above: 80, hysteresis: 5 }, priority: "critical", message: "Oven at {value}", action: "Open the flap" });
+    const mine = async () => (await api("alarms?prefix=alarmtest")).alarms.find((alarm) => alarm.path === path);
+    if ((await mine())?.state === "unacknowledged") return;
+    server.publish(path, "20");
+    server.publish(path, "99");
+    await until(`${path} is raised`, async () => (await mine())?.state === "unacknowledged");
+};
 const openPage = async ({ page, url }, query = "") => {
     await page.goto(`${url}/alarms${query}`);
     await page.getByRole("heading", { name: "Alarms", exact: true }).waitFor();
@@ -39,10 +51,11 @@ test("alarms: a rule is made on the page, and its alarm is shown with shape, wor
 
 test("alarms: the strip and the counts are on every page, and acknowledge works there", async (world) => {
     const { page, url, server } = world;
+    await raised(world, "alarmtest/a/temp");
     await page.goto(`${url}/logs`);
     await page.getByRole("link", { name: /^Alarms:\s+1\s+critical$/ }).waitFor();
     const strip = page.getByRole("region", { name: "Most urgent alarm" });
-    ok((await strip.innerText()).includes("Oven at 81"), "the message in the strip");
+    ok(/Oven at (81|99)/.test(await strip.innerText()), "the message in the strip");
     server.publish("alarmtest/b/temp", "99");
     await strip.getByRole("link", { name: "1 more" }).waitFor();
     await strip.getByRole("button", { name: "Acknowledge" }).click();
@@ -51,10 +64,13 @@ test("alarms: the strip and the counts are on every page, and acknowledge works 
 
 test("alarms: the key acknowledges, and the journal tells who", async (world) => {
     const { page, api } = world;
+    await raised(world, "alarmtest/b/temp");
     await openPage(world);
     await row(page, "alarmtest/b/temp").waitFor();
-    await page.keyboard.press("a");
-    await until("nobody waits", async () => (await api("alarms?state=unacknowledged")).total === 0);
+    await until("nobody waits", async () => {
+        await page.keyboard.press("a"); // one at a time, the most urgent
+        return (await api("alarms?state=unacknowledged")).total === 0;
+    });
     await openPage(world, "?tab=journal");
     const first = page.locator("tbody tr").first();
     await first.waitFor();
@@ -64,6 +80,7 @@ test("alarms: the key acknowledges, and the journal tells who", async (world) =>
 
 test("alarms: a shelved one leaves the list, is among those put aside, and comes back at its end", async (world) => {
     const { page, server } = world;
+    await raised(world, "alarmtest/a/temp");
     await openPage(world);
     await row(page, "alarmtest/a/temp").getByRole("checkbox").check();
     await page.getByRole("button", { name: "Shelve" }).click();

@@ -3,15 +3,21 @@
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { equal, ok, test, until } from "./harness.mjs";
+import { bornNode } from "./sparkplug.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const pages = [
     { path: "/", ready: ".tile" },
     { path: "/uns?path=acme/berlin", ready: ".detail-path" },
+    { path: "/uns?path=acme/berlin/energy/meter/power&tab=history", ready: ".history canvas" },
+    { path: "/uns?path=acme/berlin/energy/meter/power&tab=history&show=table", ready: ".history-table tbody tr" },
     { path: "/uns?path=acme/berlin&tab=about", ready: "dl.facts" },
     { path: "/uns?path=acme/berlin&tab=schema", ready: "form.fields" },
     { path: "/uns?path=acme/berlin&tab=lineage", ready: ".lineage-box" },
     { path: "/uns?tool=import", ready: "form.fields p.quiet" },
+    { path: "/dashboards", ready: "tbody tr" },
+    { path: "/d/everywhere", ready: ".widget .chart" },
+    { path: "/new-pipeline?topic=acme/berlin/energy/meter/power", ready: ".stage" },
     { path: "/pipelines", ready: "tbody tr" },
     { path: "/pipelines/press_stats", ready: ".stage" },
     { path: "/pipelines/press_stats?view=outline", ready: ".outline-node" },
@@ -21,9 +27,34 @@ const pages = [
     { path: "/alarms?tab=rules", ready: "tbody tr" },
     { path: "/alarms?tab=targets", ready: "tbody tr" },
     { path: "/sparkplug", ready: ".table-box" },
+    { path: "/bridges", ready: "tbody tr" },
     { path: "/logs", ready: ".log tbody tr" },
 ];
-const open = async ({ page, url }, { path, ready }, theme = "light") => {
+/** Something on every page, once, whatever ran before: an alarm and its rule, a target, a node of Sparkplug. */
+const filled = async (world) => {
+    if (world.filled) return;
+    const { page, url, server, api } = world;
+    if (!page.url().startsWith(url)) await page.goto(url);
+    const put = (where, body) =>
+        page.evaluate(async ([where, body]) => {
+            const response = await fetch(`/api/v1/${where}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+            if (!response.ok) throw new Error(await response.text());
+        }, [where, body]);
+    await put("alarms/rules/everywhere", { on: "everywhere/level", when: { above: 1 }, priority: "low" });
+    await put("alarms/targets/everywhere", { kind: "mqtt", topic: "everywhere/told" });
+    const board = await api("dashboards").then((all) => all.dashboards.find((one) => one.name === "everywhere"));
+    const widgets = ["trend", "state"].map((type, at) => ({ id: type, type, title: type, paths: ["everywhere/level"], x: at * 6, y: 0, w: 6, h: 4 }));
+    await put("dashboards/everywhere", { title: "Everywhere", version: board?.version ?? 0, definition: { columns: 12, widgets } });
+    await put("bridges/everywhere", { host: "127.0.0.1", port: 1, enabled: false, topics: [{ direction: "out", filter: "everywhere/#" }] });
+    server.publish("everywhere/level", "2");
+    bornNode(server);
+    await until("an alarm stands", async () => (await api("alarms?prefix=everywhere")).total > 0);
+    await until("a node is born", async () => (await api("sparkplug")).nodes.length > 0);
+    world.filled = true;
+};
+const open = async (world, { path, ready }, theme = "light") => {
+    const { page, url } = world;
+    await filled(world);
     await page.goto(`${url}${path}${path.includes("?") ? "&" : "?"}theme=${theme}`);
     await page.locator(ready).first().waitFor();
 };
@@ -49,7 +80,7 @@ test("no page scrolls sideways at 1024x600 or 390 px", async (world) => {
     for (const [width, height] of [[1024, 600], [390, 844]]) {
         await page.setViewportSize({ width, height });
         for (const where of pages) {
-            const fits = width > 760 || where.ready !== ".stage";
+            const fits = width > 760 || where.ready !== ".stage" || !where.path.startsWith("/pipelines/");
             await open(world, fits ? where : { ...where, ready: ".outline-node" });
             const over = await page.evaluate(() => {
                 const main = document.querySelector("main");

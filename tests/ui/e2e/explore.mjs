@@ -85,25 +85,6 @@ test("explore: quality bad and uncertain are said in words", async (world) => {
     await page.locator(".detail-value .chip", { hasText: "uncertain" }).waitFor();
 });
 
-test("explore: history shows what was published, a spike included", async (world) => {
-    const { page, server, api } = world;
-    for (const value of [10, 11, 99, 12, 11]) server.publish("e2e/spike", String(value));
-    await until("the samples are stored", async () => {
-        const h = await api("uns/history/e2e/spike?from=-15m&pixels=600");
-        return Math.max(...h.max) === 99;
-    });
-    await open(world, "e2e/spike&range=15m");
-    await page.locator(".chart canvas").waitFor();
-    await page.getByRole("button", { name: "Table" }).click();
-    const table = page.getByRole("region", { name: "History as a table" });
-    await table.waitFor();
-    const h = await api("uns/history/e2e/spike?from=-15m&pixels=600");
-    await until("one row for each bucket", async () => (await table.locator("tbody tr").count()) === h.t.length);
-    const greatest = (await table.locator("tbody td:nth-child(4)").allInnerTexts()).map(Number);
-    equal(Math.max(...greatest), 99, "the greatest value in the table");
-    ok(page.url().includes("range=15m") && page.url().includes("show=table"), "range and form are in the address");
-});
-
 test("explore: 10,000 paths open and few rows are in the document", async (world) => {
     const { page, server, url, api } = world;
     // 2,000 publishes of an object with five fields: one child value each.

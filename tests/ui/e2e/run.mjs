@@ -3,10 +3,13 @@
 import { runAll } from "./harness.mjs";
 import "./first.mjs";
 import "./explore.mjs";
+import "./history.mjs";
+import "./rows.mjs";
 import "./names.mjs";
 import "./pipelines.mjs";
 import "./alarms.mjs";
 import "./sparkplug.mjs";
+import "./bridges.mjs";
 import "./everywhere.mjs";
 import "./link.mjs";
 

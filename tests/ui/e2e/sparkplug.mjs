@@ -13,11 +13,15 @@ const send = (server, topic, bytes) => {
     const done = spawnSync("mosquitto_pub", ["-h", "127.0.0.1", "-p", String(server.mqtt), "-q", "1", "-t", `spBv1.0/${topic}`, "-s"], { input: bytes });
     equal(done.status, 0, `mosquitto_pub ${topic}: ${done.stderr}`);
 };
+/** A node with a device: for tests that need some Sparkplug, whatever ran before. */
+export const bornNode = (server) => {
+    send(server, "Line/NBIRTH/edge1", payload(0, bdSeq(3), metric("Speed", 3, whole(10, 7))));
+    send(server, "Line/DBIRTH/edge1/oven", payload(1, metric("Temp/Top", 3, whole(10, 180)), metric("On", 11, whole(14, 1))));
+};
 const row = (page, name) => page.locator("tbody tr").filter({ has: page.getByRole("rowheader", { name }) });
 
 test("sparkplug: edge nodes and devices with state and counts; a rebirth is requested by a button", async ({ page, url, server }) => {
-    send(server, "Line/NBIRTH/edge1", payload(0, bdSeq(3), metric("Speed", 3, whole(10, 7))));
-    send(server, "Line/DBIRTH/edge1/oven", payload(1, metric("Temp/Top", 3, whole(10, 180)), metric("On", 11, whole(14, 1))));
+    bornNode(server);
     send(server, "Line/NBIRTH/edge2", payload(0, bdSeq(0)));
     await page.goto(`${url}/sparkplug`);
     await row(page, "Line/edge1").waitFor();
@@ -35,7 +39,8 @@ test("sparkplug: edge nodes and devices with state and counts; a rebirth is requ
     await until("only the node of the oven", async () => (await page.locator("tbody tr.sparkplug-node").count()) === 1);
 });
 
-test("sparkplug: a node leads to its part of the namespace", async ({ page, url }) => {
+test("sparkplug: a node leads to its part of the namespace", async ({ page, url, server }) => {
+    bornNode(server);
     await page.goto(`${url}/sparkplug`);
     await row(page, "oven").getByRole("link").click();
     await page.waitForURL(/\/uns\?path=sparkplug/);

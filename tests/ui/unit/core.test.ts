@@ -94,18 +94,6 @@ describe("pages' logic", () => {
         expect(strength("Correct-Horse-42-battery")).toBe(4);
         expect(strength("abcdefgh")).toBeLessThan(strength("abcdefgh-IJKL-1234"));
     });
-    it("a bucket of history with only bad samples is a gap", async () => {
-        const { toColumns } = await import("@/explore/columns");
-        const [t, last] = toColumns({ from: 0, to: 2, bucket_ms: 1, raw: false, before: null, t: [1000, 2000], min: [1, 2], max: [3, 4], last: [2, 3], count: [5, 5], bad: [1, 5], gap: [false, true] });
-        expect([...(t as number[])]).toEqual([1, 2]);
-        expect([...(last as (number | null)[])]).toEqual([2, null]);
-    });
-    it("behind a bucket that ends with a bad sample is a gap", async () => {
-        const { toColumns } = await import("@/explore/columns");
-        const [t, last] = toColumns({ from: 0, to: 9000, bucket_ms: 1000, raw: false, before: null, t: [1000, 2000, 5000], min: [1, 2, 3], max: [3, 4, 5], last: [2, 3, 4], count: [5, 5, 1], bad: [1, 2, 0], gap: [true, true, false] });
-        expect([...(t as number[])]).toEqual([1, 2, 3, 5]);
-        expect([...(last as (number | null)[])]).toEqual([2, 3, null, 4]);
-    });
 });
 
 describe("what needs attention", () => {

@@ -2,6 +2,7 @@
 // has ended": a 401 sends the page to the sign-in form and keeps where the person was.
 import type { Scalar } from "../live/frames";
 import type { RawGraph } from "./graph";
+import type { Bridge, BridgeConf } from "../bridges/bridge";
 
 export interface User {
     id: string;
@@ -148,6 +149,7 @@ export interface History {
     bad: number[];
     gap: boolean[];
     before: number | null;
+    source?: "points" | "minutes" | "hours";
 }
 export interface UnsStats {
     paths: number;
@@ -243,11 +245,14 @@ export interface Widget {
     h: number;
     options?: Record<string, unknown>;
 }
-export interface Dashboard {
+export interface DashboardHead {
     name: string;
     title: string;
     version: number;
     generated: boolean;
+    updated?: number;
+}
+export interface Dashboard extends DashboardHead {
     definition: { columns: number; widgets: Widget[] };
 }
 export type AlarmPriority = "critical" | "high" | "medium" | "low";
@@ -462,11 +467,11 @@ export const api = {
     setup: (password: string) => call<{ user: User }>("POST", "auth/setup", { password }),
     login: (name: string, password: string) => call<{ user: User }>("POST", "auth/login", { name, password }),
     logout: () => call<unknown>("POST", "auth/logout", {}),
-    uns: (after?: string) =>
-        call<UnsPage>("GET", "uns" + query({ depth: 0, limit: 5000, values: false, after })),
+    uns: (after?: string, prefix?: string, depth = 0, values = false) =>
+        call<UnsPage>("GET", "uns" + query({ prefix, depth, limit: 5000, values, after })),
     unsValue: (path: string) => call<UnsNode>("GET", `uns/value/${inPath(path)}`),
-    unsHistory: (path: string, from: string, pixels: number) =>
-        call<History>("GET", `uns/history/${inPath(path)}` + query({ from, pixels })),
+    unsHistory: (path: string, from: string | number, pixels: number, to?: number) =>
+        call<History>("GET", `uns/history/${inPath(path)}` + query({ from, to, pixels })),
     unsSearch: (q: string, limit: number) => call<UnsPage>("GET", "uns/search" + query({ q, limit })),
     unsStats: () => call<UnsStats>("GET", "uns/stats"),
     metaSet: (path: string, meta: Meta) => call<UnsNode>("PUT", `uns/meta/${inPath(path)}`, meta),
@@ -489,14 +494,27 @@ export const api = {
         call<{ violations: Violation[]; kept: number }>("GET", "schema-violations" + query({ topic, limit })),
     pipelines: () => call<{ pipelines: Pipeline[] }>("GET", "pipelines"),
     pipeline: (name: string) => call<PipelineDetail>("GET", `pipelines/${encodeURIComponent(name)}`),
+    pipelineCheck: (text: string) => call<{ ok: boolean; problems: Problem[]; graph: RawGraph | null }>("POST", "pipelines/check", { text }),
+    pipelineDeploy: (file: string, text: string) => call<{ deployed: string[]; problems: Problem[] }>("POST", "pipelines", { file, text }),
     pipelineDo: (name: string, verb: "start" | "stop") =>
         call<Pipeline>("POST", `pipelines/${encodeURIComponent(name)}/${verb}`, {}),
     connections: () => call<{ connections: Connection[] }>("GET", "connectors"),
     logs: (params: { q?: string; level?: string; module?: string; limit?: number; before?: number }) =>
         call<{ lines: LogLine[] }>("GET", "logs" + query(params)),
+    dashboards: () => call<{ dashboards: DashboardHead[] }>("GET", "dashboards"),
+    dashboardPut: ({ name, title, version, definition }: Dashboard) =>
+        call<Dashboard>("PUT", `dashboards/${encodeURIComponent(name)}`, { title, version, definition }),
+    dashboardDrop: (name: string) => call<unknown>("DELETE", `dashboards/${encodeURIComponent(name)}`),
+    dashboardUses: (path: string) => call<{ dashboards: { name: string; title: string; widgets: number }[] }>("GET", `dashboard-uses/${inPath(path)}`),
     dashboard: (name: string) => call<Dashboard>("GET", `dashboards/${encodeURIComponent(name)}`),
     sparkplug: () => call<SparkplugAll>("GET", "sparkplug"),
     sparkplugRebirth: (group: string, node: string) => call<unknown>("POST", "sparkplug/rebirth", { group, node }),
+    bridges: () => call<{ id: string; bridges: Bridge[] }>("GET", "bridges"),
+    bridgePut: ({ name, ...bridge }: BridgeConf & { password?: string }) => call<unknown>("PUT", `bridges/${encodeURIComponent(name)}`, bridge),
+    bridgeTest: ({ name, ...bridge }: BridgeConf & { password?: string }) =>
+        call<{ connected: boolean; ms: number; error: string }>("POST", `bridges/${encodeURIComponent(name)}/test`, bridge),
+    bridgeEnable: (name: string, enabled: boolean) => call<unknown>("POST", `bridges/${encodeURIComponent(name)}/enable`, { enabled }),
+    bridgeDrop: (name: string) => call<unknown>("DELETE", `bridges/${encodeURIComponent(name)}`),
     modules: () => call<{ modules: { name: string; doc: string; state: string }[] }>("GET", "modules"),
     alarms: (params: { state?: string; limit?: number }) =>
         call<{ alarms: Alarm[]; total: number } & AlarmCounts>("GET", "alarms" + query(params)),

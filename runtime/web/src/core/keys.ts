@@ -18,8 +18,10 @@ export const actions: Action[] = [
     { id: "go.home", keys: "g h", label: "Home", group: "Go to" },
     { id: "go.uns", keys: "g u", label: "Explore", group: "Go to" },
     { id: "go.pipelines", keys: "g p", label: "Pipelines", group: "Go to" },
+    { id: "go.dashboards", keys: "g d", label: "Dashboards", group: "Go to" },
     { id: "go.alarms", keys: "g a", label: "Alarms", group: "Go to" },
     { id: "go.sparkplug", keys: "g s", label: "Sparkplug", group: "Go to" },
+    { id: "go.bridges", keys: "g b", label: "Bridges", group: "Go to" },
     { id: "go.logs", keys: "g l", label: "Logs", group: "Go to" },
     { id: "search", keys: "/", label: "Search on this page", group: "Page" },
     { id: "graph.fit", keys: "f", label: "Fit the graph", group: "Page" },
@@ -35,8 +37,10 @@ const handlers = new Map<string, Run[]>([
     ["go.home", [() => go("/")]],
     ["go.uns", [() => go("/uns")]],
     ["go.pipelines", [() => go("/pipelines")]],
+    ["go.dashboards", [() => go("/dashboards")]],
     ["go.alarms", [() => go("/alarms")]],
     ["go.sparkplug", [() => go("/sparkplug")]],
+    ["go.bridges", [() => go("/bridges")]],
     ["go.logs", [() => go("/logs")]],
 ]);
 /** changes when handlers come or go, so that the menu shows what works here */

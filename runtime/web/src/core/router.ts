@@ -12,6 +12,8 @@ export const place = signal<Place>(read());
 export const path = computed(() => place.value.path);
 /** One query parameter as a signal value; "" when absent. */
 export const param = (name: string): string => place.value.query.get(name) ?? "";
+/** One that may stand several times: `with=a&with=b`. */
+export const params = (name: string): string[] => place.value.query.getAll(name).filter(Boolean);
 
 export function go(to: string, replace = false): void {
     if (to === location.pathname + location.search) return;
@@ -20,12 +22,13 @@ export function go(to: string, replace = false): void {
     place.value = read();
 }
 
-/** Changes query parameters of this page; null removes one. Selections push, typing replaces. */
-export function setParams(changes: Record<string, string | null>, replace = true): void {
+/** Changes query parameters of this page; null removes one, a list stands as often as it is long. Selections push, typing replaces. */
+export function setParams(changes: Record<string, string | string[] | null>, replace = true): void {
     const query = new URLSearchParams(place.peek().query);
     for (const [name, value] of Object.entries(changes)) {
-        if (value === null || value === "") query.delete(name);
-        else query.set(name, value);
+        query.delete(name);
+        if (Array.isArray(value)) for (const one of value) query.append(name, one);
+        else if (value) query.set(name, value);
     }
     const text = query.toString().replace(/%2F/g, "/");
     go(location.pathname + (text ? `?${text}` : ""), replace);

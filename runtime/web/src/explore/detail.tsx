@@ -1,6 +1,6 @@
 // explore/detail.tsx: one path: value, quality, where it comes from, its history and its latest values.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { api } from "../core/api";
+import { api, type UnsNode } from "../core/api";
 import { bytesText, isoText, numberText, timeText } from "../core/format";
 import { go, param, setParams } from "../core/router";
 import { cellOf, watchPaths, type Sample } from "../live/values";
@@ -9,7 +9,9 @@ import { useLoad } from "../ui/hooks";
 import { ValueState } from "../ui/state";
 import { About } from "./about";
 import { HistoryPanel } from "./history";
-import { LineagePanel } from "./lineage";
+import { LineagePanel, UsedBy } from "./lineage";
+import { LiveChart } from "./live-chart";
+import { copyText, openRowMenu } from "./row-menu";
 import { SchemaBadge, SchemaPanel, useSchema } from "./schema";
 import type { TreeNode } from "./tree";
 
@@ -23,7 +25,7 @@ function CopyButton(props: { text: string }) {
             aria-label="Copy the path"
             title="Copy the path"
             onClick={() => {
-                void navigator.clipboard?.writeText(props.text).then(() => setDone(true));
+                void copyText(props.text).then(() => setDone(true));
                 setTimeout(() => setDone(false), 1200);
             }}
         >
@@ -32,7 +34,7 @@ function CopyButton(props: { text: string }) {
     );
 }
 
-function PathTitle(props: { path: string }) {
+function PathTitle(props: { path: string; hasValue: boolean }) {
     const parts = props.path.split("/");
     return (
         <div class="detail-head">
@@ -52,12 +54,19 @@ function PathTitle(props: { path: string }) {
                 ))}
             </h2>
             <CopyButton text={props.path} />
+            <button class="icon-button" aria-label="Actions for this path" title="Actions" aria-haspopup="menu"
+                onClick={(event) => {
+                    const at = event.currentTarget.getBoundingClientRect();
+                    openRowMenu({ path: props.path, hasValue: props.hasValue }, at.right - 8, at.bottom + 4);
+                }}>
+                <Icon name="ellipsis-vertical" size={15} />
+            </button>
         </div>
     );
 }
 
-function Facts(props: { path: string }) {
-    const { data } = useLoad(`value:${props.path}`, () => api.unsValue(props.path), 2000);
+function Facts(props: { path: string; data: UnsNode | null }) {
+    const { data } = props;
     if (!data?.has_value) return null;
     const facts: [string, string, string?][] = [["Type", data.type ?? "–"]];
     if (data.received) facts.push(["Received", timeText(data.received), isoText(data.received)]);
@@ -164,6 +173,7 @@ function Children(props: { node: TreeNode }) {
 
 const tabs = [
     { id: "", label: "Live" },
+    { id: "history", label: "History" },
     { id: "about", label: "About" },
     { id: "schema", label: "Schema" },
     { id: "lineage", label: "Lineage" },
@@ -172,12 +182,14 @@ const tabs = [
 function Live(props: { path: string; node: TreeNode | undefined }) {
     const cell = cellOf(props.path);
     const numeric = typeof cell.sample.value.value === "number";
+    const { data } = useLoad(`value:${props.path}`, () => api.unsValue(props.path), 2000);
     return (
         <>
             {props.node?.hasValue && (
                 <>
-                    <Facts path={props.path} />
-                    {numeric && <HistoryPanel path={props.path} />}
+                    <Facts path={props.path} data={data} />
+                    <UsedBy path={props.path} />
+                    {numeric && <LiveChart key={props.path} path={props.path} unit={data?.unit ?? ""} />}
                     <Latest path={props.path} />
                 </>
             )}
@@ -202,7 +214,7 @@ export function Detail(props: { path: string; node: TreeNode | undefined }) {
     const hasValue = props.node?.hasValue ?? false;
     return (
         <div class="detail">
-            <PathTitle path={props.path} />
+            <PathTitle path={props.path} hasValue={hasValue} />
             {hasValue && (
                 <div class="detail-value">
                     <output class={`big num is-${cell.state.value}`} aria-label="Value" aria-live="off">{cell.text}</output>
@@ -221,6 +233,7 @@ export function Detail(props: { path: string; node: TreeNode | undefined }) {
                 <SchemaBadge of={schema.data} onOpen={() => setParams({ tab: "schema" })} />
             </div>
             {tab.id === "" && <Live path={props.path} node={props.node} />}
+            {tab.id === "history" && <HistoryPanel path={props.path} />}
             {tab.id === "about" && <About path={props.path} />}
             {tab.id === "schema" && <SchemaPanel path={props.path} of={schema.data} error={schema.error} reload={schema.reload} />}
             {tab.id === "lineage" && <LineagePanel path={props.path} />}

@@ -15,6 +15,8 @@ import { Empty, Failure } from "../ui/state";
 import { useLoad, useTitle } from "../ui/hooks";
 import { Detail } from "./detail";
 import { ImportPanel } from "./import";
+import { openRowMenu } from "./row-menu";
+import { DashboardDialog, DropPlaces, Told } from "./to-dashboard";
 import { Tree } from "./tree";
 import { TreeView } from "./tree-view";
 
@@ -167,10 +169,12 @@ export function Explore() {
                         selected={selected}
                         onActive={setActive}
                         onToggle={(path) => setExpanded((old) => toggled(old ?? new Set(), path))}
-                        onSelect={(path) => setParams({ path, tool: null }, false)}
+                        onSelect={(path) => setParams({ path, tool: null, with: null }, false)}
+                        onMenu={openRowMenu}
                         onVisible={(paths) => watch.current?.update(paths)}
                     />
                 )}
+                <Told />
             </section>
             <section class="explore-detail" aria-label="Selected path">
                 {tool ? (
@@ -180,10 +184,12 @@ export function Explore() {
                 ) : (
                     <Empty title={plural("path", tree.size)} icon="tag">
                         <p>Select one to see its value, quality and history.</p>
-                        <p>Arrow keys move in the tree, enter selects, / filters.</p>
+                        <p>Arrow keys move in the tree, enter selects, / filters, the menu key or shift F10 shows what can be done.</p>
                     </Empty>
                 )}
             </section>
+            <DropPlaces selected={selected} />
+            <DashboardDialog />
         </div>
     );
 }

@@ -18,6 +18,13 @@ export interface Drawing {
     rows: number;
 }
 
+/** A dashboard that shows the topic. */
+export interface Board {
+    name: string;
+    title: string;
+    widgets: number;
+}
+
 const endTitle = (end: End): string => end.address || end.kind;
 const endNote = (end: End): string => (end.connection ? `${end.kind} · ${end.connection}` : end.kind);
 const endHref = (end: End): string | undefined =>
@@ -26,7 +33,7 @@ const endHref = (end: End): string | undefined =>
         : undefined;
 
 /** Five columns: sources, pipelines and clients that write, the topic, pipelines that read, sinks. */
-export function draw(lineage: Lineage, now: number): Drawing {
+export function draw(lineage: Lineage, now: number, boards: Board[] = []): Drawing {
     const boxes: Box[] = [];
     const lines: [string, string][] = [];
     const rows = [0, 0, 0, 0, 0];
@@ -56,6 +63,11 @@ export function draw(lineage: Lineage, now: number): Drawing {
         for (const end of reader.into)
             lines.push([from, put(4, { id: `4:${endNote(end)}:${end.address}`, icon: "arrow-right-to-line", title: endTitle(end), note: endNote(end), href: endHref(end) })]);
     }
+    for (const board of boards)
+        lines.push(["topic", put(3, {
+            id: `d:${board.name}`, icon: "layout-dashboard", title: board.title, href: `/d/${encodeURIComponent(board.name)}`,
+            note: `dashboard · ${board.widgets} ${board.widgets === 1 ? "widget" : "widgets"}`,
+        })]);
     // Columns nobody is in are left out, so that a short chain is not lost in an empty sheet.
     const used = [0, 1, 2, 3, 4].filter((column) => rows[column]! > 0);
     const most = Math.max(...rows);

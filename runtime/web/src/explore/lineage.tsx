@@ -49,11 +49,40 @@ function Lines(props: { drawing: Drawing }) {
     );
 }
 
+/** Pipelines from the engine and dashboards from theirs; without the dashboards when those do not answer. */
+function useUses(path: string) {
+    return useLoad(`lineage:${path}`, async () => {
+        const [lineage, boards] = await Promise.all([api.lineage(path), api.dashboardUses(path).then((r) => r.dashboards, () => [])]);
+        return { lineage, boards };
+    }, 5000);
+}
+
+/** Who reads a path, in a line of links. */
+export function UsedBy(props: { path: string }) {
+    const { data } = useUses(props.path);
+    if (!data) return null;
+    const links = [
+        ...data.lineage.reads.map((one) => ({ href: `/pipelines/${encodeURIComponent(one.pipeline)}`, text: one.pipeline, icon: "workflow" })),
+        ...data.boards.map((one) => ({ href: `/d/${encodeURIComponent(one.name)}`, text: one.title, icon: "layout-dashboard" })),
+    ];
+    if (links.length === 0) return null;
+    return (
+        <ul class="used-by" aria-label="Used by">
+            <li class="quiet" aria-hidden="true">Used by</li>
+            {links.slice(0, 12).map((link) => (
+                <li key={link.href}><Icon name={link.icon} size={13} /> <a href={link.href}>{link.text}</a></li>
+            ))}
+            {links.length > 12 && <li><a href={`/uns?path=${encodeURIComponent(props.path).replace(/%2F/g, "/")}&tab=lineage`}>{links.length - 12} more</a></li>}
+        </ul>
+    );
+}
+
 export function LineagePanel(props: { path: string }) {
-    const { data, error, reload } = useLoad(`lineage:${props.path}`, () => api.lineage(props.path), 5000);
+    const { data: all, error, reload } = useUses(props.path);
+    const data = all?.lineage;
     if (error && !data) return <Failure error={error} retry={reload} />;
     if (!data) return <div class="loading" aria-busy="true" />;
-    const drawing = draw(data, serverNow());
+    const drawing = draw(data, serverNow(), all.boards);
     return (
         <section class="card">
             <h3>Where from, where to</h3>
@@ -63,7 +92,7 @@ export function LineagePanel(props: { path: string }) {
                     {drawing.boxes.map((box) => <BoxView key={box.id} box={box} columns={drawing.columns} />)}
                 </div>
             </div>
-            {drawing.boxes.length === 1 && <p class="quiet pad">No client has published here since the start, and no pipeline reads or writes it.</p>}
+            {drawing.boxes.length === 1 && <p class="quiet pad">No client has published here since the start, no pipeline reads or writes it, and no dashboard shows it.</p>}
             {!data.complete && <p class="quiet pad">The engine did not answer: pipelines are missing.</p>}
         </section>
     );

@@ -5,6 +5,7 @@ import { cellOf } from "../live/values";
 import { Icon } from "../ui/icon";
 import { Spark } from "../ui/spark";
 import { useSize } from "../ui/hooks";
+import { endDrag, startDrag } from "./drag";
 import { treeKey, type Row, type TreeNode } from "./tree";
 
 const OVERSCAN = 6;
@@ -19,6 +20,8 @@ interface Props {
     onActive: (path: string) => void;
     onToggle: (path: string) => void;
     onSelect: (path: string) => void;
+    /** what can be done with a row, at a place of the window */
+    onMenu: (node: TreeNode, x: number, y: number) => void;
     /** paths with values that are in view, to be watched */
     onVisible: (paths: string[]) => void;
 }
@@ -68,7 +71,17 @@ export function TreeView(props: Props) {
         else if ((index + 1) * height > element.scrollTop + size.height) element.scrollTop = (index + 1) * height - size.height;
     }, [props.active, props.rows, size.height]);
 
+    const menuByKey = (): void => {
+        const row = props.rows.find((one) => one.node.path === props.active);
+        const at = document.getElementById(rowId(props.active))?.getBoundingClientRect();
+        if (row) props.onMenu(row.node, at ? at.left + 40 : 80, at ? at.bottom : 120);
+    };
     const onKey = (event: KeyboardEvent): void => {
+        if (event.key === "ContextMenu" || (event.key === "F10" && event.shiftKey)) {
+            event.preventDefault();
+            menuByKey();
+            return;
+        }
         if (event.ctrlKey || event.metaKey || event.altKey) return;
         const did = treeKey(event.key, props.rows, props.active, Math.max(1, Math.floor(size.height / height) - 1));
         if (did.active !== undefined) props.onActive(did.active);
@@ -102,13 +115,22 @@ export function TreeView(props: Props) {
                             aria-expanded={parent ? expanded : undefined}
                             aria-selected={node.path === props.selected}
                             class={`tree-row ${node.path === props.active ? "is-active" : ""}`}
-                            style={{ top: `${(first + index) * height}px`, height: `${height}px`, paddingLeft: `${8 + node.depth * 16}px` }}
+                            style={{ top: `${(first + index) * height}px`, height: `${height}px`, paddingLeft: `${2 + node.depth * 16}px` }}
+                            onContextMenu={(event) => {
+                                event.preventDefault();
+                                props.onActive(node.path);
+                                props.onMenu(node, event.clientX, event.clientY);
+                            }}
                             onClick={() => {
                                 props.onActive(node.path);
                                 if (parent && !node.hasValue) props.onToggle(node.path);
                                 props.onSelect(node.path);
                             }}
                         >
+                            <span class="tree-grip" draggable aria-hidden="true" title="Drag to a chart or a dashboard"
+                                onDragStart={(event) => startDrag(event, node.path)} onDragEnd={endDrag}>
+                                <Icon name="grip-vertical" size={13} />
+                            </span>
                             <span
                                 class="tree-twist"
                                 onClick={(event) => {
@@ -121,6 +143,14 @@ export function TreeView(props: Props) {
                             </span>
                             <span class="tree-name cut">{node.name}</span>
                             {node.hasValue ? <Value node={node} /> : <span class="tree-count num">{node.children.length}</span>}
+                            <span class="tree-more" aria-hidden="true" title="Actions (menu key)"
+                                onClick={(event) => {
+                                    event.stopPropagation();
+                                    props.onActive(node.path);
+                                    props.onMenu(node, event.clientX, event.clientY);
+                                }}>
+                                <Icon name="ellipsis-vertical" size={14} />
+                            </span>
                         </div>
                     );
                 })}

@@ -40,7 +40,12 @@ export class GraphLive {
     private readonly nodes = new Map<string, Signal<NodeLive | null>>();
     private readonly close: () => void;
 
+    /** Without a pipeline it stands still: a graph that does not run yet. */
     constructor(pipeline: string, hz: number) {
+        if (pipeline === "") {
+            this.close = () => undefined;
+            return;
+        }
         const sub = subscribe(
             { op: "watch_graph", pipeline, hz },
             (message) => this.apply(message as unknown as GraphFrame),

@@ -2,6 +2,7 @@
 // values, one component per widget type.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { api, type Widget } from "../core/api";
+import { toColumns } from "../explore/columns";
 import { go } from "../core/router";
 import { cellOf, watchPaths, type Cell } from "../live/values";
 import { Icon } from "../ui/icon";
@@ -121,13 +122,14 @@ function TrendWidget(props: { widget: Widget }) {
         () => Promise.all(paths.map((path) => api.unsHistory(path, `-${range}`, 300))),
         5000,
     );
-    const [Chart, setChart] = useState<typeof import("../explore/chart").TrendChart | null>(null);
-    useEffect(() => void import("../explore/chart").then((module) => setChart(() => module.TrendChart)), []);
+    const [Chart, setChart] = useState<typeof import("../explore/chart").Chart | null>(null);
+    useEffect(() => void import("../explore/chart").then((module) => setChart(() => module.Chart)), []);
     if (!history.data || !Chart) return <div class="chart-wait" />;
-    const series = history.data.map((h, at) => ({ label: ownPart(paths[at]!, paths), t: h.t, v: h.last }));
+    const unit = props.widget.unit ?? "";
+    const series = history.data.map((h, at) => ({ ...toColumns(h), label: ownPart(paths[at]!, paths), unit }));
     const [first] = history.data;
     if (!first || series.every((one) => one.t.length === 0)) return <p class="quiet pad">Nothing was recorded yet.</p>;
-    return <Chart series={series} from={first.from} to={first.to} height={230} />;
+    return <Chart series={series} from={first.from} to={first.to} height={230} label={`Trend of ${series.map((one) => one.label).join(", ")}`} />;
 }
 
 function StateWidget(props: { widget: Widget }) {

@@ -9,14 +9,17 @@ import { themeChoice, themeNow, themeSet, type Choice } from "../theme/theme";
 import { alarmsStart } from "../alarms/store";
 import { AlarmCounts, AlarmStrip } from "../alarms/strip";
 import { Icon } from "./icon";
+import { PopupLayer } from "./popup";
 import { KeyList, openMenu, openKeys, Menu } from "./menu";
 
 const rail = [
     { href: "/", icon: "house", label: "Home", at: /^\/$/ },
     { href: "/uns", icon: "folder-tree", label: "Explore", at: /^\/uns/ },
-    { href: "/pipelines", icon: "workflow", label: "Pipelines", at: /^\/pipelines/ },
+    { href: "/pipelines", icon: "workflow", label: "Pipelines", at: /^\/(new-)?pipeline/ },
+    { href: "/dashboards", icon: "layout-dashboard", label: "Dashboards", at: /^\/(dashboards|d\/)/ },
     { href: "/alarms", icon: "bell", label: "Alarms", at: /^\/alarms/ },
     { href: "/sparkplug", icon: "radio", label: "Sparkplug", at: /^\/sparkplug/ },
+    { href: "/bridges", icon: "waypoints", label: "Bridges", at: /^\/bridges/ },
     { href: "/logs", icon: "scroll-text", label: "Logs", at: /^\/logs/ },
 ];
 
@@ -52,8 +55,8 @@ function Rail() {
 }
 
 function Crumbs() {
-    const parts = path.value.split("/").filter(Boolean);
-    const names: Record<string, string> = { uns: "Explore", pipelines: "Pipelines", alarms: "Alarms", sparkplug: "Sparkplug", logs: "Logs" };
+    const parts = path.value.replace(/^\/d\//, "/dashboards/").split("/").filter(Boolean);
+    const names: Record<string, string> = { uns: "Explore", pipelines: "Pipelines", "new-pipeline": "New pipeline", dashboards: "Dashboards", alarms: "Alarms", sparkplug: "Sparkplug", bridges: "Bridges", logs: "Logs" };
     return (
         <ol class="crumbs" aria-label="Where you are">
             {parts.length === 0 && <li aria-current="page">Home</li>}
@@ -153,6 +156,7 @@ export function Frame(props: { children: ComponentChildren }) {
             </div>
             <Menu actions={available()} />
             <KeyList />
+            <PopupLayer />
         </div>
     );
 }

@@ -30,6 +30,8 @@ const runs: Record<string, { icon: string; tone: string }> = {
     failed: { icon: "circle-x", tone: "bad" },
     connected: { icon: "check", tone: "normal" },
     connecting: { icon: "loader", tone: "normal" },
+    waiting: { icon: "clock", tone: "warn" },
+    disabled: { icon: "pause", tone: "quiet" },
     idle: { icon: "minus", tone: "quiet" },
     degraded: { icon: "triangle-alert", tone: "warn" },
 };
