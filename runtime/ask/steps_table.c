@@ -127,7 +127,9 @@ static int tell(Cursor *cursor, Status status, const char *text)
     sqlite3_vtab *base = cursor->base.pVtab;
     sqlite3_free(base->zErrMsg);
     base->zErrMsg = sqlite3_mprintf("steps: %s", text);
-    return status == ST_NO_MEMORY ? SQLITE_NOMEM : SQLITE_ERROR;
+    return status == ST_NO_MEMORY     ? SQLITE_NOMEM
+           : status == ST_UNAVAILABLE ? SQLITE_CANTOPEN
+                                      : SQLITE_ERROR;
 }
 
 static bool read_time(Str text, int64_t now_ns, int64_t *ret_ns)

@@ -6,7 +6,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "series/series_int.h"
+#include "series/roll_int.h"
 
 #include <stdatomic.h>
 
@@ -74,6 +74,37 @@ static Status take_segment(StoreConn *conn, SeriesWork *work, SeriesUnit *unit, 
     return st;
 }
 
+/* Roll-ups go first, and then since when there are points: so nobody works out anew what has no
+ * points any more. */
+static Status take_rolls(StoreConn *conn, SeriesWork *work, SeriesUnit *unit, Diag *diag)
+{
+    StoreStmt *stmt;
+    SeriesRollUnit *rolls = &unit->rolls;
+    bool row;
+    Status st = store_prepare(
+        conn, "SELECT id, series, level, data FROM series_rolls ORDER BY id LIMIT 1", &stmt, diag);
+    if (!st) st = store_step(stmt, &row, diag);
+    if (st) return st;
+    if (row) {
+        unit->is_rolls = true;
+        unit->roll_id = store_int(stmt, 0);
+        *rolls = (SeriesRollUnit){.series = store_int(stmt, 1), .level = (int)store_int(stmt, 2)};
+        rolls->rows = mem_zalloc(1, sizeof *rolls->rows);
+        st = rolls->rows ? roll__decode(work, store_str(stmt, 3), rolls->rows, diag)
+                         : diag_set(diag, ST_NO_MEMORY, "no memory for roll-ups of the history");
+        store_reset(stmt);
+        return st;
+    }
+    st = store_prepare(conn, "SELECT series, raw_from FROM series_kept WHERE series > 0 LIMIT 1",
+                       &stmt, diag);
+    if (!st) st = store_step(stmt, &row, diag);
+    if (st || !row) return st;
+    unit->is_rolls = true;
+    *rolls = (SeriesRollUnit){.series = store_int(stmt, 0), .raw_from_ns = store_int(stmt, 1)};
+    store_reset(stmt);
+    return ST_OK;
+}
+
 Status series_unit_take(StoreConn *conn, SeriesWork *work, SeriesUnit *ret_unit, Diag *diag)
 {
     StoreStmt *stmt;
@@ -87,8 +118,10 @@ Status series_unit_take(StoreConn *conn, SeriesWork *work, SeriesUnit *ret_unit,
     if (st) return st;
     ret_unit->waiting = (uint64_t)store_int(stmt, 0);
     store_reset(stmt);
-    st = take_blocks(conn, work, ret_unit, diag);
-    if (!st && !ret_unit->block_count) st = take_segment(conn, work, ret_unit, diag);
+    st = take_rolls(conn, work, ret_unit, diag);
+    if (!st && !ret_unit->is_rolls) st = take_blocks(conn, work, ret_unit, diag);
+    if (!st && !ret_unit->is_rolls && !ret_unit->block_count)
+        st = take_segment(conn, work, ret_unit, diag);
     if (st) series_unit_done(ret_unit);
     return st;
 }
@@ -96,6 +129,8 @@ Status series_unit_take(StoreConn *conn, SeriesWork *work, SeriesUnit *ret_unit,
 void series_unit_done(SeriesUnit *unit)
 {
     mem_free(unit->points);
+    mem_free(unit->rolls.rows);
+    unit->rolls.rows = NULL;
     unit->points = NULL;
     unit->count = unit->cap = 0;
 }
@@ -131,6 +166,10 @@ static Status same_block(StoreConn *conn, const SeriesUnit *unit, uint32_t at, b
 Status series_unit_drop(StoreConn *conn, const SeriesUnit *unit, Diag *diag)
 {
     Status st = ST_OK;
+    if (unit->is_rolls && unit->roll_id)
+        return drop(conn, "DELETE FROM series_rolls WHERE id = ?1", unit->roll_id, diag);
+    if (unit->is_rolls)
+        return drop(conn, "DELETE FROM series_kept WHERE series = ?1", unit->rolls.series, diag);
     if (unit->segment)
         st = drop(conn, "DELETE FROM series_segments WHERE id = ?1", unit->segment, diag);
     for (uint32_t i = 0; i < unit->block_count && !st; i++) {

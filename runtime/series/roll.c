@@ -55,93 +55,6 @@ Status series_mark_all(StoreConn *conn, int64_t series, Diag *diag)
     return store_step(stmt, &row, diag);
 }
 
-/* ---- points into buckets ---- */
-
-typedef struct Gather {
-    RollRows *rows;
-    int64_t width_ns;
-    bool open; /* its last row's values do not end yet */
-    double area, known_ns;
-} Gather;
-
-typedef struct Gathers {
-    Gather level[SERIES_LEVELS];
-    bool holds;
-    double hold;
-    uint8_t hold_quality;
-    int64_t hold_ns;
-} Gathers;
-
-static SeriesRoll *last_row(const Gather *gather)
-{
-    return &gather->rows->row[gather->rows->count - 1];
-}
-
-/* The held value counts inside the open row, up to t. */
-static void weigh(const Gathers *gathers, Gather *gather, int64_t t_ns)
-{
-    int64_t start_ns = last_row(gather)->t_ns;
-    int64_t from_ns = gathers->hold_ns > start_ns ? gathers->hold_ns : start_ns;
-    if (!gathers->holds || gathers->hold_quality >= SERIES_BAD) return;
-    gather->area += gathers->hold * (double)(t_ns - from_ns);
-    gather->known_ns += (double)(t_ns - from_ns);
-}
-
-static void finish(const Gathers *gathers, Gather *gather)
-{
-    if (!gather->open) return;
-    SeriesRoll *row = last_row(gather);
-    weigh(gathers, gather, row->t_ns + gather->width_ns);
-    row->width_ns = gather->known_ns;
-    row->mean = gather->known_ns > 0 ? gather->area / gather->known_ns : 0;
-    gather->open = false;
-}
-
-static void begin(Gather *gather, int64_t start_ns, const SeriesPoint *point)
-{
-    gather->rows->row[gather->rows->count++] = (SeriesRoll){.t_ns = start_ns,
-                                                            .first_ns = point->t_ns,
-                                                            .first = point->value,
-                                                            .least = point->value,
-                                                            .greatest = point->value,
-                                                            .first_quality = point->quality};
-    gather->open = true;
-    gather->area = gather->known_ns = 0;
-}
-
-static void add_to(const Gathers *gathers, Gather *gather, const SeriesPoint *point)
-{
-    int64_t start_ns = roll__floor(point->t_ns, gather->width_ns);
-    if (!gather->open || last_row(gather)->t_ns != start_ns) {
-        if (gather->rows->count == ROLL_ROWS_MAX) return; /* more than a span has: never */
-        finish(gathers, gather);
-        begin(gather, start_ns, point);
-    }
-    weigh(gathers, gather, point->t_ns);
-    SeriesRoll *row = last_row(gather);
-    row->last_ns = point->t_ns;
-    row->last = point->value;
-    row->last_quality = point->quality;
-    if (point->value < row->least) row->least = point->value;
-    if (point->value > row->greatest) row->greatest = point->value;
-    if (point->quality > row->worst) row->worst = point->quality;
-    row->count++;
-    row->odd += point->quality != 0;
-}
-
-static bool on_point(void *ctx, int64_t t_ns, double value, uint8_t quality)
-{
-    Gathers *gathers = ctx;
-    SeriesPoint point = {0, t_ns, value, quality};
-    for (int level = 0; level < SERIES_LEVELS; level++)
-        if (gathers->level[level].rows) add_to(gathers, &gathers->level[level], &point);
-    gathers->holds = true;
-    gathers->hold = value;
-    gathers->hold_quality = quality;
-    gathers->hold_ns = t_ns;
-    return true;
-}
-
 /* ---- one piece of work ---- */
 
 typedef struct Piece {
@@ -192,32 +105,21 @@ static Status keep_level(const Piece *piece, int level, const RollRows *fresh)
 
 static Status work_out(const Piece *piece, const SeriesPolicy *policy)
 {
-    Gathers gathers = {0};
+    RollGathers gathers;
     SeriesPoint before;
-    SeriesVisitor visitor = {on_point, NULL, &gathers};
-    Status st = ST_OK;
-    for (int level = 0; level < SERIES_LEVELS && !st; level++) {
-        if (!policy->roll_ns[level]) continue;
-        gathers.level[level].width_ns = series_roll_ns(level);
-        st = roll__rows(piece->work, level, &gathers.level[level].rows, piece->diag);
-        if (!st) gathers.level[level].rows->count = 0;
-    }
+    bool found;
+    SeriesVisitor visitor = {roll__gather, NULL, &gathers};
+    Status st = series_value_before(piece->conn, piece->work, piece->series, piece->from_ns,
+                                    &before, &found, piece->diag);
     if (!st)
-        st = series_value_before(piece->conn, piece->work, piece->series, piece->from_ns, &before,
-                                 &gathers.holds, piece->diag);
+        st = roll__gather_begin(piece->work, policy, found ? &before : NULL, &gathers, piece->diag);
+    if (!st)
+        st = series_scan(piece->conn, piece->work, piece->series, piece->from_ns, piece->to_ns - 1,
+                         &visitor, piece->diag);
     if (st) return st;
-    if (gathers.holds) {
-        gathers.hold = before.value;
-        gathers.hold_quality = before.quality;
-        gathers.hold_ns = before.t_ns;
-    }
-    st = series_scan(piece->conn, piece->work, piece->series, piece->from_ns, piece->to_ns - 1,
-                     &visitor, piece->diag);
-    for (int level = 0; level < SERIES_LEVELS && !st; level++) {
-        if (!gathers.level[level].rows) continue;
-        finish(&gathers, &gathers.level[level]);
-        st = keep_level(piece, level, gathers.level[level].rows);
-    }
+    roll__gather_end(&gathers);
+    for (int level = 0; level < SERIES_LEVELS && !st; level++)
+        if (gathers.level[level].rows) st = keep_level(piece, level, gathers.level[level].rows);
     return st;
 }
 
@@ -326,7 +228,9 @@ Status series_roll(StoreConn *conn, SeriesWork *work, SeriesPolicyFn *policy, vo
     end_ns = end_ns > INT64_MAX - HOUR_NS ? INT64_MAX : end_ns + HOUR_NS;
     piece.to_ns = day_ns < end_ns ? day_ns : end_ns;
     bool real = !mark.echo;
-    st = roll__raw_from(conn, mark.series, &piece.raw_from_ns, diag);
+    st = roll__raw_from(conn, work, mark.series, &piece.raw_from_ns, diag);
+    if (piece.from_ns < piece.raw_from_ns && piece.from_ns + HOUR_NS < piece.to_ns)
+        piece.to_ns = piece.from_ns + HOUR_NS; /* what held before is in roll-ups, not in points */
     if (!st) st = absorb(&piece, &real);
     if (!st) st = work_out(&piece, &kept);
     return st ? st : go_on(&piece, &mark, real);
@@ -334,7 +238,7 @@ Status series_roll(StoreConn *conn, SeriesWork *work, SeriesPolicyFn *policy, vo
 
 /* ---- retention ---- */
 
-static int64_t cutoff(int64_t now_ns, int64_t keep_ns)
+int64_t roll__cutoff(int64_t now_ns, int64_t keep_ns)
 {
     int64_t at_ns;
     if (keep_ns == INT64_MAX || __builtin_sub_overflow(now_ns, keep_ns, &at_ns)) return INT64_MIN;
@@ -395,7 +299,7 @@ Status series_forget(StoreConn *conn, int64_t series, const SeriesPolicy *policy
 {
     Status st = ST_OK;
     for (int level = 0; level < SERIES_LEVELS && !st; level++) {
-        int64_t before_ns = cutoff(now_ns, policy->roll_ns[level]);
+        int64_t before_ns = roll__cutoff(now_ns, policy->roll_ns[level]);
         if (before_ns < INT64_MIN + roll__span_ns(level)) continue;
         int64_t values[] = {series, level, before_ns - roll__span_ns(level)};
         if (!policy->roll_ns[level]) values[2] = INT64_MAX; /* nobody looks after them any more */
@@ -403,7 +307,7 @@ Status series_forget(StoreConn *conn, int64_t series, const SeriesPolicy *policy
             run(conn, "DELETE FROM series_rolls WHERE series = ?1 AND level = ?2 AND t_first <= ?3",
                 values, 3, diag);
     }
-    int64_t before_ns = cutoff(now_ns, policy->raw_ns);
+    int64_t before_ns = roll__cutoff(now_ns, policy->raw_ns);
     if (st || before_ns == INT64_MIN) return st;
     bool wait = false;
     if (policy->roll_ns[SERIES_MINUTES] || policy->roll_ns[SERIES_HOURS])

@@ -3,8 +3,10 @@
  * The time asked for is cut into parts. Where points are gone (`raw_from`) there are roll-ups, and
  * points that came later in buckets without one. Behind that there are points; when they are too
  * many, roll-ups stand for whole buckets, except where a mark or a loose point says that they do
- * not know all yet: there the points are read. So both ways give the same. */
+ * not know all yet: there the points are read. So both ways give the same. With a server the
+ * roll-ups and marks are there, and what is still in the file is not known to them. */
 #include "series/roll_int.h"
+#include "series/server_int.h"
 
 enum { DIRTY_MAX = 64, PARTS_MAX = 2 * DIRTY_MAX + 8 };
 #define HOUR_NS ((int64_t)3600000000000)
@@ -65,14 +67,21 @@ static void add_dirty(Reading *r, int64_t from_ns, int64_t to_ns)
     r->dirty[at] = (Part){.from_ns = from_ns, .to_ns = to_ns};
 }
 
+static void on_hour(void *ctx, int64_t t_ns)
+{
+    add_dirty(ctx, t_ns, t_ns);
+}
+
+/* The file first: what leaves it meanwhile has its mark on the server then. */
 static Status read_dirty(Reading *r)
 {
+    static const char marks[] = "SELECT t_first, t_last FROM series_stale WHERE series = ?1"
+                                " ORDER BY t_first",
+                      blocks[] = "SELECT t_first, t_last FROM series_blocks WHERE series = ?1"
+                                 " ORDER BY t_first";
     StoreStmt *stmt;
     bool row = false;
-    Status st = store_prepare(r->conn,
-                              "SELECT t_first, t_last FROM series_stale WHERE series = ?1"
-                              " ORDER BY t_first",
-                              &stmt, r->diag);
+    Status st = store_prepare(r->conn, r->work->base ? blocks : marks, &stmt, r->diag);
     if (st) return st;
     store_bind_int(stmt, 1, r->series);
     while (!(st = store_step(stmt, &row, r->diag)) && row)
@@ -85,7 +94,7 @@ static Status read_dirty(Reading *r)
             if ((uint64_t)run->t_ns[to] - (uint64_t)run->t_ns[to - 1] > (uint64_t)HOUR_NS) break;
         add_dirty(r, run->t_ns[from], run->t_ns[to - 1]);
     }
-    return ST_OK;
+    return r->work->base ? server__stale(r->work->base, r->series, on_hour, r, r->diag) : ST_OK;
 }
 
 static bool take_first(void *ctx, int64_t t_ns, double value, uint8_t quality)
@@ -127,6 +136,7 @@ static Status rolls_from(const Reading *r, int level, int64_t *ret_ns)
 {
     StoreStmt *stmt;
     bool row;
+    if (r->work->base) return server__rolls_from(r->work->base, r->series, level, ret_ns, r->diag);
     *ret_ns = INT64_MAX;
     Status st = store_prepare(r->conn,
                               "SELECT min(t_first) FROM series_rolls WHERE series = ?1 AND"
@@ -204,9 +214,13 @@ static Status count_points(const Reading *r, int64_t from_ns, int64_t to_ns, int
     store_bind_int(stmt, 3, to_ns);
     st = store_step(stmt, &row, r->diag);
     if (st || !row) return st;
-    *ret_count = store_int(stmt, 0);
+    int64_t in_file = store_int(stmt, 0);
     store_reset(stmt);
-    return ST_OK;
+    if (r->work->base)
+        st = server__count(r->work->base, r->series, r->want->level, from_ns, to_ns, ret_count,
+                           r->diag);
+    *ret_count += in_file;
+    return st;
 }
 
 static Status cut(Reading *r)
@@ -214,7 +228,7 @@ static Status cut(Reading *r)
     const SeriesWant *want = r->want;
     int64_t raw_from_ns, count = 0, from_ns = want->from_ns, rolls_ns = INT64_MAX,
                          end_ns = want->to_ns == INT64_MAX ? INT64_MAX : want->to_ns + 1;
-    Status st = roll__raw_from(r->conn, r->series, &raw_from_ns, r->diag);
+    Status st = roll__raw_from(r->conn, r->work, r->series, &raw_from_ns, r->diag);
     if (!st && from_ns < raw_from_ns) st = gone_parts(r, from_ns, least(end_ns, raw_from_ns));
     if (st) return st;
     if (from_ns < raw_from_ns) from_ns = raw_from_ns;
@@ -240,6 +254,24 @@ static void give_roll(Reading *r, const SeriesRoll *row)
     if (!r->reader->roll(r->reader->points.ctx, r->now->level, row)) r->stopped = true;
 }
 
+/* More rows of the part at hand, from next_span_ns on. */
+static void load_rows(Reading *r)
+{
+    bool found = false;
+    const Part *part = r->now;
+    r->rows->count = 0;
+    if (r->work->base) {
+        r->status = server__rolls(r->work->base, r->series, part->level, r->next_span_ns,
+                                  part->to_ns, r->rows, r->diag);
+        if (r->rows->count) r->next_span_ns = r->rows->row[r->rows->count - 1].t_ns + 1;
+        return;
+    }
+    r->status = roll__load(r->conn, r->work, r->series, part->level, r->next_span_ns, false,
+                           r->rows, &found, r->diag);
+    if (found && r->rows->count)
+        r->next_span_ns = roll__floor(r->rows->row[0].t_ns, roll__span_ns(part->level)) + 1;
+}
+
 /* The next bucket of the part, or NULL. */
 static const SeriesRoll *roll_peek(Reading *r)
 {
@@ -249,13 +281,10 @@ static const SeriesRoll *roll_peek(Reading *r)
             if (row->t_ns >= r->now->to_ns) break;
             if (row->t_ns >= r->now->from_ns) return row;
         }
-        bool found = false;
         if (r->at < r->rows->count || r->next_span_ns >= r->now->to_ns) break;
-        r->status = roll__load(r->conn, r->work, r->series, r->now->level, r->next_span_ns, false,
-                               r->rows, &found, r->diag);
+        load_rows(r);
         r->at = 0;
-        if (r->status || !found || !r->rows->count) break;
-        r->next_span_ns = roll__floor(r->rows->row[0].t_ns, roll__span_ns(r->now->level)) + 1;
+        if (r->status || !r->rows->count) break;
     }
     r->rows_end = true;
     return NULL;
@@ -344,7 +373,7 @@ Status series_value_before(StoreConn *conn, SeriesWork *work, int64_t series, in
     bool found;
     int64_t raw_from_ns;
     Status st = series_before(conn, work, series, before_ns, ret_point, ret_found, diag);
-    if (!st) st = roll__raw_from(conn, series, &raw_from_ns, diag);
+    if (!st) st = roll__raw_from(conn, work, series, &raw_from_ns, diag);
     /* where points are there they know best */
     if (st || raw_from_ns == INT64_MIN || (*ret_found && ret_point->t_ns >= raw_from_ns)) return st;
     st = roll__before(conn, work, series, before_ns, &rolled, &found, diag);

@@ -4,6 +4,7 @@
  * places inside a bucket, which mostly repeat, take next to nothing. A mean of decimals has endless
  * digits, their sum has few: what lies there is mean times width, to at least twelve digits. */
 #include "series/roll_int.h"
+#include "series/server_int.h"
 
 #include "base/mem.h"
 
@@ -129,7 +130,7 @@ static void encode(SeriesWork *work, RollRows *rows, Buf *out)
     }
 }
 
-static Status decode(SeriesWork *work, Str bytes, RollRows *rows, Diag *diag)
+Status roll__decode(SeriesWork *work, Str bytes, RollRows *rows, Diag *diag)
 {
     bool areas = false;
     SeriesColumns *block = &work->rolled;
@@ -174,7 +175,7 @@ Status roll__load(StoreConn *conn, SeriesWork *work, int64_t series, int level, 
     store_bind_int(stmt, 3, t_ns);
     st = store_step(stmt, ret_found, diag);
     if (st || !*ret_found) return st;
-    st = decode(work, store_str(stmt, 0), ret, diag);
+    st = roll__decode(work, store_str(stmt, 0), ret, diag);
     store_reset(stmt);
     return st;
 }
@@ -204,10 +205,12 @@ Status roll__store(StoreConn *conn, SeriesWork *work, int64_t series, int level,
     return store_step(stmt, &more, diag);
 }
 
-Status roll__raw_from(StoreConn *conn, int64_t series, int64_t *ret_ns, Diag *diag)
+Status roll__raw_from(StoreConn *conn, const SeriesWork *work, int64_t series, int64_t *ret_ns,
+                      Diag *diag)
 {
     StoreStmt *stmt;
     bool row;
+    if (work->base) return server__raw_from(work->base, series, ret_ns, diag);
     *ret_ns = INT64_MIN;
     Status st =
         store_prepare(conn, "SELECT raw_from FROM series_kept WHERE series = ?1", &stmt, diag);
@@ -220,21 +223,19 @@ Status roll__raw_from(StoreConn *conn, int64_t series, int64_t *ret_ns, Diag *di
     return ST_OK;
 }
 
-/* The newest point that the rows know before a time: the last of a bucket, or its first when the
- * time is between the two. */
-static void newest(const RollRows *rows, int64_t before_ns, SeriesPoint *ret, bool *found)
+/* Of a bucket its last point, or its first when the time is between the two. */
+void roll__newest(const RollRows *rows, int64_t before_ns, SeriesPoint *ret, bool *found)
 {
-    for (uint32_t i = rows->count; i-- > 0;) {
+    for (uint32_t i = 0; i < rows->count; i++) {
         const SeriesRoll *row = &rows->row[i];
         bool last = row->last_ns < before_ns;
         if (!last && row->first_ns >= before_ns) continue;
         int64_t t_ns = last ? row->last_ns : row->first_ns;
-        if (*found && t_ns <= ret->t_ns) return;
+        if (*found && t_ns <= ret->t_ns) continue;
         ret->t_ns = t_ns;
         ret->value = last ? row->last : row->first;
         ret->quality = last ? row->last_quality : row->first_quality;
         *found = true;
-        return;
     }
 }
 
@@ -246,6 +247,11 @@ Status roll__before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t b
     bool row = false;
     *ret_found = false;
     Status st = roll__rows(work, 4, &rows, diag);
+    if (!st && work->base) {
+        st = server__roll_before(work->base, series, before_ns, rows, diag);
+        if (!st) roll__newest(rows, before_ns, ret_point, ret_found);
+        return st;
+    }
     for (int level = 0; level < SERIES_LEVELS && !st; level++) {
         /* two spans: the newest one may begin with a bucket behind the time */
         st = store_prepare(conn,
@@ -257,9 +263,9 @@ Status roll__before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t b
         store_bind_int(stmt, 2, level);
         store_bind_int(stmt, 3, before_ns);
         while (!(st = store_step(stmt, &row, diag)) && row) {
-            st = decode(work, store_str(stmt, 0), rows, diag);
+            st = roll__decode(work, store_str(stmt, 0), rows, diag);
             if (st) break;
-            newest(rows, before_ns, ret_point, ret_found);
+            roll__newest(rows, before_ns, ret_point, ret_found);
         }
         store_reset(stmt);
     }

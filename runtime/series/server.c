@@ -14,7 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WAIT_S = 30, FIRST_PAGE = 1000, PAGE = 20000, WEEKS_KNOWN = 256, PUT_POINTS = 50000 };
+enum {
+    WAIT_S = 30,
+    /* of what is no question */ FIRST_PAGE = 1000,
+    PAGE = 20000,
+    WEEKS_KNOWN = 256,
+    PUT_POINTS = 50000
+};
 #define WEEK_NS ((int64_t)604800000000000)
 
 struct SeriesServer {
@@ -26,10 +32,13 @@ struct SeriesServer {
     int64_t week[WEEKS_KNOWN]; /* whose partition is there; of the writing thread */
     uint32_t week_count;
     Buf rows;
+    int64_t question_ns; /* how long a question waits */
+    int64_t down_ns;     /* questions fail until then, by the monotonic clock */
+    char reason[sizeof(((Diag *)0)->text)];
 };
 
-Status series_server_new(const char *url, bool (*halting)(void *ctx), void *ctx,
-                         SeriesServer **ret_server, Diag *diag)
+Status series_server_new(const char *url, int64_t question_ms, bool (*halting)(void *ctx),
+                         void *ctx, SeriesServer **ret_server, Diag *diag)
 {
     PeerLink link = {0};
     SeriesServer *server = mem_zalloc(1, sizeof *server);
@@ -41,6 +50,7 @@ Status series_server_new(const char *url, bool (*halting)(void *ctx), void *ctx,
         mem_free(server);
         return st;
     }
+    server->question_ns = question_ms * NS_PER_MS;
     server->halting = halting;
     server->ctx = ctx;
     (void)pthread_mutex_init(&server->lock, NULL);
@@ -64,19 +74,47 @@ const char *series_server_kind(const SeriesServer *server)
     return names[server->kind];
 }
 
-/* A connection to a database that has the tables. */
-static Status take(SeriesServer *server, bool read_only, PgWait *wait, Pg **ret_pg, Diag *diag)
+/* The words of a question that has no answer. */
+static Status no_answer(SeriesServer *server, Diag *diag)
 {
-    *wait = (PgWait){clock_monotonic_ns() + WAIT_S * NS_PER_S, server->halting, server->ctx};
     (void)pthread_mutex_lock(&server->lock);
-    bool known = server->kind != SERVER_UNKNOWN;
+    Status st = diag_set(diag, ST_UNAVAILABLE,
+                         "the PostgreSQL server of the history does not answer: %.200s; what is"
+                         " written meanwhile is kept, ask again when it is back",
+                         server->reason);
     (void)pthread_mutex_unlock(&server->lock);
+    return st;
+}
+
+/* What waited long for nothing makes others fail for the same time: not all wait in a row. */
+static Status note_away(SeriesServer *server, Status status, int64_t waited_ns, Diag *diag)
+{
+    if (status != ST_UNAVAILABLE && status != ST_TIMEOUT && status != ST_BUSY) return status;
+    (void)pthread_mutex_lock(&server->lock);
+    if (waited_ns > server->question_ns) waited_ns = server->question_ns;
+    server->down_ns = clock_monotonic_ns() + waited_ns;
+    (void)snprintf(server->reason, sizeof server->reason, "%s",
+                   diag && diag->text[0] ? diag->text : status_text(status));
+    (void)pthread_mutex_unlock(&server->lock);
+    return no_answer(server, diag);
+}
+
+Status server__asked(SeriesServer *server, Status status, Diag *diag)
+{
+    return note_away(server, status, server->question_ns, diag);
+}
+
+/* A connection to a database that has the tables. */
+static Status connect_to(SeriesServer *server, bool read_only, bool known, const PgWait *wait,
+                         Pg **ret_pg, Diag *diag)
+{
     Status st = pg_take(server->pool, wait, known && read_only, ret_pg, diag);
     if (st || known) return st;
     ServerKind kind = SERVER_UNKNOWN;
     st = server__tables(*ret_pg, wait, &kind, diag);
     if (st) {
         pg_give(*ret_pg);
+        *ret_pg = NULL;
         return st;
     }
     (void)pthread_mutex_lock(&server->lock);
@@ -85,36 +123,65 @@ static Status take(SeriesServer *server, bool read_only, PgWait *wait, Pg **ret_
     return ST_OK;
 }
 
+Status server__take(SeriesServer *server, bool read_only, PgWait *wait, Pg **ret_pg, Diag *diag)
+{
+    int64_t now_ns = clock_monotonic_ns(),
+            wait_ns = read_only ? server->question_ns : WAIT_S * NS_PER_S;
+    *wait = (PgWait){now_ns + wait_ns, server->halting, server->ctx};
+    (void)pthread_mutex_lock(&server->lock);
+    bool known = server->kind != SERVER_UNKNOWN, down = read_only && now_ns < server->down_ns;
+    (void)pthread_mutex_unlock(&server->lock);
+    if (down) return no_answer(server, diag);
+    Status st = connect_to(server, read_only, known, wait, ret_pg, diag);
+    if (read_only) return note_away(server, st, clock_monotonic_ns() - now_ns, diag);
+    if (st) return st;
+    (void)pthread_mutex_lock(&server->lock);
+    server->down_ns = 0; /* it is back */
+    (void)pthread_mutex_unlock(&server->lock);
+    return ST_OK;
+}
+
+Buf *server__bytes(SeriesServer *server)
+{
+    return &server->rows;
+}
+
 /* ---- writing ---- */
 
-static void put_be(Buf *out, uint64_t value, int bytes)
+void server__put_be(Buf *out, uint64_t value, int bytes)
 {
     char text[8];
     for (int i = 0; i < bytes; i++) text[i] = (char)(value >> (8 * (bytes - 1 - i)));
     buf_add(out, text, (size_t)bytes);
 }
 
-/* The binary format of COPY (PostgreSQL manual, COPY, "Binary Format"). */
+void server__put_cell(Buf *out, uint64_t value, int bytes)
+{
+    server__put_be(out, (uint64_t)bytes, 4);
+    server__put_be(out, value, bytes);
+}
+
+/* PostgreSQL manual, COPY, "Binary Format". */
+void server__put_head(Buf *out)
+{
+    buf_add(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+}
+
 static void put_rows(Buf *out, const SeriesPoint *points, uint32_t count)
 {
     buf_clear(out);
-    buf_add(out, "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+    server__put_head(out);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t bits;
         memcpy(&bits, &points[i].value, sizeof bits);
-        put_be(out, 5, 2);
-        put_be(out, 4, 4);
-        put_be(out, i, 4);
-        put_be(out, 8, 4);
-        put_be(out, (uint64_t)points[i].series, 8);
-        put_be(out, 8, 4);
-        put_be(out, (uint64_t)points[i].t_ns, 8);
-        put_be(out, 8, 4);
-        put_be(out, bits, 8);
-        put_be(out, 2, 4);
-        put_be(out, points[i].quality, 2);
+        server__put_be(out, 5, 2);
+        server__put_cell(out, i, 4);
+        server__put_cell(out, (uint64_t)points[i].series, 8);
+        server__put_cell(out, (uint64_t)points[i].t_ns, 8);
+        server__put_cell(out, bits, 8);
+        server__put_cell(out, points[i].quality, 2);
     }
-    put_be(out, UINT16_MAX, 2);
+    server__put_be(out, UINT16_MAX, 2);
 }
 
 static Status put_names(Pg *pg, const PgWait *wait, const SeriesName *names, uint32_t count,
@@ -187,10 +254,13 @@ static Status put_some(SeriesServer *server, Pg *pg, const PgWait *wait, const S
                      buf_view(&server->rows), diag);
     if (st) return st;
     return pg_query(pg, wait,
-                    "insert into tutti_points(series, t, value, quality)"
+                    "with points as (insert into tutti_points(series, t, value, quality)"
                     " select distinct on (series, t) series, t, value, quality from tutti_stage"
                     " order by series, t, n desc on conflict(series, t) do update set"
-                    " value = excluded.value, quality = excluded.quality",
+                    " value = excluded.value, quality = excluded.quality)"
+                    " insert into tutti_stale(series, t, echo) select distinct series,"
+                    " tutti_hour(t), false from tutti_stage on conflict(series, t) do update set"
+                    " echo = false where tutti_stale.echo",
                     NULL, 0, NULL, NULL, diag);
 }
 
@@ -199,7 +269,7 @@ Status series_server_put(SeriesServer *server, const SeriesPoint *points, uint32
 {
     Pg *pg = NULL;
     PgWait wait;
-    Status st = take(server, false, &wait, &pg, diag);
+    Status st = server__take(server, false, &wait, &pg, diag);
     if (st) return st;
     st = put_names(pg, &wait, names, name_count, diag);
     for (uint32_t at = 0; at < count && !st; at += PUT_POINTS) {
@@ -255,23 +325,47 @@ static Status read_page(Pg *pg, const PgWait *wait, int64_t series, int64_t from
                     values, 4, on_row, page, diag);
 }
 
+/* Each page has a deadline of its own. */
+Status server__points(Pg *pg, const PgWait *wait, int64_t series, int64_t from_ns, int64_t to_ns,
+                      const SeriesVisitor *visitor, Diag *diag)
+{
+    uint32_t limit = FIRST_PAGE;
+    Page page = {.visitor = visitor};
+    PgWait own = *wait;
+    int64_t wait_ns = own.deadline_ns - clock_monotonic_ns();
+    Status st = ST_OK;
+    while (!st && !page.stopped && from_ns <= to_ns) {
+        page.count = 0;
+        own.deadline_ns = clock_monotonic_ns() + wait_ns;
+        st = read_page(pg, &own, series, from_ns, to_ns, limit, &page, diag);
+        if (page.count < limit || page.last_ns == INT64_MAX) break;
+        from_ns = page.last_ns + 1;
+        limit = PAGE;
+    }
+    return st;
+}
+
 Status series_server_scan(SeriesServer *server, int64_t series, int64_t from_ns, int64_t to_ns,
                           const SeriesVisitor *visitor, Diag *diag)
 {
     Pg *pg = NULL;
     PgWait wait;
-    uint32_t limit = FIRST_PAGE;
-    Page page = {.visitor = visitor};
-    Status st = take(server, true, &wait, &pg, diag);
+    Status st = server__take(server, true, &wait, &pg, diag);
     if (st) return st;
-    while (!st && !page.stopped && from_ns <= to_ns) {
-        page.count = 0;
-        st = read_page(pg, &wait, series, from_ns, to_ns, limit, &page, diag);
-        if (page.count < limit || page.last_ns == INT64_MAX) break;
-        from_ns = page.last_ns + 1;
-        limit = PAGE;
-    }
+    st = server__points(pg, &wait, series, from_ns, to_ns, visitor, diag);
     pg_give(pg);
+    return server__asked(server, st, diag);
+}
+
+Status server__newest(Pg *pg, const PgWait *wait, int64_t series, int64_t before_ns,
+                      SeriesPoint *ret_point, bool *ret_found, Diag *diag)
+{
+    Page page = {.before = true};
+    *ret_found = false;
+    if (before_ns == INT64_MIN) return ST_OK;
+    Status st = read_page(pg, wait, series, INT64_MIN, before_ns - 1, 1, &page, diag);
+    *ret_found = !st && page.count;
+    if (*ret_found) *ret_point = page.point;
     return st;
 }
 
@@ -280,25 +374,22 @@ Status series_server_before(SeriesServer *server, int64_t series, int64_t before
 {
     Pg *pg = NULL;
     PgWait wait;
-    Page page = {.before = true};
     *ret_found = false;
     if (before_ns == INT64_MIN) return ST_OK;
-    Status st = take(server, true, &wait, &pg, diag);
+    Status st = server__take(server, true, &wait, &pg, diag);
     if (st) return st;
-    st = read_page(pg, &wait, series, INT64_MIN, before_ns - 1, 1, &page, diag);
+    st = server__newest(pg, &wait, series, before_ns, ret_point, ret_found, diag);
     pg_give(pg);
-    *ret_found = !st && page.count;
-    if (*ret_found) *ret_point = page.point;
-    return st;
+    return server__asked(server, st, diag);
 }
 
 Status series_server_forget(SeriesServer *server, int64_t before_ns, Diag *diag)
 {
     Pg *pg = NULL;
     PgWait wait;
-    Status st = take(server, false, &wait, &pg, diag);
+    Status st = server__take(server, false, &wait, &pg, diag);
     if (st) return st;
-    st = server__forget(pg, &wait, server->kind, week_of(before_ns), before_ns, diag);
+    st = server__forget(pg, &wait, server->kind, week_of(before_ns), diag);
     server->week_count = 0;
     pg_give(pg);
     return st;

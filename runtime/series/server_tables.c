@@ -75,16 +75,57 @@ static Status make_partitioned(Pg *pg, const PgWait *wait, Diag *diag)
     return run_all(pg, wait, list, sizeof list / sizeof *list, diag);
 }
 
+/* Roll-ups, their marks, and since when there are points (series 0: of all). `replace` so that it
+ * is the one of this version. */
+static Status make_rolls(Pg *pg, const PgWait *wait, Diag *diag)
+{
+    static const char *const list[] = {
+        "create table if not exists tutti_rolls(series bigint not null, level smallint not null,"
+        " t bigint not null, first_t bigint not null, last_t bigint not null, first float8 not"
+        " null, last float8 not null, least float8 not null, greatest float8 not null, mean float8"
+        " not null, width float8 not null, count bigint not null, odd bigint not null,"
+        " worst smallint not null, first_quality smallint not null, last_quality smallint not"
+        " null, primary key(series, level, t))",
+        "create table if not exists tutti_stale(series bigint not null, t bigint not null,"
+        " echo boolean not null, primary key(series, t))",
+        "create index if not exists tutti_stale_t on tutti_stale(t)",
+        "create table if not exists tutti_kept(series bigint primary key, raw_from bigint not"
+        " null)",
+        "create or replace function tutti_hour(bigint) returns bigint language sql immutable as"
+        " $$select case when $1 < -9223369200000000000 then -9223372036854775807 - 1 else"
+        " $1 - mod(mod($1, 3600000000000) + 3600000000000, 3600000000000) end$$"};
+    return run_all(pg, wait, list, sizeof list / sizeof *list, diag);
+}
+
 /* Names, and all of it for people and other programs. */
 static Status make_rest(Pg *pg, const PgWait *wait, Diag *diag)
 {
+#define TIME_OF(t)                                                                                 \
+    "to_timestamp(" t " / 1000000000) + (" t " % 1000000000) / 1000 * interval '1 microsecond'"
+#define QUALITY(column) "case " column " when 0 then 'good' when 1 then 'uncertain' else 'bad' end"
+#define ROLLS(name, level)                                                                         \
+    "create or replace view " name " as select s.path, " TIME_OF(                                  \
+        "r.t") " as time, case when"                                                               \
+               " r.width > 0 then r.mean end as mean, r.least as min, r.greatest as max, "         \
+               "r.first, r.last,"                                                                  \
+               " r.count, " QUALITY(                                                               \
+                   "r.worst") " as quality, (r.count - r.odd)::float8 / r.count as"                \
+                              " good_ratio, r.t as t_ns from tutti_rolls r join tutti_series s "   \
+                              "on s.id = r.series where"                                           \
+                              " r.level = " level
     static const char *const list[] = {
         "create table if not exists tutti_series(id bigint primary key, path text not null)",
-        "create or replace view tutti_samples as select s.path, to_timestamp(p.t / 1000000000) +"
-        " (p.t % 1000000000) / 1000 * interval '1 microsecond' as time, p.value,"
-        " case p.quality when 0 then 'good' when 1 then 'uncertain' else 'bad' end as quality,"
-        " p.t as t_ns from tutti_points p join tutti_series s on s.id = p.series"};
-    return run_all(pg, wait, list, sizeof list / sizeof *list, diag);
+        "create or replace view tutti_samples as select s.path, " TIME_OF(
+            "p.t") " as time,"
+                   " p.value, " QUALITY("p.quality") " as quality,"
+                                                     " p.t as t_ns from tutti_points p join "
+                                                     "tutti_series s on s.id = p.series",
+        ROLLS("tutti_by_minute", "0"), ROLLS("tutti_by_hour", "1")};
+#undef TIME_OF
+#undef QUALITY
+#undef ROLLS
+    Status st = make_rolls(pg, wait, diag);
+    return st ? st : run_all(pg, wait, list, sizeof list / sizeof *list, diag);
 }
 
 Status server__tables(Pg *pg, const PgWait *wait, ServerKind *ret_kind, Diag *diag)
@@ -146,25 +187,74 @@ static Status on_partition(void *ctx, const PgCell *cells, uint32_t count, Diag 
     return ST_OK;
 }
 
-Status server__forget(Pg *pg, const PgWait *wait, ServerKind kind, int64_t week, int64_t before_ns,
-                      Diag *diag)
+static Status drop_weeks(Pg *pg, const PgWait *wait, const Drops *drops, Diag *diag)
 {
     char text[160];
-    Drops drops = {.week = week};
-    if (kind == SERVER_TIMESCALE) {
-        (void)snprintf(text, sizeof text, "select drop_chunks('tutti_points', bigint '%lld')",
-                       (long long)before_ns);
-        return pg_query(pg, wait, text, NULL, 0, NULL, NULL, diag);
-    }
-    Status st = pg_query(pg, wait,
-                         "select c.relname from pg_inherits i join pg_class c on c.oid ="
-                         " i.inhrelid where i.inhparent = to_regclass('tutti_points')",
-                         NULL, 0, on_partition, &drops, diag);
-    for (uint32_t i = 0; i < drops.count && !st; i++) {
-        int64_t each = drops.list[i];
+    Status st = ST_OK;
+    for (uint32_t i = 0; i < drops->count && !st; i++) {
+        int64_t each = drops->list[i];
         (void)snprintf(text, sizeof text, "drop table if exists tutti_points_w%s%lld",
                        each < 0 ? "m" : "", (long long)(each < 0 ? -each : each));
         st = pg_query(pg, wait, text, NULL, 0, NULL, NULL, diag);
     }
     return st;
+}
+
+static Status drop_chunks(Pg *pg, const PgWait *wait, int64_t before_ns, Diag *diag)
+{
+    char text[160];
+    (void)snprintf(text, sizeof text, "select drop_chunks('tutti_points', bigint '%lld')",
+                   (long long)before_ns);
+    return pg_query(pg, wait, text, NULL, 0, NULL, NULL, diag);
+}
+
+static Status on_any(void *ctx, const PgCell *cells, uint32_t count, Diag *diag)
+{
+    (void)cells;
+    (void)diag;
+    *(bool *)ctx = count > 0;
+    return ST_OK;
+}
+
+/* Points and the word that they are gone go together. */
+static Status drop(Pg *pg, const PgWait *wait, ServerKind kind, const Drops *drops,
+                   int64_t before_ns, Diag *diag)
+{
+    char text[24];
+    const char *values[] = {text};
+    (void)snprintf(text, sizeof text, "%lld", (long long)before_ns);
+    Status st = pg_query(pg, wait, "begin", NULL, 0, NULL, NULL, diag);
+    if (!st)
+        st = pg_query(pg, wait,
+                      "insert into tutti_kept(series, raw_from) values (0, $1::bigint) on"
+                      " conflict(series) do update set raw_from = greatest(tutti_kept.raw_from,"
+                      " excluded.raw_from)",
+                      values, 1, NULL, NULL, diag);
+    if (!st)
+        st = kind == SERVER_TIMESCALE ? drop_chunks(pg, wait, before_ns, diag)
+                                      : drop_weeks(pg, wait, drops, diag);
+    if (!st) return pg_query(pg, wait, "commit", NULL, 0, NULL, NULL, diag);
+    Diag ignored = {0};
+    if (pg_query(pg, wait, "rollback", NULL, 0, NULL, NULL, &ignored)) return st;
+    return st;
+}
+
+Status server__forget(Pg *pg, const PgWait *wait, ServerKind kind, int64_t week, Diag *diag)
+{
+    char text[24];
+    const char *values[] = {text};
+    bool in_the_way = false;
+    Drops drops = {.week = week};
+    int64_t before_ns = week * WEEK_NS; /* a week of this time is far from the ends */
+    Status st = ST_OK;
+    (void)snprintf(text, sizeof text, "%lld", (long long)before_ns);
+    if (kind == SERVER_PARTITIONS)
+        st = pg_query(pg, wait,
+                      "select c.relname from pg_inherits i join pg_class c on c.oid ="
+                      " i.inhrelid where i.inhparent = to_regclass('tutti_points')",
+                      NULL, 0, on_partition, &drops, diag);
+    if (st || (kind == SERVER_PARTITIONS && !drops.count)) return st;
+    st = pg_query(pg, wait, "select 1 from tutti_stale where t < $1::bigint limit 1", values, 1,
+                  on_any, &in_the_way, diag);
+    return st || in_the_way ? st : drop(pg, wait, kind, &drops, before_ns, diag);
 }

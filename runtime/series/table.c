@@ -126,6 +126,7 @@ static int code_of(Status status)
     case ST_NO_MEMORY: return SQLITE_NOMEM;
     case ST_BUSY: return SQLITE_BUSY;
     case ST_TIMEOUT: return SQLITE_INTERRUPT;
+    case ST_UNAVAILABLE: return SQLITE_CANTOPEN;
     default: return SQLITE_ERROR;
     }
 }

@@ -82,4 +82,140 @@ test('what a file held goes to the server that is set later; without it SQL says
   await pg.end();
 });
 
+const day = 86400000;
+const hour = 3600000;
+const near = (a, b) => a === b || (typeof a === 'number' && typeof b === 'number' && Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a)));
+// Every column the same, means to nine digits: they are sums of floating numbers.
+const same = (a, b, what) => {
+  const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
+  const alike = (p, q) => (Array.isArray(p) ? Array.isArray(q) && p.length === q.length && p.every((v, i) => alike(v, q[i])) : near(p, q));
+  check(Object.keys(a).length > 0 && Object.keys(a).every((k) => alike(a[k], b[k])), `${what}: ${x.slice(0, 900)} or ${y.slice(0, 900)}`);
+};
+
+test('minutes and hours on the server are those of the file, also when the points are gone', async () => {
+  const pg = await Postgres.new();
+  const env = { TUTTI_UNS_RETENTION: '1d', TUTTI_UNS_UPKEEP_EVERY: '300ms' };
+  const file = await Tutti.new(['serve'], { env });
+  const server = await up(pg, env);
+  const both = [file, server];
+  const begin = Math.floor(Date.now() / day) * day - 30 * day;
+  const rows = [];
+  for (let i = 0; i < 10 * 144; i++) rows.push(['ro/a', iso(begin + i * 600000 + (i % 7) * 1000), (i * 37) % 501, i % 10 ? 'good' : i % 20 ? 'bad' : 'uncertain']);
+  const ten = begin + 10 * hour;
+  rows.push(['ro/h', iso(ten), 2, 'good'], ['ro/h', iso(ten + 30 * 60000), 4, 'good'], ['ro/h', iso(ten + 45 * 60000), 9, 'bad']);
+  // Many of today: points are there, and roll-ups answer because they are too many.
+  const now = Math.floor(Date.now() / hour) * hour;
+  for (let i = 0; i < 52000; i++) rows.push(['ro/many', iso(now - 6 * hour + i * 400), (i * 7919) % 1000 / 10, 'good']);
+  const put = async (tutti, list) => {
+    for (let i = 0; i < list.length; i += 15000) {
+      const { body } = await tutti.call('POST', 'historian/import', { csv: `path,time,value,quality\n${list.slice(i, i + 15000).map((r) => `${r.join(',')}\n`).join('')}` });
+      check(body.written === list.slice(i, i + 15000).length, JSON.stringify(body).slice(0, 300));
+    }
+  };
+  for (const tutti of both) await put(tutti, rows);
+  await settled(server);
+  const steps = `historian/steps/ro/a?from=${begin - hour}&to=${begin + 11 * day}&step=`;
+  const questions = [`${steps}6h`, `${steps}7h`, `${steps}30m`, `historian/steps/ro/h?from=${ten}&to=${ten + 3 * hour}&step=1m`, `historian/steps/ro/h?from=${ten}&to=${ten + 3 * hour}&step=1h`,
+    `historian/steps/ro/many?from=${now - 6 * hour}&to=${now}&step=1h`, `historian/steps/ro/many?from=${now - 6 * hour}&to=${now}&step=1m`,
+    `uns/history/ro/a?from=${begin}&to=${begin + 11 * day - 1}&pixels=11`,
+    `historian/at/ro/a?times=${encodeURIComponent(JSON.stringify([iso(begin - 1), iso(begin + 3 * day + 12345), iso(begin + 20 * day)]))}`];
+  const points = [];
+  for (const q of questions) points.push(await file.get(q)); // no roll-up is worked out yet, or they say the same
+  await until('hours are worked out', () => pg.sql("select count(*) from tutti_by_hour where path = 'ro/many'") === '6' && pg.sql('select count(*) from tutti_stale where t <= ' + (now - hour) + '000000') === '0', 60000);
+  check(pg.sql(`select mean, min, max, first, last, count, quality, good_ratio from tutti_by_hour where path = 'ro/h'`) === '2.6666666666666665|2|9|2|9|3|bad|0.6666666666666666', pg.sql("select * from tutti_by_hour where path = 'ro/h'"));
+  check(pg.sql(`select string_agg(concat_ws(' ', extract(minute from time), coalesce(mean::text, '-'), count), ',' order by time) from tutti_by_minute where path = 'ro/h'`) === '0 2 1,30 4 1,45 - 1', 'minutes by hand');
+  const compare = async (when) => {
+    for (const [i, q] of questions.entries()) {
+      const [a, b] = [await file.get(q), await server.get(q)];
+      if (when !== 'points') { delete points[i].source; }
+      same(points[i], b, `${when}, ${q}, by points and the server`);
+      delete a.source;
+      same(a, b, `${when}, ${q}, file and server`);
+    }
+  };
+  const many = await server.get(questions[5]);
+  check(many.source === 'hours', `many points are answered by ${many.source}`);
+  await compare('there');
+  // An import keeps retention away for a minute; a new process knows nothing of it.
+  for (const tutti of both) {
+    await tutti.kill('SIGTERM');
+    await tutti.up();
+  }
+  const left = async (tutti) => (await tutti.get('historian/points/ro/a?from=0&limit=1')).t.length;
+  await until('points are gone', async () => !(await left(file)) && !(await left(server)), 60000);
+  check((await server.get(questions[0])).source === 'hours' && (await server.get(questions[2])).source === 'minutes', 'roll-ups answer');
+  await compare('gone');
+  // Late ones: a minute that has none is filled, an hour that has one stays; the same points again change nothing.
+  const late = [['ro/h', iso(ten + 20 * 60000), 77, 'good'], ['ro/h', iso(ten + 1000), 88, 'good'], ['ro/h', iso(ten + 90 * 60000), 5, 'good']];
+  for (const tutti of both) await put(tutti, [...late, ...rows.slice(0, 300)]);
+  await settled(server);
+  await until('late points are worked out', () => pg.sql('select count(*) from tutti_stale where t <= ' + (now - hour) + '000000') === '0', 60000);
+  for (const q of questions) {
+    const [a, b] = [await file.get(q), await server.get(q)];
+    delete a.source;
+    same(a, b, `late, ${q}`);
+  }
+  const filled = await server.get(questions[3]);
+  check(JSON.stringify([filled.max[0], filled.max[20], filled.max[90]]) === '[2,77,5]', JSON.stringify(filled.max));
+  // A file whose points are gone gets a server: its roll-ups go along.
+  const second = await Postgres.new();
+  const before = await file.get(questions[0]);
+  check((await file.kill('SIGTERM')) === 0, 'ends');
+  file.env = { ...env, TUTTI_UNS_HISTORIAN: second.url() };
+  await file.up();
+  await until('moved', () => { try { return second.sql('select count(*) from tutti_kept where series > 0') !== '0'; } catch { return false; } }, 60000);
+  await settled(file);
+  same(before, await file.get(questions[0]), 'moved');
+  for (const tutti of both) check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  await pg.end();
+  await second.end();
+});
+
+test('roll-ups go by their rules', async () => {
+  const pg = await Postgres.new();
+  const tutti = await up(pg);
+  const begin = Math.floor(Date.now() / day) * day - 40 * day;
+  await send(tutti, [['ru/a', iso(begin), 1], ['ru/a', iso(begin + 35 * day), 2], ['no/a', iso(begin), 1]]);
+  const levels = (path) => pg.sql(`select string_agg(distinct level::text, '' order by level::text) from tutti_rolls join tutti_series on id = series where path = '${path}'`);
+  await until('worked out', () => levels('ru/a') === '01' && levels('no/a') === '01', 30000);
+  const rule = (pattern, minutes, hours) => ({ pattern, raw: '1y', minutes, hours });
+  await tutti.call('PUT', 'historian/rules', { rules: [rule('ru/#', '10d', '1y'), rule('no/#', 'none', 'none')] });
+  await tutti.kill('SIGTERM');
+  await tutti.up();
+  await until('unwanted ones go', () => levels('no/a') === '' && pg.sql("select count(*) from tutti_by_minute where path = 'ru/a'") === '1', 30000);
+  check(pg.sql("select count(*) from tutti_by_hour where path = 'ru/a'") === '2', 'hours stay');
+  await tutti.call('PUT', 'historian/rules', { rules: [rule('no/#', 'none', 'forever')] });
+  await until('wanted ones come', () => levels('no/a') === '1', 30000);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  await pg.end();
+});
+
+test('a server that says nothing: questions fail in time and say why, others go on', async () => {
+  const pg = await Postgres.new();
+  const tutti = await up(pg, { TUTTI_UNS_HISTORIAN_WAIT: '1s' });
+  await send(tutti, [['w/a', iso(Date.now() - 60000), 1]]);
+  await settled(tutti);
+  check((await tutti.get('historian/points/w/a')).value.length === 1, 'there');
+  pg.signal('SIGSTOP');
+  for (const [method, where, body] of [['GET', 'historian/points/w/a'], ['GET', 'historian/steps/w/a?step=1m'], ['GET', 'historian/at/w/a?step=1h'], ['GET', 'uns/history/w/a'],
+    ['POST', 'historian/sql', { sql: "select count(*) from samples where path = 'w/a'" }]]) {
+    const start = Date.now();
+    const answer = await tutti.call(method, where, body);
+    const text = answer.body?.error?.text ?? '';
+    check(answer.status === 503 && text.includes('PostgreSQL server of the history does not answer'), `${where}: ${answer.status} ${text}`);
+    check(Date.now() - start < 5000, `${where}: ${Date.now() - start} ms`);
+    const other = Date.now();
+    await tutti.get('uns/tables');
+    check(Date.now() - other < 5000, 'others go on');
+  }
+  pg.signal('SIGCONT');
+  await until('answers again', async () => (await tutti.call('GET', 'historian/points/w/a')).status === 200, 15000);
+  await pg.down();
+  const refused = await tutti.call('GET', 'historian/points/w/a');
+  check(refused.status === 503 && /does not answer: .*(refused|closed|terminat)/.test(refused.body.error.text), JSON.stringify(refused.body));
+  await tutti.kill('SIGTERM');
+  await pg.up();
+  await pg.end();
+});
+
 await run();

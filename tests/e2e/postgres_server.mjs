@@ -1,7 +1,7 @@
 // tests/e2e/postgres_server.mjs: a real PostgreSQL of its own for a test: in a temporary folder, on
 // loopback, never as root (it refuses to be).
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { freePort, start, until } from './lib.mjs';
@@ -61,6 +61,13 @@ export class Postgres {
   async down() { // "immediate": as a crash, but its helpers go with it
     this.child.kill('SIGQUIT');
     await this.child.exited;
+  }
+
+  // It is there and says nothing: `SIGSTOP`, until `SIGCONT`.
+  signal(name) {
+    const { pid } = this.child;
+    const workers = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean);
+    for (const each of [pid, ...workers.map(Number)]) process.kill(each, name);
   }
 
   async end() {

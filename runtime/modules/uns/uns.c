@@ -313,6 +313,8 @@ static const ModConf conf[] = {
      "the same hour by hour"},
     {"historian", CONF_STR, "", 0, 4096, CONF_FIELD(historian), CONF_SECRET,
      "postgres://user:password@host/database that keeps the history instead of the data folder"},
+    {"historian_wait", CONF_MS, "5s", 100, 600000, CONF_FIELD(question_ms), 0,
+     "how long a question waits for an answer of that server before it fails"},
     {"historian_buffer", CONF_INT, "500000000", 1000, 4000000000, CONF_FIELD(buffer_points), 0,
      "most points that wait in the data folder while that server is away"},
     {"upkeep_every", CONF_MS, "60s", 100, 86400000, CONF_FIELD(upkeep_ms), 0,
@@ -420,6 +422,7 @@ static const Field history_out[] = {{"t", FIELD_ARRAY, 0, 0, 0, "times, ms"},
                                     {"mean", FIELD_ARRAY, 0, 0, 0, "per bucket, by time"},
                                     {"count", FIELD_ARRAY, 0, 0, 0, "per bucket"},
                                     {"bad", FIELD_ARRAY, 0, 0, 0, "per bucket"},
+                                    {"gap", FIELD_ARRAY, 0, 0, 0, "ends with a bad value"},
                                     {0}};
 static const Field points_in[] = {
     {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name of the tree"},
@@ -447,6 +450,7 @@ static const Field steps_out[] = {
     {"max", FIELD_ARRAY, 0, 0, 0, "of the points"},
     {"count", FIELD_ARRAY, 0, 0, 0, "points"},
     {"quality", FIELD_ARRAY, 0, 0, 0, "the worst"},
+    {"good_ratio", FIELD_ARRAY, 0, 0, 0, "share of good points"},
     {"source", FIELD_STR, 0, 0, 0, "points, minutes or hours: the coarsest that was read"},
     {0}};
 static const Field moments_in[] = {

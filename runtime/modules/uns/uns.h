@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "modules/uns/uns_tree.h"
 #include "module/module.h"
-#include "series/series.h"
+#include "series/server.h"
 
 #include <stdatomic.h>
 
@@ -25,7 +25,7 @@ typedef struct UnsConf {
     int64_t path_count_max, stale_ms, sample_every_ms, keep_ms, retention_ms, meta_bytes_max;
     int64_t alarm_count_max, shelve_max_ms, journal_ms;
     int64_t notify_queue_max, notify_age_ms, notify_retry_ms, notify_retry_max_ms;
-    int64_t buffer_points;
+    int64_t buffer_points, question_ms;
     Str historian;
     int64_t minutes_retention_ms, hours_retention_ms, upkeep_ms;
 } UnsConf;
@@ -197,7 +197,18 @@ bool uns__name_series(Uns *uns, UnsNode *node);
 MUST Status uns__server_open(Uns *uns, Diag *diag); /* blocking, before the loop runs */
 void uns__server_close(Uns *uns);
 void uns__server_kick(Uns *uns); /* there may be something for it */
-void uns__server_forget(Uns *uns, int64_t longest_ns);
+/* A round of upkeep of the server; uns_rules.c makes it. */
+typedef struct UnsUpkeep {
+    Arena *arena; /* holds the rest */
+    struct Rules *rules;
+    SeriesKeep *series; /* the next thousand */
+    uint32_t series_count;
+    int64_t now_ns, longest_ns; /* longest: what the most patient rule keeps of points */
+    bool importing;
+} UnsUpkeep;
+void uns__upkeep_free(UnsUpkeep *round);                                  /* accepts NULL */
+void uns__upkeep_policy(void *round, Str path, SeriesPolicy *ret_policy); /* any thread */
+void uns__server_upkeep(Uns *uns, UnsUpkeep *round);                      /* takes it */
 void uns__server_stats(const Uns *uns, JsonOut *out);
 struct SeriesServer *uns__server_base(const Uns *uns);
 void uns__server_full(Uns *uns, bool full, bool over); /* uns_keep.c: holds publishers */

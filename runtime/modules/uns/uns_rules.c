@@ -131,7 +131,7 @@ static Status policy_of(void *ctx, StoreConn *conn, int64_t series, SeriesPolicy
 
 Status uns__roll(StoreConn *conn, Uns *uns, bool *ret_more, Diag *diag)
 {
-    if (uns->server) { /* none are made: the file holds only what is on its way */
+    if (uns->server) { /* they are on the server: the file holds only what is on its way */
         *ret_more = false;
         return store_exec(conn, "DELETE FROM series_stale", diag);
     }
@@ -150,32 +150,79 @@ Status uns__roll(StoreConn *conn, Uns *uns, bool *ret_more, Diag *diag)
 typedef struct Trim {
     Uns *uns;
     int64_t after, now_ns; /* series up to `after` were looked at */
-    int64_t longest_ns;    /* of all rules, for points */
-    bool wait, series;     /* series: not while an import runs */
+    bool wait, importing;
+    UnsUpkeep *upkeep; /* of a server: filled here, worked on there; NULL = the file has it all */
 } Trim;
 
-static Status trim_series(StoreConn *conn, Trim *trim, const Rules *rules, Arena *arena, Diag *diag)
+void uns__upkeep_free(UnsUpkeep *round)
+{
+    if (round) arena_free(round->arena);
+}
+
+void uns__upkeep_policy(void *ctx, Str path, SeriesPolicy *ret_policy)
+{
+    const UnsUpkeep *round = ctx;
+    *ret_policy = *rule_for(round->rules, path);
+}
+
+static UnsUpkeep *upkeep_new(const Trim *trim)
+{
+    Arena *arena = arena_new(4096, RULES_ARENA_BYTES_MAX);
+    UnsUpkeep *round = arena ? arena_one(arena, UnsUpkeep) : NULL;
+    Rules *rules = round ? arena_one(arena, Rules) : NULL;
+    SeriesKeep *series = rules ? arena_many(arena, SeriesKeep, SERIES_PER_ROUND) : NULL;
+    if (!series) {
+        arena_free(arena);
+        return NULL;
+    }
+    *round = (UnsUpkeep){.arena = arena,
+                         .rules = rules,
+                         .series = series,
+                         .now_ns = trim->now_ns,
+                         .importing = trim->importing};
+    return round;
+}
+
+/* The next thousand series and what is kept of them. */
+static Status next_series(StoreConn *conn, Trim *trim, const Rules *rules, SeriesKeep *list,
+                          uint32_t *ret_count, Diag *diag)
 {
     StoreStmt *stmt;
     bool row;
-    int64_t *ids = arena_many(arena, int64_t, SERIES_PER_ROUND);
-    const SeriesPolicy **policies = arena_many(arena, const SeriesPolicy *, SERIES_PER_ROUND);
-    uint32_t count = 0;
-    if (!ids || !policies) return diag_set(diag, ST_NO_MEMORY, "no memory to look after history");
+    *ret_count = 0;
     Status st = store_prepare(
         conn, "SELECT id, path FROM series WHERE id > ?1 ORDER BY id LIMIT ?2", &stmt, diag);
     if (st) return st;
     store_bind_int(stmt, 1, trim->after);
     store_bind_int(stmt, 2, SERIES_PER_ROUND);
-    while (!(st = store_step(stmt, &row, diag)) && row) {
-        ids[count] = store_int(stmt, 0);
-        policies[count++] = rule_for(rules, store_str(stmt, 1));
-    }
+    while (!(st = store_step(stmt, &row, diag)) && row)
+        list[(*ret_count)++] =
+            (SeriesKeep){store_int(stmt, 0), *rule_for(rules, store_str(stmt, 1))};
+    trim->after = *ret_count == SERIES_PER_ROUND ? list[*ret_count - 1].series : 0;
+    return st;
+}
+
+static Status trim_series(StoreConn *conn, Trim *trim, const Rules *rules, Arena *arena, Diag *diag)
+{
+    SeriesKeep *list = arena_many(arena, SeriesKeep, SERIES_PER_ROUND);
+    uint32_t count;
+    if (!list) return diag_set(diag, ST_NO_MEMORY, "no memory to look after history");
+    Status st = next_series(conn, trim, rules, list, &count, diag);
     for (uint32_t i = 0; i < count && !st; i++)
-        st = series_forget(conn, ids[i], policies[i], trim->now_ns, &trim->wait, diag);
-    trim->after = count == SERIES_PER_ROUND ? ids[count - 1] : 0;
+        st = series_forget(conn, list[i].series, &list[i].policy, trim->now_ns, &trim->wait, diag);
     if (!st && trim->wait) st = series_seal(conn, trim->uns->write_work, diag);
     return st;
+}
+
+static Status fill_upkeep(StoreConn *conn, Trim *trim, const SeriesPolicy *rest, Diag *diag)
+{
+    UnsUpkeep *round = trim->upkeep;
+    Status st = rules_read(conn, round->arena, rest, round->rules, diag);
+    for (uint32_t i = 0; i < round->rules->count && !st; i++)
+        if (round->rules->list[i].policy.raw_ns > round->longest_ns)
+            round->longest_ns = round->rules->list[i].policy.raw_ns;
+    return st ? st
+              : next_series(conn, trim, round->rules, round->series, &round->series_count, diag);
 }
 
 static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
@@ -185,14 +232,15 @@ static Status trim_job(StoreConn *conn, void *ctx, Diag *diag)
     SeriesPolicy rest = presets(trim->uns);
     Arena *arena = arena_new(4096, RULES_ARENA_BYTES_MAX);
     Status st = arena ? uns__series_work(&trim->uns->write_work, diag) : ST_NO_MEMORY;
-    if (!st) st = rules_read(conn, arena, &rest, &rules, diag);
     if (!st)
         st =
             uns__alarm_trim(conn, trim->now_ns / NS_PER_MS - uns_conf(trim->uns)->journal_ms, diag);
-    for (uint32_t i = 0; i < rules.count && !st; i++)
-        if (rules.list[i].policy.raw_ns > trim->longest_ns)
-            trim->longest_ns = rules.list[i].policy.raw_ns;
-    if (!st && trim->series) st = trim_series(conn, trim, &rules, arena, diag);
+    if (!st && trim->upkeep) {
+        st = fill_upkeep(conn, trim, &rest, diag);
+    } else if (!st && !trim->importing) {
+        st = rules_read(conn, arena, &rest, &rules, diag);
+        if (!st) st = trim_series(conn, trim, &rules, arena, diag);
+    }
     arena_free(arena);
     return st;
 }
@@ -205,8 +253,10 @@ static void on_trim(void *ctx, Status status, const Diag *diag)
         log_warn(uns->env->log, "uns", "old samples stay", "reason=%s", diag ? diag->text : "");
     else
         uns->trimmed = trim->after;
-    if (!status && uns->server && clock_monotonic_ns() >= uns->import_until_ns)
-        uns__server_forget(uns, trim->longest_ns);
+    if (trim->upkeep && !status)
+        uns__server_upkeep(uns, trim->upkeep);
+    else
+        uns__upkeep_free(trim->upkeep);
     uns__server_kick(uns);
     if (trim->wait && !uns->draining) uns__tidy(uns);
     mem_free(trim);
@@ -220,11 +270,17 @@ void uns__trim(void *ctx)
     bool importing = clock_monotonic_ns() < uns->import_until_ns;
     Trim *trim = uns->draining ? NULL : mem_alloc(sizeof *trim);
     if (!trim) return;
-    *trim = (Trim){uns, uns->trimmed, clock_wall_ns(), 0, false, !importing && !uns->server};
-    if (store_write(uns->env->store, trim_job, on_trim, trim))
+    *trim = (Trim){uns, uns->trimmed, clock_wall_ns(), false, importing, NULL};
+    if (uns->server && !(trim->upkeep = upkeep_new(trim))) {
         mem_free(trim);
-    else
+        return;
+    }
+    if (store_write(uns->env->store, trim_job, on_trim, trim)) {
+        uns__upkeep_free(trim->upkeep);
+        mem_free(trim);
+    } else {
         uns->jobs++;
+    }
 }
 
 /* ---- changes ---- */

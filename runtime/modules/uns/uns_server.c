@@ -4,8 +4,9 @@
  * The file is the way in and the buffer: what was acknowledged is in it until the server has it.
  * One unit at a time: read from the file, put on a pool thread, taken off the file. While the
  * server is away it is tried again, at most every half minute; when too much waits publishers of
- * QoS 1 and 2 are held, and what others send is dropped and counted. Retention there is dropping
- * partitions; roll-ups are not made then, questions read the server's points. */
+ * QoS 1 and 2 are held, and what others send is dropped and counted. Upkeep of the server
+ * (roll-ups, retention) goes between units, a piece at a time; its rules come from uns_rules.c each
+ * round. */
 #include "modules/uns/uns.h"
 
 #include "base/mem.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { AGAIN_FIRST_MS = 500, AGAIN_LAST_MS = 30000, FORGET_EVERY_S = 600 };
+enum { AGAIN_FIRST_MS = 500, AGAIN_LAST_MS = 30000, FORGET_EVERY_S = 600, UPKEEP_MS = 200 };
 
 struct UnsServer {
     Uns *uns;
@@ -23,6 +24,9 @@ struct UnsServer {
     SeriesName *names; /* of the unit; owned, and so are the paths */
     uint32_t name_count;
     LoopTimer *timer;
+    SeriesWork *work;  /* of the roll-ups */
+    UnsUpkeep *upkeep; /* of the server, due or under way; owned */
+    bool upkeep_more;  /* roll-ups are due */
     bool busy, more, away;
     int64_t since_ms, again_ms, forgotten_ns;
     uint64_t sent, waiting;
@@ -84,8 +88,9 @@ static Status take_names(StoreConn *conn, UnsServer *s, Diag *diag)
 {
     const SeriesUnit *unit = &s->unit;
     uint32_t count = 0, kept = 0;
-    s->names = mem_zalloc(unit->count, sizeof *s->names);
+    s->names = mem_zalloc(unit->count + 1, sizeof *s->names);
     if (!s->names) return diag_set(diag, ST_NO_MEMORY, "names of the history");
+    if (unit->is_rolls) s->names[count++].series = unit->rolls.series;
     for (uint32_t i = 0; i < unit->count; i++)
         if (!i || unit->points[i].series != unit->points[i - 1].series)
             s->names[count++].series = unit->points[i].series;
@@ -104,13 +109,14 @@ static Status take_job(StoreConn *conn, void *ctx, Diag *diag)
     UnsServer *s = ctx;
     Status st = uns__series_work(&s->uns->read_work, diag);
     if (!st) st = series_unit_take(conn, s->uns->read_work, &s->unit, diag);
-    if (!st && s->unit.count) st = take_names(conn, s, diag);
+    if (!st && !series_unit_empty(&s->unit)) st = take_names(conn, s, diag);
     return st;
 }
 
 /* ---- the way of a unit ---- */
 
 static void start(UnsServer *s);
+static bool upkeep(UnsServer *s);
 
 static void on_timer(void *ctx)
 {
@@ -136,7 +142,7 @@ static void finish(UnsServer *s)
     uns__server_full(uns, s->waiting > most, s->waiting > most + most / 8);
     if (s->away)
         again_in(s, s->again_ms);
-    else if (s->more && !uns->draining)
+    else if (!upkeep(s) && s->more && !uns->draining)
         start(s);
     uns__job_done(uns);
 }
@@ -174,7 +180,7 @@ static void on_dropped(void *ctx, Status status, const Diag *diag)
     }
     s->sent += s->unit.count;
     s->waiting -= s->waiting < s->unit.count ? s->waiting : s->unit.count;
-    s->more = s->more || s->waiting > 0;
+    s->more = s->more || s->waiting > 0 || s->unit.is_rolls;
     finish(s);
 }
 
@@ -183,6 +189,8 @@ static void put_work(void *ctx)
     UnsServer *s = ctx;
     s->status = series_server_put(s->server, s->unit.points, s->unit.count, s->names, s->name_count,
                                   &s->diag);
+    if (!s->status && s->unit.is_rolls)
+        s->status = series_server_put_rolls(s->server, &s->unit.rolls, &s->diag);
 }
 
 static void on_put(void *ctx)
@@ -209,7 +217,7 @@ static void on_taken(void *ctx, Status status, const Diag *diag)
     s->diag = (Diag){0};
     if (status) {
         failed(s, diag);
-    } else if (!s->unit.count || uns->draining) {
+    } else if (series_unit_empty(&s->unit) || uns->draining) {
         finish(s);
     } else if (loop_work(uns->env->loop, put_work, on_put, s)) {
         failed(s, NULL);
@@ -237,47 +245,75 @@ void uns__server_kick(Uns *uns)
     if (uns->server) start(uns->server);
 }
 
-/* ---- retention ---- */
+/* ---- upkeep ---- */
 
-typedef struct Forget {
-    UnsServer *s;
-    int64_t before_ns;
-    Status status;
-    Diag diag;
-} Forget;
-
-static void forget_work(void *ctx)
+static void forget(UnsServer *s)
 {
-    Forget *forget = ctx;
-    forget->status = series_server_forget(forget->s->server, forget->before_ns, &forget->diag);
+    int64_t now_ns = clock_monotonic_ns(), wall_ns = s->upkeep->now_ns,
+            longest_ns = s->upkeep->longest_ns;
+    if (s->upkeep->importing || longest_ns == INT64_MAX || longest_ns > wall_ns) return;
+    if (s->forgotten_ns && now_ns - s->forgotten_ns < FORGET_EVERY_S * NS_PER_S) return;
+    s->status = series_server_forget(s->server, wall_ns - longest_ns, &s->diag);
+    if (!s->status) s->forgotten_ns = now_ns;
 }
 
-static void on_forgotten(void *ctx)
+/* What is not rolled up yet is not forgotten; the next round tries again. */
+static void upkeep_work(void *ctx)
 {
-    Forget *forget = ctx;
-    Uns *uns = forget->s->uns;
-    if (forget->status)
-        log_warn(uns->env->log, "uns", "old samples stay", "reason=%s", forget->diag.text);
-    mem_free(forget);
+    UnsServer *s = ctx;
+    UnsUpkeep *round = s->upkeep;
+    int64_t now_ns = clock_monotonic_ns();
+    SeriesRollRound rolls = {uns__upkeep_policy, round, clock_wall_ns(),
+                             now_ns + UPKEEP_MS * NS_PER_MS};
+    s->status = uns__series_work(&s->work, &s->diag);
+    if (!s->status && round->series_count && !round->importing) {
+        s->status = series_server_trim(s->server, round->series, round->series_count, round->now_ns,
+                                       &s->diag);
+        if (!s->status) round->series_count = 0; /* once a round */
+    }
+    if (!s->status)
+        s->status = series_server_roll(s->server, s->work, &rolls, &s->upkeep_more, &s->diag);
+    if (!s->status && !s->upkeep_more) forget(s);
+}
+
+static void on_upkept(void *ctx)
+{
+    UnsServer *s = ctx;
+    Uns *uns = s->uns;
+    if (s->status && !uns->draining)
+        log_warn(uns->env->log, "uns", "the historian's server was not tidied", "reason=%s",
+                 s->diag.text);
+    if (s->status || !s->upkeep_more) {
+        uns__upkeep_free(s->upkeep);
+        s->upkeep = NULL;
+    }
+    s->busy = false;
+    if (!uns->draining) start(s); /* a unit, and then the next piece */
     uns__job_done(uns);
 }
 
-/* `longest_ns`: what the most patient rule keeps. */
-void uns__server_forget(Uns *uns, int64_t longest_ns)
+/* True when it is under way: what else there is waits for its end. */
+static bool upkeep(UnsServer *s)
+{
+    Uns *uns = s->uns;
+    if (!s->upkeep || s->busy || uns->draining) return false;
+    s->diag = (Diag){0};
+    s->upkeep_more = false;
+    if (loop_work(uns->env->loop, upkeep_work, on_upkept, s)) return false;
+    s->busy = true;
+    uns->jobs++;
+    return true;
+}
+
+void uns__server_upkeep(Uns *uns, UnsUpkeep *round)
 {
     UnsServer *s = uns->server;
-    int64_t now_ns = clock_monotonic_ns(), wall_ns = clock_wall_ns();
-    if (longest_ns == INT64_MAX || longest_ns > wall_ns || s->away || uns->draining) return;
-    if (s->forgotten_ns && now_ns - s->forgotten_ns < FORGET_EVERY_S * NS_PER_S) return;
-    Forget *forget = mem_zalloc(1, sizeof *forget);
-    if (!forget) return;
-    s->forgotten_ns = now_ns;
-    forget->s = s;
-    forget->before_ns = wall_ns - longest_ns;
-    if (loop_work(uns->env->loop, forget_work, on_forgotten, forget))
-        mem_free(forget);
-    else
-        uns->jobs++;
+    if (!s || s->upkeep || s->away || uns->draining) { /* that one first */
+        uns__upkeep_free(round);
+        return;
+    }
+    s->upkeep = round;
+    (void)upkeep(s);
 }
 
 /* ---- life ---- */
@@ -303,7 +339,7 @@ Status uns__server_open(Uns *uns, Diag *diag)
         mem_free(s);
         return diag_set(diag, ST_NO_MEMORY, "no memory for the historian's server");
     }
-    st = series_server_new(copy.ptr, halting, uns, &s->server, diag);
+    st = series_server_new(copy.ptr, uns_conf(uns)->question_ms, halting, uns, &s->server, diag);
     if (st) {
         mem_free(s);
         return diag_wrap(diag, st, "historian");
@@ -320,6 +356,8 @@ void uns__server_close(Uns *uns)
     if (!s) return;
     loop_timer_stop(s->timer);
     unit_free(s);
+    uns__upkeep_free(s->upkeep);
+    series_work_free(s->work);
     series_set_default_base(NULL);
     series_server_free(s->server);
     mem_free(s);

@@ -108,6 +108,7 @@ static Status failed(Sql *sql)
                 : code == SQLITE_NOMEM                       ? ST_NO_MEMORY
                 : code == SQLITE_TOOBIG                      ? ST_LIMIT
                 : code == SQLITE_CORRUPT                     ? ST_CORRUPT
+                : code == SQLITE_CANTOPEN                    ? ST_UNAVAILABLE
                                                              : ST_INVALID;
     return diag_set(&sql->diag, st, "%s", sqlite3_errmsg(sql->db));
 }
