@@ -115,6 +115,15 @@ static inline const UnsConf *uns_conf(const Uns *uns)
     return uns->env->conf;
 }
 
+/* uns_surface.c, uns_migrations.c: tables of the module */
+extern const ModOp uns__ops[];
+extern const ModPub uns__pubs[];
+extern const ModRoute uns__routes[];
+extern const StoreMigration uns__migrations[];
+
+/* uns.c */
+void uns__op_publish(void *self, Req *req);
+
 /* Fields of a node into an open object. */
 void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_value);
 void uns__put_value(JsonOut *out, const UnsValue *value);

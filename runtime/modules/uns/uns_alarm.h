@@ -75,6 +75,13 @@ MUST Status uns__alarm_check_on(const AlarmRule *rule, Diag *diag);
 
 /* uns_alarm_keep.c */
 MUST Status uns__alarms_load(Uns *uns, Diag *diag);
+/* A table of alarms, read row by row at start; what a row says of the arena lasts for its call. */
+typedef struct UnsAlarmTable {
+    const char *sql;
+    void (*fn)(Uns *uns, StoreStmt *stmt, Arena *arena);
+} UnsAlarmTable;
+MUST Status uns__alarm_read(Uns *uns, StoreConn *conn, const UnsAlarmTable *tables, size_t count,
+                            Diag *diag);
 void uns__alarm_row(void *ctx, const AlarmEvent *event); /* AlarmEventFn; ctx is the Uns */
 /* Answers `req` when all rows so far are on the disk; at once when none waits. */
 void uns__alarm_answer_kept(Uns *uns, Req *req, Buf *answer);

@@ -273,24 +273,10 @@ static void load_rule(Uns *uns, StoreStmt *stmt, Arena *arena)
                   why.text);
 }
 
-static Status load_rules(Uns *uns, StoreConn *conn, Diag *diag)
-{
-    StoreStmt *stmt;
-    bool row;
-    Arena *arena = arena_new(4096, 1 << 20);
-    if (!arena) return diag_set(diag, ST_NO_MEMORY, "no memory for alarms");
-    Status st = store_prepare(conn, "SELECT origin, body FROM alarm_rules", &stmt, diag);
-    while (!st && !(st = store_step(stmt, &row, diag)) && row) {
-        load_rule(uns, stmt, arena);
-        arena_reset(arena);
-    }
-    arena_free(arena);
-    return st;
-}
-
-static void restore(Uns *uns, StoreStmt *stmt)
+static void load_point(Uns *uns, StoreStmt *stmt, Arena *arena)
 {
     Alarms *list = uns->alarms->list;
+    (void)arena;
     const AlarmRule *rule = alarms_rule(list, store_str(stmt, 0));
     UnsNode *node;
     Str path = store_str(stmt, 1);
@@ -312,22 +298,33 @@ static void restore(Uns *uns, StoreStmt *stmt)
     alarm_point_restore(list, alarm_find(node->alarms, rule->name), &kept, now);
 }
 
-static Status load_points(Uns *uns, StoreConn *conn, Diag *diag)
+Status uns__alarm_read(Uns *uns, StoreConn *conn, const UnsAlarmTable *tables, size_t count,
+                       Diag *diag)
 {
-    StoreStmt *stmt;
-    bool row;
-    Status st = store_prepare(conn,
-                              "SELECT rule, path, under, since, raised, raised_value, raised_count,"
-                              " shelf, over FROM alarm_points",
-                              &stmt, diag);
-    while (!st && !(st = store_step(stmt, &row, diag)) && row) restore(uns, stmt);
+    Status st = ST_OK;
+    Arena *arena = arena_new(4096, 4 << 20);
+    if (!arena) return diag_set(diag, ST_NO_MEMORY, "no memory for alarms");
+    for (size_t i = 0; i < count && !st; i++) {
+        StoreStmt *stmt;
+        bool row;
+        st = store_prepare(conn, tables[i].sql, &stmt, diag);
+        while (!st && !(st = store_step(stmt, &row, diag)) && row) {
+            tables[i].fn(uns, stmt, arena);
+            arena_reset(arena);
+        }
+    }
+    arena_free(arena);
     return st;
 }
 
 static Status load(StoreConn *conn, void *ctx, Diag *diag)
 {
-    Status st = load_rules(ctx, conn, diag);
-    if (!st) st = load_points(ctx, conn, diag);
+    static const UnsAlarmTable tables[] = {
+        {"SELECT origin, body FROM alarm_rules", load_rule},
+        {"SELECT rule, path, under, since, raised, raised_value, raised_count, shelf, over"
+         " FROM alarm_points",
+         load_point}};
+    Status st = uns__alarm_read(ctx, conn, tables, COUNT_OF(tables), diag);
     return st ? st : uns__notify_load(ctx, conn, diag);
 }
 

@@ -158,31 +158,13 @@ static void load_notice(Uns *uns, StoreStmt *stmt, Arena *arena)
     if (uns__notice_add(target, id, store_int(stmt, 2), store_str(stmt, 3))) notify->stored_id = id;
 }
 
-typedef void LoadFn(Uns *uns, StoreStmt *stmt, Arena *arena);
-
 Status uns__notify_load(Uns *uns, StoreConn *conn, Diag *diag)
 {
-    static const struct {
-        const char *sql;
-        LoadFn *fn;
-    } tables[] = {{"SELECT name, body, secrets FROM alarm_targets", load_target},
-                  {"SELECT name, body FROM alarm_routes", load_route},
-                  {"SELECT route, rule, path, first, again, escalate, told, escalated"
-                   " FROM alarm_calls",
-                   load_call},
-                  {"SELECT id, target, at, event FROM alarm_outbox ORDER BY id", load_notice}};
-    Status st = ST_OK;
-    Arena *arena = arena_new(4096, 4 << 20);
-    if (!arena) return diag_set(diag, ST_NO_MEMORY, "no memory for alarms");
-    for (size_t i = 0; i < COUNT_OF(tables) && !st; i++) {
-        StoreStmt *stmt;
-        bool row;
-        st = store_prepare(conn, tables[i].sql, &stmt, diag);
-        while (!st && !(st = store_step(stmt, &row, diag)) && row) {
-            tables[i].fn(uns, stmt, arena);
-            arena_reset(arena);
-        }
-    }
-    arena_free(arena);
-    return st;
+    static const UnsAlarmTable tables[] = {
+        {"SELECT name, body, secrets FROM alarm_targets", load_target},
+        {"SELECT name, body FROM alarm_routes", load_route},
+        {"SELECT route, rule, path, first, again, escalate, told, escalated FROM alarm_calls",
+         load_call},
+        {"SELECT id, target, at, event FROM alarm_outbox ORDER BY id", load_notice}};
+    return uns__alarm_read(uns, conn, tables, COUNT_OF(tables), diag);
 }
