@@ -392,7 +392,7 @@ void mqtt_broker_stats(const MqttBroker *broker, MqttBrokerStats *ret_stats)
     *ret_stats = broker->stats;
     ret_stats->paused_now = broker->held_count;
     ret_stats->damaged = broker->keep.damaged;
-    ret_stats->retained_unread = broker->keep.unread;
+    ret_stats->retained_unread = broker->keep.unread.count;
 }
 
 static uint32_t queued(const Session *s)

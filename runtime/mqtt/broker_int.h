@@ -15,6 +15,7 @@
 #include "mqtt/codec.h"
 #include "mqtt/keep.h"
 #include "mqtt/trie.h"
+#include "mqtt/unread.h"
 
 #include <pthread.h>
 
@@ -269,7 +270,8 @@ typedef struct Keep {
     LoopTimer *retry;
     uint64_t failures, damaged, not_restored;
     uint32_t reads;            /* portions being read */
-    uint32_t unread, read_row; /* retained messages that are on the disk only; read up to here */
+    Unread unread;             /* retained messages that are on the disk only */
+    uint32_t read_row;         /* they are read up to here */
     bool load_told;
     bool loading, topics_wrong; /* rows of them are read; topics do not fit the messages */
     int64_t load_ns;
@@ -427,13 +429,14 @@ void mqtt__observe_give_up(MqttBroker *b);
 void mqtt__later_run(MqttBroker *b);
 
 /* broker_retained.c */
-Msg *mqtt__retained_msg(const TrieNode *node); /* NULL: none, or on the disk only */
+Msg *mqtt__retained_msg(const TrieNode *node); /* accepts NULL */
 void mqtt__replay(MqttBroker *b, Sub *sub);
 void mqtt__give_retained(Sub *sub, Msg *msg); /* to one new subscription, as retained */
 /* Keeps a retained message in memory, or ends it; false: full. */
 MUST bool mqtt__retain_put(MqttBroker *b, Msg *msg);
 /* A start: there is such a row; then all rows are read, one portion after the other. */
 void mqtt__retained_known(MqttBroker *b, uint32_t row, Str topic);
+MUST Status mqtt__retained_all_known(MqttBroker *b);
 void mqtt__retained_unknown(MqttBroker *b); /* those of which that alone is known */
 void mqtt__retained_load(MqttBroker *b);
 void mqtt__retained_later(MqttBroker *b); /* the next portion, after a while */

@@ -624,5 +624,6 @@ void mqtt__keep_free(MqttBroker *b)
     buf_done(&b->keep.journal);
     buf_done(&b->keep.flying);
     buf_done(&b->keep.rows_free);
+    mqtt__unread_done(&b->keep.unread);
     mem_free(b->keep.slots);
 }

@@ -301,6 +301,7 @@ Status mqtt_broker_restore(MqttBroker *broker, Diag *diag)
         st = mqtt__keep_salvage(b->keep.store, b->log, diag);
         if (!st) st = store_run_now(b->keep.store, load_job, &visitor, diag);
     }
+    if (!st && (st = mqtt__retained_all_known(b))) diag_set(diag, st, "out of memory");
     if (st) return diag_wrap(diag, st, "sessions and retained messages");
     b->keep.body = visitor.last_body;
     b->keep.damaged = visitor.damaged;

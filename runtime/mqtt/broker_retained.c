@@ -1,9 +1,9 @@
 /* runtime/mqtt/broker_retained.c: what topics retain, in memory and back from the disk.
  *
- * A node of the retained tree holds a message or, after a start, the number of the row that has it.
- * Rows are read one portion after the other while clients are served. A publish to a topic takes
- * the row over, read or not. A new subscription gets what is in memory at once and the rest when
- * all is there: only what came from the disk since, so nothing twice. */
+ * A node of the retained tree holds a message. After a start topics are known by their rows first
+ * (unread.h). Rows are read one portion after the other while clients are served. A publish to a
+ * topic takes the row over, read or not. A new subscription gets what is in memory at once and the
+ * rest when all is there: only what came from the disk since, so nothing twice. */
 #include "mqtt/broker_int.h"
 
 #include "base/mem.h"
@@ -12,41 +12,20 @@ enum { PORTION_BYTES_MAX = 64 << 20 };
 
 /* ---- nodes ---- */
 
-static bool is_row(const TrieNode *node)
-{
-    return (uintptr_t)node->value & 1;
-}
-
-static uint32_t row_of(const TrieNode *node)
-{
-    return (uint32_t)((uintptr_t)node->value >> 1);
-}
-
 Msg *mqtt__retained_msg(const TrieNode *node)
 {
-    return node && !is_row(node) ? node->value : NULL;
+    return node ? node->value : NULL;
 }
 
 static void node_clear(MqttBroker *b, TrieNode *node)
 {
-    if (!node->value) return;
-    b->stats.retained_now--;
-    if (is_row(node)) {
-        b->keep.unread--;
-        node->value = NULL;
-        return;
-    }
     Msg *old = node->value;
+    if (!old) return;
+    b->stats.retained_now--;
     b->stats.retained_bytes_now -= old->bytes;
     node->value = NULL;
     old->current = false;
     mqtt__msg_unref(b, old);
-}
-
-static uint32_t node_row(const TrieNode *node)
-{
-    if (!node->value) return 0;
-    return is_row(node) ? row_of(node) : ((const Msg *)node->value)->row;
 }
 
 static Str msg_topic(const Msg *msg)
@@ -54,11 +33,20 @@ static Str msg_topic(const Msg *msg)
     return str_slice(msg->text, msg->topic_bytes);
 }
 
+/* The row that the topic has on the disk only, which is another's now; 0: none. */
+static uint32_t unread_take(MqttBroker *b, const Msg *msg)
+{
+    uint32_t row = mqtt__unread_take(&b->keep.unread, msg->topic_hash, msg_topic(msg));
+    if (row) b->stats.retained_now--;
+    return row;
+}
+
 static void retain_end(MqttBroker *b, Msg *msg)
 {
     TrieNode *node = mqtt__trie_find(&b->retained, msg_topic(msg));
-    if (!node || !node->value) return;
-    msg->row = node_row(node);
+    const Msg *old = mqtt__retained_msg(node);
+    msg->row = old ? old->row : unread_take(b, msg);
+    if (!old) return;
     node_clear(b, node);
     mqtt__trie_trim(&b->retained, node);
 }
@@ -72,13 +60,15 @@ bool mqtt__retain_put(MqttBroker *b, Msg *msg)
     TrieNode *node = mqtt__trie_add(&b->retained, msg_topic(msg));
     if (!node) return false;
     const Msg *old = mqtt__retained_msg(node);
+    uint32_t unread = mqtt__unread_row(&b->keep.unread, msg->topic_hash, msg_topic(msg));
     uint64_t bytes = b->stats.retained_bytes_now - (old ? old->bytes : 0) + msg->bytes;
-    if ((!node->value && b->stats.retained_now >= b->conf.retained_max) ||
+    if ((!old && !unread && b->stats.retained_now >= b->conf.retained_max) ||
         bytes > b->conf.retained_bytes) {
         mqtt__trie_trim(&b->retained, node);
         return false;
     }
-    if (!msg->row) msg->row = node_row(node);
+    if (!msg->row) msg->row = old ? old->row : unread;
+    if (unread) (void)unread_take(b, msg);
     node_clear(b, node);
     node->value = msg;
     msg->current = true;
@@ -123,18 +113,14 @@ void mqtt__give_retained(Sub *sub, Msg *msg)
 
 static void on_retained(void *ctx, TrieNode *node)
 {
-    Sub *sub = ctx;
     Msg *msg = mqtt__retained_msg(node);
-    if (!msg)
-        sub->waits = true;
-    else if (!mqtt__msg_expired(msg, clock_monotonic_ns()))
-        mqtt__give_retained(sub, msg);
+    if (!mqtt__msg_expired(msg, clock_monotonic_ns())) mqtt__give_retained(ctx, msg);
 }
 
 void mqtt__replay(MqttBroker *b, Sub *sub)
 {
     b->depth++;
-    sub->waits = false;
+    sub->waits = b->keep.unread.count > 0;
     mqtt__trie_select(&b->retained, sub->filter, on_retained, sub);
     sub->after_row = b->keep.read_row;
     mqtt__sys_replay(b, sub);
@@ -146,7 +132,7 @@ static void on_late(void *ctx, TrieNode *node)
 {
     Sub *sub = ctx;
     Msg *msg = mqtt__retained_msg(node);
-    if (!msg || !msg->from_disk || msg->row <= sub->after_row) return;
+    if (!msg->from_disk || msg->row <= sub->after_row) return;
     if (!mqtt__msg_expired(msg, clock_monotonic_ns())) mqtt__give_retained(sub, msg);
 }
 
@@ -173,73 +159,89 @@ static void replays_late(MqttBroker *b)
 
 void mqtt__retained_known(MqttBroker *b, uint32_t row, Str topic)
 {
+    Keep *k = &b->keep;
     mqtt__keep_row_taken(b, row);
-    TrieNode *node = b->stats.retained_now < b->conf.retained_max && mqtt_topic_valid(topic) &&
-                             mqtt_levels(topic) <= MQTT_LEVELS_MAX
-                         ? mqtt__trie_add(&b->retained, topic)
-                         : NULL;
-    if (!node) {
-        b->keep.not_restored++;
+    if (b->stats.retained_now >= b->conf.retained_max) {
+        k->not_restored++;
         return;
     }
-    if (node->value) { /* a kill between two versions of a row cannot do that: damaged */
-        b->keep.topics_wrong = true;
-        return;
-    }
-    node->value = (void *)((uintptr_t)row << 1 | 1); /* NOLINT(performance-no-int-to-ptr) */
-    b->stats.retained_now++;
-    b->keep.unread++;
+    Status st = mqtt__unread_add(&k->unread, topic, row);
+    if (!st)
+        b->stats.retained_now++;
+    else if (st == ST_NO_MEMORY)
+        k->not_restored++;
+    else
+        k->topics_wrong = true; /* too long: damaged */
 }
 
-static void on_unknown(void *ctx, TrieNode *node)
+Status mqtt__retained_all_known(MqttBroker *b)
 {
-    if (is_row(node)) node_clear(ctx, node);
+    uint32_t doubles;
+    Status st = mqtt__unread_index(&b->keep.unread, &doubles);
+    if (st) return st;
+    b->stats.retained_now -= doubles;
+    if (doubles) b->keep.topics_wrong = true; /* a kill cannot do that: damaged */
+    return ST_OK;
 }
 
-/* The nodes stay: a walk may not remove them. */
 void mqtt__retained_unknown(MqttBroker *b)
 {
-    mqtt__trie_select(&b->retained, STR("#"), on_unknown, b);
+    b->stats.retained_now -= b->keep.unread.count;
+    mqtt__unread_done(&b->keep.unread);
 }
 
 static void record_take(MqttBroker *b, uint32_t row, Str record)
 {
+    Keep *k = &b->keep;
     KeepMsg kept;
     if (mqtt__keep_get_msg(record, &kept)) {
         mqtt__keep_unread(b, row);
         return;
     }
-    TrieNode *node = mqtt__trie_find(&b->retained, kept.pub.topic);
-    if (!node || !node->value || !is_row(node) || row_of(node) != row) return; /* newer, or ended */
+    Str topic = kept.pub.topic;
+    uint64_t hash = hash_bytes(topic.ptr, topic.len);
+    if (mqtt__unread_row(&k->unread, hash, topic) != row) return; /* newer, or ended */
     Msg *msg = NULL;
-    if (kept.expires_ns && kept.expires_ns <= clock_wall_ns())
+    bool put = false;
+    if (kept.expires_ns && kept.expires_ns <= clock_wall_ns()) {
         mqtt__keep_row_drop(b, row);
-    else if (!(msg = mqtt__msg_back(b, &kept)) ||
-             b->stats.retained_bytes_now + msg->bytes > b->conf.retained_bytes)
-        b->keep.not_restored++; /* stays where it is */
-    else {
-        msg->row = row;
-        msg->from_disk = true;
-        if (!mqtt__retain_put(b, msg)) b->keep.not_restored++;
-        mqtt__msg_unref(b, msg);
-        return;
+    } else {
+        msg = mqtt__msg_back(b, &kept);
+        if (msg) {
+            msg->row = row;
+            msg->from_disk = true;
+            put = mqtt__retain_put(b, msg);
+        }
+        if (!put) k->not_restored++; /* stays where it is */
     }
+    if (!put && mqtt__unread_take(&k->unread, hash, topic)) b->stats.retained_now--;
     mqtt__msg_unref(b, msg);
-    node_clear(b, node);
-    mqtt__trie_trim(&b->retained, node);
 }
 
 typedef struct Rows {
     MqttBroker *broker;
-    uint32_t from;
+    uint32_t from, to;
     bool more;
     Buf records;
 } Rows;
 
+static uint32_t last_row(const Buf *records, uint32_t row)
+{
+    for (size_t at = 0; at < records->len;) {
+        KeepHead head;
+        memcpy(&head, records->ptr + at, sizeof head);
+        at += sizeof head + head.bytes;
+        if (head.id >= 1 && head.id <= UINT32_MAX) row = (uint32_t)head.id;
+    }
+    return row;
+}
+
 static Status rows_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     Rows *rows = ctx;
-    return mqtt__keep_retained_rows(conn, rows->from, &rows->records, &rows->more, diag);
+    Status st = mqtt__keep_retained_rows(conn, rows->from, &rows->records, &rows->more, diag);
+    rows->to = last_row(&rows->records, rows->from);
+    return st;
 }
 
 static void rows_take(MqttBroker *b, const Rows *rows)
@@ -249,12 +251,11 @@ static void rows_take(MqttBroker *b, const Rows *rows)
         KeepHead head;
         memcpy(&head, rows->records.ptr + at, sizeof head);
         at += sizeof head;
-        if (head.id >= 1 && head.id <= UINT32_MAX) {
+        if (head.id >= 1 && head.id <= UINT32_MAX)
             record_take(b, (uint32_t)head.id, str_slice(rows->records.ptr + at, head.bytes));
-            b->keep.read_row = (uint32_t)head.id;
-        }
         at += head.bytes;
     }
+    b->keep.read_row = rows->to;
     b->depth--;
 }
 
@@ -262,10 +263,8 @@ static void all_read(MqttBroker *b)
 {
     Keep *k = &b->keep;
     k->loading = false;
-    if (k->unread) { /* topics without a message */
-        mqtt__retained_unknown(b);
-        k->topics_wrong = true;
-    }
+    k->topics_wrong = k->topics_wrong || k->unread.count > 0; /* topics without a message */
+    mqtt__retained_unknown(b);
     if (k->topics_wrong && !b->closing) mqtt__keep_topics(b);
     if (k->damaged)
         log_error(b->log, "mqtt", "damaged records are set aside in \"damaged\"", "count=%llu",
@@ -280,7 +279,7 @@ static void all_read(MqttBroker *b)
     replays_late(b);
 }
 
-static void rows_ask(MqttBroker *b);
+static void rows_ask(MqttBroker *b, uint32_t from);
 
 static void on_rows(void *ctx, Status status, const Diag *diag)
 {
@@ -295,21 +294,19 @@ static void on_rows(void *ctx, Status status, const Diag *diag)
         b->keep.load_told = true;
         mqtt__retained_later(b);
     } else if (b->keep.loading && !b->closing && !stale) {
+        if (rows->more) rows_ask(b, rows->to); /* read while these are taken */
         rows_take(b, rows);
-        if (rows->more)
-            rows_ask(b);
-        else
-            all_read(b);
+        if (!rows->more) all_read(b);
     }
     buf_done(&rows->records);
     mem_free(rows);
 }
 
-static void rows_ask(MqttBroker *b)
+static void rows_ask(MqttBroker *b, uint32_t from)
 {
     Rows *rows = mem_alloc(sizeof *rows);
     if (rows) {
-        *rows = (Rows){.broker = b, .from = b->keep.read_row};
+        *rows = (Rows){.broker = b, .from = from};
         buf_init(&rows->records, PORTION_BYTES_MAX);
         if (!store_read(b->keep.store, rows_job, on_rows, rows)) {
             b->keep.reads++;
@@ -325,7 +322,7 @@ static void on_again(void *ctx)
     MqttBroker *b = ctx;
     loop_timer_stop(b->keep.load_retry);
     b->keep.load_retry = NULL;
-    if (b->keep.loading && !b->closing) rows_ask(b);
+    if (b->keep.loading && !b->closing) rows_ask(b, b->keep.read_row);
 }
 
 void mqtt__retained_later(MqttBroker *b)
@@ -339,7 +336,7 @@ void mqtt__retained_load(MqttBroker *b)
 {
     b->keep.load_ns = clock_monotonic_ns();
     b->keep.loading = true;
-    rows_ask(b);
+    rows_ask(b, b->keep.read_row);
 }
 
 /* For who cannot wait. */
@@ -355,7 +352,9 @@ static void load_now(MqttBroker *b)
         if (!st && !rows.more) all_read(b);
         buf_done(&rows.records);
     }
-    if (st) log_error(b->log, "mqtt", "retained messages cannot be read", "reason=%s", diag.text);
+    if (!st) return;
+    log_error(b->log, "mqtt", "retained messages cannot be read", "reason=%s", diag.text);
+    mqtt__retained_later(b);
 }
 
 typedef struct RetainedWalk {
