@@ -116,6 +116,38 @@ TEST(tree_keeps_order_parents_and_its_maximum)
     uns_tree_done(&tree);
 }
 
+/* Nodes and texts lie one behind the other: none may reach into the next, however it grew. */
+TEST(texts_of_any_length_stand_beside_each_other)
+{
+    enum { NODES = 300 };
+    static const size_t lens[] = {0, 1, 31, 32, 33, 64, 65, 200, 7, 4095, 4096, 5000};
+    static char text[5000];
+    char path[32];
+    UnsTree tree;
+    UnsNode *node;
+    uns_tree_init(&tree, 1000);
+    for (size_t round = 0; round < COUNT_OF(lens); round++) {
+        for (uint32_t i = 0; i < NODES; i++) {
+            (void)snprintf(path, sizeof path, "p%u/a%u", i % 7, i);
+            memset(text, (int)('a' + i % 26), sizeof text);
+            CHECK_OK(uns_tree_add(&tree, str_from(path), &node));
+            UnsValue value = {.type = UNS_TEXT, .text = {text, lens[round]}};
+            CHECK_OK(uns_node_set(&tree, node, &value, 1));
+        }
+        size_t len = lens[round] < 4096 ? lens[round] : 4096;
+        for (uint32_t i = 0; i < NODES; i++) {
+            (void)snprintf(path, sizeof path, "p%u/a%u", i % 7, i);
+            node = uns_tree_find(&tree, str_from(path));
+            memset(text, (int)('a' + i % 26), sizeof text);
+            CHECK(node && node->count == round + 1);
+            CHECK_STR(uns_node_path(node), path);
+            CHECK(str_eq(node->value.text, str_slice(text, len)));
+        }
+    }
+    CHECK_INT(tree.count, NODES + 7);
+    uns_tree_done(&tree);
+}
+
 /* ---- the module ---- */
 
 TEST(published_values_are_listed_found_and_read)

@@ -17,7 +17,7 @@ static AlarmValue value_of(const UnsValue *value)
     case UNS_INT:
     case UNS_NUMBER:
         out.type = ALARM_NUMBER;
-        out.number = value->number;
+        out.number = uns_value_number(value);
         break;
     case UNS_TEXT:
         out.type = ALARM_TEXT;

@@ -189,7 +189,7 @@ static double number_of(const Uns *uns, Str path)
 {
     const UnsNode *node = uns_tree_find(&uns->tree, path);
     bool number = node && (node->value.type == UNS_INT || node->value.type == UNS_NUMBER);
-    return number ? node->value.number : (double)NAN;
+    return number ? uns_value_number(&node->value) : (double)NAN;
 }
 
 static UnsAlarmRow *new_row(UnsAlarmBatch *batch, const AlarmEvent *event)

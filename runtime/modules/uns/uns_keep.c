@@ -33,6 +33,7 @@ typedef struct Batch {
 
 enum {
     ROWS_PER_BATCH_MAX = 20000,
+    ROWS_MANY = 5000,
     BATCH_ARENA_BYTES_MAX = 256 << 20,
     RETRY_MS = 500,
     TIDY_EVERY = 16, /* small batches; one with rows tidies always */
@@ -53,8 +54,8 @@ static Status write_last(StoreConn *conn, const Batch *batch, Diag *diag)
         const UnsValue *value = &row->value;
         store_bind_str(stmt, 1, row->path);
         store_bind_int(stmt, 2, value->type);
-        store_bind_int(stmt, 3, value->integer);
-        store_bind_number(stmt, 4, value->number);
+        store_bind_int(stmt, 3, value->type == UNS_NUMBER ? 0 : value->integer);
+        store_bind_number(stmt, 4, uns_value_number(value));
         if (value->type == UNS_TEXT)
             store_bind_str(stmt, 5, value->text);
         else
@@ -157,7 +158,10 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
         }
         if (batch->sample_count) uns__server_kick(uns);
     }
+    bool many = batch->row_count >= ROWS_MANY;
     batch_free(batch);
+    /* What so many rows took would stay as holes between the nodes that came meanwhile. */
+    if (many && !uns->dirty_first) mem_trim();
     uns__rename_ready(uns);
     flush(uns);
     uns__job_done(uns);
@@ -351,7 +355,7 @@ static void sample(Uns *uns, UnsNode *node)
 {
     UnsType type = node->value.type;
     UnsQuality quality = type == UNS_NULL ? UNS_BAD : node->value.quality;
-    double value = type == UNS_NULL ? node->sampled : node->value.number;
+    double value = type == UNS_NULL ? node->sampled : uns_value_number(&node->value);
     if (type == UNS_NULL ? !node->has_sampled
                          : type != UNS_INT && type != UNS_NUMBER && type != UNS_BOOL)
         return;
@@ -412,8 +416,8 @@ static Status load_last(Uns *uns, StoreConn *conn, Diag *diag)
                           .quality = quality >= 0 && quality < UNS_NEVER ? (UnsQuality)quality
                                                                          : UNS_UNCERTAIN,
                           .integer = store_int(stmt, 2),
-                          .number = store_number(stmt, 3),
                           .text = store_str(stmt, 4)};
+        if (value.type == UNS_NUMBER) value.number = store_number(stmt, 3);
         value.ts_ns = store_is_null(stmt, 6) ? UNS_NO_TIME : store_int(stmt, 6);
         int64_t received = store_int(stmt, 7);
         if (uns_tree_add(&uns->tree, store_str(stmt, 0), &node) ||

@@ -48,7 +48,7 @@ static UnsWriter *writer_new(Uns *uns)
 
 void uns__wrote(Uns *uns, UnsNode *node)
 {
-    node->topic_len = (uint32_t)uns->topic.len;
+    node->topic_len = (uint16_t)uns->topic.len;
     if (!uns->publisher.len) return; /* this process: the engine knows */
     UnsWriter *writer = uns->writer;
     if (!writer || !str_eq(writer->id, uns->publisher)) {

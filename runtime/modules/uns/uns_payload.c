@@ -18,12 +18,10 @@ static bool scalar(const Json *json, UnsValue *value)
     case JSON_TRUE:
         value->type = UNS_BOOL;
         value->integer = json->type == JSON_TRUE;
-        value->number = (double)value->integer;
         return true;
     case JSON_INT:
         value->type = UNS_INT;
         value->integer = json->integer;
-        value->number = json->number;
         return true;
     case JSON_NUMBER:
         value->type = UNS_NUMBER;

@@ -70,6 +70,36 @@ static void path_remove(UnsPaths *paths, Str path)
     paths->nodes--;
 }
 
+/* ---- memory ---- */
+
+/* One behind the other, without what the heap needs around each: there are many and they stay. */
+typedef struct UnsSlab {
+    struct UnsSlab *older;
+    size_t used;
+    char bytes[];
+} UnsSlab;
+enum { SLAB_BYTES = 64 * 1024 - sizeof(UnsSlab) - 16 };
+
+static void *tree_room(UnsTree *tree, size_t bytes)
+{
+    UnsSlab *slab = tree->slab;
+    bytes = (bytes + 7) & ~(size_t)7; /* at most a node and a path, or a text */
+    if (!slab || SLAB_BYTES - slab->used < bytes) {
+        slab = mem_alloc(sizeof *slab + SLAB_BYTES);
+        if (!slab) return NULL;
+        *slab = (UnsSlab){.older = tree->slab};
+        tree->slab = slab;
+    }
+    slab->used += bytes;
+    return slab->bytes + slab->used - bytes;
+}
+
+/* What was given last is not needed. */
+static void tree_room_back(UnsTree *tree, const void *room)
+{
+    tree->slab->used = (size_t)((const char *)room - tree->slab->bytes);
+}
+
 /* ---- nodes ---- */
 
 /* The path that a node came with lies behind it. */
@@ -88,11 +118,13 @@ void uns_tree_done(UnsTree *tree)
 {
     for (UnsNode *node = tree->first, *next; node; node = next) {
         next = node->next_node;
-        mem_free((char *)(uintptr_t)node->value.text.ptr);
         mem_free(node->children);
         mem_free(node->meta);
         if (node->path != own_path(node)) mem_free(node->path);
-        mem_free(node);
+    }
+    for (UnsSlab *slab = tree->slab, *older; slab; slab = older) {
+        older = slab->older;
+        mem_free(slab);
     }
     mem_free(tree->root.children);
     mem_free(tree->by_path.slots);
@@ -117,14 +149,17 @@ bool uns_path_valid(Str path)
     return str_utf8_valid(path);
 }
 
+enum { CHILDREN_MIN = 4 };
+
+/* There is room for a power of two of them, or more where some went away. */
 static Status add_child(UnsNode *parent, UnsNode *child)
 {
-    if (parent->child_count == parent->child_cap) {
-        uint32_t cap = parent->child_cap ? parent->child_cap * 2 : 4;
+    uint32_t count = parent->child_count;
+    if (!count || (count >= CHILDREN_MIN && !(count & (count - 1)))) {
+        uint32_t cap = count ? count * 2 : CHILDREN_MIN;
         UnsNode **grown = mem_realloc(parent->children, cap * sizeof(UnsNode *));
         if (!grown) return ST_NO_MEMORY;
         parent->children = grown;
-        parent->child_cap = cap;
     }
     parent->children[parent->child_count++] = child;
     parent->sorted = parent->child_count == 1;
@@ -133,11 +168,12 @@ static Status add_child(UnsNode *parent, UnsNode *child)
 
 static Status node_new(UnsTree *tree, UnsNode *parent, Str path, UnsNode **ret_node)
 {
-    UnsNode *node = mem_zalloc(1, sizeof *node + path.len + 1);
+    UnsNode *node = tree_room(tree, sizeof *node + path.len + 1);
     Status st = node ? ST_OK : ST_NO_MEMORY;
     if (!st) {
-        node->path = own_path(node);
+        *node = (UnsNode){.path = own_path(node)};
         memcpy(node->path, path.ptr, path.len);
+        node->path[path.len] = 0;
         node->path_len = (uint16_t)path.len;
         node->name_at = parent->path_len ? (uint16_t)(parent->path_len + 1) : 0;
         node->parent = parent;
@@ -151,7 +187,7 @@ static Status node_new(UnsTree *tree, UnsNode *parent, Str path, UnsNode **ret_n
         if (st) path_remove(&tree->by_path, path);
     }
     if (st) {
-        mem_free(node);
+        if (node) tree_room_back(tree, node);
         return st;
     }
     if (tree->last)
@@ -202,10 +238,14 @@ Status uns_node_set(UnsTree *tree, UnsNode *node, const UnsValue *value, int64_t
 {
     char *room = (char *)(uintptr_t)node->value.text.ptr;
     Str text = value->type == UNS_TEXT ? cut_text(value->text) : STR_NONE;
-    if (text.len > node->text_cap) {
-        room = mem_realloc(room, text.len);
+    size_t bytes = (size_t)node->text_room * UNS_TEXT_STEP;
+    if (text.len > bytes) { /* the old room is lost: twice as much each time, so it is less */
+        bytes = text.len > bytes * 2 ? text.len : bytes * 2;
+        if (bytes > UNS_TEXT_BYTES_MAX) bytes = UNS_TEXT_BYTES_MAX;
+        bytes = (bytes + UNS_TEXT_STEP - 1) / UNS_TEXT_STEP * UNS_TEXT_STEP;
+        room = tree_room(tree, bytes);
         if (!room) return ST_NO_MEMORY;
-        node->text_cap = (uint32_t)text.len;
+        node->text_room = (uint8_t)(bytes / UNS_TEXT_STEP);
     }
     if (text.len) memcpy(room, text.ptr, text.len);
     if (node->value.type == UNS_NONE) {

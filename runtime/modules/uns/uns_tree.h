@@ -11,6 +11,7 @@
 #include "base/status.h"
 
 enum { UNS_PATH_BYTES_MAX = 1024, UNS_TEXT_BYTES_MAX = 4096, UNS_LEVELS_MAX = 64 };
+enum { UNS_TEXT_STEP = 32 };
 
 typedef enum UnsType { UNS_NONE, UNS_NULL, UNS_BOOL, UNS_INT, UNS_NUMBER, UNS_TEXT } UnsType;
 typedef enum UnsQuality { UNS_GOOD, UNS_UNCERTAIN, UNS_BAD, UNS_NEVER } UnsQuality;
@@ -18,10 +19,12 @@ typedef enum UnsQuality { UNS_GOOD, UNS_UNCERTAIN, UNS_BAD, UNS_NEVER } UnsQuali
 typedef struct UnsValue {
     UnsType type;
     UnsQuality quality;
-    int64_t integer; /* INT, and 0 or 1 for BOOL */
-    double number;   /* INT and NUMBER */
-    Str text;        /* TEXT: lent by whoever made the value */
-    int64_t ts_ns;   /* of the source; UNS_NO_TIME = none */
+    union {
+        int64_t integer; /* INT, and 0 or 1 for BOOL */
+        double number;   /* NUMBER */
+    };
+    Str text;      /* TEXT: lent by whoever made the value */
+    int64_t ts_ns; /* of the source; UNS_NO_TIME = none */
 } UnsValue;
 #define UNS_NO_TIME INT64_MIN
 
@@ -29,31 +32,32 @@ enum { UNS_WRITERS_KEPT = 4 };
 
 struct UnsMeta; /* uns_meta.h */
 
-/* There is one for each topic: what is small lies together. */
+/* There is one for each topic: what is small lies together, nothing is there twice. */
 typedef struct UnsNode {
     char *path; /* NUL-terminated; behind the node, or owned when it got another one */
-    uint16_t path_len, name_at;
-    bool sorted, dirty; /* dirty: last value not stored yet */
-    bool has_sampled;   /* `sampled` is the last value that was a number */
-    uint8_t sampled_quality;
     struct UnsNode *parent;
     struct UnsNode **children; /* owned; sorted by name when `sorted` */
-    uint32_t child_count, child_cap;
-    UnsValue value; /* text is owned by the node */
-    uint32_t text_cap;
-    uint32_t topic_len; /* of the topic its value came by; it or a field of a record below it */
-    uint16_t writers[UNS_WRITERS_KEPT]; /* clients that published it, the latest first
-                                           (uns_lineage.c) */
-    int64_t received_ns, first_ns;      /* wall clock */
-    int64_t heard_ns;                   /* monotonic: ages do not jump with the wall clock */
+    struct AlarmPoint *alarms; /* of this path; NULL for most */
+    struct UnsMeta *meta;      /* owned; NULL = none */
+    struct UnsNode *next_dirty;
+    struct UnsNode *next_node;     /* all nodes, in the order they came */
+    UnsValue value;                /* text is in the tree's memory */
+    int64_t received_ns, first_ns; /* wall clock */
+    int64_t heard_ns;              /* monotonic: ages do not jump with the wall clock */
     uint64_t count, seq;
     int64_t series; /* id of its history; 0 = none */
     int64_t sampled_ns;
     double sampled;
-    struct AlarmPoint *alarms; /* of this path; NULL for most */
-    struct UnsMeta *meta;      /* owned; NULL = none */
-    struct UnsNode *next_dirty;
-    struct UnsNode *next_node; /* all nodes, in the order they came */
+    uint32_t child_count;
+    uint16_t path_len, name_at;
+    uint16_t topic_len; /* of the topic its value came by; it or a field of a record below it */
+    uint16_t writers[UNS_WRITERS_KEPT]; /* clients that published it, the latest first
+                                           (uns_lineage.c) */
+    uint8_t text_room;                  /* of its text; in steps of UNS_TEXT_STEP */
+    uint8_t sampled_quality;
+    bool sorted : 1;
+    bool dirty : 1;       /* last value not stored yet */
+    bool has_sampled : 1; /* `sampled` is the last value that was a number */
 } UnsNode;
 
 /* Nodes by path. A slot is the address of a node and, above it, bits of the hash of its path. */
@@ -66,6 +70,7 @@ typedef struct UnsTree {
     UnsPaths by_path;
     UnsNode root; /* path "" */
     UnsNode *first, *last;
+    struct UnsSlab *slab; /* owned: nodes and texts lie one behind the other */
     uint64_t seq, rejected;
     uint32_t count, values, count_max;
 } UnsTree;
@@ -88,6 +93,12 @@ bool uns_path_valid(Str path);
 MUST Status uns_node_set(UnsTree *tree, UnsNode *node, const UnsValue *value, int64_t received_ns);
 void uns_node_sort(UnsNode *node); /* children in byte order of their names */
 int64_t uns_node_age_ms(const UnsNode *node);
+
+/* INT, NUMBER and BOOL; 0 for others. */
+static inline double uns_value_number(const UnsValue *value)
+{
+    return value->type == UNS_NUMBER ? value->number : (double)value->integer;
+}
 
 static inline Str uns_node_path(const UnsNode *node)
 {
