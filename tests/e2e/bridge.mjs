@@ -421,6 +421,44 @@ test('TLS with a client certificate; a wrong authority, a wrong name and a missi
   await down(t, m, elsewhere);
 });
 
+test('a test says whether a bridge would connect, and stores nothing', async () => {
+  need_mosquitto();
+  const at = certificates(folder());
+  const m = await Mosquitto.new([`cafile ${at('ca.pem')}`, `certfile ${at('server.pem')}`, `keyfile ${at('server.key')}`, 'require_certificate true']);
+  const far_t = await Tutti.new([...'serve'.split(' ')], { env: { TUTTI_MQTT_ANONYMOUS: 'off' } });
+  const t = await Tutti.new();
+  const topics = [{ direction: 'out', filter: 'a/#' }];
+  const ask = async (conf, want = 200) => {
+    const { name, ...rest } = { ...conf, topics };
+    const { status, body } = await t.call('POST', `bridges/${name}/test`, rest);
+    check(status === want, `${status} ${JSON.stringify(body)}`);
+    return body;
+  };
+  for (const version of versions) {
+    const conf = there(far_t, { version, user: 'admin', password: 'correct-horse-battery' });
+    const good = await ask(conf);
+    check(good.connected && good.error === '' && good.ms >= 0, JSON.stringify(good));
+    const bad = await ask({ ...conf, password: 'very-wrong' });
+    check(!bad.connected && bad.error_code === 0x86 && /wrong user or password/.test(bad.error), JSON.stringify(bad));
+  }
+  const secured = there(m, { host: 'localhost', tls: true, ca_file: at('ca.pem'), cert_file: at('device.pem'), key_file: at('device.key') });
+  check((await ask(secured)).connected, 'by TLS');
+  check(/the server's certificate: .*(issuer|self.signed)/.test((await ask({ ...secured, ca_file: at('other.pem') })).error), 'another authority');
+  check(/missing.pem cannot be used/.test(JSON.stringify(await ask({ ...secured, ca_file: at('missing.pem') }, 400))), 'a missing file');
+  check(/connection refused/.test((await ask(there({ port: await freePort() }, {}))).error), 'nobody there');
+  check(!(await ask(there({ port: t.http }, {}))).connected, 'no broker');
+  same((await t.get('bridges')).bridges, [], 'what is stored');
+  // A bridge that runs stays: the test has a client id of its own. Its password is for its own broker only.
+  const own = there(far_t, { user: 'admin', topics });
+  await put(t, { ...own, password: 'correct-horse-battery' });
+  await connected(t, 'm');
+  check((await ask(own)).connected, 'with the stored password');
+  check((await ask({ ...own, host: 'localhost' })).error_code >= 0x86, 'the stored password went to another host');
+  const { connects } = await state(t, 'm');
+  check(connects === 1, `the bridge that runs was thrown out: connected ${connects} times`);
+  await down(t, m, far_t);
+});
+
 test('a wrong password is said in words, never given out, and kept when it is not named', async () => {
   const far_t = await Tutti.new([...'serve'.split(' ')], { env: { TUTTI_MQTT_ANONYMOUS: 'off' } });
   const t = await Tutti.new();
