@@ -467,7 +467,7 @@ Status uns__keep_load(Uns *uns, Diag *diag)
     for (UnsNode *node = uns->tree.first; node; node = node->next_node) {
         UnsType type = node->value.type;
         node->has_sampled = type == UNS_INT || type == UNS_NUMBER || type == UNS_BOOL;
-        node->sampled = node->value.number;
+        node->sampled = uns_value_number(&node->value);
         node->sampled_quality = (uint8_t)node->value.quality;
         node->sampled_ns = INT64_MIN / 2; /* the first value after a start is always sampled */
     }
