@@ -152,13 +152,26 @@ static int64_t bound(sqlite3_value *value, int64_t preset)
     return sqlite3_value_type(value) == SQLITE_INTEGER ? sqlite3_value_int64(value) : preset;
 }
 
+/* A text is behind every number for SQLite, so the answer would be none or all, without a word. */
+static int tell_text(Cursor *cursor)
+{
+    sqlite3_vtab *base = cursor->base.pVtab;
+    sqlite3_free(base->zErrMsg);
+    base->zErrMsg = sqlite3_mprintf("time is a number of nanoseconds: compare it with now() -"
+                                    " 3600000000000 or unixepoch('2026-01-01T00:00:00Z') *"
+                                    " 1000000000, not with a text");
+    cursor->count = cursor->at = 0;
+    return SQLITE_ERROR;
+}
+
 static int cursor_filter(sqlite3_vtab_cursor *base, int bounds, const char *text, int argc,
                          sqlite3_value **argv)
 {
     Cursor *cursor = (Cursor *)base;
     int at = 0;
     (void)text;
-    (void)argc;
+    for (int i = 1; i < argc; i++)
+        if (sqlite3_value_numeric_type(argv[i]) == SQLITE_TEXT) return tell_text(cursor);
     cursor->series = bound(argv[at++], 0);
     cursor->from_ns = bounds & BOUND_FROM ? bound(argv[at++], INT64_MIN) : INT64_MIN;
     cursor->to_ns = bounds & BOUND_TO ? bound(argv[at++], INT64_MAX) : INT64_MAX;

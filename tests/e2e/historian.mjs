@@ -168,6 +168,8 @@ test('SQL: samples, steps, parameters, limits, and nothing but questions', async
   equal(steps.body.rows, [[T0, 38 / 5, 1], [T0 + 5 * 60000, 10, 0]], 'steps');
   const joined = await sql(tutti, { sql: "select p.path, sum(s.count) from paths p, steps(p.path, 0, 'now', '1y') s where p.path like 'st/%' group by 1" });
   equal(joined.body.rows, [['st/x', 4]], 'joined');
+  const since = await sql(tutti, { sql: `select count(*) from samples where path = 'st/x' and time > unixepoch('${iso(T0)}') * 1000000000` });
+  equal(since.body.rows, [[3]], 'behind a time');
   const rows = await (await raw(tutti, 'POST', 'sql.csv', JSON.stringify({ sql: "select 'a,\"b' as \"x y\", 1.5, null" }), 'application/json')).text();
   check(rows === 'x y,1.5,null\r\n"a,""b",1.5,\r\n', rows);
   const many = await sql(tutti, { sql: "select time from samples where path = 'line/two'", limit: 10 });
@@ -177,6 +179,7 @@ test('SQL: samples, steps, parameters, limits, and nothing but questions', async
     'select * from last': 'there is no table last', 'select * from sqlite_master': 'there is no table sqlite_master',
     'select * from quarantine': 'there is no table', "attach 'x' as y": 'one select', 'create temp table x(a)': 'one select',
     'select * from series_data': 'there is no table', 'select * from pragma_table_info(1)': '',
+    "select time from samples where path = 'st/x' and time >= '-1h'": 'time is a number of nanoseconds', "select time from samples where time < '2026-01-01T00:00:00Z'": 'unixepoch',
     'select ?1': 'params says nothing', 'selec': 'syntax error', "select * from steps('a')": '',
     "select load_extension('x')": '', "select * from steps('st/x', 0, 'now', '7q')": 'step',
     '': '' };

@@ -7,6 +7,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <string.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -135,6 +136,23 @@ TEST(sql_gives_what_plain_rows_give)
     Bed bed;
     bed_begin(&bed);
     for (size_t i = 0; i < COUNT_OF(questions); i++) compare(&bed, questions[i]);
+    bed_end(&bed);
+}
+
+/* The plain table would answer: none. */
+TEST(a_time_that_is_a_text_is_told)
+{
+    Bed bed;
+    sqlite3_stmt *stmt = NULL;
+    bed_begin(&bed);
+    CHECK_INT(sqlite3_prepare_v2(bed.db,
+                                 "SELECT count(*) FROM series_points WHERE series = 1 AND"
+                                 " t > '2026-11-23T10:00:00Z'",
+                                 -1, &stmt, NULL),
+              SQLITE_OK);
+    CHECK_INT(sqlite3_step(stmt), SQLITE_ERROR);
+    CHECK(strstr(sqlite3_errmsg(bed.db), "nanoseconds"));
+    (void)sqlite3_finalize(stmt);
     bed_end(&bed);
 }
 
