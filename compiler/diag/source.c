@@ -28,16 +28,16 @@ static Status grow(SourceSet *set)
 
 static Status index_lines(Arena *arena, Source *source)
 {
+    const char *text = source->text.ptr, *end = text + source->text.len;
     uint32_t count = 1;
-    for (size_t i = 0; i < source->text.len; i++) count += source->text.ptr[i] == '\n';
+    for (const char *p = text; (p = memchr(p, '\n', (size_t)(end - p))); p++) count++;
 
     source->lines = arena_many(arena, uint32_t, count);
     if (!source->lines) return ST_NO_MEMORY;
     source->line_count = count;
     uint32_t line = 1;
-    for (size_t i = 0; i < source->text.len; i++) {
-        if (source->text.ptr[i] == '\n') source->lines[line++] = (uint32_t)i + 1;
-    }
+    for (const char *p = text; (p = memchr(p, '\n', (size_t)(end - p))); p++)
+        source->lines[line++] = (uint32_t)(p - text) + 1;
     return ST_OK;
 }
 

@@ -9,6 +9,7 @@ static void *grow(IrBuilder *b, void *old, uint32_t count, uint32_t *cap, uint32
     while (want < count + more) want *= 2;
     void *fresh = b->alloc(b->ctx, want, bytes);
     if (count) memcpy(fresh, old, count * bytes);
+    b->release(b->ctx, old);
     *cap = want;
     return fresh;
 }

@@ -1,8 +1,8 @@
 /* compiler/ir/build.h: appends code to a stage.
  *
- * A builder grows one stage's lists in the program's arena. `alloc` is the caller's allocator and
- * never returns NULL (the checker leaves by its one door when memory ends), so nothing here fails.
- */
+ * A builder grows one stage's lists. `alloc` is the caller's allocator and never returns NULL (the
+ * checker leaves by its one door when memory ends), so nothing here fails; lists that were outgrown
+ * go back to it by `release`. */
 #ifndef TUTTI_COMPILER_IR_BUILD_H
 #define TUTTI_COMPILER_IR_BUILD_H
 
@@ -14,7 +14,8 @@ enum { IR_CODE_MAX = 40000, IR_REGS_MAX = 40000, IR_NEST_MAX = 220 };
 typedef struct IrBuilder {
     IrStage *stage;
     void *(*alloc)(void *ctx, size_t count, size_t bytes);
-    void (*full)(void *ctx); /* over one of the limits: does not return */
+    void (*release)(void *ctx, void *list); /* accepts NULL */
+    void (*full)(void *ctx);                /* over one of the limits: does not return */
     void *ctx;
     uint32_t reg_cap, code_cap, pool_cap;
     uint32_t depth; /* open IFs, TRYs and ARMs */

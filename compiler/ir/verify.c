@@ -1,4 +1,4 @@
-/* compiler/ir/verify.c: the rules of ir.h and ops.def, held after every pass.
+/* compiler/ir/verify.c: the rules of ir.h and ops.def, which every pass keeps.
  *
  * A program that breaks one is our fault, never the user's: the compiler stops with ST_INTERNAL.
  * "Written before read on every path" is followed with one bit set per open IF or TRY. */

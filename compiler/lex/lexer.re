@@ -8,7 +8,10 @@
 
 #include "parse/grammar.h"
 
-enum { INTERPOLATION_MAX = 64 };
+enum {
+    INTERPOLATION_MAX = 64,
+    LEX_TOKEN_BYTES = 4 /* of text for each token at least, mostly: room is made for so many */
+};
 
 typedef struct Lexer {
     Arena *arena;
@@ -24,7 +27,8 @@ static Status emit(Lexer *lexer, int kind, LexProblem problem, const char *start
 {
     if (lexer->count >= lexer->count_max) return ST_LIMIT;
     if (lexer->count == lexer->cap) {
-        uint32_t cap = lexer->cap ? lexer->cap * 2 : 256;
+        uint32_t cap = lexer->cap ? lexer->cap * 2
+                                  : 256 + (uint32_t)(lexer->limit - lexer->base) / LEX_TOKEN_BYTES;
         LexToken *tokens = arena_many(lexer->arena, LexToken, cap);
         if (!tokens) return ST_NO_MEMORY;
         if (lexer->count) memcpy(tokens, lexer->tokens, lexer->count * sizeof(*tokens));

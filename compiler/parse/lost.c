@@ -200,8 +200,9 @@ static bool list_word(Parser *p, int *kind)
 /* `{ id i64, x: f64 }`: a name without `:` in a record or its type. */
 static bool colon(Parser *p, int *kind)
 {
-    if (*kind != T_ID || !parse__accepts_both(p, T_LABEL, T_COLON)) return false;
-    if (parse__accepts(p, T_ID) || parse__peek_kind(p, 1) == T_ASSIGN) return false;
+    if (*kind != T_ID || parse__accepts(p, T_ID) || parse__peek_kind(p, 1) == T_ASSIGN)
+        return false;
+    if (!parse__accepts_both(p, T_LABEL, T_COLON)) return false;
     int next = parse__peek_kind(p, 1);
     if (next == T_COMMA || next == T_RBRACE) return false;
     p->broken = p->item_broken = true;

@@ -175,15 +175,15 @@ MUST static Status conclude(Push *x)
 MUST static Status push(Arena *arena, IrPipeline *p)
 {
     IrStage *s = &p->stages[0];
-    uint32_t room = s->code_count + 1;
+    uint32_t wheres = s->code_count / 3; /* each gives three instructions' room and takes two */
     Push x = {.arena = arena, .p = p, .from = s, .to = arena_one(arena, IrStage)};
-    x.conditions = arena_many(arena, uint32_t, room);
+    x.conditions = arena_many(arena, uint32_t, wheres + 1);
     x.times = arena_many(arena, uint32_t, s->code_count + s->pool_count + 1);
     if (!x.to || !x.conditions || !x.times) return ST_NO_MEMORY;
     *x.to = *s;
     x.to->code_count = 0;
-    x.to->code = arena_many(arena, IrIns, 3 * room);
-    x.to->regs = arena_many(arena, IrReg, s->reg_count + 2 * room);
+    x.to->code = arena_many(arena, IrIns, s->code_count + 1);
+    x.to->regs = arena_many(arena, IrReg, s->reg_count + 2 * wheres + 1);
     x.to->leaves = arena_many(arena, IrLeaf, s->leaf_count + 1);
     if (!x.to->code || !x.to->regs || !x.to->leaves) return ST_NO_MEMORY;
     if (s->reg_count) memcpy(x.to->regs, s->regs, s->reg_count * sizeof *s->regs);

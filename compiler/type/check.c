@@ -36,9 +36,54 @@ Str check__text(Check *c, const char *format, ...)
     return text;
 }
 
+/* ---- lists of builders ---- */
+
+/* A list while it grows, behind its head. When the pipeline is done, code as long as it has become
+ * is copied to where it stays, and the next pipeline's grows in the same lists: a large program
+ * would else touch several times the memory it needs. */
+struct CheckList {
+    struct CheckList *next;
+    size_t bytes;
+};
+
 static void *builder_alloc(void *ctx, size_t count, size_t bytes)
 {
-    return check__alloc(ctx, count, bytes);
+    Check *c = ctx;
+    size_t want = count * bytes; /* some thousand: the builder has its limits */
+    CheckList **at = &c->lists;
+    while (*at && (*at)->bytes < want) at = &(*at)->next;
+    CheckList *list = *at;
+    if (list) {
+        *at = list->next;
+    } else {
+        list = check__alloc(c, 1, sizeof *list + want);
+        list->bytes = want;
+    }
+    return list + 1;
+}
+
+static void builder_release(void *ctx, void *ptr)
+{
+    Check *c = ctx;
+    if (!ptr) return;
+    CheckList *list = (CheckList *)ptr - 1;
+    list->next = c->lists;
+    c->lists = list;
+}
+
+static void *settled(Check *c, void *list, uint32_t count, size_t bytes)
+{
+    void *kept = check__alloc(c, count, bytes);
+    if (count) memcpy(kept, list, count * bytes);
+    builder_release(c, list);
+    return kept;
+}
+
+void check__settle_code(Check *c, IrStage *stage)
+{
+    stage->regs = settled(c, stage->regs, stage->reg_count, sizeof *stage->regs);
+    stage->code = settled(c, stage->code, stage->code_count, sizeof *stage->code);
+    stage->pool = settled(c, stage->pool, stage->pool_count, sizeof *stage->pool);
 }
 
 static void builder_full(void *ctx)
@@ -56,6 +101,7 @@ void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node)
 {
     *b = (IrBuilder){.stage = stage,
                      .alloc = builder_alloc,
+                     .release = builder_release,
                      .full = builder_full,
                      .ctx = c,
                      .node = node,

@@ -51,6 +51,7 @@ typedef struct RowField {
 typedef struct Row {
     RowField *fields;
     uint32_t count, cap;
+    bool lent; /* another row has the same list: it is copied before a field in it changes */
     bool keeps_unknown; /* `unknown keep`: fields the type does not name go to JSON sinks */
     Str *facts;         /* paths known to be there */
     uint32_t fact_count, fact_cap;
@@ -141,8 +142,11 @@ typedef struct AggScope {
     uint32_t node;
 } AggScope;
 
+typedef struct CheckList CheckList;
+
 typedef struct Check {
     Arena *arena;
+    CheckList *lists; /* of builders, to be used again */
     DiagList *diags;
     const AstFile *file; /* of the scope at hand */
     IrProgram *program;
@@ -184,6 +188,7 @@ void *check__grow(Check *c, void *list, uint32_t count, uint32_t *cap, size_t by
     ((cap) = (count) > 0 ? (count) : 1, (list) = check__alloc((c), (cap), sizeof(*(list))))
 Str check__text(Check *c, const char *format, ...) PRINTF_LIKE(2, 3);
 void check__builder(Check *c, IrBuilder *b, IrStage *stage, uint32_t node);
+void check__settle_code(Check *c, IrStage *stage); /* nothing is appended any more */
 uint32_t check__line(const Check *c, Span span);
 
 /* ---- scopes: scope.c ---- */
@@ -229,6 +234,8 @@ Row *check__load(Check *c, const Record *record);
 /* BOOL register: a record that may be missing is there; NO_REG: always. */
 uint32_t check__record_has(Check *c, const Val *v);
 Row *check__row_copy(Check *c, const Row *row);
+void check__row_own(Check *c, Row *row); /* before something is written to its list */
+uint32_t check__row_leaf_count(const Row *row);
 RowField *check__row_find(const Row *row, Str name);
 void check__row_set(Check *c, Row *row, Str name, Val val, Span span);
 void check__add_fact(Check *c, Row *row, Str path);

@@ -16,6 +16,7 @@ static Str last_name(const AstExpr *e)
 static Row *beside(Check *c, const Row *row, const AstExpr *e)
 {
     Row *rest = check__row_copy(c, row);
+    check__row_own(c, rest);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < rest->count; i++)
         if (e->kind != AST_NAME || !str_eq(rest->fields[i].name, e->as.name))

@@ -359,7 +359,9 @@ uint32_t check__condition(Check *c, const AstExpr *e, const char *what)
 {
     Val v = check__expr(c, e, NULL);
     if (check__bad(&v)) return NO_REG;
-    if (!check__present(c, &v, check__text(c, "%s needs true or false", what).ptr)) return NO_REG;
+    bool there = !v.type.optional && !v.type.null;
+    const char *needs = there ? "" : check__text(c, "%s needs true or false", what).ptr;
+    if (!check__present(c, &v, needs)) return NO_REG;
     if (v.type.kind != IR_BOOL) {
         Diagnostic *d =
             diag_error(c->diags, DIAG_T002, v.span, "%s needs true or false, this is %.*s", what,

@@ -19,6 +19,11 @@ Str flow__label(Flow *f, Span span)
             if (gap && at) line[at++] = ' ';
             gap = false;
             line[at++] = ch;
+            while (i + 1 < text.len && at < sizeof line - 8 && (ch = text.ptr[i + 1]) > ' ' &&
+                   ch != '#' && ch < 127) { /* the rest of a plain word */
+                line[at++] = ch;
+                i++;
+            }
             if (i + 1 < text.len && at >= sizeof line - 8) {
                 while (at && ((unsigned char)line[at - 1] & 0xc0) == 0x80) at--;
                 if (at && ((unsigned char)line[at - 1] & 0x80)) at--;
@@ -273,7 +278,10 @@ static void finish(Flow *f)
 {
     Check *c = f->c;
     f->p.stages = NEW(c, IrStage, f->stage_count + 1);
-    for (uint32_t i = 0; i < f->stage_count; i++) f->p.stages[i] = *f->stages[i];
+    for (uint32_t i = 0; i < f->stage_count; i++) {
+        check__settle_code(c, f->stages[i]);
+        f->p.stages[i] = *f->stages[i];
+    }
     f->p.stage_count = f->stage_count;
     if (!f->has_time) f->p.time.node = NO_INDEX;
     f->groups[0] = f->in_record;

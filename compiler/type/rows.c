@@ -91,6 +91,16 @@ const Record *check__row_record(Check *c, const Row *row)
     return record;
 }
 
+uint32_t check__row_leaf_count(const Row *row)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < row->count; i++) {
+        const Type *type = &row->fields[i].val.type;
+        count += type->kind == IR_RECORD ? record_leaf_count(type->record) : 1;
+    }
+    return count;
+}
+
 uint32_t check__row_schema(Check *c, const Row *row)
 {
     IrField few[FEW_FIELDS];
@@ -205,15 +215,25 @@ Row *check__load(Check *c, const Record *record)
     return row;
 }
 
+/* Most stages change no field, and fields are long: both have one list until one writes to it. */
 Row *check__row_copy(Check *c, const Row *row)
 {
     Row *copy = NEW(c, Row, 1);
     copy->keeps_unknown = row->keeps_unknown;
-    ROOM(c, copy->fields, row->count + 2, copy->cap);
-    copy->count = row->count;
-    if (row->count) memcpy(copy->fields, row->fields, row->count * sizeof(RowField));
+    copy->fields = row->fields;
+    copy->count = copy->cap = row->count;              /* what is added goes to a list of its own */
+    copy->lent = ((Row *)(uintptr_t)row)->lent = true; /* its fields stay as they are */
     for (uint32_t i = 0; i < row->fact_count; i++) check__add_fact(c, copy, row->facts[i]);
     return copy;
+}
+
+void check__row_own(Check *c, Row *row)
+{
+    if (!row->lent) return;
+    const RowField *lent = row->fields;
+    ROOM(c, row->fields, row->count + 2, row->cap);
+    if (row->count) memcpy(row->fields, lent, row->count * sizeof(RowField));
+    row->lent = false;
 }
 
 RowField *check__row_find(const Row *row, Str name)
@@ -233,9 +253,11 @@ void check__row_set(Check *c, Row *row, Str name, Val val, Span span)
     }
     row->fact_count = kept;
     val.path = STR_NONE;
-    RowField *old = check__row_find(row, name);
+    const RowField *old = check__row_find(row, name);
+    uint32_t at = old ? (uint32_t)(old - row->fields) : row->count;
+    if (old || row->count == row->cap) check__row_own(c, row);
     if (old)
-        *old = (RowField){name, val, span};
+        row->fields[at] = (RowField){name, val, span};
     else
         *PUSH(c, row->fields, row->count, row->cap) = (RowField){name, val, span};
 }

@@ -99,6 +99,7 @@ static void drop(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
     Row *row = check__row_copy(c, f->row);
+    check__row_own(c, row);
     for (const AstPick *pick = stage->as.picks; pick; pick = pick->next) {
         if (pick->path->kind != AST_NAME || pick->as.text.len) {
             diag_error(c->diags, DIAG_S018, pick->span, "`drop` takes names of whole fields");
@@ -235,7 +236,7 @@ void flow__transform(Flow *f, const AstStage *stage)
     case AST_SAMPLE: flow__filter(f, stage, node); break;
     default: break; /* one_stage sends no other here */
     }
-    if (record_leaf_count(check__row_record(c, f->row)) > TYPE_LEAVES_MAX)
+    if (check__row_leaf_count(f->row) > TYPE_LEAVES_MAX)
         diag_error(c->diags, DIAG_T018, stage->span, "a record has at most %d values",
                    TYPE_LEAVES_MAX);
     f->last_node = node;

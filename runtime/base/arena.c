@@ -141,13 +141,17 @@ Str arena_join(Arena *arena, Str a, Str b)
 
 Str arena_vprintf(Arena *arena, const char *format, va_list args)
 {
+    char some[256]; /* long enough for nearly all, so that they are printed once */
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, again);
+    int len = vsnprintf(some, sizeof some, format, again);
     va_end(again);
     char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
     if (!text) return STR_NONE;
-    (void)vsnprintf(text, (size_t)len + 1, format, args);
+    if ((size_t)len < sizeof some)
+        memcpy(text, some, (size_t)len);
+    else
+        (void)vsnprintf(text, (size_t)len + 1, format, args);
     return (Str){text, (size_t)len};
 }
 
