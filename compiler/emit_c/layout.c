@@ -142,24 +142,35 @@ static void range(Emit *e, const IrField *field, uint32_t leaf)
     emit_f(e, " <= %a))) return 0;\n", field->hi);
 }
 
+enum { PLAIN_BYTES_MAX = 15 }; /* what rt_plain takes */
+
+static void text_bound(Emit *e, const IrField *field, uint32_t leaf)
+{
+    if (field->bytes_max)
+        emit_f(e, " if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0;", leaf,
+               field->bytes_max);
+}
+
+static void text_value(Emit *e, const LayoutItem *it, const IrField *field)
+{
+    uint32_t leaf = it->leaf;
+    emit_f(e,
+           "    { const char *q = rt_plain(p); if (RT_RARE(!q)) { if (!(q = rt->text(pipe, p, "
+           "end, &v[%" PRIu32 "]))) return 0;",
+           leaf);
+    text_bound(e, field, leaf);
+    emit_f(e, " }\n    else { ");
+    bet(e, it);
+    emit_f(e, "v[%" PRIu32 "].s = (RtText){p, (u64)(q - p)};", leaf);
+    if (field->bytes_max < PLAIN_BYTES_MAX) text_bound(e, field, leaf);
+    emit_f(e, " }\n    p = q; h[%" PRIu32 "] = 1; }\n", leaf);
+}
+
 static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
 {
     uint32_t leaf = it->leaf;
     switch (field->type) {
-    case IR_STR:
-        emit_f(e,
-               "    { const char *q = rt_plain(p); if (RT_RARE(!q)) { if (!(q = rt->text(pipe, p, "
-               "end, &v[%" PRIu32 "]))) return 0; }\n    else { ",
-               leaf);
-        bet(e, it);
-        emit_f(e,
-               "v[%" PRIu32 "].s = (RtText){p, (u64)(q - p)}; }\n    p = q; h[%" PRIu32
-               "] = 1; }\n",
-               leaf, leaf);
-        if (field->bytes_max)
-            emit_f(e, "    if (RT_RARE(v[%" PRIu32 "].s.n > %" PRIu32 "u)) return 0;\n", leaf,
-                   field->bytes_max);
-        return;
+    case IR_STR: text_value(e, it, field); return;
     case IR_ENUM: enum_value(e, field, leaf); return;
     case IR_TIME:
         emit_f(e, "    h[%" PRIu32 "] = 1;\n    ", leaf);
@@ -175,7 +186,29 @@ static void string_value(Emit *e, const LayoutItem *it, const IrField *field)
     }
 }
 
-static void number_value(Emit *e, const LayoutItem *it, const IrField *field)
+/* What is less than 8 bytes long fits all types but those without a sign. A number that is not
+ * followed by what this layout has behind it may have a point or an exponent: it is read again. */
+static void integer_value(Emit *e, const LayoutItem *it, IrType type, Str behind)
+{
+    emit_f(e, "    { i64 n; const char *q = rt_%s_int(p, &n); if (RT_RARE(!q || ",
+           it->minus ? "short" : "plus");
+    if (behind.len)
+        emit_f(e, "*q != %d", behind.ptr[0]);
+    else
+        emit_f(e, "*q == '.' || *q == 'e' || *q == 'E'");
+    emit_f(e, ")) { if (!(q = rt->integer(p, end, &n))");
+    if (type == IR_I32) emit_f(e, " || n != (i32)n");
+    if (type == IR_U32) emit_f(e, " || n != (i64)(u32)n");
+    if (type == IR_U64) emit_f(e, " || n < 0");
+    emit_f(e, ") return 0; }\n    ");
+    if (it->minus && (type == IR_U32 || type == IR_U64))
+        emit_f(e, "if (RT_RARE(n < 0)) return 0; ");
+    bet(e, it);
+    emit_f(e, "p = q; v[%" PRIu32 "].i = n; }\n", it->leaf);
+}
+
+/* `behind`: the constant bytes behind it. */
+static void number_value(Emit *e, const LayoutItem *it, const IrField *field, Str behind)
 {
     uint32_t leaf = it->leaf;
     const char *reader = it->minus ? "short" : "plus";
@@ -194,18 +227,7 @@ static void number_value(Emit *e, const LayoutItem *it, const IrField *field)
     case IR_I32:
     case IR_I64:
     case IR_U32:
-    case IR_U64:
-        emit_f(e,
-               "    { i64 n; const char *q = rt_%s_int(p, &n); if (RT_RARE(!q || *q == '.' || *q "
-               "== 'e' || *q == 'E') && !(q = rt->integer(p, end, &n))) return 0;\n    ",
-               reader);
-        bet(e, it);
-        emit_f(e, "p = q; ");
-        if (field->type == IR_I32) emit_f(e, "if (RT_RARE(n != (i32)n)) return 0; ");
-        if (field->type == IR_U32) emit_f(e, "if (RT_RARE(n != (i64)(u32)n)) return 0; ");
-        if (field->type == IR_U64) emit_f(e, "if (RT_RARE(n < 0)) return 0; ");
-        emit_f(e, "v[%" PRIu32 "].i = n; }\n", leaf);
-        break;
+    case IR_U64: integer_value(e, it, field->type, behind); break;
     case IR_DECIMAL:
     case IR_TIME: {
         static const unsigned scale[] = {0, 9, 6, 3, 0};
@@ -248,7 +270,7 @@ static void bool_value(Emit *e, const LayoutItem *it, bool needed)
     emit_f(e, "    p += yes ? 4 : 5; }\n");
 }
 
-static void item_code(Emit *e, const LayoutItem *it)
+static void item_code(Emit *e, const LayoutItem *it, Str behind)
 {
     const IrField *field =
         it->leaf != NO_INDEX && e->needed[it->leaf] ? e->leaves[it->leaf].field : NULL;
@@ -259,7 +281,7 @@ static void item_code(Emit *e, const LayoutItem *it)
     }
     switch (it->kind) {
     case LAYOUT_TEXT: field ? string_value(e, it, field) : text_end(e, it); return;
-    case LAYOUT_NUMBER: field ? number_value(e, it, field) : number_end(e, it); return;
+    case LAYOUT_NUMBER: field ? number_value(e, it, field, behind) : number_end(e, it); return;
     case LAYOUT_BOOL: bool_value(e, it, field != NULL); return;
     case LAYOUT_NULL: expect(e, STR("null")); return;
     case LAYOUT_OPAQUE: field ? list_value(e, it, field) : opaque_value(e, it); return;
@@ -301,7 +323,8 @@ static void decoder(Emit *e, const Layout *layout, uint32_t number)
         if (e->needed[i] && e->leaves[i].optional) emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
     uint32_t asked_at = layout_asked_at(layout, e->pipeline, count);
     for (uint32_t i = 0; i < count; i++) {
-        item_code(e, &layout->items[i]);
+        item_code(e, &layout->items[i],
+                  i + 1 < layout->count ? layout->items[i + 1].before : layout->after);
         if (i + 1 == asked_at) ask(e, &layout->items[i]);
     }
     if (count == layout->count) {

@@ -51,19 +51,19 @@ typedef u16 RtLoad2 __attribute__((may_alias, aligned(1)));
 #define RT_INLINE    static inline __attribute__((unused, always_inline))
 
 /* At the closing quote of a plain text of at most 15 bytes; NULL: longer, escaped, or not ASCII.
- * One signed compare finds control characters and bytes above 127 at once. */
+ * With bit 1 turned round, '"' is 32, a blank is not, and what was below 32 still is: so one signed
+ * compare finds quotes, control characters and bytes above 127 at once. */
 RT_INLINE const char *rt_plain(const char *p)
 {
 #ifdef __SSE2__
     typedef char V16 __attribute__((vector_size(16)));
     typedef V16 V16u __attribute__((may_alias, aligned(1)));
     V16 v = *(const V16u *)(const void *)p;
-    V16 low = (V16)(v < (V16)RT_ALL16(32));
-    V16 quote = (V16)(v == (V16)RT_ALL16(34));
+    V16 odd = (V16)((V16)RT_ALL16(33) > (v ^ (V16)RT_ALL16(2)));
     V16 slash = (V16)(v == (V16)RT_ALL16(92));
-    u32 mask = (u32)__builtin_ia32_pmovmskb128(low | quote | slash);
+    u32 mask = (u32)__builtin_ia32_pmovmskb128(odd | slash);
     if (RT_RARE(!mask)) return 0;
-    p += __builtin_ctz(mask);
+    p += (u32)__builtin_ctz(mask);
     return RT_RARE(*p != '"') ? 0 : p;
 #else
     for (u32 i = 0; i < 16; i++) {
@@ -79,13 +79,13 @@ RT_INLINE const char *rt_plain(const char *p)
  * empty asm keeps the compiler from seeing that both ways give the same pointer. */
 RT_INLINE const char *rt_steady(const char *p, const char *behind, u64 *last)
 {
-    u64 len = *last;
-    if (RT_RARE((u64)(behind - p) != len)) {
+    const char *guess = p + *last, *same = guess;
+    __asm__("" : "+r"(same));
+    if (RT_RARE(same != behind)) {
         *last = (u64)(behind - p);
         return behind;
     }
-    __asm__("" : "+r"(len));
-    return p + len;
+    return guess;
 }
 
 /* The end of a line: at '\n' or at `end`, which it may read 31 bytes behind. */
@@ -115,31 +115,34 @@ RT_INLINE u32 rt_at_end(const char *p, const char *end, u32 lines)
     return p == end || (lines && (*p == '\n' || (*p == '\r' && (p + 1 == end || p[1] == '\n'))));
 }
 
-/* Digits and at most one point in v, less than 8 bytes together: their number of bytes, else 0. */
-RT_INLINE u32 rt_digits(u64 v, u32 *point)
+/* Of 8 bytes, each ^ '0': the highest bit of each that is no digit. A point is one. */
+RT_INLINE u64 rt_others(u64 x)
 {
-    u64 x = v ^ 0x3030303030303030ull;
-    u64 other = ((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull; /* set where no digit */
-    if (RT_RARE(!other)) return 0;
-    u32 whole = (u32)__builtin_ctzll(other) >> 3;
-    *point = 0;
-    if (RT_RARE(!whole)) return 0;
-    if (RT_RARE((v & 0xf0ff) == 0x3030 && whole > 1)) return 0; /* leading zero */
-    if ((u8)(v >> (8 * whole)) != '.') return whole;
-    other &= other - 1;
-    if (RT_RARE(!other)) return 0;
-    u32 all = (u32)__builtin_ctzll(other) >> 3;
-    *point = all - whole - 1;
-    return RT_RARE(!*point) ? 0 : all;
+    return ((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull;
 }
 
-/* Each number has two readers: rt_plus_* is for where no '-' was ever seen and takes none. */
+/* How many digits there are in front of the first other byte; 0: none, or a leading zero. */
+RT_INLINE u32 rt_whole(u64 x, u64 other)
+{
+    u32 whole = (u32)__builtin_ctzll(other) >> 3;
+    return RT_RARE(!(x & 0xf0ff) && whole > 1) ? 0 : whole;
+}
+
+/* Each number has two readers: rt_plus_* is for where no '-' was ever seen and takes none. They
+ * take digits and at most one point, less than 8 bytes together. */
 
 /* A JSON number that is not converted. */
 RT_INLINE const char *rt_plus_number(const char *p)
 {
-    u32 point, n = rt_digits(RT_8(p), &point);
-    return RT_RARE(!n) ? 0 : p + n;
+    u64 x = RT_8(p) ^ 0x3030303030303030ull, other = rt_others(x);
+    if (RT_RARE(!other)) return 0;
+    u32 whole = rt_whole(x, other);
+    if (RT_RARE(!whole)) return 0;
+    if (p[whole] != '.') return p + whole;
+    other &= other - 1;
+    if (RT_RARE(!other)) return 0;
+    u32 all = (u32)__builtin_ctzll(other) >> 3;
+    return RT_RARE(all == whole + 1) ? 0 : p + all;
 }
 
 RT_INLINE const char *rt_pass_number(const char *p)
@@ -158,20 +161,25 @@ RT_INLINE u32 rt_sum8(u64 x)
 
 static const f64 rt_tens[8] __attribute__((unused)) = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
 
-/* digits[.digits] of less than 8 bytes; both parts of the division are exact, so one rounding. */
+/* Both parts of the division are exact, so one rounding. */
 RT_INLINE const char *rt_plus_f64(const char *p, f64 *ret)
 {
-    u32 point;
-    u64 v = RT_8(p), x = v ^ 0x3030303030303030ull;
-    u32 n = rt_digits(v, &point), digits = n;
-    if (RT_RARE(!n)) return 0;
-    if (point) { /* close up over the point */
-        u64 below = (1ull << (8 * (n - point - 1))) - 1;
-        x = (x & below) | ((x >> 8) & ~below);
-        digits = n - 1;
+    u64 x = RT_8(p) ^ 0x3030303030303030ull, other = rt_others(x);
+    if (RT_RARE(!other)) return 0;
+    u32 whole = rt_whole(x, other);
+    if (RT_RARE(!whole)) return 0;
+    if (RT_RARE(p[whole] != '.')) {
+        *ret = (f64)rt_sum8(x << (64 - 8 * whole));
+        return p + whole;
     }
-    *ret = (f64)rt_sum8(x << (8 * (8 - digits))) / rt_tens[point];
-    return p + n;
+    u64 less = other - 1, below = (other ^ less) >> 8, up = x >> 8; /* below: the whole digits */
+    other &= less;
+    if (RT_RARE(!other)) return 0;
+    u32 end = (u32)__builtin_ctzll(other), all = end >> 3; /* end: 8 all + 7 */
+    if (RT_RARE(all == whole + 1)) return 0;
+    x = ((x ^ up) & below) ^ up; /* close up over the point */
+    *ret = (f64)rt_sum8(x << (79 - end)) / rt_tens[all - whole - 1];
+    return p + all;
 }
 
 /* -?digits[.digits] */
@@ -189,14 +197,14 @@ RT_INLINE const char *rt_short_f64(const char *p, f64 *ret)
     return p;
 }
 
-/* digits of less than 8 bytes. */
+/* digits */
 RT_INLINE const char *rt_plus_int(const char *p, i64 *ret)
 {
-    u64 v = RT_8(p), x = v ^ 0x3030303030303030ull;
-    u64 other = ((x + 0x7676767676767676ull) | x) & 0x8080808080808080ull;
-    u32 n = other ? (u32)__builtin_ctzll(other) >> 3 : 0;
-    if (RT_RARE(!n || ((v & 0xf0ff) == 0x3030 && n > 1))) return 0;
-    *ret = rt_sum8(x << (8 * (8 - n)));
+    u64 x = RT_8(p) ^ 0x3030303030303030ull, other = rt_others(x);
+    if (RT_RARE(!other)) return 0;
+    u32 n = rt_whole(x, other);
+    if (RT_RARE(!n)) return 0;
+    *ret = rt_sum8(x << (64 - 8 * n));
     return p + n;
 }
 
@@ -221,7 +229,7 @@ RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
         return 0;
     x = (x * 10 + (x >> 8)) & 0x00ff0000ff0000ffull; /* hours, minutes, seconds in bytes 0, 3, 6 */
     if (RT_RARE((x + 0x0044000044000068ull) & 0x0080000080000080ull)) return 0; /* 60, 60, 24 */
-    u32 minutes = (u32)(x & 0xff) * 60 + (u32)(x >> 24 & 0xff), ms = (u32)(y >> 32);
+    u32 minutes = (u32)(x * (60u << 24 | 1) >> 24) & 0xffff, ms = (u32)(y >> 32);
     ms = ((ms * 10 + (ms >> 8)) & 0xff) * 10 + (ms >> 16);
     *ret = day->ns + (i64)((minutes * 60 + (u32)(x >> 48)) * 1000 + ms) * 1000000;
     return 1;
@@ -343,13 +351,15 @@ RT_INLINE void *rt_seen_words(RtPipe *pipe, u32 window, i64 ns, i64 size, u32 ev
         if ((at->a ^ a) | (at->b ^ b) | (at->len ^ (len + 1))) return 0;
     }
     u32 which = (u64)ns - (u64)at->start_ns[0] >= (u64)size;
-    if (RT_RARE(which && (u64)ns - (u64)at->start_ns[1] >= (u64)size)) return 0;
-    if (event_time && RT_RARE(at->start_ns[which] + size <= pipe->watermark_ns)) return 0;
-    if (RT_RARE(!at->slot[which])) return 0;
-    RtSlotHead *head = (RtSlotHead *)at->slot[which] - 1;
+    i64 start_ns = at->start_ns[which];
+    void *slot = at->slot[which];
+    if (RT_RARE((u64)ns - (u64)start_ns >= (u64)size)) return 0;
+    if (event_time && RT_RARE(start_ns + size <= pipe->watermark_ns)) return 0;
+    if (RT_RARE(!slot)) return 0;
+    RtSlotHead *head = (RtSlotHead *)slot - 1;
     head->count++;
     head->last_ns = ns;
-    return at->slot[which];
+    return slot;
 }
 
 RT_INLINE void *rt_seen_text(RtPipe *pipe, u32 window, i64 ns, i64 size, u32 event_time, RtText key)
