@@ -205,6 +205,22 @@ TEST(values_and_samples_survive_a_restart)
     uns_end(&bed);
 }
 
+/* A null says that what was there is bad now: also when it was there before a start. */
+TEST(a_null_after_a_restart_is_the_value_before_as_bad)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    publish(&bed, "line/speed", "10");
+    uns_drain_host(&bed);
+    uns_host(&bed);
+    publish(&bed, "line/speed", "null");
+    const Json *node = ask(&bed, "uns.history", "{\"path\":\"line/speed\",\"from\":\"-1m\"}");
+    CHECK_INT((int)json_get(node, "t")->count, 2);
+    CHECK_INT((int)json_at(json_get(node, "last"), 1)->integer, 10);
+    CHECK_INT((int)json_at(json_get(node, "bad"), 1)->integer, 1);
+    uns_end(&bed);
+}
+
 static Status old_samples(StoreConn *conn, void *ctx, Diag *diag)
 {
     (void)ctx;
