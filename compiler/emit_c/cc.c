@@ -426,12 +426,6 @@ bool cc_cached(const EmitUnits *units, const char *cache_dir, Buf *ret_path)
 Status cc_shared_object_quick(const EmitUnits *units, const char *cache_dir, Buf *ret_path,
                               bool *ret_quick, Diag *diag)
 {
-    char compiler[PATH_BYTES], name[41], object[PATH_BYTES];
-    struct stat st;
-    Status status = find_compiler(compiler, &st, diag);
-    if (status) return status;
-    name_of(units, compiler, &st, name);
-    int len = snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
-    *ret_quick = len >= (int)sizeof object || !is_sealed(object);
-    return shared_object(units, cache_dir, *ret_quick, ret_path, NULL, diag);
+    *ret_quick = !cc_cached(units, cache_dir, ret_path);
+    return *ret_quick ? shared_object(units, cache_dir, true, ret_path, NULL, diag) : ST_OK;
 }
