@@ -43,6 +43,8 @@ typedef struct Again {
     RtCounters want_counters;
     uint64_t seed, random;
     uint32_t runs;
+    bool asks; /* no order is promised between sinks: windows in front of an `ask` and the other
+                * arms of a split do not wait for its answers */
     bool failed;
 } Again;
 
@@ -186,20 +188,11 @@ static void collect_row(Buf *log, const RtOut *out, const RtRow *row)
     if (!row->len || log->ptr[log->len - 1] != '\n') buf_text(log, "\n");
 }
 
-/* Beside an `ask` no order is promised between sinks: windows in front of it and the other arms of
- * a split do not wait for its answers. */
-static bool asks(const IrPipeline *p)
-{
-    for (uint32_t i = 0; i < p->mem_count; i++)
-        if (p->mems[i].ask) return true;
-    return false;
-}
-
 /* The rows of all sinks in the order in which they were made: a record's in the order of the
  * program, a window's where it closes. Sinks of one place (a file, standard output) show it. */
 static void collect_together(Run *r)
 {
-    if (asks(r->a->pipeline)) return;
+    if (r->a->asks) return;
     uint32_t sinks = r->a->pipeline->sink_count;
     Buf *log = &r->logs[sinks + 1];
     uint64_t *next = r->next;
@@ -449,6 +442,8 @@ MUST static Status prepare(Again *a, Diag *diag)
 {
     a->arena = arena_new(64 << 10, RECHECK_BYTES);
     a->log_count = a->pipeline->sink_count + 2;
+    for (uint32_t i = 0; i < a->pipeline->mem_count; i++)
+        a->asks |= a->pipeline->mems[i].ask != NULL;
     if (!a->arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     Status st = test_files(a->native->ir, a->test, a->arena, &a->with_files, &a->tables, diag);
     if (st) return st;
@@ -504,7 +499,7 @@ Status recheck(NativeSet *set, const Native *native, const IrRepeat *check, cons
     }
     *ret_any = tests || !only;
     if (!*ret_any) return ST_OK;
-    if (!st && !tests && !only) {
+    if (!st && !tests) {
         SourcePlace at = source_place(ir->source, check->span.start);
         Str name = ir->pipelines[check->pipeline].name;
         *ret_passed = false;
