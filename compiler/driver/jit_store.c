@@ -95,7 +95,6 @@ void jit_store_keep(const char *path, Str object)
         (void)unlink(made);
         return;
     }
-    made[strlen(path)] = 0; /* the folder's name */
-    *strrchr(made, '/') = 0;
+    *strrchr(made, '/') = 0; /* what is left is the folder's name */
     cache_trim(made);
 }

@@ -143,7 +143,6 @@ static uint64_t emit_hash(Str text)
     return h;
 }
 
-/* `from`: where in the text the program begins. */
 static void emit_alarms(Emit *e)
 {
     AUTO_BUF Buf rules;
@@ -154,6 +153,7 @@ static void emit_alarms(Emit *e)
     emit_literal(e, buf_view(&rules));
 }
 
+/* `from`: where in the text the program begins. */
 static void program_table(Emit *e, size_t from)
 {
     const IrProgram *ir = e->ir;

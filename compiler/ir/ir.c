@@ -123,9 +123,6 @@ bool ir_may_fail(const IrStage *stage, const IrIns *ins)
     }
 }
 
-/* No: sums of floats depend on the order of additions, and one of whole numbers that does not fit
- * fails with the record that made it so; a list and a time-weighted mean depend on which record of
- * the window came before. */
 void ir_put_alarms(const IrProgram *program, Buf *out)
 {
     for (uint32_t i = 0; i < program->alarm_count; i++) {
@@ -135,6 +132,9 @@ void ir_put_alarms(const IrProgram *program, Buf *out)
     if (program->alarm_count) buf_char(out, ']');
 }
 
+/* No: sums of floats depend on the order of additions, and one of whole numbers that does not fit
+ * fails with the record that made it so; a list and a time-weighted mean depend on which record of
+ * the window came before. */
 bool ir_agg_shares(IrAggKind kind)
 {
     switch (kind) {

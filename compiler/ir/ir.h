@@ -606,7 +606,7 @@ typedef struct IrExtern {
 typedef struct IrAlarm {
     Str name;
     Str rule; /* one JSON object */
-    Str text; /* the condition in words: "above 80 degC for 5s" */
+    Str text; /* the condition in words: "above 80 [degC], for 5s" */
     Str on;   /* the filter; in a schema the field, or empty: the topic itself */
     Span span;
 } IrAlarm;

@@ -224,7 +224,6 @@ TEST(what_may_be_opened_now_stays)
     CHECK_INT(end(folder), 3);
 }
 
-/* Compiled again and again, the folder stays below its maximum; a hit makes an object young. */
 TEST(a_hit_counts_as_use)
 {
     AUTO_BUF Buf path;
