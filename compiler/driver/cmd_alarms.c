@@ -4,7 +4,6 @@
 #include "compiler/driver/remote.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ALARMS_CALL_MS = 60000 };
@@ -14,13 +13,6 @@ typedef struct Alarms {
     const char *to, *what, *name;
     Remote remote;
 } Alarms;
-
-/* The server is at fault, seldom we. */
-static int tell(const Alarms *a, Status st, const Diag *diag)
-{
-    int code = driver_failed(a->self, st, diag);
-    return st == ST_INTERNAL || st == ST_NO_MEMORY ? code : EXIT_USAGE;
-}
 
 static void cell(const Json *row, const char *name, const char *after)
 {
@@ -34,7 +26,7 @@ static int list_alarms(Alarms *a)
     const Json *answer;
     Status st =
         remote_call(&a->remote, "alarms?limit=5000", STR_NONE, ALARMS_CALL_MS, &answer, &diag);
-    if (st) return tell(a, st, &diag);
+    if (st) return remote_failed(a->self, st, &diag);
     const Json *list = json_get(answer, "alarms");
     for (const Json *each = list ? list->first : NULL; each; each = each->next) {
         cell(each, "priority", "\t");
@@ -55,7 +47,7 @@ static int list_targets(Alarms *a)
     const Json *answer;
     bool good = true;
     Status st = remote_call(&a->remote, "alarms/targets", STR_NONE, ALARMS_CALL_MS, &answer, &diag);
-    if (st) return tell(a, st, &diag);
+    if (st) return remote_failed(a->self, st, &diag);
     const Json *list = json_get(answer, "targets");
     for (const Json *each = list ? list->first : NULL; each; each = each->next) {
         const Json *state = json_get(each, "state");
@@ -78,12 +70,15 @@ static int test_target(Alarms *a)
     AUTO_BUF Buf path;
     buf_init(&path, 1024);
     buf_text(&path, "alarms/targets/");
-    for (const char *at = a->name; *at; at++) buf_printf(&path, "%%%02X", (unsigned char)*at);
+    remote_escape(&path, a->name);
     buf_text(&path, "/test");
     Status st = path.failed
                     ? path.failed
                     : remote_call(&a->remote, path.ptr, STR("{}"), ALARMS_CALL_MS, &answer, &diag);
-    if (st) return tell(a, st, &diag);
+    if (st == ST_NOT_FOUND)
+        (void)diag_set(&diag, st, "there is no target `%s`; `tutti alarms targets` lists them",
+                       a->name);
+    if (st) return remote_failed(a->self, st, &diag);
     if (json_bool(answer, "delivered", false)) {
         (void)printf("%s took it after %lld ms\n", a->name, (long long)json_int(answer, "ms", 0));
         return EXIT_FINE;
@@ -96,8 +91,7 @@ static int test_target(Alarms *a)
 
 int cmd_alarms(const Command *self, int argc, char **argv)
 {
-    const char *url = getenv("TUTTI_URL");
-    Alarms a = {.self = self, .to = url && url[0] ? url : "http://127.0.0.1:8080", .what = "list"};
+    Alarms a = {.self = self, .to = remote_preset(), .what = "list"};
     const char **words[] = {&a.what, &a.name};
     size_t count = 0;
     for (int i = 1; i < argc; i++) {
@@ -117,13 +111,11 @@ int cmd_alarms(const Command *self, int argc, char **argv)
         return driver_usage(self, testing ? "name the target" : "`%s` is too much",
                             a.name ? a.name : "");
     Diag diag = {0};
-    Arena *arena = arena_new(0, 64 << 20);
-    Status st = arena ? remote_open(&a.remote, arena, a.to, &diag) : ST_NO_MEMORY;
-    int code = st        ? tell(&a, st, &diag)
+    Status st = remote_open(&a.remote, a.to, &diag);
+    int code = st        ? remote_failed(self, st, &diag)
                : testing ? test_target(&a)
                : targets ? list_targets(&a)
                          : list_alarms(&a);
     remote_close(&a.remote);
-    arena_free(arena);
     return code;
 }

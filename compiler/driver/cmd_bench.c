@@ -39,16 +39,9 @@ static double cpu_seconds(void)
 
 static Status load_data(Bench *b, Diag *diag)
 {
-    FILE *file;
-    Status st = driver_open(b->data, &file, diag);
-    if (st) return st;
     buf_init(&b->bytes, BENCH_DATA_MAX);
-    for (char *room; (room = buf_reserve(&b->bytes, 1 << 20)) != NULL;) {
-        size_t n = fread(room, 1, 1 << 20, file);
-        b->bytes.len += n;
-        if (n == 0) break;
-    }
-    if (file != stdin) (void)fclose(file);
+    Status st = driver_read(b->data, &b->bytes, diag);
+    if (st) return st;
     b->len = b->bytes.len;
     char pad[RT_PAD_BYTES] = "\n";
     buf_add(&b->bytes, pad, sizeof pad);

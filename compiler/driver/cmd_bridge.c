@@ -3,9 +3,7 @@
 #include "compiler/driver/driver.h"
 #include "compiler/driver/remote.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { BRIDGE_FILE_BYTES = 256 * 1024, BRIDGE_CALL_MS = 20000 };
@@ -17,22 +15,6 @@ typedef struct BridgeCall {
     Remote remote;
 } BridgeCall;
 
-/* The server or a file is at fault, seldom we. */
-static int tell(const BridgeCall *call, Status st, const Diag *diag)
-{
-    int code = driver_failed(call->self, st, diag);
-    return st == ST_INTERNAL || st == ST_NO_MEMORY ? code : EXIT_USAGE;
-}
-
-/* What a server says goes to a terminal: no control characters. */
-static void say(Str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        (void)putchar(c < 0x20 || c == 0x7f ? '?' : c);
-    }
-}
-
 static void say_number(const char *word, int64_t number)
 {
     (void)printf("  %s %lld", word, (long long)number);
@@ -40,11 +22,11 @@ static void say_number(const char *word, int64_t number)
 
 static void print_bridge(const Json *bridge)
 {
-    say(json_str(bridge, "name", STR("")));
+    remote_print(stdout, json_str(bridge, "name", STR("")));
     (void)fputs("  ", stdout);
-    say(json_str(bridge, "state", STR("")));
+    remote_print(stdout, json_str(bridge, "state", STR("")));
     (void)fputs("  ", stdout);
-    say(json_str(bridge, "host", STR("")));
+    remote_print(stdout, json_str(bridge, "host", STR("")));
     (void)printf(":%lld", (long long)json_int(bridge, "port", 0));
     say_number("queued", json_int(bridge, "queued", 0));
     say_number("sent", json_int(bridge, "sent", 0));
@@ -53,14 +35,14 @@ static void print_bridge(const Json *bridge)
     for (const Json *why = dropped ? dropped->first : NULL; why; why = why->next) {
         if (!why->integer) continue;
         (void)fputs("  dropped ", stdout);
-        say(why->key);
+        remote_print(stdout, why->key);
         (void)printf(" %lld", (long long)why->integer);
     }
     (void)putchar('\n');
     Str error = json_str(bridge, "error", STR(""));
     if (!error.len) return;
     (void)fputs("    last error: ", stdout);
-    say(error);
+    remote_print(stdout, error);
     (void)putchar('\n');
 }
 
@@ -69,7 +51,7 @@ static int list(BridgeCall *call)
     Diag diag = {0};
     const Json *answer;
     Status st = remote_call(&call->remote, "bridges", STR_NONE, BRIDGE_CALL_MS, &answer, &diag);
-    if (st) return tell(call, st, &diag);
+    if (st) return remote_failed(call->self, st, &diag);
     const Json *bridges = json_get(answer, "bridges");
     if (call->json) {
         (void)printf("%.*s\n", (int)answer->raw.len, answer->raw.ptr);
@@ -79,29 +61,16 @@ static int list(BridgeCall *call)
     return EXIT_FINE;
 }
 
-static Status read_file(const char *path, Buf *text, Diag *diag)
-{
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
-    if (!file) return diag_errno(diag, errno, "%s", path);
-    int c;
-    while ((c = getc(file)) != EOF && !text->failed) buf_char(text, (char)c);
-    Status st = ferror(file) ? diag_errno(diag, errno, "%s", path) : ST_OK;
-    if (file != stdin) (void)fclose(file);
-    if (!st && text->failed)
-        st = diag_set(diag, ST_LIMIT, "%s is longer than %d bytes", path, BRIDGE_FILE_BYTES);
-    return st;
-}
-
 static int put(BridgeCall *call)
 {
     Diag diag = {0};
     const Json *answer;
     AUTO_BUF Buf text;
     buf_init(&text, BRIDGE_FILE_BYTES);
-    Status st = read_file(call->operand, &text, &diag);
+    Status st = driver_read(call->operand, &text, &diag);
     if (!st)
         st = remote_call(&call->remote, "bridges", buf_view(&text), BRIDGE_CALL_MS, &answer, &diag);
-    return st ? tell(call, st, &diag) : EXIT_FINE;
+    return st ? remote_failed(call->self, st, &diag) : EXIT_FINE;
 }
 
 static int change(BridgeCall *call)
@@ -111,7 +80,7 @@ static int change(BridgeCall *call)
     AUTO_BUF Buf path;
     buf_init(&path, 1024);
     buf_text(&path, "bridges/");
-    for (const char *at = call->operand; *at; at++) buf_printf(&path, "%%%02X", (unsigned char)*at);
+    remote_escape(&path, call->operand);
     bool remove = strcmp(call->what, "remove") == 0;
     buf_text(&path, remove ? "/remove" : "/enable");
     Str body = remove                              ? STR("{}")
@@ -120,7 +89,7 @@ static int change(BridgeCall *call)
     Status st = path.failed
                     ? path.failed
                     : remote_call(&call->remote, path.ptr, body, BRIDGE_CALL_MS, &answer, &diag);
-    return st ? tell(call, st, &diag) : EXIT_FINE;
+    return st ? remote_failed(call->self, st, &diag) : EXIT_FINE;
 }
 
 int cmd_bridge(const Command *self, int argc, char **argv)
@@ -134,10 +103,7 @@ int cmd_bridge(const Command *self, int argc, char **argv)
                 {"enable", change, "name the bridge"},
                 {"disable", change, "name the bridge"},
                 {"remove", change, "name the bridge"}};
-    const char *url = getenv("TUTTI_URL");
-    BridgeCall call = {.self = self,
-                       .to = url && url[0] ? url : "http://127.0.0.1:8080",
-                       .what = argc > 1 ? argv[1] : ""};
+    BridgeCall call = {.self = self, .to = remote_preset(), .what = argc > 1 ? argv[1] : ""};
     size_t row = 0;
     while (row < COUNT_OF(rows) && strcmp(rows[row].what, call.what) != 0) row++;
     if (row == COUNT_OF(rows))
@@ -156,10 +122,8 @@ int cmd_bridge(const Command *self, int argc, char **argv)
     }
     if (rows[row].operand && !call.operand) return driver_usage(self, "%s", rows[row].operand);
     Diag diag = {0};
-    Arena *arena = arena_new(0, 64 << 20);
-    Status st = arena ? remote_open(&call.remote, arena, call.to, &diag) : ST_NO_MEMORY;
-    int code = st ? tell(&call, st, &diag) : rows[row].fn(&call);
+    Status st = remote_open(&call.remote, call.to, &diag);
+    int code = st ? remote_failed(self, st, &diag) : rows[row].fn(&call);
     remote_close(&call.remote);
-    arena_free(arena);
     return code;
 }

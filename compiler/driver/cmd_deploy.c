@@ -34,15 +34,6 @@ typedef struct Deploy {
     JsonOut report;
 } Deploy;
 
-/* What a server says goes to a terminal: no control characters but line ends. */
-static void put_said(FILE *file, Str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        (void)fputc((c < 0x20 && c != '\n') || c == 0x7f ? '?' : c, file);
-    }
-}
-
 static int exit_of(const Deploy *deploy, Status st, const Diag *diag)
 {
     int code = driver_failed(deploy->self, st, diag);
@@ -81,11 +72,11 @@ static void put_problems(const Deploy *deploy, uint32_t i, const Json *list)
     for (const Json *at = list ? list->first : NULL; at; at = at->next) {
         (void)fprintf(stderr, "%.*s:%lld:%lld: ", STR_ARG(deploy->front.programs[i]->path),
                       (long long)json_int(at, "line", 0), (long long)json_int(at, "column", 0));
-        put_said(stderr, json_str(at, "severity", STR("error")));
+        remote_print_lines(stderr, json_str(at, "severity", STR("error")));
         (void)fputs(" ", stderr);
-        put_said(stderr, json_str(at, "code", STR("")));
+        remote_print_lines(stderr, json_str(at, "code", STR("")));
         (void)fputs(": ", stderr);
-        put_said(stderr, json_str(at, "text", STR("")));
+        remote_print_lines(stderr, json_str(at, "text", STR("")));
         (void)fputs("\n", stderr);
     }
 }
@@ -106,9 +97,9 @@ static int preview(Deploy *deploy, uint32_t i)
     const Json *taken = json_get(json, "taken");
     for (const Json *at = taken ? taken->first : NULL; at; at = at->next) {
         (void)fputs("tutti deploy: pipeline ", stderr);
-        put_said(stderr, json_str(at, "pipeline", STR("")));
+        remote_print_lines(stderr, json_str(at, "pipeline", STR("")));
         (void)fputs(" belongs to ", stderr);
-        put_said(stderr, json_str(at, "by", STR("")));
+        remote_print_lines(stderr, json_str(at, "by", STR("")));
         (void)fputs(" there: remove that first, or give it another name\n", stderr);
     }
     return taken && taken->count ? EXIT_WRONG : EXIT_FINE;
@@ -125,7 +116,8 @@ static void show(const Deploy *deploy, uint32_t i)
         (void)printf(" over version %lld:\n", (long long)version);
     else
         (void)printf(", new there:\n");
-    if (!json_bool(json, "same", false)) put_said(stdout, json_str(json, "text", STR("")));
+    if (!json_bool(json, "same", false))
+        remote_print_lines(stdout, json_str(json, "text", STR("")));
 }
 
 /* True when somebody said yes. */
@@ -167,9 +159,9 @@ static void put_state(Deploy *deploy, Str name, const Json *seen, bool last)
     } else if (!deploy->json) {
         (void)printf("%.*s: version %lld, ", STR_ARG(name),
                      (long long)json_int(seen, "version", 0));
-        put_said(stdout, state);
+        remote_print_lines(stdout, state);
         if (error.len) (void)printf(": ");
-        put_said(stdout, error);
+        remote_print_lines(stdout, error);
         (void)printf("\n");
         (void)fflush(stdout);
     }
@@ -269,28 +261,24 @@ static int work(Deploy *deploy)
 static int connect_and_work(Deploy *deploy)
 {
     Diag diag = {0};
-    Arena *arena = arena_new(0, (size_t)256 << 20);
-    if (!arena) return driver_failed(deploy->self, ST_NO_MEMORY, NULL);
     buf_init(&deploy->out, DEPLOY_OUT_BYTES);
     json_out_init(&deploy->report, &deploy->out);
     json_begin_array(&deploy->report);
-    Status st = remote_open(&deploy->remote, arena, deploy->to, &diag);
+    Status st = remote_open(&deploy->remote, deploy->to, &diag);
     int code = st ? exit_of(deploy, st, &diag) : work(deploy);
     json_end(&deploy->report);
     if (deploy->json) (void)printf("%.*s\n", (int)deploy->out.len, deploy->out.ptr);
     remote_close(&deploy->remote);
     buf_done(&deploy->out);
-    arena_free(arena);
     return code;
 }
 
 int cmd_deploy(const Command *self, int argc, char **argv)
 {
     const char *paths[DEPLOY_PATHS_MAX];
-    const char *url = getenv("TUTTI_URL");
     size_t count = 0;
     Diag diag = {0};
-    Deploy deploy = {.self = self, .to = url && url[0] ? url : "http://127.0.0.1:8080"};
+    Deploy deploy = {.self = self, .to = remote_preset()};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--yes") == 0)
             deploy.yes = true;

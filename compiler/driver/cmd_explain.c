@@ -6,7 +6,6 @@
 #include "compiler/report/report.h"
 #include "compiler/words/words.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,12 +104,12 @@ static Status dump(Explain *e, const IrProgram *program, Diag *diag)
 /* The first lines of a recording. */
 static Status read_sample(const char *path, Buf *out, Diag *diag)
 {
-    FILE *file = fopen(path, "rb");
-    int why = errno;
-    char *room = file ? buf_reserve(out, EMIT_SAMPLE_BYTES) : NULL;
+    FILE *file;
+    Status st = driver_open(path, &file, diag);
+    if (st) return st;
+    char *room = buf_reserve(out, EMIT_SAMPLE_BYTES);
     if (room) out->len += fread(room, 1, EMIT_SAMPLE_BYTES, file);
-    if (file) (void)fclose(file);
-    if (!file) return diag_errno(diag, why, "%s", path);
+    if (file != stdin) (void)fclose(file);
     return room ? ST_OK : diag_set(diag, ST_NO_MEMORY, "out of memory");
 }
 
@@ -123,7 +122,7 @@ static Status explain_all(Explain *e, Front *front, Str sample, Diag *diag)
         st = front_compile(front, i, &program, diag);
         if (st || !program) continue;
         for (uint32_t k = 0; k < program->pipeline_count; k++)
-            buf_printf(&e->pipelines, "%s`%.*s`", e->pipelines.len ? ", " : "the file has ",
+            buf_printf(&e->pipelines, "%s`%.*s`", e->pipelines.len ? ", " : "",
                        STR_ARG(program->pipelines[k].name));
         st = e->dump ? dump(e, program, diag)
                      : report_explain(program, str_from(e->pipeline), sample, e->out, diag);
@@ -153,8 +152,8 @@ static int explain_file(const Command *self, Explain *e)
     if (code) return code;
     if (buf_status(e->out)) return EXIT_OURS;
     if (!e->out->len && e->pipeline)
-        return driver_usage(self, "there is no pipeline `%s`; %.*s", e->pipeline,
-                            STR_ARG(buf_view(&e->pipelines)));
+        return driver_usage(self, "there is no pipeline `%s`; the file has %.*s", e->pipeline,
+                            STR_ARG(e->pipelines.len ? buf_view(&e->pipelines) : STR("none")));
     (void)fwrite(e->out->ptr ? e->out->ptr : "", 1, e->out->len, stdout);
     return EXIT_FINE;
 }

@@ -31,12 +31,10 @@ typedef struct History {
     bool tty;
 } History;
 
-/* The server, the question or a file is at fault, seldom we. */
 static int tell(const History *h, Status st, const Diag *diag)
 {
     if (h->tty && h->points) (void)fputc('\n', stderr);
-    int code = driver_failed(h->self, st, diag);
-    return st == ST_INTERNAL || st == ST_NO_MEMORY ? code : EXIT_USAGE;
+    return remote_failed(h->self, st, diag);
 }
 
 static void progress(const History *h, const char *word, Str where)
@@ -61,21 +59,9 @@ static Status call(History *h, const char *path, Str body, const Json **ret_json
 
 static void put_query(Buf *out, const char *name, const char *value)
 {
-    static const char hex[] = "0123456789ABCDEF";
     if (!value) return;
     buf_printf(out, "%c%s=", str_find_char(buf_view(out), '?') < 0 ? '?' : '&', name);
-    for (const char *at = value; *at; at++) {
-        unsigned char c = (unsigned char)*at;
-        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     c == '-' || c == '.' || c == '_';
-        if (plain) {
-            buf_char(out, (char)c);
-        } else {
-            buf_char(out, '%');
-            buf_char(out, hex[c >> 4]);
-            buf_char(out, hex[c & 15]);
-        }
-    }
+    remote_escape(out, value);
 }
 
 /* Lines of the text, and the path of the last. */
@@ -178,10 +164,12 @@ static Status send_part(History *h, const Buf *part, int64_t line, Diag *diag)
     h->points += json_int(answer, "written", 0);
     h->refused += json_int(answer, "refused", 0);
     const Json *errors = json_get(answer, "errors");
-    for (const Json *each = errors ? errors->first : NULL; each; each = each->next)
-        (void)fprintf(stderr, "%s%s:%lld: %.*s\n", h->tty ? "\r" : "", h->operand,
-                      (long long)json_int(each, "line", 0),
-                      STR_ARG(json_str(each, "text", STR_NONE)));
+    for (const Json *each = errors ? errors->first : NULL; each; each = each->next) {
+        (void)fprintf(stderr, "%s%s:%lld: ", h->tty ? "\r" : "", h->operand,
+                      (long long)json_int(each, "line", 0));
+        remote_print(stderr, json_str(each, "text", STR("")));
+        (void)fputc('\n', stderr);
+    }
     progress(h, "points written", STR_NONE);
     return ST_OK;
 }
@@ -216,12 +204,10 @@ static Status import_parts(History *h, FILE *file, Diag *diag)
 static int import_all(History *h)
 {
     Diag diag = {0};
-    FILE *file = strcmp(h->operand, "-") == 0 ? stdin : fopen(h->operand, "rb");
-    if (!file) {
-        Status st = diag_errno(&diag, errno, "%s", h->operand);
-        return tell(h, st, &diag);
-    }
-    Status st = import_parts(h, file, &diag);
+    FILE *file;
+    Status st = driver_open(h->operand, &file, &diag);
+    if (st) return tell(h, st, &diag);
+    st = import_parts(h, file, &diag);
     if (file != stdin) (void)fclose(file);
     if (st) return tell(h, st, &diag);
     (void)fprintf(stderr, "\r%lld points written, %lld lines left out%30s\n", (long long)h->points,
@@ -282,24 +268,21 @@ static int ask_sql(History *h)
 static int work(History *h)
 {
     Diag diag = {0};
-    Arena *arena = arena_new(0, 0);
     h->page = arena_new(64 << 10, ARENA_BYTES_MAX);
-    Status st = arena && h->page ? remote_open(&h->remote, arena, h->to, &diag) : ST_NO_MEMORY;
+    Status st = h->page ? remote_open(&h->remote, h->to, &diag) : ST_NO_MEMORY;
     int code = st                               ? tell(h, st, &diag)
                : strcmp(h->what, "export") == 0 ? export_all(h)
                : strcmp(h->what, "import") == 0 ? import_all(h)
                                                 : ask_sql(h);
     remote_close(&h->remote);
     arena_free(h->page);
-    arena_free(arena);
     return code;
 }
 
 int cmd_history(const Command *self, int argc, char **argv)
 {
-    const char *url = getenv("TUTTI_URL");
     History h = {.self = self,
-                 .to = url && url[0] ? url : "http://127.0.0.1:8080",
+                 .to = remote_preset(),
                  .what = argc > 1 ? argv[1] : "",
                  .tty = isatty(STDERR_FILENO) != 0};
     bool exporting = strcmp(h.what, "export") == 0;

@@ -9,20 +9,6 @@
 
 enum { IMPORT_BYTES_MAX = 64 << 20 };
 
-static Status read_all(const char *path, Buf *out, Diag *diag)
-{
-    FILE *file;
-    Status st = driver_open(path, &file, diag);
-    if (st) return st;
-    for (char *room; (room = buf_reserve(out, 1 << 16)) != NULL;) {
-        size_t n = fread(room, 1, 1 << 16, file);
-        out->len += n;
-        if (n == 0) break;
-    }
-    if (file != stdin) (void)fclose(file);
-    return buf_status(out);
-}
-
 /* Of which nodes of a bare graph the errors are. */
 static void tell_places(const Front *front, const GraphPlace *places)
 {
@@ -68,7 +54,7 @@ static int import(const Command *self, const char *path, Buf *out)
     buf_init(&text, SOURCE_BYTES_MAX);
     Status st = front_open(&front, &diag);
     if (st) return driver_failed(self, st, &diag);
-    st = read_all(path, &bytes, &diag);
+    st = driver_read(path, &bytes, &diag);
     if (!st) st = json_read(front.arena, buf_view(&bytes), &graph, &diag);
     if (!st)
         st = json_get(graph, "items") || !json_get(graph, "pipelines")

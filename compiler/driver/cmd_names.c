@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { NAMES_BYTES_MAX = 900 * 1024, NAMES_CALL_MS = 60000 };
@@ -20,13 +19,6 @@ typedef struct Names {
     Remote remote;
 } Names;
 
-/* The server or a file is at fault, seldom we. */
-static int tell(const Names *n, Status st, const Diag *diag)
-{
-    int code = driver_failed(n->self, st, diag);
-    return st == ST_INTERNAL || st == ST_NO_MEMORY ? code : EXIT_USAGE;
-}
-
 static int export_names(Names *n)
 {
     Diag diag = {0};
@@ -34,34 +26,20 @@ static int export_names(Names *n)
     AUTO_BUF Buf path;
     buf_init(&path, 8192);
     buf_text(&path, "uns/export.json");
-    for (const char *at = n->prefix; at && *at; at++) {
-        if (at == n->prefix) buf_text(&path, "?prefix=");
-        buf_printf(&path, "%%%02X", (unsigned char)*at);
+    if (n->prefix && n->prefix[0]) {
+        buf_text(&path, "?prefix=");
+        remote_escape(&path, n->prefix);
     }
     Status st = path.failed
                     ? path.failed
                     : remote_call(&n->remote, path.ptr, STR_NONE, NAMES_CALL_MS, &answer, &diag);
-    if (st) return tell(n, st, &diag);
+    if (st) return remote_failed(n->self, st, &diag);
     FILE *file = n->out ? fopen(n->out, "wb") : stdout;
     bool good = file && fwrite(answer->raw.ptr, 1, answer->raw.len, file) == answer->raw.len &&
                 fputc('\n', file) != EOF && fflush(file) == 0;
     if (!good) st = diag_errno(&diag, errno, "%s", n->out ? n->out : "standard output");
     if (file && n->out && fclose(file) != 0 && !st) st = diag_errno(&diag, errno, "%s", n->out);
-    return st ? tell(n, st, &diag) : EXIT_FINE;
-}
-
-static Status read_file(const Names *n, Buf *text, Diag *diag)
-{
-    FILE *file = strcmp(n->first, "-") == 0 ? stdin : fopen(n->first, "rb");
-    if (!file) return diag_errno(diag, errno, "%s", n->first);
-    int c;
-    while ((c = getc(file)) != EOF && !text->failed) buf_char(text, (char)c);
-    Status st = ferror(file) ? diag_errno(diag, errno, "%s", n->first) : ST_OK;
-    if (file != stdin) (void)fclose(file);
-    if (!st && text->failed)
-        st = diag_set(diag, ST_LIMIT, "%s is longer than %d bytes: import it in parts", n->first,
-                      NAMES_BYTES_MAX);
-    return st;
+    return st ? remote_failed(n->self, st, &diag) : EXIT_FINE;
 }
 
 static void print_table(const Names *n, const Json *answer)
@@ -93,8 +71,11 @@ static int import_names(Names *n)
     AUTO_BUF Buf text, body;
     buf_init(&text, NAMES_BYTES_MAX);
     buf_init(&body, 2 << 20);
-    Status st = read_file(n, &text, &diag);
-    if (st) return tell(n, st, &diag);
+    Status st = driver_read(n->first, &text, &diag);
+    if (text.failed == ST_LIMIT)
+        st = diag_set(&diag, st, "%s is longer than %d bytes: import it in parts", n->first,
+                      NAMES_BYTES_MAX);
+    if (st) return remote_failed(n->self, st, &diag);
     Str start = str_trim(buf_view(&text));
     bool is_json = start.len && (start.ptr[0] == '{' || start.ptr[0] == '[');
     json_out_init(&json, &body);
@@ -112,7 +93,7 @@ static int import_names(Names *n)
         (void)fputs("nothing was imported\n", stderr);
         return EXIT_WRONG;
     }
-    return st ? tell(n, st, &diag) : EXIT_FINE;
+    return st ? remote_failed(n->self, st, &diag) : EXIT_FINE;
 }
 
 static int rename_branch(Names *n)
@@ -130,7 +111,7 @@ static int rename_branch(Names *n)
     Status st = body.failed ? body.failed
                             : remote_call(&n->remote, "uns/rename", buf_view(&body), NAMES_CALL_MS,
                                           &answer, &diag);
-    if (st) return tell(n, st, &diag);
+    if (st) return remote_failed(n->self, st, &diag);
     (void)fprintf(stderr, "%lld names, %lld retained messages moved, %lld had to stay\n",
                   (long long)json_int(answer, "nodes", 0),
                   (long long)json_int(answer, "retained", 0),
@@ -140,10 +121,7 @@ static int rename_branch(Names *n)
 
 int cmd_names(const Command *self, int argc, char **argv)
 {
-    const char *url = getenv("TUTTI_URL");
-    Names n = {.self = self,
-               .to = url && url[0] ? url : "http://127.0.0.1:8080",
-               .what = argc > 1 ? argv[1] : ""};
+    Names n = {.self = self, .to = remote_preset(), .what = argc > 1 ? argv[1] : ""};
     bool exporting = strcmp(n.what, "export") == 0, importing = strcmp(n.what, "import") == 0;
     if (!exporting && !importing && strcmp(n.what, "rename") != 0)
         return driver_usage(self, "say export, import or rename");
@@ -167,13 +145,11 @@ int cmd_names(const Command *self, int argc, char **argv)
     if (!exporting && !importing && !n.second)
         return driver_usage(self, "name the branch, and its new name");
     Diag diag = {0};
-    Arena *arena = arena_new(0, 64 << 20);
-    Status st = arena ? remote_open(&n.remote, arena, n.to, &diag) : ST_NO_MEMORY;
-    int code = st          ? tell(&n, st, &diag)
+    Status st = remote_open(&n.remote, n.to, &diag);
+    int code = st          ? remote_failed(self, st, &diag)
                : exporting ? export_names(&n)
                : importing ? import_names(&n)
                            : rename_branch(&n);
     remote_close(&n.remote);
-    arena_free(arena);
     return code;
 }

@@ -36,6 +36,8 @@ int driver_failed(const Command *self, Status status, const Diag *diag);
 /* Opens a file of records or JSON to read; "-" is standard input (not to be closed). ST_NOT_FOUND
  * with the reason in words, also for a folder. */
 MUST Status driver_open(const char *path, FILE **ret_file, Diag *diag);
+/* Appends all of it; ST_LIMIT, in words, when it is longer than `out` may be. */
+MUST Status driver_read(const char *path, Buf *out, Diag *diag);
 
 /* Sources read and parsed, ready for the next phase. */
 typedef struct Front {

@@ -4,8 +4,8 @@
 #include "compiler/driver/artifact_main.h"
 #include "compiler/driver/driver.h"
 
-#include <stdarg.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,6 +46,21 @@ Status driver_open(const char *path, FILE **ret_file, Diag *diag)
     }
     *ret_file = file;
     return ST_OK;
+}
+
+Status driver_read(const char *path, Buf *out, Diag *diag)
+{
+    char block[16384];
+    FILE *file;
+    Status st = driver_open(path, &file, diag);
+    if (st) return st;
+    for (size_t n; !out->failed && (n = fread(block, 1, sizeof block, file)) > 0;)
+        buf_add(out, block, n);
+    if (ferror(file)) st = diag_errno(diag, errno, "%s", path);
+    if (file != stdin) (void)fclose(file);
+    if (!st && out->failed == ST_LIMIT)
+        return diag_set(diag, ST_LIMIT, "%s is longer than %zu bytes", path, out->max_bytes);
+    return st ? st : out->failed;
 }
 
 static int help(FILE *out)

@@ -5,7 +5,28 @@
 
 #include <stdlib.h>
 
-enum { REMOTE_ANSWER_BYTES = 4 << 20, REMOTE_URL_BYTES = 4096, SIGN_IN_MS = 30000 };
+enum {
+    REMOTE_ARENA_BYTES = 256 << 20,
+    REMOTE_ANSWER_BYTES = 4 << 20,
+    REMOTE_URL_BYTES = 4096,
+    SIGN_IN_MS = 30000
+};
+
+const char *remote_preset(void)
+{
+    const char *url = getenv("TUTTI_URL");
+    return url && url[0] ? url : "http://127.0.0.1:8080";
+}
+
+void remote_escape(Buf *out, const char *text)
+{
+    for (const char *at = text; *at; at++) {
+        unsigned char c = (unsigned char)*at;
+        bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     c == '-' || c == '_'; /* no point: curl leaves out levels that are . or .. */
+        buf_printf(out, plain ? "%c" : "%%%02X", c);
+    }
+}
 
 /* The server's code and sentence: {"error":{"code","text"}}. */
 static Status refused(const Json *json, long code, Diag *diag)
@@ -17,7 +38,10 @@ static Status refused(const Json *json, long code, Diag *diag)
     for (int i = 1; i < ST__COUNT; i++)
         if (str_is(name, status_name((Status)i))) status = (Status)i;
     if (!text.len) return diag_set(diag, status, "the server answered %ld", code);
-    return diag_set(diag, status, "%.*s", STR_ARG(text));
+    (void)diag_set(diag, status, "%.*s", STR_ARG(text));
+    for (char *at = diag->text; *at; at++) /* it goes to a terminal */
+        if (((unsigned char)*at < 0x20 && *at != '\n') || *at == 0x7f) *at = '?';
+    return status;
 }
 
 Status remote_call(Remote *remote, const char *path, Str body, int64_t timeout_ms,
@@ -70,18 +94,19 @@ static Status sign_in(Remote *remote, const char *user, const char *password, Di
     return remote->token ? ST_OK : ST_NO_MEMORY;
 }
 
-Status remote_open(Remote *remote, Arena *arena, const char *url, Diag *diag)
+Status remote_open(Remote *remote, const char *url, Diag *diag)
 {
     const char *token = getenv("TUTTI_TOKEN"), *password = getenv("TUTTI_PASSWORD");
     Str base = str_from(url);
     while (base.len && base.ptr[base.len - 1] == '/') base.len--;
-    *remote = (Remote){.arena = arena, .url = base};
+    *remote = (Remote){.arena = arena_new(0, REMOTE_ARENA_BYTES), .url = base};
+    if (!remote->arena) return diag_set(diag, ST_NO_MEMORY, "out of memory");
     if (!str_starts(base, STR("http://")) && !str_starts(base, STR("https://")))
         return diag_set(diag, ST_NOT_FOUND, "%s is no address: write http://HOST:PORT", url);
     Status st = web_client_new(&remote->client, diag);
     if (st) return diag_wrap(diag, st, "speaking to a server needs libcurl");
     if (token && token[0]) {
-        remote->token = arena_str(arena, str_from(token)).ptr;
+        remote->token = arena_str(remote->arena, str_from(token)).ptr;
         return remote->token ? ST_OK : ST_NO_MEMORY;
     }
     if (password && password[0]) return sign_in(remote, getenv("TUTTI_USER"), password, diag);
@@ -92,13 +117,31 @@ Status remote_open(Remote *remote, Arena *arena, const char *url, Diag *diag)
 void remote_close(Remote *remote)
 {
     web_client_free(remote->client);
-    remote->client = NULL;
+    arena_free(remote->arena);
+    *remote = (Remote){0};
+}
+
+static void print(FILE *file, Str text, char kept)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool control = ((unsigned char)c < 0x20 || c == 0x7f) && c != kept;
+        (void)fputc(control ? '?' : c, file);
+    }
 }
 
 void remote_print(FILE *file, Str text)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        (void)fputc(c < 0x20 || c == 0x7f ? '?' : c, file);
-    }
+    print(file, text, 0x20);
+}
+
+void remote_print_lines(FILE *file, Str text)
+{
+    print(file, text, '\n');
+}
+
+int remote_failed(const Command *self, Status st, const Diag *diag)
+{
+    int code = driver_failed(self, st, diag);
+    return st == ST_INTERNAL || st == ST_NO_MEMORY ? code : EXIT_USAGE;
 }
