@@ -67,11 +67,7 @@ static bool agg_result(Check *c, IrAggKind kind, const Val *v, Type *out)
     out->span = (Span){0};
     out->has_range = false;
     bool difference = kind == AGG_STDDEV || kind == AGG_DELTA || kind == AGG_RATE;
-    if (difference && unit_affine(v->type.unit)) {
-        Unit *unit = NEW(c, Unit, 1);
-        *unit = unit_difference(v->type.unit);
-        out->unit = unit;
-    }
+    if (difference) out->unit = check__step_unit(c, v->type.unit);
     if (kind == AGG_DELTA) {
         if (type_is_integer(out->kind)) out->kind = IR_I64;
         if (out->kind == IR_TIME) out->kind = IR_DURATION;

@@ -344,6 +344,8 @@ Val check__list_agg(Check *c, const AstExpr *e, IrAggKind kind, bool *ret_is_lis
 Val check__memory(Check *c, const AstExpr *e, bool *ret_known);
 Val check__becomes(Check *c, const AstExpr *e);
 Val check__reset(Check *c, const AstExpr *e, const AstExpr *reset);
+/* Of differences: 2 [degC] more are 2 [K]. */
+const Unit *check__step_unit(Check *c, const Unit *unit);
 /* x per second: of a plain number 1/s. False (reported): too long. */
 bool check__rate_unit(Check *c, const Val *v, const Unit **ret_unit);
 const char *check__memory_name(uint32_t index); /* NULL past the last */

@@ -95,11 +95,8 @@ static Val to_unit(Check *c, const AstExpr *e, Val v)
             diag_note(c->diags, d, v.type.span, "give its type a unit: [%.*s]", STR_ARG(to->text));
         return check__error_val(e->span);
     }
-    if (v.type.unit && v.type.unit->step && unit_affine(to)) { /* 10 degC more are 18 degF more */
-        Unit *step = NEW(c, Unit, 1);
-        *step = unit_difference(to);
-        to = step;
-    }
+    if (v.type.unit && v.type.unit->step)
+        to = check__step_unit(c, to); /* 10 degC more are 18 degF */
     double factor, offset;
     unit_conversion(v.type.unit, to, &factor, &offset);
     v.naked = false;

@@ -32,11 +32,7 @@ static bool distance(Check *c, const AstExpr *e, Val *x, Val *d, IrMem *mem)
     uint32_t has = x->has;
     if (mem->share) want = (Type){.kind = IR_F64};
     want.optional = false;
-    if (unit_affine(want.unit)) {
-        Unit *unit = NEW(c, Unit, 1);
-        *unit = unit_difference(want.unit);
-        want.unit = unit;
-    }
+    want.unit = check__step_unit(c, want.unit);
     *d = check__expr(c, e, &want);
     if (check__bad(d)) return false;
     if (mem->share && !check__coerce(c, x, IR_F64)) return false;

@@ -178,11 +178,7 @@ static bool agg_result(Check *c, IrAggKind kind, const Val *list, Str name, Type
         item.kind = IR_F64;
     if (kind == AGG_SUM && item.kind == IR_I32) item.kind = IR_I64;
     if (kind == AGG_SUM && item.kind == IR_U32) item.kind = IR_U64;
-    if (kind == AGG_STDDEV && unit_affine(item.unit)) {
-        Unit *unit = NEW(c, Unit, 1);
-        *unit = unit_difference(item.unit);
-        item.unit = unit;
-    }
+    if (kind == AGG_STDDEV) item.unit = check__step_unit(c, item.unit);
     item.optional = item.has_range = false;
     item.span = (Span){0};
     *ret = item;

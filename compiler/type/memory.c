@@ -280,7 +280,7 @@ static bool want_number(Check *c, const Val *v, const Function *fn, bool time_to
     return false;
 }
 
-static const Unit *difference_unit(Check *c, const Unit *unit)
+const Unit *check__step_unit(Check *c, const Unit *unit)
 {
     if (!unit_affine(unit)) return unit;
     Unit *out = NEW(c, Unit, 1);
@@ -291,7 +291,7 @@ static const Unit *difference_unit(Check *c, const Unit *unit)
 bool check__rate_unit(Check *c, const Val *v, const Unit **ret_unit)
 {
     Unit second, *out = NEW(c, Unit, 1);
-    const Unit *unit = v->type.unit ? difference_unit(c, v->type.unit) : NULL;
+    const Unit *unit = check__step_unit(c, v->type.unit);
     *ret_unit = NULL;
     if (!unit_find(STR("s"), &second) || unit_multiply(c->arena, unit, &second, -1, out)) {
         diag_error(c->diags, DIAG_U005, v->span, "this product of units is too long");
@@ -371,7 +371,7 @@ static Val delta_or_rate(Check *c, const Function *fn, const AstExpr *e, const A
         type = in[0].type;
         if (type_is_integer(type.kind)) type.kind = IR_I64;
         if (type.kind == IR_TIME) type.kind = IR_DURATION;
-        type.unit = difference_unit(c, type.unit);
+        type.unit = check__step_unit(c, type.unit);
     } else {
         const Unit *unit;
         if (!check__rate_unit(c, &in[0], &unit)) return check__error_val(e->span);

@@ -265,11 +265,7 @@ Val check__arith(Check *c, IrOp op, Val a, Val b, Span span, Span op_span)
             type.unit = a.type.unit;
         else if (!same_unit(c, &a, &b, op_span, &type))
             return check__error_val(span);
-        if (op == IR_SUB && unit_affine(type.unit) && !a.naked && !b.naked) {
-            Unit *unit = NEW(c, Unit, 1);
-            *unit = unit_difference(type.unit);
-            type.unit = unit;
-        }
+        if (op == IR_SUB && !a.naked && !b.naked) type.unit = check__step_unit(c, type.unit);
     }
     if (op == IR_DIV || op == IR_MOD) b = check__finite(c, b);
     Type left_type = type, right_type = type;
