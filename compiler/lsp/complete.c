@@ -519,15 +519,15 @@ static void alarm_fields(List *l)
 
 static void alarm_value(List *l)
 {
-    Str field = l->context->field;
-    if (str_is(field, "priority")) {
-        KEYWORDS(l, "critical", "high", "medium", "low");
-    } else if (str_is(field, "quality")) {
-        KEYWORDS(l, "bad");
-    } else {
-        declared(l, AST_ITEM_CONST, KIND_CONSTANT, '2');
-        if (str_is(field, "latch") || str_is(field, "is")) KEYWORDS(l, "true", "false");
+    const WordAlarmField *field = word_alarm_field(l->context->field);
+    switch (field ? field->takes : ALARM_TAKES_TEXT) {
+    case ALARM_TAKES_PRIORITY: KEYWORDS(l, "critical", "high", "medium", "low"); return;
+    case ALARM_TAKES_QUALITY: KEYWORDS(l, "bad"); return;
+    case ALARM_TAKES_FLAG:
+    case ALARM_TAKES_WORDS: KEYWORDS(l, "true", "false"); break;
+    default: break;
     }
+    declared(l, AST_ITEM_CONST, KIND_CONSTANT, '2');
 }
 
 static void fill(List *l)

@@ -230,6 +230,14 @@ static void option(const Mark *m, Str name, Buf *out)
     }
 }
 
+static void alarm_field(Str name, Buf *out)
+{
+    const WordAlarmField *field = word_alarm_field(name);
+    if (!field) return;
+    code(out, str_from(field->usage));
+    buf_printf(out, "%s\n", field->doc);
+}
+
 static void marked(const Doc *doc, const Mark *m, Buf *out)
 {
     Str name = doc_text(doc, m->at.start, m->at.end);
@@ -239,13 +247,7 @@ static void marked(const Doc *doc, const Mark *m, Buf *out)
     case MARK_FORMAT: (void)word_of(WORD_KIND_FORMAT, name, out); break;
     case MARK_CALL: function(name, out); break;
     case MARK_OPTION: option(m, name, out); break;
-    case MARK_ALARM_FIELD:
-        for (uint32_t i = 0; i < word_alarm_field_count; i++) {
-            if (!str_is(name, word_alarm_fields[i].name)) continue;
-            code(out, str_from(word_alarm_fields[i].usage));
-            buf_printf(out, "%s\n", word_alarm_fields[i].doc);
-        }
-        break;
+    case MARK_ALARM_FIELD: alarm_field(name, out); break;
     case MARK_CONNECTOR:
         for (uint32_t i = 0; i < word_connector_count; i++)
             if (str_is(name, word_connectors[i].name))

@@ -72,7 +72,7 @@ const WordOption word_options[] = {
 const uint32_t word_option_count = COUNT_OF(word_options);
 
 const WordAlarmField word_alarm_fields[] = {
-#define ALARM_FIELD(name, takes, usage, doc) {#name, usage, doc},
+#define ALARM_FIELD(name, takes, usage, doc) {#name, usage, doc, ALARM_TAKES_##takes},
 #include "compiler/type/alarm_fields.def"
 #undef ALARM_FIELD
 };
@@ -91,6 +91,13 @@ const char *word_kind_text(WordKind kind)
                                                         "function", "function",         "type",
                                                         "format",   "word of `window`", "operator"};
     return texts[kind];
+}
+
+const WordAlarmField *word_alarm_field(Str name)
+{
+    for (uint32_t i = 0; i < word_alarm_field_count; i++)
+        if (str_is(name, word_alarm_fields[i].name)) return &word_alarm_fields[i];
+    return NULL;
 }
 
 const Word *word_find(WordKind kind, Str name)

@@ -41,12 +41,25 @@ bool word_available(const Word *word);
 void word_program(const Word *word, Buf *out);
 
 /* In the braces of `alarm`: type/alarm_fields.def. */
+typedef enum WordAlarmTakes {
+    ALARM_TAKES_FILTER,
+    ALARM_TAKES_NUMBER,
+    ALARM_TAKES_SPAN,
+    ALARM_TAKES_WORDS,
+    ALARM_TAKES_QUALITY,
+    ALARM_TAKES_PRIORITY,
+    ALARM_TAKES_FLAG,
+    ALARM_TAKES_TEXT
+} WordAlarmTakes;
+
 typedef struct WordAlarmField {
     const char *name, *usage, *doc;
+    WordAlarmTakes takes;
 } WordAlarmField;
 
 extern const WordAlarmField word_alarm_fields[];
 extern const uint32_t word_alarm_field_count;
+const WordAlarmField *word_alarm_field(Str name); /* NULL: there is none */
 
 /* Behind `from` and `into`: connectors.def. */
 typedef struct WordConnector {
