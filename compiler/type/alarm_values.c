@@ -83,7 +83,7 @@ bool alarm__text(Alarm *a, int field, size_t max, Str *ret_text)
         }
         buf_str(&out, v.imm.text);
     }
-    if (out.len > max) {
+    if (out.len > max || out.failed) {
         WRONG(a, DIAG_R008, e->span, "`%s` has at most %zu bytes", alarm_fields[field].name, max);
         return false;
     }

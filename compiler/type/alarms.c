@@ -221,6 +221,11 @@ static void one_alarm(Check *c, const AstItem *item, const Type *root, IrAlarm *
     put_when(&a);
     put_rest(&a);
     json_end(&json);
+    if (!a.wrong && rule.failed == ST_LIMIT) {
+        diag_stage_begin(c->diags, item->keyword);
+        WRONG(&a, DIAG_R008, item->name.span, "as a rule the alarm has at most %d bytes of JSON",
+              ALARM_RULE_BYTES_MAX);
+    }
     diag_stage_end(c->diags);
     if (!a.wrong && buf_status(&rule)) check__leave(c, ST_NO_MEMORY);
     *out = (IrAlarm){.name = name, .on = on, .text = in_words(&a), .span = item->span};

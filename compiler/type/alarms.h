@@ -9,7 +9,7 @@
 enum {
     ALARM_FILTER_BYTES_MAX = 1024,
     ALARM_TEXT_BYTES_MAX = 500,
-    ALARM_RULE_BYTES_MAX = 64 << 10
+    ALARM_RULE_BYTES_MAX = 15 << 10 /* the namespace takes 16 KiB, with what it adds */
 };
 
 enum {
