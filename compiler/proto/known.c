@@ -32,6 +32,7 @@ static const struct {
 
 Str proto__known(Str path)
 {
+    if (str_is(path, PROTO_SPARKPLUG)) return proto__sparkplug();
     for (size_t i = 0; i < COUNT_OF(known); i++)
         if (str_is(path, known[i].path)) return str_from(known[i].text);
     return STR("");

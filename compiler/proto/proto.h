@@ -19,6 +19,9 @@ enum {
     PROTO_RESERVED_MAX = 1 << 10
 };
 
+/* The path under which proto_open has the messages of Sparkplug B: no file's, it holds a colon. */
+#define PROTO_SPARKPLUG "sparkplug:"
+
 /* The order up to MESSAGE is that of RtProtoKind in flow/abi.h. */
 typedef enum ProtoType {
     PROTO_DOUBLE,

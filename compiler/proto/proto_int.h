@@ -59,5 +59,6 @@ void proto__declare(ProtoReader *r, Str name, ProtoMessage *message, ProtoEnum *
 ProtoSymbol *proto__find(const ProtoSet *set, Str name);
 /* known.c: the text of a file of google/protobuf, or an empty one. */
 Str proto__known(Str path);
+Str proto__sparkplug(void);
 
 #endif

@@ -150,7 +150,7 @@ static bool is_format(Str word)
 {
     for (int f = FORMAT_JSON; f <= FORMAT_PROTOBUF; f++)
         if (str_is(word, ir_format_name((IrFormat)f))) return true;
-    return false;
+    return str_is(word, "sparkplug");
 }
 
 static void unknown_option(Check *c, const AstOption *o, const ConnectorKind *kind, uint32_t side)
@@ -269,20 +269,14 @@ void flow__options(Check *c, const AstConnector *at, const ConnectorKind *kind, 
 
 IrFormat flow__format(Check *c, const AstName *name, IrFormat preset)
 {
-    static const char *const have[] = {"json", "csv", "text", "raw", "msgpack", "cbor", "protobuf"};
-    static const char *const later[] = {"sparkplug"};
+    static const char *const have[] = {"json",    "csv",  "text",     "raw",
+                                       "msgpack", "cbor", "protobuf", "sparkplug"};
     if (!name->text.len) return preset;
     for (uint32_t i = 0; i < COUNT_OF(have); i++)
-        if (str_is(name->text, have[i])) return (IrFormat)(FORMAT_JSON + i);
+        if (str_is(name->text, have[i]))
+            return i == COUNT_OF(have) - 1 ? FORMAT_PROTOBUF : (IrFormat)(FORMAT_JSON + i);
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;
-    for (uint32_t i = 0; i < COUNT_OF(later); i++) {
-        if (!str_is(name->text, later[i])) continue;
-        diag_error(c->diags, DIAG_A003, name->span,
-                   "a message of Sparkplug B does not name its metrics: read them from the "
-                   "namespace, `from uns \"sparkplug/GROUP/NODE/METRIC\" as json ...`");
-        return preset;
-    }
     for (uint32_t i = 0; i < COUNT_OF(have); i++)
         diag_suggest(name->text, str_from(have[i]), &best, &distance);
     Diagnostic *d = diag_error(c->diags, DIAG_N003, name->span, "there is no format `%.*s`",
@@ -365,7 +359,7 @@ static const Record *decoded(Flow *f, const AstConnector *at, const AstDecode *d
         return empty;
     }
     s->format = flow__format(c, &decode->format, FORMAT_JSON);
-    flow__format_words(c, at, s->format);
+    flow__format_words(c, at, &decode->format, s->format);
     const AstOption *unknown = ast_option(at, "unknown");
     if (s->unknown == UNKNOWN_KEEP && s->format != FORMAT_JSON && unknown)
         diag_error(c->diags, DIAG_S011, unknown->span, "`unknown keep` is for records in json");
@@ -385,7 +379,7 @@ static const Record *decoded(Flow *f, const AstConnector *at, const AstDecode *d
     }
     if (!flow__format_takes(c, s->format, type.record, decode->span)) return NULL;
     if (s->format != FORMAT_PROTOBUF) return type.record;
-    s->proto = flow__proto(c, at, type.record, false, decode->span);
+    s->proto = flow__proto(c, at, &decode->format, type.record, false, decode->span);
     return s->proto ? type.record : NULL;
 }
 
@@ -549,10 +543,10 @@ uint32_t flow__sink(Flow *f, const AstSink *sink, const Row *row, uint32_t node)
     if (row && str_is(s.kind, "email")) row = flow__mail(c, at, &s);
     if (row) s.schema = check__row_schema(c, row);
     if (!row && str_is(s.kind, "email")) return NO_INDEX; /* a part of the address was wrong */
-    flow__format_words(c, at, s.format);
+    flow__format_words(c, at, &sink->format, s.format);
     if (!flow__sink_format(c, sink, kind, row, s.format)) return NO_INDEX;
     if (s.format == FORMAT_PROTOBUF && row) {
-        s.proto = flow__proto(c, at, check__row_record(c, row), true, sink->span);
+        s.proto = flow__proto(c, at, &sink->format, check__row_record(c, row), true, sink->span);
         if (!s.proto) return NO_INDEX;
     }
     sink_keys(f, ast_option(at, "key"), &s);

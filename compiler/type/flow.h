@@ -106,14 +106,15 @@ const Record *flow__format_record(Check *c, IrFormat format, Span span);
 /* False (reported): the format cannot carry records of this type. */
 bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span span);
 /* Reports words of `from` that mean nothing to this format. */
-void flow__format_words(Check *c, const AstConnector *at, IrFormat format);
+void flow__format_words(Check *c, const AstConnector *at, const AstName *name, IrFormat format);
 /* Rows become rows of a table, by their fields. */
 bool flow__keeps_rows(const ConnectorKind *kind);
 /* proto.c: `proto` and `message` are options of the format protobuf. */
 bool flow__proto_option(const AstOption *o);
+bool flow__is_sparkplug(const AstName *format); /* by its word; else it is as protobuf */
 /* How records of this type stand in the message that the options name; NULL after an error. */
-const IrProto *flow__proto(Check *c, const AstConnector *at, const Record *record, bool out,
-                           Span span);
+const IrProto *flow__proto(Check *c, const AstConnector *at, const AstName *format,
+                           const Record *record, bool out, Span span);
 bool flow__sink_format(Check *c, const AstSink *sink, const ConnectorKind *kind, const Row *row,
                        IrFormat format);
 /* errors.c: code for records that failed; `error` and its fields are what is at hand. */

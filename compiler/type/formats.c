@@ -71,9 +71,10 @@ bool flow__format_takes(Check *c, IrFormat format, const Record *record, Span sp
     return false;
 }
 
-void flow__format_words(Check *c, const AstConnector *at, IrFormat format)
+void flow__format_words(Check *c, const AstConnector *at, const AstName *name, IrFormat format)
 {
-    for (const AstOption *o = at->options; o && format != FORMAT_PROTOBUF; o = o->next)
+    bool of_file = format == FORMAT_PROTOBUF && !flow__is_sparkplug(name);
+    for (const AstOption *o = at->options; o && !of_file; o = o->next)
         if (flow__proto_option(o))
             diag_error(c->diags, DIAG_S010, o->span, "`%.*s` is an option of `as protobuf`",
                        STR_ARG(o->name.text));

@@ -1,5 +1,5 @@
-/* compiler/type/proto.c: `as protobuf T proto "machine.proto" message acme.Reading`: the fields of
- * a type against those of a message.
+/* compiler/type/proto.c: `as protobuf T proto "machine.proto" message acme.Reading` and
+ * `as sparkplug T`: the fields of a type against those of a message.
  *
  * By their names, as the .proto file has them or as JSON does. What the message says of presence
  * holds: a field without presence is always there, absent means zero or empty. So a source may take
@@ -12,11 +12,19 @@
 
 typedef struct Match {
     Check *c;
-    bool out;  /* rows of a sink */
+    bool out; /* rows of a sink */
+    bool sparkplug;
     Span span; /* where nothing better is known */
 } Match;
 
-enum { FLAG_REPEATED = 1, FLAG_PACKED = 2, FLAG_IMPLICIT = 4 }; /* RT_PROTO_... of flow/abi.h */
+enum { /* RT_PROTO_... of flow/abi.h */
+       FLAG_REPEATED = 1,
+       FLAG_PACKED = 2,
+       FLAG_IMPLICIT = 4,
+       FLAG_ANY = 8,
+       FLAG_TYPED = 16,
+       FLAG_NULL = 32
+};
 
 static const IrProto *match(Match *m, const Record *record, const ProtoMessage *message, Str path);
 
@@ -220,7 +228,8 @@ static bool value(Match *m, const RecordField *f, const Type *t, const ProtoFiel
 {
     if (p->type == PROTO_MESSAGE && t->kind == IR_RECORD)
         return (out->child = match(m, t->record, p->message, path)) != NULL;
-    bool fits = m->out ? written_as(t, p->type) : read_as(t, p->type);
+    bool ms = m->sparkplug && t->kind == IR_TIME && p->type == PROTO_UINT64;
+    bool fits = m->out ? ms || written_as(t, p->type) : read_as(t, p->type);
     if (!fits) {
         differ(m, f, p, path, fitting(m, t, p));
         return false;
@@ -274,6 +283,109 @@ static bool ends_one(const ProtoField *p, const IrProtoField *list, uint32_t cou
     return false;
 }
 
+/* ---- values of Sparkplug B: a field `value` is whatever member came of the oneof ---- */
+
+enum { NUMBERS = 31, BOOLEAN = 16, TEXT = 32, BYTES = 64, WHOLE = 3 };
+static const char *const spark_members[] = {"int_value",    "long_value",    "float_value",
+                                            "double_value", "boolean_value", "string_value",
+                                            "bytes_value"};
+
+/* The members that a type reads; the one that rows write, with its data type (3.0, 6.4.16). */
+static const struct {
+    IrType kind;
+    uint8_t reads, writes;
+    int8_t datatype;
+} spark_types[] = {{IR_BOOL, BOOLEAN, 4, 11}, {IR_I32, NUMBERS, 0, 3}, {IR_I64, NUMBERS, 1, 4},
+                   {IR_U32, NUMBERS, 0, 7},   {IR_U64, NUMBERS, 1, 8}, {IR_F32, NUMBERS, 2, 9},
+                   {IR_F64, NUMBERS, 3, 10},  {IR_TIME, WHOLE, 1, 13}, {IR_STR, TEXT, 5, 12},
+                   {IR_ENUM, TEXT, 5, 12},    {IR_BYTES, BYTES, 6, 17}};
+
+/* NULL: values of this message have no type beside them. */
+static const ProtoField *spark_type(const Match *m, const ProtoMessage *message)
+{
+    const ProtoField *of_metric = proto_field(message, STR("datatype"));
+    if (!m->sparkplug || !proto_field(message, STR("int_value"))) return NULL;
+    return of_metric ? of_metric : proto_field(message, STR("type"));
+}
+
+static bool taken(Match *m, const RecordField *f, const ProtoField *p, Str path, const IrProto *out)
+{
+    for (uint32_t k = 0; k < out->count; k++) {
+        if (out->fields[k].number != p->number) continue;
+        diag_error(m->c->diags, DIAG_S039, place(m, f),
+                   "`%.*s` is the message's `%.*s`, as a field before it", STR_ARG(path),
+                   STR_ARG(p->name));
+        return true;
+    }
+    return false;
+}
+
+static IrProtoField *find_number(const IrProto *out, uint32_t number)
+{
+    for (uint32_t i = 0; i < out->count; i++)
+        if (out->fields[i].number == number) return &out->fields[i];
+    return NULL;
+}
+
+/* The field `value`, number `index` of the record. */
+static bool spark_value(Match *m, const RecordField *f, uint32_t index, const ProtoMessage *message,
+                        Str path, IrProto *out)
+{
+    Check *c = m->c;
+    bool bad_time = !m->out && f->type.kind == IR_TIME && f->type.time_read == IR_TIME_TEXT;
+    uint32_t row = 0;
+    if (f->type.kind == IR_NONE) return false; /* had an error of its own */
+    while (row < COUNT_OF(spark_types) && spark_types[row].kind != f->type.kind) row++;
+    if (row == COUNT_OF(spark_types) || bad_time) {
+        Diagnostic *d = diag_error(c->diags, DIAG_S039, place(m, f),
+                                   "`%.*s` is %.*s here, and no value of Sparkplug B",
+                                   STR_ARG(path), STR_ARG(type_text(c->arena, &f->type)));
+        diag_hint(c->diags, d, bad_time ? "time(ms)" : "a number, bool, string(n) or bytes(n)");
+        return false;
+    }
+    uint32_t wanted = m->out ? 1u << spark_types[row].writes : spark_types[row].reads;
+    for (uint32_t i = 0; i < COUNT_OF(spark_members); i++) {
+        const ProtoField *p = proto_field(message, str_from(spark_members[i]));
+        if (!p || !(wanted >> i & 1)) continue;
+        if (taken(m, f, p, path, out)) return false;
+        out->fields[out->count++] = (IrProtoField){.number = p->number,
+                                                   .kind = (uint8_t)p->type,
+                                                   .flags = FLAG_ANY,
+                                                   .oneof = p->oneof,
+                                                   .field = index};
+    }
+    return true;
+}
+
+/* What stands beside a value: its data type, and in rows whether it is missing. */
+static void spark_beside(Match *m, const Record *record, const ProtoMessage *message, IrProto *out)
+{
+    const ProtoField *type = spark_type(m, message), *null = proto_field(message, STR("is_null"));
+    IrProtoField *any = NULL;
+    for (uint32_t i = 0; i < out->count && type; i++)
+        if (out->fields[i].flags & FLAG_ANY) any = &out->fields[i];
+    if (!any) return;
+    IrProtoField *own = find_number(out, type->number), beside = {.number = type->number};
+    const RecordField *f = &record->fields[any->field];
+    if (own && !m->out) own->flags |= FLAG_TYPED;
+    if (!own) {
+        beside.kind = PROTO_UINT32;
+        beside.flags = FLAG_TYPED;
+        beside.field = NO_INDEX;
+        if (m->out) {
+            int32_t *number = NEW(m->c, int32_t, 1);
+            for (uint32_t i = 0; i < COUNT_OF(spark_types); i++)
+                if (spark_types[i].kind == f->type.kind) *number = spark_types[i].datatype;
+            beside.values = number;
+            beside.value_count = 1;
+        }
+        out->fields[out->count++] = beside;
+    }
+    if (m->out && f->type.optional && null && !find_number(out, null->number))
+        out->fields[out->count++] = (IrProtoField){
+            .number = null->number, .kind = PROTO_BOOL, .flags = FLAG_NULL, .field = any->field};
+}
+
 static int by_number(const void *a, const void *b)
 {
     const IrProtoField *x = a, *y = b;
@@ -306,22 +418,21 @@ static const IrProto *match(Match *m, const Record *record, const ProtoMessage *
         const RecordField *f = &record->fields[i];
         const ProtoField *p = proto_field(message, f->name);
         Str own = path.len ? check__text(c, "%.*s.%.*s", STR_ARG(path), STR_ARG(f->name)) : f->name;
+        if (!p && str_is(f->name, "value") && spark_type(m, message)) {
+            if (!spark_value(m, f, i, message, own, out)) return NULL;
+            continue;
+        }
         if (!p) {
             if (!lacking(m, f, message, own)) return NULL;
             continue;
         }
-        for (uint32_t k = 0; k < out->count; k++) {
-            if (out->fields[k].number != p->number) continue;
-            diag_error(c->diags, DIAG_S039, place(m, f),
-                       "`%.*s` is the message's `%.*s`, as a field before it", STR_ARG(own),
-                       STR_ARG(p->name));
-            return NULL;
-        }
+        if (taken(m, f, p, own, out)) return NULL;
         IrProtoField *to = &out->fields[out->count];
         if (!field(m, f, p, own, to)) return NULL;
         to->field = i;
         out->count++;
     }
+    spark_beside(m, record, message, out);
     uint32_t own = out->count;
     for (uint32_t i = 0; i < message->count && !m->out; i++) {
         const ProtoField *p = &message->fields[i];
@@ -407,9 +518,25 @@ bool flow__proto_option(const AstOption *o)
     return str_is(o->name.text, "proto") || str_is(o->name.text, "message");
 }
 
-const IrProto *flow__proto(Check *c, const AstConnector *at, const Record *record, bool out,
-                           Span span)
+bool flow__is_sparkplug(const AstName *format)
 {
+    return str_is(format->text, "sparkplug");
+}
+
+static const IrProto *sparkplug(Check *c, const Record *record, bool out, Span span)
+{
+    const ProtoSet *set;
+    ProtoProblem problem;
+    Status st = proto_open(c->arena, c->file->source, STR(PROTO_SPARKPLUG), &set, &problem);
+    if (st) check__leave(c, st);
+    Match m = {.c = c, .out = out, .sparkplug = true, .span = span};
+    return match(&m, record, proto_message(set, STR("sparkplug.Payload")), STR(""));
+}
+
+const IrProto *flow__proto(Check *c, const AstConnector *at, const AstName *format,
+                           const Record *record, bool out, Span span)
+{
+    if (flow__is_sparkplug(format)) return sparkplug(c, record, out, span);
     const AstOption *proto = ast_option(at, "proto"), *name = ast_option(at, "message");
     Str path = STR("");
     if (!proto || !name) {

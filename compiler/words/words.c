@@ -124,7 +124,8 @@ void word_program(const Word *word, Buf *out)
     buf_text(out, "pipeline hot {\n  ");
     bool message = str_is(str_from(word->name), "protobuf");
     if (f == FRAME_FORMAT)
-        buf_printf(out, "from stdin as %s { line: string(64) }%s", example,
+        buf_printf(out, "from stdin as %s { %s: string(64) }%s", example,
+                   str_is(str_from(word->name), "sparkplug") ? "uuid" : "line",
                    message ? " proto \"reading.proto\" message Reading" : "");
     else
         buf_text(out, f == FRAME_FROM  ? example

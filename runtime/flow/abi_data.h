@@ -13,7 +13,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 22,
+    RT_ABI = 23,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of records in formats of bytes */
     RT_JSON_DEPTH_MAX = 1024, /* nesting of JSON: what is passed over, or kept as json, unread */
@@ -153,6 +153,11 @@ enum {
     RT_PROTO_REPEATED = 1,
     RT_PROTO_PACKED = 2,   /* written as one piece */
     RT_PROTO_IMPLICIT = 4, /* what is absent is zero or empty, and the other way round */
+    /* Sparkplug B: a value stands in one of several members, and what its bits mean in another
+     * field, the data type. Rows have one member; ANY is a matter of reading. */
+    RT_PROTO_ANY = 8,      /* a member that is the value of `field`, as others are */
+    RT_PROTO_TYPED = 16,   /* read: the data type of those; written: values[0] */
+    RT_PROTO_NULL = 32,    /* written: true where `field` is missing */
     RT_PROTO_ENDS = 0xffff /* RtProtoField.field of one that only ends others of its oneof */
 };
 

@@ -18,7 +18,11 @@
 enum { NS_PER_SEC = 1000000000 };
 
 /* `has` while a message is read; behind finish it is 0 or 1. */
-enum { CAME = 1, FINAL = 2 /* and is the field's value already */ };
+enum {
+    CAME = 1,
+    FINAL = 2,     /* and is the field's value already */
+    KIND_SHIFT = 2 /* above: 1 + the kind that a value of Sparkplug B came to be */
+};
 
 typedef struct Proto {
     RtPipe *pipe;
@@ -300,10 +304,36 @@ static inline const char *usual(const RtProtoField *f, const RtField *field, RtV
     return p;
 }
 
+/* A whole number of Sparkplug B by its data type, 1 to 4 being Int8 to Int64 and 5 to 8 UInt8 to
+ * UInt64: negative ones stand there without sign, in so many bits or in more. Without a type, which
+ * only births have to say, it counts as it stands. */
+static u32 typed(u32 kind, u64 type, RtValue *v)
+{
+    if (kind != RT_PROTO_UINT32 && kind != RT_PROTO_UINT64) return kind;
+    if (kind == RT_PROTO_UINT32) v->u = (u32)v->u;
+    if (!type || type > 8) return RT_PROTO_UINT64;
+    u32 shift = 64 - (8u << (type - 1) % 4);
+    v->u <<= shift;
+    if (type <= 4)
+        v->i >>= shift;
+    else
+        v->u >>= shift;
+    return type <= 4 ? RT_PROTO_INT64 : RT_PROTO_UINT64;
+}
+
+static void end_any(const RtProtoField *f, u64 type, const RtSchema *schema, RtValue *value,
+                    u8 *has)
+{
+    u32 leaf = schema->fields[f->field].leaf;
+    if (has[leaf]) has[leaf] = (u8)((typed(f->kind, type, &value[leaf]) + 1) << KIND_SHIFT);
+}
+
 static const char *message(Proto *s, const RtProto *proto, const RtSchema *schema, RtValue *value,
                            u8 *has, const char *p, const char *end, u32 depth)
 {
     u32 next = 0; /* fields mostly come in order */
+    const RtProtoField *any = NULL;
+    RtValue type = {.u = 0};
     if (depth > 1) preset(proto, schema, value, has);
     while (p < end) {
         u32 number, wire, at = next;
@@ -319,7 +349,7 @@ static const char *message(Proto *s, const RtProto *proto, const RtSchema *schem
         const RtField *field = f->field == RT_PROTO_ENDS ? NULL : &schema->fields[f->field];
         u32 own = wires[f->kind];
         if (wire == own && field && (field->flags & RT_NEEDED) && !f->oneof &&
-            !(f->flags & RT_PROTO_REPEATED)) {
+            !(f->flags & (RT_PROTO_REPEATED | RT_PROTO_TYPED))) {
             const char *q = usual(f, field, &value[field->leaf], &has[field->leaf], p, end);
             if (q) {
                 next = at + 1;
@@ -331,6 +361,8 @@ static const char *message(Proto *s, const RtProto *proto, const RtSchema *schem
         next = f->flags & RT_PROTO_REPEATED && !pieces ? at : at + 1;
         if (!field || (wire != own && !pieces)) s->unknown = 1;
         if (f->oneof && (wire == own || pieces)) end_others(proto, f, schema, has);
+        if ((f->flags & RT_PROTO_TYPED) && wire == own && !take(p, end, wire, &type)) return NULL;
+        if ((f->flags & RT_PROTO_ANY) && wire == own && (field->flags & RT_NEEDED)) any = f;
         if (!field || !(field->flags & RT_NEEDED) || (wire != own && !pieces))
             p = pass(p, end, number, wire, RT_DEPTH_MAX - depth);
         else if (pieces)
@@ -339,6 +371,7 @@ static const char *message(Proto *s, const RtProto *proto, const RtSchema *schem
             p = one(s, f, field, value, has, wire, p, end, depth);
         if (!p) return NULL;
     }
+    if (any) end_any(any, type.u, schema, value, has);
     return p;
 }
 
@@ -442,6 +475,17 @@ static u32 convert(Proto *s, const RtProtoField *f, const RtField *field, RtValu
     }
 }
 
+/* A value of Sparkplug B, whose kind `has` tells; true is 1 where a number is wanted. */
+static u32 convert_any(Proto *s, const RtProtoField *f, const RtField *field, RtValue *v, u8 *there)
+{
+    RtProtoField came = *f;
+    came.kind = (u8)((*there >> KIND_SHIFT) - 1);
+    *there = CAME;
+    if (came.kind == RT_PROTO_BOOL && field->type != RT_BOOL)
+        return whole(s->pipe, field, v->u != 0, v);
+    return convert(s, &came, field, v, there);
+}
+
 static void finish(Proto *s, const RtProto *proto, const RtSchema *schema, RtValue *value, u8 *has,
                    RtScan *out);
 
@@ -511,7 +555,10 @@ static void finish_field(Proto *s, const RtProtoField *f, const RtField *field, 
         finish_list(s, f, field, &value[field->leaf], out);
         return;
     }
-    u32 reason = convert(s, f, field, &value[field->leaf], there);
+    u32 any = f->flags & RT_PROTO_ANY, done = any && *there == CAME; /* by another member's row */
+    u32 reason = done  ? RT_FINE
+                 : any ? convert_any(s, f, field, &value[field->leaf], there)
+                       : convert(s, f, field, &value[field->leaf], there);
     if (reason) fail(out, field, reason, field->path);
 }
 

@@ -18,15 +18,44 @@ enum { LEVELS = 8 };
 static char *put_object(RtPipe *pipe, char *w, const RtProto *proto, const RtSchema *schema,
                         const Json *json);
 
+/* A value of Sparkplug B comes as the member that holds all values of the field's type. */
+static u32 member_of(const RtField *field)
+{
+    switch (field->type) {
+    case RT_BOOL: return RT_PROTO_BOOL;
+    case RT_F32:
+    case RT_F64: return RT_PROTO_DOUBLE;
+    case RT_STR:
+    case RT_ENUM: return RT_PROTO_STRING;
+    case RT_BYTES: return RT_PROTO_BYTES;
+    default: return RT_PROTO_UINT64;
+    }
+}
+
 static const RtProtoField *field_of(const RtProto *proto, const RtSchema *schema, Str name)
 {
     for (u32 i = 0; i < proto->count; i++) {
-        u32 at = proto->fields[i].field;
-        if (at != RT_PROTO_ENDS &&
-            str_eq(name, str_slice(schema->fields[at].name, schema->fields[at].name_len)))
-            return &proto->fields[i];
+        const RtProtoField *f = &proto->fields[i];
+        if (f->field == RT_PROTO_ENDS) continue;
+        const RtField *field = &schema->fields[f->field];
+        if (!str_eq(name, str_slice(field->name, field->name_len))) continue;
+        if (!(f->flags & RT_PROTO_ANY) || f->kind == member_of(field)) return f;
     }
     return NULL;
+}
+
+/* A negative number needs its data type beside it, Int64, unless the record says one itself. */
+static char *put_type(char *w, const RtProto *proto, const RtSchema *schema, const Json *record)
+{
+    for (u32 i = 0; i < proto->count; i++) {
+        const RtProtoField *f = &proto->fields[i];
+        if (!(f->flags & RT_PROTO_TYPED)) continue;
+        const RtField *own = f->field == RT_PROTO_ENDS ? NULL : &schema->fields[f->field];
+        if (own && json_get(record, own->name)) continue;
+        w = proto_put_varint(w, (u64)f->number << 3 | PROTO_VARINT);
+        w = proto_put_varint(w, 4);
+    }
+    return w;
 }
 
 /* The number of another name than those the field knows. */
@@ -74,6 +103,9 @@ static char *put_object(RtPipe *pipe, char *w, const RtProto *proto, const RtSch
             continue;
         }
         const RtField *field = &schema->fields[f->field];
+        if ((f->flags & RT_PROTO_ANY) && at->raw.len && at->raw.ptr[0] == '-' &&
+            f->kind == RT_PROTO_UINT64)
+            w = put_type(w, proto, schema, json);
         if (!(f->flags & RT_PROTO_REPEATED)) {
             w = put_one(pipe, w, f, field, field->child, at);
         } else if (at->type == JSON_ARRAY) {

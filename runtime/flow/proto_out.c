@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { NS_PER_SEC = 1000000000 };
+enum { NS_PER_SEC = 1000000000, NS_PER_MS = 1000000 };
 
 static char *put_tag(char *w, u32 number, u32 wire)
 {
@@ -90,6 +90,9 @@ static u64 number_of(const RtProtoField *f, const RtField *field, RtValue v)
 {
     if (f->kind == RT_PROTO_ENUM && field->type == RT_ENUM)
         return v.u < f->value_count ? (u64)(i64)f->values[v.u] : 0;
+    if (field->type == RT_TIME) /* of Sparkplug B: milliseconds */
+        return (u64)(v.i / NS_PER_MS - (v.i % NS_PER_MS < 0));
+    if (f->kind == RT_PROTO_UINT32) return (u32)v.u; /* of Sparkplug B: an i32 without its sign */
     if (f->kind == RT_PROTO_SINT32 || f->kind == RT_PROTO_SINT64) return zigzag(v.i);
     return f->kind == RT_PROTO_BOOL ? v.i != 0 : v.u;
 }
@@ -163,9 +166,13 @@ char *rt_put_proto(char *w, const RtProto *proto, const RtSchema *schema, const 
 {
     for (u32 i = 0; i < proto->count; i++) {
         const RtProtoField *f = &proto->fields[i];
+        if (f->value_count && (f->flags & RT_PROTO_TYPED))
+            w = proto_put_varint(put_tag(w, f->number, PROTO_VARINT), (u64)f->values[0]);
         if (f->field == RT_PROTO_ENDS) continue;
         const RtField *field = &schema->fields[f->field];
-        if (field->type == RT_RECORD) {
+        if (f->flags & RT_PROTO_NULL) {
+            if (!has[field->leaf]) w = proto_put_varint(put_tag(w, f->number, PROTO_VARINT), 1);
+        } else if (field->type == RT_RECORD) {
             if (!(field->flags & RT_OPTIONAL) || rt_any_there(field->child, has))
                 w = put_message(w, f, field->child, values, has);
         } else if (has[field->leaf]) {

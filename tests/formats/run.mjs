@@ -2,6 +2,7 @@
 import "./cbor.mjs";
 import "./msgpack.mjs";
 import "./protobuf.mjs";
+import "./sparkplug.mjs";
 import { runAll } from "./lib.mjs";
 
 process.exitCode = await runAll(process.argv[2]);

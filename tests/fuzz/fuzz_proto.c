@@ -1,6 +1,7 @@
 /* tests/fuzz/fuzz_proto.c: any bytes as a message of protobuf, and as a file of them.
  *
- * What is read is written and read again: the same bytes. What could not be passed over as a file's
+ * What is read is written and read again: the same bytes (not of values of Sparkplug B, which are
+ * read from more members than one writes). What could not be passed over as a file's
  * record is the whole rest, and nothing is read twice. */
 #include "base/mem.h"
 #include "flow/instance.h"
@@ -85,6 +86,48 @@ static const RtProtoField proto_fields[] = {
     {.number = 536870911, .kind = RT_PROTO_FLOAT, .field = 14}};
 static const RtProto proto = {proto_fields, COUNT_OF(proto_fields)};
 
+/* A payload of Sparkplug B: metrics with a name, a data type and a value. */
+static const RtField metric[] = {{NAMED("name", 0), .type = RT_STR, .bytes_max = 16},
+                                 {NAMED("datatype", 1), .type = RT_U32},
+                                 {NAMED("value", 2), .type = RT_I64}};
+static const RtSchema metric_schema = {"", metric, COUNT_OF(metric), 3};
+static const RtField payload[] = {
+    {NAMED("metrics", 0), .type = RT_LIST, .bytes_max = 5, .child = &metric_schema}};
+static const RtSchema payload_schema = {"", payload, COUNT_OF(payload), 1};
+#define MEMBER(at, what)                                                                           \
+    {                                                                                              \
+        .number = (at), .kind = (what), .flags = RT_PROTO_ANY, .field = 2, .oneof = 1              \
+    }
+static const RtProtoField metric_proto_fields[] = {
+    {.number = 1, .kind = RT_PROTO_STRING, .field = 0},
+    {.number = 4, .kind = RT_PROTO_UINT32, .flags = RT_PROTO_TYPED, .field = 1},
+    MEMBER(10, RT_PROTO_UINT32),
+    MEMBER(11, RT_PROTO_UINT64),
+    MEMBER(12, RT_PROTO_FLOAT),
+    MEMBER(13, RT_PROTO_DOUBLE),
+    MEMBER(14, RT_PROTO_BOOL),
+    {.number = 15, .kind = RT_PROTO_STRING, .field = RT_PROTO_ENDS, .oneof = 1}};
+static const RtProto metric_proto = {metric_proto_fields, COUNT_OF(metric_proto_fields)};
+static const RtProtoField payload_proto_fields[] = {{.number = 2,
+                                                     .kind = RT_PROTO_MESSAGE,
+                                                     .flags = RT_PROTO_REPEATED,
+                                                     .field = 0,
+                                                     .child = &metric_proto}};
+static const RtProto payload_proto = {payload_proto_fields, COUNT_OF(payload_proto_fields)};
+
+static void as_payload(RtPipe *pipe, const char *p, const char *end)
+{
+    RtValue list;
+    u8 has;
+    RtScan scan = {.value = &list, .has = &has};
+    if (rt_scan_proto(pipe, &payload_proto, &payload_schema, RT_UNKNOWN_IGNORE, p, end, &scan))
+        return;
+    for (u64 i = 0; i < list.s.n; i++) {
+        const char *item = list.s.p + i * RT_ITEM_BYTES(3);
+        for (u32 k = 0; k < 3; k++) assert((u8)item[16 * 3 + k] <= 1);
+    }
+}
+
 static void again(RtPipe *pipe, const RtScan *read)
 {
     u64 room = rt_json_bytes(&schema, read->value, read->has) + PROTO_VARINT_BYTES;
@@ -132,6 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *end = bytes + size - 1;
     int why = rt_scan_proto(pipe, &proto, &schema, data[0] & 1, bytes, end, &scan);
     if (!why) again(pipe, &scan);
+    as_payload(pipe, bytes, end);
     as_file(str_slice(bytes, size - 1));
     while (host->retired_count) mem_free(host->retired[--host->retired_count]);
     mem_free(pipe->scratch);
