@@ -20,7 +20,7 @@ static void result(Emit *e, const IrIns *ins, const char *value, const char *has
 static void why(Emit *e, const IrIns *ins)
 {
     emit_f(e, "    if (RT_RARE(why)) ");
-    emit_leave(e, ins->node, "why", STR_NONE, STR_NONE);
+    emit_leave(e, ins->node, "why", ins->field, STR_NONE);
     emit_f(e, "\n");
 }
 

@@ -105,7 +105,7 @@ void emit_leave(Emit *e, uint32_t node, const char *reason, Str field, Str name)
 
 void emit_leave_ins(Emit *e, const IrIns *ins, const char *reason)
 {
-    emit_leave(e, ins->node, reason, STR_NONE, STR_NONE);
+    emit_leave(e, ins->node, reason, ins->field, STR_NONE);
     emit_f(e, "\n");
 }
 
@@ -486,7 +486,8 @@ static void fail(Emit *e, const IrIns *ins)
     char reason[16];
     snprintf(reason, sizeof reason, "%" PRIu32, ir_reason_number(ins->imm.fail.reason));
     emit_f(e, "    ");
-    emit_leave(e, ins->node, reason, ins->imm.fail.field, ins->imm.fail.reason);
+    Str field = ins->imm.fail.field.len ? ins->imm.fail.field : ins->field;
+    emit_leave(e, ins->node, reason, field, ins->imm.fail.reason);
     emit_f(e, " /* %.*s */\n", STR_ARG(ins->imm.fail.reason));
 }
 

@@ -78,7 +78,7 @@ void emit_mem(Emit *e, const IrIns *ins)
            : m->event_time  ? "pipe->event_ns"
                             : "pipe->received_ns");
     emit_f(e, "    if (RT_RARE(why)) ");
-    emit_leave(e, ins->node, "why", STR_NONE, STR_NONE);
+    emit_leave(e, ins->node, "why", ins->field, STR_NONE);
     const char *dst = emit_reg(e, ins->dst);
     if (emit_is_slice(type))
         emit_f(e, "\n    %s = ret.s;", dst);

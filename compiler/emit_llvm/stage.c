@@ -40,7 +40,8 @@ static void leave_if(Jit *j, const IrIns *ins, LLVMValueRef failed, LLVMValueRef
         if (j->asks) {
             LLVMBuildRet(j->builder, jit_i32(j, 1));
         } else {
-            CALL(j, "op_error", j->pipe, jit_i32(j, ins->node), reason, jit_null(j), jit_null(j));
+            CALL(j, "op_error", j->pipe, jit_i32(j, ins->node), reason, jit_name(j, ins->field),
+                 jit_null(j));
             jit_return(j);
         }
     }
@@ -61,7 +62,8 @@ void jit_leave_if_why(Jit *j, const IrIns *ins, LLVMValueRef why)
 static void fail(Jit *j, const IrIns *ins)
 {
     uint32_t reason = ir_reason_number(ins->imm.fail.reason);
-    jit_leave(j, ins->node, jit_i32(j, reason), ins->imm.fail.field, ins->imm.fail.reason);
+    Str field = ins->imm.fail.field.len ? ins->imm.fail.field : ins->field;
+    jit_leave(j, ins->node, jit_i32(j, reason), field, ins->imm.fail.reason);
 }
 
 /* ---- input ---- */

@@ -94,7 +94,8 @@ void interp__lane_fail(Frame *f, const Step *s, uint32_t lane, uint32_t reason)
     }
     const FailText *text = s->run == interp__fail ? s->more : NULL;
     f->end[lane] = END_FAILED;
-    f->ends[lane] = (LaneEnd){s->node, reason, text ? text->field : NULL, text ? text->name : NULL};
+    f->ends[lane] =
+        (LaneEnd){s->node, reason, text ? text->field : s->field, text ? text->name : NULL};
 }
 
 void interp__fail_bad(Frame *f, const Step *s, uint32_t reason)

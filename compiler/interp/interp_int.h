@@ -65,6 +65,7 @@ struct Step {
     uint32_t caught;     /* ... and marks it here; NO_COLUMN: the record ends */
     uint32_t node;
     uint32_t count, reason;
+    const char *field; /* whose value it makes; NULL: none */
     uint64_t number;
     const void *more;
 };

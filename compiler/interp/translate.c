@@ -35,6 +35,14 @@ static Control *try_around(Translate *t)
     return NULL;
 }
 
+static const char *text_of(Translate *t, Str text)
+{
+    if (!text.len) return NULL;
+    Str copied = arena_str(t->arena, text);
+    if (!copied.ptr) interp__refuse(t, ST_NO_MEMORY, "no memory to translate the program");
+    return copied.ptr;
+}
+
 /* A step; where it fails, and to which boundary it jumps, is known from where it stands. */
 Step *interp__step(Translate *t, StepFn *run, const IrIns *ins)
 {
@@ -54,6 +62,7 @@ Step *interp__step(Translate *t, StepFn *run, const IrIns *ins)
     Step *s = &t->steps[t->step_count++];
     *s = (Step){.run = run,
                 .node = ins->node,
+                .field = text_of(t, ins->field),
                 .floor = (uint16_t)(around ? around->level : 0),
                 .top = (uint16_t)t->level,
                 .caught = around ? around->caught : NO_COLUMN};
@@ -353,19 +362,12 @@ static void finish(Translate *t, const IrIns *ins)
     if (c->caught != NO_COLUMN) interp__column_give(t, c->caught, 1);
 }
 
-static const char *text_of(Translate *t, Str text)
-{
-    if (!text.len) return NULL;
-    Str copied = arena_str(t->arena, text);
-    if (!copied.ptr) interp__refuse(t, ST_NO_MEMORY, "no memory to translate the program");
-    return copied.ptr;
-}
-
 static void fail(Translate *t, const IrIns *ins)
 {
     FailText *text = interp__alloc(t, 1, sizeof *text);
     if (!text) return;
-    *text = (FailText){text_of(t, ins->imm.fail.field), text_of(t, ins->imm.fail.reason)};
+    Str field = ins->imm.fail.field.len ? ins->imm.fail.field : ins->field;
+    *text = (FailText){text_of(t, field), text_of(t, ins->imm.fail.reason)};
     Step *s = interp__step(t, interp__fail, ins);
     s->reason = ir_reason_number(ins->imm.fail.reason);
     s->more = text;

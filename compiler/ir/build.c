@@ -43,6 +43,7 @@ IrIns *build_ins(IrBuilder *b, IrOp op, uint32_t dst, uint32_t a, uint32_t b2)
                    .c = NO_REG,
                    .has = NO_REG,
                    .node = b->node,
+                   .field = b->field,
                    .span = b->span};
     return ins;
 }

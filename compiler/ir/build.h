@@ -20,6 +20,7 @@ typedef struct IrBuilder {
     uint32_t reg_cap, code_cap, pool_cap;
     uint32_t depth; /* open IFs, TRYs and ARMs */
     uint32_t node;  /* of the next instructions */
+    Str field;      /* whose value they make, or empty */
     Span span;
 } IrBuilder;
 

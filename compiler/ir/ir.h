@@ -134,7 +134,8 @@ typedef struct IrIns {
     uint32_t has;             /* BOOL register, also written: dst holds a value; or NO_REG */
     uint32_t args, arg_count; /* into IrStage.pool */
     IrImm imm;
-    uint32_t node; /* whose code this is: named by error records */
+    uint32_t node; /* whose code this is: named by error records, as ... */
+    Str field;     /* ... the field whose value it makes; empty: none, or several */
     Span span;
 } IrIns;
 

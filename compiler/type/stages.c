@@ -32,7 +32,7 @@ static void let(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
     for (const AstLet *l = stage->as.lets; l; l = l->next) {
-        c->target = l->name.text;
+        c->target = c->b->field = l->name.text;
         const RowField *old = check__row_find(f->row, l->name.text);
         Type hint = old ? old->val.type : (Type){0};
         Val v = l->reset ? check__reset(c, l->value, l->reset)
@@ -55,7 +55,7 @@ static void let(Flow *f, const AstStage *stage)
             v.type.has_range = false;
             v.type.span = l->span;
         }
-        c->target = STR_NONE;
+        c->target = c->b->field = STR_NONE;
         check__row_set(c, f->row, l->name.text, v, l->span);
         c->row = f->row;
     }
