@@ -1,7 +1,8 @@
 /* compiler/report/diff.c: what a deploy of a new program would do to what runs.
  *
  * State moves when a piece of the same kind and name has the same layout in both programs: the
- * tables that the runtime compares (compiler/link) are compared here. */
+ * tables that the runtime compares (compiler/link) are compared here. Their names count windows
+ * ("press.0"), so a person reads the stage as the program writes it. */
 #include "compiler/report/report_int.h"
 
 #include "base/json.h"
@@ -13,6 +14,8 @@ typedef struct Piece { /* of state */
     u64 layout;
     u32 node;
     const void *info;
+    const IrWindow *window; /* or */
+    const IrMem *mem;       /* or none: a join, whose name is a person's */
 } Piece;
 
 typedef struct Side {
@@ -29,30 +32,37 @@ typedef struct Compare {
 
 /* ---- pieces ------------------------------------------------------------------------------- */
 
+/* A pipeline of one side; info NULL: there is none of that name. */
+typedef struct Half {
+    const RtPipelineInfo *info;
+    const IrPipeline *p;
+} Half;
+
 static uint32_t piece_count(const RtPipelineInfo *p)
 {
     return p->window_count + p->mem_count + p->join_count;
 }
 
-static Piece piece(const RtPipelineInfo *p, uint32_t i)
+static Piece piece(Half half, uint32_t i)
 {
+    const RtPipelineInfo *p = half.info;
     if (i < p->window_count) {
         const RtWindowInfo *w = &p->windows[i];
-        return (Piece){"window", w->name, w->layout, w->node, w};
+        return (Piece){"window", w->name, w->layout, w->node, w, &half.p->windows[i], NULL};
     }
     i -= p->window_count;
     if (i < p->mem_count) {
         const RtMemInfo *m = &p->mems[i];
-        return (Piece){"memory", m->name, m->layout, m->node, m};
+        return (Piece){"memory", m->name, m->layout, m->node, m, NULL, &half.p->mems[i]};
     }
     const RtJoinInfo *j = &p->joins[i - p->mem_count];
-    return (Piece){"join", j->name, j->layout, j->node, j};
+    return (Piece){"join", j->name, j->layout, j->node, j, NULL, NULL};
 }
 
-static bool find_piece(const RtPipelineInfo *p, const Piece *like, Piece *ret_piece)
+static bool find_piece(Half half, const Piece *like, Piece *ret_piece)
 {
-    for (uint32_t i = 0; p && i < piece_count(p); i++) {
-        *ret_piece = piece(p, i);
+    for (uint32_t i = 0; half.info && i < piece_count(half.info); i++) {
+        *ret_piece = piece(half, i);
         if (strcmp(ret_piece->kind, like->kind) == 0 && strcmp(ret_piece->name, like->name) == 0)
             return true;
     }
@@ -85,31 +95,47 @@ static void window_reason(const RtWindowInfo *a, const RtWindowInfo *b, Buf *out
 
 /* ---- saying it ---------------------------------------------------------------------------- */
 
-static void put_state(Compare *c, const Piece *p, Fate fate, Str why)
+/* "the join `orders`", "`window tumble 10s by machine`". */
+static void put_words(const Piece *p, Str pipeline, Buf *out)
+{
+    if (p->window)
+        report__window_words(out, p->window);
+    else if (p->mem)
+        report__mem_words(out, p->mem, pipeline);
+    else
+        buf_printf(out, "the %s `%s`", p->kind, p->name);
+}
+
+static void put_state(Compare *c, const Piece *p, Str pipeline, Fate fate, Str why)
 {
     static const char *const words[] = {"kept", "dropped", "new"};
+    AUTO_BUF Buf text;
+    buf_init(&text, 4096);
+    put_words(p, pipeline, &text);
     c->any = true;
     if (c->json) {
         json_begin_object(c->json);
         json_field_text(c->json, "kind", p->kind);
         json_field_text(c->json, "name", p->name);
+        json_field_str(c->json, "text", buf_view(&text));
         json_field_text(c->json, "fate", words[fate]);
         if (why.len) json_field_str(c->json, "why", why);
         json_end(c->json);
         return;
     }
-    buf_printf(c->out, "  state of the %s `%s`: ", p->kind, p->name);
+    buf_printf(c->out, "  state of %.*s: ", STR_ARG(buf_view(&text)));
     if (fate == FATE_NEW)
         buf_text(c->out, "new, begins empty\n");
     else
         buf_printf(c->out, "%s%s%.*s\n", words[fate], why.len ? ", " : "", STR_ARG(why));
 }
 
-static void states(Compare *c, const RtPipelineInfo *old, const RtPipelineInfo *new)
+static void states(Compare *c, Half old, Half new)
 {
     AUTO_BUF Buf why;
     buf_init(&why, 4096);
-    for (uint32_t i = 0; old && i < piece_count(old); i++) {
+    Str name = (old.p ? old.p : new.p)->name;
+    for (uint32_t i = 0; old.info && i < piece_count(old.info); i++) {
         Piece was = piece(old, i), is;
         buf_clear(&why);
         Fate fate = FATE_DROPPED;
@@ -121,11 +147,11 @@ static void states(Compare *c, const RtPipelineInfo *old, const RtPipelineInfo *
             window_reason(was.info, is.info, &why);
         else
             buf_text(&why, "its keys or values change");
-        put_state(c, &was, fate, buf_view(&why));
+        put_state(c, &was, name, fate, buf_view(&why));
     }
-    for (uint32_t i = 0; new &&i < piece_count(new); i++) {
+    for (uint32_t i = 0; new.info &&i < piece_count(new.info); i++) {
         Piece is = piece(new, i), was;
-        if (!find_piece(old, &is, &was)) put_state(c, &is, FATE_NEW, STR_NONE);
+        if (!find_piece(old, &is, &was)) put_state(c, &is, name, FATE_NEW, STR_NONE);
     }
 }
 
@@ -286,13 +312,21 @@ static void begin(Compare *c, Str name, const char *change, const char *sentence
     }
 }
 
-static void lists(Compare *c, const RtPipelineInfo *old, const RtPipelineInfo *new)
+static Half half(const Side *side, uint32_t index)
 {
+    if (index == NO_INDEX) return (Half){NULL, NULL};
+    return (Half){&side->linked->pipelines[index], &side->program->pipelines[index]};
+}
+
+/* NO_INDEX: there is none on that side. */
+static void lists(Compare *c, uint32_t was, uint32_t is)
+{
+    Half old = half(&c->old, was), new = half(&c->new, is);
     if (c->json) {
         json_key(c->json, "ends");
         json_begin_array(c->json);
     }
-    if (old && new) ends(c, old, new);
+    if (old.info && new.info) ends(c, old.info, new.info);
     if (c->json) {
         json_end(c->json);
         json_key(c->json, "state");
@@ -316,7 +350,7 @@ static void both(Compare *c, uint32_t old, uint32_t new)
         return;
     }
     begin(c, name, "changed", "changes over between two batches");
-    lists(c, was, is);
+    lists(c, old, new);
 }
 
 /* ---- alarms ------------------------------------------------------------------------------- */
@@ -374,13 +408,13 @@ static void compare(Compare *c)
             continue;
         }
         begin(c, name, "added", "added");
-        lists(c, NULL, &c->new.linked->pipelines[i]);
+        lists(c, NO_INDEX, i);
     }
     for (uint32_t i = 0; c->old.program && i < c->old.program->pipeline_count; i++) {
         Str name = c->old.program->pipelines[i].name;
         if (pipeline_named(c->new.program, name) != NO_INDEX) continue;
         begin(c, name, "removed", "removed");
-        lists(c, &c->old.linked->pipelines[i], NULL);
+        lists(c, i, NO_INDEX);
     }
 }
 

@@ -18,6 +18,9 @@ void report__duration(Buf *out, int64_t ns);
 void report__bytes(Buf *out, uint64_t bytes); /* 312 bytes, 4.5 KiB */
 uint32_t report__line(const Report *r, Span span);
 
+/* A stage as the program writes it: `window tumble 10s by machine`; `delta` of `speed`. */
+void report__window_words(Buf *out, const IrWindow *w);
+void report__mem_words(Buf *out, const IrMem *m, Str pipeline);
 /* state.c: what node `index` keeps, a line each; and all of the pipeline. */
 void report__state_of(const Report *r, uint32_t index);
 void report__state_all(const Report *r);

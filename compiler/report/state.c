@@ -25,12 +25,51 @@ static uint64_t key_bytes(const IrReg *keys, uint32_t count)
     return bytes;
 }
 
-static void key_names(const Report *r, const IrReg *keys, uint32_t count)
+static void key_names(Buf *out, const IrReg *keys, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         Str name = keys[i].name.len ? keys[i].name : STR("key");
-        buf_printf(r->out, "%s%.*s", i ? ", " : "", STR_ARG(name));
+        buf_printf(out, "%s%.*s", i ? ", " : "", STR_ARG(name));
     }
+}
+
+static void put_span(Buf *out, const char *before, int64_t ns)
+{
+    buf_text(out, before);
+    report__duration(out, ns);
+}
+
+void report__window_words(Buf *out, const IrWindow *w)
+{
+    switch (w->kind) {
+    case WINDOW_TUMBLE: put_span(out, "`window tumble ", w->size_ns); break;
+    case WINDOW_COUNT:
+        buf_printf(out, "`window count %llu", (unsigned long long)w->size_count);
+        break;
+    case WINDOW_HOP:
+        put_span(out, "`window hop ", w->size_ns);
+        put_span(out, " every ", w->every_ns);
+        break;
+    case WINDOW_SESSION:
+        put_span(out, "`window session gap ", w->size_ns);
+        if (w->max_ns) put_span(out, " max ", w->max_ns);
+        break;
+    case WINDOW_DELAY: put_span(out, "`delay ", w->size_ns); break;
+    }
+    if (w->key_count) buf_text(out, " by ");
+    key_names(out, w->keys, w->key_count);
+    buf_char(out, '`');
+}
+
+/* "steps.delta.speed": of the pipeline, the function or stage, and the field it makes. */
+void report__mem_words(Buf *out, const IrMem *m, Str pipeline)
+{
+    Str name = str_skip(m->name, pipeline.len + 1);
+    ptrdiff_t point = str_find_char(name, '.');
+    Str word = point < 0 ? name : str_slice(name.ptr, (size_t)point);
+    Str field = point < 0 ? STR_NONE : str_skip(name, (size_t)point + 1);
+    buf_printf(out, "`%.*s`", STR_ARG(word));
+    if (field.len) buf_printf(out, " in `%.*s`", STR_ARG(field));
 }
 
 /* ---- windows ------------------------------------------------------------------------------ */
@@ -146,7 +185,7 @@ static void window(const Report *r, uint32_t index)
     const IrWindow *w = &r->p->windows[index];
     Buf *out = r->out;
     buf_text(out, w->key_count ? "    one row for each " : "    one row for all");
-    key_names(r, w->keys, w->key_count);
+    key_names(r->out, w->keys, w->key_count);
     if (w->size_count) {
         buf_printf(out, ", every %llu records", (unsigned long long)w->size_count);
     } else if (w->size_ns > 1) {
@@ -207,14 +246,13 @@ static void mem(const Report *r, const IrMem *m)
         report__ask(r, m);
         return;
     }
-    /* "steps.delta.speed": of the pipeline, the function or stage, and the field it makes */
-    Str name = str_skip(m->name, r->p->name.len + 1);
-    while (name.len && name.ptr[name.len - 1] == '.') name.len--;
-    buf_printf(r->out, "    %.*s keeps at most ", STR_ARG(name));
+    buf_text(r->out, "    ");
+    report__mem_words(r->out, m, r->p->name);
+    buf_text(r->out, " keeps at most ");
     report__bytes(r->out, mem_key_bytes(m));
     if (m->key_count) {
         buf_text(r->out, " for each ");
-        key_names(r, m->keys, m->key_count);
+        key_names(r->out, m->keys, m->key_count);
         buf_text(r->out, "; when memory ends, the key not seen for longest is forgotten\n");
     } else {
         buf_text(r->out, " for the whole stream\n");
@@ -230,7 +268,7 @@ static uint64_t join_key_bytes(const Report *r, const IrJoin *j)
 static void join(const Report *r, const IrJoin *j)
 {
     buf_printf(r->out, "    keeps the last record of `%.*s` for each ", STR_ARG(j->name));
-    key_names(r, j->keys, j->key_count);
+    key_names(r->out, j->keys, j->key_count);
     if (j->within_ns) {
         buf_text(r->out, ", for ");
         report__duration(r->out, j->within_ns);

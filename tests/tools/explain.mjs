@@ -113,8 +113,8 @@ pipeline p {
   on error drop
 }`);
     assert.match(said, /^ {4}keeps the last record of `s` for each k/m);
-    assert.match(said, /^ {4}dedupe keeps at most /m);
-    assert.match(said, /^ {4}delta\.d keeps at most /m);
+    assert.match(said, /^ {4}`dedupe` keeps at most /m);
+    assert.match(said, /^ {4}`delta` in `d` keeps at most /m);
     assert.match(said, /windows that are open are there again after a crash$/m); // dedupe drops what comes again
     assert.doesNotMatch(said, /late records/); // nothing is late for `count`
     const other = explain(press, "stats");
