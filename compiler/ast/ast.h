@@ -512,12 +512,21 @@ typedef enum AstStepKind {
     AST_STEP_NOTHING, /* expect nothing else */
 } AstStepKind;
 
+/* What comes beside a record: topic "a/b", key "k", header "x-line" "A". */
+typedef struct AstBeside {
+    AstName word;
+    AstExpr *name, *value; /* strings; name: of a header, else NULL */
+    Span span;
+    struct AstBeside *next;
+} AstBeside;
+
 typedef struct AstStep {
     AstStepKind kind;
     AstName
         target; /* EXPECT: uns, file, error, late...; IN: the source it goes to, may be absent */
     AstExpr *value; /* record or string; CLOCK: instant or duration */
     bool from_file; /* IN, EXPECT: the value names a file; EXPECT without target: of all sinks */
+    struct AstBeside *beside; /* IN */
     Span span;
     struct AstStep *next;
 } AstStep;

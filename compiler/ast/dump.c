@@ -420,6 +420,11 @@ static void dump_test(const AstItem *item, Buf *out)
         buf_printf(out, "\n(step %d", (int)step->kind);
         word(out, step->target.text);
         sub(out, step->from_file ? "file" : "value", step->value);
+        for (const AstBeside *b = step->beside; b; b = b->next) {
+            word(out, b->word.text);
+            sub(out, "name", b->name);
+            sub(out, "=", b->value);
+        }
         put(out, ")");
     }
 }

@@ -362,11 +362,8 @@ static void feed(TestRun *t, const IrTestStep *step)
     Str bytes;
     if (recheck_record(t->instance, step, t->arena, &bytes)) return;
     int64_t now = recheck_arrival(t->instance, t->pipeline, t->clock_ns);
-    RtRecord record = {
-        .ptr = bytes.ptr, .len = (uint32_t)bytes.len, .topic = "", .key = "", .received_ns = now};
-    Str address = t->pipeline->sources[step->source].address;
-    record.topic = address.len ? address.ptr : "";
-    record.topic_len = (uint32_t)address.len;
+    RtRecord record = {.ptr = bytes.ptr, .len = (uint32_t)bytes.len, .received_ns = now};
+    recheck_beside(step, t->pipeline, &record);
     RtBatch batch = {.source = step->source, .count = 1, .records = &record, .received_ns = now};
     flow_feed(t->instance, &batch);
 }

@@ -241,21 +241,28 @@ static void compare(Run *r, uint32_t input)
     }
 }
 
+void recheck_beside(const IrTestStep *step, const IrPipeline *pipeline, RtRecord *record)
+{
+    Str topic = step->topic.ptr ? step->topic : pipeline->sources[step->source].address;
+    record->topic = topic.len ? topic.ptr : "";
+    record->topic_len = (uint32_t)topic.len;
+    record->key = step->key.len ? step->key.ptr : "";
+    record->key_len = (uint32_t)step->key.len;
+    record->headers = step->headers.len ? step->headers.ptr : "";
+    record->headers_len = (u16)step->headers.len;
+}
+
 static void feed(Run *r, uint32_t from, uint32_t to)
 {
     Again *a = r->a;
     RtRecord *records = arena_many(a->arena, RtRecord, to - from);
-    Str address = a->pipeline->sources[a->inputs[from].step->source].address;
     if (!records) return;
     for (uint32_t i = from; i < to; i++) {
         Str *bytes = &a->inputs[i].bytes;
         if (!bytes->ptr && recheck_record(r->instance, a->inputs[i].step, a->arena, bytes)) return;
-        records[i - from] = (RtRecord){.ptr = bytes->ptr,
-                                       .len = (uint32_t)bytes->len,
-                                       .topic = address.len ? address.ptr : "",
-                                       .topic_len = (uint32_t)address.len,
-                                       .key = "",
-                                       .received_ns = a->inputs[i].now_ns};
+        records[i - from] = (RtRecord){
+            .ptr = bytes->ptr, .len = (uint32_t)bytes->len, .received_ns = a->inputs[i].now_ns};
+        recheck_beside(a->inputs[i].step, a->pipeline, &records[i - from]);
     }
     RtBatch batch = {.source = a->inputs[from].step->source,
                      .count = to - from,

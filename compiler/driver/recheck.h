@@ -15,6 +15,8 @@ int64_t recheck_arrival(const FlowInstance *instance, const IrPipeline *pipeline
 /* The record of an `in`, with the padding. */
 MUST Status recheck_record(FlowInstance *instance, const IrTestStep *step, Arena *arena,
                            Str *ret_record);
+/* What comes beside it: the topic is the source's address unless the step says another. */
+void recheck_beside(const IrTestStep *step, const IrPipeline *pipeline, RtRecord *record);
 
 /* Prints what differs. `only`: NULL or a part of the tests' names, *ret_any false when none has it;
  * the seed is for batches. */

@@ -550,7 +550,9 @@ typedef struct IrTestStep {
     /* IN: the record; EXPECT: the whole row, when field_count is 0; FILE: the path */
     Str text;
     bool as_json;     /* IN: text is JSON, and the record one in a format of bytes */
-    uint32_t source;  /* IN */
+    uint32_t source;  /* IN, and what comes beside the record: */
+    Str topic, key;   /* ptr NULL: the source's address; none */
+    Str headers;      /* a JSON object of texts, or empty */
     int64_t clock_ns; /* CLOCK: the wall clock from here on */
     IrExpectOn on;    /* EXPECT: the next row not yet expected of any of these sinks */
     uint32_t *sinks, sink_count;

@@ -458,6 +458,7 @@ static void stage_words(List *l)
 static void step_words(List *l)
 {
     const AstItem *test = l->row.item;
+    if (str_is(l->context->stage, "in")) KEYWORDS(l, "from", "topic", "key", "header");
     if (!str_is(l->context->stage, "expect") || !test) return;
     KEYWORDS(l, "error", "late", "nothing else");
     for (const AstItem *i = l->doc->file->items; i; i = i->next) {

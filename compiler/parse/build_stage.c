@@ -563,6 +563,24 @@ AstStep *parse__file_step(Parser *p, AstStepKind kind, ParseToken word, ParseTok
     return step;
 }
 
+AstStep *parse__in_step(Parser *p, ParseToken word, ParseToken *target, AstExpr *value,
+                        BesideList beside)
+{
+    AstStep *step = parse__step(p, AST_STEP_IN, word, target, value);
+    step->beside = beside.first;
+    return step;
+}
+
+void parse__beside(Parser *p, BesideList *list, ParseToken word, AstExpr *name, AstExpr *value)
+{
+    AstBeside *beside = NEW(p, AstBeside);
+    beside->word = parse__name(word);
+    beside->name = name;
+    beside->value = value;
+    beside->span = parse__from(p, word.span);
+    LIST_ADD(*list, beside);
+}
+
 AstItem *parse__test_of_files(Parser *p, ParseToken word, ParseToken name, AstExpr *in,
                               StepList tables, AstExpr *out)
 {

@@ -669,13 +669,20 @@ arm(A) ::= ARM_KEEP(K) picks(L) FAT stages(S). {
 %type steps {StepList}
 %type step {AstStep *}
 %type given {AstExpr *}
+%type beside {BesideList}
 steps(A) ::= . { A = (StepList){0}; }
 steps(A) ::= steps(A) step(B). { if (B) LIST_ADD(A, B); }
 step(A) ::= error. { A = NULL; p->broken = p->item_broken = true; }
-step(A) ::= IN(K) given(V). { A = parse__step(p, AST_STEP_IN, K, NULL, V); }
-step(A) ::= IN(K) ID(T) given(V). { A = parse__step(p, AST_STEP_IN, K, &T, V); }
-step(A) ::= IN(K) FROM string(F). { A = parse__file_step(p, AST_STEP_IN, K, NULL, F); }
-step(A) ::= IN(K) ID(T) FROM string(F). { A = parse__file_step(p, AST_STEP_IN, K, &T, F); }
+step(A) ::= IN(K) given(V) beside(B). { A = parse__in_step(p, K, NULL, V, B); }
+step(A) ::= IN(K) ID(T) given(V) beside(B). { A = parse__in_step(p, K, &T, V, B); }
+step(A) ::= IN(K) FROM string(F) beside(B). {
+    A = parse__file_step(p, AST_STEP_IN, K, NULL, F);
+    A->beside = B.first;
+}
+step(A) ::= IN(K) ID(T) FROM string(F) beside(B). {
+    A = parse__file_step(p, AST_STEP_IN, K, &T, F);
+    A->beside = B.first;
+}
 step(A) ::= TABLE(K) ID(T) given(V). { A = parse__step(p, AST_STEP_TABLE, K, &T, V); }
 step(A) ::= CLOCK(K) bound(V). { A = parse__step(p, AST_STEP_CLOCK, K, NULL, V); }
 step(A) ::= EXPECT(K) ID(T) given(V). { A = parse__step(p, AST_STEP_EXPECT, K, &T, V); }
@@ -688,6 +695,9 @@ step(A) ::= EXPECT(K) ID(T) ELSE. {
 }
 given(A) ::= record(A).
 given(A) ::= string(A).
+beside(A) ::= . { A = (BesideList){0}; }
+beside(A) ::= beside(A) ID(W) string(V). { parse__beside(p, &A, W, NULL, V); }
+beside(A) ::= beside(A) ID(W) string(N) string(V). { parse__beside(p, &A, W, N, V); }
 
 // ---- expressions ----------------------------------------------------------------------------
 %type expr {AstExpr *}

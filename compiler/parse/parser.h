@@ -46,6 +46,7 @@ PARSE_LIST(AstParam, ParamList);
 PARSE_LIST(AstCFn, CFnList);
 PARSE_LIST(AstMapField, MapFieldList);
 PARSE_LIST(AstStep, StepList);
+PARSE_LIST(AstBeside, BesideList);
 PARSE_LIST(ParseAtom, AtomList);
 PARSE_LIST(AstOption, OptionList);
 
@@ -201,6 +202,9 @@ AstItem *parse__table(Parser *p, ParseToken word, ParseToken name, AstConnector 
 /* A step of a test; `target` NULL: none. A file step's value is the path of a file. */
 AstStep *parse__step(Parser *p, AstStepKind kind, ParseToken word, ParseToken *target,
                      AstExpr *value);
+AstStep *parse__in_step(Parser *p, ParseToken word, ParseToken *target, AstExpr *value,
+                        BesideList beside);
+void parse__beside(Parser *p, BesideList *list, ParseToken word, AstExpr *name, AstExpr *value);
 AstStep *parse__file_step(Parser *p, AstStepKind kind, ParseToken word, ParseToken *target,
                           AstExpr *path);
 /* `test P from "x" table T "y" expect file "z"`: the steps that it stands for. */

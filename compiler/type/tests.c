@@ -6,6 +6,8 @@
 #include "compiler/ir/facts.h"
 #include "compiler/type/tests.h"
 
+enum { TEST_HEADERS_BYTES = UINT16_MAX }; /* of RtRecord.headers_len */
+
 typedef struct TestWalk {
     Check *c;
     const IrPipeline *p;
@@ -100,10 +102,87 @@ static void step_table(TestWalk *t, const AstStep *step)
         at->text = tests__kept(c, &text);
 }
 
+/* ---- what comes beside a record ---- */
+
+static bool is_header(const AstBeside *b, Str name)
+{
+    Str text;
+    return b->name && str_is(b->word.text, "header") && ast_string_text(b->name, &text) &&
+           str_eq(text, name);
+}
+
+/* The values of one name: a text, or several in a list, as meta.headers has them. */
+static void put_header(JsonOut *json, const AstBeside *first, Str name)
+{
+    uint32_t count = 0;
+    Str text = STR("");
+    for (const AstBeside *b = first; b; b = b->next) count += is_header(b, name);
+    json_key_str(json, name);
+    if (count > 1) json_begin_array(json);
+    for (const AstBeside *b = first; b; b = b->next)
+        if (is_header(b, name) && ast_string_text(b->value, &text)) json_put_str(json, text);
+    if (count > 1) json_end(json);
+}
+
+static void one_beside(TestWalk *t, const AstBeside *b, IrTestStep *out)
+{
+    Check *c = t->c;
+    Str text, name;
+    bool topic = str_is(b->word.text, "topic"), key = str_is(b->word.text, "key"),
+         header = str_is(b->word.text, "header");
+    Str *to = topic ? &out->topic : &out->key;
+    if (!topic && !key && !header) {
+        Str best = STR_NONE;
+        uint32_t distance = UINT32_MAX;
+        static const char *const words[] = {"topic", "key", "header"};
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+            diag_suggest(b->word.text, str_from(words[i]), &best, &distance);
+        Diagnostic *d = diag_error(c->diags, DIAG_R001, b->word.span,
+                                   "beside a record come `topic`, `key` and `header`, not `%.*s`",
+                                   STR_ARG(b->word.text));
+        check__did_you_mean(c, d, b->word.span, best);
+    } else if (header != (b->name != NULL)) {
+        diag_error(c->diags, DIAG_R001, b->span, "%s",
+                   header ? "a header has a name and a value: header \"x-line\" \"A\""
+                          : "one text stands here: topic \"plant/7/press\"");
+    } else if (!ast_string_text(b->value, &text) || (header && !ast_string_text(b->name, &name))) {
+        diag_error(c->diags, DIAG_R001, b->span, "`%.*s` is a fixed text", STR_ARG(b->word.text));
+    } else if (!header && to->ptr) {
+        diag_error(c->diags, DIAG_R001, b->span, "the record has one %.*s", STR_ARG(b->word.text));
+    } else if (!header) {
+        *to = text.len ? text : STR("");
+    }
+}
+
+static void step_beside(TestWalk *t, const AstStep *step, IrTestStep *out)
+{
+    Check *c = t->c;
+    AUTO_BUF Buf text;
+    buf_init(&text, TEST_HEADERS_BYTES);
+    JsonOut json;
+    json_out_init(&json, &text);
+    json_begin_object(&json);
+    for (const AstBeside *b = step->beside; b; b = b->next) {
+        Str name;
+        one_beside(t, b, out);
+        bool again = !b->name || !ast_string_text(b->name, &name);
+        for (const AstBeside *before = step->beside; before != b && !again; before = before->next)
+            again = is_header(before, name);
+        if (!again) put_header(&json, b, name);
+    }
+    json_end(&json);
+    if (buf_status(&text))
+        diag_error(c->diags, DIAG_T018, step->span, "these headers are longer than %d bytes",
+                   TEST_HEADERS_BYTES);
+    else if (text.len > 2)
+        out->headers = tests__kept(c, &text);
+}
+
 static void step_in(TestWalk *t, const AstStep *step, IrTestStep *out)
 {
     Check *c = t->c;
     out->kind = STEP_IN;
+    step_beside(t, step, out);
     if (step->target.text.len) {
         uint32_t i = 0;
         while (i < t->p->source_count && !source_named(t->p, i, step->target.text)) i++;
