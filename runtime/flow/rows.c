@@ -410,6 +410,31 @@ static char *put_raw(char *w, const char *p, u64 n)
     return w;
 }
 
+/* What came beside the record, for who runs it again: {"topic":...,"key":...,"headers":{...}}, or
+ * nothing. It stands where other rows have their address, and only dead letters have it. */
+static RtText beside(RtPipe *pipe, u32 sink)
+{
+    const RtPipelineInfo *info = pipe->info;
+    bool dead = sink == info->sink_count || strcmp(info->sinks[sink].kind, "dead") == 0;
+    if (!dead || !pipe->raw_len || !(pipe->topic_len | pipe->key_len | pipe->headers_len))
+        return (RtText){"", 0};
+    char *start = rt_scratch(pipe, 6 * (pipe->topic_len + pipe->key_len) + pipe->headers_len + 64);
+    char *w = start;
+    if (!w) return (RtText){"", 0};
+    memcpy(w, "{\"topic\":\"", 10);
+    w = put_raw(w + 10, pipe->topic_len ? pipe->topic : "", pipe->topic_len);
+    memcpy(w, "\",\"key\":\"", 9);
+    w = put_raw(w + 9, pipe->key_len ? pipe->key : "", pipe->key_len);
+    *w++ = '"';
+    if (pipe->headers_len) {
+        memcpy(w, ",\"headers\":", 11);
+        memcpy(w + 11, pipe->headers, pipe->headers_len);
+        w += 11 + pipe->headers_len;
+    }
+    *w++ = '}';
+    return (RtText){start, (u64)(w - start)};
+}
+
 static void error_row(RtPipe *pipe, u32 sink, u32 node, const char *reason, const char *text,
                       const char *field, const char *key)
 {
@@ -433,8 +458,8 @@ static void error_row(RtPipe *pipe, u32 sink, u32 node, const char *reason, cons
     else
         w = put_raw(w + 8, pipe->raw_len ? pipe->raw : "", pipe->raw_len);
     memcpy(w, "\"}\n", 3);
-    RtValue none = {.s = {"", 0}}, mark = {.s = {key, strlen(key)}};
-    rt_row_end(pipe, sink, w + 3, none, mark);
+    RtValue came = {.s = beside(pipe, sink)}, mark = {.s = {key, strlen(key)}};
+    rt_row_end(pipe, sink, w + 3, came, mark);
 }
 
 /* Not an error: nothing is counted here. The row's key tells it from one that failed. */

@@ -73,6 +73,34 @@ pipeline plain { from mqtt "in/+" qos 1 as json { n: i32 }  into file "plain.ndj
     await pub.endAsync();
     await tutti.kill('SIGTERM');
   });
+
+  test(`${engine}: a failed record that is run again has its topic and headers`, async () => {
+    const tutti = await Tutti.new(['serve', '--engine', engine]);
+    const program = (type) => `
+pipeline again {
+  from mqtt "in/#" qos 1 as json { n: ${type} }
+  let topic = meta.topic  level = meta.topic[1]  h = meta.headers
+  into file "again.ndjson"
+  on error into dead
+}`;
+    await tutti.deploy('again.tutti', program('i32 in 0..9'));
+    const pub = await client(tutti.mqtt, 'p');
+    await pub.publishAsync('in/a "1"', '{"n":10}', { qos: 1, properties: { userProperties: { who: 'ada', q: '"\u00fc"' } } });
+    await pub.publishAsync('in/b', '{"n":11}', { qos: 1 });
+    const dead = await tutti.get('pipelines/again/dead');
+    check(dead.rows.map((r) => `${r.reason} ${r.topic}`).join() === 'range in/b,range in/a "1"', JSON.stringify(dead));
+    await pub.endAsync();
+    await tutti.kill('SIGKILL'); // what is kept is on the disk
+    await tutti.up(['serve', '--engine', engine]);
+    await tutti.deploy('again.tutti', program('i32'));
+    const { body } = await tutti.call('POST', 'pipelines/again/dead/replay', {});
+    check(body.replayed === 2, JSON.stringify(body));
+    await until('both came again', () => rows(tutti, 'again.ndjson').length === 2);
+    check(rows(tutti, 'again.ndjson').join() === '{"n":10,"topic":"in/a \\"1\\"","level":"a \\"1\\"","h":{"who":"ada","q":"\\"\u00fc\\""}},{"n":11,"topic":"in/b","level":"b","h":{}}',
+      rows(tutti, 'again.ndjson').join());
+    await until('they are letters no more', async () => (await tutti.get('pipelines/again/dead')).total === 0);
+    await tutti.kill('SIGTERM');
+  });
 }
 
 test('a broker far away: its messages bring their properties, 3.1.1 has none', async () => {

@@ -1,8 +1,9 @@
 /* runtime/modules/engine/dead.c: the dead-letter table: what failed, why, and trying it again.
  *
- * A row is one error record: the reason, where, and the record as it came. It is written before the
- * source's message is acknowledged. Replay puts the raw record into the pipeline's queue again; its
- * row is deleted once the batch it went with has committed, so a crash in between repeats it. */
+ * A row is one error record: the reason, where, and the record as it came, with its topic, key and
+ * headers. It is written before the source's message is acknowledged. Replay puts the raw record
+ * into the pipeline's queue again; its row is deleted once the batch it went with has committed, so
+ * a crash in between repeats it. */
 #include "modules/engine/engine.h"
 
 #include "base/clock.h"
@@ -12,8 +13,8 @@
 enum { REPLAY_MAX = 1000 };
 
 static const char insert_sql[] =
-    "insert into engine_dead(pipeline, at, stage, reason, field, message, raw) "
-    "values(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    "insert into engine_dead(pipeline, at, stage, reason, field, message, raw, beside) "
+    "values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 static const char prune_sql[] =
     "delete from engine_dead where id <= (select max(id) from engine_dead) - ?1";
 
@@ -38,7 +39,7 @@ static void bind_optional(StoreStmt *stmt, int index, const Json *record, const 
     }
 }
 
-static Status insert_one(StoreStmt *stmt, const Json *record, Str text, Diag *diag)
+static Status insert_one(StoreStmt *stmt, const Json *record, Str text, Str beside, Diag *diag)
 {
     int64_t at = clock_wall_ns();
     (void)rfc3339_get(json_str(record, "at", STR("")), &at);
@@ -54,6 +55,11 @@ static Status insert_one(StoreStmt *stmt, const Json *record, Str text, Diag *di
         bind_optional(stmt, 7, record, "row");
     } else {
         store_bind_str(stmt, 7, text);
+    }
+    if (beside.len) {
+        store_bind_str(stmt, 8, beside);
+    } else {
+        store_bind_null(stmt, 8);
     }
     bool row;
     return store_step(stmt, &row, diag);
@@ -72,7 +78,8 @@ static Status write_job(StoreConn *conn, void *ctx, Diag *diag)
         const Json *record = NULL;
         arena_reset(arena);
         (void)!json_read(arena, text, &record, NULL);
-        st = insert_one(stmt, record, text, diag);
+        Str beside = {part->aside.ptr + row->address, row->address_len};
+        st = insert_one(stmt, record, text, row->address_len ? beside : STR_NONE, diag);
     }
     arena_free(arena);
     bool row;
@@ -162,9 +169,13 @@ typedef struct DeadRead {
     Req *req;
     Str name;
     int64_t limit;
-    Buf out; /* dead: the answer. replay: u64 id, u64 bytes, raw ... */
+    Buf out; /* dead: the answer. replay: ReplayHead, raw, beside ... */
     uint32_t count;
 } DeadRead;
+
+typedef struct ReplayHead {
+    uint64_t id, raw_len, beside_len;
+} ReplayHead;
 
 static void put_column(JsonOut *json, const char *name, StoreStmt *stmt, int column)
 {
@@ -181,7 +192,8 @@ static Status list_job(StoreConn *conn, void *ctx, Diag *diag)
     DeadRead *job = ctx;
     StoreStmt *stmt;
     Status st = store_prepare(conn,
-                              "select id, at, stage, reason, field, message, raw from engine_dead "
+                              "select id, at, stage, reason, field, message, raw, "
+                              "json_extract(beside, '$.topic') from engine_dead "
                               "where pipeline = ?1 order by id desc limit ?2",
                               &stmt, diag);
     if (st) {
@@ -204,6 +216,7 @@ static Status list_job(StoreConn *conn, void *ctx, Diag *diag)
         put_column(&json, "field", stmt, 4);
         put_column(&json, "message", stmt, 5);
         put_column(&json, "raw", stmt, 6);
+        put_column(&json, "topic", stmt, 7);
         json_end(&json);
     }
     store_reset(stmt);
@@ -276,7 +289,7 @@ static Status raw_job(StoreConn *conn, void *ctx, Diag *diag)
     DeadRead *job = ctx;
     StoreStmt *stmt;
     Status st = store_prepare(conn,
-                              "select id, raw from engine_dead where pipeline = ?1 "
+                              "select id, raw, beside from engine_dead where pipeline = ?1 "
                               "and reason not in ('sink_refused', 'sink_conflict') and raw <> '' "
                               "order by id limit ?2",
                               &stmt, diag);
@@ -287,14 +300,18 @@ static Status raw_job(StoreConn *conn, void *ctx, Diag *diag)
     store_bind_int(stmt, 2, job->limit);
     bool row = true;
     while (!(st = store_step(stmt, &row, diag)) && row) {
-        Str raw = store_str(stmt, 1);
-        uint64_t head[2] = {(uint64_t)store_int(stmt, 0), raw.len};
-        if (job->out.len + sizeof(head) + raw.len > job->out.max_bytes / 2) {
+        Str raw = store_str(stmt, 1), beside = STR("");
+        if (!store_is_null(stmt, 2)) {
+            beside = store_str(stmt, 2);
+        }
+        ReplayHead head = {(uint64_t)store_int(stmt, 0), raw.len, beside.len};
+        if (job->out.len + sizeof(head) + raw.len + beside.len > job->out.max_bytes / 2) {
             store_reset(stmt);
             break;
         }
-        buf_add(&job->out, head, sizeof(head));
+        buf_add(&job->out, &head, sizeof(head));
         buf_str(&job->out, raw);
+        buf_str(&job->out, beside);
         job->count++;
     }
     return st;
@@ -316,6 +333,21 @@ static Str from_base64(Arena *arena, Str text)
     return flow_get_base64(text, arena, &bytes) ? text : bytes;
 }
 
+/* What came beside the record when it came first; it lives in the request. */
+static void give_back(EngRecord *record, Arena *arena, Str beside)
+{
+    const Json *json = NULL, *headers;
+    if (!beside.len || json_read(arena, arena_str(arena, beside), &json, NULL)) {
+        return; /* of a version that kept none */
+    }
+    record->topic = json_str(json, "topic", STR(""));
+    record->key = json_str(json, "key", STR(""));
+    headers = json_get(json, "headers");
+    if (headers) {
+        record->headers = headers->raw;
+    }
+}
+
 static void raw_done(void *ctx, Status status, const Diag *diag)
 {
     DeadRead *job = ctx;
@@ -329,18 +361,21 @@ static void raw_done(void *ctx, Status status, const Diag *diag)
         req_fail(job->req, status, "%s", diag && diag->text[0] ? diag->text : status_text(status));
     } else {
         for (; pushed < job->count; pushed++) {
-            uint64_t head[2];
-            memcpy(head, at, sizeof(head));
+            ReplayHead head;
+            memcpy(&head, at, sizeof(head));
             at += sizeof(head);
-            EngToken token = {.value = head[0], .kind = TOKEN_DEAD, .slot = 0};
+            EngToken token = {.value = head.id, .kind = TOKEN_DEAD, .slot = 0};
             bool wake = false;
-            Str raw = bytes ? from_base64(job->req->arena, (Str){at, head[1]}) : (Str){at, head[1]};
-            EngRecord record = {.payload = raw, .received_ns = clock_wall_ns()};
+            Str raw = {at, head.raw_len};
+            EngRecord record = {.payload = bytes ? from_base64(job->req->arena, raw) : raw,
+                                .received_ns = clock_wall_ns()};
+            at += head.raw_len;
+            give_back(&record, job->req->arena, (Str){at, head.beside_len});
             if (engine__queue_push(&pipe->queue, &record, token, &wake)) {
                 break;
             }
             wake_any |= wake;
-            at += head[1];
+            at += head.beside_len;
         }
         if (wake_any && loop_post(pipe->shard->loop, engine__shard_drain, pipe)) {
             engine__queue_sleep(&pipe->queue);

@@ -17,6 +17,7 @@ const StoreMigration engine__migrations[] = {
      "create table engine_dead(id integer primary key autoincrement, pipeline text not null, "
      "at integer not null, stage text, reason text not null, field text, message text, raw text);"
      "create index engine_dead_pipeline on engine_dead(pipeline, id);"},
+    {2, "what came beside a record", "alter table engine_dead add column beside text;"},
     {0}};
 
 Status engine__bind_and_step(StoreConn *conn, const char *sql, Str a, Str b, int64_t c, Diag *diag)
