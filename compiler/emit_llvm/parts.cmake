@@ -33,7 +33,8 @@ add_custom_command(OUTPUT ${JIT_OPS}
     COMMAND ${CLANG_14} -O2 -std=gnu17 -ffp-contract=off -fno-strict-aliasing -fPIC
             -fno-asynchronous-unwind-tables -fno-stack-protector -Wall -Wextra -Wshadow -Werror
             -I${CMAKE_SOURCE_DIR}/runtime -I${CMAKE_SOURCE_DIR} -emit-llvm -c ${JIT_OPS_SOURCE} -o ${JIT_OPS}
-    DEPENDS ${JIT_OPS_SOURCE} ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/native.h
+    DEPENDS ${JIT_OPS_SOURCE} ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/bitcode/rows.c
+            ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/native.h
             ${CMAKE_SOURCE_DIR}/compiler/emit_llvm/loop.h
             ${CMAKE_SOURCE_DIR}/runtime/flow/abi_data.h
             ${CMAKE_SOURCE_DIR}/runtime/flow/abi.h
