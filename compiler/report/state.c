@@ -61,13 +61,20 @@ void report__window_words(Buf *out, const IrWindow *w)
     buf_char(out, '`');
 }
 
-/* "steps.delta.speed": of the pipeline, the function or stage, and the field it makes. */
+/* "steps.delta.speed": of the pipeline, the function or stage, and the field it makes; "...#1"
+ * where that has another one of them. */
 void report__mem_words(Buf *out, const IrMem *m, Str pipeline)
 {
     Str name = str_skip(m->name, pipeline.len + 1);
     ptrdiff_t point = str_find_char(name, '.');
     Str word = point < 0 ? name : str_slice(name.ptr, (size_t)point);
     Str field = point < 0 ? STR_NONE : str_skip(name, (size_t)point + 1);
+    Str *last = point < 0 ? &word : &field;
+    ptrdiff_t number = str_find_char(*last, '#');
+    int64_t before = 0;
+    if (number >= 0 && str_to_i64(str_skip(*last, (size_t)number + 1), &before))
+        *last = str_slice(last->ptr, (size_t)number);
+    if (before) buf_printf(out, "number %lld of ", (long long)before + 1);
     buf_printf(out, "`%.*s`", STR_ARG(word));
     if (field.len) buf_printf(out, " in `%.*s`", STR_ARG(field));
 }
