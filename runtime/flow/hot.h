@@ -82,6 +82,7 @@ RT_INLINE const char *rt_steady(const char *p, const char *behind, u64 *last)
     const char *guess = p + *last, *same = guess;
     __asm__("" : "+r"(same));
     if (RT_RARE(same != behind)) {
+        __asm__ volatile(""); /* a branch: a conditional move would wait for what is compared */
         *last = (u64)(behind - p);
         return behind;
     }
