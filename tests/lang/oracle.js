@@ -86,7 +86,7 @@ function rows(lines) {
     if (d.reason) { errors.push([d.reason, d.field]); n.errors++; continue; }
     const { v } = d;
     if (!(v.state !== 'IDLE' && v.temp >= -20)) { n.filtered++; continue; }
-    if (v.count === 0) { errors.push(['div_zero', undefined]); n.errors++; continue; }
+    if (v.count === 0) { errors.push(['div_zero', 'ratio']); n.errors++; continue; }
     const t = `${v.key}/${v.line}: ${num(v.temp)} ${v.seq ?? -1}`;
     out.push(js({ ts: iso(v.ts), key: v.key, state: v.state, temp: v.temp, f: v.temp * 1.8 + 32, ratio: v.temp / v.count, count: v.count, seq: v.seq, note: v.note, text: t }));
     n.emitted++;
