@@ -258,7 +258,7 @@ pipeline e {
   check(names.join() === 'reason,field,message,pipeline,stage,at,raw', names.join());
   const column = (name) => table.rows.map((r) => r[names.indexOf(name)]).join();
   check(column('reason') === 'div_zero,range,div_zero', column('reason'));
-  check(column('field') === ',v,', column('field'));
+  check(column('field') === 'w,v,w', column('field'));
   check(column('stage') === 'let,from,let', column('stage'));
   check(column('raw') === '{"v":0},{"v":11},{"v":0}', column('raw'));
   check(lines(tutti, 'dead-div_zero.ndjson').length === 2 && lines(tutti, 'dead-range.ndjson').length === 1, 'files');
