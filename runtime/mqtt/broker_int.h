@@ -269,9 +269,9 @@ typedef struct Keep {
     Buf rows_free;     /* uint32_t: rows below it that nobody has */
     LoopTimer *retry;
     uint64_t failures, damaged, not_restored;
-    uint32_t reads;            /* portions being read */
-    Unread unread;             /* retained messages that are on the disk only */
-    uint32_t read_row;         /* they are read up to here */
+    uint32_t reads;    /* portions being read */
+    Unread unread;     /* retained messages that are on the disk only */
+    uint32_t read_row; /* they are read up to here */
     bool load_told;
     bool loading, topics_wrong; /* rows of them are read; topics do not fit the messages */
     int64_t load_ns;
