@@ -216,7 +216,7 @@ test("alarms: a target is made, an error stands at its field, a test says what c
     await openPage(world, "?tab=journal");
     await page.locator("tbody tr").filter({ hasText: "erp was told" }).first().waitFor();
     await openPage(world, "?tab=targets");
-    page.on("dialog", (dialog) => void dialog.accept());
+    page.once("dialog", (dialog) => void dialog.accept());
     await page.getByRole("table", { name: "Targets" }).getByRole("button", { name: "Delete" }).click();
     await page.getByText("the route day tells erp: change it first").waitFor();
     // What the server refused on purpose is no fault of the page.

@@ -19,6 +19,8 @@ const painted = (page, colour) =>
     page.evaluate((wanted) => {
         const canvas = document.querySelector(".history canvas");
         const over = document.querySelector(".history .u-over");
+        const found = { count: 0, top: 1, bottom: 0, left: 1, right: 0 };
+        if (!canvas?.clientWidth || !over?.clientWidth) return found; // it is being drawn anew
         const scale = canvas.width / canvas.clientWidth;
         const [left, top] = [over.offsetLeft * scale, over.offsetTop * scale];
         const [width, height] = [over.clientWidth * scale, over.clientHeight * scale];
@@ -32,7 +34,6 @@ const painted = (page, colour) =>
             return part * 60;
         };
         const goal = hue(n >> 16, (n >> 8) & 255, n & 255);
-        const found = { count: 0, top: 1, bottom: 0, left: 1, right: 0 };
         for (let y = 0; y < height; y++)
             for (let x = 0; x < width; x++) {
                 const i = (y * Math.floor(width) + x) * 4;
@@ -150,13 +151,15 @@ test("history: gaps and bad quality are seen, and said in words", async (world) 
     await chart(page).waitFor();
     await page.getByText("Grey: no good value, 2 times.").waitFor();
     await page.getByText("Red at the foot: quality was not good.").waitFor();
-    const red = await painted(page, RED);
-    ok(red.count > 100 && red.top > 0.9, `the red strip is at the foot: ${JSON.stringify(red)}`);
+    const red = await until("red is painted", async () => ((found) => found.count > 100 && found)(await painted(page, RED)));
+    ok(red.top > 0.9, `the red strip is at the foot: ${JSON.stringify(red)}`);
     // The hour begins ten minutes before the values: they are bad from its minute 20 to 40, and 50 to 55.
     ok(Math.abs(red.left - 20 / 60) < 0.03 && Math.abs(red.right - 55 / 60) < 0.03, `where it was bad: ${JSON.stringify(red)}`);
     const grey = await page.evaluate(() => {
         const canvas = document.querySelector(".history canvas");
         const over = document.querySelector(".history .u-over");
+        const found = { count: 0, top: 1, bottom: 0, left: 1, right: 0 };
+        if (!canvas?.clientWidth || !over?.clientWidth) return found; // it is being drawn anew
         const scale = canvas.width / canvas.clientWidth;
         const at = (share) => [...canvas.getContext("2d").getImageData((over.offsetLeft + over.clientWidth * share) * scale, (over.offsetTop + 30) * scale, 1, 1).data].join();
         return { hole: at(0.47), late: at(0.87), good: at(0.085) };
