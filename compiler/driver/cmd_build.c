@@ -135,8 +135,8 @@ static int build(Build *b)
     if (st) return driver_failed(b->self, st, &diag);
     struct stat info;
     double mib = stat(b->out, &info) == 0 ? (double)info.st_size / (1 << 20) : 0;
-    (void)fprintf(stderr, "build: %s, %u program%s, %.1f MiB; start it with --help first\n",
-                  b->out, b->artifact.count, b->artifact.count == 1 ? "" : "s", mib);
+    (void)fprintf(stderr, "build: %s, %u program%s, %.1f MiB; start it with --help first\n", b->out,
+                  b->artifact.count, b->artifact.count == 1 ? "" : "s", mib);
     return EXIT_FINE;
 }
 
