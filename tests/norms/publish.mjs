@@ -89,7 +89,7 @@ norm('', 'MQTT-3.3.2-5 MQTT-3.3.2-6', 'a message expires while it waits; what is
   (await t.keep({ will: { topic: t.topic('clock'), props: { willDelay: 2 } } })).drop();
   await p.message();
   const again = await t.keep({ id: c.clientId });
-  const came = await again.fence();
+  const came = [await again.message(), ...await again.fence()]; // what waited may come behind an answer to a ping
   assert.deepEqual(came.map((m) => m.topic), [t.topic('long')]);
   const { expiry } = came[0].props;
   assert.ok(expiry >= 5000 && expiry <= 9999, `${expiry} s left`);

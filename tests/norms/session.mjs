@@ -76,7 +76,8 @@ norm('MQTT-3.2.0-1', 'MQTT-3.2.0-1 MQTT-3.2.0-2', 'CONNACK is the first packet, 
   again.send(b.connect(t.version, { id: c.clientId, clean: false, props: { sessionExpiry: 60 } }), b.pingreq());
   await again.next(b.CONNACK);
   await again.pick(b.PINGRESP);
-  assert.deepEqual((await again.fence()).map((m) => m.name), ['PUBLISH']);
+  const came = [await again.message(), ...await again.fence()]; // what waited may come behind an answer to a ping
+  assert.deepEqual(came.map((m) => m.name), ['PUBLISH']);
 });
 
 norm('MQTT-3.2.2-4 MQTT-3.2.2-5', 'MQTT-3.2.2-1 MQTT-3.2.2-6 MQTT-3.2.2-7 MQTT-3.2.2-8', 'a refusal says no session and ends the connection', async (t) => {
@@ -179,7 +180,7 @@ norm('', 'MQTT-4.4.0-1 MQTT-3.3.4-9 MQTT-4.9.0-2', 'sending again keeps to the r
   c.drop();
   const again = await t.keep({ id: c.clientId, props: { receiveMax: 2 } });
   await p.publish(t.topic(), '6', { qos: 1 });
-  const open = await again.fence();
+  const open = [await again.message(), await again.message(), ...await again.fence()];
   assert.deepEqual(open.map((m) => m.text), ['0', '1'], 'two at most');
   for (let i = 0; i < 7; i++) {
     const m = open.shift() ?? (await again.message());
