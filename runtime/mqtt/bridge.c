@@ -371,16 +371,20 @@ static const char *file_of(Str path)
     return path.len ? path.ptr : NULL;
 }
 
-Status bridge__tls_read(MqttBridge *b, Diag *diag)
+Status bridge__tls_new(const MqttBridgeConf *conf, TlsClient **ret_tls, Diag *diag)
 {
-    const MqttBridgeConf *conf = &b->conf;
     TlsClientConf files = {.ca_file = file_of(conf->ca_file),
                            .cert_file = file_of(conf->cert_file),
                            .key_file = file_of(conf->key_file)};
+    *ret_tls = NULL;
+    return conf->tls ? tls_client_new(&files, ret_tls, diag) : ST_OK;
+}
+
+Status bridge__tls_read(MqttBridge *b, Diag *diag)
+{
     TlsClient *tls;
-    if (!conf->tls) return ST_OK;
-    Status st = tls_client_new(&files, &tls, diag);
-    if (st) return st;
+    Status st = bridge__tls_new(&b->conf, &tls, diag);
+    if (st || !tls) return st;
     if (b->link) link_tls(b->link, tls);
     tls_client_free(b->tls);
     b->tls = tls;

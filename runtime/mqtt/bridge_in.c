@@ -13,6 +13,16 @@ static const char id_topic[] = "$SYS/broker/id";
 
 /* ---- CONNECT ---- */
 
+/* A password needs a name before 5.0 (MQTT-3.1.2-22). */
+void bridge__sign(MqttConnectOut *hello, Str client_id, Str user, Str password)
+{
+    hello->client_id = client_id;
+    hello->user = user;
+    hello->password = password;
+    hello->has_user = user.len > 0;
+    hello->has_password = password.len > 0 && (hello->has_user || hello->version >= 5);
+}
+
 /* Of 3.1.1, Mosquitto, EMQX and others know a bridge by a bit: they give it nothing back, and leave
  * the retain flag on what they send. Who does not know it refuses the level. */
 void bridge__hello(MqttBridge *b)
@@ -25,23 +35,17 @@ void bridge__hello(MqttBridge *b)
         mqtt_put_prop_number(&props, MQTT_P_RECEIVE_MAX, b->broker->conf.receive_max);
         mqtt_put_prop_number(&props, MQTT_P_MAX_PACKET, b->broker->conf.packet_bytes_max);
     }
-    bool old = b->version < 5;
-    bool named = conf->user.len > 0;
     MqttConnectOut hello = {.version = b->version,
                             .clean = b->wash,
-                            .bridge = old && !b->plain,
-                            .has_user = named,
-                            .has_password = conf->password.len > 0 && (named || !old),
+                            .bridge = b->version < 5 && !b->plain,
                             .keep_alive = conf->keep_alive_s,
-                            .client_id = conf->client_id,
-                            .user = conf->user,
-                            .password = conf->password,
                             .has_will = conf->notify.len > 0,
                             .will_retain = true,
                             .will_qos = 1,
                             .will_topic = conf->notify,
                             .will_payload = STR("0"),
                             .props = buf_view(&props)};
+    bridge__sign(&hello, conf->client_id, conf->user, conf->password);
     mqtt_put_connect(link_out(b->link), &hello);
     link_flush(b->link);
 }

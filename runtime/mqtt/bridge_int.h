@@ -101,7 +101,9 @@ const char *bridge__reason(uint8_t code);               /* in words */
 void bridge__state_tell(MqttBridge *b, const char *payload);
 void bridge__connect_try(MqttBridge *b); /* begins to connect, if enabled */
 void bridge__beat(void *bridge);         /* once a second */
-/* The files of TLS; anew before each try, for certificates end sooner than a bridge does. */
+/* A client with the files of a configuration whose texts end with a NUL; NULL without TLS. */
+MUST Status bridge__tls_new(const MqttBridgeConf *conf, TlsClient **ret_tls, Diag *diag);
+/* That of the bridge; anew before each try, for certificates end sooner than a bridge does. */
 MUST Status bridge__tls_read(MqttBridge *b, Diag *diag);
 
 /* bridge_out.c: from our broker to the other one */
@@ -111,6 +113,8 @@ void bridge__out_held(MqttBridge *b);
 /* bridge_in.c: from the other one to ours */
 void bridge__in(void *ctx, const char *bytes, size_t len);
 void bridge__hello(MqttBridge *b); /* CONNECT */
+/* What a CONNECT says of who we are; hello->version is set. */
+void bridge__sign(MqttConnectOut *hello, Str client_id, Str user, Str password);
 
 /* bridge_keep.c: the buffer, and the broker's questions about it */
 void bridge__keep_tick(MqttBridge *b, int64_t now_ns);

@@ -44,15 +44,8 @@ static void end(MqttBridgeTry *t, bool connected, uint8_t code, const char *reas
 static void on_up(void *ctx)
 {
     MqttBridgeTry *t = ctx;
-    bool old = t->version<5, named = t->user.len> 0;
-    MqttConnectOut hello = {.version = t->version,
-                            .clean = true,
-                            .has_user = named,
-                            .has_password = t->password.len > 0 && (named || !old),
-                            .keep_alive = 30,
-                            .client_id = t->client_id,
-                            .user = t->user,
-                            .password = t->password};
+    MqttConnectOut hello = {.version = t->version, .clean = true, .keep_alive = 30};
+    bridge__sign(&hello, t->client_id, t->user, t->password);
     mqtt_put_connect(link_out(t->link), &hello);
     link_flush(t->link);
 }
@@ -140,15 +133,6 @@ static Status texts_take(MqttBridgeTry *t, const MqttBridgeConf *conf, MqttBridg
     return t->client_id.ptr ? ST_OK : ST_NO_MEMORY;
 }
 
-static Status tls_take(MqttBridgeTry *t, const MqttBridgeConf *own, Diag *diag)
-{
-    if (!own->tls) return ST_OK;
-    TlsClientConf files = {.ca_file = own->ca_file.len ? own->ca_file.ptr : NULL,
-                           .cert_file = own->cert_file.len ? own->cert_file.ptr : NULL,
-                           .key_file = own->key_file.len ? own->key_file.ptr : NULL};
-    return tls_client_new(&files, &t->tls, diag);
-}
-
 Status mqtt_bridge_try(Loop *loop, const MqttBridgeConf *conf, MqttBridgeTriedFn *fn, void *ctx,
                        MqttBridgeTry **ret_try, Diag *diag)
 {
@@ -162,7 +146,7 @@ Status mqtt_bridge_try(Loop *loop, const MqttBridgeConf *conf, MqttBridgeTriedFn
     buf_init(&t->in, TRY_IN_BYTES);
     Status st = texts_take(t, conf, &own);
     if (st) diag_set(diag, st, "out of memory");
-    if (!st) st = tls_take(t, &own, diag);
+    if (!st) st = bridge__tls_new(&own, &t->tls, diag);
     if (!st) {
         LinkConf link = {.host = own.host,
                          .port = own.port,
