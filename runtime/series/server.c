@@ -15,8 +15,8 @@
 #include <stdlib.h>
 
 enum {
-    WAIT_S = 30,
-    /* of what is no question */ FIRST_PAGE = 1000,
+    WAIT_S = 30, /* of what is no question */
+    FIRST_PAGE = 1000,
     PAGE = 20000,
     WEEKS_KNOWN = 256,
     PUT_POINTS = 50000

@@ -16,6 +16,12 @@ MUST Status server__partition(Pg *pg, const PgWait *wait, int64_t week, Diag *di
  * that time is not rolled up. */
 MUST Status server__forget(Pg *pg, const PgWait *wait, ServerKind kind, int64_t week, Diag *diag);
 
+/* Since when there are points, of a series or (0) of all; what is known later counts. */
+MUST Status server__kept(Pg *pg, const PgWait *wait, int64_t series, int64_t raw_from_ns,
+                         Diag *diag);
+/* Ends what "begin" began: commits after ST_OK, else takes all back and returns `status`. */
+MUST Status server__end(Pg *pg, const PgWait *wait, Status status, Diag *diag);
+
 /* server.c: a connection to a database that has the tables. Questions (read_only) wait as long as
  * they may, and what they failed by goes through server__asked. */
 MUST Status server__take(SeriesServer *server, bool read_only, PgWait *wait, Pg **ret_pg,

@@ -393,10 +393,7 @@ static Status replace(const Piece *piece, const RollGathers *gathers)
         if (gathers && gathers->level[level].rows)
             st = replace_level(piece, level, gathers->level[level].rows);
     if (!st) st = replace_marks(piece);
-    if (!st) return pg_query(piece->pg, piece->wait, "commit", NULL, 0, NULL, NULL, piece->diag);
-    Diag ignored = {0};
-    if (pg_query(piece->pg, piece->wait, "rollback", NULL, 0, NULL, NULL, &ignored)) return st;
-    return st;
+    return server__end(piece->pg, piece->wait, st, piece->diag);
 }
 
 static Status work_out(const Piece *piece)
@@ -442,18 +439,12 @@ Status series_server_put_rolls(SeriesServer *server, const SeriesRollUnit *unit,
 {
     PgWait wait;
     Pg *pg = NULL;
-    Values values;
     Status st = server__take(server, false, &wait, &pg, diag);
     if (!st && unit->rows)
         st =
             add_rows(pg, &wait, server__bytes(server), unit->series, unit->level, unit->rows, diag);
     else if (!st)
-        st = pg_query(pg, &wait,
-                      "insert into tutti_kept(series, raw_from) values ($1::bigint, $2::bigint) on"
-                      " conflict(series) do update set raw_from = greatest(tutti_kept.raw_from,"
-                      " excluded.raw_from)",
-                      values_of(&values, unit->series, unit->raw_from_ns, 0, 0), 2, NULL, NULL,
-                      diag);
+        st = server__kept(pg, &wait, unit->series, unit->raw_from_ns, diag);
     pg_give(pg);
     return st;
 }

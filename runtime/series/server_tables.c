@@ -216,27 +216,37 @@ static Status on_any(void *ctx, const PgCell *cells, uint32_t count, Diag *diag)
     return ST_OK;
 }
 
+Status server__kept(Pg *pg, const PgWait *wait, int64_t series, int64_t raw_from_ns, Diag *diag)
+{
+    char text[2][24];
+    const char *values[] = {text[0], text[1]};
+    (void)snprintf(text[0], sizeof text[0], "%lld", (long long)series);
+    (void)snprintf(text[1], sizeof text[1], "%lld", (long long)raw_from_ns);
+    return pg_query(pg, wait,
+                    "insert into tutti_kept(series, raw_from) values ($1::bigint, $2::bigint) on"
+                    " conflict(series) do update set raw_from = greatest(tutti_kept.raw_from,"
+                    " excluded.raw_from)",
+                    values, 2, NULL, NULL, diag);
+}
+
+Status server__end(Pg *pg, const PgWait *wait, Status status, Diag *diag)
+{
+    Diag ignored = {0};
+    if (!status) return pg_query(pg, wait, "commit", NULL, 0, NULL, NULL, diag);
+    (void)!pg_query(pg, wait, "rollback", NULL, 0, NULL, NULL, &ignored);
+    return status;
+}
+
 /* Points and the word that they are gone go together. */
 static Status drop(Pg *pg, const PgWait *wait, ServerKind kind, const Drops *drops,
                    int64_t before_ns, Diag *diag)
 {
-    char text[24];
-    const char *values[] = {text};
-    (void)snprintf(text, sizeof text, "%lld", (long long)before_ns);
     Status st = pg_query(pg, wait, "begin", NULL, 0, NULL, NULL, diag);
-    if (!st)
-        st = pg_query(pg, wait,
-                      "insert into tutti_kept(series, raw_from) values (0, $1::bigint) on"
-                      " conflict(series) do update set raw_from = greatest(tutti_kept.raw_from,"
-                      " excluded.raw_from)",
-                      values, 1, NULL, NULL, diag);
+    if (!st) st = server__kept(pg, wait, 0, before_ns, diag);
     if (!st)
         st = kind == SERVER_TIMESCALE ? drop_chunks(pg, wait, before_ns, diag)
                                       : drop_weeks(pg, wait, drops, diag);
-    if (!st) return pg_query(pg, wait, "commit", NULL, 0, NULL, NULL, diag);
-    Diag ignored = {0};
-    if (pg_query(pg, wait, "rollback", NULL, 0, NULL, NULL, &ignored)) return st;
-    return st;
+    return server__end(pg, wait, st, diag);
 }
 
 Status server__forget(Pg *pg, const PgWait *wait, ServerKind kind, int64_t week, Diag *diag)
