@@ -26,26 +26,13 @@ static void page_fields(HttpReq *req)
     http_set(req, "Cross-Origin-Opener-Policy", STR("same-origin"));
 }
 
+/* The pages' own list is in runtime/web/src/app.tsx; tests/ui/unit/addresses.test.ts holds both
+ * together. */
 static bool is_page(Str path)
 {
-    static const char *const pages[] = {"/",
-                                        "/welcome",
-                                        "/uns",
-                                        "/explore",
-                                        "/connections",
-                                        "/pipelines",
-                                        "/dashboards",
-                                        "/d",
-                                        "/logs",
-                                        "/alarms",
-                                        "/sparkplug",
-                                        "/bridges",
-                                        "/new-pipeline",
-                                        "/audit",
-                                        "/fleet",
-                                        "/system",
-                                        "/help",
-                                        "/login"};
+    static const char *const pages[] = {"/",           "/welcome", "/uns",         "/pipelines",
+                                        "/dashboards", "/d",       "/logs",        "/alarms",
+                                        "/sparkplug",  "/bridges", "/new-pipeline"};
     for (size_t i = 0; i < COUNT_OF(pages); i++) {
         Str page = str_from(pages[i]);
         if (str_eq(path, page)) return true;
