@@ -102,6 +102,10 @@ wait $workers
 
 done=$(wc -l <"$out/results")
 [ "$done" = "$queued" ] || echo "runner 0 $((queued - done))" >>"$out/results" # a worker was ended
+# What failed stands at the end too: a long log is read from there.
+awk '$3 > 0 { print $1 }' "$out/results" | while read -r name; do
+    cat "$out/$(echo "$name" | tr / _)/said" 2>/dev/null
+done
 broken=$(awk '$3 > 0 { printf " %s", $1 }' "$out/results")
 [ -z "$broken" ] || echo "failed suites:$broken"
 echo "in $((($(date +%s) - begin) / 60)) min"
