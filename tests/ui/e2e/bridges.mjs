@@ -30,9 +30,12 @@ async function broker(run) {
     const there = { port, child: await start() };
     there.stop = () => there.child.kill("SIGKILL");
     there.again = async () => (there.child = await start());
-    /** The next message there on a topic. */
+    /** The next message there on a topic, from now on: its session exists when this comes back. */
     there.next = (topic) => {
-        const child = spawn("mosquitto_sub", ["-h", "127.0.0.1", "-p", String(port), "-u", "plant7", "-P", SECRET, "-t", topic, "-C", "1", "-W", "120", "-q", "1"]);
+        const session = ["-h", "127.0.0.1", "-p", String(port), "-u", "plant7", "-P", SECRET, "-i", "next", "-c", "-q", "1", "-t", topic];
+        const made = spawnSync("mosquitto_sub", [...session, "-E"]);
+        equal(made.status, 0, `mosquitto_sub: ${made.stderr}`);
+        const child = spawn("mosquitto_sub", [...session, "-C", "1", "-W", "120"]);
         let text = "";
         child.stdout.on("data", (data) => (text += data));
         return new Promise((resolve) => child.on("exit", () => resolve(text.trim())));

@@ -2,7 +2,7 @@
 // of the chart. Dragging zooms and asks again; what follows the time goes on with the live values of the
 // page. The same numbers as a table for those who cannot see a chart.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { api, type History } from "../core/api";
+import { api, type History, type UnsNode } from "../core/api";
 import { isoText, numberText, plural, timeText } from "../core/format";
 import { param, params, setParams } from "../core/router";
 import { serverNow } from "../live/socket";
@@ -123,19 +123,26 @@ export function comparePath(path: string): void {
 function Compare(props: { full: boolean }) {
     const [text, setText] = useState("");
     const wanted = text.trim();
-    const found = useLoad(`compare:${wanted}`, () => (wanted ? api.unsSearch(wanted, 12).then((r) => r.nodes.filter((node) => node.has_value)) : Promise.resolve([])));
-    const add = (path: string): void => {
-        comparePath(path);
-        setText("");
+    const search = (): Promise<UnsNode[]> => (wanted ? api.unsSearch(wanted, 12).then((r) => r.nodes.filter((node) => node.has_value)) : Promise.resolve([]));
+    const found = useLoad(`compare:${wanted}`, search);
+    /** Enter may come before the list does: it asks for itself, and takes what fits whole before the first. */
+    const enter = async (event: Event): Promise<void> => {
+        event.preventDefault();
+        const nodes = await search().catch(() => []);
+        const first = nodes.find((node) => node.path === wanted) ?? nodes[0];
+        if (!first) return;
+        comparePath(first.path);
+        setText((now) => (now.trim() === wanted ? "" : now));
     };
     if (props.full) return <span class="quiet">{SERIES_MAX} at most</span>;
     return (
-        <form class="compare" onSubmit={(event) => { event.preventDefault(); const first = found.data?.find((node) => node.path === wanted) ?? found.data?.[0]; if (first) add(first.path); }}>
+        <form class="compare" onSubmit={enter}>
             <input type="text" list="compare-paths" aria-label="Compare with" placeholder="Compare with" value={text}
                 onInput={(event) => {
                     const value = event.currentTarget.value;
-                    if (found.data?.some((node) => node.path === value)) add(value);
-                    else setText(value);
+                    const chosen = found.data?.some((node) => node.path === value);
+                    if (chosen) comparePath(value);
+                    setText(chosen ? "" : value);
                 }} />
             <datalist id="compare-paths">{found.data?.map((node) => <option key={node.path} value={node.path} />)}</datalist>
         </form>

@@ -1,7 +1,7 @@
 // ui/popup.tsx: a menu at a place: by the right button, the menu key, or a button. Arrows move, a letter
 // jumps, escape and a click elsewhere close; the focus goes back to where it was.
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "./icon";
 
 export interface Choice {
@@ -38,7 +38,8 @@ function Shown(props: { popup: Popup }) {
     const box = useRef<HTMLDivElement>(null);
     const { choices } = props.popup;
     const close = (): void => void (popup.value = null);
-    useEffect(() => {
+    // Before it is painted: a key pressed as soon as it is seen finds the focus in it.
+    useLayoutEffect(() => {
         const before = document.activeElement as HTMLElement | null;
         const element = box.current!;
         const { width, height } = element.getBoundingClientRect();
