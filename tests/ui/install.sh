@@ -7,7 +7,7 @@ ui_install() { # ui_install FOLDER; the pages' suites may both be at it
     (cd "$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 || return 1
     echo "$lock" >"$1/node_modules/.lock-hash"
 }
-if ! ui_install . || ! ui_install ../../runtime/web; then
+if ! (ui_install . && ui_install ../../runtime/web); then # the locks end with the brackets
     echo "npm ci failed"
     echo "0 passed, 1 failed"
     exit 1
