@@ -58,7 +58,9 @@ suite() { # suite NAME PROGRAM
         printf '%-34s %5s passed %3s failed %4ss\n' "$name" "$p" "$f" "$(($(date +%s) - start))"
         if [ "$f" -gt 0 ]; then
             echo "---- $name (exit $code)"
-            tail -n 60 "$room/log"
+            grep -A 8 '^FAIL' "$room/log" | head -n 80 # may stand far from the end
+            echo "---- its last lines"
+            tail -n 40 "$room/log"
             echo "----"
         fi
     } >"$room/said"
