@@ -104,6 +104,46 @@ test("alarms: a shelved one leaves the list, is among those put aside, and comes
     await until("it is normal", async () => (await row(page, "alarmtest/a/temp").count()) === 0);
 });
 
+test("alarms: the sound is off until it is allowed, is silenced until the next one, and ends with a comment in the journal", async (world) => {
+    const { page, server } = world;
+    await page.addInitScript(() => {
+        window.tones = 0;
+        const start = OscillatorNode.prototype.start;
+        OscillatorNode.prototype.start = function (...when) {
+            window.tones++;
+            return start.apply(this, when);
+        };
+    });
+    const tones = () => page.evaluate(() => window.tones);
+    await raised(world, "alarmtest/a/temp");
+    await openPage(world);
+    await row(page, "alarmtest/a/temp").waitFor();
+    const strip = page.getByRole("region", { name: "Most urgent alarm" });
+    await strip.waitFor();
+    const silence = strip.getByRole("button", { name: "Silence" });
+    const button = page.getByRole("button", { name: "Sound" });
+    equal(await button.getAttribute("aria-pressed"), "false", "the sound at first");
+    equal((await tones()) + (await silence.count()), 0, "tones before anybody allowed them");
+    await button.click();
+    await until("it is heard again and again: three tones each time", async () => (await tones()) >= 6);
+    await silence.click();
+    await until("it is silent", async () => (await silence.count()) === 0);
+    const before = await tones();
+    await raised(world, "alarmtest/b/temp");
+    await silence.waitFor();
+    await until("the next one is heard", async () => (await tones()) > before);
+    await page.reload();
+    await until("it stays allowed", async () => (await button.getAttribute("aria-pressed")) === "true");
+    for (const path of ["alarmtest/a/temp", "alarmtest/b/temp"]) await row(page, path).getByRole("checkbox").check();
+    await page.getByLabel("Comment").fill("seen by the night shift");
+    await page.getByRole("button", { name: "Acknowledge (2)" }).click();
+    await until("nobody has to take one", async () => (await strip.count()) === 0);
+    await button.click();
+    await openPage(world, "?tab=journal");
+    await page.locator("tbody tr").filter({ hasText: "seen by the night shift" }).nth(1).waitFor();
+    for (const path of ["alarmtest/a/temp", "alarmtest/b/temp"]) server.publish(path, "20");
+});
+
 test("alarms: one of a program and one of a schema lead to where they are changed", async (world) => {
     const { page, server, api } = world;
     const send = (method, where, body) =>
@@ -131,6 +171,7 @@ test("alarms: one of a program and one of a schema lead to where they are change
     await row(page, "alarmtest/s/temp").getByRole("link", { name: "schema alarmtest" }).waitFor();
     await row(page, "alarmtest/p").getByRole("link", { name: "program declared.tutti" }).click();
     await page.waitForURL(/\/pipelines\/test_declared/);
+    await openPage(world, "?tab=rules"); // the pipeline's page would ask for what is no more
     await send("DELETE", "schema-bindings?filter=alarmtest/s");
     await send("DELETE", "pipelines/test_declared");
     await until("they are gone", async () => (await api("alarms/rules")).rules.every((each) => each.origin === ""));

@@ -88,6 +88,7 @@ test("rows: a new pipeline begins with the topic, is checked while written, and 
     await until("it runs", async () => (await api("pipelines/from_oven_temp")).state === "running");
     server.publish("rows/oven/temp", "77.5");
     await until("its value arrives", async () => (await api("uns/search?q=derived rows")).nodes.some((node) => node.value === 77.5));
+    await open(world, "q=rows+oven"); // the pipeline's page would ask for what is no more
     await page.evaluate(() => fetch("/api/v1/pipelines/from_oven_temp", { method: "DELETE" }));
 });
 

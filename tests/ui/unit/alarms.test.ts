@@ -1,6 +1,6 @@
 // alarms: conditions in words, the form's rule, what the filters leave. Expectations from docs/alarms.md.
 import { describe, expect, test } from "vitest";
-import { shown } from "@/alarms/filter";
+import { heard, shown } from "@/alarms/filter";
 import { draftOf, originOf, ruleOf, whenText } from "@/alarms/rule";
 import { errorAt, headersOf, routeDraft, routeOf, targetDraft, targetOf, timesText } from "@/alarms/target";
 import type { Alarm, ShownTarget } from "@/core/api";
@@ -40,10 +40,19 @@ test("several filters stay several", () => {
     expect(ruleOf(draftOf(rule, ""))).toEqual(rule);
 });
 
+const alarm = (path: string, more: Partial<Alarm>): Alarm => ({
+    rule: "r", path, state: "unacknowledged", priority: "high", active: true, since: 0, raised: 0, raised_value: 1, count: 1, ...more,
+});
+
+test("sound: what holds, is urgent and came after the last silence is heard, the most urgent first", () => {
+    const list = [alarm("a", { priority: "critical", raised: 10 }), alarm("b", { raised: 20 }), alarm("c", { priority: "medium", raised: 30 })];
+    expect(heard(list, 0)).toBe("critical");
+    expect(heard(list, 10)).toBe("high");
+    expect(heard(list, 20)).toBe(null);
+    expect(heard([alarm("d", { priority: "critical", raised: 10, active: false })], 0)).toBe(null);
+});
+
 test("filters: what is put aside is shown only when asked for", () => {
-    const alarm = (path: string, more: Partial<Alarm>): Alarm => ({
-        rule: "r", path, state: "unacknowledged", priority: "high", active: true, since: 0, raised: 0, raised_value: 1, count: 1, ...more,
-    });
     const list = [alarm("a/one", {}), alarm("a/two", { state: "shelved" }), alarm("b", { priority: "low", message: "Drive is FAULT" })];
     const paths = (filter: { priority?: string; text?: string; aside?: boolean }): string[] =>
         shown(list, { priority: "", text: "", aside: false, ...filter }).map((each) => each.path);

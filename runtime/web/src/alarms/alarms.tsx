@@ -11,6 +11,7 @@ import { Journal, Numbers } from "./journal";
 import { Now } from "./now";
 import { Rules } from "./rules";
 import { Targets } from "./targets";
+import { setSound, soundOn } from "./sound";
 import { counts } from "./store";
 
 const tabs = [
@@ -47,6 +48,10 @@ export function Alarms() {
                         </a>
                     ))}
                 </nav>
+                <button class="button small" aria-pressed={soundOn.value} onClick={() => setSound(!soundOn.value)}
+                    title="A tone in this browser while a critical or high alarm waits for somebody">
+                    <Icon name={soundOn.value ? "volume-2" : "volume-x"} size={14} />Sound
+                </button>
                 {(tab === "" || tab === "aside") && (
                     <div class="filter">
                         <Icon name="search" size={14} />

@@ -12,3 +12,8 @@ export function shown(list: Alarm[], filter: { priority: string; text: string; a
         return !text || `${alarm.path} ${alarm.rule} ${alarm.message ?? ""}`.toLowerCase().includes(text);
     });
 }
+
+export type Heard = "critical" | "high";
+/** The priority that is heard: the first of the alarms, in the order of their urgency, that holds and was raised after that (ms). */
+export const heard = (alarms: Alarm[], after: number): Heard | null =>
+    alarms.map((alarm) => (alarm.active && alarm.raised > after ? alarm.priority : null)).find((each) => each === "critical" || each === "high") ?? null;

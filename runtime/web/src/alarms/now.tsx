@@ -62,12 +62,12 @@ function Row(props: { alarm: Alarm; chosen: boolean; choose: (on: boolean) => vo
     );
 }
 
-function useActs(chosen: Alarm[], clear: () => void) {
+function useActs(chosen: Alarm[], comment: string, clear: () => void) {
     const [note, setNote] = useState("");
     const act = async (name: AlarmAct, more: { text?: string; until?: number } = {}, which = chosen): Promise<void> => {
         if (which.length === 0) return;
         try {
-            const answer = await api.alarmAct({ act: name, alarms: which.map(({ rule, path }) => ({ rule, path })), ...more });
+            const answer = await api.alarmAct({ act: name, alarms: which.map(({ rule, path }) => ({ rule, path })), text: comment.trim(), ...more });
             const first = answer.refused[0];
             setNote(first ? `${plural("alarm", answer.refused.length)} left as it was: ${first.reason}` : "");
             clear();
@@ -85,7 +85,11 @@ export function Now(props: { aside: boolean }) {
     const [chosenKeys, setChosen] = useState<Set<string>>(new Set());
     const [shelving, setShelving] = useState(false);
     const chosen = list.filter((alarm) => chosenKeys.has(keyOf(alarm)));
-    const { act, note } = useActs(chosen, () => setChosen(new Set()));
+    const [comment, setComment] = useState("");
+    const { act, note } = useActs(chosen, comment, () => {
+        setChosen(new Set());
+        setComment("");
+    });
     const choose = (alarm: Alarm, on: boolean): void =>
         setChosen((old) => {
             const next = new Set(old);
@@ -96,7 +100,7 @@ export function Now(props: { aside: boolean }) {
     useEffect(() => handle("alarms.ack", () => {
         const first = list.find((alarm) => needsAck(alarm.state));
         void act("acknowledge", {}, chosen.length > 0 ? chosen : first ? [first] : []);
-    }), [list, chosen.length]);
+    }), [list, chosen.length, comment]);
     const shelve = (minutes: number, text: string): void => {
         setShelving(false);
         void act("shelve", { text, until: serverNow() + minutes * 60_000 });
@@ -134,6 +138,10 @@ export function Now(props: { aside: boolean }) {
                         <button class="button" disabled={none} onClick={() => void act("remove-from-service")}>Out of service</button>
                     </>
                 ))}
+                {mayOperate.value && (
+                    <input class="alarm-comment" aria-label="Comment" placeholder="Comment for the journal" maxLength={500} value={comment} disabled={none}
+                        onInput={(event) => setComment(event.currentTarget.value)} />
+                )}
                 <span class="quiet" role="status">{note}</span>
             </div>
             {shelving && !none && <Shelve count={chosen.length} done={shelve} close={() => setShelving(false)} />}

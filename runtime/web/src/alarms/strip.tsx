@@ -7,6 +7,7 @@ import { timeText } from "../core/format";
 import { mayOperate } from "../core/session";
 import { Icon } from "../ui/icon";
 import { PriorityMark } from "./mark";
+import { ringing, silence, soundHeld } from "./sound";
 import { counts, priorities, refresh, waiting } from "./store";
 
 export function AlarmCounts() {
@@ -51,6 +52,8 @@ export function AlarmStrip() {
                 {error && <span class="is-bad"> {error}</span>}
             </span>
             <span class="quiet num nowrap">{timeText(first.raised)}</span>
+            {soundHeld.value && <span class="quiet nowrap">sound: click anywhere, the browser waits for it</span>}
+            {ringing.value && <button class="button small" onClick={silence}><Icon name="volume-x" size={14} />Silence</button>}
             {mayOperate.value && <button class="button small" onClick={() => void acknowledge()}>Acknowledge</button>}
             {more > 0 && <a class="nowrap" href="/alarms">{more} more</a>}
         </div>

@@ -6,6 +6,7 @@ import { path, place } from "../core/router";
 import { signOut, user } from "../core/session";
 import { link, linkRetry } from "../live/socket";
 import { themeChoice, themeNow, themeSet, type Choice } from "../theme/theme";
+import { soundStart } from "../alarms/sound";
 import { alarmsStart } from "../alarms/store";
 import { AlarmCounts, AlarmStrip } from "../alarms/strip";
 import { Icon } from "./icon";
@@ -124,6 +125,7 @@ export function Frame(props: { children: ComponentChildren }) {
             handle("menu", openMenu),
             handle("keys", openKeys),
             alarmsStart(),
+            soundStart(),
             handle("theme", () => themeSet(themeNow() === "dark" ? "light" : "dark")),
         ];
         return () => back.forEach((undo) => undo());
