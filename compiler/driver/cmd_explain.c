@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { EXPLAIN_BYTES_MAX = 64 << 20 };
 
@@ -43,7 +44,16 @@ static int explain_codes(bool json, bool markdown)
     return EXIT_FINE;
 }
 
-static int explain_name(const Command *self, const char *name)
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static int explain_file(const Command *self, Explain *e);
+
+/* A word of the language goes before a folder that is called so. */
+static int explain_name(const Command *self, const char *name, Explain *e)
 {
     AUTO_BUF Buf out;
     buf_init(&out, 1 << 20);
@@ -51,6 +61,7 @@ static int explain_name(const Command *self, const char *name)
         (void)fwrite(out.ptr, 1, out.len, stdout);
         return EXIT_FINE;
     }
+    if (is_folder(name)) return explain_file(self, e);
     Str best = word_suggest(str_from(name));
     if (best.len)
         return driver_usage(self, "there is no code and no word `%s`; did you mean `%.*s`?", name,
@@ -67,6 +78,7 @@ static int explain_library(void)
     AUTO_BUF Buf out;
     buf_init(&out, 1 << 20);
     library_reference(&out);
+    word_reference(&out);
     if (buf_status(&out)) return EXIT_OURS;
     (void)fwrite(out.ptr, 1, out.len, stdout);
     return EXIT_FINE;
@@ -195,7 +207,7 @@ int cmd_explain(const Command *self, int argc, char **argv)
     const DiagCodeInfo *info = diag_code_find(str_from(e.what));
     bool file = strchr(e.what, '.') || strchr(e.what, '/');
     int code = info    ? explain_code(info)
-               : !file ? explain_name(self, e.what)
+               : !file ? explain_name(self, e.what, &e)
                        : explain_file(self, &e);
     buf_done(&e.known);
     buf_done(&e.pipelines);

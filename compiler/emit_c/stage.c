@@ -14,7 +14,7 @@
 #include "compiler/type/builtins.h"
 
 static const char *const builtin_ids[] = {
-#define BUILTIN(ID, name, args, result, unit, bound, reason, doc) #ID,
+#define BUILTIN(ID, name, args, params, result, unit, bound, reason, doc) #ID,
 #include "stdlib/builtins.def"
 #undef BUILTIN
 };

@@ -334,7 +334,7 @@ static void concat(Jit *j, const IrIns *ins)
 
 /* imm.builtin counts in the order of builtins.def, the runtime in that of its contract. */
 static const u32 builtin_ids[] = {
-#define BUILTIN(id, name, args, result, unit, bound, reason, doc) RT_FN_##id,
+#define BUILTIN(id, name, args, params, result, unit, bound, reason, doc) RT_FN_##id,
 #include "stdlib/builtins.def"
 #undef BUILTIN
 };

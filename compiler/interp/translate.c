@@ -241,7 +241,7 @@ static void concat(Translate *t, const IrIns *ins)
 static void call(Translate *t, const IrIns *ins)
 {
     static const uint16_t functions[] = {
-#define BUILTIN(ID, name, args, result, unit, bound, reason, doc) RT_FN_##ID,
+#define BUILTIN(ID, name, args, params, result, unit, bound, reason, doc) RT_FN_##ID,
 #include "stdlib/builtins.def"
 #undef BUILTIN
     };

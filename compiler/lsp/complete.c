@@ -28,6 +28,7 @@ typedef struct List {
     const Context *context;
     DocRow row;
     uint32_t count;
+    uint32_t given; /* parameters that labels() passes over */
 } List;
 
 /* ---- one item ----------------------------------------------------------------------------- */
@@ -240,10 +241,7 @@ static void functions(List *l)
         const BuiltinInfo *info = builtin_info((Builtin)i);
         AUTO_BUF Buf text;
         buf_init(&text, 4096);
-        buf_printf(&text, "%s(", info->name);
-        word_arguments(info->args, &text);
-        buf_text(&text, ") -> ");
-        word_arguments(info->result, &text);
+        word_signature(info, &text);
         item(l, str_from(info->name), KIND_FUNCTION, buf_view(&text), str_from(info->doc), '4');
     }
     for (LibraryFn fn = {0}; library_next(&fn);) {
@@ -257,6 +255,124 @@ static void functions(List *l)
     word_items(l, WORD_KIND_MEMORY, KIND_FUNCTION, '4');
     text_item(l, "min", KIND_FUNCTION, "min(a, b)", "The lesser of two values.", '4');
     text_item(l, "max", KIND_FUNCTION, "max(a, b)", "The greater of two values.", '4');
+}
+
+/* How many arguments stand in front of the place without a name: the first parameters. */
+static uint32_t plain_args(const List *l)
+{
+    uint32_t count = 0, depth = 0;
+    bool named = false;
+    for (uint32_t at = l->context->call + 1; at < l->context->count; at++) {
+        switch (kind_at(l, at)) {
+        case T_LPAREN:
+        case T_LBRACKET:
+        case T_LBRACE:
+        case T_STR_HEAD: depth++; break;
+        case T_RPAREN:
+        case T_RBRACKET:
+        case T_RBRACE:
+        case T_STR_TAIL: depth--; break;
+        case T_COLON: named |= depth == 0; break;
+        case T_COMMA:
+            if (depth) break;
+            count += !named;
+            named = false;
+            break;
+        default: break;
+        }
+    }
+    return count;
+}
+
+/* `name:` of a parameter that this call does not give yet. */
+static void label(List *l, Str name, Str detail)
+{
+    if (l->given) {
+        l->given--;
+        return;
+    }
+    for (uint32_t at = l->context->call + 1; at + 1 < l->context->count; at++)
+        if (kind_at(l, at + 1) == T_COLON && str_eq(token_text(l, at), name)) return;
+    item(l, arena_printf(l->doc->arena, "%.*s:", STR_ARG(name)), KIND_PARAMETER, detail, STR_NONE,
+         '2');
+}
+
+/* Of "x: f64, lo: f64" or "x, lo". */
+static void labels_of(List *l, Str params)
+{
+    while (params.len) {
+        ptrdiff_t comma = str_find(params, STR(", "));
+        Str one = comma < 0 ? params : str_slice(params.ptr, (size_t)comma);
+        ptrdiff_t colon = str_find_char(one, ':');
+        Str type = colon < 0 ? STR_NONE : str_trim(str_skip(one, (size_t)colon + 1));
+        label(l, colon < 0 ? one : str_slice(one.ptr, (size_t)colon), type);
+        params = str_skip(params, comma < 0 ? params.len : (size_t)comma + 2);
+    }
+}
+
+static bool declared_labels(List *l, const AstFile *file, Str as, Str function)
+{
+    const AstParam *p = NULL;
+    bool found = false;
+    if (as.len && str_starts(function, as) && function.len > as.len && function.ptr[as.len] == '.')
+        function = str_skip(function, as.len + 1);
+    else if (as.len)
+        return false;
+    for (const AstItem *i = file->items; i && !found; i = i->next) {
+        if (i->kind == AST_ITEM_FN && str_eq(i->name.text, function)) {
+            found = true;
+            p = i->as.fn.params;
+        }
+        for (const AstCFn *f = i->kind == AST_ITEM_EXTERN ? i->as.external.fns : NULL; f;
+             f = f->next) {
+            if (!str_eq(f->name.text, function)) continue;
+            found = true;
+            p = f->params;
+            if (p && p->type && p->type->kind == AST_TYPE_STATE) p = p->next;
+        }
+    }
+    for (; p; p = p->next)
+        label(l, p->name.text, p->type ? source_text(file->source, p->type->span) : STR_NONE);
+    return found;
+}
+
+/* Where an argument begins, also the names of the parameters. */
+static void labels(List *l)
+{
+    uint32_t end = l->context->call == NO_INDEX ? NO_INDEX : before(l, l->context->call);
+    if (end == NO_INDEX) return;
+    uint32_t first = end; /* m.name */
+    if (kind_at(l, before(l, first)) == T_DOT) first = before(l, before(l, first));
+    if (first == NO_INDEX) return;
+    l->given = plain_args(l);
+    const LexToken *tokens = l->doc->file->tokens;
+    Str name = doc_text(l->doc, tokens[first].start, tokens[end].end);
+    if (declared_labels(l, l->doc->file, STR_NONE, name)) return;
+    for (const AstItem *i = l->doc->file->items; i; i = i->next) {
+        const AstFile *used = i->kind == AST_ITEM_USE ? doc_used(l->doc, i) : NULL;
+        if (used && declared_labels(l, used, i->as.use.as.text, name)) return;
+    }
+    const CheckedInfo *checked = NULL; /* of min and max, the one of two values */
+    for (uint32_t i = 0; i < checked_info_count; i++)
+        if (str_is(name, checked_infos[i].name)) checked = &checked_infos[i];
+    if (checked) {
+        labels_of(l, str_from(checked->params));
+        return;
+    }
+    AUTO_BUF Buf text;
+    buf_init(&text, 4096);
+    const BuiltinInfo *info = builtin_info(builtin_find(name));
+    LibraryFn fn;
+    Str signature = STR_NONE;
+    if (info) {
+        word_signature(info, &text);
+        signature = buf_view(&text);
+    } else if (library_find(name, &fn)) {
+        signature = fn.signature;
+    }
+    ptrdiff_t open = str_find_char(signature, '('), close = str_find(signature, STR(") -> "));
+    if (open < 0 || close < open) return;
+    labels_of(l, str_slice(signature.ptr + open + 1, (size_t)(close - open) - 1));
 }
 
 /* Keys, start, end and what stands in the braces already. */
@@ -312,6 +428,7 @@ static void values(List *l)
         item(l, p->name.text, KIND_PARAMETER,
              p->type ? doc_text(l->doc, p->type->span.start, p->type->span.end) : STR_NONE,
              STR_NONE, '1');
+    labels(l);
     declared(l, AST_ITEM_CONST, KIND_CONSTANT, '2');
     functions(l);
     if (str_is(c->item, "pipeline"))

@@ -319,7 +319,7 @@ static Place brace_place(const Scan *s, Context *c, const Open *o)
                                                                            : value_place(s);
 }
 
-static Place paren_place(const Scan *s, const Open *o)
+static Place paren_place(const Scan *s, Context *c, const Open *o)
 {
     uint32_t name = before(s, o->at);
     if (name != NO_INDEX && is_word(s, name)) {
@@ -329,6 +329,8 @@ static Place paren_place(const Scan *s, const Open *o)
     }
     if (word_is(s, s->item, "fn") && s->open_count == 1) /* parameters */
         return kind_of(s, before(s, s->count)) == T_COLON ? PLACE_TYPE : PLACE_NONE;
+    uint32_t prev = before(s, s->count);
+    if (prev == o->at || kind_of(s, prev) == T_COMMA) c->call = o->at;
     return value_place(s);
 }
 
@@ -380,7 +382,7 @@ static Place place_of(const Scan *s, Context *c, bool first)
     int kind = s->tokens[o->at].kind;
     if (kind == T_LBRACKET) return opens_unit(s, o->at) ? PLACE_UNIT : value_place(s);
     if (kind == T_STR_HEAD) return value_place(s);
-    if (kind == T_LPAREN) return paren_place(s, o);
+    if (kind == T_LPAREN) return paren_place(s, c, o);
     if (o->steps) {
         if (first || around->leader == NO_INDEX) return PLACE_STEP;
         return PLACE_WORDS;
@@ -396,7 +398,8 @@ static Place place_of(const Scan *s, Context *c, bool first)
 bool context_at(const Doc *doc, uint32_t offset, Context *ret_context)
 {
     Scan s = {.doc = doc, .tokens = doc->file->tokens};
-    *ret_context = (Context){.start = offset, .end = offset, .stage_at = NO_INDEX};
+    *ret_context =
+        (Context){.start = offset, .end = offset, .stage_at = NO_INDEX, .call = NO_INDEX};
     uint32_t at = 0;
     while (at < doc->file->token_count && s.tokens[at].kind && s.tokens[at].start < offset) at++;
     s.count = at; /* tokens that start before the place */

@@ -40,6 +40,7 @@ typedef struct Context {
     uint32_t count;      /* tokens before the place, comments included */
     bool tally;          /* in the braces of a window, outside of an aggregate */
     bool aggregate;      /* in an aggregate's parentheses */
+    uint32_t call;       /* PLACE_VALUE: index of the `(` when an argument begins here; NO_INDEX */
     Str connector;       /* PLACE_OPTIONS */
     Str field;           /* PLACE_ALARM_VALUE */
     bool in;             /* PLACE_OPTIONS, PLACE_FORMAT: of a source */

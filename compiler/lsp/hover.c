@@ -130,13 +130,29 @@ static void field(Doc *doc, const Symbol *s, const Use *u, Buf *out)
     }
 }
 
+/* What stands behind a parameter's colon. */
+static Str declared_type(const Doc *doc, const Symbol *s)
+{
+    const AstItem *i = s->item;
+    const AstCFn *c = i && i->kind == AST_ITEM_EXTERN ? i->as.external.fns : NULL;
+    const AstParam *p = i && i->kind == AST_ITEM_FN ? i->as.fn.params : c ? c->params : NULL;
+    while (p) {
+        if (p->type && p->name.text.ptr == s->name.ptr)
+            return source_text(doc->sources.list[p->type->span.file], p->type->span);
+        p = p->next;
+        while (!p && c && (c = c->next)) p = c->params;
+    }
+    return STR_NONE;
+}
+
 static void symbol(Doc *doc, const Symbol *s, const Use *u, Buf *out)
 {
     switch (s->kind) {
     case SYMBOL_FIELD: field(doc, s, u, out); return;
     case SYMBOL_PARAM: {
         const Fact *f = fact_at(doc, u->at);
-        Str text = f && f->type.kind != IR_NONE ? type_text(doc->arena, &f->type) : STR_NONE;
+        Str text =
+            f && f->type.kind != IR_NONE ? type_text(doc->arena, &f->type) : declared_type(doc, s);
         buf_printf(out, "```tutti\n%.*s%s%.*s\n```\nparameter\n", STR_ARG(s->name),
                    text.len ? ": " : "", STR_ARG(text));
         return;
@@ -200,10 +216,8 @@ static void function(Str name, Buf *out)
         return;
     }
     const BuiltinInfo *info = builtin_info(which);
-    buf_printf(out, "```tutti\n%s(", info->name);
-    word_arguments(info->args, out);
-    buf_text(out, ") -> ");
-    word_arguments(info->result, out);
+    buf_text(out, "```tutti\n");
+    word_signature(info, out);
     buf_printf(out, "\n```\n%s\n", info->doc);
     if (info->reason != REASON_NONE) reasons(out, UINT32_C(1) << info->reason);
 }
@@ -246,6 +260,9 @@ static void marked(const Doc *doc, const Mark *m, Buf *out)
     case MARK_TYPE: (void)word_of(WORD_KIND_TYPE, name, out); break;
     case MARK_FORMAT: (void)word_of(WORD_KIND_FORMAT, name, out); break;
     case MARK_CALL: function(name, out); break;
+    case MARK_LABEL:
+        if (!word_of(WORD_KIND_STAGE, m->owner, out)) function(m->owner, out); /* deadband */
+        break;
     case MARK_OPTION: option(m, name, out); break;
     case MARK_ALARM_FIELD: alarm_field(name, out); break;
     case MARK_CONNECTOR:

@@ -171,10 +171,40 @@ static void exprs(Walk *w, const AstExpr *e)
     for (; e; e = e->next) expr(w, e);
 }
 
+static const AstParam *param_named(const AstItem *item, Str function, Str name)
+{
+    const AstParam *p = item && item->kind == AST_ITEM_FN ? item->as.fn.params : NULL;
+    if (item && item->kind == AST_ITEM_EXTERN)
+        for (const AstCFn *f = item->as.external.fns; f; f = f->next)
+            if (str_eq(f->name.text, function)) p = f->params;
+    while (p && !str_eq(p->name.text, name)) p = p->next;
+    return p;
+}
+
+/* The names before the colons of f(x, least: 0.1): parameters of a function that is declared. */
+static void arg_labels(Walk *w, const AstExpr *e)
+{
+    Str name = e->as.call.name.text;
+    uint32_t found = named(w, SYMBOL_FN, name);
+    if (found == NO_INDEX) found = foreign_named(w, SYMBOL_FN, name);
+    const AstItem *item = found == NO_INDEX ? NULL : w->index->symbols[found].item;
+    for (const AstArg *a = e->as.call.args; a; a = a->next) {
+        if (!a->name.text.len) continue;
+        const AstParam *p = param_named(item, name, a->name.text);
+        if (p && own(w, p->name.span))
+            use(w, a->name.span, NO_INDEX - 1 - p->name.span.start);
+        else if (p)
+            use(w, a->name.span, foreign(w, SYMBOL_PARAM, p->name.text, p->name.span, item));
+        else if (!item)
+            mark(w, MARK_LABEL, a->name.span, name, false);
+    }
+}
+
 static void call(Walk *w, const AstExpr *e)
 {
     if (!use_named(w, SYMBOL_FN, &e->as.call.name))
         mark(w, MARK_CALL, e->as.call.name.span, STR_NONE, false);
+    arg_labels(w, e);
     for (const AstArg *a = e->as.call.args; a; a = a->next) expr(w, a->value);
 }
 
@@ -393,7 +423,10 @@ static void stage(Walk *w, const AstStage *s)
         break;
     case AST_DEDUPE: picks(w, s->as.dedupe.by); break;
     case AST_DEADBAND:
-        for (const AstArg *a = s->as.deadband.args; a; a = a->next) expr(w, a->value);
+        for (const AstArg *a = s->as.deadband.args; a; a = a->next) {
+            if (a->name.text.len) mark(w, MARK_LABEL, a->name.span, STR("deadband"), false);
+            expr(w, a->value);
+        }
         break;
     case AST_INTO: sinks(w, s->as.sinks); break;
     case AST_REPLY: expr(w, s->as.reply.body); break;

@@ -77,13 +77,14 @@ typedef enum MarkKind {
     MARK_CALL,
     MARK_CONNECTOR,
     MARK_OPTION,
-    MARK_ALARM_FIELD
+    MARK_ALARM_FIELD,
+    MARK_LABEL /* of an argument */
 } MarkKind;
 
 typedef struct Mark {
     Span at;
     MarkKind kind;
-    Str owner; /* MARK_OPTION: the connector */
+    Str owner; /* MARK_OPTION: the connector; MARK_LABEL: the function */
     bool in;   /* of a source */
 } Mark;
 

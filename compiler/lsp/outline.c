@@ -206,6 +206,7 @@ static uint32_t mark_paint(MarkKind kind)
     case MARK_UNIT:
     case MARK_TYPE: return PAINT_TYPE;
     case MARK_CALL: return PAINT_FUNCTION;
+    case MARK_LABEL: return PAINT_PARAMETER;
     case MARK_CONNECTOR: return PAINT_NAMESPACE;
     default: return PAINT_KEYWORD;
     }

@@ -507,3 +507,58 @@ void parse__mark_first(Parser *p, AstType *type, ParseToken mark, TypeDetail det
     type->unit = detail.unit, type->lo = detail.lo, type->hi = detail.hi;
     p->item_broken = p->broken = true;
 }
+
+AstType *parse__named_type(Parser *p, ParseToken name, TypeDetail detail)
+{
+    AstType *type = parse__type(p, AST_TYPE_NAMED, name.span);
+    type->name = parse__name(name);
+    type->unit = detail.unit;
+    type->lo = detail.lo;
+    type->hi = detail.hi;
+    return type;
+}
+
+/* ---- parts of lists ---------------------------------------------------------------------- */
+
+void parse__add_name(Parser *p, NameList *list, ParseToken name)
+{
+    AstNames *node = NEW(p, AstNames);
+    node->name = parse__name(name);
+    LIST_ADD(*list, node);
+}
+
+void parse__add_type_field(Parser *p, TypeFieldList *list, ParseToken name, AstType *type)
+{
+    AstTypeField *node = NEW(p, AstTypeField);
+    node->name = parse__name(name);
+    node->type = type;
+    node->span = span_join(name.span, type->span);
+    LIST_ADD(*list, node);
+}
+
+AstArg *parse__arg(Parser *p, AstArgKind kind, Span start, AstExpr *value)
+{
+    AstArg *arg = NEW(p, AstArg);
+    arg->kind = kind;
+    arg->value = value;
+    arg->span = span_join(start, value->span);
+    return arg;
+}
+
+AstField *parse__record_field(Parser *p, ParseToken name, AstExpr *value)
+{
+    AstField *field = NEW(p, AstField);
+    field->name = parse__name(name);
+    field->value = value;
+    field->span = span_join(name.span, value->span);
+    return field;
+}
+
+AstCase *parse__case(Parser *p, Span start, ExprList patterns, AstExpr *value)
+{
+    AstCase *one = NEW(p, AstCase);
+    one->patterns = patterns.first;
+    one->value = value;
+    one->span = span_join(start, value->span);
+    return one;
+}

@@ -16,9 +16,24 @@ static bool one_of(Str word, const char *const *list)
     return false;
 }
 
-/* Options without a value, kinds without an address, and words before an address. */
-static const char *const flags[] = {"retain", "unordered", "append", "header", "noheader",
-                                    "reload", "compress",  "public", NULL};
+/* Options without a value (of connectors.def, and two of stages), kinds without an address, and
+ * words before an address. */
+#define FLAG_OF_FLAG(name) #name,
+#define FLAG_OF_INT(name)
+#define FLAG_OF_TEXT(name)
+#define FLAG_OF_WORD(name)
+#define FLAG_OF_DURATION(name)
+#define FLAG_OF_KEYS(name)
+#define FLAG_OF_MAPNAME(name)
+#define FLAG_OF_SIZE(name)
+#define FLAG_OF_PIECES(name)
+static const char *const flags[] = {
+#define KIND(name, sides, address, format, doc)
+#define OPTION(kind, side, name, type, needed, doc) FLAG_OF_##type(name)
+#include "compiler/type/connectors.def"
+#undef KIND
+#undef OPTION
+    "unordered", "reload", NULL};
 static const char *const bare_kinds[] = {"stdin", "stdout", "stderr", "manual", "dead", NULL};
 static const char *const verbs[] = {"get",   "post",      "put",    "patch",   "delete", "sql",
                                     "table", "select",    "read",   "write",   "call",   "browse",
@@ -199,6 +214,18 @@ void parse__expect_word(Parser *p, ParseToken word, const char *wanted)
 
 /* ---- stages ------------------------------------------------------------------------------ */
 
+void parse__add_word(Parser *p, AtomList *list, ParseToken word)
+{
+    ParseAtom *atom = parse__atom(p, parse__name(word), NULL, NULL);
+    LIST_ADD(*list, atom);
+}
+
+void parse__add_value(Parser *p, AtomList *list, AstExpr *value)
+{
+    ParseAtom *atom = parse__atom(p, (AstName){0}, value, NULL);
+    LIST_ADD(*list, atom);
+}
+
 AstStage *parse__stage(Parser *p, AstStageKind kind, ParseToken word)
 {
     AstStage *stage = NEW(p, AstStage);
@@ -206,6 +233,31 @@ AstStage *parse__stage(Parser *p, AstStageKind kind, ParseToken word)
     stage->keyword = word.span;
     stage->span = parse__from(p, word.span);
     return stage;
+}
+
+AstStage *parse__picks(Parser *p, AstStageKind kind, ParseToken word, PickList picks)
+{
+    AstStage *stage = parse__stage(p, kind, word);
+    stage->as.picks = picks.first;
+    return stage;
+}
+
+AstLet *parse__let(Parser *p, ParseToken name, AstExpr *value)
+{
+    AstLet *let = NEW(p, AstLet);
+    let->name = parse__name(name);
+    let->value = value;
+    let->span = span_join(name.span, value->span);
+    return let;
+}
+
+AstArm *parse__arm(Parser *p, AstArmKind kind, ParseToken word, StageList stages)
+{
+    AstArm *arm = NEW(p, AstArm);
+    arm->kind = kind;
+    arm->stages = stages.first;
+    arm->span = parse__from(p, word.span);
+    return arm;
 }
 
 AstStage *parse__from_stage(Parser *p, ParseToken word, AstConnector source, DecodeRest rest)
@@ -513,6 +565,12 @@ AstStage *parse__on(Parser *p, ParseToken word, ParseToken port, AstOnAction act
     stage->as.on.stop_in = stop.in;
     stage->as.on.stop_span = stop.span;
     return stage;
+}
+
+bool parse__plain_dead(const AstSink *sink)
+{
+    return str_is(sink->to.kind.text, "dead") && !sink->to.address && !sink->to.options &&
+           !sink->format.text.len;
 }
 
 AstStage *parse__on_word(Parser *p, ParseToken word, ParseToken port, ParseToken action,

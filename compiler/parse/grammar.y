@@ -144,16 +144,10 @@ item(A) ::= CHECK(K) ID(N) words(W). {
 
 %type words {NameList}
 words(A) ::= ID(N). {
-    AstNames *node = NEW(p, AstNames);
-    node->name = parse__name(N);
     A = (NameList){0};
-    LIST_ADD(A, node);
+    parse__add_name(p, &A, N);
 }
-words(A) ::= words(A) ID(N). {
-    AstNames *node = NEW(p, AstNames);
-    node->name = parse__name(N);
-    LIST_ADD(A, node);
-}
+words(A) ::= words(A) ID(N). { parse__add_name(p, &A, N); }
 words(A) ::= words(A) COMMA.
 
 %type testtables {StepList}
@@ -209,31 +203,17 @@ mapfields(A) ::= mapfields(A) LABEL(N) COLON TAG(K) ID(T) mapopts(O) mapdetail(D
 mapq(A) ::= . { A = false; }
 mapq(A) ::= QMARK. { A = true; }
 mapopts(A) ::= . { A = (AtomList){0}; }
-mapopts(A) ::= mapopts(A) ID(W). {
-    ParseAtom *atom = parse__atom(p, parse__name(W), NULL, NULL);
-    LIST_ADD(A, atom);
-}
-mapopts(A) ::= mapopts(A) NUM(N). {
-    ParseAtom *atom = parse__atom(p, (AstName){0}, parse__number(p, N, NULL), NULL);
-    LIST_ADD(A, atom);
-}
+mapopts(A) ::= mapopts(A) ID(W). { parse__add_word(p, &A, W); }
+mapopts(A) ::= mapopts(A) NUM(N). { parse__add_value(p, &A, parse__number(p, N, NULL)); }
 mapopts(A) ::= mapopts(A) MINUS(M) NUM(N). {
-    AstExpr *value = parse__unary(p, AST_NEG, M, parse__number(p, N, NULL));
-    ParseAtom *atom = parse__atom(p, (AstName){0}, value, NULL);
-    LIST_ADD(A, atom);
+    parse__add_value(p, &A, parse__unary(p, AST_NEG, M, parse__number(p, N, NULL)));
 }
 mapdetail(A) ::= typedetail(A).
 
 %type plainopts {AtomList}
 plainopts(A) ::= . { A = (AtomList){0}; }
-plainopts(A) ::= plainopts(A) ID(W). {
-    ParseAtom *atom = parse__atom(p, parse__name(W), NULL, NULL);
-    LIST_ADD(A, atom);
-}
-plainopts(A) ::= plainopts(A) bound(V). {
-    ParseAtom *atom = parse__atom(p, (AstName){0}, V, NULL);
-    LIST_ADD(A, atom);
-}
+plainopts(A) ::= plainopts(A) ID(W). { parse__add_word(p, &A, W); }
+plainopts(A) ::= plainopts(A) bound(V). { parse__add_value(p, &A, V); }
 
 // ---- types ----------------------------------------------------------------------------------
 %type type {AstType *}
@@ -247,22 +227,14 @@ type(A) ::= basetype(A) QMARK(Q). {
     A->span = parse__from(p, A->span);
 }
 type(A) ::= basetype(A) QMARK(Q) somedetail(D). { parse__mark_first(p, A, Q, D); }
-basetype(A) ::= ID(N) typedetail(D). {
-    A = parse__type(p, AST_TYPE_NAMED, N.span);
-    A->name = parse__name(N);
-    A->unit = D.unit, A->lo = D.lo, A->hi = D.hi;
-}
+basetype(A) ::= ID(N) typedetail(D). { A = parse__named_type(p, N, D); }
 basetype(A) ::= ID(N) LPAREN NUM(S) RPAREN typedetail(D). {
-    A = parse__type(p, AST_TYPE_NAMED, N.span);
-    A->name = parse__name(N);
+    A = parse__named_type(p, N, D);
     A->size = parse__integer(p, S, INT32_MAX);
-    A->unit = D.unit, A->lo = D.lo, A->hi = D.hi;
 }
 basetype(A) ::= ID(N) LPAREN ID(S) RPAREN typedetail(D). {
-    A = parse__type(p, AST_TYPE_NAMED, N.span);
-    A->name = parse__name(N);
+    A = parse__named_type(p, N, D);
     A->param = parse__name(S);
-    A->unit = D.unit, A->lo = D.lo, A->hi = D.hi;
 }
 basetype(A) ::= ENUM(K) LBRACE variants(V) RBRACE. {
     A = parse__type(p, AST_TYPE_ENUM, K.span);
@@ -296,27 +268,15 @@ somedetail(A) ::= unit(U) IN bound(L) DOTDOT bound(H). {
 }
 %type variants {NameList}
 variants(A) ::= . { A = (NameList){0}; }
-variants(A) ::= variants(A) ID(N) commaq. {
-    AstNames *node = NEW(p, AstNames);
-    node->name = parse__name(N);
-    LIST_ADD(A, node);
-}
+variants(A) ::= variants(A) ID(N) commaq. { parse__add_name(p, &A, N); }
 %type typefields {TypeFieldList}
 typefields(A) ::= . { A = (TypeFieldList){0}; }
 typefields(A) ::= typefields(A) LABEL(N) COLON type(T) commaq. {
-    AstTypeField *node = NEW(p, AstTypeField);
-    node->name = parse__name(N);
-    node->type = T;
-    node->span = span_join(N.span, T->span);
-    LIST_ADD(A, node);
+    parse__add_type_field(p, &A, N, T);
 }
 typefields(A) ::= typefields(A) STR(N) COLON type(T) commaq. {
-    AstTypeField *node = NEW(p, AstTypeField);
     parse__quoted_field(p, N);
-    node->name = parse__name(N);
-    node->type = T;
-    node->span = span_join(N.span, T->span);
-    LIST_ADD(A, node);
+    parse__add_type_field(p, &A, N, T);
 }
 commaq ::= .
 commaq ::= COMMA.
@@ -421,14 +381,8 @@ stage(A) ::= FROM(K) connector(C) decode(D). { A = parse__from_stage(p, K, C, D)
 stage(A) ::= TIME(K) path(F) timeopts(O). { A = parse__time(p, K, F, O); }
 %type timeopts {AtomList}
 timeopts(A) ::= . { A = (AtomList){0}; }
-timeopts(A) ::= timeopts(A) ID(W). {
-    ParseAtom *atom = parse__atom(p, parse__name(W), NULL, NULL);
-    LIST_ADD(A, atom);
-}
-timeopts(A) ::= timeopts(A) bound(V). {
-    ParseAtom *atom = parse__atom(p, (AstName){0}, V, NULL);
-    LIST_ADD(A, atom);
-}
+timeopts(A) ::= timeopts(A) ID(W). { parse__add_word(p, &A, W); }
+timeopts(A) ::= timeopts(A) bound(V). { parse__add_value(p, &A, V); }
 timeopts(A) ::= timeopts(A) BY keys(B). {
     ParseAtom *atom = parse__atom(p, (AstName){0}, NULL, B.first);
     LIST_ADD(A, atom);
@@ -442,18 +396,9 @@ stage(A) ::= LET(K) lets(L). {
     A = parse__stage(p, AST_LET, K);
     A->as.lets = L.first;
 }
-stage(A) ::= KEEP(K) picks(L). {
-    A = parse__stage(p, AST_KEEP, K);
-    A->as.picks = L.first;
-}
-stage(A) ::= DROP(K) picks(L). {
-    A = parse__stage(p, AST_DROP, K);
-    A->as.picks = L.first;
-}
-stage(A) ::= REQUIRE(K) picks(L). {
-    A = parse__stage(p, AST_REQUIRE, K);
-    A->as.picks = L.first;
-}
+stage(A) ::= KEEP(K) picks(L). { A = parse__picks(p, AST_KEEP, K, L); }
+stage(A) ::= DROP(K) picks(L). { A = parse__picks(p, AST_DROP, K, L); }
+stage(A) ::= REQUIRE(K) picks(L). { A = parse__picks(p, AST_REQUIRE, K, L); }
 stage(A) ::= EACH(K) expr(E). {
     A = parse__stage(p, AST_EACH, K);
     A->as.each = E;
@@ -544,7 +489,7 @@ stage(A) ::= REPLY(K) NUM(N) expr(E). {
     A->as.reply.body = E;
 }
 stage(A) ::= ON(K) ID(W) INTO sinks(L) stop(S). {
-    bool dead = L.first == L.last && str_is(L.first->to.kind.text, "dead");
+    bool dead = L.first == L.last && parse__plain_dead(L.first);
     A = parse__on(p, K, W, dead ? AST_ON_DEAD : AST_ON_INTO, S);
     A->as.on.sinks = dead ? NULL : L.first;
 }
@@ -603,17 +548,10 @@ stage(A) ::= SHARDS(K) NUM(N) BY keys(B). {
 lets(A) ::= let(B). { A = (LetList){0}; LIST_ADD(A, B); }
 lets(A) ::= lets(A) let(B). { LIST_ADD(A, B); }
 lets(A) ::= lets(A) COMMA let(B). { LIST_ADD(A, B); }
-let(A) ::= ID(N) ASSIGN expr(E). {
-    A = NEW(p, AstLet);
-    A->name = parse__name(N);
-    A->value = E;
-    A->span = span_join(N.span, E->span);
-}
+let(A) ::= ID(N) ASSIGN expr(E). { A = parse__let(p, N, E); }
 let(A) ::= ID(N) ASSIGN expr(E) RESET ID(W) expr(R). {
     parse__expect_word(p, W, "at");
-    A = NEW(p, AstLet);
-    A->name = parse__name(N);
-    A->value = E;
+    A = parse__let(p, N, E);
     A->reset = R;
     A->span = span_join(N.span, R->span);
 }
@@ -638,31 +576,17 @@ arms(A) ::= . { A = (ArmList){0}; }
 arms(A) ::= arms(A) SEMI.
 arms(A) ::= arms(A) arm(B). { LIST_ADD(A, B); }
 arm(A) ::= ARM_WHERE(K) expr(E) FAT stages(S). {
-    A = NEW(p, AstArm);
-    A->kind = AST_ARM_WHERE;
+    A = parse__arm(p, AST_ARM_WHERE, K, S);
     A->cond = E;
-    A->stages = S.first;
-    A->span = parse__from(p, K.span);
 }
-arm(A) ::= ELSE_ARM(K) FAT stages(S). {
-    A = NEW(p, AstArm);
-    A->kind = AST_ARM_ELSE;
-    A->stages = S.first;
-    A->span = parse__from(p, K.span);
-}
+arm(A) ::= ELSE_ARM(K) FAT stages(S). { A = parse__arm(p, AST_ARM_ELSE, K, S); }
 arm(A) ::= ARM_EACH(K) ID(W) FAT stages(S). {
     parse__expect_word(p, W, "tag");
-    A = NEW(p, AstArm);
-    A->kind = AST_ARM_EACH_TAG;
-    A->stages = S.first;
-    A->span = parse__from(p, K.span);
+    A = parse__arm(p, AST_ARM_EACH_TAG, K, S);
 }
 arm(A) ::= ARM_KEEP(K) picks(L) FAT stages(S). {
-    A = NEW(p, AstArm);
-    A->kind = AST_ARM_KEEP;
+    A = parse__arm(p, AST_ARM_KEEP, K, S);
     A->picks = L.first;
-    A->stages = S.first;
-    A->span = parse__from(p, K.span);
 }
 
 // ---- tests ----------------------------------------------------------------------------------
@@ -797,52 +721,26 @@ args(A) ::= arglist(A).
 args(A) ::= arglist(A) COMMA.
 arglist(A) ::= arg(B). { A = (ArgList){0}; LIST_ADD(A, B); }
 arglist(A) ::= arglist(A) COMMA arg(B). { LIST_ADD(A, B); }
-arg(A) ::= expr(E). {
-    A = NEW(p, AstArg);
-    A->value = E;
-    A->span = E->span;
-}
+arg(A) ::= expr(E). { A = parse__arg(p, AST_ARG_PLAIN, E->span, E); }
 arg(A) ::= LABEL(N) COLON expr(E). {
-    A = NEW(p, AstArg);
+    A = parse__arg(p, AST_ARG_PLAIN, N.span, E);
     A->name = parse__name(N);
-    A->value = E;
-    A->span = span_join(N.span, E->span);
 }
-arg(A) ::= WITHIN(K) expr(E). {
-    A = NEW(p, AstArg);
-    A->kind = AST_ARG_WITHIN;
-    A->value = E;
-    A->span = span_join(K.span, E->span);
-}
-arg(A) ::= WHERE(K) expr(E). {
-    A = NEW(p, AstArg);
-    A->kind = AST_ARG_WHERE;
-    A->value = E;
-    A->span = span_join(K.span, E->span);
-}
+arg(A) ::= WITHIN(K) expr(E). { A = parse__arg(p, AST_ARG_WITHIN, K.span, E); }
+arg(A) ::= WHERE(K) expr(E). { A = parse__arg(p, AST_ARG_WHERE, K.span, E); }
 
 record(A) ::= LBRACE(O) fields(F) RBRACE. { A = parse__record(p, O, F); }
 fields(A) ::= . { A = (FieldList){0}; }
 fields(A) ::= fields(A) field(B) commaq. { LIST_ADD(A, B); }
-field(A) ::= LABEL(N) COLON expr(E). {
-    A = NEW(p, AstField);
-    A->name = parse__name(N);
-    A->value = E;
-    A->span = span_join(N.span, E->span);
-}
+field(A) ::= LABEL(N) COLON expr(E). { A = parse__record_field(p, N, E); }
 field(A) ::= LABEL(N) COLON expr(E) TILDE bound(T). {
-    A = NEW(p, AstField);
-    A->name = parse__name(N);
-    A->value = E;
+    A = parse__record_field(p, N, E);
     A->tolerance = T;
     A->span = span_join(N.span, T->span);
 }
 field(A) ::= STR(N) COLON expr(E). {
-    A = NEW(p, AstField);
     parse__quoted_field(p, N);
-    A->name = parse__name(N);
-    A->value = E;
-    A->span = span_join(N.span, E->span);
+    A = parse__record_field(p, N, E);
 }
 field(A) ::= SPREAD(K) expr(E). {
     A = NEW(p, AstField);
@@ -869,17 +767,8 @@ pieces(A) ::= pieces(A) STR_MID(T) expr(E). {
 
 cases(A) ::= . { A = (CaseList){0}; }
 cases(A) ::= cases(A) case(B) commaq. { LIST_ADD(A, B); }
-case(A) ::= patterns(L) FAT expr(E). [LOWEST] {
-    A = NEW(p, AstCase);
-    A->patterns = L.first;
-    A->value = E;
-    A->span = span_join(L.first->span, E->span);
-}
-case(A) ::= ELSE_ARM(K) FAT expr(E). [LOWEST] {
-    A = NEW(p, AstCase);
-    A->value = E;
-    A->span = span_join(K.span, E->span);
-}
+case(A) ::= patterns(L) FAT expr(E). [LOWEST] { A = parse__case(p, L.first->span, L, E); }
+case(A) ::= ELSE_ARM(K) FAT expr(E). [LOWEST] { A = parse__case(p, K.span, (ExprList){0}, E); }
 patterns(A) ::= pattern(B). { A = (ExprList){0}; LIST_ADD(A, B); }
 patterns(A) ::= patterns(A) OR pattern(B). { LIST_ADD(A, B); }
 pattern(A) ::= ID(N). { A = parse__leaf(p, AST_NAME, N); }
@@ -888,111 +777,7 @@ pattern(A) ::= constant(A).
 pattern(A) ::= bound(A).
 pattern(A) ::= bound(B) DOTDOT bound(C). { A = parse__range(p, B, C); }
 
+// What would fit here: told from the tables that lemon writes into this file.
 %code {
-/* The tables of the generated parser answer "what would fit here" by running it on a copy of the
- * state stack, without any action. */
-typedef struct Probe {
-    YYACTIONTYPE states[64]; /* the top of the stack; below it the real one is read */
-    const yyParser *parser;
-    int depth, base; /* symbols; those below `base` are the parser's own */
-} Probe;
-
-static bool probe_push(Probe *probe, YYACTIONTYPE state)
-{
-    if (probe->depth - probe->base >= (int)(sizeof probe->states / sizeof *probe->states))
-        return false;
-    probe->states[probe->depth - probe->base] = state;
-    probe->depth++;
-    return true;
-}
-
-static YYACTIONTYPE probe_state(const Probe *probe)
-{
-    if (probe->depth > probe->base) return probe->states[probe->depth - probe->base - 1];
-    return probe->parser->yystack[probe->depth].stateno;
-}
-
-/* Whether `kind` can be shifted after the reductions it causes; then the probe stands behind it. */
-static bool probe_shift(Probe *probe, int kind)
-{
-    YYACTIONTYPE act = probe_state(probe);
-    for (int steps = 0; steps < 10000; steps++) {
-        if (act < YY_MIN_REDUCE) {
-            int at = yy_shift_ofst[act] + kind;
-            act = yy_lookahead[at] == kind ? yy_action[at] : yy_default[act];
-            if (act == YY_ACCEPT_ACTION) return true;
-            if (act <= YY_MAX_SHIFTREDUCE) {
-                /* A state, or a rule that the next token will reduce by. */
-                if (act > YY_MAX_SHIFT) act = (YYACTIONTYPE)(act + YY_MIN_REDUCE - YY_MIN_SHIFTREDUCE);
-                return probe_push(probe, act);
-            }
-            if (act == YY_ERROR_ACTION || act == YY_NO_ACTION) return false;
-        }
-        unsigned rule = (unsigned)(act - YY_MIN_REDUCE);
-        int size = -yyRuleInfoNRhs[rule];
-        probe->depth -= size;
-        if (probe->depth < probe->base) probe->base = probe->depth;
-        YYACTIONTYPE state = probe_state(probe);
-        act = yy_find_reduce_action(state, (YYCODETYPE)yyRuleInfoLhs[rule]);
-        if (act == YY_ACCEPT_ACTION) return true;
-        if (!probe_push(probe, act)) return false;
-    }
-    return false;
-}
-
-/* The states are left as they are: a probe is made several times a token. */
-static void probe_start(Probe *probe, const yyParser *parser)
-{
-    probe->parser = parser;
-    probe->depth = probe->base = (int)(parser->yytos - parser->yystack);
-}
-
-static bool probe_accepts(const yyParser *parser, int kind)
-{
-    Probe probe;
-    probe_start(&probe, parser);
-    return probe_shift(&probe, kind);
-}
-
-_Static_assert(YYNTOKEN <= PARSE_KINDS_MAX, "ParseAnswers has room for every kind");
-
-bool parse__accepts(const Parser *p, int kind)
-{
-    ParseAnswers *answers = p->answers;
-    if (answers->asked[kind] != answers->move + 1) {
-        answers->asked[kind] = answers->move + 1;
-        answers->accepts[kind] = probe_accepts(p->grammar, kind);
-    }
-    return answers->accepts[kind];
-}
-
-bool parse__accepts_both(const Parser *p, int kind, int next)
-{
-    Probe probe;
-    probe_start(&probe, p->grammar);
-    return probe_shift(&probe, kind) && probe_shift(&probe, next);
-}
-
-void parse__expected(const Parser *p, bool *ret_set)
-{
-    for (int kind = 0; kind < YYNTOKEN; kind++) ret_set[kind] = probe_accepts(p->grammar, kind);
-}
-
-uint32_t parse__height(const Parser *p)
-{
-    const yyParser *parser = p->grammar;
-    return (uint32_t)(parser->yytos - parser->yystack);
-}
-
-uint32_t parse__error_height(const Parser *p)
-{
-    const yyParser *parser = p->grammar;
-    for (const yyStackEntry *at = parser->yytos; at > parser->yystack; at--) {
-        if (at->stateno >= YY_MIN_REDUCE) continue;
-        if (yy_find_reduce_action(at->stateno, YYERRORSYMBOL) <= YY_MAX_SHIFTREDUCE) {
-            return (uint32_t)(at - parser->yystack);
-        }
-    }
-    return 0;
-}
+#include "compiler/parse/probe.inc"
 }

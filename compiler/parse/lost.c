@@ -142,11 +142,11 @@ static bool stage_word(Parser *p, int *kind)
     return true;
 }
 
-/* `on error file "x"`: without `into`. */
+/* `on error file "x"`: without `into`. `on error dead` needs none. */
 static bool into(Parser *p, int *kind)
 {
     if (*kind != T_ID || p->stage_kind != T_ON || p->prev_kind != T_ID || !is_sink(p->now.text) ||
-        !parse__accepts(p, T_INTO))
+        str_is(p->now.text, "dead") || !parse__accepts(p, T_INTO))
         return false;
     Diagnostic *d =
         lost(p, DIAG_P066, span_join(p->prev.span, p->now.span), "`into` is missing here");
@@ -249,9 +249,30 @@ static bool list_open(Parser *p, int *kind)
     return true;
 }
 
+/* `[i32]` and `[i32, 3]`: a list type without its number, or with the wrong sign before it. */
+static bool list_length(Parser *p, int *kind)
+{
+    const Block *block = p->block_count ? &p->blocks[p->block_count - 1] : NULL;
+    if ((*kind != T_RBRACKET && *kind != T_COMMA) || !block || block->opener != T_LBRACKET ||
+        parse__accepts(p, *kind) || !parse__accepts(p, T_SEMI))
+        return false;
+    Diagnostic *d = lost(p, DIAG_P068, span_join(block->span, p->now.span),
+                         "a list says how many items it holds at most: [T; 3]");
+    if (*kind == T_COMMA) {
+        diag_fix(p->diags, d, ";", p->now.span, ";");
+        *kind = T_SEMI;
+        return true;
+    }
+    diag_fix(p->diags, d, "; 100", before_now(p), "; 100");
+    parse__feed(p, T_SEMI, (ParseToken){STR(";"), before_now(p), p->prev.index});
+    parse__feed(p, T_NUM, (ParseToken){STR("100"), before_now(p), p->prev.index});
+    return true;
+}
+
 bool parse__lost(Parser *p, int *kind)
 {
-    return call_name(p, kind) || operand(p, kind) || operator_before(p, kind) ||
-           before_label(p, kind) || port(p, kind) || into(p, kind) || stage_word(p, kind) ||
-           list_word(p, kind) || nothing_before(p, kind) || colon(p, kind) || list_open(p, kind);
+    return list_length(p, kind) || call_name(p, kind) || operand(p, kind) ||
+           operator_before(p, kind) || before_label(p, kind) || port(p, kind) || into(p, kind) ||
+           stage_word(p, kind) || list_word(p, kind) || nothing_before(p, kind) || colon(p, kind) ||
+           list_open(p, kind);
 }

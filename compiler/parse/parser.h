@@ -166,6 +166,12 @@ void parse__string_expr(Parser *p, PartList *parts, AstExpr *expr);
 AstExpr *parse__string_end(Parser *p, ParseToken head, PartList parts);
 
 AstType *parse__type(Parser *p, AstTypeKind kind, Span start);
+AstType *parse__named_type(Parser *p, ParseToken name, TypeDetail detail);
+void parse__add_name(Parser *p, NameList *list, ParseToken name);
+void parse__add_type_field(Parser *p, TypeFieldList *list, ParseToken name, AstType *type);
+AstArg *parse__arg(Parser *p, AstArgKind kind, Span start, AstExpr *value);
+AstField *parse__record_field(Parser *p, ParseToken name, AstExpr *value);
+AstCase *parse__case(Parser *p, Span start, ExprList patterns, AstExpr *value);
 AstUnit *parse__unit(Parser *p, ParseToken open, FactorList factors);
 AstFactor *parse__factor(Parser *p, ParseToken name, ParseToken *power, bool negative);
 AstPick *parse__pick(Parser *p, AstExpr *path, AstName as);
@@ -181,9 +187,14 @@ void parse__mark_first(Parser *p, AstType *type, ParseToken mark, TypeDetail det
 
 /* build_stage.c: stages, connectors, items. */
 ParseAtom *parse__atom(Parser *p, AstName word, AstExpr *value, AstPick *by);
+void parse__add_word(Parser *p, AtomList *list, ParseToken word);
+void parse__add_value(Parser *p, AtomList *list, AstExpr *value);
 AstConnector parse__connector(Parser *p, ParseToken kind, AtomList atoms);
 void parse__options(Parser *p, AstConnector *connector, ParseAtom *atoms);
 AstStage *parse__stage(Parser *p, AstStageKind kind, ParseToken word);
+AstStage *parse__picks(Parser *p, AstStageKind kind, ParseToken word, PickList picks);
+AstLet *parse__let(Parser *p, ParseToken name, AstExpr *value);
+AstArm *parse__arm(Parser *p, AstArmKind kind, ParseToken word, StageList stages);
 AstStage *parse__from_stage(Parser *p, ParseToken word, AstConnector source, DecodeRest rest);
 AstStage *parse__time(Parser *p, ParseToken word, AstExpr *field, AtomList atoms);
 AstStage *parse__window(Parser *p, ParseToken word, ParseToken kind, AtomList atoms,
@@ -193,6 +204,8 @@ AstStage *parse__ask(Parser *p, ParseToken word, ParseToken name, AstConnector s
                      DecodeRest rest, AstElse otherwise);
 AstSink *parse__sink(Parser *p, AstConnector to, ParseToken *format, AtomList rest);
 AstStage *parse__on(Parser *p, ParseToken word, ParseToken port, AstOnAction action, StopRule stop);
+/* `dead` alone: what is behind it would be nobody's (type/connect.c says so). */
+bool parse__plain_dead(const AstSink *sink);
 AstStage *parse__on_word(Parser *p, ParseToken word, ParseToken port, ParseToken action,
                          StopRule stop);
 void parse__expect_word(Parser *p, ParseToken word, const char *wanted);
@@ -215,7 +228,7 @@ AstMapField *parse__map_field(Parser *p, ParseToken name, ParseToken type, AtomL
                               TypeDetail detail, bool optional);
 OptionList parse__plain_options(Parser *p, ParseAtom *atoms);
 
-/* grammar.y */
+/* probe.inc, in grammar.y */
 bool parse__accepts(const Parser *p, int kind);                /* this very token, not as a name */
 bool parse__accepts_both(const Parser *p, int kind, int next); /* and then that one */
 void parse__expected(const Parser *p, bool *ret_set);          /* one bool a token kind */

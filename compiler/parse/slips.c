@@ -438,6 +438,57 @@ static bool not_in(Parser *p, int *kind)
     return true;
 }
 
+static bool names_unit(Str word)
+{
+    static const struct {
+        const char *name;
+        bool prefix;
+    } units[] = {
+#define UNIT(name, m, kg, s, A, K, mol, cd, data, num, den, pi, prefix, text) {name, prefix},
+#include "stdlib/units.def"
+#undef UNIT
+    };
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        if (str_is(word, units[i].name)) return true;
+        if (units[i].prefix && word.len > 1 && strchr("numcdhkMGT", word.ptr[0]) &&
+            str_is(str_skip(word, 1), units[i].name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_numeric_type(Str word)
+{
+    static const char *const types[] = {"i32", "i64", "u32", "u64", "f32", "f64"};
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (str_is(word, types[i])) return true;
+    return false;
+}
+
+/* `3 bar`, `temp: f64 degC`. Behind an option's number a word is the next option. */
+static bool unit_bare(Parser *p, int *kind)
+{
+    bool in_lets = p->stage_kind == T_LET || p->stage_kind == T_WINDOW;
+    if (*kind != T_ID || p->now_lex.first || !parse__accepts(p, T_LBRACKET)) return false;
+    if (p->prev_kind != T_NUM && !is_numeric_type(p->prev.text)) return false;
+    int next = parse__peek_kind(p, 1);
+    if (next == T_ASSIGN || next == T_COLON || next == T_LPAREN || next == T_DOT) return false;
+    if (parse__accepts(p, T_ID) && !in_lets) return false;
+    if (!names_unit(p->now.text)) return false;
+    p->broken = p->item_broken = true;
+    Span before = {p->now.span.file, p->now.span.start, p->now.span.start};
+    Diagnostic *d = diag_error(p->diags, DIAG_P077, p->now.span,
+                               "a unit stands in brackets: [%.*s]", STR_ARG(p->now.text));
+    diag_fix_str(p->diags, d, STR_NONE, p->now.span,
+                 arena_printf(p->arena, "[%.*s]", STR_ARG(p->now.text)));
+    Span behind = {p->now.span.file, p->now.span.end, p->now.span.end};
+    parse__feed(p, T_LBRACKET, (ParseToken){STR("["), before, p->prev.index});
+    parse__feed(p, T_ID, p->now);
+    parse__feed(p, T_RBRACKET, (ParseToken){STR("]"), behind, p->prev.index});
+    *kind = 0;
+    return true;
+}
+
 /* keep a b */
 static bool comma_missing(Parser *p, int *kind)
 {
@@ -482,6 +533,7 @@ bool parse__slip(Parser *p, int *kind)
 {
     bool fits = parse__fits(p, *kind);
     if (upper_case(p, kind) || equal_for_colon(p, kind) || swallowed(p, kind)) return true;
+    if (unit_bare(p, kind)) return true;
     if (fits) return not_in(p, kind) || operator_like(p, kind);
     return one_equal(p, kind) || two_equals(p, kind) || colon_for_equal(p, kind) ||
            semicolon(p, kind) || else_like(p, kind) || operator_like(p, kind) || not_in(p, kind) ||

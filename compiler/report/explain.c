@@ -336,12 +336,16 @@ static void node(const Report *r, uint32_t index)
 static void errors(const Report *r)
 {
     const IrPipeline *p = r->p;
-    bool sinks = false;
-    uint32_t answered = 0;
-    for (uint32_t i = 0; i < p->stage_count; i++) answered |= p->stages[i].from == IR_FROM_ERROR;
-    for (uint32_t i = 0; i < p->sink_count; i++) sinks |= ir_sink_takes_errors(p, i);
+    bool sinks = false, answered = false;
+    for (uint32_t i = 0; i < p->sink_count; i++) {
+        if (!ir_sink_takes_errors(p, i)) continue;
+        bool reply = str_is(p->sinks[i].kind, "reply");
+        answered |= reply;
+        sinks |= !reply;
+    }
     if (answered)
-        buf_text(r->out, "  records that fail are answered by `on error reply`");
+        buf_printf(r->out, "  records that fail are answered by `on error reply`%s",
+                   sinks ? ", and go where `on error into` says" : "");
     else if (sinks)
         buf_text(r->out, "  records that fail go where `on error` says");
     else

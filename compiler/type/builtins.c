@@ -1,12 +1,19 @@
-/* compiler/type/builtins.c: the table of builtins.def as C. */
+/* compiler/type/builtins.c: the tables of builtins.def and checked.def as C. */
 #include "compiler/type/builtins.h"
 
 static const BuiltinInfo infos[] = {
-#define BUILTIN(id, name, args, result, unit, bound, reason, doc)                                  \
-    {name, args, result, BUILTIN_##unit, BOUND_##bound, REASON_##reason, doc},
+#define BUILTIN(id, name, args, params, result, unit, bound, reason, doc)                          \
+    {name, args, params, result, BUILTIN_##unit, BOUND_##bound, REASON_##reason, doc},
 #include "stdlib/builtins.def"
 #undef BUILTIN
 };
+
+const CheckedInfo checked_infos[] = {
+#define CHECKED(name, params, needed) {name, params, needed},
+#include "stdlib/checked.def"
+#undef CHECKED
+};
+const uint32_t checked_info_count = COUNT_OF(checked_infos);
 
 static const struct {
     const char *text, *doc;

@@ -1,11 +1,11 @@
-/* compiler/type/builtins.h: the table of builtins.def as C. */
+/* compiler/type/builtins.h: the tables of builtins.def and checked.def as C. */
 #ifndef TUTTI_COMPILER_TYPE_BUILTINS_H
 #define TUTTI_COMPILER_TYPE_BUILTINS_H
 
 #include "base/str.h"
 
 typedef enum Builtin {
-#define BUILTIN(id, name, args, result, unit, bound, reason, doc) BUILTIN_##id,
+#define BUILTIN(id, name, args, params, result, unit, bound, reason, doc) BUILTIN_##id,
 #include "stdlib/builtins.def"
 #undef BUILTIN
     BUILTIN__COUNT
@@ -22,12 +22,21 @@ typedef enum BuiltinUnit { BUILTIN_PLAIN, BUILTIN_KEEP, BUILTIN_ROOT, BUILTIN_AN
 typedef enum BuiltinBound { BOUND_NONE, BOUND_SAME, BOUND_TWICE, BOUND_ANY } BuiltinBound;
 
 typedef struct BuiltinInfo {
-    const char *name, *args, *result;
+    const char *name, *args, *params, *result;
     BuiltinUnit unit;
     BuiltinBound bound;
     Reason reason;
     const char *doc;
 } BuiltinInfo;
+
+/* A function that the checker writes itself; min and max have two rows. */
+typedef struct CheckedInfo {
+    const char *name, *params;
+    uint32_t needed; /* so many of the params every call gives */
+} CheckedInfo;
+
+extern const CheckedInfo checked_infos[];
+extern const uint32_t checked_info_count;
 
 const BuiltinInfo *builtin_info(Builtin which);
 /* BUILTIN__COUNT when there is none of that name. */

@@ -98,7 +98,8 @@ static Val builtin(Check *c, const AstExpr *e, Builtin which)
 {
     const BuiltinInfo *info = builtin_info(which);
     uint32_t count = (uint32_t)strlen(info->args), i = 0;
-    if (wrong_count(c, e, count, info->doc)) return check__error_val(e->span);
+    Str doc = check__text(c, "%s(%s): %s", info->name, info->params, info->doc);
+    if (wrong_count(c, e, count, doc.ptr)) return check__error_val(e->span);
     uint32_t regs[4] = {0};
     Tagged tagged = {0};
     uint32_t bound = 0;
@@ -286,48 +287,6 @@ static void check_fn(Check *c, Fn *fn)
     fn->broken = c->diags->error_count != errors;
 }
 
-/* The number of the parameter that the argument names; param_count (reported): there is none. */
-static uint32_t param_named(Check *c, const AstArg *arg, const Fn *fn)
-{
-    Str best = STR_NONE;
-    uint32_t distance = UINT32_MAX, i = 0;
-    for (const AstParam *p = fn->item->as.fn.params; p; p = p->next, i++) {
-        if (str_eq(p->name.text, arg->name.text)) return i;
-        diag_suggest(arg->name.text, p->name.text, &best, &distance);
-    }
-    Diagnostic *d =
-        diag_error(c->diags, DIAG_T004, arg->name.span, "`%.*s` has no parameter `%.*s`",
-                   STR_ARG(fn->item->name.text), STR_ARG(arg->name.text));
-    check__did_you_mean(c, d, arg->name.span, best);
-    return fn->param_count;
-}
-
-/* f(x, b: 1, a: 2): as many arguments as parameters, in the order of those. NULL: reported. */
-static const AstArg *in_order(Check *c, const AstExpr *e, const Fn *fn)
-{
-    AstArg *list = NEW(c, AstArg, fn->param_count + 1);
-    bool named = false;
-    uint32_t at = 0;
-    for (const AstArg *arg = e->as.call.args; arg; arg = arg->next) {
-        named |= arg->name.text.len != 0;
-        if (named && !arg->name.text.len) {
-            diag_error(c->diags, DIAG_T004, arg->span,
-                       "arguments without a name stand in front of those with one");
-            return NULL;
-        }
-        uint32_t i = named ? param_named(c, arg, fn) : at++;
-        if (i == fn->param_count) return NULL;
-        if (list[i].value) {
-            diag_error(c->diags, DIAG_T004, arg->span, "`%.*s` has its value already",
-                       STR_ARG(arg->name.text));
-            return NULL;
-        }
-        list[i] = *arg;
-        list[i].next = i + 1 < fn->param_count ? &list[i + 1] : NULL;
-    }
-    return list;
-}
-
 static Val call_fn(Check *c, const AstExpr *e, Fn *fn)
 {
     if (fn->active || c->inlined >= CHECK_INLINE_MAX) {
@@ -344,9 +303,7 @@ static Val call_fn(Check *c, const AstExpr *e, Fn *fn)
     uint32_t i = 0;
     bool bad = fn->broken;
     const AstParam *p = fn->item->as.fn.params;
-    const AstArg *first = fn->param_count ? in_order(c, e, fn) : NULL;
-    bad |= fn->param_count && !first;
-    for (const AstArg *arg = first; arg; arg = arg->next, i++, p = p->next) {
+    for (const AstArg *arg = e->as.call.args; arg; arg = arg->next, i++, p = p->next) {
         Val v = check__expr(c, arg->value, &fn->params[i]);
         if (check__bad(&v) || !check__fit(c, &v, &fn->params[i], "the parameter", p->name.text)) {
             bad = true;
@@ -415,16 +372,10 @@ static void unknown_function(Check *c, const AstExpr *e)
     check__did_you_mean(c, d, e->as.call.name.span, best);
 }
 
-/* A `fn`, of the program or of the library: their parameters have names. */
-static bool in_language(Check *c, Str name)
+Val check__call(Check *c, const AstExpr *call, const Type *want)
 {
-    if (check__fn(c, name)) return true;
-    return !map_get(&c->scope->externs, name) && builtin_find(name) == BUILTIN__COUNT &&
-           check__library_fn(c, name);
-}
-
-Val check__call(Check *c, const AstExpr *e, const Type *want)
-{
+    const AstExpr *e = check__arranged(c, call);
+    if (!e) return check__error_val(call->span);
     Str name = e->as.call.name.text;
     Fn *fn = check__fn(c, name);
     bool known;
@@ -435,7 +386,7 @@ Val check__call(Check *c, const AstExpr *e, const Type *want)
         if (known) return v;
     }
     for (const AstArg *arg = e->as.call.args; arg; arg = arg->next) {
-        if (arg->kind == AST_ARG_PLAIN && (!arg->name.text.len || in_language(c, name))) continue;
+        if (arg->kind == AST_ARG_PLAIN) continue;
         diag_error(c->diags, DIAG_T004, arg->span, "`%.*s` takes plain arguments only",
                    STR_ARG(name));
         return check__error_val(e->span);

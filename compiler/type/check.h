@@ -285,6 +285,11 @@ Val check__convert(Check *c, const AstExpr *e);
 /* As JSON out would print it, unquoted; false: such a constant has no text. */
 bool check__constant_text(Check *c, const Val *v, Str *ret_text);
 Val check__call(Check *c, const AstExpr *e, const Type *want);
+/* arguments.c: the call with its arguments in the order of the parameters and without names; NULL:
+ * reported. */
+const AstExpr *check__arranged(Check *c, const AstExpr *call);
+/* The same of a list of arguments; false: reported. */
+bool check__arrange(Check *c, Str function, Span span, AstArg **args);
 void check__agg_room(Check *c, AggScope *s); /* for one more */
 uint32_t check__agg_leaf(Check *c, IrAgg agg, uint32_t value, uint32_t has, const Type *type);
 Val check__aggregate(Check *c, const AstExpr *e, bool *ret_known);

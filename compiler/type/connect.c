@@ -123,9 +123,16 @@ const ConnectorKind *flow__kind(Check *c, const AstConnector *at, uint32_t side,
         return NULL;
     }
     if (!(kind->sides & side)) {
-        diag_error(c->diags, DIAG_N006, at->kind.span, "`%s` is no %s", kind->name,
-                   side == KIND_IN ? "source: it only takes records"
-                                   : "sink: it only gives records");
+        Diagnostic *d = diag_error(c->diags, DIAG_N006, at->kind.span, "`%s` is no %s", kind->name,
+                                   side == KIND_IN ? "source: it only takes records"
+                                                   : "sink: it only gives records");
+        if (side == KIND_IN && flow__keeps_rows(kind)) /* tables are asked, by a clock */
+            diag_hint(c->diags, d,
+                      check__text(c,
+                                  "from every 1m  ask rows = %.*s sql \"select ...\" "
+                                  "as [{ ... }; 1000]  each rows",
+                                  STR_ARG(name))
+                          .ptr);
         return NULL;
     }
     if (str_is(str_from(kind->name), "postgres") && !table_of_link(c, at, *ret_connection))

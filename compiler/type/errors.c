@@ -1,8 +1,8 @@
 /* compiler/type/errors.c: the stage of records that failed.
  *
  * Error sinks with a fixed address need no code: the runtime writes the error record to each. What
- * needs its fields (`on error reply`, mails, a computed address, a table's columns and keys) is
- * compiled into one stage that gets them as a row. */
+ * needs its fields (`on error reply`, mails, a computed address, a table's columns and keys, other
+ * formats than json) is compiled into one stage that gets them as a row. */
 #include "compiler/type/flow.h"
 
 /* In the order of IR_ERROR_LEAVES. */
@@ -66,12 +66,13 @@ void flow__error_end(Flow *f, const ErrorPlace *place)
     f->row = c->row = place->row;
 }
 
-/* Rows by columns, or an address that is put together. */
+/* Rows by columns, another format than json, or an address that is put together. */
 static bool needs_fields(const Check *c, const AstSink *sink)
 {
     static const char *const tables[] = {"historian", "sqlite", "postgres"};
     Str name = sink->to.kind.text, plain;
     const AstExpr *e = sink->to.address;
+    if (sink->format.text.len && !str_is(sink->format.text, "json")) return true;
     for (uint32_t i = 0; i < c->program->connection_count; i++)
         if (str_eq(c->program->connections[i].name, name)) name = c->program->connections[i].kind;
     for (size_t i = 0; i < COUNT_OF(tables); i++)

@@ -45,10 +45,11 @@ static bool distance(Check *c, const AstExpr *e, Val *x, Val *d, IrMem *mem)
 static Val deadband(Check *c, const AstStage *stage)
 {
     IrMem mem = {.kind = MEM_DEADBAND, .span_ns = stage->as.deadband.silence.ns};
-    const AstArg *x = stage->as.deadband.args, *d = x ? x->next : NULL;
+    AstArg *x = stage->as.deadband.args;
+    if (!check__arrange(c, STR("deadband"), stage->span, &x)) return check__error_val(stage->span);
+    const AstArg *d = x ? x->next : NULL;
     Val in[2];
-    if (!d || d->next || x->kind != AST_ARG_PLAIN || d->kind != AST_ARG_PLAIN || x->name.text.len ||
-        d->name.text.len) {
+    if (!d || d->next || x->kind != AST_ARG_PLAIN || d->kind != AST_ARG_PLAIN) {
         diag_error(c->diags, DIAG_T004, stage->span,
                    "write deadband(x, 0.5) or deadband(x, 0.5%%): a value and how far it may go");
         return check__error_val(stage->span);

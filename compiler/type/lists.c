@@ -189,8 +189,7 @@ Val check__list_agg(Check *c, const AstExpr *e, IrAggKind kind, bool *ret_is_lis
 {
     const AstArg *arg = e->as.call.args;
     *ret_is_list = false;
-    if (!arg || arg->next || arg->kind != AST_ARG_PLAIN || arg->name.text.len)
-        return check__error_val(e->span);
+    if (!arg || arg->next || arg->kind != AST_ARG_PLAIN) return check__error_val(e->span);
     uint32_t errors = c->diags->error_count;
     Val list = check__expr(c, arg->value, NULL);
     *ret_is_list = c->diags->error_count != errors || list.type.kind == IR_LIST;

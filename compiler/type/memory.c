@@ -456,15 +456,8 @@ bool check__unify(Check *c, Val *x, Val *limit, const Unit *unit, Span span)
 
 static Val hysteresis(Check *c, const Function *fn, const AstExpr *e)
 {
-    const AstExpr *limits[2] = {NULL, NULL};
-    uint32_t at = 0;
-    for (const AstArg *arg = e->as.call.args->next; arg; arg = arg->next) {
-        uint32_t which = str_is(arg->name.text, "on") ? 0 : str_is(arg->name.text, "off") ? 1 : at;
-        if (which > 1 || limits[which]) return misused(c, e, fn);
-        limits[which] = arg->value;
-        at = which + 1;
-    }
-    if (!limits[0] || !limits[1]) return misused(c, e, fn);
+    const AstArg *on = e->as.call.args->next;
+    const AstExpr *limits[2] = {on->value, on->next->value};
     Val in[3];
     if (!check__input(c, e->as.call.args->value, &in[0], NULL) ||
         !want_number(c, &in[0], fn, false))
@@ -495,11 +488,8 @@ static bool wrong_place(Check *c, Span span, Str name)
 static bool plain_args(const AstExpr *e, const Function *fn)
 {
     uint32_t count = 0;
-    for (const AstArg *arg = e->as.call.args; arg; arg = arg->next, count++) {
-        bool named = arg->name.text.len != 0;
-        if (arg->kind != AST_ARG_PLAIN || (named && (fn->kind != MEM_HYSTERESIS || !count)))
-            return false;
-    }
+    for (const AstArg *arg = e->as.call.args; arg; arg = arg->next, count++)
+        if (arg->kind != AST_ARG_PLAIN) return false;
     return count == fn->values + fn->spans;
 }
 
@@ -532,8 +522,10 @@ Val check__reset(Check *c, const AstExpr *e, const AstExpr *reset)
 {
     bool known = false;
     if (e->kind == AST_CALL && !check__fn(c, e->as.call.name.text) &&
-        (str_is(e->as.call.name.text, "delta") || str_is(e->as.call.name.text, "rate")))
-        return call(c, e, reset, &known);
+        (str_is(e->as.call.name.text, "delta") || str_is(e->as.call.name.text, "rate"))) {
+        const AstExpr *plain = check__arranged(c, e);
+        return plain ? call(c, plain, reset, &known) : check__error_val(e->span);
+    }
     diag_error(c->diags, DIAG_S032, span_join(e->span, reset->span),
                "`reset at` belongs to delta(x) or rate(x)");
     return check__error_val(e->span);

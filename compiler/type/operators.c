@@ -55,7 +55,9 @@ static bool same_unit(Check *c, const Val *a, const Val *b, Span op_span, Type *
     }
     if (bare) {
         Str unit = other->type.unit ? other->type.unit->text : STR("1");
-        Str name = other->path.len ? other->path : STR("the other side");
+        Str name = other->path.len ? other->path : source_text(c->file->source, other->span);
+        if (!name.len || name.len > 60 || str_find_char(name, '\n') >= 0)
+            name = STR("the other side");
         Diagnostic *d = diag_error(c->diags, DIAG_U003, bare->span,
                                    "this number needs its unit: `%.*s` is in [%.*s]", STR_ARG(name),
                                    STR_ARG(unit));

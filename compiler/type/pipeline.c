@@ -149,6 +149,66 @@ static bool top_only(Flow *f, const AstStage *stage)
     return true;
 }
 
+static bool one_of(Check *c, const AstName *word, const char *option, const char *const *list,
+                   size_t count, const char *which)
+{
+    Str best = STR_NONE;
+    uint32_t distance = UINT32_MAX;
+    for (size_t i = 0; i < count; i++) {
+        if (str_is(word->text, list[i])) return true;
+        diag_suggest(word->text, str_from(list[i]), &best, &distance);
+    }
+    Diagnostic *d = diag_error(c->diags, DIAG_S011, word->span, "`%s` is %s", option, which);
+    check__did_you_mean(c, d, word->span, best);
+    return false;
+}
+
+static bool shards(Flow *f, const AstStage *stage)
+{
+    Check *c = f->c;
+    if (stage->as.shards.count.value < 1) {
+        diag_error(c->diags, DIAG_S011, stage->as.shards.count.span, "`shards` is 1 to 4096");
+        return false;
+    }
+    for (const AstPick *pick = stage->as.shards.by; pick; pick = pick->next) {
+        Str name = pick->path->kind == AST_NAME ? pick->path->as.name : STR_NONE;
+        if (f->row) {
+            Val key = check__expr(c, pick->path, NULL);
+            if (!check__key(c, &key, pick->span)) return false;
+        } else if (name.len && f->in_record && !record_find(f->in_record, name)) {
+            diag_error(c->diags, DIAG_S014, pick->span, "the records have no field `%.*s`",
+                       STR_ARG(name));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Read and checked whole, so that only A007 is left when all is right. */
+static void option(Flow *f, const AstStage *stage)
+{
+    static const char *const policies[] = {"block", "drop", "spill"};
+    static const char *const priorities[] = {"high", "low"};
+    Check *c = f->c;
+    bool fine = true;
+    if (stage->kind == AST_OVERFLOW)
+        fine = one_of(c, &stage->as.overflow.policy, "overflow", policies, COUNT_OF(policies),
+                      "`block`, `drop oldest` or `spill` and a size");
+    if (fine && stage->kind == AST_OVERFLOW && str_is(stage->as.overflow.policy.text, "spill") &&
+        !stage->as.overflow.bytes_span.end) {
+        diag_error(c->diags, DIAG_S011, stage->as.overflow.policy.span,
+                   "`overflow spill` needs its size: `overflow spill 1GB`");
+        fine = false;
+    }
+    if (stage->kind == AST_PRIORITY)
+        fine = one_of(c, &stage->as.priority, "priority", priorities, COUNT_OF(priorities),
+                      "`high` or `low`");
+    if (stage->kind == AST_SHARDS) fine = shards(f, stage);
+    if (fine)
+        diag_error(c->diags, DIAG_A007, stage->keyword, "the option `%s` is not available yet",
+                   ast_stage_word(stage->kind));
+}
+
 static void one_stage(Flow *f, const AstStage *stage)
 {
     Check *c = f->c;
@@ -171,8 +231,7 @@ static void one_stage(Flow *f, const AstStage *stage)
         return;
     }
     if (is_option(stage)) {
-        diag_error(c->diags, DIAG_A007, stage->keyword, "the option `%s` is not available yet",
-                   ast_stage_word(stage->kind));
+        option(f, stage);
         return;
     }
     start(f);

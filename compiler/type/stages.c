@@ -311,6 +311,8 @@ static void on_late(Flow *f, const AstStage *stage)
     for (const AstSink *sink = stage->as.on.sinks; sink; sink = sink->next) {
         dead |= is_dead(sink);
         rows |= !is_dead(sink);
+        if (is_dead(sink) && (sink->to.address || sink->to.options || sink->format.text.len))
+            diag_error(c->diags, DIAG_S010, sink->span, "`dead` takes nothing behind it");
     }
     for (uint32_t i = f->late_from; i < count; i++) {
         if (f->windows[i].has_late) continue;

@@ -12,16 +12,25 @@ static const char *letter_type(char c)
     case 'f': return "f64";
     case 'i': return "i64";
     case 's': return "text";
+    case 'b': return "bytes";
     case 't': return "time";
     case 'd': return "duration";
     default: return "?";
     }
 }
 
-void word_arguments(const char *letters, Buf *out)
+void word_signature(const BuiltinInfo *info, Buf *out)
 {
-    for (const char *c = letters; *c; c++)
-        buf_printf(out, "%s%s", c == letters ? "" : ", ", letter_type(*c));
+    Str names = str_from(info->params);
+    buf_printf(out, "%s(", info->name);
+    for (const char *c = info->args; *c; c++) {
+        ptrdiff_t comma = str_find_char(names, ',');
+        size_t len = comma < 0 ? names.len : (size_t)comma;
+        buf_printf(out, "%s%.*s: %s", c == info->args ? "" : ", ", (int)len, names.ptr,
+                   letter_type(*c));
+        names = str_trim(str_skip(names, comma < 0 ? len : len + 1));
+    }
+    buf_printf(out, ") -> %s", letter_type(info->result[0]));
 }
 
 static void word(const Word *w, Buf *out)
@@ -41,9 +50,9 @@ static void word(const Word *w, Buf *out)
 
 static void builtin(const BuiltinInfo *info, Buf *out)
 {
-    buf_printf(out, "%s: function\n\n  %s(", info->name, info->name);
-    word_arguments(info->args, out);
-    buf_printf(out, ") -> %s\n\n%s\n", letter_type(info->result[0]), info->doc);
+    buf_printf(out, "%s: function\n\n  ", info->name);
+    word_signature(info, out);
+    buf_printf(out, "\n\n%s\n", info->doc);
     static const char *const units[] = {"Takes numbers without unit.",
                                         "The result has the unit of the first argument.",
                                         "The powers of the unit are halved.",

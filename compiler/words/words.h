@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "compiler/type/builtins.h"
 
 typedef enum WordKind {
     WORD_KIND_STAGE,
@@ -87,8 +88,11 @@ typedef struct WordUnit {
 extern const WordUnit word_units[];
 extern const uint32_t word_unit_count;
 
-/* "f64, i64" of a function of builtins.def, and what it gives. */
-void word_arguments(const char *letters, Buf *out);
+/* "round_to(x: f64, digits: i64) -> f64" */
+void word_signature(const BuiltinInfo *info, Buf *out);
+
+/* The part of docs/stdlib.md behind library_reference. */
+void word_reference(Buf *out);
 
 /* What `tutti explain NAME` prints: every meaning of the name, best known first. False: none. */
 bool word_explain(Str name, Buf *out);

@@ -69,3 +69,34 @@ TEST(names_are_explained)
     CHECK(!word_explain(STR("nonsense"), &out));
     CHECK_STR(word_suggest(STR("wehre")), "where");
 }
+
+/* The usage that people see names the arguments as a call may: by the names of checked.def. */
+TEST(usages_show_the_names_of_arguments)
+{
+    uint32_t rows = 0;
+    for (uint32_t i = 0; i < word_count; i++) {
+        const Word *word = &words[i];
+        bool function = word->kind == WORD_KIND_AGGREGATE || word->kind == WORD_KIND_FUNCTION ||
+                        word->kind == WORD_KIND_MEMORY;
+        bool found = false;
+        for (uint32_t k = 0; function && k < checked_info_count; k++) {
+            const CheckedInfo *info = &checked_infos[k];
+            if (!str_is(str_from(word->name), info->name)) continue;
+            found = true;
+            rows++;
+            AUTO_BUF Buf first, named;
+            buf_init(&first, 256);
+            buf_init(&named, 256);
+            buf_printf(&first, "%s(%s", info->name, info->params);
+            bool shown = str_find(str_from(word->usage), buf_view(&first)) >= 0;
+            buf_printf(&named, "%s(x, on: HIGH, off: LOW", info->name); /* as people call it */
+            shown |= str_is(str_from(info->params), "x, on, off") &&
+                     str_find(str_from(word->usage), buf_view(&named)) >= 0;
+            if (!shown) (void)printf("%s: %s\n", word->name, word->usage);
+            CHECK(shown);
+        }
+        if (function && !found) (void)printf("%s has no row in checked.def\n", word->name);
+        CHECK(!function || found);
+    }
+    CHECK_INT(rows, checked_info_count - 1); /* deadband is a stage */
+}

@@ -357,3 +357,35 @@ test("folding ranges lie inside the text and hold more than one line", async () 
     for (const r of ranges) assert.ok(r.startLine < r.endLine && r.endLine < press.split("\n").length);
     await client.end();
 });
+
+test("arguments by name: hover and completion show the names of the compiler's functions", async () => {
+    const client = await open();
+    const text = around(`  let a = round_to(temp, digits: 1)
+      b = clamp(rpm, lo: 0, hi: 9)
+      c = twice(x: 1.5)
+  deadband(temp, d: 1 [degC])
+  window tumble 10s by machine { q = quantile(x: a, p: 0.5) }
+  into uns "acme/{machine}/stats"
+  on error into dead
+`);
+    const uri = await client.open(text);
+    assert.deepEqual(await client.diagnostics(uri), []);
+    const signature = /round_to\(x: f64, digits: i64\) -> f64/;
+    assert.match(await hover(client, uri, text, "round_to"), signature);
+    assert.match(await hover(client, uri, text, "digits"), signature);
+    assert.match(await hover(client, uri, text, "hi: 9"), /clamp\(x, lo, hi\)/);
+    assert.match(await hover(client, uri, text, "p: 0.5"), /quantile\(x, p, within P\)/);
+    assert.match(await hover(client, uri, text, "d: 1"), /deadband\(x, d\)/);
+    assert.match(await hover(client, uri, text, "x: 1.5"), /x: f64\n[^]*parameter/);
+    const inside = async (call) => (await complete(client, around(`  let a = ${call}\n  into stdout\n  on error drop\n`))).filter((l) => /^[a-z_]+:$/.test(l));
+    assert.deepEqual(await inside("round_to(|)"), ["x:", "digits:"]);
+    assert.deepEqual(await inside("round_to(temp, |)"), ["digits:"]);
+    assert.deepEqual(await inside("clamp(hi: max(1, 2), |)"), ["x:", "lo:"]);
+    assert.deepEqual(await inside("hysteresis(temp, |)"), ["on:", "off:"]);
+    assert.deepEqual(await inside("twice(|)"), ["x:"]);
+    assert.deepEqual(await inside("scale(temp, in_lo: 1, |)"), ["in_hi:", "out_lo:", "out_hi:"]);
+    const answer = await client.ask(lsp.CompletionRequest.type, { textDocument: { uri }, position: at(text, "round_to") });
+    const item = answer.items.find((i) => i.label === "substr");
+    assert.equal(item.detail, "substr(text: text, start: i64, count: i64) -> text");
+    await client.end();
+});

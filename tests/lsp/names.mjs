@@ -179,3 +179,23 @@ pipeline p {
     assert.match(said[0].message, /has errors; line 5: there is no `y` here/);
     await client.end();
 });
+
+test("the name of an argument is its parameter: definition and rename", async () => {
+    const client = await open();
+    const source = `fn share(part: f64, whole: f64) -> f64 = part / whole
+pipeline p {
+  from stdin as json { a: f64, part: f64 }
+  let x = share(a, whole: part)  y = share(whole: share(part: a, whole: 2.0), part: part)
+  into stdout
+  on error drop
+}
+`;
+    const uri = await client.open(source);
+    const there = await client.ask(lsp.DefinitionRequest.type, { textDocument: { uri }, position: at(source, "whole: part") });
+    assert.deepEqual(there.range.start, at(source, "whole: f64"));
+    const edit = await client.ask(lsp.RenameRequest.type, { textDocument: { uri }, position: at(source, "part: f64"), newName: "piece" });
+    const renamed = apply(source, edit.changes[uri]);
+    assert.ok(renamed.includes("fn share(piece: f64, whole: f64) -> f64 = piece / whole"), renamed);
+    assert.ok(renamed.includes("share(a, whole: part)  y = share(whole: share(piece: a, whole: 2.0), piece: part)"), renamed);
+    await client.end();
+});

@@ -63,6 +63,37 @@ for program in "$top"/tests/lang/batch/*.tutti; do
 done
 done
 
+# Error records in another format: a row of their fields. `at` is the moment of the run.
+cat >formats.tutti <<'END'
+type R = { n: i32 }
+pipeline formats {
+  from stdin as json R
+  let x = 10 div n
+  into stdout
+  on error into file "errors.csv" as csv and file "errors.mp" as msgpack
+}
+pipeline back {
+  from file "errors.mp" as msgpack { reason: string(20), field: string(20)?, stage: string(10), raw: string(40)? }
+  into file "back.ndjson"
+  on error into file "none.ndjson"
+}
+END
+cat >want.csv <<'END'
+reason,field,message,pipeline,stage,at,raw
+div_zero,x,division by zero,formats,let,T,"{""n"":0}"
+bad_json,,the record is not well-formed,formats,from,T,"{""n"""
+END
+printf '%s\n' '{"reason":"div_zero","field":"x","stage":"let","raw":"{\"n\":0}"}' \
+    '{"reason":"bad_json","stage":"from","raw":"{\"n\""}' >want.back
+for engine in $("$tutti" run --engine list | cut -d" " -f1); do
+    printf '{"n":5}\n{"n":0}\n{"n"\n' | "$tutti" run --batch --engine "$engine" --cache "$dir" --pipeline formats formats.tutti >/dev/null 2>stderr
+    sed -E 's/,[0-9]{4}-[0-9T:.-]*Z,/,T,/' errors.csv >got
+    check "$engine: error records as csv" got want.csv
+    "$tutti" run --batch --engine "$engine" --cache "$dir" --pipeline back formats.tutti </dev/null >/dev/null 2>stderr
+    check "$engine: error records as msgpack" back.ndjson want.back
+    rm -f errors.csv errors.mp back.ndjson
+done
+
 # Lines longer than one read, and about as long: from a file, from a pipe, the last one unended.
 cat >long.tutti <<'END'
 type L = { text: string(1000000), n: i32 }

@@ -45,6 +45,16 @@ pipeline p {
     assert.match(hop("{ n = count() }  into uns \"x\"  on late update"), /windows by itself: .* rows again/);
 });
 
+test("a folder: all of its programs", () => {
+    const dir = folder();
+    for (const name of ["one", "two"])
+        dir.file(`${name}.tutti`, `pipeline ${name} { from stdin as json { n: i32 }  into stdout  on error drop }\n`);
+    const name = dir.path.slice(dir.path.lastIndexOf("/") + 1); // without a slash or a point, as a word is
+    const { code, out, err } = tutti(["explain", name], { cwd: dir.path.slice(0, dir.path.lastIndexOf("/")) });
+    assert.equal(code, 0, err);
+    assert.match(out, /pipeline one[^]*pipeline two/);
+});
+
 test("a program in sentences: what is read, what waits, what is promised", () => {
     const out = explain(press, "stats");
     assert.match(out, /decodes 6 of 6 fields:/); // late records are written whole
@@ -96,6 +106,16 @@ pipeline c { from cron "0 0 2 * * *" let at = meta.received into uns "x" on erro
     assert.match(said, /on error reply 422 .*\n +answers the request of a record that failed/);
     assert.match(said, /records that fail are answered by `on error reply`/);
     assert.match(said, /2 {2}for each record that failed: reply/);
+    // A computed address takes the fields of the error record too, and answers nobody.
+    const file = explain(`pipeline p { from stdin as json { id: i64 }  into stdout  on error into file "bad-{error.reason}.ndjson" }`);
+    assert.match(file, /records that fail go where `on error` says/);
+    const both = explain(`pipeline p {
+  from http post "/x" as json { id: i64 }
+  into stdout
+  on error into file "bad-{error.reason}.ndjson"
+  on error reply 422 { reason: error.reason }
+}`);
+    assert.match(both, /records that fail are answered by `on error reply`, and go where `on error into` says/);
     assert.match(said, /from cron .*\n {4}one record without fields each time\n {2}line/); // and it cannot fail
 });
 
