@@ -8,6 +8,11 @@ Str doc_text(const Doc *doc, uint32_t start, uint32_t end)
     return str_slice(doc->source->text.ptr + start, end - start);
 }
 
+static bool is_word(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
 const LexToken *doc_token(const Doc *doc, uint32_t offset)
 {
     const LexToken *tokens = doc->file->tokens;
@@ -22,7 +27,9 @@ const LexToken *doc_token(const Doc *doc, uint32_t offset)
     if (!low) return NULL;
     const LexToken *at = &tokens[low - 1];
     if (!at->kind && low > 1) at--; /* the end of the text is no token */
-    if (at->start == offset && low > 1 && at[-1].end == offset && at->end == at->start + 1)
+    const char *text = doc->source->text.ptr + offset;
+    bool behind = at->start == offset && low > 1 && at[-1].end == offset;
+    if (behind && is_word(text[-1]) && !is_word(text[0]))
         at--; /* on a sign right behind a name: the name is meant */
     return at->kind && offset <= at->end ? at : NULL;
 }

@@ -35,7 +35,7 @@ static Sender sender(const IrPipeline *p)
 }
 
 /* True when the rows of the sink come out of a window; or, of a record that failed. */
-static bool comes_from(const IrPipeline *p, uint32_t sink, IrStageFrom from)
+bool report__comes_from(const IrPipeline *p, uint32_t sink, IrStageFrom from)
 {
     for (uint32_t i = 0; i < p->stage_count; i++) {
         const IrStage *s = &p->stages[i];
@@ -78,7 +78,7 @@ void report__delivery(const Report *r, uint32_t index)
     const IrSink *s = &p->sinks[index];
     Buf *out = r->out;
     if (str_is(s->kind, "reply")) {
-        buf_text(out, comes_from(p, index, IR_FROM_ERROR)
+        buf_text(out, report__comes_from(p, index, IR_FROM_ERROR)
                           ? "    answers the request of a record that failed"
                           : "    answers the request that the record came with");
         buf_text(out, "; whoever waits while a crash comes sees the connection end, and gets no "
@@ -104,7 +104,7 @@ void report__delivery(const Report *r, uint32_t index)
         twice(r, s);
         break;
     }
-    if (comes_from(p, index, IR_FROM_WINDOW))
+    if (report__comes_from(p, index, IR_FROM_WINDOW))
         buf_text(out, sender(p) == SENDER_REPEATS && !has_dedupe(p)
                           ? "; windows that are open are there again after a crash, and a message "
                             "that comes again counts again"

@@ -338,10 +338,10 @@ static void errors(const Report *r)
     const IrPipeline *p = r->p;
     bool sinks = false, answered = false;
     for (uint32_t i = 0; i < p->sink_count; i++) {
-        if (!ir_sink_takes_errors(p, i)) continue;
-        bool reply = str_is(p->sinks[i].kind, "reply");
-        answered |= reply;
-        sinks |= !reply;
+        if (str_is(p->sinks[i].kind, "reply"))
+            answered |= report__comes_from(p, i, IR_FROM_ERROR);
+        else
+            sinks |= ir_sink_takes_errors(p, i) || report__comes_from(p, i, IR_FROM_ERROR);
     }
     if (answered)
         buf_printf(r->out, "  records that fail are answered by `on error reply`%s",

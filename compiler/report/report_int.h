@@ -28,5 +28,7 @@ void report__state_all(const Report *r);
 void report__ask(const Report *r, const IrMem *mem);
 /* delivery.c */
 void report__delivery(const Report *r, uint32_t sink);
+/* Whether a stage that begins so writes to the sink. */
+bool report__comes_from(const IrPipeline *p, uint32_t sink, IrStageFrom from);
 
 #endif

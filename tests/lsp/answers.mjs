@@ -364,7 +364,7 @@ test("arguments by name: hover and completion show the names of the compiler's f
       b = clamp(rpm, lo: 0, hi: 9)
       c = twice(x: 1.5)
   deadband(temp, d: 1 [degC])
-  window tumble 10s by machine { q = quantile(x: a, p: 0.5) }
+  window tumble 10s by machine { n = count()  q = quantile(x: a, p: 0.5) }
   into uns "acme/{machine}/stats"
   on error into dead
 `);

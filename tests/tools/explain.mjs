@@ -217,7 +217,7 @@ test("--dump shows the program before and behind each pass", () => {
 test("words: stages, functions, connectors, reasons, units, codes", () => {
     const said = (name) => tutti(["explain", name]).out;
     assert.match(said("where"), /^where: stage\n/);
-    assert.match(said("sqrt"), /sqrt\(f64\) -> f64[\s\S]*`range`/);
+    assert.match(said("sqrt"), /sqrt\(x: f64\) -> f64[\s\S]*`range`/);
     assert.match(said("mqtt"), /behind `from`:\n[\s\S]*qos/);
     assert.match(said("div_zero"), /^div_zero: reason\n/);
     assert.match(said("kW"), /dimension: power/);
