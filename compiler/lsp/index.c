@@ -261,7 +261,7 @@ static void expr(Walk *w, const AstExpr *e)
     case AST_CONVERT:
         expr(w, e->as.convert.value);
         unit(w, e->as.convert.unit);
-        if (e->as.convert.name.text.len)
+        if (e->as.convert.name.text.len && !use_named(w, SYMBOL_TYPE, &e->as.convert.name))
             mark(w, MARK_TYPE, e->as.convert.name.span, STR_NONE, false);
         break;
     case AST_RANGE:
@@ -453,6 +453,13 @@ static void stages(Walk *w, const AstStage *s)
 
 static void step_record(Walk *w, const AstExpr *e, const Record *row);
 
+/* Items that may be missing are records of one field without a name. */
+static const Record *item_record(const Record *inner)
+{
+    bool plain = inner && inner->count == 1 && !inner->fields[0].name.len;
+    return plain ? inner->fields[0].type.record : inner;
+}
+
 /* A value that stands for a field, whose record (or that of its items) is `inner`. */
 static void step_value(Walk *w, const AstExpr *e, const Record *inner)
 {
@@ -460,7 +467,8 @@ static void step_value(Walk *w, const AstExpr *e, const Record *inner)
     if (e->kind == AST_RECORD)
         step_record(w, e, inner);
     else if (e->kind == AST_LIST)
-        for (const AstExpr *one = e->as.items; one; one = one->next) step_value(w, one, inner);
+        for (const AstExpr *one = e->as.items; one; one = one->next)
+            step_value(w, one, item_record(inner));
     else
         expr(w, e);
 }

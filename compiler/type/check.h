@@ -168,6 +168,8 @@ typedef struct Check {
     bool in_agg;  /* inside an aggregate's argument */
     bool in_fn, quiet;
     Str target;            /* the name a `let` computes, for messages */
+    bool *units_begun;     /* while units are declared: which of the file's, in its order */
+    uint32_t units_ahead;  /* how many of those are made of each other at the moment */
     const Unit *unit_like; /* while `x to [unit]` is read: the unit of x, for suggestions */
     const AstStage *stage;
     struct Flow *flow; /* the pipeline at hand, or NULL */
@@ -206,6 +208,8 @@ Scope *check__enter(Check *c, Scope *scope);
 void check__declare(Check *c);
 /* Checks the types and consts of the scope at hand. */
 void check__resolve(Check *c);
+/* A unit that the file declares further down, while its units are declared; or NULL. */
+const Unit *check__unit_ahead(Check *c, Str name);
 const NamedType *check__named_type(Check *c, Str name);
 const Val *check__const(Check *c, Str name);
 Fn *check__fn(Check *c, Str name);

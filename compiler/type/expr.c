@@ -670,7 +670,10 @@ bool check__constant_expr(Check *c, const AstExpr *e, const Type *want, const ch
     c->flow = flow;
     if (check__bad(&v)) return false;
     if (!v.constant && !v.type.null) {
-        diag_error(c->diags, DIAG_T012, v.span, "%s must be known when the program is compiled",
+        bool many = v.type.kind == IR_LIST || v.type.kind == IR_RECORD;
+        diag_error(c->diags, DIAG_T012, v.span,
+                   many ? "%s is a single value, not a list or a record"
+                        : "%s must be known when the program is compiled",
                    what);
         return false;
     }

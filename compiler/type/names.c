@@ -43,6 +43,49 @@ static void declare_unit(Check *c, const AstItem *item)
     if (status && status != ST_LIMIT) check__leave(c, status);
 }
 
+enum { UNITS_AHEAD_MAX = 64 }; /* units that are made of later ones, one in the other */
+
+static bool is_unit(const AstItem *item)
+{
+    return item->kind == AST_ITEM_UNIT && !item->broken;
+}
+
+/* Each once, in the order in which they need each other. */
+static void declare_units(Check *c)
+{
+    uint32_t count = 0;
+    for (const AstItem *item = c->file->items; item; item = item->next) count += is_unit(item);
+    bool *begun = NEW(c, bool, count + 1), *outer = c->units_begun;
+    c->units_begun = begun;
+    for (const AstItem *item = c->file->items; item; item = item->next) {
+        if (!is_unit(item)) continue;
+        if (!*begun) {
+            *begun = true;
+            declare_unit(c, item);
+        }
+        begun++;
+    }
+    c->units_begun = outer;
+}
+
+const Unit *check__unit_ahead(Check *c, Str name)
+{
+    bool *begun = c->units_begun;
+    if (!begun || c->units_ahead >= UNITS_AHEAD_MAX) return NULL;
+    for (const AstItem *item = c->file->items; item; item = item->next) {
+        if (!is_unit(item)) continue;
+        if (!*begun && str_eq(item->name.text, name)) {
+            *begun = true;
+            c->units_ahead++;
+            declare_unit(c, item);
+            c->units_ahead--;
+            return map_get(&c->scope->units, name);
+        }
+        begun++;
+    }
+    return NULL;
+}
+
 static const AstItem *item_of(const Named *named)
 {
     return named ? named->item : NULL;
@@ -110,8 +153,7 @@ static void declare(Check *c, const AstItem *item)
 
 void check__declare(Check *c)
 {
-    for (const AstItem *item = c->file->items; item; item = item->next)
-        if (item->kind == AST_ITEM_UNIT && !item->broken) declare_unit(c, item);
+    declare_units(c);
     for (const AstItem *item = c->file->items; item; item = item->next)
         if (item->name.text.len || item->kind >= AST_ITEM_EXTERN) declare(c, item);
 }

@@ -7,7 +7,7 @@ static const Unit *unit_named(Check *c, Str name, Unit *space)
 {
     const Unit *own = map_get(&c->scope->units, name);
     if (own) return own;
-    return unit_find(name, space) ? space : NULL;
+    return unit_find(name, space) ? space : check__unit_ahead(c, name);
 }
 
 const Unit *check__unit(Check *c, const AstUnit *ast)
