@@ -132,6 +132,53 @@ static bool unit(Str name, Buf *out)
     return true;
 }
 
+/* An option by its name, of every connector that has it. */
+static bool option(Str name, Buf *out)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < word_option_count; i++) {
+        const WordOption *o = &word_options[i];
+        if (!str_is(name, o->name)) continue;
+        if (!any) buf_printf(out, "%s: option of connectors\n\n", o->name);
+        any = true;
+        buf_printf(out, "  %s %s: %s%s%s\n", o->in ? o->out ? "from and into" : "from" : "into",
+                   o->connector, o->doc, o->takes[0] ? "; takes " : "", o->takes);
+    }
+    return any;
+}
+
+static bool word_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* Whether the usage shows it as a word of its own, in small letters: `idle` of time. */
+static bool shows(const char *usage, Str name)
+{
+    for (const char *at = usage; *at;) {
+        const char *end = at;
+        while (word_char(*end)) end++;
+        if (str_eq(str_slice(at, (size_t)(end - at)), name)) return true;
+        at = end > at ? end : at + 1;
+    }
+    return false;
+}
+
+/* A word inside a stage, a declaration or a call: what it belongs to is explained. */
+static bool inside(Str name, Buf *out)
+{
+    bool any = false;
+    if (!name.len || name.ptr[0] < 'a' || name.ptr[0] > 'z' || name.len < 2) return false;
+    for (uint32_t i = 0; i < word_count; i++) {
+        if (!shows(words[i].usage, name) || !word_available(&words[i])) continue;
+        buf_printf(out, "%s`%.*s` is a word of `%s`:\n\n", any ? "\n" : "", STR_ARG(name),
+                   words[i].name);
+        word(&words[i], out);
+        any = true;
+    }
+    return any;
+}
+
 static void next(bool *any, Buf *out)
 {
     if (*any) buf_char(out, '\n');
@@ -171,7 +218,8 @@ bool word_explain(Str name, Buf *out)
         next(&any, out);
         any = unit(name, out) || any;
     }
-    return any;
+    if (!any) any = option(name, out);
+    return any || inside(name, out);
 }
 
 Str word_suggest(Str name)

@@ -67,6 +67,12 @@ TEST(names_are_explained)
     CHECK(str_find(buf_view(&out), STR("x [degC] to [degF] is x * 1.8 + 32\n")) >= 0);
     CHECK(str_find(buf_view(&out), STR("x [degC] to [K] is x * 1 + 273.15\n")) >= 0);
     CHECK(!word_explain(STR("nonsense"), &out));
+    buf_clear(&out);
+    CHECK(word_explain(STR("retain"), &out));
+    CHECK(str_find(buf_view(&out), STR("into mqtt: the broker keeps the last one")) >= 0);
+    buf_clear(&out);
+    CHECK(word_explain(STR("idle"), &out));
+    CHECK(str_find(buf_view(&out), STR("`idle` is a word of `time`")) >= 0);
     CHECK_STR(word_suggest(STR("wehre")), "where");
 }
 
