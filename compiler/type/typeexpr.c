@@ -324,10 +324,12 @@ Type check__type(Check *c, const AstType *ast, uint32_t depth)
     }
     type.optional = type.optional || ast->optional;
     if (ast->unit && type.kind != IR_NONE) {
-        if (type_is_number(type.kind))
+        if (type_is_number(type.kind)) {
             type.unit = check__unit(c, ast->unit);
-        else
+            if (!type.unit) return (Type){0}; /* what is made of it would be blamed too */
+        } else {
             diag_error(c->diags, DIAG_U006, ast->unit->span, "%s has no unit", type_word(&type));
+        }
     }
     range_of(c, ast, &type);
     return type;

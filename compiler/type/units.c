@@ -152,6 +152,35 @@ static void suggest(Str name, const char *candidate, const Unit *like, Str *best
     diag_suggest(name, str_from(candidate), best, distance);
 }
 
+/* Units by the words and signs that people write elsewhere. */
+static const struct {
+    const char *theirs, *ours;
+} spelled[] = {
+    {"celsius", "degC"},   {"degreec", "degC"}, {"deg_c", "degC"},  {"fahrenheit", "degF"},
+    {"degreef", "degF"},   {"deg_f", "degF"},   {"kelvin", "K"},    {"sec", "s"},
+    {"second", "s"},       {"minute", "min"},   {"mins", "min"},    {"hr", "h"},
+    {"hour", "h"},         {"day", "d"},        {"hertz", "Hz"},    {"percent", "%"},
+    {"pct", "%"},          {"degree", "deg"},   {"radian", "rad"},  {"meter", "m"},
+    {"metre", "m"},        {"kilometer", "km"}, {"mile", "mi"},     {"inch", "in"},
+    {"foot", "ft"},        {"feet", "ft"},      {"yard", "yd"},     {"mph", "mi/h"},
+    {"kmh", "km/h"},       {"kph", "km/h"},     {"liter", "l"},     {"litre", "l"},
+    {"gallon", "gal"},     {"gram", "g"},       {"kilogram", "kg"}, {"ton", "t"},
+    {"tonne", "t"},        {"pound", "lb"},     {"ounce", "oz"},    {"volt", "V"},
+    {"amp", "A"},          {"ampere", "A"},     {"watt", "W"},      {"kilowatt", "kW"},
+    {"megawatt", "MW"},    {"joule", "J"},      {"newton", "N"},    {"pascal", "Pa"},
+    {"atmosphere", "atm"}, {"byte", "B"},       {"bits", "bit"}};
+
+/* In any case, in the plural too. */
+static bool spells(Str name, const char *theirs)
+{
+    Str word = str_from(theirs);
+    if (name.len != word.len && !(name.len == word.len + 1 && (name.ptr[word.len] | 32) == 's'))
+        return false;
+    for (size_t i = 0; i < word.len; i++)
+        if ((name.ptr[i] | 32) != (word.ptr[i] | 32)) return false;
+    return true;
+}
+
 Str unit_suggest(Str name, const Unit *like)
 {
     static const char *const common[] = {
@@ -159,6 +188,12 @@ Str unit_suggest(Str name, const Unit *like)
         "mm",  "cm",  "km",   "kg", "mg", "kN",  "ms",  "us", "m3", "m2", "ml", "um"};
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;
+    for (size_t i = 0; i < COUNT_OF(spelled); i++) {
+        Unit unit;
+        Str ours = str_from(spelled[i].ours);
+        if (!spells(name, spelled[i].theirs)) continue;
+        if (!like || (unit_find(ours, &unit) && unit_convertible(like, &unit))) return ours;
+    }
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (strlen(rows[i].name) > 1) suggest(name, rows[i].name, like, &best, &distance);
     }
