@@ -143,6 +143,25 @@ static void back_quotes(Parser *p)
     parse__bare_name(p, d, p->now.span, str_slice(p->now.text.ptr + 1, p->now.text.len - 2));
 }
 
+/* The sign of degrees and the letter behind it are one unit here. */
+static bool degrees(Parser *p, int *kind)
+{
+    int next;
+    ParseToken letter = parse__peek(p, 1, &next);
+    bool unit = str_is(letter.text, "C") || str_is(letter.text, "F");
+    if (!str_is(p->now.text, "\xC2\xB0") || next != T_ID || !unit || !parse__accepts(p, T_ID))
+        return false;
+    Span both = span_join(p->now.span, letter.span);
+    Str ours = str_is(letter.text, "C") ? STR("degC") : STR("degF");
+    Diagnostic *d = report(p, DIAG_P034, both, "names and units are written with letters");
+    diag_fix_str(p->diags, d, STR_NONE, both, ours);
+    p->now.text = ours;
+    p->now.span = both;
+    p->at++; /* the letter was read with it */
+    *kind = T_ID;
+    return true;
+}
+
 /* From the quote to the last word of a text whose brace is open. */
 static Span open_text(const Parser *p)
 {
@@ -204,6 +223,7 @@ bool parse__problem(Parser *p, int *kind)
         (void)report(p, DIAG_P033, p->now.span, "names have the letters a-z, A-Z, digits and `_`");
         return true;
     case LEX_BAD_BYTE:
+        if (degrees(p, kind)) return true;
         (void)report(p, DIAG_P034, p->now.span, "this character has no meaning outside a text");
         *kind = 0;
         return true;
