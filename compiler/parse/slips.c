@@ -62,17 +62,19 @@ static void unclosed_string(Parser *p)
         diag_fix(p->diags, d, "\"", end, "\"");
 }
 
+/* Endings of durations and sizes, as people write them. */
+static const struct {
+    const char *theirs, *ours;
+} suffixes[] = {
+    {"sec", "s"},     {"secs", "s"},   {"second", "s"},  {"seconds", "s"}, {"min", "m"},
+    {"mins", "m"},    {"minute", "m"}, {"minutes", "m"}, {"hr", "h"},      {"hrs", "h"},
+    {"hour", "h"},    {"hours", "h"},  {"day", "d"},     {"days", "d"},    {"msec", "ms"},
+    {"millis", "ms"}, {"usec", "us"},  {"nsec", "ns"},   {"week", "w"},    {"weeks", "w"},
+    {"k", "KB"},      {"K", "KiB"},    {"M", "MiB"},     {"G", "GiB"},     {"mb", "MB"},
+    {"kb", "KB"},     {"gb", "GB"},    {"Kb", "KB"},     {"Mb", "MB"},     {"Gb", "GB"}};
+
 static void bad_suffix(Parser *p)
 {
-    static const struct {
-        const char *theirs, *ours;
-    } units[] = {
-        {"sec", "s"},     {"secs", "s"},   {"second", "s"},  {"seconds", "s"}, {"min", "m"},
-        {"mins", "m"},    {"minute", "m"}, {"minutes", "m"}, {"hr", "h"},      {"hrs", "h"},
-        {"hour", "h"},    {"hours", "h"},  {"day", "d"},     {"days", "d"},    {"msec", "ms"},
-        {"millis", "ms"}, {"usec", "us"},  {"nsec", "ns"},   {"week", "w"},    {"weeks", "w"},
-        {"k", "KB"},      {"K", "KiB"},    {"M", "MiB"},     {"G", "GiB"},     {"mb", "MB"},
-        {"kb", "KB"},     {"gb", "GB"},    {"Kb", "KB"},     {"Mb", "MB"},     {"Gb", "GB"}};
     Str text = p->now.text;
     size_t at = 0;
     while (at < text.len && !isalpha((unsigned char)text.ptr[at])) at++;
@@ -81,10 +83,10 @@ static void bad_suffix(Parser *p)
                                "`%.*s` is no number: `%.*s` is not a unit of time or size",
                                STR_ARG(text), STR_ARG(suffix));
     p->broken = p->item_broken = true;
-    for (size_t i = 0; i < COUNT_OF(units); i++) {
-        if (!str_is(suffix, units[i].theirs)) continue;
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++) {
+        if (!str_is(suffix, suffixes[i].theirs)) continue;
         diag_fix_str(p->diags, d, STR_NONE, p->now.span,
-                     arena_printf(p->arena, "%.*s%s", STR_ARG(digits), units[i].ours));
+                     arena_printf(p->arena, "%.*s%s", STR_ARG(digits), suffixes[i].ours));
         return;
     }
     diag_fix_str(p->diags, d, STR_NONE, p->now.span,
@@ -509,6 +511,43 @@ static bool unit_bare(Parser *p, int *kind)
     return true;
 }
 
+/* The ending of a duration that the word means, or NULL. */
+static const char *duration_ending(Str word)
+{
+    static const char *const endings[] = {"ns", "us", "ms", "s", "m", "h", "d", "w"};
+    for (size_t i = 0; i < COUNT_OF(endings); i++)
+        if (str_is(word, endings[i])) return endings[i];
+    for (size_t i = 0; i < COUNT_OF(suffixes); i++)
+        if (str_is(word, suffixes[i].theirs) && islower((unsigned char)suffixes[i].ours[0]))
+            return suffixes[i].ours;
+    return NULL;
+}
+
+/* `window tumble 10 s`: in an expression that may be a number with a unit, elsewhere it is not. */
+static bool spaced_duration(Parser *p, int *kind)
+{
+    int next;
+    if (*kind != T_NUM || !parse__accepts(p, T_DUR)) return false;
+    ParseToken unit = parse__peek(p, 1, &next);
+    const char *ending = next == T_ID ? duration_ending(unit.text) : NULL;
+    if (!ending || parse__peek_first(p, 1)) return false;
+    const Block *block = p->block_count ? &p->blocks[p->block_count - 1] : NULL;
+    bool value = !block || block->kind != BLOCK_STAGES || p->stage_kind == T_LET ||
+                 p->stage_kind == T_WHERE || p->stage_kind == T_WHEN || p->stage_kind == T_EACH ||
+                 p->stage_kind == T_REPLY;
+    if (value && parse__accepts(p, T_NUM)) return false;
+    Str text = arena_printf(p->arena, "%.*s%s", STR_ARG(p->now.text), ending);
+    Span both = span_join(p->now.span, unit.span);
+    Diagnostic *d = report(p, DIAG_P062, both, "a duration has no space in it");
+    if (!text.ptr) return false;
+    diag_fix_str(p->diags, d, STR_NONE, both, text);
+    p->now.text = text;
+    p->now.span = both;
+    p->at++; /* its ending was read with it */
+    *kind = T_DUR;
+    return true;
+}
+
 /* keep a b */
 static bool comma_missing(Parser *p, int *kind)
 {
@@ -553,7 +592,7 @@ bool parse__slip(Parser *p, int *kind)
 {
     bool fits = parse__fits(p, *kind);
     if (upper_case(p, kind) || equal_for_colon(p, kind) || swallowed(p, kind)) return true;
-    if (unit_bare(p, kind)) return true;
+    if (unit_bare(p, kind) || spaced_duration(p, kind)) return true;
     if (fits) return not_in(p, kind) || operator_like(p, kind);
     return one_equal(p, kind) || two_equals(p, kind) || colon_for_equal(p, kind) ||
            semicolon(p, kind) || else_like(p, kind) || operator_like(p, kind) || not_in(p, kind) ||
