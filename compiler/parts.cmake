@@ -14,7 +14,7 @@ add_custom_command(
   DEPENDS ${CMAKE_SOURCE_DIR}/compiler/lex/lexer.re ${PARSE_GEN}/grammar.h VERBATIM)
 
 tutti_library(tutti_compiler FOLDERS compiler compiler/diag compiler/lex compiler/ast compiler/parse
-    compiler/type compiler/ir compiler/pass compiler/layout compiler/link compiler/emit_c
+    compiler/type compiler/ir compiler/pass compiler/layout compiler/link compiler/elf compiler/emit_c
     compiler/fmt compiler/words compiler/lsp compiler/library compiler/infer
     compiler/report compiler/graph compiler/proto
     DEPENDS base ${LIB_SODIUM})

@@ -169,19 +169,31 @@ static void object(Row *row, uint32_t schema)
     constant(e, "}");
 }
 
+/* What is there, when that is known here: a text, no statement for each. False: it is not. */
+static bool constant_has(Emit *e, const uint32_t *pairs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (pairs[2 * i] != NO_REG && pairs[2 * i + 1] != NO_REG) return false;
+    emit_f(e, "    const u8 *const h = (const u8 *)\"");
+    for (uint32_t i = 0; i < count; i++) emit_f(e, pairs[2 * i] == NO_REG ? "\\0" : "\\1");
+    emit_f(e, "\";\n");
+    return true;
+}
+
 void emit_arrays(Emit *e, const uint32_t *pairs, uint32_t count)
 {
-    emit_f(e, "    RtValue v[%" PRIu32 "]; u8 h[%" PRIu32 "];\n", count ? count : 1,
-           count ? count : 1);
+    uint32_t room = count ? count : 1;
+    emit_f(e, "    RtValue v[%" PRIu32 "];\n", room);
+    bool constant = constant_has(e, pairs, count);
+    if (!constant) emit_f(e, "    u8 h[%" PRIu32 "];\n", room);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t reg = pairs[2 * i];
-        if (reg == NO_REG) {
-            emit_f(e, "    h[%" PRIu32 "] = 0;\n", i);
-            continue;
-        }
-        emit_f(e, "    v[%" PRIu32 "].%s = %s; h[%" PRIu32 "] = %s;\n", i,
-               emit_member(e->stage->regs[reg].type), emit_reg(e, reg), i,
-               emit_reg(e, pairs[2 * i + 1]));
+        if (reg != NO_REG)
+            emit_f(e, "    v[%" PRIu32 "].%s = %s;\n", i, emit_member(e->stage->regs[reg].type),
+                   emit_reg(e, reg));
+        if (!constant)
+            emit_f(e, "    h[%" PRIu32 "] = %s;\n", i,
+                   reg == NO_REG ? "0" : emit_reg(e, pairs[2 * i + 1]));
     }
 }
 

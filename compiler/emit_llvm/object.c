@@ -6,14 +6,15 @@
  *     constants      read-only sections, then the table of addresses, one for each symbol
  *     data           what code or relocation writes
  *
- * An object may come from a file: every offset and number in it is checked before it is used. */
+ * An object may come from a file: every number in it is checked before it is used, here or by
+ * compiler/elf. */
 #include "compiler/emit_llvm/object.h"
 
 #include "base/mem.h"
+#include "compiler/elf/object.h"
 #include "compiler/emit_llvm/jit.h"
 #include "compiler/emit_llvm/native.h"
 
-#include <elf.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,15 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum {
-    OBJECT_BYTES_MAX = 64 << 20,
-    SECTIONS_MAX = 4096,
-    SYMBOLS_MAX = 1 << 20,
-    ALIGN_MAX = 4096,
-    JUMP_BYTES = 8,
-    PARTS = 3,
-    MORE_BYTES = 100
-};
+enum { JUMP_BYTES = 8, PARTS = 3, MORE_BYTES = 100 };
 enum { PART_CODE, PART_CONSTANTS, PART_DATA };
 
 typedef struct Made {
@@ -43,11 +36,7 @@ typedef struct Made {
 } Made;
 
 typedef struct Image {
-    Str object;
-    const Elf64_Shdr *sections;
-    const Elf64_Sym *symbols;
-    Str names; /* of the symbols */
-    uint32_t section_count, symbol_count;
+    ElfObject elf;
     uint64_t *at; /* where sections begin in the mapping; NOWHERE: not loaded */
     uint64_t jumps, addresses, ends[PARTS], bytes;
     char *base;
@@ -68,65 +57,15 @@ static Status damaged(const Image *im, const char *what)
 
 /* ---- reading ---- */
 
-/* `count` things of `size` bytes at `offset`, or NULL. */
-static const void *part_of(Str object, uint64_t offset, uint64_t count, uint64_t size)
+MUST static Status read_head(Image *im, Str object)
 {
-    if (offset > object.len || offset % 8 || count > (object.len - offset) / size) return NULL;
-    return object.ptr + offset;
+    const char *wrong = elf_object_read(object, im->near ? EM_X86_64 : 0, &im->elf);
+    return wrong ? damaged(im, wrong) : ST_OK;
 }
 
-static bool loaded(const Elf64_Shdr *s)
-{
-    return (s->sh_flags & SHF_ALLOC) && s->sh_size;
-}
-
-/* The symbol table and the names that belong to it. */
-MUST static Status find_symbols(Image *im)
-{
-    for (uint32_t i = 0; i < im->section_count; i++) {
-        const Elf64_Shdr *s = &im->sections[i];
-        if (s->sh_type != SHT_SYMTAB) continue;
-        uint64_t count = s->sh_size / sizeof *im->symbols;
-        if (count > SYMBOLS_MAX || s->sh_link >= im->section_count) break;
-        const Elf64_Shdr *names = &im->sections[s->sh_link];
-        im->symbols = part_of(im->object, s->sh_offset, count, sizeof *im->symbols);
-        if (names->sh_offset > im->object.len || !names->sh_size ||
-            names->sh_size > im->object.len - names->sh_offset)
-            break;
-        im->names = str_slice(im->object.ptr + names->sh_offset, names->sh_size);
-        im->symbol_count = (uint32_t)count;
-        if (im->names.ptr[im->names.len - 1] == 0 && im->symbols) return ST_OK;
-        break;
-    }
-    return damaged(im, "its symbols");
-}
-
-MUST static Status read_head(Image *im)
-{
-    const Elf64_Ehdr *head = part_of(im->object, 0, 1, sizeof *head);
-    if (!head || im->object.len > OBJECT_BYTES_MAX || memcmp(head->e_ident, ELFMAG, SELFMAG) != 0 ||
-        head->e_ident[EI_CLASS] != ELFCLASS64 || head->e_type != ET_REL ||
-        (im->near && head->e_machine != EM_X86_64) || head->e_shentsize != sizeof *im->sections ||
-        head->e_shnum > SECTIONS_MAX)
-        return damaged(im, "its head");
-    im->section_count = head->e_shnum;
-    im->sections = part_of(im->object, head->e_shoff, head->e_shnum, sizeof *im->sections);
-    if (!im->sections) return damaged(im, "its sections");
-    for (uint32_t i = 0; i < im->section_count; i++) {
-        const Elf64_Shdr *s = &im->sections[i];
-        bool file = s->sh_type != SHT_NOBITS && s->sh_type != SHT_NULL;
-        if (s->sh_size > OBJECT_BYTES_MAX || s->sh_addralign > ALIGN_MAX ||
-            (s->sh_addralign & (s->sh_addralign - 1)) ||
-            (file && (s->sh_offset > im->object.len || s->sh_size > im->object.len - s->sh_offset)))
-            return damaged(im, "a section");
-    }
-    return find_symbols(im);
-}
-
-/* NUL-terminated; names end with a NUL. */
 static const char *name_of(const Image *im, const Elf64_Sym *symbol)
 {
-    return symbol->st_name < im->names.len ? im->names.ptr + symbol->st_name : "";
+    return elf_name(&im->elf, symbol);
 }
 
 /* ---- the mapping ---- */
@@ -138,28 +77,23 @@ static int part_for(const Elf64_Shdr *s)
                                        : PART_CONSTANTS;
 }
 
-static uint64_t up(uint64_t n, uint64_t align)
-{
-    return align ? (n + align - 1) & ~(align - 1) : n;
-}
-
 /* Where everything goes. */
 MUST static Status place(Image *im)
 {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), at = 0;
     for (int part = 0; part < PARTS; part++) {
-        for (uint32_t i = 0; i < im->section_count; i++) {
-            const Elf64_Shdr *s = &im->sections[i];
-            if (!loaded(s) || part_for(s) != part) continue;
-            im->at[i] = at = up(at, s->sh_addralign);
+        for (uint32_t i = 0; i < im->elf.section_count; i++) {
+            const Elf64_Shdr *s = &im->elf.sections[i];
+            if (!elf_loaded(s) || part_for(s) != part) continue;
+            im->at[i] = at = elf_up(at, s->sh_addralign);
             at += s->sh_size;
-            if (at > OBJECT_BYTES_MAX) return damaged(im, "it is too large");
+            if (at > ELF_OBJECT_BYTES_MAX) return damaged(im, "it is too large");
         }
-        at = up(at, JUMP_BYTES);
+        at = elf_up(at, JUMP_BYTES);
         if (part == PART_CODE) im->jumps = at;
         if (part == PART_CONSTANTS) im->addresses = at;
-        if (part != PART_DATA) at += (uint64_t)im->symbol_count * JUMP_BYTES;
-        im->ends[part] = at = up(at, page);
+        if (part != PART_DATA) at += (uint64_t)im->elf.symbol_count * JUMP_BYTES;
+        im->ends[part] = at = elf_up(at, page);
     }
     im->bytes = at;
     return ST_OK;
@@ -170,10 +104,10 @@ MUST static Status map(Image *im)
     char *base = mmap(NULL, im->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (base == MAP_FAILED) return diag_set(im->diag, ST_NO_MEMORY, "no memory for compiled code");
     im->base = base;
-    for (uint32_t i = 0; i < im->section_count; i++) {
-        const Elf64_Shdr *s = &im->sections[i];
+    for (uint32_t i = 0; i < im->elf.section_count; i++) {
+        const Elf64_Shdr *s = &im->elf.sections[i];
         if (im->at[i] != NOWHERE && s->sh_type != SHT_NOBITS)
-            memcpy(base + im->at[i], im->object.ptr + s->sh_offset, s->sh_size);
+            memcpy(base + im->at[i], im->elf.bytes.ptr + s->sh_offset, s->sh_size);
     }
     return ST_OK;
 }
@@ -259,8 +193,8 @@ static bool address(const Image *im, const Elf64_Sym *symbol, uint64_t *ret)
         *ret = symbol->st_name ? outside(im, name_of(im, symbol)) : 0;
         return *ret || !symbol->st_name;
     }
-    if (symbol->st_shndx >= im->section_count || im->at[symbol->st_shndx] == NOWHERE ||
-        symbol->st_value > im->sections[symbol->st_shndx].sh_size)
+    if (symbol->st_shndx >= im->elf.section_count || im->at[symbol->st_shndx] == NOWHERE ||
+        symbol->st_value > im->elf.sections[symbol->st_shndx].sh_size)
         return false;
     *ret = (uint64_t)(uintptr_t)im->base + im->at[symbol->st_shndx] + symbol->st_value;
     return true;
@@ -269,10 +203,10 @@ static bool address(const Image *im, const Elf64_Sym *symbol, uint64_t *ret)
 /* Fills the table of addresses, and makes a jump to each function outside. */
 MUST static Status open_symbols(Image *im)
 {
-    for (uint32_t i = 0; i < im->symbol_count; i++) {
-        const Elf64_Sym *symbol = &im->symbols[i];
+    for (uint32_t i = 0; i < im->elf.symbol_count; i++) {
+        const Elf64_Sym *symbol = &im->elf.symbols[i];
         bool none = symbol->st_shndx >= SHN_LORESERVE || /* files, constants */
-                    (symbol->st_shndx < im->section_count && symbol->st_shndx != SHN_UNDEF &&
+                    (symbol->st_shndx < im->elf.section_count && symbol->st_shndx != SHN_UNDEF &&
                      im->at[symbol->st_shndx] == NOWHERE);
         uint64_t value;
         if (none) continue;
@@ -303,14 +237,15 @@ static bool relocate_one(const Image *im, const Elf64_Rela *r, char *to)
 {
     uint64_t which = ELF64_R_SYM(r->r_info), type = ELF64_R_TYPE(r->r_info);
     uint64_t here = (uint64_t)(uintptr_t)to, value;
-    if (which >= im->symbol_count || !address(im, &im->symbols[which], &value)) return false;
+    if (which >= im->elf.symbol_count || !address(im, &im->elf.symbols[which], &value))
+        return false;
     uint64_t base = (uint64_t)(uintptr_t)im->base, add = (uint64_t)r->r_addend;
     switch (type) {
     case R_X86_64_64: write8(to, value + add); return true;
     case R_X86_64_PC64: write8(to, value + add - here); return true;
     case R_X86_64_PLT32:
     case R_X86_64_PC32:
-        if (type == R_X86_64_PLT32 && im->symbols[which].st_shndx == SHN_UNDEF)
+        if (type == R_X86_64_PLT32 && im->elf.symbols[which].st_shndx == SHN_UNDEF)
             value = base + im->jumps + which * JUMP_BYTES;
         return write4(to, (int64_t)(value + add - here));
     case R_X86_64_GOTPCREL:
@@ -324,13 +259,13 @@ static bool relocate_one(const Image *im, const Elf64_Rela *r, char *to)
 
 MUST static Status relocate(const Image *im)
 {
-    for (uint32_t i = 0; i < im->section_count; i++) {
-        const Elf64_Shdr *s = &im->sections[i];
+    for (uint32_t i = 0; i < im->elf.section_count; i++) {
+        const Elf64_Shdr *s = &im->elf.sections[i];
         if (s->sh_type != SHT_RELA) continue;
-        uint64_t count = s->sh_size / sizeof(Elf64_Rela);
-        const Elf64_Rela *list = part_of(im->object, s->sh_offset, count, sizeof *list);
-        if (!list || s->sh_info >= im->section_count) return damaged(im, "its relocations");
-        const Elf64_Shdr *of = &im->sections[s->sh_info];
+        uint64_t count;
+        const Elf64_Rela *list = elf_relocations(&im->elf, s, &count);
+        if (!list) return damaged(im, "its relocations");
+        const Elf64_Shdr *of = &im->elf.sections[s->sh_info];
         if (im->at[s->sh_info] == NOWHERE) continue;
         for (uint64_t k = 0; k < count; k++) {
             uint64_t width = ELF64_R_TYPE(list[k].r_info) == R_X86_64_64 ||
@@ -354,13 +289,13 @@ static const char *exported(const Image *im, int part, uint64_t bytes, const cha
     char name[64];
     (void)snprintf(name, sizeof name, index == UINT32_MAX ? "%s" : "%s_%u", prefix, index);
     if (!im->near) return im->plugin->find(im->by_llvm, name);
-    for (uint32_t i = 0; i < im->symbol_count; i++) {
-        const Elf64_Sym *symbol = &im->symbols[i];
+    for (uint32_t i = 0; i < im->elf.symbol_count; i++) {
+        const Elf64_Sym *symbol = &im->elf.symbols[i];
         if (ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL || symbol->st_shndx == SHN_UNDEF ||
-            symbol->st_shndx >= im->section_count || im->at[symbol->st_shndx] == NOWHERE ||
+            symbol->st_shndx >= im->elf.section_count || im->at[symbol->st_shndx] == NOWHERE ||
             strcmp(name_of(im, symbol), name) != 0)
             continue;
-        const Elf64_Shdr *s = &im->sections[symbol->st_shndx];
+        const Elf64_Shdr *s = &im->elf.sections[symbol->st_shndx];
         if (part_for(s) != part || symbol->st_value > s->sh_size ||
             s->sh_size - symbol->st_value < bytes)
             return NULL;
@@ -420,17 +355,17 @@ static Made *made_new(const Linked *linked)
 MUST static Status borrow(Image *im, Made *made)
 {
     uint32_t count = 0;
-    JitSymbol *list = mem_zalloc(im->symbol_count + 1, sizeof *list);
+    JitSymbol *list = mem_zalloc(im->elf.symbol_count + 1, sizeof *list);
     Status st = list ? ST_OK : diag_set(im->diag, ST_NO_MEMORY, "compiling");
-    for (uint32_t i = 0; !st && i < im->symbol_count; i++) {
-        const Elf64_Sym *symbol = &im->symbols[i];
+    for (uint32_t i = 0; !st && i < im->elf.symbol_count; i++) {
+        const Elf64_Sym *symbol = &im->elf.symbols[i];
         const char *name = name_of(im, symbol);
         uint64_t at = symbol->st_shndx == SHN_UNDEF && *name ? outside(im, name) : 0;
         if (symbol->st_shndx != SHN_UNDEF || !*name || strcmp(name, GOT_NAME) == 0) continue;
         list[count++] = (JitSymbol){name, at, !table(im->linked, name)};
         if (!at) st = diag_set(im->diag, ST_CORRUPT, "the object of the JIT needs `%.100s`", name);
     }
-    if (!st) st = im->plugin->link(im->object, list, count, &im->by_llvm, im->diag);
+    if (!st) st = im->plugin->link(im->elf.bytes, list, count, &im->by_llvm, im->diag);
     mem_free(list);
     made->plugin = im->plugin;
     made->linked = im->by_llvm;
@@ -439,9 +374,9 @@ MUST static Status borrow(Image *im, Made *made)
 
 MUST static Status link_here(Image *im, Made *made)
 {
-    im->at = mem_alloc(im->section_count * sizeof *im->at + 1);
+    im->at = mem_alloc(im->elf.section_count * sizeof *im->at + 1);
     if (!im->at) return diag_set(im->diag, ST_NO_MEMORY, "compiling");
-    for (uint32_t i = 0; i < im->section_count; i++) im->at[i] = NOWHERE;
+    for (uint32_t i = 0; i < im->elf.section_count; i++) im->at[i] = NOWHERE;
     Status st = link_image(im, made);
     mem_free(im->at);
     return st;
@@ -460,9 +395,8 @@ JitReach jit_object_reach(void)
 Status jit_object_link(Str object, const Linked *linked, const JitPlugin *plugin,
                        JitCode **ret_code, Diag *diag)
 {
-    Image im = {
-        .object = object, .linked = linked, .near = !plugin, .plugin = plugin, .diag = diag};
-    Status st = read_head(&im);
+    Image im = {.linked = linked, .near = !plugin, .plugin = plugin, .diag = diag};
+    Status st = read_head(&im, object);
     if (st) return st;
     Made *made = made_new(linked);
     if (!made) return diag_set(diag, ST_NO_MEMORY, "compiling");

@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -60,6 +61,15 @@ static int answer(const char *path)
     int copy = *value;
     dlclose(library);
     return copy;
+}
+
+/* How many the head of an ELF file says there are. */
+static int sections(const char *path)
+{
+    Elf64_Ehdr head = {0};
+    FILE *file = fopen(path, "rb");
+    CHECK(file && fread(&head, sizeof head, 1, file) == 1 && fclose(file) == 0);
+    return head.e_shnum;
 }
 
 static const char forty_two[] =
@@ -147,6 +157,28 @@ TEST(where_the_linker_cannot_be_used_the_compiler_links)
     CHECK(file && fgets(line, sizeof line, file) && fclose(file) == 0);
     CHECK_TEXT(line, "-shared\n");
     CHECK_INT(end(folder), 4); /* the object, its text, and these two */
+}
+
+/* Quick code is linked here, and by a linker when there is something in it that only one knows. */
+TEST(quick_code_is_linked_either_way)
+{
+    static const char more[] = "__thread int x; int *f(void) { return &x; }\n";
+    AUTO_BUF Buf path, text;
+    Diag diag = {0};
+    bool quick;
+    buf_init(&path, 4096);
+    buf_init(&text, 4096);
+    begin();
+    for (int i = 0; i < 2; i++) {
+        buf_clear(&path);
+        buf_text(&text, i ? more : forty_two);
+        EmitUnits units = {.main = buf_view(&text)};
+        CHECK_OK(cc_shared_object_quick(&units, folder, &path, &quick, &diag));
+        CHECK(quick);
+        CHECK_INT(answer(path.ptr), 42);
+        CHECK_INT(sections(path.ptr) > 0, i); /* a linker lists them */
+    }
+    CHECK_INT(end(folder), 4);
 }
 
 TEST(a_refused_text_leaves_nothing_behind)
