@@ -1,7 +1,7 @@
 // tests/formats/cbor.mjs: CBOR against the package cbor, and the examples of RFC 8949.
 import assert from "node:assert/strict";
 import cbor from "cbor";
-import { TYPE, clean, lines, random, record, row, run, runEverywhere, shuffled, test } from "./lib.mjs";
+import { TYPE, clean, lines, random, record, row, run, runEach, runEverywhere, shuffled, test } from "./lib.mjs";
 
 const IN = `${TYPE}pipeline p {\n  from stdin as cbor T\n  into stdout\n  on error into file "$ERRORS"\n}\n`;
 const OUT = `${TYPE}pipeline p {\n  from stdin as json T\n  into stdout as cbor\n  on error into file "$ERRORS"\n}\n`;
@@ -79,8 +79,9 @@ test("cbor: every example of appendix A is well-formed", () => {
 });
 
 test("cbor: nothing of appendix F is", () => {
-    for (const example of NOT_WELL_FORMED) {
-        const got = run(ONLY, Buffer.concat([hex("a2 61 6e 07 61 78"), hex(example)]));
+    const all = runEach(ONLY, NOT_WELL_FORMED.map((example) => Buffer.concat([hex("a2 61 6e 07 61 78"), hex(example)])));
+    for (const [i, example] of NOT_WELL_FORMED.entries()) {
+        const got = all[i];
         assert.deepEqual([got.stats.in, got.stats.errors, got.errors[0]?.reason], [1, 1, "bad_record"], example);
     }
 });
@@ -143,8 +144,9 @@ test("cbor: the bytes of rows", () => {
 
 test("cbor: cut at each byte, deep nesting, tags upon tags", () => {
     const whole = encode(clean(record(random(24))));
-    for (let n = 1; n < whole.length; n++) {
-        const got = run(IN, whole.subarray(0, n));
+    const cuts = Array.from({ length: whole.length - 1 }, (_, i) => whole.subarray(0, i + 1));
+    for (const [i, got] of runEach(IN, cuts).entries()) {
+        const n = i + 1;
         assert.deepEqual([got.code, got.stats.in, got.stats.errors, got.errors[0].raw], [0, 1, 1, whole.subarray(0, n).toString("base64")], `at ${n}`);
     }
     const deep = (n, open) => Buffer.concat([hex("a2 61 6e 07 61 78"), Buffer.alloc(n, open ? 0x9f : 0x81), hex("01"), Buffer.alloc(open ? n : 0, 0xff)]);

@@ -44,19 +44,51 @@ export function file(name, content) {
 }
 export const read = (name) => readFileSync(join(dir, name));
 
-/** Runs a program on bytes: { code, out, err, errors, stats }; `errors` are the error records. */
-export function run(program, input, engine = "interp", args = []) {
-    const dead = file("errors.ndjson", "");
-    const path = file("program.tutti", program.replaceAll("$ERRORS", dead));
+const records = (path) => readFileSync(path, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
+
+/** The process alone: { code, out, err, stats }, statistics of each pipeline. */
+function batch(program, input, engine, args = []) {
     const command = engine === "interp" ? sanitized : release;
-    const all = ["run", "--batch", "--stats", "--engine", engine, "--cache", dir, ...args, path];
+    const all = ["run", "--batch", "--stats", "--engine", engine, "--cache", dir, ...args, file("program.tutti", program)];
     const got = spawnSync(command, all, { input, cwd: dir, maxBuffer: 256 << 20 });
     if (got.error && got.error.code !== "EPIPE") throw got.error; // it need not read all
     const err = got.stderr.toString();
     assert.ok(!got.signal && !/AddressSanitizer|runtime error:/.test(err), err.slice(0, 4000));
     const stats = err.split("\n").filter((line) => line.startsWith("{\"pipeline\"")).map((line) => JSON.parse(line));
-    const errors = readFileSync(dead, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line));
-    return { code: got.status, out: got.stdout, err, errors, stats: stats[0] };
+    return { code: got.status, out: got.stdout, err, stats };
+}
+
+/** Runs a program on bytes: { code, out, err, errors, stats }; `errors` are the error records. */
+export function run(program, input, engine = "interp", args = []) {
+    const dead = file("errors.ndjson", "");
+    const got = batch(program.replaceAll("$ERRORS", dead), input, engine, args);
+    return { ...got, errors: records(dead), stats: got.stats[0] };
+}
+
+const TOGETHER = 50;
+
+/**
+ * run() of a program of one pipeline, `p`, on each input: each is read by a pipeline of its own, from its first byte
+ * to its end, many of them in one process, whose start is most of the time. `err` is what names the input.
+ */
+export function runEach(program, inputs) {
+    const at = program.indexOf("pipeline p {"), got = [];
+    for (let first = 0; first < inputs.length; first += TOGETHER) {
+        const part = inputs.slice(first, first + TOGETHER).map((input, i) => (
+            { name: `p${i}`, from: file(`in_${i}_`, input), to: file(`out_${i}_`, ""), dead: file(`errors_${i}_`, "") }));
+        const copies = part.map((p) => program.slice(at).replace("pipeline p {", `pipeline ${p.name} {`).replace("from stdin", `from file "${p.from}"`)
+            .replace("into stdout", `into file "${p.to}"`).replaceAll("$ERRORS", p.dead));
+        const all = batch(program.slice(0, at) + copies.join(""), "", "interp");
+        const said = all.err.split("\n").filter((line) => line && !line.startsWith("{"));
+        assert.ok(said.every((line) => part.some((p) => line.includes(p.from))), all.err);
+        for (const p of part) {
+            const errors = records(p.dead), err = said.filter((line) => line.includes(p.from)).join("\n");
+            assert.ok(errors.every((error) => error.pipeline === p.name), p.name);
+            got.push({ code: err ? all.code : 0, out: readFileSync(p.to), err, errors: errors.map((error) => ({ ...error, pipeline: "p" })),
+                stats: all.stats.find((s) => s.pipeline === p.name) });
+        }
+    }
+    return got;
 }
 
 /** Any command: { code, out, err }. */
@@ -74,16 +106,31 @@ export function replay(program, recording) {
     return { ...got, errors };
 }
 
+/** What engines have to agree on. */
+const seen = (got) => ({ code: got.code, out: got.out.toString("base64"), errors: got.errors.map(({ at, ...rest }) => rest) });
+
 /** The same run on every engine; what differs is a failure. */
 export function runEverywhere(program, input, args = []) {
     let first;
     for (const engine of engines) {
         const got = run(program, input, engine, args);
-        const seen = { code: got.code, out: got.out.toString("base64"),
-            errors: got.errors.map(({ at, ...rest }) => rest) };
-        if (first) assert.deepEqual(seen, first.seen, engine);
-        else first = { ...got, seen };
+        if (first) assert.deepEqual(seen(got), seen(first), engine);
+        else first = got;
         law(got.stats);
+    }
+    return first;
+}
+
+/** runEverywhere() on each input. */
+export function runEachEverywhere(program, inputs) {
+    let first;
+    for (const engine of engines) {
+        const got = engine === "interp" ? runEach(program, inputs) : inputs.map((input) => run(program, input, engine));
+        got.forEach((one, i) => {
+            if (first) assert.deepEqual(seen(one), seen(first[i]), engine);
+            law(one.stats);
+        });
+        first ??= got;
     }
     return first;
 }

@@ -1,7 +1,7 @@
 // tests/formats/msgpack.mjs: MessagePack against @msgpack/msgpack, and bytes from the specification.
 import assert from "node:assert/strict";
 import { decodeMulti, encode } from "@msgpack/msgpack";
-import { TYPE, clean, file, lines, random, read, record, row, replay, run, runEverywhere, shuffled, test, tutti } from "./lib.mjs";
+import { TYPE, clean, file, lines, random, read, record, row, replay, run, runEach, runEachEverywhere, runEverywhere, shuffled, test, tutti } from "./lib.mjs";
 
 const IN = `${TYPE}pipeline p {\n  from stdin as msgpack T\n  into stdout\n  on error into file "$ERRORS"\n}\n`;
 const OUT = `${TYPE}pipeline p {\n  from stdin as json T\n  into stdout as msgpack\n  on error into file "$ERRORS"\n}\n`;
@@ -10,10 +10,8 @@ const bytes = (...parts) => Buffer.concat(parts.map((p) => (Array.isArray(p) ? B
 /** One field of one type, a record a line of what comes out, or the reason. */
 function one(type, ...values) {
     const program = `pipeline p {\n  from stdin as msgpack { x: ${type}, n: i32 }\n  into stdout\n  on error into file "$ERRORS"\n}\n`;
-    return values.map((value) => {
-        const got = runEverywhere(program, bytes([0x82, 0xa1], "x", value, [0xa1], "n", [7]));
-        return got.errors.length ? got.errors[0].reason : JSON.parse(got.out).x;
-    });
+    const all = runEachEverywhere(program, values.map((value) => bytes([0x82, 0xa1], "x", value, [0xa1], "n", [7])));
+    return all.map((got) => (got.errors.length ? got.errors[0].reason : JSON.parse(got.out).x));
 }
 
 const MEASURES = [{ ignoreUndefined: true }, { ignoreUndefined: true, sortKeys: true }, { ignoreUndefined: true, forceFloat32: false, forceIntegerToFloat: true }];
@@ -115,12 +113,12 @@ test("msgpack: decimals are exact", () => {
 test("msgpack: the bytes of rows", () => {
     const program = `pipeline p {\n  from stdin as json { n: i64, u: u64?, s: string(70000)?, b: bytes(300)?, xs: [i32; 20]?, f: f32?, d: f64?, t: time?, y: bool?, w: decimal(1)?, l: duration? }
   into stdout as msgpack\n  on error into file "$ERRORS"\n}\n`;
-    const of = (json) => runEverywhere(program, json + "\n").out.toString("hex");
+    const cases = [];
     const numbers = { 0: "00", 127: "7f", 128: "cc80", 255: "ccff", 256: "cd0100", 65535: "cdffff", 65536: "ce00010000", 4294967295: "ceffffffff",
         4294967296: "cf0000000100000000", "-1": "ff", "-32": "e0", "-33": "d0df", "-128": "d080", "-129": "d1ff7f", "-32768": "d18000", "-32769": "d2ffff7fff",
         "-2147483648": "d280000000", "-2147483649": "d3ffffffff7fffffff", "-9223372036854775808": "d38000000000000000" };
-    for (const [n, hex] of Object.entries(numbers)) assert.equal(of(`{"n":${n}}`), `81a16e${hex}`);
-    const and = (json, hex) => assert.equal(of(`{"n":0,${json}}`), `82a16e00${hex}`);
+    for (const [n, hex] of Object.entries(numbers)) cases.push([`{"n":${n}}\n`, `81a16e${hex}`]);
+    const and = (json, hex) => cases.push([`{"n":0,${json}}\n`, `82a16e00${hex}`]);
     and(`"u":18446744073709551615`, "a175cfffffffffffffffff");
     and(`"s":"${"a".repeat(31)}"`, `a173bf${"61".repeat(31)}`);
     and(`"s":"${"a".repeat(32)}"`, `a173d920${"61".repeat(32)}`);
@@ -137,6 +135,8 @@ test("msgpack: the bytes of rows", () => {
     and(`"y":true`, "a179c3");
     and(`"w":2.5`, "a177a3322e35");
     and(`"l":"1m30s"`, "a16ca531" + "6d333073");
+    const all = runEachEverywhere(program, cases.map(([json]) => json));
+    cases.forEach(([json, hex], i) => assert.equal(all[i].out.toString("hex"), hex, json));
 });
 
 test("msgpack: `unknown`, duplicate keys, keys that are no text, `check`", () => {
@@ -179,8 +179,9 @@ test("msgpack: the first wrong field of the type, and where in a list", () => {
 test("msgpack: cut at each byte: an error record with what there is", () => {
     const rnd = random(14);
     const whole = Buffer.from(encode(clean(record(rnd))));
-    for (let n = 1; n < whole.length; n++) {
-        const got = run(IN, whole.subarray(0, n));
+    const cuts = Array.from({ length: whole.length - 1 }, (_, i) => whole.subarray(0, i + 1));
+    for (const [i, got] of runEach(IN, cuts).entries()) {
+        const n = i + 1;
         assert.equal(got.code, 0);
         assert.deepEqual([got.stats.in, got.stats.errors, got.out.length], [1, 1, 0], `at ${n}`);
         assert.equal(got.errors[0].reason, "bad_record");

@@ -1,7 +1,7 @@
 // tests/formats/protobuf.mjs: Protocol Buffers against protobufjs, and bytes from the encoding's specification.
 import assert from "node:assert/strict";
 import protobuf from "protobufjs";
-import { TYPE, clean, file, lines, random, read, record, replay, row, run, runEverywhere, test, tutti } from "./lib.mjs";
+import { TYPE, clean, file, lines, random, read, record, replay, row, run, runEach, runEachEverywhere, runEverywhere, test, tutti } from "./lib.mjs";
 
 const PROTO = `syntax = "proto3";
 package acme.test;
@@ -66,10 +66,8 @@ function one(kind, type, ...values) {
     file("one.proto", `syntax = "proto3"; import "google/protobuf/timestamp.proto"; import "google/protobuf/duration.proto";
 enum E { E_NONE = 0; E_A = 1; E_B = -1; } message X { ${kind} x = 1; int32 n = 2; }`);
     const program = `pipeline p {\n  from stdin as protobuf { x: ${type}, n: i32 } proto "one.proto" message X\n  into stdout\n  on error into file "$ERRORS"\n}\n`;
-    return values.map((value) => {
-        const got = runEverywhere(program, framed(bytes(value, [0x10, 7])));
-        return got.errors.length ? got.errors[0].reason : JSON.parse(got.out).x;
-    });
+    const all = runEachEverywhere(program, values.map((value) => framed(bytes(value, [0x10, 7]))));
+    return all.map((got) => (got.errors.length ? got.errors[0].reason : JSON.parse(got.out).x));
 }
 
 /** The bytes of a row of one field. */
@@ -283,8 +281,9 @@ test("protobuf: cut at each byte: an error record with what there is", () => {
     const rnd = random(34), type = peer(PROTO, "acme.test.T");
     const body = Buffer.from(type.encode(type.create(given(message(rnd)))).finish()), whole = framed(body);
     const head = whole.length - body.length;
-    for (let n = 1; n < whole.length; n++) {
-        const got = run(IN, whole.subarray(0, n));
+    const cuts = Array.from({ length: whole.length - 1 }, (_, i) => whole.subarray(0, i + 1));
+    for (const [i, got] of runEach(IN, cuts).entries()) {
+        const n = i + 1;
         assert.equal(got.code, 0);
         assert.deepEqual([got.stats.in, got.stats.errors, got.out.length], [1, 1, 0], `at ${n}`);
         assert.equal(got.errors[0].reason, "bad_record");
@@ -292,8 +291,8 @@ test("protobuf: cut at each byte: an error record with what there is", () => {
     }
     runEverywhere(IN, whole.subarray(0, whole.length - 1));
     // the same within a frame: what is cut off in the middle of a field is no message
-    let bad = 0;
-    for (let n = 0; n < body.length; n++) bad += run(IN, framed(body.subarray(0, n))).errors.some((e) => e.reason === "bad_record");
+    const inside = Array.from(body, (_, n) => framed(body.subarray(0, n)));
+    const bad = runEach(IN, inside).filter((got) => got.errors.some((e) => e.reason === "bad_record")).length;
     assert.ok(bad > body.length / 2, `${bad} of ${body.length}`);
 });
 

@@ -1,7 +1,7 @@
 // tests/formats/sparkplug.mjs: payloads of Sparkplug B against sparkplug-payload, and bytes by hand.
 import assert from "node:assert/strict";
 import sparkplug from "sparkplug-payload";
-import { file, lines, run, runEverywhere, test, tutti } from "./lib.mjs";
+import { file, lines, runEach, runEverywhere, test, tutti } from "./lib.mjs";
 
 const peer = sparkplug.get("spBv1.0");
 const TYPE = `type Metric = { name: string(64)?, alias: u64?, timestamp: time(ms)?, datatype: u32?, is_historical: bool?, is_null: bool?,
@@ -111,10 +111,8 @@ test("sparkplug: properties, metadata, data sets and templates", () => {
 
 test("sparkplug: what is cut off, is no payload, or has too many metrics", () => {
     const whole = peer.encodePayload({ timestamp: 5, seq: 1, metrics: [{ name: "a", type: "Int32", value: -1 }] });
-    for (let n = 0; n < whole.length; n++) {
-        const got = run(IN, framed(whole.subarray(0, n)));
-        assert.ok(got.errors.length === 1 || lines(got.out).length === 1, String(n));
-    }
+    const cuts = Array.from(whole, (_, n) => framed(whole.subarray(0, n)));
+    runEach(IN, cuts).forEach((got, n) => assert.ok(got.errors.length === 1 || lines(got.out).length === 1, String(n)));
     assert.equal(runEverywhere(IN, framed([0xff, 0xff])).errors[0].reason, "bad_record");
     assert.equal(runEverywhere(IN, framed([0x18, 1])).errors[0].reason, "missing_field");
     const many = peer.encodePayload({ timestamp: 5, metrics: Array.from({ length: 33 }, (_, i) => ({ name: `m${i}`, type: "Int32", value: i })) });
