@@ -74,12 +74,13 @@ test('what the server says decides: later, never, or not these settings', async 
   const never = await send('nobody@b.example');
   check(never.code === 0 && smtp.mails.length === 1 && errors(never)[0]?.message === 'the mail server says 550 5.1.1 no such user here', never.err);
   await smtp.end();
-  const closed = await send('a@b.example', '', `smtp://127.0.0.1:${await freePort()}`);
-  check(closed.code === 2 && /into mail: Failed to connect|Couldn't connect/.test(closed.err), closed.err);
-  const odd = await send('a@b.example', '', 'http://127.0.0.1');
-  check(odd.code === 2 && /a mail server is smtp:\/\/host:587/.test(odd.err), odd.err);
+  // Each is tried for a while: side by side.
   const locked = await receiver({ authOptional: false, allowInsecureAuth: true });
-  const stays = await send('a@b.example', ', user: "tutti", password: env("SECRET")', locked.url);
+  const [closed, odd, stays] = await Promise.all([
+    send('a@b.example', '', `smtp://127.0.0.1:${await freePort()}`), send('a@b.example', '', 'http://127.0.0.1'),
+    send('a@b.example', ', user: "tutti", password: env("SECRET")', locked.url)]);
+  check(closed.code === 2 && /into mail: Failed to connect|Couldn't connect/.test(closed.err), closed.err);
+  check(odd.code === 2 && /a mail server is smtp:\/\/host:587/.test(odd.err), odd.err);
   check(stays.code === 2 && /the mail server does not let us in: 535/.test(stays.err) && !/wrong/.test(stays.err), stays.err);
   const inside = await send('a@b.example', ', user: "tutti", password: "right"', locked.url);
   check(inside.code === 0 && locked.mails[0].user === 'tutti', inside.err);
@@ -90,18 +91,16 @@ test('TLS is wanted of a server elsewhere, and its name is looked at', async () 
   const dir = folder();
   const cert = (name) => certificate(dir, name);
   const good = await receiver({ tls: true, ...cert('mail.localhost') });
-  const bare = await receiver();
-  const send = (port, settings) => batch(program(settings), [{ who: 'a@b.example', subject: 's', body: 'b' }], { cwd: dir, env: { MAIL_URL: `smtp://mail.localhost:${port}` } });
-  const open = await send(bare.port);
+  const bare = await receiver(), other = await receiver({ tls: true, ...cert('other.example') });
+  const send = (port, settings, cwd = dir) => batch(program(settings), [{ who: 'a@b.example', subject: 's', body: 'b' }], { cwd, env: { MAIL_URL: `smtp://mail.localhost:${port}` } });
+  // Each is tried for a while: side by side, each in a folder of its own.
+  const [open, unknown, wrong] = await Promise.all([send(bare.port, '', folder()), send(good.port, '', folder()), send(other.port, ', ca: "other.example.pem"')]);
   check(open.code === 2 && /STARTTLS|SSL|TLS/.test(open.err) && bare.mails.length === 0, open.err);
   const wanted = await send(bare.port, ', tls: false');
   check(wanted.code === 0 && bare.mails.length === 1, wanted.err);
-  const unknown = await send(good.port);
   check(unknown.code === 2 && /certificate/.test(unknown.err) && good.mails.length === 0, unknown.err);
   const trusted = await send(good.port, ', ca: "mail.localhost.pem"');
   check(trusted.code === 0 && good.mails.length === 1 && good.mails[0].secure, trusted.err);
-  const other = await receiver({ tls: true, ...cert('other.example') });
-  const wrong = await send(other.port, ', ca: "other.example.pem"');
   check(wrong.code === 2 && other.mails.length === 0, `another name: ${wrong.err}`);
   await Promise.all([good.end(), bare.end(), other.end()]);
 });
