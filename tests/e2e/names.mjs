@@ -244,7 +244,11 @@ test('lineage: who writes a topic and who reads it', async () => {
   check(out.reads[0]?.pipeline === 'b' && out.reads[0].into[0].address === 'seen', JSON.stringify(out.reads));
   check((await tutti.get('uns/lineage/out/a/y1')).writes.length === 0, 'another name');
   check((await tutti.get('uns/lineage/out/a/b/x1')).writes.length === 0, 'a brace is no level more');
-  await Promise.all([c, d].map(gone));
+  const more = await Promise.all([3, 4, 5].map((n) => client(tutti, { clientId: `gateway-${n}` })));
+  for (const e of [...more, more[0]]) await e.publishAsync('in/1', '{"m":"a","bar":5}', { qos: 1 });
+  const latest = (await tutti.get('uns/lineage/in/1/bar')).clients.map((x) => x.client.slice(-1)).join('');
+  check(latest === '3542', `the last four that wrote it, the latest first: ${latest}`);
+  await Promise.all([c, d, ...more].map(gone));
   await tutti.kill('SIGTERM');
 });
 

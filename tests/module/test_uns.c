@@ -5,6 +5,7 @@
 #include "uns_bed.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "modules/uns/uns_tree.h"
 #include "mqtt/broker.h"
 #include "store/store.h"
@@ -109,7 +110,7 @@ TEST(tree_keeps_order_parents_and_its_maximum)
     CHECK_STR(uns_node_name(node), "x");
     UnsNode *parent = uns_tree_find(&tree, STR("p"));
     uns_node_sort(parent);
-    CHECK_STR(uns_node_name(parent->children[0]), "a");
+    CHECK_STR(uns_node_name(uns_child(parent, 0)), "a");
     CHECK_OK(uns_tree_add(&tree, STR("q"), &node));
     CHECK_INT(uns_tree_add(&tree, STR("r"), &node), ST_LIMIT);
     CHECK_OK(uns_tree_add(&tree, STR("p/a"), &node));
@@ -141,10 +142,42 @@ TEST(texts_of_any_length_stand_beside_each_other)
             memset(text, (int)('a' + i % 26), sizeof text);
             CHECK(node && node->count == round + 1);
             CHECK_STR(uns_node_path(node), path);
-            CHECK(str_eq(node->value.text, str_slice(text, len)));
+            CHECK(str_eq(uns_node_value(node).text, str_slice(text, len)));
         }
     }
     CHECK_INT(tree.count, NODES + 7);
+    uns_tree_done(&tree);
+}
+
+/* A source may send a text and a number by turns for years: what a text had comes back. */
+TEST(room_of_a_text_is_given_back)
+{
+    enum { NODES = 20, ROUNDS = 3000, WORDS = 26 };
+    char path[32], text[300];
+    UnsTree tree;
+    UnsNode *node;
+    uint64_t before = 0;
+    uns_tree_init(&tree, 1000);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        if (round == WORDS) before = mem_calls(); /* every length was there */
+        for (uint32_t i = 0; i < NODES; i++) {
+            (void)snprintf(path, sizeof path, "a%u", i);
+            memset(text, (int)('a' + i % 26), sizeof text);
+            CHECK_OK(uns_tree_add(&tree, str_from(path), &node));
+            UnsValue value = {.type = UNS_TEXT, .text = {text, 11u * (round % WORDS)}};
+            CHECK_OK(uns_node_set(&tree, node, &value, 1));
+        }
+        for (uint32_t i = 0; i < NODES; i++) {
+            (void)snprintf(path, sizeof path, "a%u", i);
+            memset(text, (int)('a' + i % 26), sizeof text);
+            node = uns_tree_find(&tree, str_from(path));
+            CHECK(str_eq(uns_node_value(node).text, str_slice(text, 11u * (round % WORDS))));
+            UnsValue number = {.type = UNS_INT, .integer = -(int64_t)round};
+            CHECK_OK(uns_node_set(&tree, node, &number, 1));
+            CHECK(uns_node_value(node).integer == -(int64_t)round);
+        }
+    }
+    CHECK(mem_calls() == before);
     uns_tree_done(&tree);
 }
 

@@ -17,7 +17,7 @@ enum { CHANGED_EVERY_MS = 500 };
 static void put_added(const Uns *uns, bool with_value, JsonOut *out)
 {
     for (uint32_t i = 0; i < uns->added_count; i++)
-        if ((uns->added[i]->value.type != UNS_NONE) == with_value)
+        if (uns_node_has_value(uns->added[i]) == with_value)
             json_put_str(out, uns_node_path(uns->added[i]));
 }
 
@@ -93,7 +93,7 @@ static void on_value(void *ctx, Str field, const UnsValue *value)
     uint32_t before = uns->tree.count;
     Status st = uns_tree_add(&uns->tree, path, &node);
     if (uns->tree.count != before) uns__added(uns);
-    bool first = !st && node->value.type == UNS_NONE;
+    bool first = !st && !uns_node_has_value(node);
     if (first && uns->tree.count == before) got_value(uns, node);
     if (!st) st = uns_node_set(&uns->tree, node, value, uns->received_ns);
     if (!st) {
@@ -171,6 +171,7 @@ static Status uns_start(void *self, Diag *diag)
     if (!st) st = uns__rules_start(uns, diag);
     if (st) return st;
     uns->announced = uns->tree.last;
+    uns->tidy_count = uns->tree.count;
     uint64_t every_ms = (uint64_t)uns_conf(uns)->upkeep_ms;
     st = loop_timer_start(uns->env->loop, every_ms, every_ms, uns__trim, uns, &uns->trim_timer);
     if (st) return diag_set(diag, st, "no timer");

@@ -87,6 +87,7 @@ typedef struct Uns {
     bool tidying;
     UnsNode *dirty_first, *dirty_last;
     LoopTimer *keep_timer;
+    uint32_t tidy_count; /* names when memory was given back */
     LoopTimer *trim_timer;
     int64_t trimmed;         /* retention was looked at up to this series */
     int64_t import_until_ns; /* by the monotonic clock: an import runs, nothing is forgotten */
@@ -132,7 +133,8 @@ void uns__put_value(JsonOut *out, const UnsValue *value);
 void uns__added(Uns *uns);
 
 /* uns_meta.c */
-void uns__meta_give(Uns *uns, UnsNode *node, struct UnsMeta *meta); /* takes it; NULL = none */
+/* Takes it unless it fails; NULL = none. */
+MUST Status uns__meta_give(Uns *uns, UnsNode *node, struct UnsMeta *meta);
 MUST Status uns__meta_load(Uns *uns, StoreConn *conn, Diag *diag);
 typedef struct UnsStale {
     int64_t after_ms, age_ms;

@@ -6,22 +6,23 @@
 
 #include "base/mem.h"
 
-static AlarmValue value_of(const UnsValue *value)
+static AlarmValue value_of(const UnsNode *node)
 {
-    AlarmValue out = {.type = ALARM_NO_VALUE, .bad = value->quality == UNS_BAD};
-    switch (value->type) {
+    const UnsValue value = uns_node_value(node);
+    AlarmValue out = {.type = ALARM_NO_VALUE, .bad = value.quality == UNS_BAD};
+    switch (value.type) {
     case UNS_BOOL:
         out.type = ALARM_TEXT;
-        out.text = value->integer ? STR("true") : STR("false");
+        out.text = value.integer ? STR("true") : STR("false");
         break;
     case UNS_INT:
     case UNS_NUMBER:
         out.type = ALARM_NUMBER;
-        out.number = uns_value_number(value);
+        out.number = uns_value_number(&value);
         break;
     case UNS_TEXT:
         out.type = ALARM_TEXT;
-        out.text = value->text;
+        out.text = value.text;
         break;
     default: break;
     }
@@ -57,12 +58,14 @@ static void attach(Uns *uns, const AlarmRule *rule, UnsNode *node)
 {
     UnsAlarms *alarms = uns->alarms;
     AlarmTime heard = {node->heard_ns / NS_PER_MS, clock_wall_ns() / NS_PER_MS};
-    AlarmValue value = value_of(&node->value);
+    AlarmValue value = value_of(node);
+    UnsMore *more = uns_node_more(&uns->tree, node);
     Status st =
-        alarms_attach(alarms->list, rule, uns_node_path(node), &node->alarms, &value, heard);
+        more ? alarms_attach(alarms->list, rule, uns_node_path(node), &more->alarms, &value, heard)
+             : ST_NO_MEMORY;
     if (st && !alarms->full_logged++)
         log_error(uns->env->log, "uns", "no room for an alarm", "rule=%.*s path=%s reason=%s",
-                  STR_ARG(rule->name), node->path, status_text(st));
+                  STR_ARG(rule->name), uns_node_path(node).ptr, status_text(st));
 }
 
 void uns__alarm_value(Uns *uns, UnsNode *node, bool first)
@@ -72,12 +75,12 @@ void uns__alarm_value(Uns *uns, UnsNode *node, bool first)
         const AlarmRule *rule = NULL;
         while ((rule = alarms_next_rule(alarms->list, rule)))
             if (uns__alarm_fits(rule, uns_node_path(node))) attach(uns, rule, node);
-        if (node->alarms) uns__alarm_arm(uns);
+        if (uns_node_alarms(node)) uns__alarm_arm(uns);
         return;
     }
-    if (!node->alarms) return;
-    AlarmValue value = value_of(&node->value);
-    alarms_value(alarms->list, node->alarms, &value, uns_alarm_now());
+    if (!uns_node_alarms(node)) return;
+    AlarmValue value = value_of(node);
+    alarms_value(alarms->list, uns_node_alarms(node), &value, uns_alarm_now());
     uns__alarm_arm(uns);
 }
 
@@ -90,12 +93,14 @@ static bool fits(void *ctx, const AlarmRule *rule, Str path)
 void uns__alarm_moved(Uns *uns, UnsNode *node)
 {
     const AlarmRule *rule = NULL;
-    Str before = node->alarms ? alarm_point_path(node->alarms) : STR_NONE;
-    if (before.len) alarm_notify_moved(uns->notify->routes, before, uns_node_path(node));
-    alarms_moved(uns->alarms->list, &node->alarms, uns_node_path(node), fits, NULL);
-    while (node->value.type != UNS_NONE && (rule = alarms_next_rule(uns->alarms->list, rule)))
+    if (uns_node_alarms(node)) {
+        alarm_notify_moved(uns->notify->routes, alarm_point_path(uns_node_alarms(node)),
+                           uns_node_path(node));
+        alarms_moved(uns->alarms->list, &node->more->alarms, uns_node_path(node), fits, NULL);
+    }
+    while (uns_node_has_value(node) && (rule = alarms_next_rule(uns->alarms->list, rule)))
         if (uns__alarm_fits(rule, uns_node_path(node))) attach(uns, rule, node);
-    for (uint32_t i = 0; i < node->child_count; i++) uns__alarm_moved(uns, node->children[i]);
+    for (uint32_t i = 0; i < uns_child_count(node); i++) uns__alarm_moved(uns, uns_child(node, i));
     uns__alarm_arm(uns);
 }
 
@@ -106,7 +111,7 @@ Status uns__alarm_put(Uns *uns, const AlarmRule *rule, Diag *diag)
     if (st) return diag_set(diag, st, "no memory for the alarm");
     const AlarmRule *held = alarms_rule(alarms->list, rule->name);
     for (UnsNode *node = uns->tree.first; node; node = node->next_node)
-        if (node->value.type != UNS_NONE && uns__alarm_fits(held, uns_node_path(node)))
+        if (uns_node_has_value(node) && uns__alarm_fits(held, uns_node_path(node)))
             attach(uns, held, node);
     uns__alarm_arm(uns);
     return ST_OK;

@@ -188,8 +188,9 @@ static void tell(void *ctx)
 static double number_of(const Uns *uns, Str path)
 {
     const UnsNode *node = uns_tree_find(&uns->tree, path);
-    bool number = node && (node->value.type == UNS_INT || node->value.type == UNS_NUMBER);
-    return number ? uns_value_number(&node->value) : (double)NAN;
+    UnsValue value = node ? uns_node_value(node) : (UnsValue){.type = UNS_NONE};
+    bool number = value.type == UNS_INT || value.type == UNS_NUMBER;
+    return number ? uns_value_number(&value) : (double)NAN;
 }
 
 static UnsAlarmRow *new_row(UnsAlarmBatch *batch, const AlarmEvent *event)
@@ -294,8 +295,9 @@ static void load_point(Uns *uns, StoreStmt *stmt, Arena *arena)
                       .shelved = over & 1,
                       .suppressed = over & 2,
                       .out_of_service = over & 4};
-    if (alarms_attach(list, rule, uns_node_path(node), &node->alarms, NULL, now)) return;
-    alarm_point_restore(list, alarm_find(node->alarms, rule->name), &kept, now);
+    UnsMore *more = uns_node_more(&uns->tree, node);
+    if (!more || alarms_attach(list, rule, uns_node_path(node), &more->alarms, NULL, now)) return;
+    alarm_point_restore(list, alarm_find(more->alarms, rule->name), &kept, now);
 }
 
 Status uns__alarm_read(Uns *uns, StoreConn *conn, const UnsAlarmTable *tables, size_t count,
@@ -343,7 +345,7 @@ Status uns__alarms_load(Uns *uns, Diag *diag)
     alarms->loading = true;
     Status st = store_run_now(uns->env->store, load, uns, diag);
     for (UnsNode *node = uns->tree.first; node && !st; node = node->next_node)
-        if (node->value.type != UNS_NONE) uns__alarm_value(uns, node, true);
+        if (uns_node_has_value(node)) uns__alarm_value(uns, node, true);
     if (!st) alarm_notify_sweep(uns->notify->routes);
     alarms->loading = false;
     if (!st && alarms->gathering) uns__alarm_want_flush(uns);

@@ -46,12 +46,13 @@ void uns__alarm_put_message(const UnsNode *node, const AlarmRule *rule, Str path
     char room[MESSAGE_BYTES_MAX];
     Buf text, value;
     JsonOut number;
+    UnsValue now = node ? uns_node_value(node) : (UnsValue){.type = UNS_NONE};
     Str rest = node ? rule->message : STR_NONE;
     buf_init(&text, sizeof room);
     buf_init(&value, UNS_TEXT_BYTES_MAX * 2);
     json_out_init(&number, &value);
     if (rest.len)
-        uns__put_value(&number, &node->value);
+        uns__put_value(&number, &now);
     else
         buf_printf(&text, "%.*s at %.*s", STR_ARG(rule->name), STR_ARG(path));
     for (size_t i = 0; i < rest.len;) {
@@ -63,7 +64,7 @@ void uns__alarm_put_message(const UnsNode *node, const AlarmRule *rule, Str path
             buf_str(&text, uns_node_name(node));
             i += 6;
         } else if (str_starts(at, STR("{value}"))) {
-            buf_str(&text, node->value.type == UNS_TEXT ? node->value.text : buf_view(&value));
+            buf_str(&text, now.type == UNS_TEXT ? now.text : buf_view(&value));
             i += 7;
         } else {
             buf_char(&text, rest.ptr[i++]);
@@ -92,8 +93,9 @@ static void put_point(const Uns *uns, const AlarmPoint *point, JsonOut *out)
     json_field_int(out, "count", (int64_t)kept.raised_count);
     if (kept.shelved) json_field_int(out, "shelved_until", kept.shelf_ms);
     if (node) {
+        UnsValue value = uns_node_value(node);
         json_key(out, "value");
-        uns__put_value(out, &node->value);
+        uns__put_value(out, &value);
         if (rule->message.len) uns__alarm_put_message(node, rule, STR_NONE, out);
     }
     if (rule->action.len) json_field_str(out, "action", rule->action);
@@ -168,7 +170,7 @@ static Status act_on(Uns *uns, const Req *req, AlarmAct act, const Json *which, 
 {
     Str rule = json_str(which, "rule", STR_NONE), path = json_str(which, "path", STR_NONE);
     const UnsNode *node = path.len ? uns_tree_find(&uns->tree, path) : NULL;
-    AlarmPoint *point = node ? alarm_find(node->alarms, rule) : NULL;
+    AlarmPoint *point = node ? alarm_find(uns_node_alarms(node), rule) : NULL;
     if (!point) return diag_set(diag, ST_NOT_FOUND, "there is no such alarm");
     return alarms_act(uns->alarms->list, point, act, req->caller.user,
                       json_str(req->in, "text", STR_NONE), json_int(req->in, "until", 0),

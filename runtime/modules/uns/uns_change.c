@@ -59,7 +59,7 @@ Status uns__changes_put(UnsChanges *changes, Str path, UnsMeta *meta, uint32_t l
     Status st = map_put(&changes->paths, path, changes);
     if (st) return st;
     const UnsNode *node = uns_tree_find(&changes->uns->tree, path);
-    const UnsMeta *old = node ? node->meta : NULL;
+    const UnsMeta *old = node ? uns_node_meta(node) : NULL;
     bool same = node && (old && meta ? str_eq(old->json, meta->json) : !old && !meta);
     ChangeKind kind = same ? CHANGE_SAME : node ? CHANGE_EDIT : CHANGE_NEW;
     changes->counts[kind]++;
@@ -108,8 +108,8 @@ static Status merge(UnsChanges *changes, Str path, const Json *in, UnsMeta **ret
     const Json *old = NULL, *merged;
     AUTO_BUF Buf buf;
     JsonOut out;
-    if (node && node->meta) {
-        Status st = json_read(arena, node->meta->json, &old, diag);
+    if (node && uns_node_meta(node)) {
+        Status st = json_read(arena, uns_node_meta(node)->json, &old, diag);
         if (st) return st;
     }
     buf_init(&buf, 8 * META_BYTES_MAX);
@@ -189,7 +189,7 @@ Status uns__changes_fit(UnsChanges *changes, Diag *diag)
     for (uint32_t i = 0; i < changes->count; i++) {
         const UnsNode *node = uns_tree_find(&uns->tree, changes->list[i].path);
         bytes += changes->list[i].meta ? changes->list[i].meta->bytes : 0;
-        bytes -= node && node->meta ? node->meta->bytes : 0;
+        bytes -= node && uns_node_meta(node) ? uns_node_meta(node)->bytes : 0;
     }
     if (bytes > uns_conf(uns)->meta_bytes_max)
         return diag_set(diag, ST_LIMIT, "metadata would take more than %lld bytes of memory",
@@ -229,8 +229,8 @@ static Status into_tree(UnsChanges *changes)
         UnsNode *node;
         if (change->kind == CHANGE_SAME) continue;
         Status st = uns_tree_add(&uns->tree, change->path, &node);
+        if (!st) st = uns__meta_give(uns, node, change->meta);
         if (st) return st;
-        uns__meta_give(uns, node, change->meta);
         change->meta = NULL;
     }
     uns__added(uns);
@@ -263,7 +263,7 @@ Status uns__changes_apply(UnsChanges *changes, ChangesDone *done, const char *wh
 static void put_fields(const UnsChanges *changes, const UnsChange *change, JsonOut *out)
 {
     const UnsNode *node = uns_tree_find(&changes->uns->tree, change->path);
-    const UnsMeta *old = node ? node->meta : NULL, *new = change->meta;
+    const UnsMeta *old = node ? uns_node_meta(node) : NULL, *new = change->meta;
     json_begin_array(out);
     for (int i = 0; i < META_FIELDS; i++)
         if (!str_eq(old ? old->text[i] : STR(""), new ? new->text[i] : STR("")))

@@ -333,8 +333,9 @@ static int64_t series_of(Import *import, Str path)
         refuse(import, "%.*s: the namespace is full", path);
         return 0;
     }
+    int64_t series = uns_node_series(node);
     for (uint32_t i = import->name_count; i > 0 && i + 64 > import->name_count; i--)
-        if (import->names[i - 1].series == node->series) return node->series;
+        if (import->names[i - 1].series == series) return series;
     if (import->name_count == import->name_cap) {
         uint32_t cap = import->name_cap ? import->name_cap * 2 : 64;
         UnsName *grown = mem_realloc(import->names, cap * sizeof *grown);
@@ -346,8 +347,8 @@ static int64_t series_of(Import *import, Str path)
     if (!copy) return 0;
     memcpy(copy, path.ptr, path.len);
     copy[path.len] = 0;
-    import->names[import->name_count++] = (UnsName){node->series, copy};
-    return node->series;
+    import->names[import->name_count++] = (UnsName){series, copy};
+    return series;
 }
 
 static void take_point(Import *import, const Str cells[CELLS])

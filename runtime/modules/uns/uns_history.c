@@ -301,7 +301,7 @@ void uns__op_history(void *self, Req *req)
         return;
     }
     *history = (History){
-        .uns = uns, .req = req, .series = node->series, .to_ms = now_ms, .now_ms = now_ms};
+        .uns = uns, .req = req, .series = uns_node_series(node), .to_ms = now_ms, .now_ms = now_ms};
     history->pixels = (uint32_t)json_int(req->in, "pixels", PIXELS_PRESET);
     if (!uns_when_read(from.len ? from : STR("-1h"), now_ms, &history->from_ms) ||
         (to.len && !uns_when_read(to, now_ms, &history->to_ms)) ||

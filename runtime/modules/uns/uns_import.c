@@ -300,8 +300,8 @@ typedef struct Export {
 static const Json *meta_json(Export *export, const UnsNode *node)
 {
     const Json *json = NULL;
-    return node->meta && !json_read(export->req->arena, node->meta->json, &json, NULL) ? json
-                                                                                       : NULL;
+    const UnsMeta *meta = uns_node_meta(node);
+    return meta && !json_read(export->req->arena, meta->json, &json, NULL) ? json : NULL;
 }
 
 static void note_key(Export *export, Str name)
@@ -321,7 +321,7 @@ static void note_key(Export *export, Str name)
 static void put_csv_row(Export *export, const UnsNode *node)
 {
     const Json *json = meta_json(export, node);
-    const UnsMeta *meta = node->meta;
+    const UnsMeta *meta = uns_node_meta(node);
     Buf *out = &export->body;
     csv_put(out, uns_node_path(node));
     for (int i = 0; i < META_FIELDS; i++) {
@@ -341,7 +341,7 @@ static void put_csv_row(Export *export, const UnsNode *node)
 
 static void put_json_row(Export *export, const UnsNode *node, JsonOut *out)
 {
-    const UnsMeta *meta = node->meta;
+    const UnsMeta *meta = uns_node_meta(node);
     buf_char(&export->body, '\n');
     json_begin_object(out);
     json_field_str(out, "path", uns_node_path(node));
@@ -358,8 +358,8 @@ static void each_node(Export *export, UnsNode *node,
 {
     if (node->path_len) fn(export, node, out);
     uns_node_sort(node);
-    for (uint32_t i = 0; i < node->child_count && !export->body.failed; i++)
-        each_node(export, node->children[i], fn, out);
+    for (uint32_t i = 0; i < uns_child_count(node) && !export->body.failed; i++)
+        each_node(export, uns_child(node, i), fn, out);
 }
 
 static void see_keys(Export *export, const UnsNode *node, JsonOut *out)

@@ -33,7 +33,7 @@ typedef struct Batch {
 
 enum {
     ROWS_PER_BATCH_MAX = 20000,
-    ROWS_MANY = 5000,
+    NAMES_MANY = 5000,
     BATCH_ARENA_BYTES_MAX = 256 << 20,
     RETRY_MS = 500,
     TIDY_EVERY = 16, /* small batches; one with rows tidies always */
@@ -140,6 +140,28 @@ static bool batch_retry(Batch *batch, const Diag *diag)
     return true;
 }
 
+static Status shrink(StoreConn *conn, void *ctx, Diag *diag)
+{
+    (void)ctx;
+    return store_exec(conn, "PRAGMA shrink_memory", diag);
+}
+
+static void on_shrunk(void *ctx, Status status, const Diag *diag)
+{
+    (void)status;
+    (void)diag;
+    mem_trim();
+    uns__job_done(ctx);
+}
+
+/* What the rows of many new names took would stay as holes between the nodes, and the store's pages
+ * of them are not needed soon. */
+static void tidy_memory(Uns *uns)
+{
+    uns->tidy_count = uns->tree.count;
+    if (!uns->draining && !store_write(uns->env->store, shrink, on_shrunk, uns)) uns->jobs++;
+}
+
 static void on_batch(void *ctx, Status status, const Diag *diag)
 {
     Batch *batch = ctx;
@@ -158,10 +180,8 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
         }
         if (batch->sample_count) uns__server_kick(uns);
     }
-    bool many = batch->row_count >= ROWS_MANY;
     batch_free(batch);
-    /* What so many rows took would stay as holes between the nodes that came meanwhile. */
-    if (many && !uns->dirty_first) mem_trim();
+    if (uns->tree.count - uns->tidy_count >= NAMES_MANY && !uns->dirty_first) tidy_memory(uns);
     uns__rename_ready(uns);
     flush(uns);
     uns__job_done(uns);
@@ -183,14 +203,13 @@ static void take_rows(Uns *uns, Batch *batch)
     while (batch->rows && uns->dirty_first && batch->row_count < count) {
         UnsNode *node = uns->dirty_first;
         LastRow *row = &batch->rows[batch->row_count];
-        *row = (LastRow){.value = node->value,
+        *row = (LastRow){.value = uns_node_value(node),
                          .path = arena_str(batch->arena, uns_node_path(node)),
                          .received_ns = node->received_ns,
                          .first_ns = node->first_ns,
                          .count = node->count};
-        if (node->value.type == UNS_TEXT)
-            row->value.text = arena_str(batch->arena, node->value.text);
-        if (!row->path.ptr || (node->value.type == UNS_TEXT && !row->value.text.ptr)) return;
+        if (node->type == UNS_TEXT) row->value.text = arena_str(batch->arena, row->value.text);
+        if (!row->path.ptr || (node->type == UNS_TEXT && !row->value.text.ptr)) return;
         batch->row_count++;
         uns->dirty_first = node->next_dirty;
         if (!uns->dirty_first) uns->dirty_last = NULL;
@@ -311,7 +330,7 @@ static void start_keep_timer(Uns *uns)
 /* A source whose clock is near ours is believed; others get the time of arrival. */
 static int64_t sample_time_ns(const UnsNode *node)
 {
-    int64_t ts = node->value.ts_ns, received = node->received_ns;
+    int64_t ts = node->ts_ns, received = node->received_ns;
     bool near =
         ts != UNS_NO_TIME && ts < received + 5 * NS_PER_S && ts > received - 3600 * NS_PER_S;
     return near ? ts : received;
@@ -332,7 +351,9 @@ static bool room_for_sample(Uns *uns)
 /* Gives the node its series; false without memory. */
 bool uns__name_series(Uns *uns, UnsNode *node)
 {
-    if (node->series) return true;
+    UnsSampled *sampled = uns_node_sampled(&uns->tree, node);
+    if (!sampled) return false;
+    if (sampled->series) return true;
     if (uns->name_count == uns->name_cap) {
         uint32_t cap = uns->name_cap ? uns->name_cap * 2 : 64;
         UnsName *grown = mem_realloc(uns->names, cap * sizeof *grown);
@@ -342,10 +363,15 @@ bool uns__name_series(Uns *uns, UnsNode *node)
     }
     char *path = mem_alloc(node->path_len + 1u);
     if (!path) return false;
-    memcpy(path, node->path, node->path_len + 1u);
-    node->series = ++uns->series_next;
-    uns->names[uns->name_count++] = (UnsName){node->series, path};
+    memcpy(path, uns_node_path(node).ptr, node->path_len + 1u);
+    sampled->series = ++uns->series_next;
+    uns->names[uns->name_count++] = (UnsName){sampled->series, path};
     return true;
+}
+
+static bool is_number(const UnsValue *value)
+{
+    return value->type == UNS_INT || value->type == UNS_NUMBER || value->type == UNS_BOOL;
 }
 
 /* A point for a new value, a new quality, or because the last one was long ago. A value that is
@@ -353,20 +379,21 @@ bool uns__name_series(Uns *uns, UnsNode *node)
  * that it is so from now on: what was good then stays good. */
 static void sample(Uns *uns, UnsNode *node)
 {
-    UnsType type = node->value.type;
-    UnsQuality quality = type == UNS_NULL ? UNS_BAD : node->value.quality;
-    double value = type == UNS_NULL ? node->sampled : uns_value_number(&node->value);
-    if (type == UNS_NULL ? !node->has_sampled
-                         : type != UNS_INT && type != UNS_NUMBER && type != UNS_BOOL)
-        return;
+    static const UnsSampled none = {0};
+    const UnsSampled *last = node->sampled ? node->sampled : &none;
+    UnsValue now = uns_node_value(node);
+    bool null = now.type == UNS_NULL;
+    UnsQuality quality = null ? UNS_BAD : now.quality;
+    double value = null ? last->value : uns_value_number(&now);
+    if (null ? !last->known : !is_number(&now)) return;
     int64_t t_ns = sample_time_ns(node);
-    bool known = node->series && node->has_sampled;
-    bool turned = known && node->sampled_quality != quality;
-    if (known && !turned && node->sampled == value &&
-        t_ns - node->sampled_ns < uns_conf(uns)->sample_every_ms * NS_PER_MS)
+    bool known = last->series && last->known;
+    bool turned = known && last->quality != quality;
+    if (known && !turned && last->value == value &&
+        t_ns - last->t_ns < uns_conf(uns)->sample_every_ms * NS_PER_MS)
         return;
-    if (turned && node->sampled == value && t_ns <= node->sampled_ns)
-        t_ns = node->received_ns > node->sampled_ns ? node->received_ns : node->sampled_ns + 1;
+    if (turned && last->value == value && t_ns <= last->t_ns)
+        t_ns = node->received_ns > last->t_ns ? node->received_ns : last->t_ns + 1;
     if (uns->server_over || uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) ||
         !uns__name_series(uns, node)) {
         uns->samples_dropped++;
@@ -374,11 +401,10 @@ static void sample(Uns *uns, UnsNode *node)
     }
     uns->sampled = uns->mark;
     if (uns->sample_count >= UNS_SAMPLES_HOLD) hold(uns, true);
-    node->has_sampled = true;
-    node->sampled = value;
-    node->sampled_quality = (uint8_t)quality;
-    node->sampled_ns = t_ns;
-    uns->samples[uns->sample_count++] = (SeriesPoint){node->series, t_ns, value, (uint8_t)quality};
+    UnsSampled *sampled = node->sampled; /* named: it is there */
+    *sampled = (UnsSampled){sampled->series, t_ns, value, (uint8_t)quality, true};
+    uns->samples[uns->sample_count++] =
+        (SeriesPoint){sampled->series, t_ns, value, (uint8_t)quality};
 }
 
 void uns__keep_value(Uns *uns, UnsNode *node)
@@ -443,7 +469,10 @@ static Status load_series(Uns *uns, StoreConn *conn, Diag *diag)
         int64_t id = store_int(stmt, 0);
         UnsNode *node;
         if (id > uns->series_next) uns->series_next = id;
-        if (!uns_tree_add(&uns->tree, store_str(stmt, 1), &node)) node->series = id;
+        if (uns_tree_add(&uns->tree, store_str(stmt, 1), &node)) continue;
+        UnsSampled *sampled = uns_node_sampled(&uns->tree, node);
+        if (!sampled) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
+        sampled->series = id;
     }
     return st;
 }
@@ -464,12 +493,16 @@ Status uns__keep_load(Uns *uns, Diag *diag)
         st = store_salvage(uns->env->store, diag);
         if (!st) st = store_run_now(uns->env->store, load, uns, diag);
     }
-    for (UnsNode *node = uns->tree.first; node; node = node->next_node) {
-        UnsType type = node->value.type;
-        node->has_sampled = type == UNS_INT || type == UNS_NUMBER || type == UNS_BOOL;
-        node->sampled = uns_value_number(&node->value);
-        node->sampled_quality = (uint8_t)node->value.quality;
-        node->sampled_ns = INT64_MIN / 2; /* the first value after a start is always sampled */
+    for (UnsNode *node = uns->tree.first; node && !st; node = node->next_node) {
+        UnsValue value = uns_node_value(node);
+        if (!is_number(&value)) continue;
+        UnsSampled *sampled = uns_node_sampled(&uns->tree, node);
+        if (!sampled) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
+        *sampled = (UnsSampled){.series = sampled->series,
+                                .t_ns = INT64_MIN / 2, /* the first one is always sampled */
+                                .value = uns_value_number(&value),
+                                .quality = (uint8_t)value.quality,
+                                .known = true};
     }
     return st;
 }

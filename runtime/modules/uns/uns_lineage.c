@@ -46,6 +46,17 @@ static UnsWriter *writer_new(Uns *uns)
     return writer;
 }
 
+/* The latest one becomes an earlier one, in the place of the one that is the latest now. */
+static void earlier_put(Uns *uns, UnsNode *node, uint16_t number)
+{
+    UnsMore *more = uns_node_more(&uns->tree, node);
+    uint32_t at = 0;
+    if (!more) return; /* no memory: one is not known */
+    while (at < UNS_WRITERS_EARLIER - 1 && more->writers[at] && more->writers[at] != number) at++;
+    for (; at; at--) more->writers[at] = more->writers[at - 1];
+    more->writers[0] = node->writer;
+}
+
 void uns__wrote(Uns *uns, UnsNode *node)
 {
     node->topic_len = (uint16_t)uns->topic.len;
@@ -59,12 +70,9 @@ void uns__wrote(Uns *uns, UnsNode *node)
     }
     writer->last_ns = uns->received_ns;
     writer->count++;
-    if (node->writers[0] == writer->number) return;
-    uint32_t at = 1;
-    while (at < UNS_WRITERS_KEPT - 1 && node->writers[at] && node->writers[at] != writer->number)
-        at++;
-    for (; at; at--) node->writers[at] = node->writers[at - 1];
-    node->writers[0] = writer->number;
+    if (node->writer == writer->number) return;
+    if (node->writer) earlier_put(uns, node, writer->number);
+    node->writer = writer->number;
 }
 
 void uns__writers_free(Uns *uns)
@@ -82,18 +90,24 @@ typedef struct Ask {
     Str path, topic;
 } Ask;
 
+static void put_writer(const Uns *uns, uint16_t number, JsonOut *out)
+{
+    const UnsWriter *writer = uns->writer_list[number - 1];
+    json_begin_object(out);
+    json_field_str(out, "client", writer->id);
+    json_field_str(out, "user", writer->user);
+    json_field_int(out, "last", writer->last_ns / NS_PER_MS);
+    json_end(out);
+}
+
 static void put_writers(const Uns *uns, const UnsNode *node, JsonOut *out)
 {
     json_key(out, "clients");
     json_begin_array(out);
-    for (uint32_t i = 0; node && i < UNS_WRITERS_KEPT && node->writers[i]; i++) {
-        const UnsWriter *writer = uns->writer_list[node->writers[i] - 1];
-        json_begin_object(out);
-        json_field_str(out, "client", writer->id);
-        json_field_str(out, "user", writer->user);
-        json_field_int(out, "last", writer->last_ns / NS_PER_MS);
-        json_end(out);
-    }
+    if (node && node->writer) put_writer(uns, node->writer, out);
+    const UnsMore *more = node ? node->more : NULL;
+    for (uint32_t i = 0; more && i < UNS_WRITERS_EARLIER && more->writers[i]; i++)
+        put_writer(uns, more->writers[i], out);
     json_end(out);
 }
 

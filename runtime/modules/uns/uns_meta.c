@@ -4,12 +4,17 @@
 
 #include "base/mem.h"
 
-void uns__meta_give(Uns *uns, UnsNode *node, UnsMeta *meta)
+Status uns__meta_give(Uns *uns, UnsNode *node, UnsMeta *meta)
 {
-    if (node->meta) uns->meta_bytes -= node->meta->bytes;
-    mem_free(node->meta);
-    node->meta = meta;
+    UnsMeta *old = uns_node_meta(node);
+    if (meta == old) return ST_OK; /* none and none */
+    UnsMore *more = uns_node_more(&uns->tree, node);
+    if (!more) return ST_NO_MEMORY;
+    if (old) uns->meta_bytes -= old->bytes;
+    mem_free(old);
+    more->meta = meta;
     if (meta) uns->meta_bytes += meta->bytes;
+    return ST_OK;
 }
 
 Status uns__meta_load(Uns *uns, StoreConn *conn, Diag *diag)
@@ -26,9 +31,8 @@ Status uns__meta_load(Uns *uns, StoreConn *conn, Diag *diag)
         Status bad = json_read(arena, store_str(stmt, 1), &json, NULL);
         if (!bad) bad = uns_meta_read(json, &meta, NULL);
         if (!bad) bad = uns_tree_add(&uns->tree, store_str(stmt, 0), &node);
-        if (!bad) {
-            uns__meta_give(uns, node, meta);
-        } else {
+        if (!bad) bad = uns__meta_give(uns, node, meta);
+        if (bad) {
             mem_free(meta);
             uns->tree.rejected++;
         }
@@ -45,19 +49,20 @@ UnsStale uns__stale(const Uns *uns, const UnsNode *node)
     UnsStale stale = {.after_ms = uns_conf(uns)->stale_ms};
     bool after = false, by = false;
     for (const UnsNode *at = node; at && !(after && by); at = at->parent) {
-        if (!at->meta) continue;
-        if (!after && at->meta->stale_ms) stale.after_ms = at->meta->stale_ms, after = true;
-        if (!by && (at->meta->by_source || at->meta->stale_ms))
-            stale.by_source = at->meta->by_source, by = true;
+        const UnsMeta *meta = uns_node_meta(at);
+        if (!meta) continue;
+        if (!after && meta->stale_ms) stale.after_ms = meta->stale_ms, after = true;
+        if (!by && (meta->by_source || meta->stale_ms))
+            stale.by_source = meta->by_source, by = true;
     }
     stale.age_ms = uns_node_age_ms(node);
-    if (stale.by_source && node->value.ts_ns != UNS_NO_TIME && node->value.type != UNS_NONE) {
-        int64_t age = (clock_wall_ns() - node->value.ts_ns) / NS_PER_MS;
+    if (stale.by_source && node->ts_ns != UNS_NO_TIME && uns_node_has_value(node)) {
+        int64_t age = (clock_wall_ns() - node->ts_ns) / NS_PER_MS;
         stale.age_ms = age < 0 ? 0 : age;
     } else {
         stale.by_source = false;
     }
-    stale.is = node->value.type != UNS_NONE && stale.age_ms > stale.after_ms;
+    stale.is = uns_node_has_value(node) && stale.age_ms > stale.after_ms;
     return stale;
 }
 

@@ -37,10 +37,8 @@ static void put_event(const Uns *uns, const AlarmMessage *message, const AlarmPo
     json_field_int(out, "time", begun ? kept.since_ms : clock_wall_ns() / NS_PER_MS);
     json_field_int(out, "raised", kept.raised_ms);
     json_key(out, "value");
-    if (node)
-        uns__put_value(out, &node->value);
-    else
-        json_put_null(out);
+    UnsValue value = node ? uns_node_value(node) : (UnsValue){.type = UNS_NULL};
+    uns__put_value(out, &value);
     uns__alarm_put_message(node, rule, message->path, out);
     json_field_str(out, "action", rule->action);
     json_field_str(out, "who", event ? event->who : STR_NONE);
@@ -55,7 +53,7 @@ static void put_event(const Uns *uns, const AlarmMessage *message, const AlarmPo
 static const AlarmPoint *point_of(const Uns *uns, Str rule, Str path)
 {
     const UnsNode *node = uns_tree_find(&uns->tree, path);
-    return node ? alarm_find(node->alarms, rule) : NULL;
+    return node ? alarm_find(uns_node_alarms(node), rule) : NULL;
 }
 
 static bool state(void *ctx, Str rule, Str path, AlarmState *ret_state)

@@ -13,7 +13,7 @@ typedef struct Mark {
 static void mark_node(Mark *mark, UnsNode *node)
 {
     char text[UNS_TEXT_BYTES_MAX];
-    UnsValue value = node->value;
+    UnsValue value = uns_node_value(node);
     int64_t heard_ns = node->heard_ns;
     if (value.type == UNS_NONE || value.quality >= mark->quality) return;
     if (node->received_ns > mark->until_ns) return;
@@ -34,7 +34,7 @@ static void mark_node(Mark *mark, UnsNode *node)
 static void mark_branch(Mark *mark, UnsNode *node)
 {
     mark_node(mark, node);
-    for (uint32_t i = 0; i < node->child_count; i++) mark_branch(mark, node->children[i]);
+    for (uint32_t i = 0; i < uns_child_count(node); i++) mark_branch(mark, uns_child(node, i));
 }
 
 void uns__op_quality(void *self, Req *req)

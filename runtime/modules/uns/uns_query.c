@@ -83,7 +83,8 @@ static Question *question_new(Uns *uns, Req *req)
                  STR_ARG(path));
         return NULL;
     }
-    *q = (Question){.uns = uns, .req = req, .series = node->series, .now_ns = clock_wall_ns()};
+    *q = (Question){
+        .uns = uns, .req = req, .series = uns_node_series(node), .now_ns = clock_wall_ns()};
     q->to_ns = q->now_ns;
     if (!uns__when(from.len ? from : STR("-1h"), q->now_ns, &q->from_ns) ||
         (to.len && !uns__when(to, q->now_ns, &q->to_ns))) {

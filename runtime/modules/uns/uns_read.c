@@ -39,21 +39,21 @@ static void put_brief(JsonOut *out, const UnsMeta *meta)
 
 void uns__put_node(const Uns *uns, JsonOut *out, const UnsNode *node, bool with_value)
 {
-    const UnsValue *value = &node->value;
+    const UnsValue value = uns_node_value(node);
     json_field_str(out, "path", uns_node_path(node));
     json_field_str(out, "name", uns_node_name(node));
-    json_field_int(out, "children", node->child_count);
-    json_field_bool(out, "has_value", value->type != UNS_NONE);
-    put_brief(out, node->meta);
-    if (!with_value || value->type == UNS_NONE) return;
+    json_field_int(out, "children", uns_child_count(node));
+    json_field_bool(out, "has_value", value.type != UNS_NONE);
+    put_brief(out, uns_node_meta(node));
+    if (!with_value || value.type == UNS_NONE) return;
     UnsStale stale = uns__stale(uns, node);
     json_key(out, "value");
-    uns__put_value(out, value);
-    json_field_text(out, "type", type_name(value->type));
-    json_field_text(out, "quality", quality_name(value->quality));
-    if (value->ts_ns != UNS_NO_TIME) {
+    uns__put_value(out, &value);
+    json_field_text(out, "type", type_name(value.type));
+    json_field_text(out, "quality", quality_name(value.quality));
+    if (value.ts_ns != UNS_NO_TIME) {
         char room[40];
-        json_field_str(out, "ts", uns_time_text(value->ts_ns, room));
+        json_field_str(out, "ts", uns_time_text(value.ts_ns, room));
     }
     json_field_int(out, "received", node->received_ns / NS_PER_MS);
     json_field_int(out, "age_ms", stale.age_ms);
@@ -84,11 +84,11 @@ static bool put(Walk *walk, const UnsNode *node)
 
 static uint32_t index_of(UnsNode *parent, const UnsNode *child)
 {
-    uint32_t low = 0, high = parent->child_count;
+    uint32_t low = 0, high = uns_child_count(parent);
     uns_node_sort(parent);
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (str_cmp(uns_node_name(parent->children[middle]), uns_node_name(child)) < 0)
+        if (str_cmp(uns_node_name(uns_child(parent, middle)), uns_node_name(child)) < 0)
             low = middle + 1;
         else
             high = middle;
@@ -99,15 +99,15 @@ static uint32_t index_of(UnsNode *parent, const UnsNode *child)
 /* The node that follows in path order inside `top`, going down while depth allows. */
 static UnsNode *next_node(UnsNode *top, UnsNode *at, uint32_t *depth, uint32_t depth_max)
 {
-    if (at->child_count && (!depth_max || *depth < depth_max)) {
+    if (uns_child_count(at) && (!depth_max || *depth < depth_max)) {
         uns_node_sort(at);
         (*depth)++;
-        return at->children[0];
+        return uns_child(at, 0);
     }
     while (at != top) {
         UnsNode *parent = at->parent;
         uint32_t index = index_of(parent, at) + 1;
-        if (index < parent->child_count) return parent->children[index];
+        if (index < uns_child_count(parent)) return uns_child(parent, index);
         at = parent;
         (*depth)--;
     }
@@ -174,15 +174,15 @@ void uns__op_get(void *self, Req *req)
     uns__put_node(uns, &out, node, true);
     json_field_int(&out, "count", (int64_t)node->count);
     json_field_int(&out, "first", node->first_ns / NS_PER_MS);
-    json_field_bool(&out, "sampled", node->series != 0);
+    json_field_bool(&out, "sampled", uns_node_series(node) != 0);
     UnsStale stale = uns__stale(uns, node);
     json_field_int(&out, "stale_ms", stale.after_ms);
     json_field_text(&out, "stale_by", stale.by_source ? "source" : "received");
-    if (node->value.type != UNS_NONE)
+    if (uns_node_has_value(node))
         json_field_int(&out, "stale_at",
                        clock_wall_ns() / NS_PER_MS + stale.after_ms - stale.age_ms);
     json_key(&out, "meta");
-    json_put_raw(&out, node->meta ? node->meta->json : STR("{}"));
+    json_put_raw(&out, uns_node_meta(node) ? uns_node_meta(node)->json : STR("{}"));
     json_end(&out);
     req_answer_buf(req, &body);
 }
@@ -222,10 +222,10 @@ void uns__op_search(void *self, Req *req)
     json_key(&walk.out, "nodes");
     json_begin_array(&walk.out);
     for (const UnsNode *node = uns->tree.first; node; node = node->next_node) {
+        const UnsMeta *meta = uns_node_meta(node);
         bool all = true;
         for (uint32_t i = 0; i < word_count && all; i++)
-            all = holds(uns_node_path(node), words[i]) ||
-                  (node->meta && holds(node->meta->words, words[i]));
+            all = holds(uns_node_path(node), words[i]) || (meta && holds(meta->words, words[i]));
         if (!all) continue;
         total++;
         if (!walk.more) (void)put(&walk, node);

@@ -35,7 +35,7 @@ static UnsNode *path_find(const UnsPaths *paths, Str path, size_t *ret_at)
 
 static void path_place(UnsPaths *paths, UnsNode *node)
 {
-    uint64_t hash = hash_bytes(node->path, node->path_len);
+    uint64_t hash = hash_bytes(uns_node_path(node).ptr, node->path_len);
     size_t i = hash & (paths->count - 1);
     while (paths->slots[i]) i = (i + 1) & (paths->count - 1);
     paths->slots[i] = hash >> ADDRESS_BITS << ADDRESS_BITS | (uint64_t)(uintptr_t)node;
@@ -102,31 +102,42 @@ static void tree_room_back(UnsTree *tree, const void *room)
 
 /* ---- nodes ---- */
 
-/* The path that a node came with lies behind it. */
-static char *own_path(UnsNode *node)
-{
-    return (char *)(node + 1);
-}
-
 void uns_tree_init(UnsTree *tree, uint32_t count_max)
 {
     static char empty[1];
-    *tree = (UnsTree){.count_max = count_max, .root = {.path = empty, .sorted = true}};
+    *tree = (UnsTree){.count_max = count_max, .root_more = {.path = empty, .sorted = true}};
+    tree->root.more = &tree->root_more;
+}
+
+UnsMore *uns_node_more(UnsTree *tree, UnsNode *node)
+{
+    if (node->more) return node->more;
+    node->more = tree_room(tree, sizeof *node->more);
+    if (node->more) *node->more = (UnsMore){.sorted = true};
+    return node->more;
+}
+
+UnsSampled *uns_node_sampled(UnsTree *tree, UnsNode *node)
+{
+    if (node->sampled) return node->sampled;
+    node->sampled = tree_room(tree, sizeof *node->sampled);
+    if (node->sampled) *node->sampled = (UnsSampled){0};
+    return node->sampled;
 }
 
 void uns_tree_done(UnsTree *tree)
 {
-    for (UnsNode *node = tree->first, *next; node; node = next) {
-        next = node->next_node;
-        mem_free(node->children);
-        mem_free(node->meta);
-        if (node->path != own_path(node)) mem_free(node->path);
+    for (UnsNode *node = tree->first; node; node = node->next_node) {
+        if (!node->more) continue;
+        mem_free(node->more->children);
+        mem_free(node->more->meta);
+        mem_free(node->more->path);
     }
     for (UnsSlab *slab = tree->slab, *older; slab; slab = older) {
         older = slab->older;
         mem_free(slab);
     }
-    mem_free(tree->root.children);
+    mem_free(tree->root_more.children);
     mem_free(tree->by_path.slots);
 }
 
@@ -152,38 +163,41 @@ bool uns_path_valid(Str path)
 enum { CHILDREN_MIN = 4 };
 
 /* There is room for a power of two of them, or more where some went away. */
-static Status add_child(UnsNode *parent, UnsNode *child)
+static Status add_child(UnsTree *tree, UnsNode *parent, UnsNode *child)
 {
-    uint32_t count = parent->child_count;
+    UnsMore *more = uns_node_more(tree, parent);
+    if (!more) return ST_NO_MEMORY;
+    uint32_t count = more->child_count;
     if (!count || (count >= CHILDREN_MIN && !(count & (count - 1)))) {
         uint32_t cap = count ? count * 2 : CHILDREN_MIN;
-        UnsNode **grown = mem_realloc(parent->children, cap * sizeof(UnsNode *));
+        UnsNode **grown = mem_realloc(more->children, cap * sizeof(UnsNode *));
         if (!grown) return ST_NO_MEMORY;
-        parent->children = grown;
+        more->children = grown;
     }
-    parent->children[parent->child_count++] = child;
-    parent->sorted = parent->child_count == 1;
+    more->children[more->child_count++] = child;
+    more->sorted = more->child_count == 1;
     return ST_OK;
 }
 
 static Status node_new(UnsTree *tree, UnsNode *parent, Str path, UnsNode **ret_node)
 {
+    if (!uns_node_more(tree, parent)) return ST_NO_MEMORY; /* before the room that goes back */
     UnsNode *node = tree_room(tree, sizeof *node + path.len + 1);
     Status st = node ? ST_OK : ST_NO_MEMORY;
     if (!st) {
-        *node = (UnsNode){.path = own_path(node)};
-        memcpy(node->path, path.ptr, path.len);
-        node->path[path.len] = 0;
-        node->path_len = (uint16_t)path.len;
-        node->name_at = parent->path_len ? (uint16_t)(parent->path_len + 1) : 0;
-        node->parent = parent;
-        node->sorted = true;
-        node->value = (UnsValue){.quality = UNS_NEVER, .ts_ns = UNS_NO_TIME};
-        node->seq = ++tree->seq;
+        *node = (UnsNode){.parent = parent,
+                          .path_len = (uint16_t)path.len,
+                          .name_at = parent->path_len ? (uint16_t)(parent->path_len + 1) : 0,
+                          .quality = UNS_NEVER,
+                          .ts_ns = UNS_NO_TIME,
+                          .seq = ++tree->seq};
+        char *text = (char *)(node + 1);
+        memcpy(text, path.ptr, path.len);
+        text[path.len] = 0;
         st = path_put(&tree->by_path, node);
     }
     if (!st) {
-        st = add_child(parent, node);
+        st = add_child(tree, parent, node);
         if (st) path_remove(&tree->by_path, path);
     }
     if (st) {
@@ -224,6 +238,8 @@ Status uns_tree_add(UnsTree *tree, Str path, UnsNode **ret_node)
     return ST_OK;
 }
 
+/* ---- values ---- */
+
 /* Cuts at a whole letter. */
 static Str cut_text(Str text)
 {
@@ -234,32 +250,71 @@ static Str cut_text(Str text)
     return (Str){text.ptr, len};
 }
 
+/* Steps that a text of so many bytes gets: small ones what they need, others twice as much each
+ * time. There are few sizes, so what one text gives back fits others. */
+static uint32_t text_steps(size_t len)
+{
+    enum { EXACT = 8 };
+    uint32_t steps = (uint32_t)((len + UNS_TEXT_STEP - 1) / UNS_TEXT_STEP), grown = EXACT;
+    if (steps <= EXACT) return steps;
+    while (grown < steps) grown *= 2;
+    return grown;
+}
+
+static void text_back(UnsTree *tree, UnsNode *node)
+{
+    void **list = &tree->texts_free[node->text_room];
+    if (!node->text_room) return;
+    memcpy(node->text, list, sizeof *list);
+    *list = node->text;
+    node->text_room = 0;
+}
+
+/* Room for a text of so many bytes, which are more than it has. */
+static Status text_room(UnsTree *tree, UnsNode *node, size_t len)
+{
+    uint32_t steps = text_steps(len);
+    void **list = &tree->texts_free[steps];
+    char *room = *list;
+    if (room)
+        memcpy(list, room, sizeof *list);
+    else
+        room = tree_room(tree, (size_t)steps * UNS_TEXT_STEP);
+    if (!room) return ST_NO_MEMORY;
+    text_back(tree, node);
+    node->text = room;
+    node->text_room = (uint8_t)steps;
+    return ST_OK;
+}
+
 Status uns_node_set(UnsTree *tree, UnsNode *node, const UnsValue *value, int64_t received_ns)
 {
-    char *room = (char *)(uintptr_t)node->value.text.ptr;
     Str text = value->type == UNS_TEXT ? cut_text(value->text) : STR_NONE;
-    size_t bytes = (size_t)node->text_room * UNS_TEXT_STEP;
-    if (text.len > bytes) { /* the old room is lost: twice as much each time, so it is less */
-        bytes = text.len > bytes * 2 ? text.len : bytes * 2;
-        if (bytes > UNS_TEXT_BYTES_MAX) bytes = UNS_TEXT_BYTES_MAX;
-        bytes = (bytes + UNS_TEXT_STEP - 1) / UNS_TEXT_STEP * UNS_TEXT_STEP;
-        room = tree_room(tree, bytes);
-        if (!room) return ST_NO_MEMORY;
-        node->text_room = (uint8_t)(bytes / UNS_TEXT_STEP);
+    if (text.len > (size_t)node->text_room * UNS_TEXT_STEP) {
+        Status st = text_room(tree, node, text.len);
+        if (st) return st;
     }
-    if (text.len) memcpy(room, text.ptr, text.len);
-    if (node->value.type == UNS_NONE) {
+    if (text.len)
+        memcpy(node->text, text.ptr, text.len);
+    else
+        text_back(tree, node);
+    if (value->type != UNS_TEXT) node->integer = value->integer; /* or the number */
+    if (!uns_node_has_value(node)) {
         tree->values++;
         if (!node->first_ns) node->first_ns = received_ns;
     }
-    node->value = *value;
-    node->value.text = (Str){room, text.len};
+    node->text_len = (uint16_t)text.len;
+    node->type = (uint8_t)value->type;
+    node->quality = (uint8_t)value->quality;
+    node->ts_ns = value->ts_ns;
     node->received_ns = received_ns;
     node->heard_ns = clock_monotonic_ns();
     node->count++;
     node->seq = ++tree->seq;
     return ST_OK;
 }
+
+/* ---- order and age ---- */
 
 static int compare_names(const void *left, const void *right)
 {
@@ -269,14 +324,15 @@ static int compare_names(const void *left, const void *right)
 
 void uns_node_sort(UnsNode *node)
 {
-    if (node->sorted) return;
-    qsort(node->children, node->child_count, sizeof(UnsNode *), compare_names);
-    node->sorted = true;
+    UnsMore *more = node->more;
+    if (!more || more->sorted) return;
+    qsort(more->children, more->child_count, sizeof(UnsNode *), compare_names);
+    more->sorted = true;
 }
 
 int64_t uns_node_age_ms(const UnsNode *node)
 {
-    if (node->value.type == UNS_NONE) return -1;
+    if (!uns_node_has_value(node)) return -1;
     int64_t age = (clock_monotonic_ns() - node->heard_ns) / NS_PER_MS;
     return age < 0 ? 0 : age;
 }
@@ -286,7 +342,8 @@ int64_t uns_node_age_ms(const UnsNode *node)
 uint32_t uns_node_count(const UnsNode *node)
 {
     uint32_t count = 1;
-    for (uint32_t i = 0; i < node->child_count; i++) count += uns_node_count(node->children[i]);
+    for (uint32_t i = 0; i < uns_child_count(node); i++)
+        count += uns_node_count(uns_child(node, i));
     return count;
 }
 
@@ -299,18 +356,18 @@ typedef struct Move {
 } Move;
 
 /* Paths that the branch will have, in the order of a walk. */
-static Status make_paths(Move *move, const UnsNode *node)
+static Status make_paths(Move *move, UnsNode *node)
 {
     size_t rest = node->path_len - move->from_len;
     if (move->to.len + rest > UNS_PATH_BYTES_MAX) return ST_LIMIT;
-    char *path = mem_alloc(move->to.len + rest + 1);
+    char *path = uns_node_more(move->tree, node) ? mem_alloc(move->to.len + rest + 1) : NULL;
     if (!path) return ST_NO_MEMORY;
     memcpy(path, move->to.ptr, move->to.len);
-    memcpy(path + move->to.len, node->path + move->from_len, rest + 1);
+    memcpy(path + move->to.len, uns_node_path(node).ptr + move->from_len, rest + 1);
     move->new[move->count++] = path;
     if (!uns_path_valid((Str){path, move->to.len + rest})) return ST_LIMIT; /* too many levels */
-    for (uint32_t i = 0; i < node->child_count; i++) {
-        Status st = make_paths(move, node->children[i]);
+    for (uint32_t i = 0; i < uns_child_count(node); i++) {
+        Status st = make_paths(move, uns_child(node, i));
         if (st) return st;
     }
     return ST_OK;
@@ -320,20 +377,20 @@ static Status make_paths(Move *move, const UnsNode *node)
 static void take_paths(Move *move, UnsNode *node, const UnsNode *parent)
 {
     char *path = move->new[move->count];
-    move->old[move->count++] = node->path == own_path(node) ? NULL : node->path;
+    move->old[move->count++] = node->more->path;
     path_remove(&move->tree->by_path, uns_node_path(node));
     node->path_len = (uint16_t)(node->path_len - move->from_len + move->to.len);
-    node->path = path;
+    node->more->path = path;
     node->name_at = parent->path_len ? (uint16_t)(parent->path_len + 1) : 0;
     node->topic_len = 0; /* the next publish says it anew */
     node->seq = ++move->tree->seq;
     if (path_put(&move->tree->by_path, node)) move->tree->rejected++;
-    for (uint32_t i = 0; i < node->child_count; i++) take_paths(move, node->children[i], node);
+    for (uint32_t i = 0; i < uns_child_count(node); i++) take_paths(move, uns_child(node, i), node);
 }
 
 static void leave_parent(UnsNode *node)
 {
-    UnsNode *parent = node->parent;
+    UnsMore *parent = node->parent->more;
     uint32_t at = 0;
     while (parent->children[at] != node) at++;
     for (parent->child_count--; at < parent->child_count; at++)
@@ -363,9 +420,9 @@ Status uns_tree_move(UnsTree *tree, UnsNode *node, Str to, char ***ret_old, uint
     Status st = move.old && move.new ? make_paths(&move, node) : ST_NO_MEMORY;
     if (!st) st = parent_of(tree, to, &parent);
     if (!st) {
-        UnsNode *before = node->parent;
+        UnsMore *before = node->parent->more;
         leave_parent(node);
-        st = add_child(parent, node);
+        st = add_child(tree, parent, node);
         if (st) before->children[before->child_count++] = node, before->sorted = false;
     }
     if (st) {

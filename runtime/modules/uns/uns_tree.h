@@ -11,7 +11,7 @@
 #include "base/status.h"
 
 enum { UNS_PATH_BYTES_MAX = 1024, UNS_TEXT_BYTES_MAX = 4096, UNS_LEVELS_MAX = 64 };
-enum { UNS_TEXT_STEP = 32 };
+enum { UNS_TEXT_STEP = 32, UNS_TEXT_STEPS = UNS_TEXT_BYTES_MAX / UNS_TEXT_STEP };
 
 typedef enum UnsType { UNS_NONE, UNS_NULL, UNS_BOOL, UNS_INT, UNS_NUMBER, UNS_TEXT } UnsType;
 typedef enum UnsQuality { UNS_GOOD, UNS_UNCERTAIN, UNS_BAD, UNS_NEVER } UnsQuality;
@@ -28,36 +28,55 @@ typedef struct UnsValue {
 } UnsValue;
 #define UNS_NO_TIME INT64_MIN
 
-enum { UNS_WRITERS_KEPT = 4 };
+enum { UNS_WRITERS_EARLIER = 3 };
 
 struct UnsMeta; /* uns_meta.h */
 
-/* There is one for each topic: what is small lies together, nothing is there twice. */
-typedef struct UnsNode {
-    char *path; /* NUL-terminated; behind the node, or owned when it got another one */
-    struct UnsNode *parent;
+/* What most nodes have not. */
+typedef struct UnsMore {
+    char *path;                /* owned: it was renamed; NULL = the one behind the node */
     struct UnsNode **children; /* owned; sorted by name when `sorted` */
-    struct AlarmPoint *alarms; /* of this path; NULL for most */
     struct UnsMeta *meta;      /* owned; NULL = none */
+    struct AlarmPoint *alarms; /* of this path */
+    uint32_t child_count;
+    uint16_t writers[UNS_WRITERS_EARLIER]; /* before `writer`, the latest first */
+    bool sorted;
+} UnsMore;
+
+/* What history has of a node: its series, and the last point. */
+typedef struct UnsSampled {
+    int64_t series; /* 0 = none yet */
+    int64_t t_ns;
+    double value;
+    uint8_t quality;
+    bool known; /* `value` is the last value that was a number */
+} UnsSampled;
+
+/* There is one for each topic: what is small lies together, nothing is there twice, and what few
+ * have lies elsewhere. Its path lies behind it. */
+typedef struct UnsNode {
+    struct UnsNode *parent;
+    struct UnsNode *next_node; /* all nodes, in the order they came */
     struct UnsNode *next_dirty;
-    struct UnsNode *next_node;     /* all nodes, in the order they came */
-    UnsValue value;                /* text is in the tree's memory */
+    UnsMore *more;       /* in the tree's memory, as the next; NULL = nothing of it */
+    UnsSampled *sampled; /* NULL = never was a number */
+    union {              /* the value: uns_node_value */
+        int64_t integer;
+        double number;
+        char *text; /* in the tree's memory */
+    };
+    int64_t ts_ns;                 /* of the value */
     int64_t received_ns, first_ns; /* wall clock */
     int64_t heard_ns;              /* monotonic: ages do not jump with the wall clock */
     uint64_t count, seq;
-    int64_t series; /* id of its history; 0 = none */
-    int64_t sampled_ns;
-    double sampled;
-    uint32_t child_count;
     uint16_t path_len, name_at;
     uint16_t topic_len; /* of the topic its value came by; it or a field of a record below it */
-    uint16_t writers[UNS_WRITERS_KEPT]; /* clients that published it, the latest first
-                                           (uns_lineage.c) */
-    uint8_t text_room;                  /* of its text; in steps of UNS_TEXT_STEP */
-    uint8_t sampled_quality;
-    bool sorted : 1;
-    bool dirty : 1;       /* last value not stored yet */
-    bool has_sampled : 1; /* `sampled` is the last value that was a number */
+    uint16_t text_len;
+    uint16_t writer;   /* the client that published it last (uns_lineage.c); 0 = unknown */
+    uint8_t type;      /* UnsType */
+    uint8_t quality;   /* UnsQuality */
+    uint8_t text_room; /* what its text has; in steps of UNS_TEXT_STEP */
+    bool dirty;        /* last value not stored yet */
 } UnsNode;
 
 /* Nodes by path. A slot is the address of a node and, above it, bits of the hash of its path. */
@@ -69,8 +88,10 @@ typedef struct UnsPaths {
 typedef struct UnsTree {
     UnsPaths by_path;
     UnsNode root; /* path "" */
+    UnsMore root_more;
     UnsNode *first, *last;
-    struct UnsSlab *slab; /* owned: nodes and texts lie one behind the other */
+    struct UnsSlab *slab;                 /* owned: nodes and texts lie one behind the other */
+    void *texts_free[UNS_TEXT_STEPS + 1]; /* lists by room: given back, for other texts */
     uint64_t seq, rejected;
     uint32_t count, values, count_max;
 } UnsTree;
@@ -93,6 +114,26 @@ bool uns_path_valid(Str path);
 MUST Status uns_node_set(UnsTree *tree, UnsNode *node, const UnsValue *value, int64_t received_ns);
 void uns_node_sort(UnsNode *node); /* children in byte order of their names */
 int64_t uns_node_age_ms(const UnsNode *node);
+/* Made when there is none; NULL: out of memory. */
+UnsMore *uns_node_more(UnsTree *tree, UnsNode *node);
+UnsSampled *uns_node_sampled(UnsTree *tree, UnsNode *node);
+
+/* Its text is the node's: valid until it gets another value. */
+static inline UnsValue uns_node_value(const UnsNode *node)
+{
+    UnsValue value = {
+        .type = (UnsType)node->type, .quality = (UnsQuality)node->quality, .ts_ns = node->ts_ns};
+    if (node->type == UNS_TEXT)
+        value.text = (Str){node->text_len ? node->text : "", node->text_len};
+    else
+        value.integer = node->integer;
+    return value;
+}
+
+static inline bool uns_node_has_value(const UnsNode *node)
+{
+    return node->type != UNS_NONE;
+}
 
 /* INT, NUMBER and BOOL; 0 for others. */
 static inline double uns_value_number(const UnsValue *value)
@@ -100,14 +141,41 @@ static inline double uns_value_number(const UnsValue *value)
     return value->type == UNS_NUMBER ? value->number : (double)value->integer;
 }
 
+/* NUL-terminated. */
 static inline Str uns_node_path(const UnsNode *node)
 {
-    return (Str){node->path, node->path_len};
+    const char *behind = (const char *)(node + 1);
+    return (Str){node->more && node->more->path ? node->more->path : behind, node->path_len};
 }
 
 static inline Str uns_node_name(const UnsNode *node)
 {
-    return (Str){node->path + node->name_at, node->path_len - node->name_at};
+    return str_skip(uns_node_path(node), node->name_at);
+}
+
+static inline uint32_t uns_child_count(const UnsNode *node)
+{
+    return node->more ? node->more->child_count : 0;
+}
+
+static inline UnsNode *uns_child(const UnsNode *node, uint32_t index)
+{
+    return node->more->children[index];
+}
+
+static inline struct UnsMeta *uns_node_meta(const UnsNode *node)
+{
+    return node->more ? node->more->meta : NULL;
+}
+
+static inline struct AlarmPoint *uns_node_alarms(const UnsNode *node)
+{
+    return node->more ? node->more->alarms : NULL;
+}
+
+static inline int64_t uns_node_series(const UnsNode *node)
+{
+    return node->sampled ? node->sampled->series : 0;
 }
 
 /* A payload by the rules of the namespace: calls fn once per value; `field` is the name below the

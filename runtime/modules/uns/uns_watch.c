@@ -79,7 +79,7 @@ static void expand(UnsWatch *watch, Str filter, bool check)
         return;
     }
     for (UnsNode *node = tree->first; node && !watch->truncated; node = node->next_node) {
-        if (node->value.type == UNS_NONE) continue; /* only a folder: comes with its first value */
+        if (!uns_node_has_value(node)) continue; /* only a folder: comes with its first value */
         if (matches(filter, uns_node_path(node)) && (!check || !watch_has(watch, node)))
             watch_put(watch, uns_node_path(node), node);
     }
@@ -107,13 +107,13 @@ void uns__watch_added(Uns *uns, UnsNode *node)
 
 static void put_row(const Uns *uns, JsonOut *out, uint32_t index, const UnsNode *node)
 {
-    static const UnsValue never = {.type = UNS_NONE, .quality = UNS_NEVER};
-    const UnsValue *value = node ? &node->value : &never;
+    UnsValue value = {.type = UNS_NONE, .quality = UNS_NEVER};
+    if (node) value = uns_node_value(node);
     json_begin_array(out);
     json_put_int(out, index);
-    uns__put_value(out, value);
-    json_put_int(out, value->quality);
-    json_put_int(out, node && node->value.type != UNS_NONE ? uns__stale(uns, node).age_ms : -1);
+    uns__put_value(out, &value);
+    json_put_int(out, value.quality);
+    json_put_int(out, value.type != UNS_NONE ? uns__stale(uns, node).age_ms : -1);
     json_end(out);
 }
 
