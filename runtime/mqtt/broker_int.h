@@ -50,9 +50,8 @@ typedef struct Msg {
     uint32_t props_bytes, payload_bytes;
     uint16_t publisher_bytes, user_bytes;
     uint32_t expiry_s;
-    uint32_t bytes; /* the whole allocation */
-    uint32_t row;   /* of a retained message on the disk; 0 = not written yet */
-    uint64_t topic_hash;
+    uint32_t bytes;      /* the whole allocation */
+    uint32_t row;        /* of a retained message on the disk; 0 = not written yet */
     uint64_t from;       /* serial of the publishing session; 0 = this process */
     int64_t expires_ns;  /* monotonic; 0 = never */
     int64_t received_ns; /* wall */
@@ -348,6 +347,10 @@ size_t mqtt__msg_bytes(const MqttPub *pub); /* what it takes in memory, and coun
 Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from);
 void mqtt__msg_unref(MqttBroker *b, Msg *msg);
 MqttPub mqtt__msg_view(const Msg *msg);
+static inline Str mqtt__msg_topic(const Msg *msg)
+{
+    return str_slice(msg->text, msg->topic_bytes);
+}
 bool mqtt__msg_expired(const Msg *msg, int64_t now_ns);
 Entry *mqtt__ring_at(const Ring *ring, uint32_t index);
 bool mqtt__ring_push(Ring *ring, Entry entry);

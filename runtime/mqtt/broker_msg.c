@@ -33,7 +33,6 @@ Msg *mqtt__msg_new(MqttBroker *b, const MqttPub *pub, uint64_t from)
                  .user_bytes = (uint16_t)pub->user.len,
                  .payload_bytes = (uint32_t)pub->payload.len,
                  .bytes = (uint32_t)bytes,
-                 .topic_hash = hash_bytes(pub->topic.ptr, pub->topic.len),
                  .from = from,
                  .expiry_s = pub->expiry_s,
                  .received_ns = pub->received_ns ? pub->received_ns : clock_wall_ns()};

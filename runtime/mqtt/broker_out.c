@@ -25,8 +25,9 @@ static uint16_t alias_for(Conn *c, const Msg *msg, bool *ret_known)
 {
     *ret_known = false;
     if (!c->alias_out_max || msg->topic_bytes < 3) return 0;
+    uint64_t hash = hash_bytes(msg->text, msg->topic_bytes);
     for (uint16_t i = 0; i < c->alias_out_count; i++)
-        if (c->alias_out[i] == msg->topic_hash) {
+        if (c->alias_out[i] == hash) {
             *ret_known = true;
             return (uint16_t)(i + 1);
         }
@@ -35,7 +36,7 @@ static uint16_t alias_for(Conn *c, const Msg *msg, bool *ret_known)
         c->alias_out = mem_zalloc(c->alias_out_max, sizeof *c->alias_out);
         if (!c->alias_out) return 0;
     }
-    c->alias_out[c->alias_out_count++] = msg->topic_hash;
+    c->alias_out[c->alias_out_count++] = hash;
     return c->alias_out_count;
 }
 

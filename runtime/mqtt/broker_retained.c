@@ -28,22 +28,17 @@ static void node_clear(MqttBroker *b, TrieNode *node)
     mqtt__msg_unref(b, old);
 }
 
-static Str msg_topic(const Msg *msg)
-{
-    return str_slice(msg->text, msg->topic_bytes);
-}
-
 /* The row that the topic has on the disk only, which is another's now; 0: none. */
 static uint32_t unread_take(MqttBroker *b, const Msg *msg)
 {
-    uint32_t row = mqtt__unread_take(&b->keep.unread, msg->topic_hash, msg_topic(msg));
+    uint32_t row = mqtt__unread_take(&b->keep.unread, mqtt__msg_topic(msg));
     if (row) b->stats.retained_now--;
     return row;
 }
 
 static void retain_end(MqttBroker *b, Msg *msg)
 {
-    TrieNode *node = mqtt__trie_find(&b->retained, msg_topic(msg));
+    TrieNode *node = mqtt__trie_find(&b->retained, mqtt__msg_topic(msg));
     const Msg *old = mqtt__retained_msg(node);
     msg->row = old ? old->row : unread_take(b, msg);
     if (!old) return;
@@ -57,10 +52,10 @@ bool mqtt__retain_put(MqttBroker *b, Msg *msg)
         retain_end(b, msg);
         return true;
     }
-    TrieNode *node = mqtt__trie_add(&b->retained, msg_topic(msg));
+    TrieNode *node = mqtt__trie_add(&b->retained, mqtt__msg_topic(msg));
     if (!node) return false;
     const Msg *old = mqtt__retained_msg(node);
-    uint32_t unread = mqtt__unread_row(&b->keep.unread, msg->topic_hash, msg_topic(msg));
+    uint32_t unread = mqtt__unread_row(&b->keep.unread, mqtt__msg_topic(msg));
     uint64_t bytes = b->stats.retained_bytes_now - (old ? old->bytes : 0) + msg->bytes;
     if ((!old && !unread && b->stats.retained_now >= b->conf.retained_max) ||
         bytes > b->conf.retained_bytes) {
@@ -199,8 +194,7 @@ static void record_take(MqttBroker *b, uint32_t row, Str record)
         return;
     }
     Str topic = kept.pub.topic;
-    uint64_t hash = hash_bytes(topic.ptr, topic.len);
-    if (mqtt__unread_row(&k->unread, hash, topic) != row) return; /* newer, or ended */
+    if (mqtt__unread_row(&k->unread, topic) != row) return; /* newer, or ended */
     Msg *msg = NULL;
     bool put = false;
     if (kept.expires_ns && kept.expires_ns <= clock_wall_ns()) {
@@ -214,7 +208,7 @@ static void record_take(MqttBroker *b, uint32_t row, Str record)
         }
         if (!put) k->not_restored++; /* stays where it is */
     }
-    if (!put && mqtt__unread_take(&k->unread, hash, topic)) b->stats.retained_now--;
+    if (!put && mqtt__unread_take(&k->unread, topic)) b->stats.retained_now--;
     mqtt__msg_unref(b, msg);
 }
 

@@ -41,9 +41,9 @@ static int row_order(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
-static MatchSlot *match(MqttBroker *b, Str topic, uint64_t hash)
+static MatchSlot *match(MqttBroker *b, Str topic)
 {
-    MatchSlot *slot = &b->matches[hash % MATCH_SLOTS];
+    MatchSlot *slot = &b->matches[hash_bytes(topic.ptr, topic.len) % MATCH_SLOTS];
     bool same = slot->topic && str_eq(str_slice(slot->topic, slot->topic_bytes), topic);
     if (same && slot->generation == b->generation) return slot;
     if (!same) {
@@ -151,7 +151,7 @@ static bool is_refused(MqttBroker *b, const Msg *msg)
 {
     bool all_full = b->keep.bytes >= b->conf.durable_bytes_total;
     if (!b->keep.store || !msg->qos || (!all_full && !b->keep.full_count)) return false;
-    const MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
+    const MatchSlot *slot = match(b, mqtt__msg_topic(msg));
     for (uint32_t i = 0; slot && i < slot->count; i++) {
         const Session *s = slot->rows[i].session;
         bool full = s && s->slot && slot->rows[i].sub->qos && (all_full || s->full);
@@ -163,7 +163,7 @@ static bool is_refused(MqttBroker *b, const Msg *msg)
 /* False when no subscription matched. */
 static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
 {
-    MatchSlot *slot = match(b, str_slice(msg->text, msg->topic_bytes), msg->topic_hash);
+    MatchSlot *slot = match(b, mqtt__msg_topic(msg));
     if (!slot) return false;
     /* Of version 0, so it fits nobody until it is encoded. */
     b->frame = (Frame){.of = slot->count > 1 ? msg : NULL, .bytes = b->frame.bytes};
@@ -253,7 +253,7 @@ MqttReason mqtt__accept_own(MqttBroker *b, const MqttPub *pub, uint64_t from, Pe
     if (!msg) return MQTT_RC_QUOTA;
     b->depth++;
     observe(b, msg, pending);
-    const MatchSlot *slot = match(b, pub->topic, msg->topic_hash);
+    const MatchSlot *slot = match(b, pub->topic);
     for (uint32_t i = 0; slot && i < slot->count; i++) {
         const MatchRow *row = &slot->rows[i];
         const Sub *sub = row->share ? own_member(row->share) : row->sub;

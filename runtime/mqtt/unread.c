@@ -143,18 +143,24 @@ Status mqtt__unread_index(Unread *unread, uint32_t *ret_doubles)
     return ST_OK;
 }
 
-uint32_t mqtt__unread_row(const Unread *unread, uint64_t hash, Str topic)
+/* NULL: it is not there, or nothing is any more. */
+static char *lookup(const Unread *unread, Str topic, Head *ret_head)
 {
-    Head head;
     size_t slot;
-    return unread->count && find(unread, hash, topic, &head, &slot) ? head.row : 0;
+    if (!unread->count) return NULL;
+    return find(unread, hash_bytes(topic.ptr, topic.len), topic, ret_head, &slot);
 }
 
-uint32_t mqtt__unread_take(Unread *unread, uint64_t hash, Str topic)
+uint32_t mqtt__unread_row(const Unread *unread, Str topic)
 {
     Head head;
-    size_t slot;
-    char *at = unread->count ? find(unread, hash, topic, &head, &slot) : NULL;
+    return lookup(unread, topic, &head) ? head.row : 0;
+}
+
+uint32_t mqtt__unread_take(Unread *unread, Str topic)
+{
+    Head head;
+    char *at = lookup(unread, topic, &head);
     if (!at) return 0;
     gone(unread, at);
     return head.row;

@@ -24,9 +24,8 @@ MUST Status mqtt__unread_add(Unread *unread, Str topic, uint32_t row);
 /* When all are added, before the first is asked for. *ret_doubles: had a row already, and are left
  * out. */
 MUST Status mqtt__unread_index(Unread *unread, uint32_t *ret_doubles);
-/* `hash` is hash_bytes of the topic. 0: it has no row. */
-uint32_t mqtt__unread_row(const Unread *unread, uint64_t hash, Str topic);
+uint32_t mqtt__unread_row(const Unread *unread, Str topic); /* 0: it has none */
 /* The same, and it is not there any more. */
-uint32_t mqtt__unread_take(Unread *unread, uint64_t hash, Str topic);
+uint32_t mqtt__unread_take(Unread *unread, Str topic);
 
 #endif
