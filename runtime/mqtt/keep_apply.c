@@ -41,7 +41,7 @@ const StoreMigration mqtt__keep_migrations[] = {
 
 typedef struct Change {
     KeepHead head;
-    Str bytes;
+    Str bytes; /* of the batch, which stays until it is applied */
 } Change;
 
 static Status run(StoreStmt *stmt, Diag *diag)
@@ -76,17 +76,25 @@ static const struct {
     [KEEP_UNRETAIN] = {.sql = "DELETE FROM retained WHERE id = ?1"},
 };
 
-static Status apply_plain(StoreConn *conn, const Change *c, Diag *diag)
+enum { STATEMENTS = sizeof statements / sizeof *statements };
+
+/* Statements of one batch by op: found by their text once. */
+typedef struct Ready {
+    StoreStmt *stmts[STATEMENTS];
+} Ready;
+
+static Status apply_plain(StoreConn *conn, Ready *ready, const Change *c, Diag *diag)
 {
-    StoreStmt *stmt;
     uint8_t op = c->head.op;
-    Status st = store_prepare(conn, statements[op].sql, &stmt, diag);
+    StoreStmt *stmt = ready->stmts[op];
+    Status st = stmt ? ST_OK : store_prepare(conn, statements[op].sql, &stmt, diag);
     if (st) return st;
+    ready->stmts[op] = stmt; /* each change gives it all its parameters */
     if (statements[op].sealed) mqtt__keep_seal(op, (char *)(uintptr_t)c->bytes.ptr, c->bytes.len);
     store_bind_int(stmt, 1, (int64_t)c->head.id);
     if (statements[op].small) store_bind_int(stmt, 2, c->head.small);
-    if (statements[op].bytes) store_bind_blob(stmt, 3, c->bytes);
-    if (statements[op].key) store_bind_blob(stmt, 4, mqtt__keep_key(c->bytes));
+    if (statements[op].bytes) store_bind_lent(stmt, 3, c->bytes);
+    if (statements[op].key) store_bind_lent(stmt, 4, mqtt__keep_key(c->bytes));
     if (statements[op].flags) store_bind_int(stmt, 5, c->head.flags);
     if (statements[op].number) store_bind_int(stmt, 6, (int64_t)c->head.number);
     return run(stmt, diag);
@@ -164,10 +172,10 @@ static Status by_id(StoreConn *conn, const char *sql, uint64_t id, Diag *diag)
     return run(stmt, diag);
 }
 
-static Status apply_unretain(StoreConn *conn, const Change *c, Diag *diag)
+static Status apply_unretain(StoreConn *conn, Ready *ready, const Change *c, Diag *diag)
 {
     Status st = by_id(conn, "DELETE FROM retained_topic WHERE id = ?1", c->head.id, diag);
-    return st ? st : apply_plain(conn, c, diag);
+    return st ? st : apply_plain(conn, ready, c, diag);
 }
 
 static Status apply_unread(StoreConn *conn, const Change *c, Diag *diag)
@@ -242,7 +250,7 @@ static Status apply_end(StoreConn *conn, const Change *c, Diag *diag)
     return st;
 }
 
-static Status apply(StoreConn *conn, const Change *c, Diag *diag)
+static Status apply(StoreConn *conn, Ready *ready, const Change *c, Diag *diag)
 {
     switch (c->head.op) {
     case KEEP_NOTHING: return ST_OK;
@@ -250,24 +258,25 @@ static Status apply(StoreConn *conn, const Change *c, Diag *diag)
     case KEEP_DONE: return apply_done(conn, c, diag);
     case KEEP_REC: return apply_rec(conn, c, diag);
     case KEEP_DAMAGED: return apply_damaged(conn, c, diag);
-    case KEEP_UNRETAIN: return apply_unretain(conn, c, diag);
+    case KEEP_UNRETAIN: return apply_unretain(conn, ready, c, diag);
     case KEEP_UNREAD: return apply_unread(conn, c, diag);
     case KEEP_TOPICS: return store_exec(conn, "DELETE FROM retained_topic", diag);
     case KEEP_MARK: return apply_mark(conn, c, diag);
-    default: return apply_plain(conn, c, diag);
+    default: return apply_plain(conn, ready, c, diag);
     }
 }
 
 Status mqtt__keep_apply(StoreConn *conn, const Buf *batch, Diag *diag)
 {
     Status st = ST_OK;
+    Ready ready = {0};
     for (size_t at = 0; at < batch->len && !st;) {
         Change c;
         memcpy(&c.head, batch->ptr + at, sizeof c.head);
         at += sizeof c.head;
         c.bytes = str_slice(batch->ptr + at, c.head.bytes);
         at += c.head.bytes;
-        st = apply(conn, &c, diag);
+        st = apply(conn, &ready, &c, diag);
     }
     return st;
 }

@@ -67,9 +67,13 @@ struct Store {
 
 /* ---- running jobs, on the worker's thread ---- */
 
+/* One of the statements that every transaction has: prepared once. */
 static Status run_sql(Worker *worker, const char *sql, Diag *diag)
 {
-    return store_exec(&worker->conn, sql, diag);
+    StoreStmt *stmt;
+    bool row;
+    Status st = store_prepare(&worker->conn, sql, &stmt, diag);
+    return st ? st : store_step(stmt, &row, diag);
 }
 
 static void mark_path(const Store *store, char name[PATH_BYTES + 16])
@@ -112,7 +116,7 @@ static void run_job(Worker *worker, Job *job, bool alone)
     store__conn_rest(&worker->conn);
     if (alone) {
         if (job->status && !sqlite3_get_autocommit(worker->conn.db))
-            (void)!run_sql(worker, "ROLLBACK", &ignored);
+            (void)!store_exec(&worker->conn, "ROLLBACK", &ignored);
         else if (!job->status && sqlite3_get_autocommit(worker->conn.db))
             job->status = diag_set(&job->diag, ST_IO, "the transaction was lost");
         return;
@@ -122,7 +126,7 @@ static void run_job(Worker *worker, Job *job, bool alone)
         if (!job->status) job->status = diag_set(&job->diag, ST_IO, "the transaction was lost");
         return;
     }
-    if (job->status) (void)!run_sql(worker, "ROLLBACK TO job", &ignored);
+    if (job->status) (void)!store_exec(&worker->conn, "ROLLBACK TO job", &ignored);
     Status st = run_sql(worker, "RELEASE job", job->status ? &ignored : &job->diag);
     if (!job->status) job->status = st;
 }
@@ -144,7 +148,8 @@ static void run_batch(Worker *worker, Job *list)
     if (!st && begun) st = run_sql(worker, "COMMIT", &diag);
     if (!st) return;
     Diag ignored;
-    if (!sqlite3_get_autocommit(worker->conn.db)) (void)!run_sql(worker, "ROLLBACK", &ignored);
+    if (!sqlite3_get_autocommit(worker->conn.db))
+        (void)!store_exec(&worker->conn, "ROLLBACK", &ignored);
     fail_all(begun, NULL, st, &diag);
 }
 

@@ -181,6 +181,12 @@ void store_bind_blob(StoreStmt *stmt, int index, Str bytes)
                                     SQLITE_TRANSIENT));
 }
 
+void store_bind_lent(StoreStmt *stmt, int index, Str bytes)
+{
+    bound(stmt, sqlite3_bind_blob64(stmt->raw, index, bytes.len ? bytes.ptr : "", bytes.len,
+                                    SQLITE_STATIC));
+}
+
 void store_bind_null(StoreStmt *stmt, int index)
 {
     bound(stmt, sqlite3_bind_null(stmt->raw, index));

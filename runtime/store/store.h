@@ -102,6 +102,8 @@ void store_bind_int(StoreStmt *stmt, int index, int64_t value);
 void store_bind_number(StoreStmt *stmt, int index, double value);
 void store_bind_str(StoreStmt *stmt, int index, Str text);
 void store_bind_blob(StoreStmt *stmt, int index, Str bytes);
+/* Not copied: `bytes` stay as they are until the statement's last step. */
+void store_bind_lent(StoreStmt *stmt, int index, Str bytes);
 void store_bind_null(StoreStmt *stmt, int index);
 void store_bind_cell(StoreStmt *stmt, int index, const StoreCell *cell);
 /* ST_OK with *ret_row true: a row can be read; false: done, the statement is reset. */
