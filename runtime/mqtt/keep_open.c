@@ -83,6 +83,13 @@ Status mqtt__keep_salvage(Store *store, Log *log, Diag *diag)
     return st ? st : mend(store, log, diag);
 }
 
+/* Rows are written side by side and read once: more pages at hand would be memory for nothing. */
+static Status few_pages(StoreConn *conn, void *ctx, Diag *diag)
+{
+    (void)ctx;
+    return store_exec(conn, "PRAGMA cache_size=-512", diag);
+}
+
 Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store, Diag *diag)
 {
     Store *store;
@@ -90,6 +97,7 @@ Status mqtt_store_open(Loop *loop, const char *path, Log *log, Store **ret_store
     if (st) return st;
     st = store_migrate(store, "mqtt", mqtt__keep_migrations, diag);
     if (!st && store_salvaged(store)) st = mend(store, log, diag);
+    if (!st) st = store_run_now(store, few_pages, NULL, diag);
     if (st) {
         store_close(store);
         return st;
