@@ -6,8 +6,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, AHEAD_BYTES_MAX = 1 << 20 };
 
 static _Atomic uint64_t calls, fail_at;
 
@@ -61,6 +62,19 @@ void mem_warm(size_t bytes)
     free(block);
 #else
     (void)bytes;
+#endif
+}
+
+void mem_ahead(void)
+{
+#if defined __GLIBC__ && defined MADV_POPULATE_WRITE
+    static char *seen; /* the heap's end; malloc moves it by some pages at a time */
+    char *end = sbrk(0);
+    size_t grown = seen && end > seen ? (size_t)(end - seen) : 0;
+    char *from = (char *)(((uintptr_t)seen + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1));
+    seen = end;
+    if (grown > PAGE_BYTES && grown <= AHEAD_BYTES_MAX)
+        (void)madvise(from, (size_t)(end - from), MADV_POPULATE_WRITE); /* a hint */
 #endif
 }
 

@@ -53,6 +53,7 @@ bool mqtt__retain_put(MqttBroker *b, Msg *msg)
         return true;
     }
     TrieNode *node = mqtt__trie_add(&b->retained, mqtt__msg_topic(msg));
+    mem_ahead();
     if (!node) return false;
     const Msg *old = mqtt__retained_msg(node);
     uint32_t unread = mqtt__unread_row(&b->keep.unread, mqtt__msg_topic(msg));
