@@ -103,16 +103,35 @@ static Status keep_level(const Piece *piece, int level, const RollRows *fresh)
                        piece->diag);
 }
 
+/* The minutes of an hour whose points are gone. */
+static Status minutes_there(const Piece *piece, RollRows **ret, Diag *diag)
+{
+    bool found;
+    int64_t span_ns = roll__floor(piece->from_ns, roll__span_ns(SERIES_MINUTES));
+    Status st = roll__rows(piece->work, 4, ret, diag);
+    if (!st)
+        st = roll__load(piece->conn, piece->work, piece->series, SERIES_MINUTES, span_ns, true,
+                        *ret, &found, diag);
+    return st;
+}
+
 static Status work_out(const Piece *piece, const SeriesPolicy *policy)
 {
     RollGathers gathers;
+    RollLate late;
+    RollRows *minutes = NULL;
     SeriesPoint before;
-    bool found;
+    bool found, gone = piece->from_ns < piece->raw_from_ns;
     SeriesVisitor visitor = {roll__gather, NULL, &gathers};
     Status st = series_value_before(piece->conn, piece->work, piece->series, piece->from_ns,
                                     &before, &found, piece->diag);
     if (!st)
         st = roll__gather_begin(piece->work, policy, found ? &before : NULL, &gathers, piece->diag);
+    if (!st && gone) st = minutes_there(piece, &minutes, piece->diag);
+    if (!st && gone) {
+        roll__late_begin(&late, &gathers, minutes, piece->from_ns);
+        visitor = (SeriesVisitor){roll__gather_late, NULL, &late};
+    }
     if (!st)
         st = series_scan(piece->conn, piece->work, piece->series, piece->from_ns, piece->to_ns - 1,
                          &visitor, piece->diag);

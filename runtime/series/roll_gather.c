@@ -73,6 +73,43 @@ bool roll__gather(void *ctx, int64_t t_ns, double value, uint8_t quality)
     return true;
 }
 
+/* A value holds from a time on and is no point of the buckets. */
+static void hold(RollGathers *gathers, const SeriesRoll *row)
+{
+    for (int level = 0; level < SERIES_LEVELS; level++) {
+        RollGather *gather = &gathers->level[level];
+        if (!gather->rows || !gather->open) continue;
+        if (row->last_ns >= last_row(gather)->t_ns + gather->width_ns)
+            finish(gathers, gather);
+        else
+            weigh(gathers, gather, row->last_ns);
+    }
+    gathers->holds = true;
+    gathers->hold = row->last;
+    gathers->hold_quality = row->last_quality;
+    gathers->hold_ns = row->last_ns;
+}
+
+void roll__late_begin(RollLate *late, RollGathers *gathers, const RollRows *minutes,
+                      int64_t from_ns)
+{
+    *late = (RollLate){gathers, minutes, 0};
+    while (late->at < minutes->count && minutes->row[late->at].t_ns < from_ns) late->at++;
+}
+
+bool roll__gather_late(void *ctx, int64_t t_ns, double value, uint8_t quality)
+{
+    RollLate *late = ctx;
+    const SeriesRoll *row = &late->minutes->row[late->at],
+                     *end = late->minutes->row + late->minutes->count;
+    for (; row < end && row->t_ns <= t_ns; row++, late->at++) {
+        if (t_ns - row->t_ns < series_roll_ns(SERIES_MINUTES)) return true;
+        if (!late->gathers->holds || row->last_ns > late->gathers->hold_ns)
+            hold(late->gathers, row);
+    }
+    return roll__gather(late->gathers, t_ns, value, quality);
+}
+
 Status roll__gather_begin(SeriesWork *work, const SeriesPolicy *policy, const SeriesPoint *before,
                           RollGathers *ret, Diag *diag)
 {

@@ -71,4 +71,15 @@ MUST Status roll__gather_begin(SeriesWork *work, const SeriesPolicy *policy,
 bool roll__gather(void *gathers, int64_t t_ns, double value, uint8_t quality);
 void roll__gather_end(RollGathers *gathers);
 
+/* The same in an hour whose points are gone: a minute that is there stays, points that come late in
+ * it count nowhere, and what it ended with holds from there on. */
+typedef struct RollLate {
+    RollGathers *gathers;
+    const RollRows *minutes;
+    uint32_t at;
+} RollLate;
+void roll__late_begin(RollLate *late, RollGathers *gathers, const RollRows *minutes,
+                      int64_t from_ns);
+bool roll__gather_late(void *late, int64_t t_ns, double value, uint8_t quality);
+
 #endif

@@ -396,11 +396,27 @@ static Status replace(const Piece *piece, const RollGathers *gathers)
     return server__end(piece->pg, piece->wait, st, piece->diag);
 }
 
+/* The minutes of an hour whose points are gone. */
+static Status minutes_there(const Piece *piece, RollRows **ret)
+{
+    Values values;
+    Status st = roll__rows(piece->work, 4, ret, piece->diag);
+    if (st) return st;
+    return read_rows(
+        piece->pg, piece->wait,
+        "select " ROW " from tutti_rolls where series = $1::bigint and"
+        " level = $2::smallint and t >= $3::bigint and t < $4::bigint order by t limit 1500",
+        values_of(&values, piece->series, SERIES_MINUTES, piece->from_ns, piece->to_ns), *ret,
+        piece->diag);
+}
+
 static Status work_out(const Piece *piece)
 {
     RollGathers gathers;
+    RollLate late;
+    RollRows *minutes = NULL;
     SeriesPoint before;
-    bool found;
+    bool found, gone = piece->from_ns < piece->raw_from_ns;
     SeriesVisitor visitor = {roll__gather, NULL, &gathers};
     if (!piece->policy.roll_ns[SERIES_MINUTES] && !piece->policy.roll_ns[SERIES_HOURS])
         return replace(piece, NULL);
@@ -408,6 +424,11 @@ static Status work_out(const Piece *piece)
     if (!st)
         st = roll__gather_begin(piece->work, &piece->policy, found ? &before : NULL, &gathers,
                                 piece->diag);
+    if (!st && gone) st = minutes_there(piece, &minutes);
+    if (!st && gone) {
+        roll__late_begin(&late, &gathers, minutes, piece->from_ns);
+        visitor = (SeriesVisitor){roll__gather_late, NULL, &late};
+    }
     int64_t last_ns = piece->to_ns == INT64_MAX ? INT64_MAX : piece->to_ns - 1;
     if (!st)
         st = server__points(piece->pg, piece->wait, piece->series, piece->from_ns, last_ns,

@@ -477,6 +477,38 @@ TEST(late_points_where_points_are_gone)
     bed_end(bed);
 }
 
+/* Minutes 0 to 9 end with 59. Late: 4711 in minute 0, which is there, and 100 in the middle of
+ * minute 30, which is not: half of it is 59, half 100. The hour is there and stays as it is. */
+TEST(a_late_point_in_a_minute_that_is_there_holds_for_nothing)
+{
+    Bed *bed = mem_zalloc(1, sizeof *bed);
+    SeriesPoint batch[60], more = {1, T0 + DAY, 0, 0};
+    SeriesPoint late[2] = {{1, T0 + 25000000000, 4711, 0},
+                           {1, T0 + 30 * 60000000000 + 30000000000, 100, 0}};
+    bed_begin(bed);
+    for (uint32_t i = 0; i < 60; i++)
+        batch[i] = (SeriesPoint){1, T0 + (int64_t)i * 10000000000, i, 0};
+    write_points(bed, batch, 60);
+    write_points(bed, &more, 1);
+    roll_all(bed);
+    forget(bed, T0 + 100 * DAY, DAY, false);
+    CHECK(raw_points(bed) == 0);
+    for (int times = 0; times < 2; times++) {
+        Job job = {.points = late, .count = 2, .policy = all};
+        run(bed, write_job, &job);
+        run(bed, seal_job, &job);
+        run(bed, roll_job, &job);
+        Job read = {.want = {T0, T0 + DAY, SERIES_MINUTES, 0}};
+        bed->got_count = 0;
+        bed->width = series_roll_ns(SERIES_MINUTES);
+        run(bed, read_job, &read);
+        const Bucket *b = &bed->got[10];
+        CHECK(b->t == T0 + 30 * 60000000000 && b->count == 1);
+        CHECK(fabs(b->area / b->width - 79.5) < 1e-9);
+    }
+    bed_end(bed);
+}
+
 /* A sensor of two decimals at 1 Hz: sums of 60 have two decimals, too. first, last, least, greatest
  * move by some hundred hundredths a minute, sums by some thousand: 9 and 14 bits, 50 in all. */
 TEST(roll_ups_of_decimals_are_small)
