@@ -163,6 +163,28 @@ static void put_params(const GwCall *call, JsonOut *out)
     }
 }
 
+/* A field of the body that the address names, too: the same value is said twice, which is no fault
+ * (a rule that was read comes back with its name). *ret_known false: the address says nothing. */
+static Status compare_param(const GwCall *call, const Json *field, bool *ret_known, Diag *diag)
+{
+    size_t count = 0;
+    const char *at = call->route->path;
+    *ret_known = false;
+    for (; (at = strchr(at, '{')); count++) {
+        const char *end = strchr(at, '}');
+        Str name = {at + 1, (size_t)(end - at - 1)};
+        if (name.len && end[-1] == '*') name.len--;
+        at = end;
+        if (!str_eq(name, field->key)) continue;
+        Str value = field->type == JSON_STRING ? field->text : field->raw;
+        *ret_known = true;
+        if (str_eq(value, call->params[count])) return ST_OK;
+        return diag_set(diag, ST_INVALID, "%.*s is %.*s in the body and %.*s in the address",
+                        STR_ARG(name), STR_ARG(value), STR_ARG(call->params[count]));
+    }
+    return ST_OK;
+}
+
 /* The media type without its parameters. */
 static bool is_type(Str type, const char *name)
 {
@@ -201,6 +223,10 @@ Status gateway__input(const GwCall *call, Buf *body, Diag *diag)
         if (json->type != JSON_OBJECT)
             return diag_set(diag, ST_INVALID, "the body must be a JSON object");
         for (const Json *field = json->first; field; field = field->next) {
+            bool known;
+            st = compare_param(call, field, &known, diag);
+            if (st) return st;
+            if (known) continue;
             json_key_str(&out, field->key);
             json_put_raw(&out, field->raw);
         }

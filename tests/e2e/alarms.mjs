@@ -90,6 +90,10 @@ test('a name that somebody else has fails the deploy, and the old version stays'
   const mine = { on: 'x', when: { below: 1 } };
   const made = await tutti.call('PUT', 'alarms/rules/cold', mine);
   check(made.status === 200, `by a person: ${JSON.stringify(made)}`);
+  const again = await tutti.call('PUT', 'alarms/rules/cold', (await rules(tutti))[0].alarm); // as it was read, with its name
+  check(again.status === 200, `what was read: ${JSON.stringify(again)}`);
+  const another = await tutti.call('PUT', 'alarms/rules/cold', { name: 'warm', ...mine });
+  check(another.status === 400 && another.body.error.text === 'name is warm in the body and cold in the address', JSON.stringify(another));
   await tutti.deploy('press.tutti', hot(80) + pipeline);
   const refused = await tutti.call('POST', 'pipelines', { file: 'press.tutti', text: hot(90) + cold + pipeline.replace('out/x', 'out/y') });
   check(refused.status === 409 && /cold was made by people/.test(refused.body.error.text), JSON.stringify(refused));
