@@ -205,7 +205,7 @@ static bool export_read(Export *export)
     }
     if (!uns__when(from, now_ns, &export->from_ns) ||
         (to.len && !uns__when(to, now_ns, &export->to_ns))) {
-        req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds or like -15m");
+        req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds, now, or like -15m");
         return false;
     }
     export->t_ns = export->from_ns;

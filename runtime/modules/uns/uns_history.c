@@ -306,7 +306,7 @@ void uns__op_history(void *self, Req *req)
     if (!uns_when_read(from.len ? from : STR("-1h"), now_ms, &history->from_ms) ||
         (to.len && !uns_when_read(to, now_ms, &history->to_ms)) ||
         history->to_ms < history->from_ms) {
-        req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds or like -15m");
+        req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds, now, or like -15m");
         return;
     }
     /* ends of the time that a sample can have */

@@ -66,6 +66,10 @@ bool uns__when(Str text, int64_t now_ns, int64_t *ret_ns)
 {
     int64_t ms;
     if (uns_time_read(text, ret_ns)) return true;
+    if (str_is(text, "now")) {
+        *ret_ns = now_ns;
+        return true;
+    }
     if (!uns_when_read(text, now_ns / NS_PER_MS, &ms)) return false;
     *ret_ns = uns_ns(ms);
     return true;
@@ -88,7 +92,7 @@ static Question *question_new(Uns *uns, Req *req)
     q->to_ns = q->now_ns;
     if (!uns__when(from.len ? from : STR("-1h"), q->now_ns, &q->from_ns) ||
         (to.len && !uns__when(to, q->now_ns, &q->to_ns))) {
-        req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds or like -15m");
+        req_fail(req, ST_INVALID, "from and to must be RFC 3339, milliseconds, now, or like -15m");
         return NULL;
     }
     if (q->to_ns >= q->from_ns) return q;
@@ -327,7 +331,7 @@ static bool read_moments(Question *q)
     for (const Json *each = times ? times->first : NULL; each; each = each->next) {
         Str text = each->type == JSON_STRING ? each->text : each->raw;
         if (uns__when(text, q->now_ns, &q->at_ns[q->count++])) continue;
-        req_fail(req, ST_INVALID, "times[%u] must be RFC 3339, milliseconds or like -15m",
+        req_fail(req, ST_INVALID, "times[%u] must be RFC 3339, milliseconds, now, or like -15m",
                  q->count - 1);
         return false;
     }

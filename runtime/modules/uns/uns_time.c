@@ -133,6 +133,10 @@ bool uns_when_read(Str text, int64_t now_ms, int64_t *ret_ms)
     } units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},       {"min", 60000},
                  {"h", 3600000}, {"d", 86400000}, {"w", 7 * 86400000}};
     int64_t value, ns;
+    if (str_is(text, "now")) {
+        *ret_ms = now_ms;
+        return true;
+    }
     if (str_to_i64(text, &value) && value >= 0) {
         *ret_ms = value;
         return true;
