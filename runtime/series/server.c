@@ -137,8 +137,14 @@ Status server__take(SeriesServer *server, bool read_only, PgWait *wait, Pg **ret
     if (st) return st;
     (void)pthread_mutex_lock(&server->lock);
     server->down_ns = 0; /* it is back */
+    bool hyper = server->kind == SERVER_TIMESCALE;
     (void)pthread_mutex_unlock(&server->lock);
-    return ST_OK;
+    if (hyper) st = server__hyper_writes(*ret_pg, wait, diag);
+    if (st) {
+        pg_give(*ret_pg);
+        *ret_pg = NULL;
+    }
+    return st;
 }
 
 Buf *server__bytes(SeriesServer *server)
@@ -383,13 +389,17 @@ Status series_server_before(SeriesServer *server, int64_t series, int64_t before
     return server__asked(server, st, diag);
 }
 
-Status series_server_forget(SeriesServer *server, int64_t before_ns, Diag *diag)
+Status series_server_forget(SeriesServer *server, int64_t before_ns, int64_t rolls_before_ns,
+                            Diag *diag)
 {
     Pg *pg = NULL;
     PgWait wait;
     Status st = server__take(server, false, &wait, &pg, diag);
     if (st) return st;
-    st = server__forget(pg, &wait, server->kind, week_of(before_ns), diag);
+    if (before_ns != INT64_MIN)
+        st = server__forget(pg, &wait, server->kind, week_of(before_ns), diag);
+    if (!st && rolls_before_ns != INT64_MIN && server->kind == SERVER_TIMESCALE)
+        st = server__forget_rolls(pg, &wait, rolls_before_ns, diag);
     server->week_count = 0;
     pg_give(pg);
     return st;

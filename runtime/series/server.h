@@ -37,8 +37,10 @@ MUST Status series_server_scan(SeriesServer *server, int64_t series, int64_t fro
                                const SeriesVisitor *visitor, Diag *diag);
 MUST Status series_server_before(SeriesServer *server, int64_t series, int64_t before_ns,
                                  SeriesPoint *ret_point, bool *ret_found, Diag *diag);
-/* Drops partitions (chunks) that end by then; none while some of it is not rolled up. */
-MUST Status series_server_forget(SeriesServer *server, int64_t before_ns, Diag *diag);
+/* Drops partitions (chunks) that end by then; none while some of it is not rolled up. What is older
+ * than rolls_before_ns has no roll-ups that anybody keeps. INT64_MIN: no time is over. */
+MUST Status series_server_forget(SeriesServer *server, int64_t before_ns, int64_t rolls_before_ns,
+                                 Diag *diag);
 
 /* Roll-ups. Whoever calls these also calls series_server_put, and never both at once. */
 typedef struct SeriesRollRound {

@@ -22,6 +22,26 @@ MUST Status server__kept(Pg *pg, const PgWait *wait, int64_t series, int64_t raw
 /* Ends what "begin" began: commits after ST_OK, else takes all back and returns `status`. */
 MUST Status server__end(Pg *pg, const PgWait *wait, Status status, Diag *diag);
 
+/* Chunks of roll-ups that nobody keeps. */
+MUST Status server__forget_rolls(Pg *pg, const PgWait *wait, int64_t before_ns, Diag *diag);
+/* Does the question have a row? */
+MUST Status server__exists(Pg *pg, const PgWait *wait, const char *sql, const char *const *values,
+                           uint32_t count, bool *ret, Diag *diag);
+MUST Status server__run_all(Pg *pg, const PgWait *wait, const char *const *list, size_t count,
+                            Diag *diag);
+
+/* server_hyper.c: the same with the extension timescaledb. Makes points, makes hypertables of
+ * roll-ups; in a transaction. */
+MUST Status server__hyper_points(Pg *pg, const PgWait *wait, Diag *diag);
+MUST Status server__hyper_rolls(Pg *pg, const PgWait *wait, Diag *diag);
+/* Of a connection that writes. */
+MUST Status server__hyper_writes(Pg *pg, const PgWait *wait, Diag *diag);
+/* Chunks that end by then: is there one, and (in a transaction) away with them. */
+MUST Status server__hyper_old(Pg *pg, const PgWait *wait, const char *table, int64_t before_ns,
+                              bool *ret_any, Diag *diag);
+MUST Status server__hyper_drop(Pg *pg, const PgWait *wait, const char *table, int64_t before_ns,
+                               Diag *diag);
+
 /* server.c: a connection to a database that has the tables. Questions (read_only) wait as long as
  * they may, and what they failed by goes through server__asked. */
 MUST Status server__take(SeriesServer *server, bool read_only, PgWait *wait, Pg **ret_pg,

@@ -1,15 +1,31 @@
 /* runtime/series/server_tables.c: tables and partitions on a PostgreSQL server.
  *
- * Where timescaledb is installed (or may be) the table becomes a hypertable with compression after
- * a week and a continuous aggregate by minutes; else weeks are partitions, made when their first
- * point comes. What is there already stays as it is. */
+ * Where timescaledb is installed (or may be) the tables become hypertables (server_hyper.c); else
+ * weeks are partitions, made when their first point comes. What is there already stays as it is.
+ * All of it is one transaction: there is no half of it. */
 #include "series/server_int.h"
 
 #include <stdio.h>
 
 #define WEEK_NS ((int64_t)604800000000000)
 
-static Status run_all(Pg *pg, const PgWait *wait, const char *const *list, size_t count, Diag *diag)
+static Status on_any(void *ctx, const PgCell *cells, uint32_t count, Diag *diag)
+{
+    (void)cells;
+    (void)diag;
+    *(bool *)ctx = count > 0;
+    return ST_OK;
+}
+
+Status server__exists(Pg *pg, const PgWait *wait, const char *sql, const char *const *values,
+                      uint32_t count, bool *ret, Diag *diag)
+{
+    *ret = false;
+    return pg_query(pg, wait, sql, values, count, on_any, ret, diag);
+}
+
+Status server__run_all(Pg *pg, const PgWait *wait, const char *const *list, size_t count,
+                       Diag *diag)
 {
     Status st = ST_OK;
     for (size_t i = 0; i < count && !st; i++)
@@ -18,20 +34,24 @@ static Status run_all(Pg *pg, const PgWait *wait, const char *const *list, size_
 }
 
 typedef struct Found {
-    bool table, partitioned, installed, available;
+    bool table, partitioned, rolls, installed, available;
 } Found;
 
 static Status on_found(void *ctx, const PgCell *cells, uint32_t count, Diag *diag)
 {
     Found *found = ctx;
-    if (count != 4) return diag_set(diag, ST_INTERNAL, "four columns");
+    if (count != 5) return diag_set(diag, ST_INTERNAL, "five columns");
     found->table = str_is(cells[0].text, "t");
     found->partitioned = str_is(cells[1].text, "t");
-    found->installed = str_is(cells[2].text, "t");
-    found->available = str_is(cells[3].text, "t");
+    found->rolls = str_is(cells[2].text, "t");
+    found->installed = str_is(cells[3].text, "t");
+    found->available = str_is(cells[4].text, "t");
     return ST_OK;
 }
 
+/* An extension that is there and not in shared_preload_libraries is of no use: it would end the
+ * connection. Its loader shows in its settings (of all settings only the server's own are listed).
+ */
 static Status look(Pg *pg, const PgWait *wait, Found *ret, Diag *diag)
 {
     *ret = (Found){0};
@@ -39,30 +59,21 @@ static Status look(Pg *pg, const PgWait *wait, Found *ret, Diag *diag)
                     "select to_regclass('tutti_points') is not null,"
                     " coalesce((select relkind = 'p' from pg_class where oid ="
                     " to_regclass('tutti_points')), false),"
-                    " exists (select from pg_extension where extname = 'timescaledb'),"
-                    " exists (select from pg_available_extensions where name = 'timescaledb')",
+                    " to_regclass('tutti_rolls') is not null, loaded and"
+                    " exists (select from pg_extension where extname = 'timescaledb'), loaded and"
+                    " exists (select from pg_available_extensions where name = 'timescaledb') from"
+                    " (select exists (select from pg_settings where name ="
+                    " 'timescaledb.max_background_workers') as loaded) l",
                     NULL, 0, on_found, ret, diag);
 }
 
-static Status make_hypertable(Pg *pg, const PgWait *wait, Diag *diag)
+static Status is_hypertable(Pg *pg, const PgWait *wait, const char *table, bool *ret, Diag *diag)
 {
-    static const char *const list[] = {
-        "create table tutti_points(series bigint not null, t bigint not null,"
-        " value float8 not null, quality smallint not null, primary key(series, t))",
-        "select create_hypertable('tutti_points', 't', chunk_time_interval => 604800000000000)",
-        "create or replace function tutti_now() returns bigint language sql stable as"
-        " $$select (extract(epoch from now()) * 1000000000)::bigint$$",
-        "select set_integer_now_func('tutti_points', 'tutti_now')",
-        "alter table tutti_points set (timescaledb.compress,"
-        " timescaledb.compress_segmentby = 'series', timescaledb.compress_orderby = 't')",
-        "select add_compression_policy('tutti_points', bigint '604800000000000')",
-        "create materialized view tutti_minutes with (timescaledb.continuous) as select series,"
-        " time_bucket(bigint '60000000000', t) as t, count(*) as count, min(value) as min,"
-        " max(value) as max, first(value, t) as first, last(value, t) as last,"
-        " max(quality) as quality from tutti_points group by 1, 2 with no data",
-        "select add_continuous_aggregate_policy('tutti_minutes', bigint '604800000000000',"
-        " bigint '60000000000', interval '1 minute')"};
-    return run_all(pg, wait, list, sizeof list / sizeof *list, diag);
+    return server__exists(pg, wait,
+                          "select 1 from timescaledb_information.hypertables where"
+                          " format('%I.%I', hypertable_schema, hypertable_name)::regclass ="
+                          " to_regclass($1)",
+                          &table, 1, ret, diag);
 }
 
 static Status make_partitioned(Pg *pg, const PgWait *wait, Diag *diag)
@@ -72,12 +83,12 @@ static Status make_partitioned(Pg *pg, const PgWait *wait, Diag *diag)
         " value float8 not null, quality smallint not null, primary key(series, t))"
         " partition by range(t)",
         "create index on tutti_points using brin(t)"};
-    return run_all(pg, wait, list, sizeof list / sizeof *list, diag);
+    return server__run_all(pg, wait, list, COUNT_OF(list), diag);
 }
 
 /* Roll-ups, their marks, and since when there are points (series 0: of all). `replace` so that it
  * is the one of this version. */
-static Status make_rolls(Pg *pg, const PgWait *wait, Diag *diag)
+static Status make_rolls(Pg *pg, const PgWait *wait, bool hyper, Diag *diag)
 {
     static const char *const list[] = {
         "create table if not exists tutti_rolls(series bigint not null, level smallint not null,"
@@ -94,7 +105,8 @@ static Status make_rolls(Pg *pg, const PgWait *wait, Diag *diag)
         "create or replace function tutti_hour(bigint) returns bigint language sql immutable as"
         " $$select case when $1 < -9223369200000000000 then -9223372036854775807 - 1 else"
         " $1 - mod(mod($1, 3600000000000) + 3600000000000, 3600000000000) end$$"};
-    return run_all(pg, wait, list, sizeof list / sizeof *list, diag);
+    Status st = server__run_all(pg, wait, list, COUNT_OF(list), diag);
+    return st || !hyper ? st : server__hyper_rolls(pg, wait, diag);
 }
 
 /* Names, and all of it for people and other programs. */
@@ -120,26 +132,55 @@ static Status make_rest(Pg *pg, const PgWait *wait, Diag *diag)
                    " p.value, " QUALITY("p.quality") " as quality,"
                                                      " p.t as t_ns from tutti_points p join "
                                                      "tutti_series s on s.id = p.series",
-        ROLLS("tutti_by_minute", "0"), ROLLS("tutti_by_hour", "1")};
+        ROLLS("tutti_by_minute", "0"), ROLLS("tutti_by_hour", "1"),
+        "create or replace function tutti_ns(timestamptz) returns bigint language sql stable as"
+        " $$select (extract(epoch from $1) * 1000000000)::bigint$$"};
+    static const char live[] =
+        "create or replace view tutti_live_by_minute as select s.path, " TIME_OF(
+            "m.t") " as time,"
+                   " m.average, m.min, m.max, m.first, m.last, m.count, " QUALITY(
+                       "m.quality") " as quality, m.t as t_ns from tutti_minutes m join"
+                                    " tutti_series s on s.id = m.series";
 #undef TIME_OF
 #undef QUALITY
 #undef ROLLS
-    Status st = make_rolls(pg, wait, diag);
-    return st ? st : run_all(pg, wait, list, sizeof list / sizeof *list, diag);
+    bool minutes = false;
+    Status st = server__run_all(pg, wait, list, COUNT_OF(list), diag);
+    if (!st)
+        st = server__exists(pg, wait, "select 1 where to_regclass('tutti_minutes') is not null",
+                            NULL, 0, &minutes, diag);
+    return st || !minutes ? st : pg_query(pg, wait, live, NULL, 0, NULL, NULL, diag);
+}
+
+static Status make_all(Pg *pg, const PgWait *wait, const Found *found, Diag *diag)
+{
+    Status st = pg_query(pg, wait, "begin", NULL, 0, NULL, NULL, diag);
+    if (!st && !found->table)
+        st = found->installed ? server__hyper_points(pg, wait, diag)
+                              : make_partitioned(pg, wait, diag);
+    if (!st) st = make_rolls(pg, wait, !found->table && !found->rolls && found->installed, diag);
+    if (!st) st = make_rest(pg, wait, diag);
+    return server__end(pg, wait, st, diag);
 }
 
 Status server__tables(Pg *pg, const PgWait *wait, ServerKind *ret_kind, Diag *diag)
 {
     Found found;
     Diag ignored = {0};
+    bool hyper = false;
     Status st = look(pg, wait, &found, diag);
     if (!st && !found.table && !found.installed && found.available &&
         !pg_query(pg, wait, "create extension if not exists timescaledb", NULL, 0, NULL, NULL,
                   &ignored))
         found.installed = true; /* else: not ours to decide, partitions do */
-    if (!st && !found.table)
-        st = found.installed ? make_hypertable(pg, wait, diag) : make_partitioned(pg, wait, diag);
-    if (!st) st = make_rest(pg, wait, diag);
+    if (!st && found.table && found.installed && !found.partitioned)
+        st = is_hypertable(pg, wait, "tutti_points", &hyper, diag);
+    if (!st && found.table && !found.partitioned && !hyper)
+        st =
+            diag_set(diag, ST_INVALID,
+                     "tutti_points is neither partitioned nor a hypertable of timescaledb (is it in"
+                     " shared_preload_libraries?); make it one of them, or give it another name");
+    if (!st) st = make_all(pg, wait, &found, diag);
     if (st) return diag_wrap(diag, st, "tables of the historian");
     bool partitioned = found.table ? found.partitioned : !found.installed;
     *ret_kind = partitioned ? SERVER_PARTITIONS : SERVER_TIMESCALE;
@@ -200,22 +241,6 @@ static Status drop_weeks(Pg *pg, const PgWait *wait, const Drops *drops, Diag *d
     return st;
 }
 
-static Status drop_chunks(Pg *pg, const PgWait *wait, int64_t before_ns, Diag *diag)
-{
-    char text[160];
-    (void)snprintf(text, sizeof text, "select drop_chunks('tutti_points', bigint '%lld')",
-                   (long long)before_ns);
-    return pg_query(pg, wait, text, NULL, 0, NULL, NULL, diag);
-}
-
-static Status on_any(void *ctx, const PgCell *cells, uint32_t count, Diag *diag)
-{
-    (void)cells;
-    (void)diag;
-    *(bool *)ctx = count > 0;
-    return ST_OK;
-}
-
 Status server__kept(Pg *pg, const PgWait *wait, int64_t series, int64_t raw_from_ns, Diag *diag)
 {
     char text[2][24];
@@ -244,27 +269,47 @@ static Status drop(Pg *pg, const PgWait *wait, ServerKind kind, const Drops *dro
     Status st = pg_query(pg, wait, "begin", NULL, 0, NULL, NULL, diag);
     if (!st) st = server__kept(pg, wait, 0, before_ns, diag);
     if (!st)
-        st = kind == SERVER_TIMESCALE ? drop_chunks(pg, wait, before_ns, diag)
-                                      : drop_weeks(pg, wait, drops, diag);
+        st = kind == SERVER_TIMESCALE
+                 ? server__hyper_drop(pg, wait, "tutti_points", before_ns, diag)
+                 : drop_weeks(pg, wait, drops, diag);
     return server__end(pg, wait, st, diag);
+}
+
+static Status old_weeks(Pg *pg, const PgWait *wait, ServerKind kind, int64_t before_ns,
+                        Drops *drops, bool *ret_any, Diag *diag)
+{
+    if (kind == SERVER_TIMESCALE)
+        return server__hyper_old(pg, wait, "tutti_points", before_ns, ret_any, diag);
+    Status st = pg_query(pg, wait,
+                         "select c.relname from pg_inherits i join pg_class c on c.oid ="
+                         " i.inhrelid where i.inhparent = to_regclass('tutti_points')",
+                         NULL, 0, on_partition, drops, diag);
+    *ret_any = drops->count > 0;
+    return st;
 }
 
 Status server__forget(Pg *pg, const PgWait *wait, ServerKind kind, int64_t week, Diag *diag)
 {
     char text[24];
     const char *values[] = {text};
-    bool in_the_way = false;
+    bool in_the_way = false, any = false;
     Drops drops = {.week = week};
     int64_t before_ns = week * WEEK_NS; /* a week of this time is far from the ends */
-    Status st = ST_OK;
     (void)snprintf(text, sizeof text, "%lld", (long long)before_ns);
-    if (kind == SERVER_PARTITIONS)
-        st = pg_query(pg, wait,
-                      "select c.relname from pg_inherits i join pg_class c on c.oid ="
-                      " i.inhrelid where i.inhparent = to_regclass('tutti_points')",
-                      NULL, 0, on_partition, &drops, diag);
-    if (st || (kind == SERVER_PARTITIONS && !drops.count)) return st;
-    st = pg_query(pg, wait, "select 1 from tutti_stale where t < $1::bigint limit 1", values, 1,
-                  on_any, &in_the_way, diag);
+    Status st = old_weeks(pg, wait, kind, before_ns, &drops, &any, diag);
+    if (st || !any) return st;
+    st = server__exists(pg, wait, "select 1 from tutti_stale where t < $1::bigint limit 1", values,
+                        1, &in_the_way, diag);
     return st || in_the_way ? st : drop(pg, wait, kind, &drops, before_ns, diag);
+}
+
+/* Rows of roll-ups go by their series (server_roll.c), chunks without any are left. */
+Status server__forget_rolls(Pg *pg, const PgWait *wait, int64_t before_ns, Diag *diag)
+{
+    bool any;
+    Status st = server__hyper_old(pg, wait, "tutti_rolls", before_ns, &any, diag);
+    if (st || !any) return st;
+    st = pg_query(pg, wait, "begin", NULL, 0, NULL, NULL, diag);
+    if (!st) st = server__hyper_drop(pg, wait, "tutti_rolls", before_ns, diag);
+    return server__end(pg, wait, st, diag);
 }

@@ -1,7 +1,14 @@
 // tests/e2e/historian_pg.mjs: the historian on a PostgreSQL server that comes and goes, with kill -9 in between.
-import { Postgres } from './postgres_server.mjs';
-import { check, Publisher, run, test, Tutti, until } from './lib.mjs';
+// STORE=timescale: the same with the extension timescaledb, and what holds with it alone.
+import { hasTimescale, noTimescale, Postgres } from './postgres_server.mjs';
+import { check, Publisher, run, skip, test, Tutti, until } from './lib.mjs';
 
+const timescale = process.env.STORE === 'timescale';
+if (timescale && !hasTimescale()) {
+  console.log(`skip  the historian on timescaledb: ${noTimescale}\n0 passed, 0 failed, 1 skipped`);
+  process.exit(0);
+}
+const kind = timescale ? 'timescaledb' : 'partitions';
 const up = (pg, env = {}) => Tutti.new(['serve'], { env: { TUTTI_UNS_HISTORIAN: pg.url(), TUTTI_UNS_UPKEEP_EVERY: '300ms', ...env } });
 const stats = async (tutti) => (await tutti.get('uns/stats')).historian;
 const settled = (tutti) => until('all is on the server', async () => (await stats(tutti)).waiting === 0, 120000);
@@ -9,7 +16,7 @@ const iso = (ms) => new Date(ms).toISOString();
 const send = (tutti, rows) => tutti.call('POST', 'historian/import', { csv: `path,time,value\n${rows.map((r) => `${r.join(',')}\n`).join('')}` });
 
 test('acknowledged points reach the server, which was away, and after kills of both', async () => {
-  const pg = await Postgres.new();
+  const pg = await Postgres.new({}, timescale);
   const tutti = await up(pg);
   // Each its own time: two points of the same time are one.
   const begin = Math.floor(Date.now() / 1000) - 1800;
@@ -36,13 +43,13 @@ test('acknowledged points reach the server, which was away, and after kills of b
   const lost = missing.split('\n').map(Number).filter((n) => pub.acked.has(n));
   console.log(`      ${pub.acked.size} acknowledged`);
   check(!lost.length, `lost: ${lost.length}, first ${lost[0]}`);
-  check((await stats(tutti)).state === 'up' && (await stats(tutti)).kind === 'partitions', 'up');
+  check((await stats(tutti)).state === 'up' && (await stats(tutti)).kind === kind, 'up');
   check((await tutti.kill('SIGTERM')) === 0, 'ends');
   await pg.end();
 });
 
 test('a point written again is replaced, weeks are partitions, old ones are dropped', async () => {
-  const pg = await Postgres.new();
+  const pg = await Postgres.new({}, timescale);
   const tutti = await up(pg, { TUTTI_UNS_RETENTION: '3650d' }); // or the old week may go while we look
   const now = Date.now();
   const old = now - 100 * 86400000;
@@ -51,7 +58,8 @@ test('a point written again is replaced, weeks are partitions, old ones are drop
   await send(tutti, [['w/a', iso(now - 60000), 2]]);
   await settled(tutti);
   check(pg.sql("select value from tutti_samples where path = 'w/a' order by time") === '1\n2', 'replaced');
-  const weeks = () => Number(pg.sql("select count(*) from pg_inherits where inhparent = 'tutti_points'::regclass"));
+  const weeks = () => Number(pg.sql(timescale ? "select count(*) from show_chunks('tutti_points')" :
+    "select count(*) from pg_inherits where inhparent = 'tutti_points'::regclass"));
   check(weeks() === 2, `partitions: ${weeks()}`);
   check(pg.sql("select count(*) from tutti_samples where path = 'w/a' and abs(extract(epoch from time) - " + (now - 60000) / 1000 + ') < 0.001') === '1', 'times');
   // An import keeps retention away for a minute; a new process knows nothing of it.
@@ -66,7 +74,7 @@ test('a point written again is replaced, weeks are partitions, old ones are drop
 });
 
 test('what a file held goes to the server that is set later; without it SQL says what is missing', async () => {
-  const pg = await Postgres.new();
+  const pg = await Postgres.new({}, timescale);
   const tutti = await Tutti.new();
   const begin = Date.now() - 3600000;
   const rows = [];
@@ -82,6 +90,7 @@ test('what a file held goes to the server that is set later; without it SQL says
   await pg.end();
 });
 
+const compress = (pg) => pg.sql("select compress_chunk(c, true) from show_chunks('tutti_points') c; select compress_chunk(c, true) from show_chunks('tutti_rolls') c");
 const day = 86400000;
 const hour = 3600000;
 const near = (a, b) => a === b || (typeof a === 'number' && typeof b === 'number' && Math.abs(a - b) <= 1e-9 * Math.max(1, Math.abs(a)));
@@ -93,7 +102,7 @@ const same = (a, b, what) => {
 };
 
 test('minutes and hours on the server are those of the file, also when the points are gone', async () => {
-  const pg = await Postgres.new();
+  const pg = await Postgres.new({}, timescale);
   const env = { TUTTI_UNS_RETENTION: '1d', TUTTI_UNS_UPKEEP_EVERY: '300ms' };
   const file = await Tutti.new(['serve'], { env });
   const server = await up(pg, env);
@@ -136,6 +145,10 @@ test('minutes and hours on the server are those of the file, also when the point
   const many = await server.get(questions[5]);
   check(many.source === 'hours', `many points are answered by ${many.source}`);
   await compare('there');
+  if (timescale) {
+    compress(pg);
+    await compare('compressed');
+  }
   // An import keeps retention away for a minute; a new process knows nothing of it.
   for (const tutti of both) {
     await tutti.kill('SIGTERM');
@@ -158,7 +171,7 @@ test('minutes and hours on the server are those of the file, also when the point
   const filled = await server.get(questions[3]);
   check(JSON.stringify([filled.max[0], filled.max[20], filled.max[90]]) === '[2,77,5]', JSON.stringify(filled.max));
   // A file whose points are gone gets a server: its roll-ups go along.
-  const second = await Postgres.new();
+  const second = await Postgres.new({}, timescale);
   const before = await file.get(questions[0]);
   check((await file.kill('SIGTERM')) === 0, 'ends');
   file.env = { ...env, TUTTI_UNS_HISTORIAN: second.url() };
@@ -172,7 +185,7 @@ test('minutes and hours on the server are those of the file, also when the point
 });
 
 test('roll-ups go by their rules', async () => {
-  const pg = await Postgres.new();
+  const pg = await Postgres.new({}, timescale);
   const tutti = await up(pg);
   const begin = Math.floor(Date.now() / day) * day - 40 * day;
   await send(tutti, [['ru/a', iso(begin), 1], ['ru/a', iso(begin + 35 * day), 2], ['no/a', iso(begin), 1]]);
@@ -190,8 +203,116 @@ test('roll-ups go by their rules', async () => {
   await pg.end();
 });
 
+const jobs = (pg) => pg.sql("select string_agg(concat(hypertable_name, ' ', proc_name), ',' order by hypertable_name, proc_name) from timescaledb_information.jobs where proc_name = 'policy_compression'");
+const only = (what, fn) => test(what, async () => {
+  if (!timescale) skip('of timescaledb, see STORE=timescale');
+  await fn();
+});
+
+only('hypertables, their jobs, and what others can ask', async () => {
+  const pg = await Postgres.new({}, true);
+  const tutti = await up(pg, { TUTTI_UNS_RETENTION: '365d' });
+  const now = Date.now();
+  const minute = Math.floor(now / 60000) * 60000;
+  await send(tutti, [['hy/a', iso(minute - 60 * day), 7], ['hy/a', iso(minute - 120000), 1], ['hy/a', iso(minute - 90000), 4], ['hy/a', iso(minute - 80000), 4]]);
+  await settled(tutti);
+  check(pg.sql("select string_agg(concat(hypertable_name, ' ', compression_enabled), ',' order by hypertable_name) from timescaledb_information.hypertables where hypertable_name like 'tutti%'") ===
+    'tutti_points t,tutti_rolls t', 'hypertables');
+  check(jobs(pg) === 'tutti_points policy_compression,tutti_rolls policy_compression', jobs(pg));
+  const refresh = Number(pg.sql("select job_id from timescaledb_information.jobs where proc_name = 'policy_refresh_continuous_aggregate'"));
+  // At once, and the same when the job has run.
+  const live = () => pg.sql(`select average, min, max, first, last, count, quality, extract(epoch from time)::bigint from tutti_live_by_minute where path = 'hy/a' and t_ns >= tutti_ns(now() - interval '1 hour') order by time`);
+  const want = `3|1|4|1|4|3|good|${minute / 1000 - 120}`;
+  check(live() === want, live());
+  pg.sql(`call run_job(${refresh})`);
+  check(live() === want, live());
+  check(pg.sql('select count(*) from tutti_minutes') === '2', 'minutes of both months');
+  // The compression's own job takes the old week; what comes for it later is there as well, and once.
+  pg.sql(`call run_job(${pg.sql("select job_id from timescaledb_information.jobs where hypertable_name = 'tutti_points' and proc_name = 'policy_compression'")})`);
+  const compressed = () => pg.sql("select count(*) from timescaledb_information.chunks where hypertable_name = 'tutti_points' and is_compressed");
+  check(compressed() === '1', `compressed: ${compressed()}`);
+  for (let round = 0; round < 2; round++) {
+    await send(tutti, [['hy/a', iso(minute - 60 * day), 9], ['hy/a', iso(minute - 60 * day + 1000), 5], ['hy/b', iso(minute - 60 * day), 3]]);
+    await settled(tutti);
+  }
+  check(pg.sql(`select string_agg(concat(path, ' ', value), ',' order by path, time) from tutti_samples where t_ns < tutti_ns(now() - interval '30 days')`) === 'hy/a 9,hy/a 5,hy/b 3', 'late ones');
+  pg.sql(`call run_job(${refresh})`);
+  check(pg.sql(`select average from tutti_live_by_minute where path = 'hy/a' order by time limit 1`) === '7', 'their minute is worked out anew');
+  // Chunks and what was worked out of them go by the rules.
+  await until('worked out', () => pg.sql(`select count(*) from tutti_stale where t < ${minute - day}000000`) === '0');
+  await tutti.kill('SIGTERM');
+  tutti.env.TUTTI_UNS_RETENTION = '30d';
+  tutti.env.TUTTI_UNS_MINUTES_RETENTION = '30d';
+  tutti.env.TUTTI_UNS_HOURS_RETENTION = '30d';
+  await tutti.up();
+  const chunks = (table) => Number(pg.sql(`select count(*) from show_chunks('${table}')`));
+  await until('gone', () => chunks('tutti_points') === 1 && chunks('tutti_rolls') <= 1);
+  pg.sql(`call run_job(${refresh})`);
+  check(live() === want && pg.sql("select count(*) from tutti_live_by_minute where t_ns < tutti_ns(now() - interval '30 days')") === '0', 'minutes follow');
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  await pg.end();
+});
+
+// A statement of timescaledb may unpack 100,000 points of compressed chunks, unless it says otherwise.
+only('any number of points of a compressed week are replaced', async () => {
+  const pg = await Postgres.new({}, true);
+  const tutti = await up(pg, { TUTTI_UNS_RETENTION: '365d' });
+  const begin = Math.floor(Date.now() / (7 * day)) * 7 * day - 28 * day;
+  const count = 150000;
+  const row = (i, value) => ['re/a', iso(begin + i * 4000), value];
+  for (let i = 0; i < count; i += 15000) await send(tutti, Array.from({ length: 15000 }, (_, k) => row(i + k, i + k)));
+  await settled(tutti);
+  compress(pg);
+  await send(tutti, Array.from({ length: 15000 }, (_, k) => row(k * 10, -1)));
+  await settled(tutti);
+  check(pg.sql("select count(*), count(*) filter (where value = -1) from tutti_samples") === `${count}|15000`, pg.sql('select count(*) from tutti_samples'));
+  check((await stats(tutti)).state === 'up', JSON.stringify(await stats(tutti)));
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  await pg.end();
+});
+
+only('servers that have less of it', async () => {
+  const cases = [
+    ['not in shared_preload_libraries', { shared_preload_libraries: '' }, 'partitions'],
+    ['the license of the Apache build', { 'timescaledb.license': 'apache' }, 'timescaledb'],
+  ];
+  for (const [what, settings, want] of cases) {
+    const pg = await Postgres.new({}, true, settings);
+    const tutti = await up(pg);
+    for (let start = 0; start < 2; start++) {
+      await send(tutti, [['le/a', iso(Date.now() - 60000), start]]);
+      await settled(tutti);
+      check((await stats(tutti)).kind === want, `${what}: ${(await stats(tutti)).kind}`);
+      check((await tutti.get('historian/points/le/a?from=-1h')).value.length === start + 1, what);
+      await tutti.kill('SIGTERM');
+      await tutti.up();
+    }
+    await tutti.kill('SIGTERM');
+    await pg.end();
+  }
+});
+
+// A user who may not make extensions, in a schema of its own; where somebody made it before, that is used.
+only('a user with one schema', async () => {
+  for (const made of [false, true]) {
+    const pg = await Postgres.new({ plant: 'secret' }, true);
+    pg.sql('create schema plant authorization plant; alter role plant set search_path = plant; revoke create on database postgres from public');
+    if (made) pg.sql('create schema ts; create extension timescaledb schema ts; grant usage on schema ts to public');
+    const tutti = await Tutti.new(['serve'], { env: { TUTTI_UNS_HISTORIAN: pg.url('plant', 'secret'), TUTTI_UNS_UPKEEP_EVERY: '300ms', TUTTI_UNS_RETENTION: '30d' } });
+    const now = Date.now();
+    await send(tutti, [['us/a', iso(now - 100 * day), 1], ['us/a', iso(now - 60000), 2]]);
+    await settled(tutti);
+    check((await stats(tutti)).kind === (made ? 'timescaledb' : 'partitions'), (await stats(tutti)).kind);
+    await tutti.kill('SIGTERM');
+    await tutti.up();
+    await until('the old week is gone', () => pg.sql('select count(*) from plant.tutti_points') === '1');
+    await tutti.kill('SIGTERM');
+    await pg.end();
+  }
+});
+
 test('a server that says nothing: questions fail in time and say why, others go on', async () => {
-  const pg = await Postgres.new();
+  const pg = await Postgres.new({}, timescale);
   const tutti = await up(pg, { TUTTI_UNS_HISTORIAN_WAIT: '1s' });
   await send(tutti, [['w/a', iso(Date.now() - 60000), 1]]);
   await settled(tutti);

@@ -1,27 +1,35 @@
 // tests/e2e/postgres_server.mjs: a real PostgreSQL of its own for a test: in a temporary folder, on
-// loopback, never as root (it refuses to be).
+// loopback, never as root (it refuses to be). TUTTI_TEST_POSTGRES names another folder of versions than
+// Debian's, for example one whose server has timescaledb, which Debian has not.
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { freePort, start, until } from './lib.mjs';
 
+const folder = process.env.TUTTI_TEST_POSTGRES ?? '/usr/lib/postgresql';
 const versions = () => {
   try {
-    return readdirSync('/usr/lib/postgresql').sort((a, b) => Number(b) - Number(a));
+    return readdirSync(folder).sort((a, b) => Number(b) - Number(a));
   } catch {
     return [];
   }
 };
+const shared = path.resolve(folder, '../../share/postgresql');
+const withTimescale = () => versions().filter((v) => existsSync(path.join(shared, v, 'extension/timescaledb.control')));
+export const hasTimescale = () => withTimescale().length > 0;
+export const noTimescale = `no PostgreSQL of ${folder} has the extension timescaledb (TUTTI_TEST_POSTGRES names another folder)`;
 const id = (flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
 
 export class Postgres {
-  // `users`: { name: password }; the superuser `boss` needs none.
-  static async new(users = {}) {
+  // `users`: { name: password }; the superuser `boss` needs none. `timescale`: with the extension, and `more` settings.
+  static async new(users = {}, timescale = false, more = {}) {
     const pg = new Postgres();
-    const [version] = versions();
-    if (!version) throw new Error('install postgresql-15 (tests/setup.sh test)');
-    pg.bin = `/usr/lib/postgresql/${version}/bin`;
+    const [version] = timescale ? withTimescale() : versions();
+    if (!version) throw new Error(timescale ? noTimescale : 'install postgresql-15 (tests/setup.sh test)');
+    pg.bin = path.join(folder, version, 'bin');
+    pg.settings = { listen_addresses: '127.0.0.1', fsync: 'off', max_connections: '40',
+      ...(timescale ? { shared_preload_libraries: 'timescaledb', 'timescaledb.telemetry_level': 'off' } : {}), ...more };
     pg.root = process.getuid() === 0;
     pg.who = pg.root ? { uid: id('-u'), gid: id('-g') } : {};
     pg.dir = mkdtempSync(path.join(os.tmpdir(), 'tutti-pg-'));
@@ -39,7 +47,7 @@ export class Postgres {
 
   async up() {
     this.child = start(`${this.bin}/postgres`, ['-D', this.data, '-p', String(this.port), '-k', this.dir,
-      '-c', 'listen_addresses=127.0.0.1', '-c', 'fsync=off', '-c', 'max_connections=40'], { ...this.who, cwd: this.dir });
+      ...Object.entries(this.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], { ...this.who, cwd: this.dir });
     await until('postgres answers', () => {
       try {
         return this.sql('select 1') === '1';

@@ -1,6 +1,6 @@
 #!/bin/sh
 # tests/suites/historian.sh: the historian over HTTP: import, export, rules, queries, SQL; the same on a PostgreSQL
-# server, and what holds when that server is away.
+# server, and what holds when that server is away; and that with the extension timescaledb, where there is one.
 cd "$(dirname "$0")/../.." || exit 1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -17,6 +17,8 @@ part() { # part COMMAND...: its output, and its last line into the sums
 part node tests/e2e/historian.mjs "$@"
 part env STORE=postgres node tests/e2e/historian.mjs "$@"
 part node tests/e2e/historian_pg.mjs "$@"
+part env STORE=timescale node tests/e2e/historian.mjs "$@"
+part env STORE=timescale node tests/e2e/historian_pg.mjs "$@"
 [ "$skipped" = 0 ] && skipped="" || skipped=", $skipped skipped"
 echo "$passed passed, $failed failed$skipped"
 [ "$failed" = 0 ] || code=1

@@ -214,7 +214,8 @@ typedef struct UnsUpkeep {
     struct Rules *rules;
     SeriesKeep *series; /* the next thousand */
     uint32_t series_count;
-    int64_t now_ns, longest_ns; /* longest: what the most patient rule keeps of points */
+    int64_t now_ns;
+    int64_t longest_ns, rolls_longest_ns; /* what the most patient rule keeps: points, roll-ups */
     bool importing;
 } UnsUpkeep;
 void uns__upkeep_free(UnsUpkeep *round);                                  /* accepts NULL */

@@ -218,9 +218,13 @@ static Status fill_upkeep(StoreConn *conn, Trim *trim, const SeriesPolicy *rest,
 {
     UnsUpkeep *round = trim->upkeep;
     Status st = rules_read(conn, round->arena, rest, round->rules, diag);
-    for (uint32_t i = 0; i < round->rules->count && !st; i++)
-        if (round->rules->list[i].policy.raw_ns > round->longest_ns)
-            round->longest_ns = round->rules->list[i].policy.raw_ns;
+    for (uint32_t i = 0; i < round->rules->count && !st; i++) {
+        const SeriesPolicy *policy = &round->rules->list[i].policy;
+        if (policy->raw_ns > round->longest_ns) round->longest_ns = policy->raw_ns;
+        for (int level = 0; level < SERIES_LEVELS; level++)
+            if (policy->roll_ns[level] > round->rolls_longest_ns)
+                round->rolls_longest_ns = policy->roll_ns[level];
+    }
     return st ? st
               : next_series(conn, trim, round->rules, round->series, &round->series_count, diag);
 }

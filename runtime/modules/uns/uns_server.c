@@ -247,13 +247,20 @@ void uns__server_kick(Uns *uns)
 
 /* ---- upkeep ---- */
 
+/* INT64_MIN: for ever. */
+static int64_t kept_from(const UnsServer *s, int64_t longest_ns)
+{
+    int64_t now_ns = s->upkeep->now_ns;
+    return longest_ns == INT64_MAX || longest_ns > now_ns ? INT64_MIN : now_ns - longest_ns;
+}
+
 static void forget(UnsServer *s)
 {
-    int64_t now_ns = clock_monotonic_ns(), wall_ns = s->upkeep->now_ns,
-            longest_ns = s->upkeep->longest_ns;
-    if (s->upkeep->importing || longest_ns == INT64_MAX || longest_ns > wall_ns) return;
+    int64_t now_ns = clock_monotonic_ns();
+    if (s->upkeep->importing) return;
     if (s->forgotten_ns && now_ns - s->forgotten_ns < FORGET_EVERY_S * NS_PER_S) return;
-    s->status = series_server_forget(s->server, wall_ns - longest_ns, &s->diag);
+    s->status = series_server_forget(s->server, kept_from(s, s->upkeep->longest_ns),
+                                     kept_from(s, s->upkeep->rolls_longest_ns), &s->diag);
     if (!s->status) s->forgotten_ns = now_ns;
 }
 
