@@ -133,8 +133,8 @@ static Status make_rest(Pg *pg, const PgWait *wait, Diag *diag)
                                                      " p.t as t_ns from tutti_points p join "
                                                      "tutti_series s on s.id = p.series",
         ROLLS("tutti_by_minute", "0"), ROLLS("tutti_by_hour", "1"),
-        "create or replace function tutti_ns(timestamptz) returns bigint language sql stable as"
-        " $$select (extract(epoch from $1) * 1000000000)::bigint$$"};
+        ("create or replace function tutti_ns(timestamptz) returns bigint language sql stable as"
+         " $$select (extract(epoch from $1) * 1000000000)::bigint$$")};
     static const char live[] =
         "create or replace view tutti_live_by_minute as select s.path, " TIME_OF(
             "m.t") " as time,"
