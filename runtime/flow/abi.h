@@ -470,10 +470,11 @@ typedef struct RtPipe {
     u8 asked;   /* the record at hand waits for an answer: it is counted when it has come */
     u8 closing; /* windows are being advanced to the watermark, one after the other */
     struct RtDay {
-        u64 a;
-        u32 b;
+        u64 a, minute; /* bytes 0 to 7 and 8 to 15 of a time text: date, hour and minute */
+        i64 minute_ns;
+        u32 b; /* bytes 7 to 10 */
         i64 ns;
-    } day; /* last date seen in a time text */
+    } day; /* last date seen in a time text, and the last minute (0: of another date) */
     const RtPipelineInfo *info;
     void *engine; /* what info->open gave */
     void *host;   /* the instance */

@@ -219,20 +219,16 @@ RT_INLINE const char *rt_short_int(const char *p, i64 *ret)
     return p;
 }
 
-/* "YYYY-MM-DDTHH:MM:SS.mmmZ" (24 bytes), when the date is the one seen last. */
+/* "YYYY-MM-DDTHH:MM:SS.mmmZ" (24 bytes), when the minute is the one seen last. */
 RT_INLINE u32 rt_time24(const struct RtDay *day, const char *p, i64 *ret)
 {
-    u64 x = RT_8(p + 11) ^ 0x30303a30303a3030ull; /* HH:MM:SS */
-    u64 y = RT_8(p + 16) ^ 0x5a3030302e30303aull; /* :SS.mmmZ */
-    if (RT_RARE((RT_8(p) ^ day->a) | (RT_4(p + 7) ^ day->b))) return 0;
-    if (RT_RARE(((((x + 0x0606000606000606ull) | x) & 0xf0f0fff0f0fff0f0ull) |
-                 (((y + 0x0006060600060600ull) | y) & 0xfff0f0f0fff0f0ffull))))
+    u64 y = RT_8(p + 16) ^ 0x5a3030302e30303aull; /* :SS.mmmZ, with tens of seconds below 6 */
+    if (RT_RARE((RT_8(p) ^ day->a) | (RT_8(p + 8) ^ day->minute) |
+                (((y + 0x0006060600060a00ull) | y) & 0xfff0f0f0fff0f0ffull)))
         return 0;
-    x = (x * 10 + (x >> 8)) & 0x00ff0000ff0000ffull; /* hours, minutes, seconds in bytes 0, 3, 6 */
-    if (RT_RARE((x + 0x0044000044000068ull) & 0x0080000080000080ull)) return 0; /* 60, 60, 24 */
-    u32 minutes = (u32)(x * (60u << 24 | 1) >> 24) & 0xffff, ms = (u32)(y >> 32);
-    ms = ((ms * 10 + (ms >> 8)) & 0xff) * 10 + (ms >> 16);
-    *ret = day->ns + (i64)((minutes * 60 + (u32)(x >> 48)) * 1000 + ms) * 1000000;
+    u64 tens = y * 10 + (y >> 8); /* seconds in byte 1, hundredths in byte 4 */
+    u32 ms = (u32)(tens >> 8 & 0xff) * 1000 + (u32)(tens >> 32 & 0xff) * 10 + (u32)(y >> 48);
+    *ret = day->minute_ns + (i64)ms * 1000000;
     return 1;
 }
 

@@ -302,15 +302,37 @@ const char *rt_integer(const char *p, const char *end, i64 *ret)
     return p && !reason ? p : NULL;
 }
 
+/* "YYYY-MM-DDTHH:MM:SS.mmmZ" of the date seen last: its minute is the one seen last now. */
+static int another_minute(struct RtDay *day, const char *p, i64 *ret)
+{
+    u64 x = RT_8(p + 11) ^ 0x30303a30303a3030ull; /* HH:MM:SS */
+    u64 y = RT_8(p + 16) ^ 0x5a3030302e30303aull; /* :SS.mmmZ */
+    if (RT_RARE((RT_8(p) ^ day->a) | (RT_4(p + 7) ^ day->b))) return 0;
+    if (RT_RARE(((((x + 0x0606000606000606ull) | x) & 0xf0f0fff0f0fff0f0ull) |
+                 (((y + 0x0006060600060600ull) | y) & 0xfff0f0f0fff0f0ffull))))
+        return 0;
+    x = (x * 10 + (x >> 8)) & 0x00ff0000ff0000ffull; /* hours, minutes, seconds in bytes 0, 3, 6 */
+    if (RT_RARE((x + 0x0044000044000068ull) & 0x0080000080000080ull)) return 0; /* 60, 60, 24 */
+    u32 minutes = (u32)(x * (60u << 24 | 1) >> 24) & 0xffff, ms = (u32)(y >> 32);
+    ms = ((ms * 10 + (ms >> 8)) & 0xff) * 10 + (ms >> 16);
+    day->minute = RT_8(p + 8);
+    day->minute_ns = day->ns + (i64)minutes * 60000000000ll;
+    *ret = day->minute_ns + (i64)((u32)(x >> 48) * 1000 + ms) * 1000000;
+    return 1;
+}
+
 int rt_time_text(struct RtDay *day, const char *p, u64 len, i64 *ret)
 {
+    const i64 second = 1000000000ll;
     int64_t ns;
+    if (len == 24 && another_minute(day, p, ret)) return 1;
     if (!rfc3339_get(str_slice(p, len), &ns)) return 0;
     if (len == 24 && p[10] == 'T' && p[23] == 'Z' && p[17] < '6') { /* remember the date */
+        i64 of_day = ns % (86400 * second);
         memcpy(&day->a, p, 8);
         memcpy(&day->b, p + 7, 4);
-        i64 of_day = ns % (86400 * 1000000000ll);
-        day->ns = ns - (of_day < 0 ? of_day + 86400 * 1000000000ll : of_day);
+        day->ns = ns - (of_day < 0 ? of_day + 86400 * second : of_day);
+        day->minute = 0; /* that of another date */
     }
     *ret = ns;
     return 1;
