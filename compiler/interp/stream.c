@@ -6,6 +6,8 @@
 
 #include "compiler/ir/facts.h"
 
+enum { ADD_LISTS_BYTES = 16 << 10 }; /* a list grows: pages its pieces are cut from */
+
 /* The operand as it is here, also when the steps are done. */
 static Place kept(Translate *t, const IrIns *ins, uint32_t reg)
 {
@@ -181,7 +183,9 @@ static void window(Translate *t, const IrIns *ins)
         t->stage->from == IR_FROM_SOURCE && made.size_ns && can_wait(made.adds, made.add_count);
     for (uint32_t a = 0; a < made.add_count; a++)
         if (plain && made.adds[a].kind == ADD_SKETCH)
-            t->code->add_bytes += (uint32_t)sizeof(RtChunk) + (4u << made.adds[a].bits);
+            t->code->add_bytes +=
+                ADD_LISTS_BYTES +
+                RT_SKETCH_LIST_MAX * ((uint32_t)sizeof(RtChunk) + (4u << made.adds[a].bits));
     t->may_end = true;
     *e = made;
 }

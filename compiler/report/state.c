@@ -134,9 +134,11 @@ static void sketches(const Report *r, uint32_t index)
     for (uint32_t i = 0; i < info->agg_count; i++) {
         if (info->aggs[i].kind != RT_AGG_QUANTILE) continue;
         uint64_t chunk = sizeof(RtChunk) + (sizeof(u32) << info->aggs[i].bits);
-        buf_text(r->out, "    and ");
+        buf_text(r->out, "    and at most ");
+        report__bytes(r->out, RT_SKETCH_LIST_MAX * sizeof(u32));
+        buf_printf(r->out, " for %d values of a quantile, beyond that ", RT_SKETCH_LIST_MAX);
         report__bytes(r->out, chunk);
-        buf_text(r->out, " for each power of two that the values of a quantile span\n");
+        buf_text(r->out, " for each power of two that they span\n");
         return;
     }
 }

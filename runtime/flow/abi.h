@@ -122,12 +122,16 @@ typedef struct RtChunk {
     u32 used;
     u32 count[];
 } RtChunk;
+/* Its latest values wait in a list, which is short and near; when it is full they are counted all
+ * at once. Few values need no counts at all. */
 typedef struct RtSketch {
-    u64 n, zeros;
-    u32 *pending;       /* the count of the last value, still to be made one more; or NULL */
-    u16 first[16];      /* octave + 1 of table[i], so that it need not be looked at; 0: look */
-    RtChunk *table[16]; /* by RT_OCTAVE_AT */
+    u64 n, zeros;    /* counted already: zeros, and those in chunks; `used` more are not */
+    u32 *list;       /* the bucket of each: its sign, exponent and highest `bits` bits */
+    u32 used, cap;   /* of the list; RT_SKETCH_LIST_MAX at most */
+    RtChunk **table; /* 16, by RT_OCTAVE_AT; NULL: nothing was counted */
 } RtSketch;
+
+enum { RT_SKETCH_LIST_MAX = 256 };
 
 /* Values of one size and both signs have places of their own: temperatures around zero. */
 #define RT_OCTAVE_AT(octave) (((octave) ^ (octave) >> 8) & 15)
@@ -578,7 +582,8 @@ typedef struct RtApi {
     /* State of (keys, window of `ns`). NULL: late when *reason is 0, else that failure. */
     void *(*slot)(RtPipe *, u32 window, i64 ns, const RtValue *keys, u32 *reason);
     void (*slot_full)(RtPipe *, u32 window, void *slot); /* count windows: after each add */
-    RtChunk *(*chunk)(RtPipe *, u32 window, RtSketch *, u32 octave, u32 bits); /* NULL: no room */
+    /* The sketch's list is full: makes room in it. 0: there is none. */
+    u32 (*sketch_room)(RtPipe *, u32 window, RtSketch *, u32 bits);
     /* texts of one record, in pipe->scratch; NULL: longer than max */
     char *(*scratch)(RtPipe *, u64 bytes);
     int (*contains)(const char *a, u64 an, const char *b, u64 bn);

@@ -167,21 +167,8 @@ u32 rt_agg_add(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v
     case RT_AGG_FIRST:
     case RT_AGG_LAST: (void)add_pick(agg, state, v); return RT_FINE;
     case RT_AGG_STDDEV: rt_add_variance(state, v.d); return RT_FINE;
-    case RT_AGG_QUANTILE: {
-        RtSketch *sketch = state;
-        sketch->n++;
-        if (v.d == 0) {
-            sketch->zeros++;
-            return RT_FINE;
-        }
-        RtChunk *chunk = rt_sketch_chunk(memory, sketch, (u32)(v.u >> 52), agg->bits);
-        if (!chunk) {
-            sketch->n--;
-            return RT_STATE_FULL;
-        }
-        chunk->count[(v.u >> (52 - agg->bits)) & ((1u << agg->bits) - 1)]++;
-        return RT_FINE;
-    }
+    case RT_AGG_QUANTILE:
+        return rt_sketch_add(memory, state, v, agg->bits) ? RT_FINE : RT_STATE_FULL;
     case RT_AGG_DISTINCT:
         return rt_set_add(memory, state, agg->type, v, agg->bits) ? RT_FINE : RT_STATE_FULL;
     case RT_AGG_DELTA:
@@ -255,8 +242,8 @@ void rt_agg_value(const RtAggInfo *agg, void *state, i64 end_ns, RtValue *ret, u
         ret->d = variance->n > 1 ? __builtin_sqrt(variance->m2 / (f64)(variance->n - 1)) : 0;
         break;
     case RT_AGG_QUANTILE:
-        *ret_has = sketch->n > 0;
-        ret->d = sketch->n ? rt_sketch_quantile(sketch, agg->p, agg->bits) : 0;
+        *ret_has = rt_sketch_n(sketch) > 0;
+        ret->d = *ret_has ? rt_sketch_quantile(sketch, agg->p, agg->bits) : 0;
         break;
     case RT_AGG_DISTINCT: ret->u = rt_set_count(state, agg->bits); break;
     case RT_AGG_DELTA:

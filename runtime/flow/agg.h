@@ -46,7 +46,14 @@ static inline int rt_agg_counts(const RtAggInfo *agg)
 void rt_agg_save(const RtAggInfo *agg, const void *state, u32 bytes, Buf *out);
 int rt_agg_load(RtAggMemory *memory, const RtAggInfo *agg, void *state, u32 bytes, Str *from);
 
-/* sketch.c. NULL: no room. */
+/* sketch.c. The list is full: room for one more at least; 0: there is none. */
+u32 rt_sketch_room(RtAggMemory *memory, RtSketch *sketch, u32 bits);
+u32 rt_sketch_add(RtAggMemory *memory, RtSketch *sketch, RtValue v, u32 bits); /* 0: no room */
+static inline u64 rt_sketch_n(const RtSketch *sketch)
+{
+    return sketch->n + sketch->used;
+}
+/* NULL: no room. */
 RtChunk *rt_sketch_chunk(RtAggMemory *memory, RtSketch *sketch, u32 octave, u32 bits);
 void rt_sketch_release(RtAggMemory *memory, RtSketch *sketch, u32 bits);
 int rt_sketch_merge(RtAggMemory *memory, RtSketch *into, RtSketch *from, u32 bits);

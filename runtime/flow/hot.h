@@ -434,37 +434,20 @@ RT_INLINE void rt_add_variance(RtVariance *s, f64 x)
 }
 
 #ifndef RT_QUICK
-/* What is pending is counted: before anybody reads the counts or takes the chunks away. */
-RT_INLINE void rt_settle_sketch(RtSketch *s)
-{
-    if (s->pending) ++*s->pending;
-    s->pending = 0;
-}
-
-/* The counts of many sketches lie in many places, which are rarely near the processor. So a value
- * is counted when the next one of its sketch comes; what it needs is fetched meanwhile. 0 = no room
- * for more state */
+/* 0 = no room for more state */
 RT_INLINE u32 rt_add_sketch(RtPipe *pipe, const RtApi *rt, u32 window, RtSketch *s, f64 x, u32 bits)
 {
     union {
         f64 d;
         u64 u;
     } v = {x};
-    u32 octave = (u32)(v.u >> 52), at = RT_OCTAVE_AT(octave);
     if (RT_RARE(x == 0)) {
         s->n++;
         s->zeros++;
         return 1;
     }
-    RtChunk *chunk = s->table[at];
-    if (RT_RARE(s->first[at] != octave + 1)) {
-        chunk = rt->chunk(pipe, window, s, octave, bits);
-        if (!chunk) return 0;
-    }
-    s->n++;
-    rt_settle_sketch(s);
-    s->pending = &chunk->count[(v.u >> (52 - bits)) & ((1u << bits) - 1)];
-    __builtin_prefetch(s->pending);
+    if (RT_RARE(s->used == s->cap) && !rt->sketch_room(pipe, window, s, bits)) return 0;
+    s->list[s->used++] = (u32)(v.u >> (52 - bits));
     return 1;
 }
 #endif /* RT_QUICK */

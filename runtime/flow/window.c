@@ -390,9 +390,9 @@ void *rt_slot(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, u32 *reason
     return slot->aggregates;
 }
 
-RtChunk *rt_chunk(RtPipe *pipe, u32 window, RtSketch *sketch, u32 octave, u32 bits)
+u32 rt_window_room(RtPipe *pipe, u32 window, RtSketch *sketch, u32 bits)
 {
-    return rt_sketch_chunk(&pipe->windows[window]->memory, sketch, octave, bits);
+    return rt_sketch_room(&pipe->windows[window]->memory, sketch, bits);
 }
 
 void rt_slot_full(RtPipe *pipe, u32 window, void *aggregates)

@@ -171,7 +171,8 @@ TEST(numbers_as_multiples)
 static f64 quantile(const f64 *values, size_t count, f64 p, u32 bits)
 {
     static u64 pool[64][(sizeof(RtChunk) + 4 * 64) / 8];
-    RtSketch sketch = {0};
+    RtChunk *table[16] = {0};
+    RtSketch sketch = {.table = table};
     size_t used = 0;
     memset(pool, 0, sizeof pool);
     for (size_t i = 0; i < count; i++) {
