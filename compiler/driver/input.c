@@ -25,7 +25,7 @@ MUST static Status input_room(Input *in, size_t head, size_t cap, Diag *diag)
 {
     char *old = in->room;
     size_t bytes = head + cap + PAGE_BYTES + RT_PAD_BYTES;
-    in->room = mem_large(bytes > MEM_PAGE_LARGE ? bytes : MEM_PAGE_LARGE);
+    in->room = bytes >= MEM_PAGE_LARGE ? mem_large(bytes) : mem_alloc(bytes);
     if (!in->room) {
         in->room = old;
         return diag_set(diag, ST_NO_MEMORY, "out of memory");

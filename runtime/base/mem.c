@@ -54,12 +54,19 @@ void *mem_large(size_t bytes)
 void mem_warm(size_t bytes)
 {
 #if defined __GLIBC__ && defined MADV_POPULATE_WRITE
-    (void)mallopt(M_MMAP_THRESHOLD, (int)bytes * 2); /* from the heap, which keeps it */
-    (void)mallopt(M_TRIM_THRESHOLD, (int)bytes * 4);
-    char *block = malloc(bytes);
-    uintptr_t page = ((uintptr_t)block + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
-    if (block) (void)madvise((void *)page, bytes - PAGE_BYTES, MADV_POPULATE_WRITE); /* a hint */
+    static void *before; /* what is in front of the large page: never written, so no memory */
+    size_t room = 2 * MEM_PAGE_LARGE, head = 2 * sizeof(size_t);
+    (void)mallopt(M_MMAP_THRESHOLD, (int)room * 2); /* from the heap, which keeps it */
+    (void)mallopt(M_TRIM_THRESHOLD, (int)room * 2);
+    char *block = malloc(room);
+    if (!block) return;
+    uintptr_t large = ((uintptr_t)block / MEM_PAGE_LARGE + 1) * MEM_PAGE_LARGE;
+    size_t skip = large - (uintptr_t)block;
     free(block);
+    if (skip > head) before = malloc(skip - head); /* the next one begins at the large page */
+    __asm__ volatile("" : : "m"(before));          /* nobody reads it: do not leave it out */
+    (void)madvise((void *)large, MEM_PAGE_LARGE, MADV_HUGEPAGE); /* hints */
+    (void)madvise((void *)large, bytes, MADV_POPULATE_WRITE);
 #else
     (void)bytes;
 #endif

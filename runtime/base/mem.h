@@ -18,8 +18,9 @@ void mem_free(void *ptr); /* accepts NULL */
 enum { MEM_PAGE_LARGE = 2 << 20 };
 void *mem_large(size_t bytes) __attribute__((malloc, alloc_size(1)));
 
-/* So many bytes will be asked for soon, in parts: takes their pages in one step, because each page
- * that is taken by itself, when it is written first, costs a way into the system. */
+/* So many bytes, at most MEM_PAGE_LARGE, will be asked for soon, in parts: takes their pages in one
+ * step, because each page that is taken by itself, when it is written first, costs a way into the
+ * system. It is one large page where the system has them. */
 void mem_warm(size_t bytes);
 
 /* For who makes many small things that stay: what the heap grew by since the last call gets its
