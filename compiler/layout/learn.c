@@ -1,7 +1,8 @@
 /* compiler/layout/learn.c: sample lines to layouts.
  *
  * A line is walked once with the schema at hand; what is between two values is constant. Lines that
- * are not plain JSON objects, or could never be accepted, have no vote. */
+ * are not plain JSON objects, or could never be accepted, have no vote. Most lines look like the
+ * one before: they are compared with its layout, and walked only when they differ. */
 #include "compiler/layout/layout.h"
 
 #include "base/buf.h"
@@ -272,6 +273,7 @@ MUST static Status keep(const Layout *from, Arena *arena, Layout *ret)
 typedef struct Votes {
     Layout shapes[SHAPES_MAX + 1]; /* the last one is the line at hand when all are taken */
     uint32_t count, lines;
+    uint32_t last; /* of the line before */
 } Votes;
 
 /* One more line of a known shape; `len` follows the majority (Boyer and Moore's vote). */
@@ -287,6 +289,45 @@ static void add_line(Layout *layout, const Layout *fresh)
     }
 }
 
+/* Behind a value of that kind whose end is plain to see, or NULL. */
+static const char *value_end(LayoutKind kind, const char *p, const char *end)
+{
+    const char *q = p;
+    if (kind == LAYOUT_OPAQUE) return NULL;
+    if (kind == LAYOUT_TEXT) {
+        q = memchr(p, '"', (size_t)(end - p));
+        return q && !memchr(p, '\\', (size_t)(q - p)) ? q : NULL;
+    }
+    while (q < end && *q != ',' && *q != '}' && *q != ']' && *q != ' ') q++;
+    Str text = str_slice(p, (size_t)(q - p));
+    bool fits = kind == LAYOUT_BOOL   ? str_is(text, "true") || str_is(text, "false")
+                : kind == LAYOUT_NULL ? str_is(text, "null")
+                                      : text.len && (*p == '-' || (*p >= '0' && *p <= '9'));
+    return fits ? q : NULL;
+}
+
+/* Whether learn_line would give this layout; then the values' lengths are in `fresh`. False: it is
+ * to be asked. */
+static bool follows(const Layout *layout, Str line, Layout *fresh)
+{
+    const char *p = line.ptr, *end = line.ptr + line.len;
+    for (uint32_t i = 0; i < layout->count; i++) {
+        const LayoutItem *item = &layout->items[i];
+        if ((size_t)(end - p) < item->before.len || memcmp(p, item->before.ptr, item->before.len))
+            return false;
+        p += item->before.len;
+        const char *behind = value_end(item->kind, p, end);
+        if (!behind) return false;
+        fresh->items[i].len = (uint32_t)(behind - p);
+        fresh->items[i].minus = *p == '-';
+        p = behind;
+    }
+    if ((size_t)(end - p) < layout->after.len || memcmp(p, layout->after.ptr, layout->after.len))
+        return false;
+    p += layout->after.len;
+    return p == end || (*p == '\r' && p + 1 == end);
+}
+
 /* `fresh` is shapes[count]. When all places are taken, one that was seen once gives way. */
 static void count_line(Votes *votes, Layout *fresh)
 {
@@ -295,6 +336,7 @@ static void count_line(Votes *votes, Layout *fresh)
     while (i < votes->count && !same(&votes->shapes[i], fresh)) i++;
     if (i < votes->count) {
         add_line(&votes->shapes[i], fresh);
+        votes->last = i;
         return;
     }
     if (votes->count < SHAPES_MAX) {
@@ -430,7 +472,14 @@ Status layout_learn(const IrProgram *ir, uint32_t schema, const IrSource *source
         if (nl < 0) break; /* the last line may be cut */
         Layout *at = &votes->shapes[votes->count];
         if (!has_items(at, arena)) return ST_NO_MEMORY;
-        if (learn_line(&with, str_slice(sample.ptr, (size_t)nl), at)) count_line(votes, at);
+        Str text = str_slice(sample.ptr, (size_t)nl);
+        Layout *known = votes->count ? &votes->shapes[votes->last] : NULL;
+        if (known && known != at && follows(known, text, at)) {
+            add_line(known, at);
+            votes->lines++;
+        } else if (learn_line(&with, text, at)) {
+            count_line(votes, at);
+        }
         sample = str_skip(sample, (size_t)nl + 1);
     }
     Status st = take_most(votes, arena, &list);
