@@ -36,6 +36,7 @@ void mqtt_client__state_say(MqttClient *k, MqttClientState state, Str reason, ui
 static void on_socket_closed(uv_handle_t *handle)
 {
     Socket *socket = handle->data;
+    tls_conn_free(socket->tls);
     mem_free(socket->read_buf);
     mem_free(socket);
 }
@@ -91,28 +92,24 @@ static void on_sent(uv_write_t *write, int status)
     mem_free(flight);
 }
 
-static void flush(MqttClient *k)
+/* Empties `from`. */
+static void send_bytes(MqttClient *k, Buf *from)
 {
-    if (k->out.failed && k->socket) {
-        mqtt_client__lost(k, "out of memory for output");
-        return;
-    }
-    if (!k->socket || !k->out.len) return;
-    uv_buf_t buf = uv_buf_init(k->out.ptr, (unsigned)k->out.len);
+    uv_buf_t buf = uv_buf_init(from->ptr, (unsigned)from->len);
     int sent = uv_try_write((uv_stream_t *)&k->socket->tcp, &buf, 1);
     if (sent < 0 && sent != UV_EAGAIN) {
         mqtt_client__lost(k, uv_strerror(sent));
         return;
     }
     k->wrote_ns = clock_monotonic_ns();
-    size_t left = k->out.len - (sent > 0 ? (size_t)sent : 0);
+    size_t left = from->len - (sent > 0 ? (size_t)sent : 0);
     if (left) {
         Flight *flight = mem_alloc(sizeof *flight + left);
         if (!flight) {
             mqtt_client__lost(k, "out of memory for output");
             return;
         }
-        memcpy(flight->bytes, k->out.ptr + k->out.len - left, left);
+        memcpy(flight->bytes, from->ptr + from->len - left, left);
         flight->write.data = flight;
         buf = uv_buf_init(flight->bytes, (unsigned)left);
         if (uv_write(&flight->write, (uv_stream_t *)&k->socket->tcp, &buf, 1, on_sent)) {
@@ -121,7 +118,29 @@ static void flush(MqttClient *k)
             return;
         }
     }
+    buf_clear(from);
+}
+
+/* During the handshake of TLS it waits. */
+static void flush(MqttClient *k)
+{
+    if (k->out.failed && k->socket) {
+        mqtt_client__lost(k, "out of memory for output");
+        return;
+    }
+    if (!k->socket || !k->out.len) return;
+    TlsConn *tls = k->socket->tls;
+    if (!tls) {
+        send_bytes(k, &k->out);
+        return;
+    }
+    if (!tls_conn_up(tls)) return;
+    if (tls_conn_output(tls, k->out.ptr, k->out.len)) {
+        mqtt_client__lost(k, tls_conn_error(tls));
+        return;
+    }
     buf_clear(&k->out);
+    send_bytes(k, tls_conn_wire(tls));
 }
 
 static void client_free(MqttClient *k)
@@ -284,12 +303,39 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(socket->read_buf, READ_BYTES);
 }
 
+static void hello(MqttClient *k);
+
+static void on_plain(void *ctx, const char *bytes, size_t len)
+{
+    Socket *socket = ctx;
+    if (socket->client) on_bytes(socket->client, bytes, len);
+}
+
+/* A callback may end the connection: the socket is freed on a later turn, its TLS with it. */
+static void tls_in(Socket *socket, const char *bytes, size_t len)
+{
+    TlsConn *tls = socket->tls;
+    bool was_up = tls_conn_up(tls);
+    Status st = tls_conn_input(tls, bytes, len, on_plain, socket);
+    MqttClient *k = socket->client;
+    if (k && tls_conn_wire(tls)->len) send_bytes(k, tls_conn_wire(tls));
+    if (!(k = socket->client)) return;
+    if (st == ST_UNAVAILABLE)
+        mqtt_client__lost(k, "the server closed the connection");
+    else if (st)
+        mqtt_client__lost(k, tls_conn_error(tls));
+    else if (!was_up && tls_conn_up(tls))
+        hello(k);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
     Socket *socket = stream->data;
     MqttClient *k = socket->client;
     if (!k) return;
-    if (len > 0) {
+    if (len > 0 && socket->tls) {
+        tls_in(socket, buf->base, (size_t)len);
+    } else if (len > 0) {
         on_bytes(k, buf->base, (size_t)len);
     } else if (len < 0) {
         /* Some 3.1.1 servers just hang up on version 5. */
@@ -346,6 +392,8 @@ static void on_connected(uv_connect_t *request, int status)
     k->heard_ns = clock_monotonic_ns();
     if (uv_read_start((uv_stream_t *)&socket->tcp, on_alloc, on_read))
         mqtt_client__lost(k, "cannot read");
+    else if (socket->tls)
+        send_bytes(k, tls_conn_wire(socket->tls));
     else
         hello(k);
 }
@@ -360,6 +408,23 @@ void mqtt_client__read_on(MqttClient *k)
 static void on_timeout(void *ctx)
 {
     mqtt_client__lost(ctx, "no answer in time");
+}
+
+/* The files anew with each try. False: the try is over. */
+static bool tls_begin(MqttClient *k, Socket *socket)
+{
+    LinkFiles files = {k->conf.ca_file, k->conf.cert_file, k->conf.key_file};
+    TlsClient *client = NULL;
+    Diag diag = {0};
+    if (!k->conf.tls) return true;
+    if (link_tls_new(&files, &client, &diag)) {
+        mqtt_client__lost(k, diag.text);
+        return false;
+    }
+    socket->tls = tls_conn_to(client, k->conf.host.ptr, OUT_BYTES_MAX);
+    tls_client_free(client);
+    if (!socket->tls) mqtt_client__lost(k, "no memory for TLS");
+    return socket->tls;
 }
 
 static void connect_to(MqttClient *k, const struct sockaddr *address)
@@ -378,6 +443,10 @@ static void connect_to(MqttClient *k, const struct sockaddr *address)
     socket->client = k;
     socket->tcp.data = socket;
     k->socket = socket;
+    if (!tls_begin(k, socket)) {
+        mem_free(request);
+        return;
+    }
     int bad = uv_tcp_connect(request, &socket->tcp, address, on_connected);
     if (!bad) return;
     mem_free(request);
@@ -432,7 +501,7 @@ static void attempt(MqttClient *k)
 
 static void conf_presets(MqttClientConf *conf)
 {
-    if (!conf->port) conf->port = 1883;
+    if (!conf->port) conf->port = conf->tls ? 8883 : 1883;
     if (conf->version != 4) conf->version = 5;
     if (!conf->keep_alive_s) conf->keep_alive_s = 30;
     if (!conf->receive_max) conf->receive_max = 256;
@@ -447,7 +516,8 @@ static void conf_presets(MqttClientConf *conf)
 static bool texts_copy(MqttClient *k)
 {
     Str *list[] = {&k->conf.host,     &k->conf.client_id,  &k->conf.user,
-                   &k->conf.password, &k->conf.will_topic, &k->conf.will_payload};
+                   &k->conf.password, &k->conf.will_topic, &k->conf.will_payload,
+                   &k->conf.ca_file,  &k->conf.cert_file,  &k->conf.key_file};
     size_t bytes = 0;
     for (size_t i = 0; i < COUNT_OF(list); i++) bytes += list[i]->len + 1;
     char *to = k->texts = mem_alloc(bytes);

@@ -36,8 +36,10 @@ typedef void MqttClientSentFn(void *ctx, Status status, Str reason);
 
 /* 0 = preset (right column). The slices are copied. */
 typedef struct MqttClientConf {
-    Str host;      /* name or address */
-    uint16_t port; /* 1883 */
+    Str host;                         /* name or address */
+    uint16_t port;                    /* 1883, with TLS 8883 */
+    bool tls;                         /* its certificate has to be for `host` */
+    Str ca_file, cert_file, key_file; /* PEM, read with each try; empty: see tls.h */
     Str client_id, user, password;
     uint8_t version;   /* 5; 4 = 3.1.1 only */
     bool no_fallback;  /* version 5 or nothing */

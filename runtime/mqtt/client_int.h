@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "mqtt/client.h"
 #include "mqtt/codec.h"
+#include "mqtt/link.h"
 
 enum { FILTERS_MAX = 256, READ_BYTES = 65536, OUT_BYTES_MAX = 8 << 20, IDS_WORDS = 1024 };
 
@@ -33,6 +34,7 @@ typedef struct Socket {
     uv_tcp_t tcp;
     MqttClient *client; /* NULL once given up */
     char *read_buf;     /* owned */
+    TlsConn *tls;       /* owned; NULL = plain */
 } Socket;
 
 typedef struct Flight {

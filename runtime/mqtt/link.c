@@ -47,6 +47,19 @@ struct Link {
 
 static void attempt(void *ctx);
 
+static const char *file_of(Str path)
+{
+    return path.len ? path.ptr : NULL;
+}
+
+Status link_tls_new(const LinkFiles *files, TlsClient **ret_tls, Diag *diag)
+{
+    TlsClientConf conf = {.ca_file = file_of(files->ca),
+                          .cert_file = file_of(files->cert),
+                          .key_file = file_of(files->key)};
+    return tls_client_new(&conf, ret_tls, diag);
+}
+
 static void sock_free(uv_handle_t *handle)
 {
     Sock *sock = handle->data;

@@ -12,6 +12,13 @@
 
 typedef struct Link Link;
 
+/* PEM files whose names end with a NUL; empty: see tls.h. */
+typedef struct LinkFiles {
+    Str ca, cert, key;
+} LinkFiles;
+/* As often as a connection is tried, for certificates end sooner than who uses them. */
+MUST Status link_tls_new(const LinkFiles *files, TlsClient **ret_tls, Diag *diag);
+
 typedef struct LinkConf {
     Str host;
     uint16_t port;

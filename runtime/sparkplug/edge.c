@@ -85,6 +85,20 @@ static bool text_copy(EdgeMetric *metric, Str text)
     return true;
 }
 
+void sp_edge_type(SpEdge *edge, uint32_t index, uint32_t type)
+{
+    EdgeMetric *metric = &edge->metrics[index];
+    if (type == metric->type) return;
+    metric->type = type;
+    metric->born = false;
+    edge->births_due = true;
+}
+
+void sp_edge_hold(SpEdge *edge, bool hold)
+{
+    edge->held = hold;
+}
+
 void sp_edge_value(SpEdge *edge, uint32_t index, const SpMetric *value, int32_t quality)
 {
     EdgeMetric *metric = &edge->metrics[index];
@@ -94,11 +108,7 @@ void sp_edge_value(SpEdge *edge, uint32_t index, const SpMetric *value, int32_t 
     metric->last.value = value->value;
     metric->quality = quality;
     if (!text_copy(metric, value->value.bytes)) metric->last.null = true;
-    if (!value->null && value->type != metric->type) { /* another type is another metric */
-        metric->type = value->type;
-        metric->born = false;
-        edge->births_due = true;
-    }
+    if (!value->null) sp_edge_type(edge, index, value->type);
     metric->dirty = true;
     edge->dirty |= 1ull << metric->device;
 }
@@ -107,7 +117,7 @@ void sp_edge_value(SpEdge *edge, uint32_t index, const SpMetric *value, int32_t 
 
 void sp_edge_flush(SpEdge *edge, int64_t now_ms)
 {
-    if (edge->stats.state != SP_EDGE_BORN) return;
+    if (edge->stats.state != SP_EDGE_BORN || edge->held) return;
     bool waited = now_ms - edge->born_ms >= SP__EDGE_BIRTH_EVERY_MS || now_ms < edge->born_ms;
     if (edge->births_due && (!waited || !sp__edge_births(edge, now_ms))) return;
     if (edge->kept.len) sp__edge_kept(edge, now_ms);

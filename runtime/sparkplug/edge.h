@@ -47,6 +47,10 @@ void sp_edge_free(SpEdge *edge); /* accepts NULL */
 
 /* Finds or makes; device "" is the edge node itself. ST_LIMIT: there are too many. */
 MUST Status sp_edge_metric(SpEdge *edge, Str device, Str name, uint32_t *ret_metric);
+/* The type that its values will have. Another one than before is another metric: births are due. */
+void sp_edge_type(SpEdge *edge, uint32_t metric, uint32_t type);
+/* Nothing is said while it is held: what types there are is being asked. */
+void sp_edge_hold(SpEdge *edge, bool hold);
 /* A new value: type, value or null, ts_ms, historical is not looked at. quality: 192, 500 or 0. */
 void sp_edge_value(SpEdge *edge, uint32_t metric, const SpMetric *value, int32_t quality);
 /* Says what is due: after values came, and often, as ten times a second. */

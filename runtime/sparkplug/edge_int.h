@@ -37,7 +37,7 @@ struct SpEdge {
     Arena *arena;
     int64_t born_ms, state_ts_ms;
     uint8_t next_seq;
-    bool births_due;
+    bool births_due, held;
     uint64_t dirty; /* a bit a device that has dirty metrics */
     SpEdgeStats stats;
 };

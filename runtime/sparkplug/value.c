@@ -2,7 +2,8 @@
  *
  * A whole number stands in `int` up to 32 bits and in `long` above, negative ones as the two's
  * complement of that many bits; some clients write the other member, or only the bits their type
- * has, and are understood as well. */
+ * has, and are understood as well. UInt32 is written as `long`, where Eclipse Tahu has it and
+ * looks for it. */
 #include "base/num.h"
 #include "base/rfc3339.h"
 #include "flow/instance.h"
@@ -299,8 +300,8 @@ static bool from_number(uint32_t type, const Json *json, SpValue *value)
         return bits == 64 || isfinite((float)json->number);
     }
     if (json->type != JSON_INT || !whole_fits(kind, bits, json->integer)) return false;
-    *value =
-        (SpValue){.form = bits == 64 ? SP_IN_LONG : SP_IN_INT, .bits = (uint64_t)json->integer};
+    bool is_long = bits == 64 || type == SP_UINT32;
+    *value = (SpValue){.form = is_long ? SP_IN_LONG : SP_IN_INT, .bits = (uint64_t)json->integer};
     if (bits < 64) value->bits = (uint32_t)value->bits;
     return true;
 }

@@ -11,11 +11,11 @@ const require = createRequire(import.meta.url);
 const payloads = require('sparkplug-payload').get('spBv1.0');
 
 class Mosquitto {
-  static async new() {
+  static async new(lines = []) {
     const m = new Mosquitto();
     m.port = await freePort();
     m.conf = path.join(folder(), 'mosquitto.conf');
-    writeFileSync(m.conf, `listener ${m.port} 127.0.0.1\nallow_anonymous true\n`);
+    writeFileSync(m.conf, [`listener ${m.port} 127.0.0.1`, 'allow_anonymous true', 'user root', ...lines, ''].join('\n'));
     await m.up();
     return m;
   }
@@ -38,7 +38,7 @@ class Mosquitto {
 class Host {
   static async new(port, id) {
     const h = new Host();
-    Object.assign(h, { id, events: [], alias: {}, values: {}, late: [], faults: [], seq: null, born: false, bdseq: [] });
+    Object.assign(h, { id, events: [], alias: {}, values: {}, late: [], other: [], faults: [], seq: null, born: false, bdseq: [] });
     const will = id ? { topic: `spBv1.0/STATE/${id}`, payload: JSON.stringify({ online: false, timestamp: (h.ts = Date.now()) }), qos: 1, retain: true } : undefined;
     h.c = mqtt.connect(`mqtt://127.0.0.1:${port}`, { reconnectPeriod: 100, will, clean: true });
     h.c.on('error', () => {});
@@ -85,6 +85,8 @@ class Host {
       }
       const name = alias ? this.alias[alias] : `${device ?? ''}/${m.name}`;
       if (!name) this.faults.push(`alias ${alias} was not born`);
+      const before = this.values[name]?.type;
+      if (before && m.type && m.type !== before) this.other.push(`${name} ${before} ${m.type}`);
       if (m.isHistorical) this.late.push([name, m.value, Number(m.timestamp)]);
       else this.values[name] = { value: m.value, type: m.type, ts: Number(m.timestamp), quality: m.properties?.Quality?.value };
     }
@@ -151,6 +153,110 @@ test('births, aliases, sequence, types, quality; a rebirth and commands of the h
   await tutti.kill('SIGTERM');
   await until('NDEATH on a stop', () => host.events.slice(dead).includes('NDEATH') && !host.born);
   check(!host.faults.length, JSON.stringify(host.faults));
+  await host.gone();
+  await broker.kill('SIGTERM');
+});
+
+test('the types that schemas declare: in the first birth, over records, and anew when a schema changes', async () => {
+  const broker = await Mosquitto.new();
+  const host = await Host.new(broker.port);
+  const tutti = await Tutti.new(['serve'], { env: env(broker) });
+  const schema = async (name, text, filter) => {
+    const saved = await tutti.call('PUT', `schemas/${name}`, { text, incompatible: true });
+    check(saved.status === 200 && saved.body.ok, JSON.stringify(saved.body));
+    if (!filter) return;
+    const bound = await tutti.call('PUT', 'schema-bindings', { filter, schema: name, mode: 'soft' });
+    check(bound.status === 200, JSON.stringify(bound.body));
+  };
+  for (const [name, type] of Object.entries({ n: 'i32', big: 'i64', u: 'u32', ubig: 'u64', f: 'f32', d: 'f64', b: 'bool', s: 'string(20)', e: 'enum { red, green }', t: 'time' }))
+    await schema(name, `type T = ${type}`, `acme/line1/${name}`);
+  await schema('motor', 'type Motor = { rpm: i32, load: f32, on: bool }', 'acme/line1/motor');
+  const c = await publisher(tutti);
+  const send = async (values) => {
+    for (const [name, text] of Object.entries(values)) await c.publishAsync(`acme/line1/${name}`, text, { qos: 1 });
+  };
+  await send({
+    n: '-7', big: '-9007199254740993', u: '2000000000', ubig: '9007199254740993', f: '0.5', d: '3', b: 'true', s: '"grün"', e: '"red"',
+    t: '"2026-01-02T03:04:05.678Z"', motor: '{"rpm":1500,"load":0.25,"on":true}', free: '5' });
+  const got = (name) => host.values[`line1/${name}`];
+  const type = (name, want, value) =>
+    until(`${name} is ${want} ${value}`, () => got(name)?.type === want && String(got(name).value) === String(value)).catch((e) => {
+      throw new Error(`${e.message}: ${JSON.stringify(got(name))}`);
+    });
+  await type('n', 'Int32', -7);
+  await type('big', 'Int64', '-9007199254740993');
+  await type('u', 'UInt32', 2000000000);
+  await type('ubig', 'UInt64', '9007199254740993');
+  await type('f', 'Float', 0.5);
+  await type('d', 'Double', 3);
+  await type('b', 'Boolean', true);
+  await type('s', 'String', 'grün');
+  await type('e', 'String', 'red');
+  await until('DateTime', () => got('t')?.type === 'DateTime');
+  check(Number(got('t').value) === Date.parse('2026-01-02T03:04:05.678Z'), `${got('t').value}`);
+  await type('motor/rpm', 'Int32', 1500);
+  await type('motor/load', 'Float', 0.25);
+  await type('motor/on', 'Boolean', true);
+  await type('free', 'Double', 5);
+  check(!host.other.length, `a type changed: ${host.other}`);
+  await send({ n: '2.5' }); // does not fit
+  await until('bad', () => got('n').quality === 0 && got('n').value === null);
+  await send({ n: '8' });
+  await until('good', () => got('n').quality === 192 && got('n').value === 8);
+  const births = host.events.filter((e) => e === 'NBIRTH').length;
+  await schema('n', 'type T = f64');
+  await type('n', 'Double', 8);
+  check(host.events.filter((e) => e === 'NBIRTH').length > births, 'born anew');
+  await schema('free', 'type T = i64', 'acme/line1/free');
+  await type('free', 'Int64', 5);
+  check(!host.faults.length, JSON.stringify(host.faults));
+  c.end(true);
+  await tutti.kill('SIGTERM');
+  await host.gone();
+  await broker.kill('SIGTERM');
+});
+
+test('TLS with a client certificate; a wrong authority, a wrong name and a missing file are said', async () => {
+  const dir = folder();
+  const at = (name) => path.join(dir, name);
+  const openssl = (...args) => execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+  for (const name of ['ca', 'other'])
+    openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`);
+  for (const [name, more] of [['server', ['-addext', 'subjectAltName=IP:127.0.0.1']], ['device', []]]) {
+    openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`, ...more);
+    openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-out', `${name}.pem`, '-copy_extensions', 'copy');
+  }
+  const broker = await Mosquitto.new([`cafile ${at('ca.pem')}`, `certfile ${at('server.pem')}`, `keyfile ${at('server.key')}`, 'require_certificate true']);
+  const plain = await freePort(); // the host's own door, of the same broker
+  await broker.kill('SIGTERM');
+  writeFileSync(broker.conf, `listener ${plain} 127.0.0.1\nallow_anonymous true\n`, { flag: 'a' });
+  await broker.up();
+  const host = await Host.new(plain);
+  const tls = { TUTTI_SPARKPLUG_EDGE: `mqtts://127.0.0.1:${broker.port}`, TUTTI_SPARKPLUG_EDGE_CA: at('ca.pem'), TUTTI_SPARKPLUG_EDGE_CERT: at('device.pem'), TUTTI_SPARKPLUG_EDGE_KEY: at('device.key') };
+  for (const [more, reason] of [
+    [{ TUTTI_SPARKPLUG_EDGE_CA: at('other.pem') }, /the server's certificate: .*(issuer|self.signed)/],
+    [{ TUTTI_SPARKPLUG_EDGE: `mqtts://localhost:${broker.port}` }, /the server's certificate: hostname mismatch/],
+    [{ TUTTI_SPARKPLUG_EDGE_CA: at('missing.pem') }, /missing.pem cannot be used/],
+    [{ TUTTI_SPARKPLUG_EDGE_CERT: '', TUTTI_SPARKPLUG_EDGE_KEY: '' }, /certificate/]]) {
+    const wrong = await Tutti.new(['serve'], { env: env(broker, { ...tls, ...more }) });
+    await until(`the reason is ${reason}`, async () => reason.test((await edge(wrong)).reason)).catch(async (e) => {
+      throw new Error(`${e.message}: ${(await edge(wrong)).reason}`);
+    });
+    await wrong.kill('SIGTERM');
+  }
+  const tutti = await Tutti.new(['serve'], { env: env(broker, tls) });
+  const c = await publisher(tutti);
+  for (let i = 0; i < 300; i++) await c.publishAsync(`acme/line1/long-name-to-fill-packets-${i}`, `"${'x'.repeat(500)}"`, { qos: 1 });
+  await host.is('line1/long-name-to-fill-packets-299', 'x'.repeat(500));
+  await until('all', () => Object.keys(host.values).filter((name) => name.includes('fill')).length === 300);
+  const births = host.events.filter((e) => e === 'NBIRTH').length;
+  await host.command('spBv1.0/Plant/NCMD/Tutti', [{ name: 'Node Control/Rebirth', type: 'Boolean', value: true }]);
+  await until('commands come too', () => host.events.filter((e) => e === 'NBIRTH').length > births);
+  const dead = host.events.length;
+  await tutti.kill('SIGTERM');
+  await until('NDEATH on a stop', () => host.events.slice(dead).includes('NDEATH'));
+  check(!host.faults.length, JSON.stringify(host.faults));
+  c.end(true);
   await host.gone();
   await broker.kill('SIGTERM');
 });

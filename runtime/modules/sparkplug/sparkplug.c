@@ -135,6 +135,10 @@ static const ModOp ops[] = {
      "writes a metric: NCMD or DCMD; the answer does not mean that it was taken"},
     {0}};
 
+static const ModSub subs[] = {{"schemas.changed", sparkplug__on_schemas, 64, BUS_LATEST_WINS,
+                               "the types of our own edge node's metrics"},
+                              {0}};
+
 static const ModRoute routes[] = {{"GET", "/api/v1/sparkplug", "sparkplug.list", NULL},
                                   {"POST", "/api/v1/sparkplug/rebirth", "sparkplug.rebirth", NULL},
                                   {"POST", "/api/v1/sparkplug/command", "sparkplug.command", NULL},
@@ -159,7 +163,13 @@ static const ModConf conf[] = {
     ROW("devices", CONF_INT, "10000", 1, 1000000, devices, "devices of all of them"),
     ROW("metrics", CONF_INT, "200000", 1, 10000000, metrics, "metrics of all births"),
     ROW("edge", CONF_STR, "", 0, 300, edge,
-        "mqtt://HOST:PORT of a broker where this process is an edge node; empty: it is none"),
+        "mqtt://HOST:PORT or mqtts://HOST:PORT (TLS) of a broker where this process is an edge "
+        "node; empty: it is none"),
+    ROW("edge_ca", CONF_STR, "", 0, 1024, edge_ca,
+        "PEM file: who may have signed that broker's certificate; empty: whom this machine trusts"),
+    ROW("edge_cert", CONF_STR, "", 0, 1024, edge_cert,
+        "PEM file: our certificate, for a broker that asks for one"),
+    ROW("edge_key", CONF_STR, "", 0, 1024, edge_key, "PEM file: its key"),
     ROW("edge_group", CONF_STR, "", 0, SP_ID_BYTES_MAX, edge_group, "its group"),
     ROW("edge_node", CONF_STR, "", 0, SP_ID_BYTES_MAX, edge_node, "its name"),
     ROW("edge_paths", CONF_STR, "", 0, 8192, edge_paths,
@@ -189,6 +199,7 @@ const ModuleDef sparkplug_module = {.abi = MODULE_ABI,
                                     .conf = conf,
                                     .migrations = sparkplug__migrations,
                                     .ops = ops,
+                                    .subs = subs,
                                     .routes = routes,
                                     .open = sparkplug_open,
                                     .start = sparkplug_start,

@@ -93,6 +93,10 @@ static void dial(SparkplugEdge *edge)
                        STR_ARG(conf->edge_node));
     MqttClientConf client = {.host = edge->host,
                              .port = edge->port,
+                             .tls = edge->tls,
+                             .ca_file = conf->edge_ca,
+                             .cert_file = conf->edge_cert,
+                             .key_file = conf->edge_key,
                              .client_id = str_slice(id, (size_t)len),
                              .user = conf->edge_user,
                              .password = conf->edge_password,
@@ -209,6 +213,19 @@ static void on_tick(void *ctx)
 
 /* ---- life ---- */
 
+static Status address_read(SparkplugEdge *edge, Diag *diag)
+{
+    const SparkplugConf *conf = edge->self->conf;
+    edge->tls = str_starts(conf->edge, STR("mqtts:"));
+    Status st = connect_url(conf->edge, edge->tls ? "mqtts" : "mqtt", edge->tls ? 8883 : 1883,
+                            &edge->host, &edge->port, diag);
+    if (st) return diag_wrap(diag, st, "TUTTI_SPARKPLUG_EDGE");
+    if (!edge->tls && (conf->edge_ca.len || conf->edge_cert.len || conf->edge_key.len))
+        return diag_set(diag, ST_INVALID,
+                        "TUTTI_SPARKPLUG_EDGE: certificates are for TLS: write mqtts://");
+    return ST_OK;
+}
+
 Status sparkplug__edge_start(Sparkplug *self, Diag *diag)
 {
     const SparkplugConf *conf = self->conf;
@@ -223,8 +240,8 @@ Status sparkplug__edge_start(Sparkplug *self, Diag *diag)
     edge->self = self;
     edge->wait_ms = WAIT_MIN_MS;
     memset(edge->of_row, 0xff, sizeof edge->of_row);
-    Status st = connect_url(conf->edge, "mqtt", 1883, &edge->host, &edge->port, diag);
-    if (st) return diag_wrap(diag, st, "TUTTI_SPARKPLUG_EDGE");
+    Status st = address_read(edge, diag);
+    if (st) return st;
     st = sparkplug__maps_read(edge, conf->edge_paths, diag);
     if (st) return st;
     edge->arena = arena_new(64 * 1024, 64 << 20);

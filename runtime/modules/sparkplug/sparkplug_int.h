@@ -18,6 +18,7 @@ typedef struct SparkplugConf {
     int64_t reorder_ms, rebirth_ms, unheard_ms;
     int64_t nodes, devices, metrics;
     Str edge, edge_group, edge_node, edge_paths, edge_primary, edge_user, edge_password;
+    Str edge_ca, edge_cert, edge_key; /* files */
     int64_t edge_every_ms, edge_buffer, edge_writes;
 } SparkplugConf;
 
@@ -77,6 +78,7 @@ MUST Status sparkplug__edge_start(Sparkplug *self, Diag *diag);
 void sparkplug__edge_stop(Sparkplug *self); /* says NDEATH and disconnects */
 void sparkplug__edge_free(Sparkplug *self);
 void sparkplug__edge_put(const Sparkplug *self, JsonOut *out);
+void sparkplug__on_schemas(void *self, const BusMsg *msg); /* they changed */
 
 /* sparkplug_ops.c */
 void sparkplug__op_list(void *ctx, Req *req);

@@ -66,20 +66,27 @@ static bool map_of(const SparkplugEdge *edge, Str path, Str *ret_device, Str *re
 
 /* ---- frames ---- */
 
+bool sparkplug__metric_of(SparkplugEdge *edge, Str path, uint32_t *ret_metric)
+{
+    Str device, name;
+    if (!map_of(edge, path, &device, &name)) return false;
+    if (sp_edge_metric(edge->edge, device, name, ret_metric)) {
+        if (!edge->over_limit++)
+            log_warn(edge->self->env->log, "sparkplug", "a name is not published: too many",
+                     "path=%.*s", STR_ARG(path));
+        return false;
+    }
+    if (*ret_metric >= edge->metric_count) edge->metric_count = *ret_metric + 1;
+    return true;
+}
+
 static void new_row(SparkplugEdge *edge, const Json *row)
 {
     const Json *index = json_at(row, 0), *path = json_at(row, 1);
-    Str device, name;
     uint32_t metric;
     if (!index || !path || index->integer < 0 || index->integer >= SP_EDGE_METRICS_MAX) return;
     edge->of_row[index->integer] = UINT32_MAX;
-    if (!map_of(edge, path->text, &device, &name)) return;
-    if (sp_edge_metric(edge->edge, device, name, &metric)) {
-        if (!edge->over_limit++)
-            log_warn(edge->self->env->log, "sparkplug", "a name is not published: too many",
-                     "path=%.*s", STR_ARG(path->text));
-        return;
-    }
+    if (!sparkplug__metric_of(edge, path->text, &metric)) return;
     edge->of_row[index->integer] = metric;
     if (edge->paths[metric]) return;
     char *copy = mem_alloc(path->text.len + 1);
@@ -97,12 +104,14 @@ static void take_row(SparkplugEdge *edge, const Json *row, int64_t time_ms)
     if (!age || index->integer < 0 || index->integer >= SP_EDGE_METRICS_MAX) return;
     uint32_t metric = edge->of_row[index->integer];
     if (metric == UINT32_MAX || quality->integer < 0 || quality->integer > 2) return;
-    uint32_t type = value->type == JSON_STRING                              ? SP_STRING
-                    : value->type == JSON_TRUE || value->type == JSON_FALSE ? SP_BOOLEAN
-                                                                            : SP_DOUBLE;
-    SpMetric is = {.ts_ms = time_ms - (age->integer > 0 ? age->integer : 0)};
-    if (sp_value_from_json(type, value, &is, NULL)) return;
-    sp_edge_value(edge->edge, metric, &is, codes[quality->integer]);
+    if (!edge->types[metric].known) {
+        edge->skipped = true;
+        return;
+    }
+    SpMetric is = sparkplug__typed(edge, metric, value);
+    is.ts_ms = time_ms - (age->integer > 0 ? age->integer : 0);
+    bool fits = !is.null || value->type == JSON_NULL;
+    sp_edge_value(edge->edge, metric, &is, fits ? codes[quality->integer] : 0);
 }
 
 static void on_frame(void *ctx, const BusMsg *msg)
@@ -113,8 +122,10 @@ static void on_frame(void *ctx, const BusMsg *msg)
         int64_t time_ms = json_int(frame, "time", clock_wall_ns() / NS_PER_MS);
         const Json *add = json_get(frame, "add"), *rows = json_get(frame, "v");
         for (const Json *row = add ? add->first : NULL; row; row = row->next) new_row(edge, row);
+        sparkplug__types_ask(edge);
         for (const Json *row = rows ? rows->first : NULL; row; row = row->next)
             take_row(edge, row, time_ms);
+        if (json_bool(frame, "full", false)) sparkplug__types_frame(edge);
         sp_edge_flush(edge->edge, clock_wall_ns() / NS_PER_MS);
     }
     arena_reset(edge->arena);
