@@ -366,18 +366,11 @@ void bridge__beat(void *ctx)
 
 /* ---- connecting ---- */
 
-static const char *file_of(Str path)
-{
-    return path.len ? path.ptr : NULL;
-}
-
 Status bridge__tls_new(const MqttBridgeConf *conf, TlsClient **ret_tls, Diag *diag)
 {
-    TlsClientConf files = {.ca_file = file_of(conf->ca_file),
-                           .cert_file = file_of(conf->cert_file),
-                           .key_file = file_of(conf->key_file)};
+    LinkFiles files = {conf->ca_file, conf->cert_file, conf->key_file};
     *ret_tls = NULL;
-    return conf->tls ? tls_client_new(&files, ret_tls, diag) : ST_OK;
+    return conf->tls ? link_tls_new(&files, ret_tls, diag) : ST_OK;
 }
 
 Status bridge__tls_read(MqttBridge *b, Diag *diag)

@@ -68,7 +68,9 @@ typedef struct MqttBridgeConf {
     uint16_t port, keep_alive_s, receive_max;
     uint8_t version; /* 4 or 5 */
     bool tls, enabled, mark;
-    bool known; /* the other side was reached before: what its session there holds is ours */
+    bool keep_qos0; /* what goes out with QoS 0 is sent as QoS 1 where the rule allows it, and waits
+                     */
+    bool known;     /* the other side was reached before: what its session there holds is ours */
     /* Once per connection, when the other side answered everything: it has our session now, what
      * was to be forgotten is, and `remote_id` is what it calls itself (empty: nothing). */
     void (*reached)(void *ctx, Str remote_id);

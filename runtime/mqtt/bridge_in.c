@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { FILTER_ROWS_MAX = 512 * 1024, IDS_AHEAD = 16000 };
+enum { FILTER_ROWS_MAX = 512 * 1024, IDS_AHEAD = 16000, IDS_OF_RULES = 2 };
 static const char id_topic[] = "$SYS/broker/id";
 
 /* ---- CONNECT ---- */
@@ -68,13 +68,31 @@ static void ask_forget(MqttBridge *b)
     mqtt_put_unsubscribe(link_out(b->link), b->version, id_free(b, 1), STR_NONE, buf_view(&rows));
 }
 
-static void ask_filters(MqttBridge *b)
+/* Rules whose names change alike go into one packet, which says so by its subscription identifier:
+ * a Tutti there does not give us what its own bridge brings (bridge_twin.c). */
+static const BridgeRule *next_of(const MqttBridge *b, uint32_t *at, uint32_t pair)
 {
-    AUTO_BUF Buf rows;
+    while (*at < b->conf.topic_count) {
+        const BridgeRule *rule = &b->rules[(*at)++];
+        if (rule->directions & MQTT_BRIDGE_IN && rule->pair_in == pair) return rule;
+    }
+    return NULL;
+}
+
+static bool is_first_of(const MqttBridge *b, uint32_t index)
+{
+    const BridgeRule *rule = &b->rules[index];
+    uint32_t at = 0;
+    return rule->directions & MQTT_BRIDGE_IN && next_of(b, &at, rule->pair_in) == rule;
+}
+
+static void ask_rules(MqttBridge *b, uint32_t first)
+{
+    AUTO_BUF Buf rows, props;
+    uint32_t pair = b->rules[first].pair_in, at = first;
     buf_init(&rows, FILTER_ROWS_MAX);
-    for (uint32_t i = 0; i < b->conf.topic_count; i++) {
-        const BridgeRule *rule = &b->rules[i];
-        if (!(rule->directions & MQTT_BRIDGE_IN)) continue;
+    buf_init(&props, 16);
+    for (const BridgeRule *rule; (rule = next_of(b, &at, pair));) {
         MqttFilterRow row = {.filter = rule->remote,
                              .qos = rule->qos,
                              .retain_handling = rule->retained,
@@ -84,11 +102,22 @@ static void ask_filters(MqttBridge *b)
         if (mqtt_share_split(row.filter, &group, &rest) && group.len) row.no_local = false;
         mqtt_put_filter(&rows, b->version, &row);
     }
-    mqtt_put_filter(&rows, b->version, &(MqttFilterRow){.filter = str_from(id_topic)});
+    if (!b->no_sub_ids) mqtt_put_prop_number(&props, MQTT_P_SUBSCRIPTION_ID, pair);
     if (rows.failed)
         bridge__fail(b, 0, "the filters do not fit into one packet");
     else
-        mqtt_put_subscribe(link_out(b->link), b->version, id_free(b, 0), STR_NONE, buf_view(&rows));
+        mqtt_put_subscribe(link_out(b->link), b->version, id_free(b, IDS_OF_RULES + first),
+                           buf_view(&props), buf_view(&rows));
+}
+
+static void ask_filters(MqttBridge *b)
+{
+    AUTO_BUF Buf rows;
+    buf_init(&rows, sizeof id_topic + 8);
+    mqtt_put_filter(&rows, b->version, &(MqttFilterRow){.filter = str_from(id_topic)});
+    mqtt_put_subscribe(link_out(b->link), b->version, id_free(b, 0), STR_NONE, buf_view(&rows));
+    for (uint32_t i = 0; i < b->conf.topic_count; i++)
+        if (is_first_of(b, i)) ask_rules(b, i);
 }
 
 static void limits_take(MqttBridge *b, const MqttPacket *p)
@@ -100,6 +129,8 @@ static void limits_take(MqttBridge *b, const MqttPacket *p)
     b->alias_max = (uint16_t)(five ? mqtt_number(&p->props, MQTT_P_TOPIC_ALIAS_MAX, 0) : 0);
     b->qos_max = (uint8_t)(five ? mqtt_number(&p->props, MQTT_P_MAX_QOS, 2) : 2);
     b->no_retain = five && !mqtt_number(&p->props, MQTT_P_RETAIN_AVAILABLE, 1);
+    b->twice_told = false;
+    b->no_sub_ids = !five || !mqtt_number(&p->props, MQTT_P_SUB_ID_AVAILABLE, 1);
     if (five && mqtt_has(&p->props, MQTT_P_SERVER_KEEP_ALIVE))
         b->keep_alive_s = (uint16_t)p->props.number[MQTT_P_SERVER_KEEP_ALIVE];
     if (b->aliases) memset(b->aliases, 0, BRIDGE_ALIASES_MAX * sizeof *b->aliases);
@@ -241,14 +272,17 @@ static void acked(MqttBridge *b, const MqttPacket *p)
 
 static void suback(MqttBridge *b, const MqttPacket *p)
 {
-    uint32_t at = 0;
-    for (uint32_t i = 0; i < b->conf.topic_count; i++) {
-        if (!(b->rules[i].directions & MQTT_BRIDGE_IN)) continue;
-        uint8_t code = at < p->list.len ? (uint8_t)p->list.ptr[at] : 0;
+    uint32_t at = 0, row = 0;
+    while (at < b->conf.topic_count &&
+           !(is_first_of(b, at) && id_free(b, IDS_OF_RULES + at) == p->id))
         at++;
+    if (at == b->conf.topic_count) return; /* that of $SYS/broker/id */
+    uint32_t pair = b->rules[at].pair_in;
+    for (const BridgeRule *rule; (rule = next_of(b, &at, pair)); row++) {
+        uint8_t code = row < p->list.len ? (uint8_t)p->list.ptr[row] : 0;
         if (code & 0x80)
             bridge__note(b, code, "the server refuses the subscription to %.*s: %s",
-                         STR_ARG(b->rules[i].remote), bridge__reason(code));
+                         STR_ARG(rule->remote), bridge__reason(code));
     }
 }
 

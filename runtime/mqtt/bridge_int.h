@@ -14,6 +14,7 @@
 enum {
     BRIDGE_ALIASES_MAX = 256, /* of topics, towards the other side */
     BRIDGE_ECHO_MAX = 65536,  /* messages that may come back from a 3.1.1 broker */
+    BRIDGE_ROUNDS_MAX = 256,  /* messages that are counted, for rings of 3.1.1 */
     BRIDGE_ERROR_BYTES = 240,
     BRIDGE_IDS_WORDS = 1024, /* a bit per packet identifier */
     BRIDGE_LOCAL_IN_BYTES = 64 << 20,
@@ -22,9 +23,19 @@ enum {
 typedef struct BridgeRule {
     Str local, remote; /* prefix + filter */
     Str local_prefix, remote_prefix;
+    /* What of a name changes on its way out and in: two bridges at one another that change it alike
+     * would bring each message twice (bridge_twin.c). */
+    uint32_t pair_out, pair_in;
     uint8_t directions, qos, retained;
     bool fresh; /* towards the other side: what is retained did not go over yet */
 } BridgeRule;
+
+/* An equal message that bridges brought, how often since when: many in short time are a ring. */
+typedef struct BridgeRound {
+    uint64_t hash;
+    int64_t since_ns;
+    uint32_t count;
+} BridgeRound;
 
 typedef struct BridgeEcho { /* one that went out and may come back */
     uint64_t hash;
@@ -60,14 +71,16 @@ struct MqttBridge {
     uint32_t packet_max;
     uint16_t receive_max, alias_max;
     uint8_t qos_max;
-    bool no_retain;
-    Buf in;             /* part of a packet of the other side */
-    Buf held;           /* what the session sent before we were ready */
-    Buf to_local;       /* packets for our broker */
-    Buf props, topic;   /* of the message at hand */
-    uint64_t *aliases;  /* owned; hash of the topic that has alias i + 1 */
-    uint64_t *lowered;  /* owned bitmap or NULL: QoS 2 here, less there */
-    BridgeEcho *echoes; /* owned, open addressing by hash; NULL until needed */
+    bool no_retain, no_sub_ids;
+    bool twice_told;     /* once a connection */
+    Buf in;              /* part of a packet of the other side */
+    Buf held;            /* what the session sent before we were ready */
+    Buf to_local;        /* packets for our broker */
+    Buf props, topic;    /* of the message at hand */
+    uint64_t *aliases;   /* owned; hash of the topic that has alias i + 1 */
+    uint64_t *lowered;   /* owned bitmap or NULL: QoS 2 here, less there */
+    BridgeEcho *echoes;  /* owned, open addressing by hash; NULL until needed */
+    BridgeRound *rounds; /* owned, by hash; NULL until needed */
     char remote_id[MQTT_BRIDGE_ID_BYTES + 1];
     int64_t asked_ns; /* PINGREQ is out since; 0 = none */
     LoopTimer *beat;
@@ -119,8 +132,19 @@ void bridge__sign(MqttConnectOut *hello, Str client_id, Str user, Str password);
 /* bridge_keep.c: the buffer, and the broker's questions about it */
 void bridge__keep_tick(MqttBridge *b, int64_t now_ns);
 
+/* A bridge of that broker, when the other side is a Tutti: its client id says whose it is. */
+bool bridge__is_of_remote(const MqttBridge *b, Str client_id);
+
+/* bridge_twin.c: the other broker's bridge to this one */
+/* Of a way from names at one broker to names at another; never 0. */
+uint32_t bridge__pair(Str from_prefix, Str to_prefix);
+/* A message of the other broker's bridge: says so when this bridge fetches it as well. */
+void bridge__twice(MqttBridge *b, Str topic);
+
 /* bridge_echo.c: what a 3.1.1 broker gives back */
 void bridge__echo_add(MqttBridge *b, Str topic, Str payload);
 bool bridge__echo_take(MqttBridge *b, Str topic, Str payload);
+/* A message that another bridge brought goes out over 3.1.1: says so when it goes round. */
+void bridge__round(MqttBridge *b, const Msg *msg);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct Trim {
 /* ---- the broker's questions ---- */
 
 /* A bridge of another Tutti to this one has a client id that says whose it is. */
-static bool is_of_remote(const MqttBridge *b, Str client_id)
+bool bridge__is_of_remote(const MqttBridge *b, Str client_id)
 {
     Str own = STR("tutti-");
     return b->remote_id[0] && str_starts(client_id, own) &&
@@ -31,8 +31,12 @@ static bool is_of_remote(const MqttBridge *b, Str client_id)
 
 bool mqtt__bridge_takes(const Session *s, const Msg *msg)
 {
-    if (!is_of_remote(s->bridge, mqtt__msg_view(msg).publisher)) return true;
+    if (!bridge__is_of_remote(s->bridge, mqtt__msg_view(msg).publisher)) {
+        if (s->bridge->version < 5) bridge__round(s->bridge, msg);
+        return true;
+    }
     bridge__drop(s->bridge, MQTT_DROP_LOOP);
+    bridge__twice(s->bridge, str_slice(msg->text, msg->topic_bytes));
     return false;
 }
 
@@ -41,7 +45,7 @@ bool mqtt__bridge_from(const Session *s, const Msg *msg)
     Str publisher = mqtt__msg_view(msg).publisher, own = STR(MQTT_BRIDGE_SESSION);
     if (!str_starts(publisher, own)) return false;
     for (MqttBridge *b = s->broker->bridges; b; b = b->next) {
-        if (!str_eq(b->conf.name, str_skip(publisher, own.len)) || !is_of_remote(b, s->id))
+        if (!str_eq(b->conf.name, str_skip(publisher, own.len)) || !bridge__is_of_remote(b, s->id))
             continue;
         bridge__drop(b, MQTT_DROP_LOOP);
         return true;
@@ -90,7 +94,16 @@ static bool is_old(const MqttBridge *b, int64_t received_ns)
 
 bool mqtt__bridge_too_old(const Session *s, const Msg *msg)
 {
-    return msg->qos && is_old(s->bridge, msg->received_ns);
+    return is_old(s->bridge, msg->received_ns);
+}
+
+uint8_t mqtt__bridge_qos0(const Session *s, const Msg *msg)
+{
+    const MqttBridge *b = s->bridge;
+    if (!b->conf.keep_qos0) return 0;
+    const BridgeRule *rule =
+        bridge__rule(b, MQTT_BRIDGE_OUT, str_slice(msg->text, msg->topic_bytes));
+    return rule && rule->qos ? 1 : 0;
 }
 
 void mqtt__bridge_away(const Session *s)

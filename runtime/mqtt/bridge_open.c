@@ -33,6 +33,8 @@ static Status rule_take(MqttBridge *b, BridgeRule *rule, const MqttBridgeTopic *
                          .remote_prefix = arena_str(b->texts, topic->remote_prefix),
                          .local = arena_join(b->texts, topic->local_prefix, topic->filter),
                          .remote = arena_join(b->texts, topic->remote_prefix, topic->filter),
+                         .pair_out = bridge__pair(topic->local_prefix, topic->remote_prefix),
+                         .pair_in = bridge__pair(topic->remote_prefix, topic->local_prefix),
                          .directions = topic->directions,
                          .qos = topic->qos,
                          .retained = topic->retained};
@@ -157,6 +159,7 @@ static void bridge_free(MqttBridge *b)
     mem_free(b->aliases);
     mem_free(b->lowered);
     mem_free(b->echoes);
+    mem_free(b->rounds);
     texts_free(b);
     b->closed = true;
     if (!b->posts) mem_free(b);

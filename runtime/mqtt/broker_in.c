@@ -87,7 +87,8 @@ static void connack(Conn *c, const MqttPacket *p, Session *s, bool present, bool
     }
     mqtt__step_connack(c, props);
     if (s->slot || p->clean) mqtt__keep_gate(c, mqtt__keep_latest(c->broker));
-    mqtt_put_connack(&c->out, c->version, present, 0, buf_view(props));
+    /* 3.1 has no such flag: its byte is reserved. */
+    mqtt_put_connack(&c->out, c->version, present && c->version > 3, 0, buf_view(props));
 }
 
 static void limits_take(Conn *c, const MqttPacket *p)

@@ -492,10 +492,15 @@ bool mqtt__keep_more(Session *s);
 void mqtt__keep_forget(Session *s);
 Msg *mqtt__msg_back(MqttBroker *b, const KeepMsg *kept);
 
-/* bridge_keep.c: the broker's questions about a session that may be a bridge's */
+/* bridge_keep.c, bridge_twin.c: the broker's questions about a session that may be a bridge's */
 bool mqtt__bridge_takes(const Session *s, const Msg *msg); /* false: it came from there */
 /* A bridge brought it from the very broker whose bridge this client is. */
 bool mqtt__bridge_from(const Session *s, const Msg *msg);
+/* The broker that this client is a bridge of has the message from a bridge of ours; the rows are
+ * those of its session. */
+bool mqtt__bridge_pushes(const MatchRow *rows, uint32_t count, const Msg *msg);
+/* The other way: the broker of this bridge fetches the message itself. */
+bool mqtt__bridge_pulled(const Session *s, const MatchSlot *slot, const Msg *msg);
 bool mqtt__bridge_is_full(const Session *s);
 /* Full, but what is oldest is on its way out, and there is room until then. */
 bool mqtt__bridge_room(const Session *s);
@@ -503,6 +508,8 @@ bool mqtt__bridge_refuses(const Session *s); /* a full one: its publisher is tol
 void mqtt__bridge_counted(Session *s, bool full);
 void mqtt__bridge_not_queued(const Session *s);
 void mqtt__bridge_not_sent(const Session *s, bool too_large);
+/* The QoS that a message of QoS 0 goes out with: 1 when this bridge keeps those. */
+uint8_t mqtt__bridge_qos0(const Session *s, const Msg *msg);
 bool mqtt__bridge_too_old(const Session *s, const Msg *msg);
 void mqtt__bridge_away(const Session *s); /* a message of QoS 0 found nobody */
 void mqtt__bridge_gone(Session *s);       /* the session ends */

@@ -98,7 +98,7 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
     Conn *c = s->conn;
     if (!dup && frame_again(s, e, id)) return true;
     MqttPub view = mqtt__msg_view(e->msg);
-    if (s->bridge && !dup && mqtt__bridge_too_old(s, e->msg)) {
+    if (s->bridge && e->qos && !dup && mqtt__bridge_too_old(s, e->msg)) {
         mqtt__bridge_not_sent(s, false);
         return false;
     }
@@ -309,6 +309,7 @@ void mqtt__send(Session *s, Msg *msg, uint8_t qos, bool retain, const uint32_t *
 {
     Conn *c = s->conn;
     bool online = c && c->state == CONN_OPEN;
+    if (s->bridge && !qos) qos = mqtt__bridge_qos0(s, msg);
     if (!online && !qos) {
         mqtt__bridge_away(s);
         return;
@@ -419,6 +420,7 @@ void mqtt__acked(Session *s, uint8_t type, uint16_t id, uint8_t reason)
             finish(s, e);
             return;
         }
+        if (state == OUT_FREE && reason >= 0x80) return; /* it knows no more of it either */
         if (state == OUT_WAIT_REC) {
             mqtt__keep_rec(s, e, bytes_of(e));
             if (s->slot) mqtt__keep_gate(c, mqtt__keep_latest(s->broker));

@@ -88,8 +88,17 @@ bool mqtt__is_own(const Session *s, const Msg *msg)
     return msg->publisher_bytes && str_eq(mqtt__msg_view(msg).publisher, s->id);
 }
 
+/* Bridges: it came from there, or gets there another way. */
+static bool is_known_there(const MatchSlot *slot, const MatchRow *rows, uint32_t count,
+                           const Msg *msg)
+{
+    const Session *s = rows[0].session;
+    if (s->bridge) return mqtt__bridge_pulled(s, slot, msg);
+    return mqtt__bridge_from(s, msg) || mqtt__bridge_pushes(rows, count, msg);
+}
+
 /* All rows of one session: one copy. */
-static void give_session(const MatchRow *rows, uint32_t count, Msg *msg)
+static void give_session(const MatchSlot *slot, const MatchRow *rows, uint32_t count, Msg *msg)
 {
     Session *s = rows[0].session;
     uint32_t ids[MQTT_SUB_IDS_MAX], id_count = 0;
@@ -104,7 +113,7 @@ static void give_session(const MatchRow *rows, uint32_t count, Msg *msg)
         if (sub->id && id_count < MQTT_SUB_IDS_MAX) ids[id_count++] = sub->id;
     }
     if (!any || !mqtt__may_receive(s, msg)) return;
-    if (s->broker->bridges && mqtt__bridge_from(s, msg)) return;
+    if (s->broker->bridges && is_known_there(slot, rows, count, msg)) return;
     mqtt__send(s, msg, lower(qos, msg->qos), as_published && msg->retain, ids, id_count, false);
 }
 
@@ -178,7 +187,7 @@ static bool hand_out(MqttBroker *b, Msg *msg, Pending *pending)
         else {
             while (i + count < slot->count && slot->rows[i + count].session == row->session)
                 count++;
-            give_session(row, count, msg);
+            give_session(slot, row, count, msg);
         }
         i += count;
     }

@@ -17,6 +17,12 @@ norm('', 'MQTT-3.4.2-1 MQTT-3.5.2-1 MQTT-3.6.2-1 MQTT-3.7.2-1', 'acknowledgement
   assert.equal((await c.next(b.PUBCOMP)).reason, 0x92);
 });
 
+norm('', 'MQTT-4.3.3-4', 'a PUBREC that says of an unknown message that it failed is answered with nothing', async (t) => {
+  const c = await t.connect();
+  c.send(b.ack(5, b.PUBREC, 999, 0x80), b.ack(5, b.PUBREC, 998, 0x87));
+  for (const p of await c.fence()) assert.fail(`${p.name} came`);
+});
+
 norm('', 'MQTT-3.4.2-1 MQTT-3.5.2-1 MQTT-3.6.2-1 MQTT-3.7.2-1', 'reasons that are not listed end the connection', async (t) => {
   for (const [type, reason] of [[b.PUBACK, 0x92], [b.PUBREC, 0x01], [b.PUBREL, 0x10], [b.PUBCOMP, 0x80]])
     await t.breaks(b.ack(5, type, 1, reason), 0x81, 0x82);

@@ -104,6 +104,7 @@ Status bridges__read(Arena *arena, const Json *in, MqttBridgeConf *ret_conf, Dia
                            .buffer_bytes = (uint64_t)json_int(in, "buffer_bytes", BUFFER_BYTES),
                            .buffer_age_s = (uint32_t)json_int(in, "buffer_age_s", AGE_S),
                            .full = full < 0 ? MQTT_FULL_OLDEST : (MqttBridgeFull)full,
+                           .keep_qos0 = json_bool(in, "keep_qos0", false),
                            .mark = json_bool(in, "mark", true),
                            .enabled = json_bool(in, "enabled", true)};
     if (!str_is(version, "3.1.1") && !str_is(version, "5.0"))
@@ -150,6 +151,7 @@ void bridges__write(JsonOut *out, const MqttBridgeConf *conf)
     json_field_int(out, "buffer_bytes", (int64_t)conf->buffer_bytes);
     json_field_int(out, "buffer_age_s", conf->buffer_age_s);
     json_field_text(out, "buffer_policy", fulls[conf->full]);
+    json_field_bool(out, "keep_qos0", conf->keep_qos0);
     json_field_bool(out, "mark", conf->mark);
     json_field_bool(out, "enabled", conf->enabled);
     json_key(out, "topics");
@@ -180,6 +182,8 @@ const Field bridges__put_in[] = {
     {"buffer_bytes", FIELD_INT, 0, 65536, 1099511627776.0, "most that waits to go out; 268435456"},
     {"buffer_age_s", FIELD_INT, 0, 0, 4294967295.0, "longest that it waits; 604800; 0: any"},
     {"buffer_policy", FIELD_STR, 0, 1, 16, "when full: drop_oldest (preset), drop_newest, refuse"},
+    {"keep_qos0", FIELD_BOOL, 0, 0, 0,
+     "false; true: messages of QoS 0 go out as QoS 1, so they wait as well, on topics of QoS 1, 2"},
     {"mark", FIELD_BOOL, 0, 0, 0,
      "messages carry where they were, so that rings of bridges end: user property tutti-via"},
     {"enabled", FIELD_BOOL, 0, 0, 0, "false: not connected; what is to go out waits"},

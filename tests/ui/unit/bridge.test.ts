@@ -7,7 +7,7 @@ describe("bridge", () => {
         const sent = bridgeOf({ ...draftOf(null), name: " a ", host: "h" });
         expect(sent).toMatchObject({
             name: "a", host: "h", port: 1883, tls: false, version: "5.0", keep_alive_s: 30, session_expiry_s: 604_800, window: 1000, buffer_bytes: 268_435_456,
-            buffer_age_s: 604_800, buffer_policy: "drop_oldest", mark: true, enabled: true,
+            buffer_age_s: 604_800, buffer_policy: "drop_oldest", keep_qos0: false, mark: true, enabled: true,
             topics: [{ direction: "out", filter: "#", local_prefix: "", remote_prefix: "", qos: 1, retain: "new" }],
         });
         expect("password" in sent).toBe(false);

@@ -139,6 +139,10 @@ export function BridgeEditor(props: { bridge: Bridge | null; close: () => void; 
                         </select>
                     </label>
                     <label class="check">
+                        <input type="checkbox" checked={draft.keep_qos0} onChange={(event) => set({ keep_qos0: event.currentTarget.checked })} />
+                        messages of QoS 0 wait too, and go out as QoS 1
+                    </label>
+                    <label class="check">
                         <input type="checkbox" checked={draft.mark} onChange={(event) => set({ mark: event.currentTarget.checked })} />
                         messages carry where they were
                     </label>

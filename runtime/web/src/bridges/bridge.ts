@@ -27,6 +27,7 @@ export interface BridgeConf {
     buffer_bytes: number;
     buffer_age_s: number;
     buffer_policy: "drop_oldest" | "drop_newest" | "refuse";
+    keep_qos0: boolean;
     mark: boolean;
     enabled: boolean;
     topics: BridgeTopic[];
@@ -67,11 +68,12 @@ export function draftOf(bridge: Bridge | null): BridgeDraft {
     const from = bridge ?? {
         name: "", host: "", port: 1883, tls: false, ca_file: "", cert_file: "", key_file: "", user: "", client_id: "", version: "5.0" as const,
         keep_alive_s: 30, session_expiry_s: 604_800, window: 1000, notify: "", buffer_bytes: 256 * MIB, buffer_age_s: 604_800,
-        buffer_policy: "drop_oldest" as const, mark: true, enabled: true, topics: [newTopic()],
+        buffer_policy: "drop_oldest" as const, keep_qos0: false, mark: true, enabled: true, topics: [newTopic()],
     };
     return {
         name: from.name, host: from.host, tls: from.tls, ca_file: from.ca_file, cert_file: from.cert_file, key_file: from.key_file, user: from.user,
-        client_id: from.client_id, version: from.version, notify: from.notify, buffer_policy: from.buffer_policy, mark: from.mark, enabled: from.enabled,
+        client_id: from.client_id, version: from.version, notify: from.notify, buffer_policy: from.buffer_policy,
+        keep_qos0: from.keep_qos0, mark: from.mark, enabled: from.enabled,
         topics: from.topics.map((topic) => ({ ...topic })), port: String(from.port), keep_alive_s: String(from.keep_alive_s),
         session_expiry_s: String(from.session_expiry_s), window: String(from.window), buffer_mib: String(from.buffer_bytes / MIB),
         buffer_age_s: String(from.buffer_age_s), password: "", forget: false,
