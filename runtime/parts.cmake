@@ -13,16 +13,16 @@ static_part(LIB_JANSSON libjansson.a)
 static_part(LIB_CRYPTO libcrypto.a)
 tutti_library(bus FOLDERS runtime/bus DEPENDS loop)
 tutti_library(store FOLDERS runtime/store DEPENDS loop ${LIB_SQLITE} ${LIB_SODIUM} ${CMAKE_DL_LIBS})
+static_part(LIB_SSL libssl.a)
+tutti_library(tls FOLDERS runtime/tls DEPENDS base ${LIB_SSL} ${LIB_CRYPTO} ${CMAKE_DL_LIBS})
 # The lexer of request heads is written by re2c; its output gets the generated code's warnings.
 add_custom_command(OUTPUT ${GEN}/http_head.c
     COMMAND re2c -W -Werror -T -i --no-generation-date --no-version -o ${GEN}/http_head.c
             ${CMAKE_SOURCE_DIR}/runtime/http/head.re
     DEPENDS ${CMAKE_SOURCE_DIR}/runtime/http/head.re)
-tutti_library(http FOLDERS runtime/http DEPENDS loop)
+tutti_library(http FOLDERS runtime/http DEPENDS loop tls)
 target_sources(http PRIVATE ${GEN}/http_head.c)
 set_source_files_properties(${GEN}/http_head.c PROPERTIES COMPILE_OPTIONS "${GENERATED_WARNINGS}")
-static_part(LIB_SSL libssl.a)
-tutti_library(tls FOLDERS runtime/tls DEPENDS base ${LIB_SSL} ${LIB_CRYPTO} ${CMAKE_DL_LIBS})
 tutti_library(mqtt FOLDERS runtime/mqtt DEPENDS store tls)
 tutti_library(connect FOLDERS runtime/connect DEPENDS mqtt ${CMAKE_DL_LIBS})
 # Debian has no static libmodbus: the program carries the shared one and loads it when needed.

@@ -24,6 +24,7 @@ static void conn_free(HttpConn *conn)
     buf_done(&conn->in);
     buf_done(&conn->out);
     buf_done(&conn->sending);
+    tls_conn_free(conn->tls);
     mem_free(conn);
     server->handles--;
     http__server_check_done(server);
@@ -121,7 +122,8 @@ static void write_more(HttpConn *conn)
         conn->writing = true;
 }
 
-void http__conn_write(HttpConn *conn, Str head, Str body)
+/* Bytes for the wire. */
+static void send_pieces(HttpConn *conn, Str head, Str body)
 {
     size_t sent = 0;
     if (conn->state == CONN_CLOSING || conn->broken) return;
@@ -148,6 +150,30 @@ void http__conn_write(HttpConn *conn, Str head, Str body)
     }
 }
 
+static void send_wire(HttpConn *conn)
+{
+    Buf *wire = tls_conn_wire(conn->tls);
+    if (wire->len) send_pieces(conn, buf_view(wire), STR_NONE);
+    if (wire->cap > 64 * 1024)
+        buf_done(wire);
+    else
+        buf_clear(wire);
+}
+
+void http__conn_write(HttpConn *conn, Str head, Str body)
+{
+    if (!conn->tls) {
+        send_pieces(conn, head, body);
+        return;
+    }
+    if (conn->state == CONN_CLOSING || conn->broken) return;
+    if (!tls_conn_up(conn->tls) || tls_conn_output(conn->tls, head.ptr, head.len) ||
+        (body.len && tls_conn_output(conn->tls, body.ptr, body.len)))
+        conn_break(conn);
+    else
+        send_wire(conn);
+}
+
 size_t http__conn_waiting(const HttpConn *conn)
 {
     return conn->out.len + (conn->writing ? conn->sending.len : 0);
@@ -165,6 +191,11 @@ void http__conn_end(HttpConn *conn)
 {
     if (conn->state == CONN_CLOSING) return;
     conn->end_when_sent = true;
+    if (conn->tls && !conn->tls_ended) {
+        conn->tls_ended = true;
+        tls_conn_end(conn->tls);
+        send_wire(conn);
+    }
     if (http__conn_waiting(conn)) {
         conn->state = CONN_LINGER;
         conn->deadline_ms = 0; /* the stall limit watches the write */
@@ -220,7 +251,7 @@ static int exchange_open(HttpConn *conn, Str head_bytes, HttpFrame *ret_frame)
         arena_free(arena);
         return 503;
     }
-    exchange->req = (HttpReq){.arena = arena, .loopback = conn->loopback};
+    exchange->req = (HttpReq){.arena = arena, .loopback = conn->loopback, .tls = conn->tls != NULL};
     buf_init(&exchange->body, HTTP_BODY_BYTES_PRESET);
     buf_init(&exchange->fields, HTTP_HEAD_BYTES_MAX);
     conn->exchange = exchange;
@@ -430,22 +461,55 @@ static void on_alloc(uv_handle_t *handle, size_t hint, uv_buf_t *ret_buf)
     *ret_buf = uv_buf_init(conn->server->scratch, sizeof conn->server->scratch);
 }
 
+static void on_end(HttpConn *conn, bool orderly)
+{
+    /* A half-closed peer still gets the answer to what it asked completely. */
+    conn->eof = true;
+    bool busy = conn->state == CONN_WAIT || (conn->state == CONN_LINGER && !conn->shut);
+    if (!orderly || !busy)
+        http__conn_close(conn);
+    else
+        http__conn_reading(conn, false);
+}
+
+static void on_plain(void *ctx, const char *bytes, size_t len)
+{
+    HttpConn *conn = ctx;
+    buf_add(&conn->in, bytes, len);
+}
+
+/* Requests first, then what TLS said behind them: that the peer ends, or that it is none. */
+static void input_tls(HttpConn *conn, Str bytes)
+{
+    size_t before = conn->in.len;
+    Status st = tls_conn_input(conn->tls, bytes.ptr, bytes.len, on_plain, conn);
+    send_wire(conn);
+    if (buf_status(&conn->in)) {
+        http__conn_close(conn);
+        return;
+    }
+    if (conn->in.len > before) conn_process(conn);
+    if (!st || conn->state == CONN_CLOSING) return;
+    if (st != ST_UNAVAILABLE)
+        log_debug(conn->server->log, "http", "TLS failed", "peer=%s error=%s", conn->peer,
+                  tls_conn_error(conn->tls));
+    on_end(conn, st == ST_UNAVAILABLE);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *bytes)
 {
     HttpConn *conn = stream->data;
     if (got == 0 || conn->state == CONN_CLOSING) return;
     if (got < 0) {
-        /* A half-closed peer still gets the answer to what it asked completely. */
-        conn->eof = true;
-        bool busy = conn->state == CONN_WAIT || (conn->state == CONN_LINGER && !conn->shut);
-        if (got != UV_EOF || !busy)
-            http__conn_close(conn);
-        else
-            http__conn_reading(conn, false);
+        on_end(conn, got == UV_EOF);
         return;
     }
     conn->server->stats.bytes_in += (uint64_t)got;
     if (conn->state == CONN_LINGER) return;
+    if (conn->tls) {
+        input_tls(conn, str_slice(bytes->base, (size_t)got));
+        return;
+    }
     buf_add(&conn->in, bytes->base, (size_t)got);
     if (buf_status(&conn->in)) {
         http__conn_close(conn);
@@ -491,7 +555,7 @@ static void read_peer(HttpConn *conn)
     }
 }
 
-void http__conn_accept(HttpServer *server, uv_stream_t *listener)
+void http__conn_accept(HttpServer *server, uv_stream_t *listener, bool tls)
 {
     HttpConn *conn = mem_zalloc(1, sizeof *conn);
     if (!conn) {
@@ -523,6 +587,11 @@ void http__conn_accept(HttpServer *server, uv_stream_t *listener)
         (!conn->loopback && (server->loopback_only || same_peer_full(server, conn->peer)));
     if (refused) {
         server->stats.refused_limit++;
+        http__conn_close(conn);
+        return;
+    }
+    if (tls && !(conn->tls = tls_conn_new(server->tls, CONN_OUT_BYTES_MAX))) {
+        log_error(server->log, "http", "connection refused", "reason=out of memory for TLS");
         http__conn_close(conn);
         return;
     }

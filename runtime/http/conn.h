@@ -45,6 +45,7 @@ struct HttpConn {
     bool body_chunked;
     HttpExchange *exchange;
     WsConn *ws;
+    TlsConn *tls;         /* owned; NULL = plain */
     uint64_t deadline_ms; /* uv_now; 0 = none */
     uint64_t progress_ms; /* last time the socket took bytes */
     bool writing, reading, processing, resume_posted, closed, eof, end_when_sent, shut;
@@ -52,6 +53,7 @@ struct HttpConn {
     bool in_head; /* the first byte of a head is here: its clock runs */
     bool broken;  /* the socket failed while writing: closes on a later turn */
     bool loopback;
+    bool tls_ended; /* close_notify was said */
     char peer[46];
 };
 
@@ -61,6 +63,7 @@ struct HttpServer {
     HttpConf conf;
     HttpConn *conns;
     struct HttpListener *listeners;
+    TlsServer *tls; /* owned; of the listener that has TLS */
     LoopTimer *tick;
     HttpStats stats;
     int64_t date_s;
@@ -76,7 +79,7 @@ struct HttpServer {
 enum { CONN_LINGER_MS = 1500, CONN_STALL_MS = 60000, CONN_IN_BYTES_MAX = 256 * 1024 };
 enum { CONN_OUT_BYTES_MAX = 64 << 20, CONN_TURN_REQUESTS = 32 };
 
-void http__conn_accept(HttpServer *server, uv_stream_t *listener);
+void http__conn_accept(HttpServer *server, uv_stream_t *listener, bool tls);
 void http__conn_close(HttpConn *conn); /* at once; accepts one that is closing already */
 void http__conn_tick(HttpConn *conn, uint64_t now_ms);
 /* Sends both pieces; what the socket does not take now is copied. */

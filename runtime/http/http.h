@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "loop/loop.h"
+#include "tls/tls.h"
 
 enum {
     HTTP_HEAD_BYTES_MAX = 16 * 1024, /* request line and fields; more is 431 (target alone: 414) */
@@ -43,6 +44,7 @@ typedef struct HttpReq {
     Str peer;      /* address as text, without port */
     Str body;      /* complete, chunks removed */
     bool loopback; /* the peer is this machine */
+    bool tls;      /* nobody between the peer and us reads along */
     bool is_head;  /* method was HEAD: method reads "GET" and the body is not sent */
     const HttpField *fields;
     uint32_t field_count;
@@ -81,6 +83,11 @@ MUST Status http_server_open(Loop *loop, const HttpConf *conf, Log *log, HttpSer
 /* "127.0.0.1:8080", "[::1]:8080"; port 0 takes a free one. ret_port may be NULL. */
 MUST Status http_server_listen(HttpServer *server, const char *address, uint16_t *ret_port,
                                Diag *diag);
+/* The same with TLS. The server owns `tls` from now on, also when it fails. One such listener. */
+MUST Status http_server_listen_tls(HttpServer *server, const char *address, TlsServer *tls,
+                                   uint16_t *ret_port, Diag *diag);
+/* For new connections; takes over `tls`. */
+void http_server_renew_tls(HttpServer *server, TlsServer *tls);
 /* While true, connections from other machines are closed right after accept. */
 void http_server_loopback_only(HttpServer *server, bool on);
 /* Drains: no new connections, running answers are finished (at most grace_ms), WebSockets are

@@ -11,6 +11,7 @@
 typedef struct HttpListener {
     uv_tcp_t tcp;
     HttpServer *server;
+    bool tls;
     struct HttpListener *next;
 } HttpListener;
 
@@ -66,7 +67,7 @@ static void on_connection(uv_stream_t *stream, int status)
         log_warn(listener->server->log, "http", "accept failed", "error=%s", uv_strerror(status));
         return;
     }
-    http__conn_accept(listener->server, stream);
+    http__conn_accept(listener->server, stream, listener->tls);
     if (listener->server->conns) start_tick(listener->server);
 }
 
@@ -111,7 +112,8 @@ static uint16_t port_of(const uv_tcp_t *tcp)
     return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
-Status http_server_listen(HttpServer *server, const char *address, uint16_t *ret_port, Diag *diag)
+static Status listen_at(HttpServer *server, const char *address, bool tls, uint16_t *ret_port,
+                        Diag *diag)
 {
     enum { BACKLOG = 511 };
     struct sockaddr_storage at = {0};
@@ -120,6 +122,7 @@ Status http_server_listen(HttpServer *server, const char *address, uint16_t *ret
     HttpListener *listener = mem_zalloc(1, sizeof *listener);
     if (!listener) return diag_set(diag, ST_NO_MEMORY, "no memory for a listener");
     listener->server = server;
+    listener->tls = tls;
     listener->tcp.data = listener;
     int error = uv_tcp_init(loop_uv(server->loop), &listener->tcp);
     if (error) {
@@ -139,6 +142,25 @@ Status http_server_listen(HttpServer *server, const char *address, uint16_t *ret
     return ST_OK;
 }
 
+Status http_server_listen(HttpServer *server, const char *address, uint16_t *ret_port, Diag *diag)
+{
+    return listen_at(server, address, false, ret_port, diag);
+}
+
+Status http_server_listen_tls(HttpServer *server, const char *address, TlsServer *tls,
+                              uint16_t *ret_port, Diag *diag)
+{
+    http_server_renew_tls(server, tls);
+    return listen_at(server, address, true, ret_port, diag);
+}
+
+/* Connections hold what they need of the one before. */
+void http_server_renew_tls(HttpServer *server, TlsServer *tls)
+{
+    tls_server_free(server->tls);
+    server->tls = tls;
+}
+
 void http_server_loopback_only(HttpServer *server, bool on)
 {
     server->loopback_only = on;
@@ -156,6 +178,7 @@ static void server_done(void *ctx)
     LoopFn *done = server->done;
     void *done_ctx = server->done_ctx;
     loop_timer_stop(server->tick);
+    tls_server_free(server->tls);
     mem_free(server);
     if (done) done(done_ctx);
 }

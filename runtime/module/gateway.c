@@ -144,15 +144,16 @@ static void set_cookie(GwCall *call, Str session, int64_t expires_ms)
     Str cookie;
     int64_t left_s = expires_ms / 1000 - clock_wall_ns() / NS_PER_S;
     Arena *arena = call->req->arena;
+    const char *secure = call->req->tls ? "; Secure" : "";
     if (!session.len)
         cookie = STR("tutti_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     else if (left_s > 0)
-        cookie = arena_printf(arena,
-                              "tutti_session=%.*s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld",
-                              STR_ARG(session), (long long)left_s);
+        cookie = arena_printf(
+            arena, "tutti_session=%.*s; Path=/; HttpOnly; SameSite=Strict%s; Max-Age=%lld",
+            STR_ARG(session), secure, (long long)left_s);
     else
-        cookie = arena_printf(arena, "tutti_session=%.*s; Path=/; HttpOnly; SameSite=Strict",
-                              STR_ARG(session));
+        cookie = arena_printf(arena, "tutti_session=%.*s; Path=/; HttpOnly; SameSite=Strict%s",
+                              STR_ARG(session), secure);
     http_set(call->req, "Set-Cookie", cookie);
 }
 
@@ -415,6 +416,7 @@ void gateway_close(Gateway *gateway, uint32_t grace_ms, LoopFn *done, void *ctx)
     gateway->closing = true;
     gateway->done = done;
     gateway->done_ctx = ctx;
+    gateway__tls_close(gateway);
     http_server_close(gateway->http, grace_ms, on_http_closed, gateway);
 }
 
@@ -449,6 +451,7 @@ Status gateway_open(const GatewayConf *conf, Gateway **ret_gateway, uint16_t *re
         return diag_set(diag, st, "no memory for the HTTP server");
     }
     st = http_server_listen(gateway->http, conf->address, ret_port, diag);
+    if (!st) st = gateway__tls_open(gateway, diag);
     if (!st) {
         st = wire(gateway, diag);
         if (st && diag && !diag->text[0]) diag_set(diag, st, "the gateway cannot use the bus");

@@ -13,6 +13,7 @@
 #include "bus/bus.h"
 #include "loop/loop.h"
 #include "module/host.h"
+#include "tls/tls.h"
 
 struct MqttBroker;
 
@@ -25,6 +26,8 @@ typedef struct GatewayConf {
     Log *log;
     struct MqttBroker *broker; /* NULL: /mqtt answers 404 */
     const char *address;       /* "127.0.0.1:8080"; port 0 takes a free one */
+    const char *tls_address;   /* of a second listener, with TLS; NULL = none */
+    TlsConf tls;               /* its files; looked at once a minute */
     const char *version;       /* of the program, for /api/v1/system */
     const char *mode;          /* "lite" or "enterprise" */
     uint32_t sockets_max;      /* /ws at the same time; 0 = 1024 */

@@ -49,7 +49,8 @@ struct Gateway {
     uint64_t socket_serial, frames_skipped;
     BusSub *to_sockets, *setup_done, *session_ended;
     uint32_t pending;
-    int64_t started_ns;
+    int64_t started_ns, tls_written_ns;
+    LoopTimer *tls_timer;
     bool loopback_only, http_closed, closing;
     LoopFn *done;
     void *done_ctx;
@@ -67,6 +68,10 @@ void gateway__identify(GwCall *call);
 bool gateway__has_role(const GwCall *call, uint32_t role);
 GwCall *gateway__call_new(Gateway *gateway, HttpReq *req); /* NULL: answered already */
 void gateway__no_method(HttpReq *req);
+
+/* gateway_tls.c: the listener with TLS, if there is to be one, and its renewal */
+MUST Status gateway__tls_open(Gateway *gateway, Diag *diag);
+void gateway__tls_close(Gateway *gateway);
 
 /* gateway_hook.c */
 void gateway__hook(Gateway *gateway, HttpReq *req);

@@ -176,6 +176,12 @@ static void print_ready(const Lite *lite)
     (void)fflush(stdout);
 }
 
+static const char *setting(const char *name)
+{
+    const char *value = getenv(name);
+    return value && value[0] ? value : NULL;
+}
+
 static void on_door_open(void *ctx, Status status, Str body)
 {
     Lite *lite = ctx;
@@ -193,6 +199,9 @@ static void on_door_open(void *ctx, Status status, Str body)
                         .log = lite->log,
                         .broker = lite->broker,
                         .address = options->http,
+                        .tls_address = setting("TUTTI_HTTP_TLS"),
+                        .tls = {.cert_file = setting("TUTTI_HTTP_TLS_CERT"),
+                                .key_file = setting("TUTTI_HTTP_TLS_KEY")},
                         .version = options->version,
                         .mode = "lite"};
     if (gateway_open(&conf, &lite->gateway, &lite->http_port, &diag)) {

@@ -334,28 +334,29 @@ void mqtt__pending_done(MqttBroker *b, Pending *p)
         answers_flush(p->session);
 }
 
-static bool alias_take(Conn *c, MqttPacket *p)
+/* One that was never given a topic is a protocol error, no invalid alias (5.0, 3.3.2.3.4). */
+static MqttReason alias_take(Conn *c, MqttPacket *p)
 {
     uint32_t alias = mqtt_number(&p->props, MQTT_P_TOPIC_ALIAS, 0);
-    if (!alias) return true;
+    if (!alias) return MQTT_RC_OK;
     uint32_t max = c->broker->conf.topic_alias_max;
-    if (alias > max) return false;
+    if (alias > max) return MQTT_RC_TOPIC_ALIAS;
     if (!c->alias_in) {
         c->alias_in = mem_zalloc(max, sizeof *c->alias_in);
         c->alias_in_bytes = mem_zalloc(max, sizeof *c->alias_in_bytes);
-        if (!c->alias_in || !c->alias_in_bytes) return false;
+        if (!c->alias_in || !c->alias_in_bytes) return MQTT_RC_UNSPECIFIED;
     }
     if (p->topic.len) {
         char *copy = mem_realloc(c->alias_in[alias - 1], p->topic.len);
-        if (!copy) return false;
+        if (!copy) return MQTT_RC_UNSPECIFIED;
         memcpy(copy, p->topic.ptr, p->topic.len);
         c->alias_in[alias - 1] = copy;
         c->alias_in_bytes[alias - 1] = (uint32_t)p->topic.len;
-        return true;
+        return MQTT_RC_OK;
     }
-    if (!c->alias_in[alias - 1]) return false;
+    if (!c->alias_in[alias - 1]) return MQTT_RC_PROTOCOL;
     p->topic = str_slice(c->alias_in[alias - 1], c->alias_in_bytes[alias - 1]);
-    return true;
+    return MQTT_RC_OK;
 }
 
 /* QoS 2 seen before: answered again, or still on its way to an attachment. */
@@ -423,8 +424,9 @@ static void on_publish(Conn *c, MqttPacket *p)
         mqtt__conn_fail(c, MQTT_RC_PROTOCOL);
         return;
     }
-    if (!alias_take(c, p)) {
-        mqtt__conn_fail(c, MQTT_RC_TOPIC_ALIAS);
+    MqttReason alias = alias_take(c, p);
+    if (alias) {
+        mqtt__conn_fail(c, alias);
         return;
     }
     if (p->topic.len > b->conf.filter_bytes_max || mqtt_levels(p->topic) > MQTT_LEVELS_MAX) {

@@ -385,7 +385,9 @@ MqttReason mqtt_decode(Str bytes, size_t head, uint8_t version, MqttSide side,
     uint8_t want =
         p->type == MQTT_PUBREL || p->type == MQTT_SUBSCRIBE || p->type == MQTT_UNSUBSCRIBE ? 2 : 0;
     bool judged = p->type == MQTT_PUBLISH || p->type == MQTT_CONNECT; /* by their readers */
-    if (!judged && (first & 15) != want) return MQTT_RC_MALFORMED;
+    /* 3.1 sends those again, marked as a duplicate. */
+    uint8_t seen = version == 3 && want ? first & 7 : first & 15;
+    if (!judged && seen != want) return MQTT_RC_MALFORMED;
     MqttCursor c = mqtt_cursor(str_skip(bytes, head));
     switch (p->type) {
     case MQTT_CONNECT: return read_connect(&c, first, p);

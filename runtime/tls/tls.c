@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum { PLAIN_BYTES = 16384 };
 
@@ -61,6 +62,19 @@ static Status use_files(SSL_CTX *ctx, const TlsConf *conf, Diag *diag)
     SSL_CTX_set_verify(
         ctx, SSL_VERIFY_PEER | (conf->client_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
     return ST_OK;
+}
+
+int64_t tls_files_written_ns(const TlsConf *conf)
+{
+    const char *const files[] = {conf->cert_file, conf->key_file};
+    int64_t last = 0;
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        struct stat at;
+        if (stat(files[i], &at)) continue;
+        int64_t ns = (int64_t)at.st_mtim.tv_sec * 1000000000 + at.st_mtim.tv_nsec;
+        if (ns > last) last = ns;
+    }
+    return last;
 }
 
 Status tls_server_new(const TlsConf *conf, TlsServer **ret_server, Diag *diag)

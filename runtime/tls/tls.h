@@ -22,6 +22,9 @@ typedef struct TlsConf {
     bool client_required;       /* without a valid certificate the handshake fails */
 } TlsConf;
 
+/* When the certificate or its key was written last, nanoseconds; to be asked now and then, for they
+ * end sooner than who uses them. */
+int64_t tls_files_written_ns(const TlsConf *conf);
 /* Reads the files. ST_INVALID names the file and what is wrong with it. */
 MUST Status tls_server_new(const TlsConf *conf, TlsServer **ret_server, Diag *diag);
 /* Connections made from it stay usable. Accepts NULL. */

@@ -273,6 +273,8 @@ TEST(acks_and_the_rest)
     CHECK_INT(packet.reason, 0x10);
     CHECK_INT(from_client("40 03 12 34 11", 5), MQTT_RC_PROTOCOL); /* not a reason of PUBACK */
     CHECK_INT(from_client("60 02 12 34", 4), MQTT_RC_MALFORMED);   /* PUBREL needs flags 2 */
+    CHECK_INT(from_client("6a 02 12 34", 4), MQTT_RC_MALFORMED);
+    CHECK_INT(from_client("6a 02 12 34", 3), 0); /* 3.1 marks it as a duplicate */
     CHECK_INT(from_client("62 02 12 34", 4), MQTT_RC_OK);
     CHECK_INT(from_client("c0 00", 4), MQTT_RC_OK);
     CHECK_INT(from_client("c0 01 00", 4), MQTT_RC_MALFORMED);

@@ -103,7 +103,7 @@ norm('', 'MQTT-3.3.2-7', 'an alias of an earlier connection means nothing', asyn
   await c.bye();
   const again = await t.keep({ id: c.clientId });
   again.send(b.publish(5, '', 'x', { props: { alias: 1 } }));
-  await again.refused(0x82, 0x94);
+  await again.refused(0x82); // 3.3.2.3.4
 });
 
 norm('', 'MQTT-3.3.2-8 MQTT-3.3.2-9 MQTT-3.2.2-17', 'alias 0 and aliases above the maximum end the connection', async (t) => {

@@ -164,5 +164,40 @@ wait "$reader"
 is "900,000 bytes over TLS" "$(cmp "$dir/big" "$dir/got" && echo same)" same
 stop
 
+# ---- pages, API and WebSockets over TLS
+start TUTTI_HTTP_TLS=127.0.0.1:0
+is "TLS without a certificate is said" \
+    "$(grep -c 'TUTTI_HTTP_TLS_CERT and TUTTI_HTTP_TLS_KEY' "$dir/err")" 1
+stop
+start TUTTI_MQTT_ANONYMOUS=any TUTTI_HTTP_TLS=127.0.0.1:0 TUTTI_HTTP_TLS_CERT="$dir/localhost.pem" \
+    TUTTI_HTTP_TLS_KEY="$dir/localhost.key"
+site="https://localhost:$secure"
+over() { curl -s --cacert "$dir/ca.pem" "$@"; }
+until_true sh -c "[ \"\$(curl -s '$http/readyz')\" = ok ]"
+is "the same pages" "$(over "$site/" | cksum)" "$(curl -s "$http/" | cksum)"
+signed_in() {
+    over -i -X POST "$site/api/v1/auth/login" -H 'content-type: application/json' \
+        -d '{"name":"admin","password":"the boss 1"}' | grep -i '^set-cookie:'
+}
+until_true signed_in
+is "the cookie goes over TLS only" "$(signed_in | grep -c '; Secure')" 1
+is "who is not trusted" "$(curl -s "$site/"; echo $?)" 60
+head -c 900000 /dev/zero | tr '\0' ' ' >"$dir/spaces"
+is "a long body, which is refused in words" "$(over -X POST "$site/api/v1/auth/login" \
+    -H 'content-type: application/json' --data-binary "@$dir/spaces" | grep -c '"error"')" 1
+# A frame with CONNECT of 3.1.1, masked by zeros; CONNACK comes in a frame of its own.
+hex() { od -An -v -tx1 "$dir/ws" | tr -d ' \n'; }
+answered() { hex | grep -q '0d0a0d0a820420020000'; }
+: >"$dir/ws"
+{
+    printf 'GET /mqtt HTTP/1.1\r\nHost: localhost:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' "$secure"
+    printf 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
+    printf 'Sec-WebSocket-Protocol: mqtt\r\n\r\n\202\217\0\0\0\0\020\015\0\004MQTT\004\002\0\074\0\001w'
+    until_true answered
+    printf '\210\200\0\0\0\0'
+} | timeout 60 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$secure" >"$dir/ws" 2>"$dir/tls"
+is "MQTT over WebSocket over TLS" "$(answered && echo ok)" ok
+stop
+
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

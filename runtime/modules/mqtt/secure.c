@@ -6,42 +6,26 @@
 
 #include "base/clock.h"
 
-#include <sys/stat.h>
-
 enum { LOOK_EVERY_MS = 60000 };
 
-static int64_t changed_ns(const Door *door)
+static TlsConf files_of(const DoorConf *conf)
 {
-    const char *const files[] = {door->conf->tls_cert.ptr, door->conf->tls_key.ptr};
-    int64_t last = 0;
-    for (size_t i = 0; i < COUNT_OF(files); i++) {
-        struct stat at;
-        if (stat(files[i], &at)) continue;
-        int64_t ns = (int64_t)at.st_mtim.tv_sec * NS_PER_S + at.st_mtim.tv_nsec;
-        if (ns > last) last = ns;
-    }
-    return last;
-}
-
-static Status read_files(const Door *door, TlsServer **ret_tls, Diag *diag)
-{
-    const DoorConf *conf = door->conf;
-    TlsConf files = {.cert_file = conf->tls_cert.ptr,
+    return (TlsConf){.cert_file = conf->tls_cert.ptr,
                      .key_file = conf->tls_key.ptr,
                      .client_ca_file = conf->tls_client_ca.len ? conf->tls_client_ca.ptr : NULL,
                      .client_required = conf->tls_client_required};
-    return tls_server_new(&files, ret_tls, diag);
 }
 
 static void on_look(void *ctx)
 {
     Door *door = ctx;
-    int64_t changed = changed_ns(door);
+    TlsConf files = files_of(door->conf);
+    int64_t changed = tls_files_written_ns(&files);
     TlsServer *tls = NULL;
     Diag diag = {0};
     if (changed == door->tls_changed_ns) return;
     door->tls_changed_ns = changed;
-    if (read_files(door, &tls, &diag)) {
+    if (tls_server_new(&files, &tls, &diag)) {
         log_error(door->env->log, "mqtt", "the new certificate is not used, the old one stays",
                   "error=%s", diag.text);
         return;
@@ -61,8 +45,9 @@ Status door__listen_tls(Door *door, Diag *diag)
         return diag_set(diag, ST_INVALID,
                         "TUTTI_MQTT_TLS is set: name the PEM files in TUTTI_MQTT_TLS_CERT and "
                         "TUTTI_MQTT_TLS_KEY too");
-    door->tls_changed_ns = changed_ns(door);
-    Status st = read_files(door, &tls, diag);
+    TlsConf files = files_of(conf);
+    door->tls_changed_ns = tls_files_written_ns(&files);
+    Status st = tls_server_new(&files, &tls, diag);
     if (!st) st = mqtt_broker_listen_tls(door->env->broker, conf->tls.ptr, tls, &port, diag);
     if (st) return st;
     log_info(door->env->log, "mqtt", "listens with TLS", "port=%u", port);
