@@ -478,7 +478,7 @@ typedef struct RtPipe {
         i64 minute_ns;
         u32 b; /* bytes 7 to 10 */
         i64 ns;
-    } day; /* last date seen in a time text, and the last minute (0: of another date) */
+    } day; /* of the time text seen last: rt_day_begin */
     const RtPipelineInfo *info;
     void *engine; /* what info->open gave */
     void *host;   /* the instance */

@@ -145,6 +145,7 @@ Status flow_instance_new(FlowProgram *program, uint32_t pipeline, const FlowLimi
     pipe->info = info;
     pipe->watermark_ns = pipe->highest_ns = INT64_MIN;
     pipe->close_ns = INT64_MAX;
+    rt_day_begin(&pipe->day);
     for (u8 i = 0; i < RT_LAYOUTS; i++) pipe->layout[i] = i;
     pipe->wires = mem_zalloc(info->wire_count + 1, sizeof *pipe->wires);
     pipe->out = mem_zalloc(info->sink_count + 1, sizeof *pipe->out);

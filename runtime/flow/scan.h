@@ -23,6 +23,9 @@ const char *rt_text(RtPipe *pipe, const char *p, const char *end, RtValue *ret);
 const char *rt_decimal(const char *p, const char *end, u32 scale, int cut, i64 *ret,
                        u32 *ret_reason);
 const char *rt_integer(const char *p, const char *end, i64 *ret);
+/* `day` remembers a date and a minute for the next text: from rt_day_begin on those of a real time,
+ * so that nothing else can be equal to them. */
+void rt_day_begin(struct RtDay *day);
 int rt_time_text(struct RtDay *day, const char *p, u64 len, i64 *ret);
 
 int rt_scan_json(RtPipe *, const RtSchema *, u32 check, u32 unknown, const char *p, const char *end,

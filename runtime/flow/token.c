@@ -321,19 +321,29 @@ static int another_minute(struct RtDay *day, const char *p, i64 *ret)
     return 1;
 }
 
+/* A 24-byte text whose time is `ns`: its date and minute are those seen last now. */
+static void remember(struct RtDay *day, const char *p, i64 ns)
+{
+    const i64 minute = 60000000000ll, whole = 1440 * minute;
+    i64 of_day = (ns % whole + whole) % whole;
+    day->a = RT_8(p);
+    day->b = RT_4(p + 7);
+    day->minute = RT_8(p + 8);
+    day->ns = ns - of_day;
+    day->minute_ns = ns - of_day % minute;
+}
+
+void rt_day_begin(struct RtDay *day)
+{
+    remember(day, "1970-01-01T00:00:00.000Z", 0);
+}
+
 int rt_time_text(struct RtDay *day, const char *p, u64 len, i64 *ret)
 {
-    const i64 second = 1000000000ll;
     int64_t ns;
     if (len == 24 && another_minute(day, p, ret)) return 1;
     if (!rfc3339_get(str_slice(p, len), &ns)) return 0;
-    if (len == 24 && p[10] == 'T' && p[23] == 'Z' && p[17] < '6') { /* remember the date */
-        i64 of_day = ns % (86400 * second);
-        memcpy(&day->a, p, 8);
-        memcpy(&day->b, p + 7, 4);
-        day->ns = ns - (of_day < 0 ? of_day + 86400 * second : of_day);
-        day->minute = 0; /* that of another date */
-    }
+    if (len == 24 && p[10] == 'T' && p[23] == 'Z' && p[17] < '6') remember(day, p, ns);
     *ret = ns;
     return 1;
 }

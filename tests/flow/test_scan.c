@@ -1,5 +1,6 @@
 /* tests/flow/test_scan.c: what is JSON and what is not, by RFC 8259 section by section, and values.
  */
+#include "flow/hot.h"
 #include "flow/pipe.h"
 #include "flow/scan.h"
 #include "test.h"
@@ -132,6 +133,42 @@ TEST(levels_with_the_record)
     }
     for (int wrong = 0; wrong < 300; wrong++) CHECK(!json(text, nest(text, 300, wrong)));
     for (int depth = 0; depth < 300; depth++) CHECK(json(text, nest(text, depth, -1)));
+}
+
+/* What is remembered of earlier texts lets pass only what the whole rule lets pass. */
+TEST(times_of_the_day_seen_last)
+{
+    static const struct {
+        const char *text;
+        i64 ms; /* by hand: date -u -d TEXT +%s; -1 = no time */
+    } rows[] = {
+        {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0:05.000Z", -1},
+        {"1970-01-01T00:00:59.999Z", 59999},
+        {"2026-07-29T10:11:12.345Z", 1785319872345},
+        {"2026-07-29T10:11:59.999Z", 1785319919999},
+        {"2026-07-29T10:11:60.000Z", 1785319920000}, /* a leap second, by the whole rule alone */
+        {"2026-07-29T10:11:5a.000Z", -1},
+        {"2026-07-29T10:11:05.00aZ", -1},
+        {"2026-07-29T10:11:05,000Z", -1},
+        {"2026-07-29T10:11:05.0000", -1},
+        {"2026-07-29T10:60:05.000Z", -1},
+        {"2026-07-29T24:00:05.000Z", -1},
+        {"2026-07-29T23:59:05.001Z", 1785369545001},
+        {"2026-07-30T00:00:00.000Z", 1785369600000},
+        {"1969-12-31T23:58:30.500Z", -89500},
+        {"1969-12-31T23:58:31.500Z", -88500},
+        {"1969-12-31T00:00:00.001Z", -86399999},
+    };
+    struct RtDay day;
+    rt_day_begin(&day);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char text[24 + RT_PAD_BYTES] = {0};
+        memcpy(text, rows[i].text, 24);
+        i64 ns = -1, again = -1;
+        CHECK_INT(rt_time_text(&day, text, 24, &ns), rows[i].ms != -1);
+        if (rows[i].ms != -1) CHECK_INT(ns, rows[i].ms * 1000000);
+        CHECK(!rt_time24(&day, text, &again) || (rows[i].ms != -1 && again == ns));
+    }
 }
 
 TEST(numbers_as_multiples)
