@@ -38,7 +38,14 @@ typedef struct BusCaller {
     Str org;
     uint32_t roles; /* bit set of AuthRole (module/module.h) */
     Str address;    /* peer address as text, for audit */
+    Str name;       /* of the user, for people; may be empty */
 } BusCaller;
+
+/* What journals and mails call somebody. */
+static inline Str bus_caller_who(const BusCaller *caller)
+{
+    return caller->name.len ? caller->name : caller->user;
+}
 
 typedef struct BusMsg {
     Str subject, body;

@@ -79,9 +79,9 @@ static bool text_valid(Str text)
 bool bus__caller_valid(const BusCaller *caller)
 {
     if (!caller) return true;
-    size_t bytes = caller->user.len + caller->org.len + caller->address.len;
+    size_t bytes = caller->user.len + caller->org.len + caller->address.len + caller->name.len;
     return bytes <= BUS_CALLER_BYTES_MAX && text_valid(caller->user) && text_valid(caller->org) &&
-           text_valid(caller->address);
+           text_valid(caller->address) && text_valid(caller->name);
 }
 
 static Str copy_text(char **at, Str text)
@@ -98,7 +98,7 @@ BusMessage *bus__message(Str subject, Str body, const BusCaller *caller, Str rep
     static const BusCaller system = {.roles = BUS_ROLES_ALL};
     if (!caller) caller = &system;
     size_t bytes = subject.len + body.len + caller->user.len + caller->org.len +
-                   caller->address.len + reply.len + 6;
+                   caller->address.len + caller->name.len + reply.len + 7;
     BusMessage *msg = mem_alloc(sizeof *msg + bytes);
     if (!msg) return NULL;
     char *at = (char *)(msg + 1);
@@ -108,6 +108,7 @@ BusMessage *bus__message(Str subject, Str body, const BusCaller *caller, Str rep
     msg->user = copy_text(&at, caller->user);
     msg->org = copy_text(&at, caller->org);
     msg->address = copy_text(&at, caller->address);
+    msg->name = copy_text(&at, caller->name);
     msg->reply = copy_text(&at, reply);
     return msg;
 }
@@ -231,7 +232,7 @@ static void call_handler(BusSub *sub, BusEntry entry)
     }
     BusMsg view = {.subject = msg->subject,
                    .body = msg->body,
-                   .caller = {msg->user, msg->org, msg->roles, msg->address},
+                   .caller = {msg->user, msg->org, msg->roles, msg->address, msg->name},
                    .req = entry.req};
     sub->fn(sub->ctx, &view);
     bus__message_unref(msg);

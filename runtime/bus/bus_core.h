@@ -16,7 +16,7 @@
 /* A message on its way, shared by all queues it is in. Its texts lie behind the struct. */
 typedef struct BusMessage {
     _Atomic uint32_t refs;
-    Str subject, body, user, org, address;
+    Str subject, body, user, org, address, name;
     Str reply; /* transport's own: where the answer goes; empty for an event */
     uint32_t roles;
     uint64_t request; /* local bus: id of the waiting request; 0 = none */

@@ -21,6 +21,7 @@ enum { CONNECT_TIMEOUT_MS = 3000, INBOX_BYTES = 64 };
 #define HEADER_ORG     "Tutti-Org"
 #define HEADER_ROLES   "Tutti-Roles"
 #define HEADER_ADDRESS "Tutti-Address"
+#define HEADER_NAME    "Tutti-Name"
 #define HEADER_STATUS  "Tutti-Status"
 
 /* Every function of the library that is used. */
@@ -150,7 +151,7 @@ static BusMessage *message_of(natsMsg *msg)
 {
     const char *reply = lib.natsMsg_GetReply(msg);
     BusCaller caller = {header(msg, HEADER_USER), header(msg, HEADER_ORG), 0,
-                        header(msg, HEADER_ADDRESS)};
+                        header(msg, HEADER_ADDRESS), header(msg, HEADER_NAME)};
     int64_t roles = 0;
     if (str_to_i64(header(msg, HEADER_ROLES), &roles) && roles >= 0 && roles <= BUS_ROLES_ALL)
         caller.roles = (uint32_t)roles;
@@ -283,6 +284,7 @@ static natsStatus set_caller(natsMsg *msg, const BusCaller *caller)
     if (st == NATS_OK) st = set_header(msg, HEADER_USER, caller->user);
     if (st == NATS_OK) st = set_header(msg, HEADER_ORG, caller->org);
     if (st == NATS_OK) st = set_header(msg, HEADER_ADDRESS, caller->address);
+    if (st == NATS_OK) st = set_header(msg, HEADER_NAME, caller->name);
     return st;
 }
 

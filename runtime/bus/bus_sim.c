@@ -48,7 +48,7 @@ static void release(SimBus *sim, const Held *held)
 {
     Bus *bus = &sim->local.bus;
     const BusMessage *msg = held->msg;
-    BusCaller caller = {msg->user, msg->org, msg->roles, msg->address};
+    BusCaller caller = {msg->user, msg->org, msg->roles, msg->address, msg->name};
     if (!held->id) {
         /* A failure here is one more dropped event. */
         (void)!bus__local_transport.publish(bus, msg->subject, msg->body);

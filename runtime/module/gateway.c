@@ -79,6 +79,7 @@ static void read_identity(GwCall *call, Str body)
     const Json *user = json_get(answer, "user");
     if (!user || user->type != JSON_OBJECT) return;
     call->caller.user = json_str(user, "id", STR_NONE);
+    call->caller.name = json_str(user, "name", STR_NONE);
     call->caller.org = json_str(answer, "org", STR_NONE);
     call->user_json = user->raw;
     call->caller.roles |= roles_listed(json_get(user, "roles"));

@@ -124,8 +124,9 @@ static Status prepare(HostReq *req, const BusMsg *msg, Diag *diag)
     Status st = json_read(arena, body, &req->pub.in, diag);
     if (!st) st = field_check(req->pub.op->in, req->pub.in, diag);
     if (st) return st;
-    req->pub.caller = (BusCaller){keep(arena, msg->caller.user), keep(arena, msg->caller.org),
-                                  msg->caller.roles, keep(arena, msg->caller.address)};
+    req->pub.caller =
+        (BusCaller){keep(arena, msg->caller.user), keep(arena, msg->caller.org), msg->caller.roles,
+                    keep(arena, msg->caller.address), keep(arena, msg->caller.name)};
     return loop_timer_start(req->mod->host->options.loop, req->pub.op->timeout_ms, 0, on_timeout,
                             req, &req->timer);
 }

@@ -282,15 +282,15 @@ static void tell_caller(void *ctx __attribute__((unused)), const BusMsg *msg)
 {
     char text[200];
     const BusCaller *c = &msg->caller;
-    int len = snprintf(text, sizeof text, "%.*s|%.*s|%u|%.*s", STR_ARG(c->user), STR_ARG(c->org),
-                       c->roles, STR_ARG(c->address));
+    int len = snprintf(text, sizeof text, "%.*s|%.*s|%u|%.*s|%.*s", STR_ARG(c->user),
+                       STR_ARG(c->org), c->roles, STR_ARG(c->address), STR_ARG(c->name));
     bus_answer(msg->req, ST_OK, (Str){text, (size_t)len});
 }
 
 static void rule_caller(Bed *bed)
 {
     BusCaller stranger = {.address = STR("192.0.2.7")};
-    BusCaller ann = {STR("ann \xc3\xa4"), STR("plant1"), 5, STR("[::1]:99")};
+    BusCaller ann = {STR("u-7"), STR("plant1"), 5, STR("[::1]:99"), STR("ann \xc3\xa4")};
     BusCaller forger = {.user = STR("x\r\nTutti-Roles: 31")};
     (void)hear(bed, "who.ami", tell_caller);
     CHECK_INT(bus_request(bed->bus, STR("who.ami"), STR(""), &forger, 100, on_answer, bed),
@@ -302,8 +302,8 @@ static void rule_caller(Bed *bed)
     bed->expected = 2;
     CHECK_OK(bus_request(bed->bus, STR("who.ami"), STR(""), &ann, DEADLINE_MS, on_answer, bed));
     run(bed);
-    CHECK_TEXT(bed->notes[0], "answer ||0|192.0.2.7");
-    CHECK_TEXT(bed->notes[1], "answer ann \xc3\xa4|plant1|5|[::1]:99");
+    CHECK_TEXT(bed->notes[0], "answer ||0|192.0.2.7|");
+    CHECK_TEXT(bed->notes[1], "answer u-7|plant1|5|[::1]:99|ann \xc3\xa4");
 }
 
 TEST(caller_travels_with_the_request)

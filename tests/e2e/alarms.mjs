@@ -51,6 +51,8 @@ test('a program declares alarms; a new version keeps their states; the last one 
   check(raised.priority === 'high' && raised.message === `${where} is at 85, more than 80`, JSON.stringify(raised));
   check((await alarm(tutti, 'cold')).state === 'normal', 'the other one is there and quiet');
   await act(tutti, 'acknowledge', 'hot', where);
+  const [told] = (await tutti.get('alarms/journal?rule=hot')).entries;
+  check(told.to === 'acknowledged' && told.who === 'admin', `by its name: ${JSON.stringify(told)}`);
   await act(tutti, 'shelve', 'cold', where, { text: 'commissioning', until: Date.now() + 600000 });
   const before = await entries(tutti, 'hot');
 

@@ -357,7 +357,7 @@ static void op_put(void *self, Req *req)
     job->title = json_str(req->in, "title", STR_NONE);
     job->version = json_int(req->in, "version", 0);
     job->definition = definition->raw;
-    job->user = req->caller.user;
+    job->user = bus_caller_who(&req->caller);
     start(job, put_job, true);
 }
 
@@ -451,7 +451,7 @@ static const Field get_out[] = {{"name", FIELD_STR, 0, 0, 0, "name in the addres
                                 {"title", FIELD_STR, 0, 0, 0, "what people read"},
                                 {"version", FIELD_INT, 0, 0, 0, "counts saves"},
                                 {"updated", FIELD_INT, 0, 0, 0, "ms since 1970"},
-                                {"by", FIELD_STR, 0, 0, 0, "user id"},
+                                {"by", FIELD_STR, 0, 0, 0, "name of the user"},
                                 {"generated", FIELD_BOOL, 0, 0, 0, "made by the program"},
                                 {"definition", FIELD_OBJECT, 0, 0, 0, "columns and widgets"},
                                 {0}};

@@ -684,7 +684,8 @@ void engine__op_deploy(void *self, Req *req)
     Str text = json_str(req->in, "text", STR(""));
     job->file = engine__file_name(job->arena, json_str(req->in, "file", STR("")), text);
     job->text = arena_str(job->arena, text);
-    job->user = arena_str(job->arena, req->caller.user.len ? req->caller.user : STR("system"));
+    job->user =
+        arena_str(job->arena, req->caller.user.len ? bus_caller_who(&req->caller) : STR("system"));
     if (!job->file.ptr || !job->text.ptr || !job->user.ptr) {
         job_free(job);
         req_fail(req, ST_NO_MEMORY, "out of memory");

@@ -364,7 +364,8 @@ static void on_bound(void *ctx, Status status, const Diag *diag)
     if (binds) self->bindings[self->binding_count++] = bind->binding;
     log_info(self->env->log, "schemas", binds ? "a schema is bound" : "a binding is gone",
              "filter=%.*s schema=%.*s mode=%s by=%.*s", STR_ARG(bind->filter), STR_ARG(name),
-             binds && bind->binding->strict ? "strict" : "soft", STR_ARG(bind->req->caller.user));
+             binds && bind->binding->strict ? "strict" : "soft",
+             STR_ARG(bus_caller_who(&bind->req->caller)));
     bind->binding = NULL;
     Status st = schemas__rebind(self, &why);
     tell_alarms(bind);
@@ -464,7 +465,7 @@ void schemas__op_bind(void *ctx, Req *req)
                          .version = version,
                          .strict = str_is(mode, "strict"),
                          .at_ms = clock_wall_ns() / NS_PER_MS};
-    (void)snprintf(binding->by, sizeof binding->by, "%.*s", STR_ARG(req->caller.user));
+    (void)snprintf(binding->by, sizeof binding->by, "%.*s", STR_ARG(bus_caller_who(&req->caller)));
     bind_begin(self, req, binding, filter);
 }
 

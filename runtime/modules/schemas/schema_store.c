@@ -390,8 +390,9 @@ static void on_written(void *ctx, Status status, const Diag *diag)
     if (!st) st = schemas__rebind(self, &why);
     log_info(self->env->log, "schemas", "a schema has a new version",
              "schema=%.*s version=%lld compatible=%s by=%.*s%s%s", STR_ARG(save->name),
-             (long long)number, save->compatible ? "yes" : "no", STR_ARG(save->req->caller.user),
-             st ? " not_in_place=" : "", st ? why.text : "");
+             (long long)number, save->compatible ? "yes" : "no",
+             STR_ARG(bus_caller_who(&save->req->caller)), st ? " not_in_place=" : "",
+             st ? why.text : "");
     tell_alarms(save);
     schemas__changed(self, "saved", save->name);
     save_answer(save, number);
@@ -441,7 +442,7 @@ static Status prepare(Save *save, const Schema *schema)
                       .text = save->text,
                       .root = save->made.root,
                       .form = save->made.form,
-                      .by = save->req->caller.user,
+                      .by = bus_caller_who(&save->req->caller),
                       .alarms = save->made.alarms,
                       .closed = save->closed};
     Status st = version_new(&row, &save->version, &save->diag);
@@ -577,7 +578,7 @@ static void on_removed(void *ctx, Status status, const Diag *diag)
         req_fail(remove->req, status, "%s", diag->text);
     } else {
         log_info(self->env->log, "schemas", "a schema is gone", "schema=%.*s by=%.*s",
-                 STR_ARG(remove->name), STR_ARG(remove->req->caller.user));
+                 STR_ARG(remove->name), STR_ARG(bus_caller_who(&remove->req->caller)));
         if (schema) schema_drop(self, schema);
         schemas__changed(self, "removed", remove->name);
         req_answer(remove->req, STR("{}"));

@@ -311,7 +311,7 @@ static void on_forgotten(void *ctx, Status status, const Diag *diag)
         self->stored = self->violated;
         for (uint32_t i = 0; i < self->binding_count; i++) self->bindings[i]->violations = 0;
         log_info(self->env->log, "schemas", "violations are forgotten", "by=%.*s",
-                 STR_ARG(forget->req->caller.user));
+                 STR_ARG(bus_caller_who(&forget->req->caller)));
         req_answer(forget->req, STR("{}"));
     }
     mem_free(forget);

@@ -130,7 +130,7 @@ void sparkplug__op_rebirth(void *ctx, Req *req)
     node->rebirths++;
     node->why = "somebody asked for it";
     log_info(self->env->log, "sparkplug", "rebirth requested", "node=%.*s user=%.*s",
-             STR_ARG(node->key), STR_ARG(req->caller.user));
+             STR_ARG(node->key), STR_ARG(bus_caller_who(&req->caller)));
     req_answer(req, STR("{}"));
 }
 
@@ -160,6 +160,6 @@ void sparkplug__op_command(void *ctx, Req *req)
     }
     log_info(self->env->log, "sparkplug", "command sent",
              "node=%.*s device=%.*s metric=%.*s user=%.*s", STR_ARG(node->key), STR_ARG(device),
-             STR_ARG(name), STR_ARG(req->caller.user));
+             STR_ARG(name), STR_ARG(bus_caller_who(&req->caller)));
     req_answer(req, STR("{}"));
 }

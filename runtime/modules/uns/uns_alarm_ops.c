@@ -172,7 +172,7 @@ static Status act_on(Uns *uns, const Req *req, AlarmAct act, const Json *which, 
     const UnsNode *node = path.len ? uns_tree_find(&uns->tree, path) : NULL;
     AlarmPoint *point = node ? alarm_find(uns_node_alarms(node), rule) : NULL;
     if (!point) return diag_set(diag, ST_NOT_FOUND, "there is no such alarm");
-    return alarms_act(uns->alarms->list, point, act, req->caller.user,
+    return alarms_act(uns->alarms->list, point, act, bus_caller_who(&req->caller),
                       json_str(req->in, "text", STR_NONE), json_int(req->in, "until", 0),
                       uns_alarm_now(), diag);
 }

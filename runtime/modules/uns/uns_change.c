@@ -215,7 +215,7 @@ static Status write_changes(StoreConn *conn, void *ctx, Diag *diag)
         store_bind_str(stmt, 1, change->path);
         store_bind_str(stmt, 2, change->meta ? change->meta->json : STR("{}"));
         store_bind_int(stmt, 3, clock_wall_ns() / NS_PER_MS);
-        store_bind_str(stmt, 4, changes->req->caller.user);
+        store_bind_str(stmt, 4, bus_caller_who(&changes->req->caller));
         st = store_step(stmt, &row, diag);
     }
     return st;
@@ -247,7 +247,7 @@ static void on_written(void *ctx, Status status, const Diag *diag)
         log_info(uns->env->log, "uns", changes->what, "new=%u changed=%u first=%.*s by=%.*s",
                  changes->counts[CHANGE_NEW], changes->counts[CHANGE_EDIT],
                  STR_ARG(changes->count ? changes->list[0].path : STR("")),
-                 STR_ARG(changes->req->caller.user));
+                 STR_ARG(bus_caller_who(&changes->req->caller)));
     changes->done(changes, status, diag);
 }
 

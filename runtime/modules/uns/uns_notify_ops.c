@@ -52,7 +52,7 @@ static void on_written(void *ctx, Status status, const Diag *diag)
         req_fail(change->req, status, "%s", why.status ? why.text : diag ? diag->text : "");
     } else {
         log_info(uns->env->log, "uns", "who is told of alarms was changed", "what=%.*s by=%.*s",
-                 STR_ARG(change->name), STR_ARG(change->req->caller.user));
+                 STR_ARG(change->name), STR_ARG(bus_caller_who(&change->req->caller)));
         req_answer(change->req, STR("{}"));
     }
     uns__job_done(uns);

@@ -237,7 +237,8 @@ static void on_renamed(void *ctx, Status status, const Diag *diag)
     tell_renamed(rename, count);
     log_info(uns->env->log, "uns", "a branch has another name",
              "from=%.*s to=%.*s nodes=%u retained=%u by=%.*s", STR_ARG(rename->from),
-             STR_ARG(rename->to), count, rename->retained, STR_ARG(rename->req->caller.user));
+             STR_ARG(rename->to), count, rename->retained,
+             STR_ARG(bus_caller_who(&rename->req->caller)));
     answer(rename, count);
     rename_end(rename);
 }
