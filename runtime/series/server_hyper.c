@@ -29,6 +29,17 @@ static Status has_more(Pg *pg, const PgWait *wait, bool *ret, Diag *diag)
         0, ret, diag);
 }
 
+/* What every build knows, and what only some do. */
+static Status make(Pg *pg, const PgWait *wait, const char *const *plain, size_t plain_count,
+                   const char *const *more, size_t more_count, Diag *diag)
+{
+    bool all = false;
+    Status st = look_into(pg, wait, diag);
+    if (!st) st = has_more(pg, wait, &all, diag);
+    if (!st) st = server__run_all(pg, wait, plain, plain_count, diag);
+    return st || !all ? st : server__run_all(pg, wait, more, more_count, diag);
+}
+
 Status server__hyper_points(Pg *pg, const PgWait *wait, Diag *diag)
 {
     static const char *const plain[] = {
@@ -53,11 +64,7 @@ Status server__hyper_points(Pg *pg, const PgWait *wait, Diag *diag)
         " with no data",
         "select add_continuous_aggregate_policy('tutti_minutes', null, bigint '60000000000',"
         " interval '5 minutes')"};
-    bool all = false;
-    Status st = look_into(pg, wait, diag);
-    if (!st) st = has_more(pg, wait, &all, diag);
-    if (!st) st = server__run_all(pg, wait, plain, COUNT_OF(plain), diag);
-    return st || !all ? st : server__run_all(pg, wait, more, COUNT_OF(more), diag);
+    return make(pg, wait, plain, COUNT_OF(plain), more, COUNT_OF(more), diag);
 }
 
 Status server__hyper_rolls(Pg *pg, const PgWait *wait, Diag *diag)
@@ -70,11 +77,7 @@ Status server__hyper_rolls(Pg *pg, const PgWait *wait, Diag *diag)
         "alter table tutti_rolls set (timescaledb.compress,"
         " timescaledb.compress_segmentby = 'series, level', timescaledb.compress_orderby = 't')",
         "select add_compression_policy('tutti_rolls', bigint '2419200000000000')"};
-    bool all = false;
-    Status st = look_into(pg, wait, diag);
-    if (!st) st = has_more(pg, wait, &all, diag);
-    if (!st) st = server__run_all(pg, wait, plain, COUNT_OF(plain), diag);
-    return st || !all ? st : server__run_all(pg, wait, more, COUNT_OF(more), diag);
+    return make(pg, wait, plain, COUNT_OF(plain), more, COUNT_OF(more), diag);
 }
 
 /* What is written may meet any number of points in compressed chunks; which chunks and which

@@ -10,6 +10,9 @@ enum { ASKING_MAX = 64 };
 
 /* ---- what is declared ---- */
 
+static const SparkplugType undeclared = {
+    .type = SP_NO_TYPE, .ms_mul = 1, .ms_div = 1, .known = true};
+
 static SparkplugType type_of(const Json *form)
 {
     static const struct {
@@ -23,7 +26,7 @@ static SparkplugType type_of(const Json *form)
         const char *word;
         int32_t mul, div;
     } reads[] = {{"s", 1000, 1}, {"ms", 1, 1}, {"us", 1, 1000}, {"ns", 1, 1000000}};
-    SparkplugType is = {.type = SP_NO_TYPE, .ms_mul = 1, .ms_div = 1, .known = true};
+    SparkplugType is = undeclared;
     Str word = json_str(form, "type", STR_NONE), read = json_str(form, "read", STR_NONE);
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (word.len && str_is(word, rows[i].word)) is.type = rows[i].type;
@@ -100,8 +103,7 @@ static void take(SparkplugEdge *edge, Str body)
         !sparkplug__metric_of(edge, json_str(answer, "path", STR("")), &metric))
         return;
     const Json *form = json_get(answer, "form");
-    SparkplugType is = {.type = SP_NO_TYPE, .ms_mul = 1, .ms_div = 1, .known = true};
-    if (form) is = type_of(form);
+    SparkplugType is = form ? type_of(form) : undeclared;
     edge->types[metric] = is;
     if (is.type != SP_NO_TYPE) sp_edge_type(edge->edge, metric, is.type);
 }
