@@ -9,19 +9,16 @@
 
 #include "compiler/elf/shared.h"
 #include "compiler/emit_c/cache.h"
+#include "compiler/emit_c/cc_int.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sodium.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 static const char *const flags[] = {"-std=gnu17",
                                     "-ffp-contract=off",
@@ -35,11 +32,10 @@ static const char *const flags[] = {"-std=gnu17",
 enum {
     FLAG_COUNT = sizeof flags / sizeof *flags,
     ARGS_MAX = FLAG_COUNT + 48,
-    PATH_BYTES = 1024,
+    PATH_BYTES = CC_PATH_BYTES,
     SEAL_BYTES = 32,
     OBJECT_BYTES_MAX = 64 << 20,
-    UNITS_MAX = 34, /* files of one object: the program's, its users' C, their list */
-    VARIABLES_MAX = 1000
+    UNITS_MAX = 34 /* files of one object: the program's, its users' C, their list */
 };
 
 Status cc_default_cache(Buf *ret_path, Diag *diag)
@@ -60,47 +56,33 @@ Status cc_default_cache(Buf *ret_path, Diag *diag)
     return buf_status(ret_path);
 }
 
-/* Full path of a program: its own, or that of the first of its name in PATH. */
-static bool find_program(const char *name, char *path, struct stat *ret_stat)
-{
-    const char *search = getenv("PATH");
-    if (strchr(name, '/')) {
-        snprintf(path, PATH_BYTES, "%s", name);
-        return access(path, X_OK) == 0 && stat(path, ret_stat) == 0;
-    }
-    for (const char *dir = search ? search : "/usr/bin:/bin"; *dir;) {
-        size_t len = strcspn(dir, ":");
-        if (len) {
-            snprintf(path, PATH_BYTES, "%.*s/%s", (int)len, dir, name);
-            if (access(path, X_OK) == 0 && stat(path, ret_stat) == 0) return true;
-        }
-        dir += len + (dir[len] == ':');
-    }
-    return false;
-}
+typedef struct Compiler {
+    char path[PATH_BYTES];
+    struct stat st;
+} Compiler;
 
-MUST static Status find_compiler(char *path, struct stat *ret_stat, Diag *diag)
+MUST static Status find_compiler(Compiler *ret, Diag *diag)
 {
     const char *names[] = {getenv("TUTTI_CC"), "cc", "gcc", "clang"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i] && *names[i] && find_program(names[i], path, ret_stat)) return ST_OK;
+        if (names[i] && *names[i] && cc__find_program(names[i], ret->path, &ret->st)) return ST_OK;
     return diag_set(diag, ST_NOT_FOUND,
                     "no C compiler found: install gcc or clang, or set TUTTI_CC");
 }
 
 bool cc_installed(void)
 {
-    char path[PATH_BYTES];
-    struct stat st;
-    return find_compiler(path, &st, NULL) == ST_OK;
+    Compiler compiler;
+    return find_compiler(&compiler, NULL) == ST_OK;
 }
 
-static void name_of(const EmitUnits *units, const char *compiler, const struct stat *st, char *out)
+static void name_of(const EmitUnits *units, const Compiler *compiler, char *out)
 {
     unsigned char hash[20];
     crypto_generichash_state state;
-    long long identity[3] = {(long long)st->st_size, (long long)st->st_mtim.tv_sec,
-                             (long long)st->st_mtim.tv_nsec};
+    long long identity[3] = {(long long)compiler->st.st_size,
+                             (long long)compiler->st.st_mtim.tv_sec,
+                             (long long)compiler->st.st_mtim.tv_nsec};
     int best = sodium_init(); /* picks the hash this processor is best at; all give the same */
     (void)best;
     crypto_generichash_init(&state, NULL, 0, sizeof hash);
@@ -113,7 +95,8 @@ static void name_of(const EmitUnits *units, const char *compiler, const struct s
     }
     for (int i = 0; i < FLAG_COUNT; i++)
         crypto_generichash_update(&state, (const unsigned char *)flags[i], strlen(flags[i]) + 1);
-    crypto_generichash_update(&state, (const unsigned char *)compiler, strlen(compiler) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)compiler->path,
+                              strlen(compiler->path) + 1);
     crypto_generichash_update(&state, (const unsigned char *)identity, sizeof identity);
     crypto_generichash_final(&state, hash, sizeof hash);
     sodium_bin2hex(out, sizeof hash * 2 + 1, hash, sizeof hash);
@@ -209,51 +192,16 @@ MUST static Status seal_object(const char *path, Diag *diag)
 
 /* ---- the compiler ---- */
 
-/* The environment with temporary files in `folder`: there is room where the object goes. */
-static void environment(const char *folder, char *variable, const char **out)
-{
-    size_t n = 0;
-    for (char **one = environ; *one && n < VARIABLES_MAX; one++)
-        if (strncmp(*one, "TMPDIR=", 7) != 0) out[n++] = *one;
-    snprintf(variable, PATH_BYTES + 8, "TMPDIR=%s", folder);
-    out[n++] = variable;
-    out[n] = NULL;
-}
-
-/* Runs a program to its end, what it says into `log`; *ret_fine: it ended with 0. */
-MUST static Status run(const char *const *argv, const char *folder, const char *log, bool *ret_fine,
-                       Diag *diag)
-{
-    const char *variables[VARIABLES_MAX + 2];
-    char temporary[PATH_BYTES + 8];
-    int status;
-    posix_spawn_file_actions_t actions;
-    if (posix_spawn_file_actions_init(&actions))
-        return diag_set(diag, ST_NO_MEMORY, "starting %s", argv[0]);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions, 1, log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    pid_t pid;
-    union {
-        const char *const *constant;
-        char *const *plain;
-    } arguments = {argv}, settings = {variables};
-    environment(folder, temporary, variables);
-    int error = posix_spawn(&pid, argv[0], &actions, NULL, arguments.plain, settings.plain);
-    posix_spawn_file_actions_destroy(&actions);
-    if (error) return diag_errno(diag, error, "starting %s", argv[0]);
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR) return diag_errno(diag, errno, "waiting for %s", argv[0]);
-    *ret_fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    return ST_OK;
-}
-
 typedef struct Work { /* one object to be made */
-    const char *compiler, *folder, *log, *made;
+    const Compiler *compiler;
+    const char *folder, *log, *made;
     const char *sources[UNITS_MAX];
     uint32_t count;
     bool quick, users; /* users: there is C of theirs */
 } Work;
+
+static const char *const to_object[] = {"-c", NULL}, *const to_shared[] = {"-shared", NULL},
+                         *const bare[] = {"-shared", "-nostdlib", "-lgcc", NULL};
 
 /* The compiler: of C to `out`; of what is no C any more, to a shared object. */
 MUST static Status compile(const Work *w, const char *const *extra, const char *const *inputs,
@@ -262,7 +210,8 @@ MUST static Status compile(const Work *w, const char *const *extra, const char *
     const char *argv[ARGS_MAX];
     bool fine;
     int n = 0;
-    argv[n++] = w->compiler;
+    bool alone = w->quick && extra == to_object;
+    argv[n++] = w->compiler->path;
     argv[n++] = w->quick ? "-O0" : "-O2";
     if (w->quick) argv[n++] = "-DRT_QUICK";
     for (int i = 0; i < FLAG_COUNT; i++) argv[n++] = flags[i];
@@ -271,9 +220,12 @@ MUST static Status compile(const Work *w, const char *const *extra, const char *
     for (uint32_t i = 0; i < count; i++) argv[n++] = inputs[i];
     while (*extra) argv[n++] = *extra++;
     argv[n] = NULL;
-    Status status = run(argv, w->folder, w->log, &fine, diag);
-    if (status) return status;
-    return fine ? ST_OK : refused(w->log, w->users, diag);
+    CcCall call = {argv, inputs[0], out, &w->compiler->st, w->folder, w->log};
+    if (alone && cc__steps(&call)) return ST_OK;
+    Status status = cc__run(argv, w->folder, w->log, &fine, diag);
+    if (!status && !fine) return refused(w->log, w->users, diag);
+    if (!status && alone) cc__steps_forget(&call);
+    return status;
 }
 
 static bool read_object(const char *path, Buf *out)
@@ -312,9 +264,9 @@ static bool link_alone(const Work *w, const char *object)
     char linker[PATH_BYTES];
     struct stat st;
     bool fine;
-    if (!find_program("ld", linker, &st)) return false;
+    if (!cc__find_program("ld", linker, &st)) return false;
     const char *argv[] = {linker, "-shared", "--hash-style=gnu", "-o", w->made, object, NULL};
-    return !run(argv, w->folder, w->log, &fine, &(Diag){0}) && fine;
+    return !cc__run(argv, w->folder, w->log, &fine, &(Diag){0}) && fine;
 #else
     (void)w;
     (void)object;
@@ -326,15 +278,13 @@ static bool link_alone(const Work *w, const char *object)
  * calls besides RtApi (memcpy, memcmp) is in the process that loads it. */
 MUST static Status make_object(const Work *w, Diag *diag)
 {
-    static const char *const to_object[] = {"-c", NULL}, *const to_shared[] = {"-shared", NULL},
-                             *const alone[] = {"-shared", "-nostdlib", "-lgcc", NULL};
     if (w->users) return compile(w, to_shared, w->sources, w->count, w->made, diag);
     char object[PATH_BYTES];
     const char *input = object;
     snprintf(object, sizeof object, "%.*s.o", PATH_BYTES - 4, w->log);
     Status status = compile(w, to_object, w->sources, 1, object, diag);
     if (!status && !link_here(w, object) && !link_alone(w, object))
-        status = compile(w, alone, &input, 1, w->made, diag);
+        status = compile(w, bare, &input, 1, w->made, diag);
     unlink(object);
     return status;
 }
@@ -359,7 +309,7 @@ MUST static Status write_units(const EmitUnits *units, const char *stem, char (*
 }
 
 /* `object` does not exist: makes it, and leaves nothing behind when it cannot. */
-MUST static Status make(const EmitUnits *units, const char *compiler, bool quick,
+MUST static Status make(const EmitUnits *units, const Compiler *compiler, bool quick,
                         const char *folder, const char *name, const char *object, Diag *diag)
 {
     char paths[UNITS_MAX][PATH_BYTES], made[PATH_BYTES], log[PATH_BYTES], kept[PATH_BYTES],
@@ -401,7 +351,7 @@ static bool spare_folder(char *path)
            (st.st_mode & 077) == 0;
 }
 
-MUST static Status object_in(const char *folder, const EmitUnits *units, const char *compiler,
+MUST static Status object_in(const char *folder, const EmitUnits *units, const Compiler *compiler,
                              bool quick, const char *name, Buf *ret_path, bool *ret_cached,
                              Diag *diag)
 {
@@ -421,16 +371,16 @@ MUST static Status object_in(const char *folder, const EmitUnits *units, const c
 MUST static Status shared_object(const EmitUnits *units, const char *cache_dir, bool quick,
                                  Buf *ret_path, bool *ret_cached, Diag *diag)
 {
-    char compiler[PATH_BYTES], name[41], spare[PATH_BYTES];
-    struct stat st;
-    Status status = find_compiler(compiler, &st, diag);
+    Compiler compiler;
+    char name[41], spare[PATH_BYTES];
+    Status status = find_compiler(&compiler, diag);
     if (status) return status;
-    name_of(units, compiler, &st, name);
+    name_of(units, &compiler, name);
     if (quick) name[32] = 'q', name[33] = 0;
-    status = object_in(cache_dir, units, compiler, quick, name, ret_path, ret_cached, diag);
+    status = object_in(cache_dir, units, &compiler, quick, name, ret_path, ret_cached, diag);
     if (status != ST_IO || !spare_folder(spare)) return status;
     Diag second = {0}; /* what the first said is what counts */
-    Status again = object_in(spare, units, compiler, quick, name, ret_path, ret_cached, &second);
+    Status again = object_in(spare, units, &compiler, quick, name, ret_path, ret_cached, &second);
     return again ? status : ST_OK;
 }
 
@@ -442,10 +392,10 @@ Status cc_shared_object(const EmitUnits *units, const char *cache_dir, Buf *ret_
 
 bool cc_cached(const EmitUnits *units, const char *cache_dir, Buf *ret_path)
 {
-    char compiler[PATH_BYTES], name[41], object[PATH_BYTES];
-    struct stat st;
-    if (find_compiler(compiler, &st, NULL)) return false;
-    name_of(units, compiler, &st, name);
+    Compiler compiler;
+    char name[41], object[PATH_BYTES];
+    if (find_compiler(&compiler, NULL)) return false;
+    name_of(units, &compiler, name);
     int len = snprintf(object, sizeof object, "%s/%s.so", cache_dir, name);
     if (len < 0 || len >= (int)sizeof object || !is_sealed(object)) return false;
     buf_text(ret_path, object);
