@@ -7,6 +7,7 @@
 
 #include "http/http.h"
 #include "module/gateway.h"
+#include "module/tls_watch.h"
 
 enum {
     GW_ROUTES_MAX = 1024,
@@ -49,8 +50,8 @@ struct Gateway {
     uint64_t socket_serial, frames_skipped;
     BusSub *to_sockets, *setup_done, *session_ended;
     uint32_t pending;
-    int64_t started_ns, tls_written_ns;
-    LoopTimer *tls_timer;
+    int64_t started_ns;
+    TlsWatch tls_watch;
     bool loopback_only, http_closed, closing;
     LoopFn *done;
     void *done_ctx;

@@ -190,7 +190,7 @@ static Status door_start(void *ctx, Diag *diag)
 static void door_close(void *ctx)
 {
     Door *door = ctx;
-    loop_timer_stop(door->tls_timer);
+    tls_watch_stop(&door->tls_watch);
     for (Asking *asking = door->asking; asking; asking = asking->next) asking->door = NULL;
     if (door->env->broker) mqtt_broker_unhook(door->env->broker);
     door__forget_proofs(door);

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "module/access.h"
 #include "module/module.h"
+#include "module/tls_watch.h"
 #include "mqtt/broker.h"
 
 enum {
@@ -46,8 +47,7 @@ typedef struct Door {
     Map proven; /* keyed hash of name and password -> Proof, owned */
     unsigned char secret[DOOR_SECRET_BYTES];
     Asking *asking; /* all that wait */
-    LoopTimer *tls_timer;
-    int64_t tls_changed_ns; /* of the certificate's and the key's file, the later one */
+    TlsWatch tls_watch;
 } Door;
 
 /* mqtt.c: requests that wait */
