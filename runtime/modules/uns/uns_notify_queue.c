@@ -197,7 +197,9 @@ Status uns__publish_event(Uns *uns, const UnsTargetConf *conf, Str event, Diag *
     if (st) return st;
     MqttPub pub = {
         .topic = buf_view(&topic), .payload = event, .qos = conf->qos, .retain = conf->retain};
+    uns->quiet = true; /* a notice is a message, no value: no names, no history of its fields */
     st = mqtt_broker_publish(uns->env->broker, &pub, diag);
+    uns->quiet = false;
     return st == ST_INVALID ? ST_CONFLICT : st; /* a schema does not take it, say */
 }
 
