@@ -454,6 +454,46 @@ TEST(watches_send_the_latest_value_once_per_frame)
     uns_end(&bed);
 }
 
+TEST(what_changes_is_known_of_all_paths)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    for (int again = 0; again < 2; again++) { /* a first value, and one that stays: no change */
+        publish(&bed, "a/still", "7");
+        publish(&bed, "a/word", "same");
+    }
+    publish(&bed, "a/moves", "1");
+    publish(&bed, "a/says", "on");
+    CHECK_INT((int)json_int(ask(&bed, "uns.changing", "{}"), "total", -1), 0);
+    publish(&bed, "a/moves", "2");
+    publish(&bed, "a/says", "of"); /* as long as before */
+    const Json *changing = ask(&bed, "uns.changing", "{\"seconds\":3600}");
+    CHECK_INT((int)json_int(changing, "total", -1), 2);
+    CHECK_STR(json_at(json_get(changing, "paths"), 0)->text, "a/moves");
+    CHECK_STR(json_at(json_get(changing, "paths"), 1)->text, "a/says");
+    CHECK(!json_bool(changing, "more", true));
+    uns_end(&bed);
+}
+
+TEST(a_search_for_what_is_said_leaves_out_what_the_path_says)
+{
+    UnsBed bed;
+    uns_begin(&bed);
+    publish(&bed, "a/oil", "1");
+    publish(&bed, "a/t1", "2");
+    (void)ask(&bed, "uns.meta_set", "{\"path\":\"a/oil\",\"title\":\"Oil of the gear\"}");
+    (void)ask(&bed, "uns.meta_set", "{\"path\":\"a/t1\",\"title\":\"Oil of the gear\"}");
+    CHECK_INT((int)json_int(ask(&bed, "uns.search", "{\"q\":\"oil\"}"), "total", 0), 2);
+    const Json *said = ask(&bed, "uns.search", "{\"q\":\"oil\",\"meta\":true,\"values\":false}");
+    CHECK_INT((int)json_int(said, "total", 0), 1);
+    CHECK_STR(json_str(json_at(json_get(said, "nodes"), 0), "path", STR_NONE), "a/t1");
+    CHECK(!json_get(json_at(json_get(said, "nodes"), 0), "value"));
+    /* One word in the path, the other in what is said. */
+    said = ask(&bed, "uns.search", "{\"q\":\"oil t1\",\"meta\":true}");
+    CHECK_INT((int)json_int(said, "total", 0), 1);
+    uns_end(&bed);
+}
+
 /* Questions whose answer is made in the memory of the request. */
 TEST(points_and_sql_answer_from_what_was_written)
 {

@@ -4,6 +4,7 @@
 #include "modules/uns/uns_meta.h"
 
 enum { TREE_LIMIT = 1000, SEARCH_LIMIT = 50, SEARCH_WORDS_MAX = 8, ANSWER_MARGIN = 16 * 1024 };
+enum { CHANGING_S = 10 };
 
 static const char *quality_name(UnsQuality quality)
 {
@@ -202,31 +203,51 @@ static bool holds(Str path, Str word)
     return false;
 }
 
+static bool fits_path(const UnsNode *node, const Str *words, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (!holds(uns_node_path(node), words[i])) return false;
+    return true;
+}
+
+static bool fits(const UnsNode *node, const Str *words, uint32_t count)
+{
+    const UnsMeta *meta = uns_node_meta(node);
+    if (!meta) return fits_path(node, words, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (!holds(uns_node_path(node), words[i]) && !holds(meta->words, words[i])) return false;
+    return true;
+}
+
+static uint32_t words_of(Str text, Str *words)
+{
+    uint32_t count = 0;
+    while ((text = str_trim(text)).len && count < SEARCH_WORDS_MAX) {
+        ptrdiff_t space = str_find_char(text, ' ');
+        size_t len = space < 0 ? text.len : (size_t)space;
+        words[count++] = (Str){text.ptr, len};
+        text = str_skip(text, len);
+    }
+    return count;
+}
+
 void uns__op_search(void *self, Req *req)
 {
     Uns *uns = self;
-    Str rest = json_str(req->in, "q", STR_NONE), words[SEARCH_WORDS_MAX];
-    uint32_t word_count = 0;
+    Str words[SEARCH_WORDS_MAX];
+    uint32_t count = words_of(json_str(req->in, "q", STR_NONE), words);
     int64_t total = 0;
-    Walk walk = {.uns = uns, .values = true};
+    bool meta_only = json_bool(req->in, "meta", false);
+    Walk walk = {.uns = uns, .values = json_bool(req->in, "values", true)};
     walk.left = (uint32_t)json_int(req->in, "limit", SEARCH_LIMIT);
-    while ((rest = str_trim(rest)).len && word_count < SEARCH_WORDS_MAX) {
-        ptrdiff_t space = str_find_char(rest, ' ');
-        size_t len = space < 0 ? rest.len : (size_t)space;
-        words[word_count++] = (Str){rest.ptr, len};
-        rest = str_skip(rest, len);
-    }
     buf_init(&walk.body, UNS_ANSWER_BYTES_MAX);
     json_out_init(&walk.out, &walk.body);
     json_begin_object(&walk.out);
     json_key(&walk.out, "nodes");
     json_begin_array(&walk.out);
     for (const UnsNode *node = uns->tree.first; node; node = node->next_node) {
-        const UnsMeta *meta = uns_node_meta(node);
-        bool all = true;
-        for (uint32_t i = 0; i < word_count && all; i++)
-            all = holds(uns_node_path(node), words[i]) || (meta && holds(meta->words, words[i]));
-        if (!all) continue;
+        if (meta_only && (!uns_node_meta(node) || fits_path(node, words, count))) continue;
+        if (!fits(node, words, count)) continue;
         total++;
         if (!walk.more) (void)put(&walk, node);
     }
@@ -234,6 +255,32 @@ void uns__op_search(void *self, Req *req)
     json_field_int(&walk.out, "total", total);
     json_end(&walk.out);
     req_answer_buf(req, &walk.body);
+}
+
+void uns__op_changing(void *self, Req *req)
+{
+    const Uns *uns = self;
+    Buf body;
+    JsonOut out;
+    uint32_t seconds = (uint32_t)json_int(req->in, "seconds", CHANGING_S);
+    int64_t now_ns = clock_monotonic_ns(), total = 0;
+    bool more = false;
+    buf_init(&body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    json_key(&out, "paths");
+    json_begin_array(&out);
+    for (const UnsNode *node = uns->tree.first; node; node = node->next_node) {
+        if (!uns_node_changing(node, now_ns, seconds)) continue;
+        total++;
+        more = more || body.len > UNS_ANSWER_BYTES_MAX - ANSWER_MARGIN;
+        if (!more) json_put_str(&out, uns_node_path(node));
+    }
+    json_end(&out);
+    json_field_int(&out, "total", total);
+    json_field_bool(&out, "more", more);
+    json_end(&out);
+    req_answer_buf(req, &body);
 }
 
 void uns__op_stats(void *self, Req *req)

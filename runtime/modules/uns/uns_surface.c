@@ -88,7 +88,15 @@ static const Field lineage_out[] = {
 static const Field search_in[] = {
     {"q", FIELD_STR, FIELD_REQUIRED, 1, 200, "words of the path or of what is said about it"},
     {"limit", FIELD_INT, 0, 1, 1000, "most nodes"},
+    {"values", FIELD_BOOL, 0, 0, 0, "false: names only"},
+    {"meta", FIELD_BOOL, 0, 0, 0, "true: only names that the path alone does not fit"},
     {0}};
+static const Field changing_in[] = {
+    {"seconds", FIELD_INT, 0, 1, 3600, "how long ago at most; 10 when left out"}, {0}};
+static const Field changing_out[] = {{"paths", FIELD_ARRAY, 0, 0, 0, "in the order they came"},
+                                     {"total", FIELD_INT, 0, 0, 0, "all of them"},
+                                     {"more", FIELD_BOOL, 0, 0, 0, "not all are listed"},
+                                     {0}};
 static const Field search_out[] = {{"nodes", FIELD_ARRAY, 0, 0, 0, "the first matches"},
                                    {"total", FIELD_INT, 0, 0, 0, "all matches"},
                                    {0}};
@@ -314,6 +322,8 @@ const ModOp uns__ops[] = {
     {"uns.get", uns__op_get, path_in, node_out, 2000, ROLE_VIEW, OP_READ, "last value of a path"},
     {"uns.search", uns__op_search, search_in, search_out, 5000, ROLE_VIEW, OP_READ,
      "names that hold all words, in their path or metadata"},
+    {"uns.changing", uns__op_changing, changing_in, changing_out, 5000, ROLE_VIEW, OP_READ,
+     "paths whose value became another one lately"},
     {"uns.meta_set", uns__op_meta_set, meta_in, node_out, 5000, ROLE_ENGINEER, OP_DURABLE,
      "what is said about a name, all of it; nothing clears it"},
     {"uns.names_import", uns__op_names_import, names_import_in, changes_out, 30000, ROLE_ENGINEER,
@@ -419,6 +429,7 @@ const ModRoute uns__routes[] = {
     {"GET", "/api/v1/historian/rules", "uns.history_rules", NULL},
     {"PUT", "/api/v1/historian/rules", "uns.history_rules_set", NULL},
     {"GET", "/api/v1/uns/search", "uns.search", NULL},
+    {"GET", "/api/v1/uns/changing", "uns.changing", NULL},
     {"PUT", "/api/v1/uns/meta/{path*}", "uns.meta_set", NULL},
     {"POST", "/api/v1/uns/import", "uns.names_import", NULL},
     {"GET", "/api/v1/uns/export.csv", "uns.names_csv", "text/csv; charset=utf-8"},

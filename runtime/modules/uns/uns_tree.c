@@ -287,9 +287,32 @@ static Status text_room(UnsTree *tree, UnsNode *node, size_t len)
     return ST_OK;
 }
 
+/* Seconds of the process' clock that fit the node; never 0. */
+static uint16_t second_of(int64_t ns)
+{
+    uint16_t second = (uint16_t)(ns / NS_PER_S);
+    return second ? second : 1;
+}
+
+static bool another(const UnsNode *node, const UnsValue *value, Str text)
+{
+    if (node->type != value->type) return true;
+    if (value->type == UNS_NULL) return false;
+    if (value->type != UNS_TEXT) return node->integer != value->integer; /* or the number */
+    return node->text_len != text.len || (text.len && memcmp(node->text, text.ptr, text.len) != 0);
+}
+
+bool uns_node_changing(const UnsNode *node, int64_t now_ns, uint32_t seconds)
+{
+    if (!node->changed || now_ns - node->heard_ns > seconds * NS_PER_S) return false;
+    return (uint16_t)(second_of(now_ns) - node->changed) <= seconds;
+}
+
 Status uns_node_set(UnsTree *tree, UnsNode *node, const UnsValue *value, int64_t received_ns)
 {
     Str text = value->type == UNS_TEXT ? cut_text(value->text) : STR_NONE;
+    int64_t now_ns = clock_monotonic_ns();
+    bool changed = uns_node_has_value(node) && another(node, value, text);
     if (text.len > (size_t)node->text_room * UNS_TEXT_STEP) {
         Status st = text_room(tree, node, text.len);
         if (st) return st;
@@ -308,7 +331,8 @@ Status uns_node_set(UnsTree *tree, UnsNode *node, const UnsValue *value, int64_t
     node->quality = (uint8_t)value->quality;
     node->ts_ns = value->ts_ns;
     node->received_ns = received_ns;
-    node->heard_ns = clock_monotonic_ns();
+    node->heard_ns = now_ns;
+    if (changed) node->changed = second_of(now_ns);
     node->count++;
     node->seq = ++tree->seq;
     return ST_OK;

@@ -77,6 +77,8 @@ typedef struct UnsNode {
     uint8_t quality;   /* UnsQuality */
     uint8_t text_room; /* what its text has; in steps of UNS_TEXT_STEP */
     bool dirty;        /* last value not stored yet */
+    uint16_t changed;  /* when its value last became another one, in seconds; 0 = not yet. It turns
+                          over after 18 hours: ask what was heard of lately only */
 } UnsNode;
 
 /* Nodes by path. A slot is the address of a node and, above it, bits of the hash of its path. */
@@ -114,6 +116,8 @@ bool uns_path_valid(Str path);
 MUST Status uns_node_set(UnsTree *tree, UnsNode *node, const UnsValue *value, int64_t received_ns);
 void uns_node_sort(UnsNode *node); /* children in byte order of their names */
 int64_t uns_node_age_ms(const UnsNode *node);
+/* Its value became another one in the last `seconds`, at most an hour. */
+bool uns_node_changing(const UnsNode *node, int64_t now_ns, uint32_t seconds);
 /* Made when there is none; NULL: out of memory. */
 UnsMore *uns_node_more(UnsTree *tree, UnsNode *node);
 UnsSampled *uns_node_sampled(UnsTree *tree, UnsNode *node);
