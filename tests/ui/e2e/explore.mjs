@@ -110,3 +110,76 @@ test("explore: 10,000 paths open and few rows are in the document", async (world
     const rows = await page.getByRole("treeitem").count();
     ok(rows <= 200, `${rows} rows in the document`);
 });
+
+test("explore: changing only, among 10,000 that are published, shows those that changed and no other", async (world) => {
+    const { page, server, url, api } = world;
+    // Long after the first 5,000 names; a: another value, b: the same again.
+    for (let i = 90; i < 100; i++) server.publish(`big/b19/n${i}`, JSON.stringify({ a: i, b: 2, c: 3, d: 4, e: 5 }));
+    await page.goto(`${url}/uns?changing=1&q=big+b19`);
+    const shown = async () => (await page.getByRole("treeitem").allInnerTexts()).filter((text) => /^[a-e]\b/.test(text.trim())).map((text) => text.trim()[0]);
+    let publishes = 0;
+    await until("ten that changed, by name", async () => {
+        // Until it was seen on a busy machine the ten seconds may be over: they change again.
+        for (let i = 90; i < 100; i++) server.publish(`big/b19/n${i}`, JSON.stringify({ a: i + ++publishes, b: 2, c: 3, d: 4, e: 5 }));
+        return (await shown()).length === 10;
+    });
+    equal((await shown()).join(""), "aaaaaaaaaa", "only what became another value");
+    equal((await api("uns/changing?seconds=3600")).paths.filter((path) => /^big\/.*\/[b-e]$/.test(path)).length, 0, "what stayed");
+    await page.getByLabel("changing only").uncheck();
+    await until("all fields are there again", async () => new Set(await shown()).size === 5);
+});
+
+test("explore: the filter finds what is said about a name, too, and its title stands in the row", async (world) => {
+    const { page, server } = world;
+    server.publish("e2e/meta/t17", "40.5");
+    server.publish("e2e/meta/t18", "1");
+    await open(world);
+    await page.evaluate(() => fetch("/api/v1/uns/meta/e2e/meta/t17", {
+        method: "PUT", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ title: "Gearbox", unit: "degC", description: "behind the hydraulic wardrobe", keys: { serial: "zx-81" } }),
+    }));
+    await page.reload();
+    const filter = page.getByLabel("Filter the namespace");
+    for (const words of ["wardrobe", "hydraulic t17", "ZX-81"]) {
+        await filter.fill(words);
+        await until(`${words}: the row and what is above it`, async () => (await page.getByRole("treeitem").count()) === 3);
+        ok(/t17 Gearbox/.test(await page.getByRole("treeitem").last().innerText()), "the row with its title");
+    }
+    await filter.fill("wardrobe t18");
+    await page.getByText("and nothing that is said about one").waitFor();
+});
+
+test("explore: units stand beside values: what people said, and what the schema says", async (world) => {
+    const { page, server, api } = world;
+    server.publish("e2e/unit/said", "7");
+    server.publish("e2e/unit/pump", JSON.stringify({ flow: 12.5, on: true }));
+    await open(world);
+    await page.evaluate(async () => {
+        const put = async (where, body) => {
+            const response = await fetch(`/api/v1/${where}`, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+            if (!response.ok) throw new Error(await response.text());
+        };
+        await put("uns/meta/e2e/unit/said", { unit: "kWh" });
+        await put("schemas/e2e_unit", { text: "type Pump = { flow: f64 [m3/h], on: bool }\n" });
+        await put("schema-bindings", { filter: "e2e/unit/pump", schema: "e2e_unit", mode: "soft" });
+    });
+    ok((await api("schema-of/e2e/unit/pump/flow")).topic === "e2e/unit/pump", "the binding holds");
+    await open(world, "e2e/unit/pump/flow&q=e2e+unit");
+    const row = (path) => page.locator(`[id="row-${path}"] .unit`);
+    await until("people's unit", async () => (await row("e2e/unit/said").allInnerTexts())[0] === "kWh");
+    await until("the schema's unit", async () => (await row("e2e/unit/pump/flow").allInnerTexts())[0] === "m3/h");
+    equal(await row("e2e/unit/pump/on").count(), 0, "units of what has none");
+    await until("at the big value", async () => (await page.locator(".big-unit").allInnerTexts())[0] === "m3/h");
+    await page.evaluate(() => fetch("/api/v1/schema-bindings?filter=e2e/unit/pump", { method: "DELETE" }));
+});
+
+test("explore: a value says which device and pipeline it comes from, and who publishes it", async (world) => {
+    const { page, server } = world;
+    await open(world, "acme/berlin/energy/meter/power");
+    const from = page.getByRole("list", { name: "Comes from" });
+    await from.getByRole("link", { name: "meter" }).waitFor();
+    ok(new RegExp(`from modbus\\s+tcp://127.0.0.1:${server.modbus}`).test(await from.innerText()), await from.innerText());
+    server.publish("e2e/origin/x", "1");
+    await open(world, "e2e/origin/x");
+    await from.getByText(/auto-/).waitFor(); // the broker names who has no name
+});

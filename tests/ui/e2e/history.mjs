@@ -121,6 +121,69 @@ test("history: dragging zooms and asks again, keys do it too, and the way back i
     await until("it follows the time again", async () => !page.url().includes("from="));
 });
 
+test("history: wheel, shift and drag, fingers and keys move and zoom the chart", async (world) => {
+    const { page } = world;
+    await spike(world);
+    const end = Date.now() - HOUR;
+    const start = end - 2 * HOUR;
+    const now = () => { const query = new URL(page.url()).searchParams; return [Number(query.get("from")), Number(query.get("to"))]; };
+    const near = (a, b, wide) => Math.abs(a - b) < wide;
+    /** From the same stretch each time: what the gesture makes of it. */
+    const after = async (what, act, test) => {
+        await open(world, "hist/spike", `&from=${start}&to=${end}`);
+        await chart(page).waitFor();
+        let seen;
+        // The chart may be drawn anew under the pointer: the gesture is lost with it.
+        await until(what, async () => {
+            if (now()[0] === start && now()[1] === end) {
+                const box = await page.locator(".history .u-over").boundingBox();
+                if (!box) return false;
+                await act(box);
+            }
+            return page.waitForURL((place) => !place.search.includes(`from=${start}&to=${end}`), { timeout: 3000 }).then(() => true, () => false);
+        });
+        seen = now();
+        ok(test(seen), `${what}: ${(seen[0] - start) / HOUR} to ${(seen[1] - start) / HOUR} h of 2`);
+    };
+    await after("the wheel with ctrl zooms around the pointer", async (box) => {
+        await page.mouse.move(box.x + box.width * 0.25, box.y + 80);
+        await page.keyboard.down("Control");
+        await page.mouse.wheel(0, -100);
+        await page.keyboard.up("Control");
+    }, ([from, to]) => to - from < 1.5 * HOUR && near((start + HOUR / 2 - from) / (to - from), 0.25, 0.02));
+    await after("the wheel with shift moves", async (box) => {
+        await page.mouse.move(box.x + box.width * 0.5, box.y + 80);
+        await page.keyboard.down("Shift");
+        await page.mouse.wheel(0, 100);
+        await page.keyboard.up("Shift");
+    }, ([from, to]) => from > start && near(to - from, 2 * HOUR, 2000));
+    await after("dragging with shift moves with the mouse", async (box) => {
+        await page.keyboard.down("Shift");
+        await page.mouse.move(box.x + box.width * 0.25, box.y + 80);
+        await page.mouse.down();
+        await page.mouse.move(box.x + box.width * 0.5, box.y + 80, { steps: 5 });
+        await page.mouse.up();
+        await page.keyboard.up("Shift");
+    }, ([from, to]) => near(start - from, HOUR / 2, 0.05 * HOUR) && near(to - from, 2 * HOUR, 2000));
+    const cdp = await page.context().newCDPSession(page);
+    const touch = (type, ...points) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+    await after("a finger moves", async (box) => {
+        const y = box.y + 80;
+        await touch("touchStart", [box.x + box.width * 0.75, y]);
+        for (let i = 1; i <= 5; i++) await touch("touchMove", [box.x + box.width * (0.75 - 0.1 * i), y]);
+        await touch("touchEnd");
+    }, ([from, to]) => from - start > 0.7 * HOUR && near(to - from, 2 * HOUR, 2000));
+    await after("two fingers zoom", async (box) => {
+        const at = (share) => [box.x + box.width * share, box.y + 80];
+        await touch("touchStart", at(0.4), at(0.6));
+        for (let i = 1; i <= 5; i++) await touch("touchMove", at(0.4 - 0.04 * i), at(0.6 + 0.04 * i));
+        await touch("touchEnd");
+    }, ([from, to]) => near(to - from, (2 * HOUR) / 3, 0.1 * HOUR) && near((from + to) / 2, start + HOUR, 0.1 * HOUR));
+    const keys = page.getByRole("group", { name: /^Chart: arrow keys/ });
+    await after("an arrow key moves", () => keys.press("ArrowLeft"), ([from, to]) => near(start - from, HOUR / 2, 2000) && near(to - from, 2 * HOUR, 2000));
+    await after("plus zooms", () => keys.press("+"), ([from, to]) => near(to - from, HOUR, 2000));
+});
+
 test("history: an own range by two times; a wrong one says so", async (world) => {
     const { page } = world;
     await spike(world);

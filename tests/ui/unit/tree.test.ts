@@ -27,6 +27,14 @@ describe("tree", () => {
         expect(paths(tree, [], ["TEMP".toLowerCase()])).toHaveLength(5);
         expect(paths(tree, [], ["nothing"])).toEqual([]);
     });
+    it("keeps what fits by what is said about it, and its units", () => {
+        const tree = new Tree();
+        tree.addAll([{ path: "a/t1", has_value: true, title: "Gear oil", unit: "degC" }, { path: "a/t2", has_value: true }]);
+        const fit = (words: string[], ...said: string[]): string[] => tree.rows(new Set(), words, undefined, new Set(said)).map((row) => row.node.path);
+        expect(fit(["gear"])).toEqual([]);
+        expect(fit(["gear"], "a/t1")).toEqual(["a", "a/t1"]);
+        expect([tree.get("a/t1")!.unit, tree.get("a/t1")!.title, tree.get("a/t2")!.unit]).toEqual(["degC", "Gear oil", ""]);
+    });
     it("counts positions for screen readers", () => {
         const rows = build("a/1", "a/2", "b").rows(new Set(["a"]));
         expect(rows.map((row) => [row.node.path, row.position, row.siblings])).toEqual([["a", 1, 2], ["a/1", 1, 2], ["a/2", 2, 2], ["b", 2, 2]]);

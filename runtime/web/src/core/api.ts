@@ -473,6 +473,10 @@ export const api = {
     unsHistory: (path: string, from: string | number, pixels: number, to?: number) =>
         call<History>("GET", `uns/history/${inPath(path)}` + query({ from, to, pixels })),
     unsSearch: (q: string, limit: number) => call<UnsPage>("GET", "uns/search" + query({ q, limit })),
+    /** Names that the path alone does not fit: the metadata does. */
+    unsSaid: (q: string) => call<UnsPage>("GET", "uns/search" + query({ q, limit: 1000, values: false, meta: true })),
+    /** Paths whose value became another one in the last seconds. */
+    unsChanging: (seconds: number) => call<{ paths: string[]; total: number; more: boolean }>("GET", "uns/changing" + query({ seconds })),
     unsStats: () => call<UnsStats>("GET", "uns/stats"),
     metaSet: (path: string, meta: Meta) => call<UnsNode>("PUT", `uns/meta/${inPath(path)}`, meta),
     rename: (from: string, to: string) =>
@@ -488,6 +492,7 @@ export const api = {
     schemaSave: (name: string, text: string, incompatible: boolean) =>
         call<SchemaCheck>("PUT", `schemas/${encodeURIComponent(name)}`, { text, incompatible }),
     schemaOf: (path: string) => call<SchemaOf>("GET", `schema-of/${inPath(path)}`),
+    bindings: () => call<{ bindings: Binding[] }>("GET", "schema-bindings"),
     bind: (filter: string, schema: string, mode: string) => call<unknown>("PUT", "schema-bindings", { filter, schema, mode }),
     unbind: (filter: string) => call<unknown>("DELETE", "schema-bindings" + query({ filter })),
     violations: (topic: string, limit: number) =>
@@ -516,14 +521,14 @@ export const api = {
     bridgeEnable: (name: string, enabled: boolean) => call<unknown>("POST", `bridges/${encodeURIComponent(name)}/enable`, { enabled }),
     bridgeDrop: (name: string) => call<unknown>("DELETE", `bridges/${encodeURIComponent(name)}`),
     modules: () => call<{ modules: { name: string; doc: string; state: string }[] }>("GET", "modules"),
-    alarms: (params: { state?: string; limit?: number }) =>
+    alarms: (params: { state?: string; priority?: string; limit?: number }) =>
         call<{ alarms: Alarm[]; total: number } & AlarmCounts>("GET", "alarms" + query(params)),
     alarmAct: (body: { act: AlarmAct; alarms: { rule: string; path: string }[]; text?: string; until?: number }) =>
         call<{ done: number; refused: { rule: string; path: string; reason: string }[] }>("POST", "alarms/act", body),
     alarmRules: () => call<{ rules: { origin: string; path?: string; alarm: AlarmRule }[] }>("GET", "alarms/rules"),
     alarmPut: ({ name, ...rule }: AlarmRule) => call<unknown>("PUT", `alarms/rules/${encodeURIComponent(name)}`, rule),
     alarmDrop: (name: string) => call<unknown>("DELETE", `alarms/rules/${encodeURIComponent(name)}`),
-    alarmJournal: (params: { rule?: string; limit?: number; before?: number }) =>
+    alarmJournal: (params: { rule?: string; prefix?: string; from?: string; limit?: number; before?: number }) =>
         call<{ entries: AlarmEntry[]; more: boolean }>("GET", "alarms/journal" + query(params)),
     alarmStats: () => call<AlarmStats>("GET", "alarms/stats"),
     alarmTargets: () => call<{ targets: ShownTarget[]; calls: number; uncalled: number }>("GET", "alarms/targets"),

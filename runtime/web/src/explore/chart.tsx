@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { numberText } from "../core/format";
+import { keyed, Moves } from "./chart-moves";
 import { bounds, rowAt, type Columns } from "./columns";
 import { colour, themeVersion } from "../theme/theme";
 import { useSize } from "../ui/hooks";
@@ -167,6 +168,7 @@ function dataOf(series: Plotted[]): uPlot.AlignedData {
 export function Chart(props: Props) {
     const [box, size] = useSize<HTMLDivElement>();
     const plot = useRef<uPlot | null>(null);
+    const moves = useRef<Moves | null>(null);
     const now = useRef(props);
     now.current = props;
     const height = props.height ?? 260;
@@ -174,7 +176,10 @@ export function Chart(props: Props) {
     useEffect(() => {
         if (size.width === 0) return;
         plot.current = new uPlot(options(size.width, height - LEGEND, () => now.current), dataOf(props.series), box.current!);
+        if (props.onZoom) moves.current = new Moves(plot.current, () => [now.current.from, now.current.to], (from, to) => now.current.onZoom?.(from, to));
         return () => {
+            moves.current?.end();
+            moves.current = null;
             plot.current?.destroy();
             plot.current = null;
         };
@@ -185,8 +190,17 @@ export function Chart(props: Props) {
     useEffect(() => {
         const u = plot.current;
         if (!u) return;
+        const [from, to] = moves.current?.view ?? [props.from, props.to];
         u.setData(dataOf(props.series), false);
-        u.setScale("x", { min: props.from / 1000, max: props.to / 1000 });
+        u.setScale("x", { min: from / 1000, max: to / 1000 });
     });
-    return <div ref={box} class="chart" role="img" aria-label={props.label} style={{ height: `${height}px` }} />;
+    const image = <div ref={box} class="chart" role="img" aria-label={props.label} style={{ height: `${height}px` }} />;
+    if (!props.onZoom) return image;
+    const onKey = (event: KeyboardEvent): void => {
+        const view = event.ctrlKey || event.metaKey || event.altKey ? null : keyed([props.from, props.to], event.key);
+        if (!view) return;
+        event.preventDefault();
+        props.onZoom?.(Math.round(view[0]), Math.round(view[1]));
+    };
+    return <div class="chart-keys" role="group" tabIndex={0} aria-label="Chart: arrow keys move, + and - zoom" onKeyDown={onKey}>{image}</div>;
 }

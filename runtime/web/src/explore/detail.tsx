@@ -9,11 +9,12 @@ import { useLoad } from "../ui/hooks";
 import { ValueState } from "../ui/state";
 import { About } from "./about";
 import { HistoryPanel } from "./history";
-import { LineagePanel, UsedBy } from "./lineage";
+import { LineagePanel, Uses } from "./lineage";
 import { LiveChart } from "./live-chart";
 import { copyText, openRowMenu } from "./row-menu";
 import { SchemaBadge, SchemaPanel, useSchema } from "./schema";
 import type { TreeNode } from "./tree";
+import { unitInSchema } from "./units";
 
 const LATEST = 100;
 
@@ -188,8 +189,8 @@ function Live(props: { path: string; node: TreeNode | undefined }) {
             {props.node?.hasValue && (
                 <>
                     <Facts path={props.path} data={data} />
-                    <UsedBy path={props.path} />
-                    {numeric && <LiveChart key={props.path} path={props.path} unit={data?.unit ?? ""} />}
+                    <Uses path={props.path} />
+                    {numeric && <LiveChart key={props.path} path={props.path} unit={cell.unit.value} />}
                     <Latest path={props.path} />
                 </>
             )}
@@ -212,12 +213,16 @@ export function Detail(props: { path: string; node: TreeNode | undefined }) {
         return () => watch.close();
     }, [props.path]);
     const hasValue = props.node?.hasValue ?? false;
+    const value = useLoad(`unit:${props.path}`, () => (hasValue ? api.unsValue(props.path) : Promise.resolve(null)), 5000);
+    const unit = value.data ? value.data.unit || unitInSchema(schema.data, props.path) : null;
+    useEffect(() => void (unit !== null && (cell.unit.value = unit)), [unit, cell]);
     return (
         <div class="detail">
             <PathTitle path={props.path} hasValue={hasValue} />
             {hasValue && (
                 <div class="detail-value">
                     <output class={`big num is-${cell.state.value}`} aria-label="Value" aria-live="off">{cell.text}</output>
+                    {cell.unit.value && <span class="big-unit">{cell.unit.value}</span>}
                     <ValueState state={cell.state} />
                     <span class="quiet num">{cell.age}</span>
                 </div>

@@ -8,7 +8,7 @@ import { param, place, setParams } from "../core/router";
 import { numberText, plural } from "../core/format";
 import { mayEngineer } from "../core/session";
 import { subscribe } from "../live/socket";
-import { clock, cellOf, watchPaths, type Watch } from "../live/values";
+import { watchPaths, type Watch } from "../live/values";
 import { Icon } from "../ui/icon";
 import { words } from "../ui/menu";
 import { Empty, Failure } from "../ui/state";
@@ -21,7 +21,7 @@ import { Tree } from "./tree";
 import { TreeView } from "./tree-view";
 
 const FIRST_ROWS = 60;
-const CHANGED_MS = 10_000;
+const CHANGED_S = 10;
 
 /** The whole tree without values, page by page. */
 async function loadTree(): Promise<Tree> {
@@ -34,6 +34,37 @@ async function loadTree(): Promise<Tree> {
         if (!page.more || !last) return tree;
         after = last.path;
     }
+}
+
+/** Paths that changed lately, as the server knows of all of them; asked every two seconds. */
+function useChanging(on: boolean) {
+    return useLoad(
+        `changing:${on}`,
+        async () => {
+            if (!on) return null;
+            const { paths, total } = await api.unsChanging(CHANGED_S);
+            return { paths: new Set(paths) as ReadonlySet<string>, total };
+        },
+        on ? 2000 : 0,
+    );
+}
+
+/** Paths that fit the filter by what is said about them; those that fit by their name need no question. */
+function useSaid(filter: string): ReadonlySet<string> | undefined {
+    const [said, setSaid] = useState<{ filter: string; paths: ReadonlySet<string> } | null>(null);
+    useEffect(() => {
+        if (words(filter).length === 0) return;
+        let alive = true;
+        const timer = setTimeout(() => {
+            const got = (paths: string[]): void => void (alive && setSaid({ filter, paths: new Set(paths) }));
+            api.unsSaid(filter).then(({ nodes }) => got(nodes.map((node) => node.path)), () => got([]));
+        }, 60);
+        return () => {
+            alive = false;
+            clearTimeout(timer);
+        };
+    }, [filter]);
+    return said && said.filter === filter ? said.paths : undefined;
 }
 
 /** Loads the tree and keeps it growing; `version` counts up when it changed. */
@@ -117,12 +148,6 @@ export function Explore() {
         watch.current = watchPaths([], 5);
         return () => watch.current?.close();
     }, []);
-    // "Changing only" has to see everything; otherwise only rows in view are watched.
-    useEffect(() => {
-        if (!changing) return;
-        const all = watchPaths(["#"], 2);
-        return () => all.close();
-    }, [changing]);
     useEffect(() => {
         if (!tree || tree.size === 0 || expanded) return;
         const open = tree.firstExpanded(FIRST_ROWS);
@@ -133,12 +158,12 @@ export function Explore() {
         if (selected) setActive(selected);
     }, [selected]);
 
-    const beat = changing ? clock.value : 0;
+    const changed = useChanging(changing);
+    const said = useSaid(filter);
     const rows = useMemo(() => {
         if (!tree) return [];
-        const test = changing ? (path: string) => isChanging(path, beat) : null;
-        return tree.rows(expanded ?? new Set(), words(filter), test ? (node) => node.hasValue && test(node.path) : undefined);
-    }, [tree, version, expanded, filter, changing, beat]);
+        return tree.rows(expanded ?? new Set(), words(filter), changing ? (node) => changed.data?.paths.has(node.path) === true : undefined, said);
+    }, [tree, version, expanded, filter, changing, changed.data, said]);
 
     if (error && !tree) return <Failure error={error} retry={reload} />;
     if (!tree) return <div class="loading" aria-busy="true" />;
@@ -160,8 +185,14 @@ export function Explore() {
             <h1 class="sr-only">Explore the namespace</h1>
             <section class="explore-tree" aria-label="Tree">
                 <FilterBar shown={rows.length} total={tree.size} changing={changing} filtered={changing || filter !== ""} />
-                {rows.length === 0 ? (
-                    <p class="quiet pad">{changing ? `Nothing ${filter ? "that fits " : ""}has changed in the last 10 seconds.` : `No path contains “${filter}”.`}</p>
+                {rows.length === 0 && changing && !changed.data && !changed.error ? (
+                    <div class="loading" aria-busy="true" />
+                ) : rows.length === 0 ? (
+                    <p class="quiet pad" role="status">
+                        {changed.error ? changed.error.message
+                            : changing ? `Nothing ${filter ? "that fits " : ""}has changed in the last ${CHANGED_S} seconds.`
+                            : `No path contains “${filter}”, and nothing that is said about one.`}
+                    </p>
                 ) : (
                     <TreeView
                         rows={rows}
@@ -192,10 +223,4 @@ export function Explore() {
             <DashboardDialog />
         </div>
     );
-}
-
-/** A sample whose time is within the last seconds and that differs from the one before. */
-function isChanging(path: string, now: number): boolean {
-    const cell = cellOf(path);
-    return now - cell.changedAt < CHANGED_MS;
 }

@@ -15,6 +15,7 @@ import { toColumns } from "./columns";
 import { droppedPath, takesPaths } from "./drag";
 import { localMs, localText, moved, ranges, scaled, spanOf, viewOf, type View } from "./range";
 import { Tail } from "./tail";
+import { unitInSchema } from "./units";
 
 const SERIES_MAX = 8;
 const ROWS_MAX = 200;
@@ -30,11 +31,7 @@ interface One {
 async function unitOf(path: string): Promise<string> {
     const node = await api.unsValue(path);
     if (node.unit) return node.unit;
-    const schema = await api.schemaOf(path).catch(() => null);
-    const inside = schema?.topic && path.startsWith(`${schema.topic}/`) ? path.slice(schema.topic.length + 1).split("/") : [];
-    let form = schema?.form;
-    for (const name of inside) form = form?.fields?.find((field) => field.name === name);
-    return form?.unit ?? "";
+    return unitInSchema(await api.schemaOf(path).catch(() => null), path);
 }
 
 async function loadOne(path: string, view: View, pixels: number): Promise<One> {
@@ -313,7 +310,7 @@ export function HistoryPanel(props: { path: string }) {
                     : empty ? <p class="quiet pad">Nothing was recorded in this range.</p>
                     : table ? <HistoryTable all={all} names={names} />
                     : <Chart series={drawn} from={span[0]} to={span[1]} height={320} onZoom={show}
-                        label={`History of ${names.join(", ")}. Drag to zoom. The table shows the same numbers.`} />}
+                        label={`History of ${names.join(", ")}. Drag to zoom, with shift to move. The table shows the same numbers.`} />}
             </div>
             {!table && !empty && <Notes series={drawn} />}
             {live && !table && <span class="sr-only">The chart follows the time.</span>}

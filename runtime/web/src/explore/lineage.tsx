@@ -9,6 +9,7 @@ import { draw, type Box, type Drawing } from "./lineage-draw";
 
 const ROW = 52;
 const BOX = 44;
+const SHOWN = 12;
 
 function BoxView(props: { box: Box; columns: number }) {
     const { box } = props;
@@ -57,23 +58,50 @@ function useUses(path: string) {
     }, 5000);
 }
 
-/** Who reads a path, in a line of links. */
-export function UsedBy(props: { path: string }) {
-    const { data } = useUses(props.path);
-    if (!data) return null;
-    const links = [
-        ...data.lineage.reads.map((one) => ({ href: `/pipelines/${encodeURIComponent(one.pipeline)}`, text: one.pipeline, icon: "workflow" })),
-        ...data.boards.map((one) => ({ href: `/d/${encodeURIComponent(one.name)}`, text: one.title, icon: "layout-dashboard" })),
-    ];
+const pipelineAt = (name: string): string => `/pipelines/${encodeURIComponent(name)}`;
+
+interface Link {
+    href: string;
+    text: string;
+    icon: string;
+    note?: string;
+}
+
+function Links(props: { label: string; links: Link[]; more: string }) {
+    const { links } = props;
     if (links.length === 0) return null;
     return (
-        <ul class="used-by" aria-label="Used by">
-            <li class="quiet" aria-hidden="true">Used by</li>
-            {links.slice(0, 12).map((link) => (
-                <li key={link.href}><Icon name={link.icon} size={13} /> <a href={link.href}>{link.text}</a></li>
+        <ul class="used-by" aria-label={props.label}>
+            <li class="quiet" aria-hidden="true">{props.label}</li>
+            {links.slice(0, SHOWN).map((link) => (
+                <li key={link.text + link.note}>
+                    <Icon name={link.icon} size={13} /> {link.href ? <a href={link.href}>{link.text}</a> : link.text}
+                    {link.note && <span class="quiet">{link.note}</span>}
+                </li>
             ))}
-            {links.length > 12 && <li><a href={`/uns?path=${encodeURIComponent(props.path).replace(/%2F/g, "/")}&tab=lineage`}>{links.length - 12} more</a></li>}
+            {links.length > SHOWN && <li><a href={props.more}>{links.length - SHOWN} more</a></li>}
         </ul>
+    );
+}
+
+/** Which device, topic or client a path comes from and through which pipeline, and who reads it: two lines of links. */
+export function Uses(props: { path: string }) {
+    const { data } = useUses(props.path);
+    if (!data) return null;
+    const { lineage, boards } = data;
+    const sources: Link[] = lineage.writes.flatMap((one) =>
+        one.from.map((end) => ({ href: pipelineAt(one.pipeline), text: one.pipeline, icon: "workflow", note: `from ${end.kind} ${end.connection ?? ""} ${end.address}${one.running ? "" : ", stopped"}` })));
+    sources.push(...lineage.clients.map((one) => ({ href: "", text: one.client || "this process", icon: "radio", note: one.user && `as ${one.user}` })));
+    const readers: Link[] = [
+        ...lineage.reads.map((one) => ({ href: pipelineAt(one.pipeline), text: one.pipeline, icon: "workflow" })),
+        ...boards.map((one) => ({ href: `/d/${encodeURIComponent(one.name)}`, text: one.title, icon: "layout-dashboard" })),
+    ];
+    const more = `/uns?path=${encodeURIComponent(props.path).replace(/%2F/g, "/")}&tab=lineage`;
+    return (
+        <>
+            <Links label="Comes from" links={sources} more={more} />
+            <Links label="Used by" links={readers} more={more} />
+        </>
     );
 }
 

@@ -7,6 +7,7 @@ import { Spark } from "../ui/spark";
 import { useSize } from "../ui/hooks";
 import { endDrag, startDrag } from "./drag";
 import { treeKey, type Row, type TreeNode } from "./tree";
+import { askUnit } from "./units";
 
 const OVERSCAN = 6;
 const coarse = matchMedia("(pointer: coarse)");
@@ -29,6 +30,8 @@ interface Props {
 function Value(props: { node: TreeNode }) {
     const cell = cellOf(props.node.path);
     const state = cell.state.value;
+    const unit = cell.unit.value || props.node.unit;
+    useEffect(() => void (props.node.unit || askUnit(cell)), [cell, props.node.unit]);
     return (
         <>
             <span class="tree-spark">
@@ -39,6 +42,7 @@ function Value(props: { node: TreeNode }) {
                 {state === "stale" && <Icon name="clock" size={12} label="stale" />}
                 {state === "uncertain" && <Icon name="triangle-alert" size={12} label="uncertain" />}
                 <span class="cut">{cell.text}</span>
+                {unit && state !== "never" && <small class="unit">{unit}</small>}
             </span>
             <span class="tree-age num">{cell.age}</span>
         </>
@@ -141,7 +145,7 @@ export function TreeView(props: Props) {
                             >
                                 {parent && <Icon name={expanded ? "chevron-down" : "chevron-right"} size={14} />}
                             </span>
-                            <span class="tree-name cut">{node.name}</span>
+                            <span class="tree-name cut">{node.name}{node.title && <span class="quiet"> {node.title}</span>}</span>
                             {node.hasValue ? <Value node={node} /> : <span class="tree-count num">{node.children.length}</span>}
                             <span class="tree-more" aria-hidden="true" title="Actions (menu key)"
                                 onClick={(event) => {

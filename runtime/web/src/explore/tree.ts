@@ -7,6 +7,9 @@ export interface TreeNode {
     name: string;
     depth: number;
     hasValue: boolean;
+    /** what people call it, and the unit they gave it */
+    title: string;
+    unit: string;
     parent: TreeNode | null;
     children: TreeNode[];
 }
@@ -19,7 +22,7 @@ export interface Row {
 }
 
 export class Tree {
-    readonly root: TreeNode = { path: "", name: "", depth: -1, hasValue: false, parent: null, children: [] };
+    readonly root: TreeNode = { path: "", name: "", depth: -1, hasValue: false, title: "", unit: "", parent: null, children: [] };
     private readonly byPath = new Map<string, TreeNode>([["", this.root]]);
     private sorted = true;
 
@@ -40,7 +43,7 @@ export class Tree {
         }
         const cut = path.lastIndexOf("/");
         const parent = cut < 0 ? this.root : this.add(path.slice(0, cut), false);
-        const node: TreeNode = { path, name: path.slice(cut + 1), depth: parent.depth + 1, hasValue, parent, children: [] };
+        const node: TreeNode = { path, name: path.slice(cut + 1), depth: parent.depth + 1, hasValue, title: "", unit: "", parent, children: [] };
         const last = parent.children[parent.children.length - 1];
         if (last && last.name > node.name) this.sorted = false;
         parent.children.push(node);
@@ -48,8 +51,8 @@ export class Tree {
         return node;
     }
 
-    addAll(nodes: Pick<UnsNode, "path" | "has_value">[]): void {
-        for (const node of nodes) this.add(node.path, node.has_value);
+    addAll(nodes: Pick<UnsNode, "path" | "has_value" | "title" | "unit">[]): void {
+        for (const { path, has_value, title = "", unit = "" } of nodes) Object.assign(this.add(path, has_value), { title, unit });
     }
 
     private sort(): void {
@@ -102,12 +105,15 @@ export class Tree {
         }
     }
 
-    /** Rows to show. With words or a test, only nodes that fit and what is above them, all open. */
-    rows(expanded: ReadonlySet<string>, words: string[] = [], test?: (node: TreeNode) => boolean): Row[] {
+    /**
+     * Rows to show. With words or a test, only nodes that fit and what is above them, all open. `said`: paths
+     * that fit the words by what is said about them.
+     */
+    rows(expanded: ReadonlySet<string>, words: string[] = [], test?: (node: TreeNode) => boolean, said?: ReadonlySet<string>): Row[] {
         this.sort();
         const rows: Row[] = [];
         const filtering = words.length > 0 || test !== undefined;
-        const keep = filtering ? this.fitting(words, test) : null;
+        const keep = filtering ? this.fitting(words, test, said) : null;
         const walk = (node: TreeNode): void => {
             const children = keep ? node.children.filter((child) => keep.has(child)) : node.children;
             children.forEach((child, index) => {
@@ -120,12 +126,13 @@ export class Tree {
         return rows;
     }
 
-    private fitting(words: string[], test?: (node: TreeNode) => boolean): Set<TreeNode> {
+    private fitting(words: string[], test?: (node: TreeNode) => boolean, said?: ReadonlySet<string>): Set<TreeNode> {
         const keep = new Set<TreeNode>();
         for (const node of this.byPath.values()) {
             if (node === this.root) continue;
             const low = node.path.toLowerCase();
-            if (!words.every((word) => low.includes(word)) || (test && !test(node))) continue;
+            if (!words.every((word) => low.includes(word)) && !said?.has(node.path)) continue;
+            if (test && !test(node)) continue;
             for (let at: TreeNode | null = node; at && !keep.has(at); at = at.parent) keep.add(at);
         }
         return keep;

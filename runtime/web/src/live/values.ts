@@ -34,8 +34,8 @@ export class Cell {
     /** ms after which its value is stale; 0: everybody's */
     readonly staleAfter = signal(0);
     watchers = 0;
-    /** server time when the value last became another one, ms */
-    changedAt = 0;
+    /** of its value, once somebody knows it */
+    readonly unit = signal("");
     private decimals = 0;
 
     constructor(readonly path: string) {
@@ -57,7 +57,6 @@ export class Cell {
             this.spark ??= new Ring(SPARK_POINTS);
             this.spark.push(at, value);
         }
-        if (old.quality !== 3 && old.value !== value) this.changedAt = at;
         this.dirty = true;
         this.sample.value = { value, quality, at };
     }
