@@ -144,6 +144,33 @@ test("alarms: the sound is off until it is allowed, is silenced until the next o
     for (const path of ["alarmtest/a/temp", "alarmtest/b/temp"]) server.publish(path, "20");
 });
 
+test("alarms: the journal is filtered by time, rule and path, and the address keeps it", async (world) => {
+    const { page, server, api } = world;
+    await raised(world, "alarmtest/a/temp");
+    await raised(world, "alarmtest/b/temp");
+    await put(page, { name: "test_other", on: "alarmtest/a/other", when: { above: 1 }, priority: "low" });
+    server.publish("alarmtest/a/other", "2");
+    await until("it stands", async () => (await api("alarms?prefix=alarmtest/a/other")).total === 1);
+    await openPage(world, "?tab=journal");
+    const rows = page.locator("tbody tr");
+    const holds = async (...paths) => {
+        const texts = await rows.allInnerTexts();
+        return texts.length > 0 && texts.every((text) => paths.some((path) => text.includes(path))) && paths.every((path) => texts.some((text) => text.includes(path)));
+    };
+    await page.getByLabel("Path, and what is below it").fill("alarmtest/a");
+    await until("what is below the path", () => holds("alarmtest/a/temp", "alarmtest/a/other"));
+    await page.getByLabel("Rule").selectOption("test_other");
+    await until("of one rule", () => holds("alarmtest/a/other"));
+    await page.getByLabel("Time").selectOption("1h");
+    await page.reload();
+    await until("the same after a reload", () => holds("alarmtest/a/other"));
+    equal(await page.getByLabel("Time").inputValue(), "1h", "the time after a reload");
+    await page.getByLabel("Path, and what is below it").fill("alarmtest/b");
+    await page.getByText("No entry fits").waitFor();
+    await page.evaluate(() => fetch("/api/v1/alarms/rules/test_other", { method: "DELETE" }));
+    for (const path of ["alarmtest/a/temp", "alarmtest/b/temp"]) server.publish(path, "20");
+});
+
 test("alarms: one of a program and one of a schema lead to where they are changed", async (world) => {
     const { page, server, api } = world;
     const send = (method, where, body) =>
@@ -187,6 +214,26 @@ test("alarms: a thousand at once are counted, and the page stays usable", async 
     ok((await row(page, "alarmtest").count()) <= 500, "rows");
     await page.getByLabel("Search alarms").fill("t777");
     await until("the filter has done its work", async () => (await row(page, "alarmtest/flood").count()) <= 1);
+    // What lies behind the most urgent 500 is found by a filter: it asks for it.
+    await page.getByLabel("Search alarms").fill("");
+    await put(page, { name: "test_behind", on: "alarmtest/behind", when: { above: 0 }, priority: "low" });
+    server.publish("alarmtest/behind", "1");
+    await until("it stands", async () => (await api("alarms?prefix=alarmtest/behind")).total === 1);
+    for (let i = 0; i < 10; i++) await page.evaluate(async (part) => fetch("/api/v1/alarms/act", {
+        method: "POST", headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ act: "acknowledge", alarms: Array.from({ length: 100 }, (_, at) => ({ rule: "test_flood", path: `alarmtest/flood/t${part * 100 + at}` })) }),
+    }).then((r) => r.ok), i);
+    server.publish("alarmtest/behind", "0");
+    await page.getByLabel("State").selectOption("returned");
+    await until("what returned, and nothing else", async () => (await row(page, "alarmtest/flood").count()) === 0 && (await row(page, "alarmtest/behind").count()) === 1);
+    await page.getByLabel("Search alarms").fill("behind");
+    ok((await row(page, "alarmtest/behind").innerText()).includes("returned to normal, unacknowledged"), "the state in words");
+    await row(page, "alarmtest/behind").getByRole("checkbox").check();
+    await page.getByRole("button", { name: "Acknowledge (1)" }).click();
+    await page.getByText("No alarm fits").waitFor();
+    await page.getByRole("button", { name: "Without filters" }).click();
+    await until("all are there", async () => (await row(page, "alarmtest/flood").count()) > 100);
+    await page.evaluate(() => fetch("/api/v1/alarms/rules/test_behind", { method: "DELETE" }));
     await openPage(world, "?tab=numbers");
     await page.getByText("a flood, more than a person can follow").waitFor();
     await openPage(world, "?tab=rules");

@@ -21,6 +21,9 @@ export const bornNode = (server) => {
 const row = (page, name) => page.locator("tbody tr").filter({ has: page.getByRole("rowheader", { name }) });
 
 test("sparkplug: edge nodes and devices with state and counts; a rebirth is requested by a button", async ({ page, url, server }) => {
+    await page.goto(`${url}/sparkplug`);
+    await page.getByText("STATE online").waitFor();
+    await page.getByText("it appears here with its birth").waitFor();
     bornNode(server);
     send(server, "Line/NBIRTH/edge2", payload(0, bdSeq(0)));
     await page.goto(`${url}/sparkplug`);

@@ -54,10 +54,12 @@ test("sound: what holds, is urgent and came after the last silence is heard, the
 
 test("filters: what is put aside is shown only when asked for", () => {
     const list = [alarm("a/one", {}), alarm("a/two", { state: "shelved" }), alarm("b", { priority: "low", message: "Drive is FAULT" })];
-    const paths = (filter: { priority?: string; text?: string; aside?: boolean }): string[] =>
-        shown(list, { priority: "", text: "", aside: false, ...filter }).map((each) => each.path);
+    const paths = (filter: { priority?: string; state?: string; text?: string; aside?: boolean }): string[] =>
+        shown(list, { priority: "", state: "", text: "", aside: false, ...filter }).map((each) => each.path);
     expect(paths({})).toEqual(["a/one", "b"]);
     expect(paths({ aside: true })).toEqual(["a/two"]);
+    expect(paths({ state: "acknowledged" })).toEqual([]);
+    expect(paths({ state: "unacknowledged" })).toEqual(["a/one", "b"]);
     expect(paths({ priority: "low" })).toEqual(["b"]);
     expect(paths({ text: "fault" })).toEqual(["b"]);
 });

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { api, type AlarmEntry } from "../core/api";
 import { isoText, plural, timeText, valueText } from "../core/format";
-import { param } from "../core/router";
+import { param, setParams } from "../core/router";
 import { user } from "../core/session";
 import { useLoad } from "../ui/hooks";
 import { Icon } from "../ui/icon";
@@ -22,22 +22,55 @@ function ToldMark(props: { entry: AlarmEntry }) {
     );
 }
 
-export function Journal() {
+const spans = [["1h", "last hour"], ["8h", "last 8 h"], ["1d", "last 24 h"], ["7d", "last 7 days"], ["30d", "last 30 days"]] as const;
+
+function Filters() {
+    const { data } = useLoad("journal-rules", () => api.alarmRules());
     const rule = param("rule");
+    const names = [...new Set([...(data?.rules.map((one) => one.alarm.name) ?? []), ...(rule ? [rule] : [])])];
+    return (
+        <div class="page-head alarm-tools">
+            <select aria-label="Time" value={param("span")} onChange={(event) => setParams({ span: event.currentTarget.value })}>
+                <option value="">all times</option>
+                {spans.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+            </select>
+            <select aria-label="Rule" value={rule} onChange={(event) => setParams({ rule: event.currentTarget.value })}>
+                <option value="">all rules</option>
+                {names.map((name) => <option key={name}>{name}</option>)}
+            </select>
+            <input type="text" aria-label="Path, and what is below it" placeholder="Path, and what is below it" value={param("prefix")}
+                onInput={(event) => setParams({ prefix: event.currentTarget.value.trim() })} />
+        </div>
+    );
+}
+
+export function Journal() {
+    const span = spans.some(([value]) => value === param("span")) ? param("span") : "";
+    return (
+        <>
+            <Filters />
+            <Entries key={`${param("rule")} ${param("prefix")} ${span}`} rule={param("rule")} prefix={param("prefix").replace(/\/+$/, "")} from={span && `-${span}`} />
+        </>
+    );
+}
+
+function Entries(props: { rule: string; prefix: string; from: string }) {
+    const filter = { rule: props.rule || undefined, prefix: props.prefix || undefined, from: props.from || undefined };
+    const filtered = props.rule + props.prefix + props.from !== "";
     const [older, setOlder] = useState<AlarmEntry[]>([]);
     const [more, setMore] = useState<boolean | null>(null);
-    const loaded = useLoad(`journal:${rule}`, () => api.alarmJournal({ rule, limit: LIMIT }), 5000);
+    const loaded = useLoad("journal", () => api.alarmJournal({ ...filter, limit: LIMIT }), 5000);
     const newest = loaded.data?.entries ?? [];
     const last = newest[newest.length - 1]?.id ?? 0;
     const entries = [...newest, ...older.filter((entry) => entry.id < last)];
     const goOn = async (): Promise<void> => {
         const before = entries[entries.length - 1]?.id;
-        const page = await api.alarmJournal({ rule, limit: LIMIT, before });
+        const page = await api.alarmJournal({ ...filter, limit: LIMIT, before });
         setOlder([...older, ...page.entries]);
         setMore(page.more);
     };
     if (loaded.error) return <Failure error={loaded.error} retry={loaded.reload} />;
-    if (loaded.data && entries.length === 0) return <Empty icon="scroll-text" title="Nothing happened yet" />;
+    if (loaded.data && entries.length === 0) return <Empty icon="scroll-text" title={filtered ? "No entry fits" : "Nothing happened yet"} />;
     return (
         <div class="card table-box" tabIndex={0} role="region" aria-label="Journal, newest first">
             <table class="table dense">

@@ -17,14 +17,15 @@ export function PriorityMark(props: { priority: AlarmPriority; size?: number }) 
     );
 }
 
+/** The words of ISA-18.2 for its states. */
 export const stateWords: Record<AlarmState, string> = {
     normal: "normal",
     unacknowledged: "unacknowledged",
     acknowledged: "acknowledged",
-    returned: "returned, unacknowledged",
+    returned: "returned to normal, unacknowledged",
     "latched-unacknowledged": "latched, unacknowledged",
-    "latched-acknowledged": "latched, to be reset",
+    "latched-acknowledged": "latched, acknowledged: to be reset",
     shelved: "shelved",
-    suppressed: "suppressed",
+    suppressed: "suppressed by design",
     "out-of-service": "out of service",
 };

@@ -8,7 +8,7 @@ import { mayEngineer, mayOperate } from "../core/session";
 import { serverNow } from "../live/socket";
 import { Icon } from "../ui/icon";
 import { Empty, Failure } from "../ui/state";
-import { shown } from "./filter";
+import { shown, statesOf } from "./filter";
 import { PriorityMark, stateWords } from "./mark";
 import { Origin } from "./origin";
 import { alarms, failure, keyOf, listMax, needsAck, priorities, refresh, total } from "./store";
@@ -79,9 +79,32 @@ function useActs(chosen: Alarm[], comment: string, clear: () => void) {
     return { act, note };
 }
 
+/**
+ * The alarms to choose from. More stand than the page holds: then what is filtered by priority or state is
+ * asked for, so that nobody reads "none" where there are some further down.
+ */
+function useListed(priority: string, state: string, aside: boolean): { alarms: Alarm[]; total: number } {
+    const all = alarms.value;
+    const own = total.value > listMax && (priority !== "" || state !== "" || aside);
+    const [found, setFound] = useState<{ key: string; alarms: Alarm[]; total: number } | null>(null);
+    const key = `${priority} ${state} ${aside}`;
+    useEffect(() => {
+        if (!own) return;
+        let alive = true;
+        const states = state ? [state] : aside ? statesOf(true) : [""];
+        void Promise.all(states.map((one) => api.alarms({ limit: listMax, priority: priority || undefined, state: one || undefined }))).then(
+            (answers) => alive && setFound({ key, alarms: answers.flatMap((one) => one.alarms), total: answers.reduce((sum, one) => sum + one.total, 0) }),
+            () => undefined, // the list itself says what is wrong
+        );
+        return () => void (alive = false);
+    }, [key, own, all]);
+    return own && found?.key === key ? found : { alarms: all, total: total.value };
+}
+
 export function Now(props: { aside: boolean }) {
-    const filter = { priority: param("priority"), text: param("q"), aside: props.aside };
-    const list = useMemo(() => shown(alarms.value, filter), [alarms.value, filter.priority, filter.text, filter.aside]);
+    const filter = { priority: param("priority"), state: param("state"), text: param("q"), aside: props.aside };
+    const of = useListed(filter.priority, filter.state, props.aside);
+    const list = useMemo(() => shown(of.alarms, filter), [of.alarms, filter.priority, filter.state, filter.text, filter.aside]);
     const [chosenKeys, setChosen] = useState<Set<string>>(new Set());
     const [shelving, setShelving] = useState(false);
     const chosen = list.filter((alarm) => chosenKeys.has(keyOf(alarm)));
@@ -106,12 +129,17 @@ export function Now(props: { aside: boolean }) {
         void act("shelve", { text, until: serverNow() + minutes * 60_000 });
     };
     const none = chosen.length === 0;
+    const filtered = filter.priority + filter.state + filter.text !== "";
     return (
         <>
             <div class="page-head alarm-tools">
                 <select aria-label="Priority" value={filter.priority} onChange={(event) => setParams({ priority: event.currentTarget.value })}>
                     <option value="">all priorities</option>
                     {priorities.map((name) => <option key={name}>{name}</option>)}
+                </select>
+                <select aria-label="State" value={filter.state} onChange={(event) => setParams({ state: event.currentTarget.value })}>
+                    <option value="">all states</option>
+                    {statesOf(props.aside).map((name) => <option key={name} value={name}>{stateWords[name]}</option>)}
                 </select>
                 {mayOperate.value && !props.aside && (
                     <>
@@ -146,7 +174,17 @@ export function Now(props: { aside: boolean }) {
             </div>
             {shelving && !none && <Shelve count={chosen.length} done={shelve} close={() => setShelving(false)} />}
             {failure.value && <Failure error={failure.value} retry={refresh} />}
-            {list.length === 0 && !failure.value && (
+            {of.total > of.alarms.length && (
+                <p class="quiet" role="status">
+                    These are the {of.alarms.length} most urgent of {of.total} alarms{filter.text && ", and only they were searched"}.
+                </p>
+            )}
+            {list.length === 0 && !failure.value && filtered && (
+                <Empty icon="search" title="No alarm fits">
+                    <button class="button" onClick={() => setParams({ priority: null, state: null, q: null })}>Without filters</button>
+                </Empty>
+            )}
+            {list.length === 0 && !failure.value && !filtered && (
                 <Empty icon="shield-check" title={props.aside ? "Nothing is put aside" : "No alarms"}>
                     {props.aside ? "Shelved and suppressed alarms, and those out of service, stand here." : "Everything that has a rule is normal."}
                 </Empty>
@@ -175,7 +213,6 @@ export function Now(props: { aside: boolean }) {
                     </table>
                 </div>
             )}
-            {total.value > listMax && <p class="quiet" role="status">These are the {listMax} most urgent of {total.value} alarms.</p>}
         </>
     );
 }

@@ -141,6 +141,7 @@ export function Sparkplug() {
         <div class="page">
             <header class="page-head">
                 <h1>Sparkplug</h1>
+                {data.host.on && <span class="chip is-normal" title={`Published, retained: spBv1.0/STATE/${data.host.id}`}><Icon name="check" size={13} />STATE online</span>}
                 {data.host.on && <span class="quiet num">host {data.host.id}: {alive} of {plural("edge node", data.nodes.length)} alive, {plural("metric", data.host.metrics)}</span>}
                 {data.host.bad + data.host.over_limit + data.host.refused > 0 && (
                     <a class="is-bad" href="/logs?module=sparkplug">
@@ -179,7 +180,14 @@ export function Sparkplug() {
                             {shown.map((node) => <NodeRows key={`${node.group}/${node.node}`} node={node} done={reload} fail={setFailed} />)}
                         </tbody>
                     </table>
-                    {shown.length === 0 && <p class="quiet pad">{data.nodes.length === 0 ? "No edge node has been heard yet." : `No edge node contains “${filter}”.`}</p>}
+                    {shown.length === 0 && data.nodes.length > 0 && <p class="quiet pad">No edge node contains “{filter}”.</p>}
+                    {data.nodes.length === 0 && (
+                        <div class="quiet pad">
+                            <p>No edge node has been heard yet. Connect one to the MQTT broker of this program; it appears here with its birth:</p>
+                            <pre>spBv1.0/GROUP/NBIRTH/NODE</pre>
+                            <p>Nodes that wait for a primary host want this one's id: {data.host.id}.</p>
+                        </div>
+                    )}
                 </div>
             )}
         </div>
