@@ -64,6 +64,11 @@ test("names: a schema is written, bound and its violations are shown", async (wo
     await editor.getByText("its range changes from -60..400 to -60..300").waitFor();
     await editor.getByRole("button", { name: "Save, although it is not compatible" }).click();
     await until("version 2 holds", async () => (await badge.innerText()).startsWith("e2e_press v2"));
+    await page.getByRole("button", { name: "Text of 1" }).click();
+    await until("what version 1 said", async () => (await page.getByRole("region", { name: "Text of version 1" }).innerText()).trim() === press.trim());
+    await page.getByRole("button", { name: "Take 1 as the next" }).click();
+    await until("it is the text of the next one", async () => (await text.inputValue()) === press);
+    await editor.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("button", { name: "Unbind e2e/bound/+" }).click();
     await until("unbound", async () => (await api("schema-bindings")).bindings.length === 0);
 });

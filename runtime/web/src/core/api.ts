@@ -107,7 +107,7 @@ export interface SchemaText {
     version: number;
     text: string;
     closed: boolean;
-    versions: { version: number; at: number }[];
+    versions: { version: number; at: number; by?: string }[];
 }
 export interface SchemaCheck {
     ok: boolean;
@@ -487,7 +487,7 @@ export const api = {
     instantiate: (name: string, body: { path: string; title?: string; bind?: string; dry?: boolean }) =>
         call<ImportTable>("POST", `uns/templates/${encodeURIComponent(name)}`, body),
     schemas: () => call<{ schemas: { name: string; version: number; root: string; bindings: number }[] }>("GET", "schemas"),
-    schema: (name: string) => call<SchemaText>("GET", `schemas/${encodeURIComponent(name)}`),
+    schema: (name: string, version?: number) => call<SchemaText>("GET", `schemas/${encodeURIComponent(name)}` + query({ version })),
     schemaCheck: (name: string, text: string) => call<SchemaCheck>("POST", "schemas/check", { name, text }),
     schemaSave: (name: string, text: string, incompatible: boolean) =>
         call<SchemaCheck>("PUT", `schemas/${encodeURIComponent(name)}`, { text, incompatible }),

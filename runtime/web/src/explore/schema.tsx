@@ -119,14 +119,14 @@ function Checked(props: { check: SchemaCheck }) {
 }
 
 /** Writes a schema: checked while it is typed, saved as its next version. */
-function SchemaEditor(props: { name: string; done: (name: string) => void; cancel: () => void }) {
+function SchemaEditor(props: { name: string; from: number | undefined; done: (name: string) => void; cancel: () => void }) {
     const [name, setName] = useState(props.name);
     const [text, setText] = useState("type Reading = {\n  value: f64 in 0..100\n}\n");
     const [check, setCheck] = useState<SchemaCheck | null>(null);
     const [error, setError] = useState("");
     useEffect(() => {
-        if (props.name) void api.schema(props.name).then((s) => setText(s.text), (e: Error) => setError(e.message));
-    }, [props.name]);
+        if (props.name) void api.schema(props.name, props.from).then((s) => setText(s.text), (e: Error) => setError(e.message));
+    }, [props.name, props.from]);
     useEffect(() => {
         let alive = true;
         const timer = setTimeout(() => void api.schemaCheck(name, text).then((c) => alive && setCheck(c), () => undefined), 300);
@@ -164,6 +164,41 @@ function SchemaEditor(props: { name: string; done: (name: string) => void; cance
                 <button class="button" type="button" onClick={props.cancel}>Cancel</button>
             </div>
         </form>
+    );
+}
+
+/** Earlier versions, the newest first: what they said, and the way back as the next one. */
+function Versions(props: { name: string; now: number; edit: (version: number) => void }) {
+    const { data } = useLoad(`versions:${props.name}:${props.now}`, () => api.schema(props.name));
+    const [shown, setShown] = useState(0);
+    const text = useLoad(`version:${props.name}:${shown}`, () => (shown ? api.schema(props.name, shown) : Promise.resolve(null)));
+    const versions = [...(data?.versions ?? [])].sort((a, b) => b.version - a.version);
+    if (versions.length < 2) return null;
+    return (
+        <section class="card">
+            <h3>{plural("version", versions.length)}</h3>
+            <table class="table dense" aria-label="Versions">
+                <tbody>
+                    {versions.slice(0, 50).map((one) => (
+                        <tr key={one.version}>
+                            <th scope="row" class="num">{one.version}{one.version === props.now && <span class="quiet"> in force</span>}</th>
+                            <td class="num nowrap" title={isoText(one.at)}>{timeText(one.at)}</td>
+                            <td class="cut">{one.by}</td>
+                            <td class="right nowrap">
+                                <button class="button small" aria-expanded={shown === one.version} onClick={() => setShown(shown === one.version ? 0 : one.version)}>
+                                    Text of {one.version}
+                                </button>{" "}
+                                {mayEngineer.value && one.version !== versions[0]!.version && (
+                                    <button class="button small" onClick={() => props.edit(one.version)}>Take {one.version} as the next</button>
+                                )}
+                            </td>
+                        </tr>
+                    ))}
+                </tbody>
+            </table>
+            {shown > 0 && text.data && <pre class="pad schema-text" tabIndex={0} role="region" aria-label={`Text of version ${shown}`}>{text.data.text}</pre>}
+            {text.error && <Failure error={text.error} />}
+        </section>
     );
 }
 
@@ -220,6 +255,11 @@ function Bind(props: { path: string; binding: Binding | undefined; done: () => v
 
 export function SchemaPanel(props: { path: string; of: SchemaOf | null; error: Error | null; reload: () => void }) {
     const [edit, setEdit] = useState<string | null>(null);
+    const [from, setFrom] = useState<number | undefined>(undefined);
+    const begin = (name: string, version?: number): void => {
+        setFrom(version);
+        setEdit(name);
+    };
     const binding = props.of?.binding;
     if (props.error && !props.of) return <Failure error={props.error} retry={props.reload} />;
     if (!props.of) return <div class="loading" aria-busy="true" />;
@@ -230,20 +270,23 @@ export function SchemaPanel(props: { path: string; of: SchemaOf | null; error: E
                     <h3>{binding ? `${binding.schema}, version ${binding.now}` : "No schema"}</h3>
                     {binding && <span class="quiet num">{numberText(binding.checked, 0)} checked since the start</span>}
                     {binding && mayEngineer.value && edit === null && (
-                        <button class="button small" onClick={() => setEdit(binding.schema)}>Edit the schema</button>
+                        <button class="button small" onClick={() => begin(binding.schema)}>Edit the schema</button>
                     )}
                 </header>
                 {props.of.form ? <FormTable form={props.of.form} /> : <p class="quiet pad">Any payload may be published here.</p>}
             </section>
             <Violations topic={props.of.topic ?? props.path} />
+            {binding && <Versions key={binding.schema} name={binding.schema} now={binding.now} edit={(version) => begin(binding.schema, version)} />}
             {mayEngineer.value && (
                 <section class="card">
                     <h3>{edit === null ? "Binding" : edit ? "Next version" : "New schema"}</h3>
                     {edit === null ? (
-                        <Bind key={binding?.filter ?? ""} path={props.path} binding={binding} done={props.reload} onNew={() => setEdit("")} />
+                        <Bind key={binding?.filter ?? ""} path={props.path} binding={binding} done={props.reload} onNew={() => begin("")} />
                     ) : (
                         <SchemaEditor
+                            key={`${edit} ${from}`}
                             name={edit}
+                            from={from}
                             cancel={() => setEdit(null)}
                             done={() => {
                                 setEdit(null);
