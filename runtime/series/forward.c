@@ -105,19 +105,26 @@ static Status take_rolls(StoreConn *conn, SeriesWork *work, SeriesUnit *unit, Di
     return ST_OK;
 }
 
-Status series_unit_take(StoreConn *conn, SeriesWork *work, SeriesUnit *ret_unit, Diag *diag)
+Status series_waiting(StoreConn *conn, uint64_t *ret_points, Diag *diag)
 {
     StoreStmt *stmt;
     bool row;
-    *ret_unit = (SeriesUnit){0};
     Status st = store_prepare(conn,
                               "SELECT (SELECT total(points) FROM series_segments) +"
                               " (SELECT total(points) FROM series_blocks)",
                               &stmt, diag);
     if (!st) st = store_step(stmt, &row, diag);
     if (st) return st;
-    ret_unit->waiting = (uint64_t)store_int(stmt, 0);
+    *ret_points = (uint64_t)store_int(stmt, 0);
     store_reset(stmt);
+    return ST_OK;
+}
+
+Status series_unit_take(StoreConn *conn, SeriesWork *work, SeriesUnit *ret_unit, Diag *diag)
+{
+    *ret_unit = (SeriesUnit){0};
+    Status st = series_waiting(conn, &ret_unit->waiting, diag);
+    if (st) return st;
     st = take_rolls(conn, work, ret_unit, diag);
     if (!st && !ret_unit->is_rolls) st = take_blocks(conn, work, ret_unit, diag);
     if (!st && !ret_unit->is_rolls && !ret_unit->block_count)

@@ -96,6 +96,8 @@ static inline bool series_unit_empty(const SeriesUnit *unit)
     return !unit->count && !unit->is_rolls;
 }
 
+/* How many points the file has. */
+MUST Status series_waiting(StoreConn *conn, uint64_t *ret_points, Diag *diag);
 MUST Status series_unit_take(StoreConn *conn, SeriesWork *work, SeriesUnit *ret_unit, Diag *diag);
 /* It is on the server: leaves the file. What became of it meanwhile stays and goes once more. */
 MUST Status series_unit_drop(StoreConn *conn, const SeriesUnit *unit, Diag *diag);

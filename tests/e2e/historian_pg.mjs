@@ -48,6 +48,31 @@ test('acknowledged points reach the server, which was away, and after kills of b
   await pg.end();
 });
 
+// The figure is true with the answer, not when the server is tried next.
+test('what waits is counted at once', async () => {
+  const pg = await Postgres.new({}, timescale);
+  const tutti = await up(pg);
+  const waiting = async () => (await stats(tutti)).waiting;
+  const begin = Date.now() - 3600000;
+  const rows = (from, count) => Array.from({ length: count }, (_, i) => ['n/a', iso(begin + (from + i) * 1000), i]);
+  await send(tutti, rows(0, 100));
+  await settled(tutti);
+  await pg.down();
+  for (let n = 100; n < 500; n += 100) { // the server is tried at longer and longer intervals
+    await send(tutti, rows(n, 100));
+    check((await waiting()) === n, `${await waiting()} of ${n} wait`);
+    if (n === 100) await until('away', async () => (await stats(tutti)).state === 'away');
+  }
+  check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
+  await tutti.up();
+  check((await waiting()) === 400, `after a kill ${await waiting()} of 400`);
+  await pg.up();
+  await settled(tutti);
+  check(pg.sql("select count(*) from tutti_samples where path = 'n/a'") === '500', 'all are there');
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  await pg.end();
+});
+
 test('a point written again is replaced, weeks are partitions, old ones are dropped', async () => {
   const pg = await Postgres.new({}, timescale);
   const tutti = await up(pg, { TUTTI_UNS_RETENTION: '3650d' }); // or the old week may go while we look

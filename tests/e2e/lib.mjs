@@ -60,8 +60,8 @@ export async function until(what, check, ms = 60000) {
 export function start(command, args, options = {}) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   child.out = '';
-  child.stdout.on('data', (d) => (child.out += d));
-  child.stderr.on('data', (d) => (child.out += d));
+  child.stdout?.on('data', (d) => (child.out += d));
+  child.stderr?.on('data', (d) => (child.out += d));
   running.add(child);
   child.exited = new Promise((resolve) =>
     child.on('exit', (code, signal) => {

@@ -2,7 +2,7 @@
 // loopback, never as root (it refuses to be). TUTTI_TEST_POSTGRES names another folder of versions than
 // Debian's, for example one whose server has timescaledb, which Debian has not.
 import { execFileSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { freePort, start, until } from './lib.mjs';
@@ -45,9 +45,13 @@ export class Postgres {
     return pg;
   }
 
+  // What it says goes to a file: nobody reads a pipe while sql() waits, and a server whose pipe is full waits for
+  // its reader (timescaledb says a line for each step of a refresh).
   async up() {
+    const log = openSync(path.join(this.dir, 'log'), 'a');
     this.child = start(`${this.bin}/postgres`, ['-D', this.data, '-p', String(this.port), '-k', this.dir,
-      ...Object.entries(this.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], { ...this.who, cwd: this.dir });
+      ...Object.entries(this.settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])], { ...this.who, cwd: this.dir, stdio: ['ignore', log, log] });
+    closeSync(log);
     await until('postgres answers', () => {
       try {
         return this.sql('select 1') === '1';

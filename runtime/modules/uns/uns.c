@@ -176,7 +176,7 @@ static Status uns_start(void *self, Diag *diag)
     st = loop_timer_start(uns->env->loop, every_ms, every_ms, uns__trim, uns, &uns->trim_timer);
     if (st) return diag_set(diag, st, "no timer");
     if (uns->env->broker) mqtt_broker_observe(uns->env->broker, on_publish, uns__keep_want, uns);
-    uns__server_kick(uns);
+    uns__server_kick(uns, 0);
     return ST_OK;
 }
 

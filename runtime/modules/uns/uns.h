@@ -208,7 +208,7 @@ bool uns__name_series(Uns *uns, UnsNode *node);
 /* uns_server.c */
 MUST Status uns__server_open(Uns *uns, Diag *diag); /* blocking, before the loop runs */
 void uns__server_close(Uns *uns);
-void uns__server_kick(Uns *uns); /* there may be something for it */
+void uns__server_kick(Uns *uns, uint64_t points); /* so many are new in the file */
 /* A round of upkeep of the server; uns_rules.c makes it. */
 typedef struct UnsUpkeep {
     Arena *arena; /* holds the rest */

@@ -441,6 +441,7 @@ static void on_imported(void *ctx, Status status, const Diag *diag)
     Import *import = ctx;
     Uns *uns = import->uns;
     Req *req = import->req;
+    uint64_t points = import->count;
     Buf body;
     if (!status) put_import(import, &body);
     import_free(import);
@@ -449,7 +450,7 @@ static void on_imported(void *ctx, Status status, const Diag *diag)
     } else {
         req_answer_buf(req, &body);
         if (!uns->draining) uns__tidy(uns);
-        uns__server_kick(uns);
+        uns__server_kick(uns, points);
     }
     uns__job_done(uns);
 }

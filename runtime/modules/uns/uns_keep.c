@@ -178,7 +178,7 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
             uns->untidied = 0;
             uns__tidy(uns);
         }
-        if (batch->sample_count) uns__server_kick(uns);
+        if (batch->sample_count) uns__server_kick(uns, batch->sample_count);
     }
     batch_free(batch);
     if (uns->tree.count - uns->tidy_count >= NAMES_MANY && !uns->dirty_first) tidy_memory(uns);

@@ -261,7 +261,7 @@ static void on_trim(void *ctx, Status status, const Diag *diag)
         uns__server_upkeep(uns, trim->upkeep);
     else
         uns__upkeep_free(trim->upkeep);
-    uns__server_kick(uns);
+    uns__server_kick(uns, 0);
     if (trim->wait && !uns->draining) uns__tidy(uns);
     mem_free(trim);
     uns__job_done(uns);

@@ -29,7 +29,8 @@ struct UnsServer {
     bool upkeep_more;  /* roll-ups are due */
     bool busy, more, away;
     int64_t since_ms, again_ms, forgotten_ns;
-    uint64_t sent, waiting;
+    uint64_t sent, waiting; /* waiting: at least so many are in the file */
+    uint64_t arrived;       /* of them since the last reading began, which may have seen them */
     Status status;
     Diag diag;
     char error[480];
@@ -213,7 +214,8 @@ static void on_taken(void *ctx, Status status, const Diag *diag)
 {
     UnsServer *s = ctx;
     Uns *uns = s->uns;
-    s->waiting = status ? s->waiting : s->unit.waiting;
+    s->waiting = status ? s->waiting : s->unit.waiting + s->arrived;
+    s->more = s->more || s->arrived > 0; /* to be counted again */
     s->diag = (Diag){0};
     if (status) {
         failed(s, diag);
@@ -232,6 +234,7 @@ static void start(UnsServer *s)
         return;
     }
     s->more = false;
+    s->arrived = 0;
     if (store_read(uns->env->store, take_job, on_taken, s)) {
         again_in(s, AGAIN_FIRST_MS);
         return;
@@ -240,9 +243,13 @@ static void start(UnsServer *s)
     uns->jobs++;
 }
 
-void uns__server_kick(Uns *uns)
+void uns__server_kick(Uns *uns, uint64_t points)
 {
-    if (uns->server) start(uns->server);
+    UnsServer *s = uns->server;
+    if (!s) return;
+    s->waiting += points;
+    s->arrived += points;
+    start(s);
 }
 
 /* ---- upkeep ---- */
@@ -334,11 +341,18 @@ static Status mark_job(StoreConn *conn, void *ctx, Diag *diag)
                       diag);
 }
 
+static Status count_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    return series_waiting(conn, ctx, diag);
+}
+
 Status uns__server_open(Uns *uns, Diag *diag)
 {
     Str url = uns_conf(uns)->historian;
     UnsServer *s = NULL;
     Status st = store_run_now(uns->env->store, mark_job, url.len ? uns : NULL, diag);
+    uint64_t waiting = 0;
+    if (!st && url.len) st = store_run_now(uns->env->store, count_job, &waiting, diag);
     if (st || !url.len) return st;
     Str copy = arena_str(uns->arena, url);
     s = mem_zalloc(1, sizeof *s);
@@ -352,6 +366,7 @@ Status uns__server_open(Uns *uns, Diag *diag)
         return diag_wrap(diag, st, "historian");
     }
     s->uns = uns;
+    s->waiting = waiting;
     uns->server = s;
     series_set_default_base(s->server);
     return ST_OK;
