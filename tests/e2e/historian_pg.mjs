@@ -254,11 +254,21 @@ only('hypertables, their jobs, and what others can ask', async () => {
     'tutti_points t,tutti_rolls t', 'hypertables');
   check(jobs(pg) === 'tutti_points policy_compression,tutti_rolls policy_compression', jobs(pg));
   const refresh = Number(pg.sql("select job_id from timescaledb_information.jobs where proc_name = 'policy_refresh_continuous_aggregate'"));
+  // The server runs it by itself, too, and of two at once one is refused.
+  const ran = (job) => until('the job has run', () => {
+    try {
+      pg.sql(`call run_job(${job})`);
+      return true;
+    } catch (e) {
+      if (/due to a concurrent refresh/.test(e.message)) return false;
+      throw e;
+    }
+  });
   // At once, and the same when the job has run.
   const live = () => pg.sql(`select average, min, max, first, last, count, quality, extract(epoch from time)::bigint from tutti_live_by_minute where path = 'hy/a' and t_ns >= tutti_ns(now() - interval '1 hour') order by time`);
   const want = `3|1|4|1|4|3|good|${minute / 1000 - 120}`;
   check(live() === want, live());
-  pg.sql(`call run_job(${refresh})`);
+  await ran(refresh);
   check(live() === want, live());
   check(pg.sql('select count(*) from tutti_minutes') === '2', 'minutes of both months');
   // The compression's own job takes the old week; what comes for it later is there as well, and once.
@@ -270,7 +280,7 @@ only('hypertables, their jobs, and what others can ask', async () => {
     await settled(tutti);
   }
   check(pg.sql(`select string_agg(concat(path, ' ', value), ',' order by path, time) from tutti_samples where t_ns < tutti_ns(now() - interval '30 days')`) === 'hy/a 9,hy/a 5,hy/b 3', 'late ones');
-  pg.sql(`call run_job(${refresh})`);
+  await ran(refresh);
   check(pg.sql(`select average from tutti_live_by_minute where path = 'hy/a' order by time limit 1`) === '7', 'their minute is worked out anew');
   // Chunks and what was worked out of them go by the rules.
   await until('worked out', () => pg.sql(`select count(*) from tutti_stale where t < ${minute - day}000000`) === '0');
@@ -281,7 +291,7 @@ only('hypertables, their jobs, and what others can ask', async () => {
   await tutti.up();
   const chunks = (table) => Number(pg.sql(`select count(*) from show_chunks('${table}')`));
   await until('gone', () => chunks('tutti_points') === 1 && chunks('tutti_rolls') <= 1);
-  pg.sql(`call run_job(${refresh})`);
+  await ran(refresh);
   check(live() === want && pg.sql("select count(*) from tutti_live_by_minute where t_ns < tutti_ns(now() - interval '30 days')") === '0', 'minutes follow');
   check((await tutti.kill('SIGTERM')) === 0, 'ends');
   await pg.end();

@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,7 +20,7 @@
 
 extern char **environ;
 
-enum { OBJECT_BYTES = 1 << 20 };
+enum { OBJECT_BYTES = 4 << 20, ZEROS = 10000 };
 static char folder[PATH_MAX], source[PATH_MAX + 20], object[PATH_MAX + 20], shared[PATH_MAX + 20];
 
 static void begin(void)
@@ -92,7 +93,8 @@ static const char program[] =
     "SHOWN int same(const char *a, const char *b, u64 n) { return __builtin_memcmp(a, b, n) == 0; "
     "}\n"
     "SHOWN const char *const *const first = names;\n"
-    "SHOWN int counted[1000];\n";
+    "SHOWN int counted[10000];\n"
+    "SHOWN __attribute__((aligned(256))) int apart[3];\n";
 
 /* Whether this process may write there: the kernel is asked to. */
 static bool writable(const void *at)
@@ -107,6 +109,23 @@ static bool writable(const void *at)
     return fine;
 }
 
+/* Whether code on the stack could run. */
+static bool stack_runs(void)
+{
+    char line[PATH_MAX + 200];
+    bool runs = false, found = false;
+    FILE *file = fopen("/proc/self/maps", "r");
+    CHECK(file);
+    while (fgets(line, sizeof line, file))
+        if (strstr(line, "[stack]")) {
+            found = true;
+            runs = strstr(line, " rwx") != NULL;
+        }
+    CHECK_INT(fclose(file), 0);
+    CHECK(found);
+    return runs;
+}
+
 #define FIND(library, fn, name)                                                                    \
     (*(void **)(void *)&(fn) = dlsym(library, name), CHECK((fn) != NULL))
 
@@ -116,7 +135,7 @@ static void try_program(const char *path)
     double (*third)(void);
     unsigned long (*copy)(char *, unsigned, unsigned long);
     const char *const *const *first;
-    int *counted;
+    int *counted, *apart;
     char text[8] = {0};
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!library) (void)fprintf(stderr, "%s\n", dlerror());
@@ -127,6 +146,7 @@ static void try_program(const char *path)
     FIND(library, copy, "copy");
     FIND(library, first, "first");
     FIND(library, counted, "counted");
+    FIND(library, apart, "apart");
     CHECK(!dlsym(library, "hidden") && !dlsym(library, "twice"));
     CHECK_INT(apply(0, 5), 13);
     CHECK_INT(apply(1, 5), 31);
@@ -135,8 +155,10 @@ static void try_program(const char *path)
     CHECK_TEXT(text, "three");
     CHECK_TEXT((*first)[1], "two");
     CHECK(same("abc", "abd", 2) && !same("abc", "abd", 3));
-    for (int i = 0; i < 1000; i++) CHECK_INT(counted[i], 0);
-    counted[999] = 1;
+    for (int i = 0; i < ZEROS; i++) CHECK_INT(counted[i], 0);
+    counted[ZEROS - 1] = 1;
+    CHECK_INT((uintptr_t)apart % 256, 0);
+    CHECK(!stack_runs());
     CHECK(writable(counted));
     CHECK(!writable(*first) && !writable(**first) && !writable(*(void **)(void *)&apply));
     CHECK_INT(dlclose(library), 0);
@@ -144,7 +166,7 @@ static void try_program(const char *path)
 
 TEST(the_loader_of_the_system_takes_it)
 {
-    static const char *const ways[] = {"-O0", "-O2", "-Os", "-fno-plt"};
+    static const char *const ways[] = {"-O0", "-O2", "-Os", "-fcf-protection=full", "-fno-plt"};
     AUTO_BUF Buf bytes, file;
     Diag diag = {0};
     buf_init(&bytes, OBJECT_BYTES);
@@ -154,7 +176,7 @@ TEST(the_loader_of_the_system_takes_it)
         compile(program, ways[i], &bytes);
         buf_clear(&file);
         Status st = elf_shared(buf_view(&bytes), &file, &diag);
-        if (i == 3) { /* calls by way of a table */
+        if (i == 4) { /* calls by way of a table */
             CHECK_INT(st, ST_UNSUPPORTED);
             break;
         }
@@ -178,6 +200,8 @@ TEST(what_only_a_linker_knows_is_refused)
         "extern int x; int *const p = &x;",
         "__attribute__((section(\".text.f,\\\"axG\\\",@progbits,f,comdat#\"))) int f(void) { "
         "return 1; }",
+        "int f(void) { return 1; } __asm__(\".section .rodata\\n.quad f\\n.previous\");",
+        "char much[60 << 20]; __attribute__((section(\".bss.more\"))) char more[60 << 20];",
         "static int (*which(void))(void) { return 0; } int f(void) "
         "__attribute__((ifunc(\"which\")));",
     };
@@ -197,6 +221,68 @@ TEST(what_only_a_linker_knows_is_refused)
     compile("int x; int f(void) { return x; }", "-fcommon", &bytes);
     CHECK_INT(elf_shared(buf_view(&bytes), &file, &diag), ST_UNSUPPORTED);
     CHECK_INT(elf_shared(STR(""), &file, &diag), ST_CORRUPT);
+    end();
+}
+
+TEST(so_many_names_are_refused)
+{
+    AUTO_BUF Buf text, bytes, file;
+    Diag diag = {0};
+    buf_init(&text, OBJECT_BYTES);
+    buf_init(&bytes, OBJECT_BYTES);
+    buf_init(&file, OBJECT_BYTES);
+    begin();
+    buf_text(&text, "__attribute__((visibility(\"default\"))) int x");
+    for (int i = 0; i < 1 << 20; i++) buf_char(&text, 'x');
+    buf_text(&text, ";\n");
+    compile(text.ptr, "-O0", &bytes);
+    CHECK_INT(elf_shared(buf_view(&bytes), &file, &diag), ST_UNSUPPORTED);
+    end();
+}
+
+/* ---- damage ---- */
+
+static Elf64_Shdr *section(char *bytes, const char *name)
+{
+    Elf64_Ehdr *head = (void *)bytes;
+    Elf64_Shdr *list = (void *)(bytes + head->e_shoff);
+    for (unsigned i = 0; i < head->e_shnum; i++)
+        if (strcmp(bytes + list[head->e_shstrndx].sh_offset + list[i].sh_name, name) == 0)
+            return &list[i];
+    fail_msg("no section %s", name);
+    return NULL;
+}
+
+/* Each damage by itself, and none: what makes no sense is not written. */
+TEST(each_damage_is_seen)
+{
+    static const char text[] = "static int zeros[9]; int other(int);\n"
+                               "int f(int i) { return other(zeros[i]); }\n";
+    AUTO_BUF Buf whole, file;
+    Diag diag = {0};
+    buf_init(&whole, OBJECT_BYTES);
+    begin();
+    compile(text, "-O0", &whole);
+    for (int damage = 0; damage < 8; damage++) {
+        char *part = mem_alloc(whole.len);
+        memcpy(part, whole.ptr, whole.len);
+        Elf64_Shdr *code = section(part, ".text"), *calls = section(part, ".rela.text");
+        Elf64_Rela *first = (void *)(part + calls->sh_offset);
+        Elf64_Sym *symbols = (void *)(part + section(part, ".symtab")->sh_offset);
+        if (damage == 1) first->r_addend = (Elf64_Sxword)1 << 40;
+        if (damage == 2) first->r_offset = code->sh_size - 3;
+        if (damage == 3) first->r_offset = code->sh_size + 1;
+        if (damage == 4) symbols[ELF64_R_SYM(first->r_info)].st_value = code->sh_size + (1 << 20);
+        if (damage == 5) calls->sh_type = SHT_REL;
+        if (damage == 6) section(part, ".bss")->sh_flags = SHF_ALLOC;
+        if (damage == 7) first->r_info = ELF64_R_INFO(1 << 20, R_X86_64_PC32);
+        buf_init(&file, OBJECT_BYTES);
+        Status st = elf_shared(str_slice(part, whole.len), &file, &diag);
+        if ((st == ST_OK) != (damage == 0)) fail_msg("damage %d: %d", damage, (int)st);
+        buf_done(&file);
+        mem_free(part);
+    }
+    buf_init(&file, 1);
     end();
 }
 
