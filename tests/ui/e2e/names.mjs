@@ -109,6 +109,15 @@ test("names: a file is looked at, its errors have places, then it is imported; a
     await form.getByRole("button", { name: "Import", exact: true }).click();
     await form.getByText("Done: 2 names new, 0 changed, 0 as they are.").waitFor();
     equal((await api("uns/value/e2e/imp")).title, "Imported", "imported");
+    // A file of more than a request may have: said before it is sent, and no text box holds it.
+    const many = `path,kind,title\n${Array.from({ length: 30_000 }, (_, i) => `e2e/imp/area-${i % 100}/tag-${i},tag,Tag number ${i}`).join("\n")}`;
+    await form.getByLabel("CSV with a column “path”, or JSON").setInputFiles({ name: "many.csv", mimeType: "text/csv", buffer: Buffer.from(many) });
+    await form.getByText(/^30,001 lines, 1\.\d MB\./).waitFor();
+    equal(await form.getByLabel("or its text").count(), 0, "text boxes with a large file");
+    await form.getByRole("button", { name: "What would change?" }).click();
+    await form.getByText(/1 MiB is the most at once: import it in parts/).waitFor();
+    await form.getByRole("button", { name: "Without it" }).click();
+    await form.getByLabel("or its text").waitFor();
     const template = page.getByRole("form", { name: "From a template" });
     await template.getByLabel("Equipment").selectOption("pump");
     await template.getByLabel("Path").fill("e2e/imp/a/p7");

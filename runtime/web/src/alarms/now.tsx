@@ -48,6 +48,7 @@ function Row(props: { alarm: Alarm; chosen: boolean; choose: (on: boolean) => vo
             <td class="grow">
                 <a href={`/uns?path=${encodeURIComponent(alarm.path)}`}>{alarm.path}</a>
                 <span class="alarm-message">{alarm.message ?? alarm.rule}</span>
+                <span class="alarm-message alarm-narrow" aria-hidden="true">{stateWords[alarm.state]}{alarm.value === undefined ? "" : `, ${valueText(alarm.value, Number.isInteger(alarm.value) ? 0 : 2)}`}</span>
                 {alarm.origin && <span class="quiet alarm-message">{alarm.rule}, from <Origin origin={alarm.origin} path={alarm.path} /></span>}
                 {alarm.action && alarm.active && <span class="quiet alarm-message">{alarm.action}</span>}
             </td>

@@ -400,6 +400,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     try {
         answer = text ? JSON.parse(text) : null;
     } catch {
+        if (response.status === 413) throw new ApiError(413, "LIMIT", "This is more than the server takes at once (1 MiB).");
         throw new ApiError(response.status, "INVALID", "The server's answer is not JSON.");
     }
     if (response.ok) return answer as T;

@@ -1,12 +1,17 @@
 // explore/import.tsx: names from a file or from a template: first what would change, then the change.
 import { useState } from "preact/hooks";
 import { api, ApiError, type ImportTable } from "../core/api";
-import { plural } from "../core/format";
+import { bytesText, numberText, plural } from "../core/format";
 import { setParams } from "../core/router";
 import { Icon } from "../ui/icon";
 import { useLoad } from "../ui/hooks";
 
 const SHOWN = 200;
+/** More than this a text box does not hold without stopping the page. */
+const TYPED_MAX = 200_000;
+/** What the server takes in one request. */
+const BODY_MAX = 1 << 20;
+const bodyBytes = (text: string): number => new TextEncoder().encode(JSON.stringify({ text, format: "json", dry: false })).length;
 
 function Table(props: { table: ImportTable }) {
     const { table } = props;
@@ -91,7 +96,12 @@ function Steps(props: { steps: ReturnType<typeof useSteps>; ready: boolean; verb
 function FromFile() {
     const [text, setText] = useState("");
     const format = text.trimStart().startsWith("{") || text.trimStart().startsWith("[") ? "json" : "csv";
-    const steps = useSteps((dry) => api.importNames(text, format, dry));
+    const steps = useSteps((dry) => {
+        const bytes = bodyBytes(text);
+        if (bytes > BODY_MAX) throw new Error(`The file has ${bytesText(bytes)}, and 1 MiB is the most at once: import it in parts, each with the first line of the file.`);
+        return api.importNames(text, format, dry);
+    });
+    const large = text.length > TYPED_MAX;
     return (
         <section class="card">
             <header class="card-head">
@@ -108,7 +118,13 @@ function FromFile() {
                         onChange={(event) => void event.currentTarget.files?.[0]?.text().then((read) => (setText(read), steps.forget()))}
                     />
                 </label>
-                <label class="field is-wide">
+                {large && (
+                    <p class="is-wide">
+                        {numberText(text.split("\n").length, 0)} lines, {bytesText(text.length)}.{" "}
+                        <button class="button small" type="button" onClick={() => (setText(""), steps.forget())}>Without it</button>
+                    </p>
+                )}
+                {!large && <label class="field is-wide">
                     <span>or its text</span>
                     <textarea
                         class="mono"
@@ -118,7 +134,7 @@ function FromFile() {
                         value={text}
                         onInput={(event) => (setText(event.currentTarget.value), steps.forget())}
                     />
-                </label>
+                </label>}
                 <Steps steps={steps} ready={text !== ""} verb="Import" />
             </form>
         </section>
