@@ -98,7 +98,7 @@ typedef struct MqttBrokerConf {
     uint32_t receive_max;             /* 256 unanswered QoS>0 publishes per client */
     uint32_t topic_alias_max;         /* 10 per connection and direction */
     uint32_t filters_per_session_max; /* 1,000 */
-    uint32_t filter_bytes_max;        /* 4 KiB, topics too; levels at most 128 */
+    uint32_t filter_bytes_max;        /* 4 KiB, topics too; levels at most 256 */
     uint32_t session_queue_max;       /* 10,000 messages waiting for one client */
     uint64_t session_queue_bytes;     /* 8 MiB waiting for one client */
     uint64_t queue_bytes_total;       /* 256 MiB of messages alive in the broker */

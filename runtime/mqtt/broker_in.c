@@ -101,6 +101,7 @@ static void limits_take(Conn *c, const MqttPacket *p)
     c->keep_alive_ns = keep * NS_PER_S;
     c->receive_max = 65535;
     c->received_before = c->session->received_count;
+    c->bridges = p->bridge;
     if (c->version < 5) return;
     c->receive_max = mqtt_number(&p->props, MQTT_P_RECEIVE_MAX, 65535);
     c->packet_max = mqtt_number(&p->props, MQTT_P_MAX_PACKET, 0);
@@ -183,7 +184,7 @@ static bool may_publish(MqttBroker *b, Str id, Str user, Str topic)
     /* Only a bridge has such a name. */
     if (b->conf.may && !str_starts(id, STR(MQTT_BRIDGE_SESSION)))
         return b->conf.may(b->conf.may_ctx, id, user, MQTT_MAY_PUBLISH, topic);
-    return !topic.len || topic.ptr[0] != '$';
+    return !topic.len || topic.ptr[0] != '$' || mqtt_is_bridge_state(topic);
 }
 
 /* The second half of CONNECT, once somebody said who it is. The packet is still in c->in. */
@@ -490,6 +491,9 @@ static void on_subscribe(Conn *c, const MqttPacket *p)
     MqttFilterRow row;
     for (Str list = p->list; mqtt_next_filter(&list, MQTT_SUBSCRIBE, c->version, &row);) {
         bool had = map_get(&s->subs, row.filter) != NULL;
+        /* What MQTT 5.0 has options for, brokers of 3.1.1 give whoever says that it is one. */
+        if (c->bridges && !str_starts(row.filter, STR("$share/")))
+            row.no_local = row.retain_as_published = true;
         uint8_t code = mqtt__subscribe(s, &row, id);
         if (c->version < 5 && code > 2) code = 0x80;
         /* Bit 6 remembers here whether retained messages are wanted; cleared below. */

@@ -110,9 +110,9 @@ typedef struct Sub {
 typedef struct Share {
     struct Share *next;
     TrieNode *node;
-    Sub *members;
-    Sub *turn; /* who is next */
-    Str group; /* owned */
+    Sub *members, *last; /* in the order they came */
+    Sub *turn;           /* who is next */
+    Str group;           /* owned */
 } Share;
 
 typedef struct NodeSubs { /* value of a node of the subscription tree */
@@ -191,7 +191,8 @@ struct MqttStream {
     bool dirty, tcp_used, writing, held, paused, closing_tcp, hurry;
     bool linger, shut; /* said goodbye: the peer may read it before the socket goes */
     bool websocket, loopback, request_problem;
-    bool own; /* of a bridge: needs no leave */
+    bool own;     /* of a bridge: needs no leave */
+    bool bridges; /* another broker, of 3.1.1, which said so */
     ConnState state;
     uint8_t version;
     bool will_cancelled;

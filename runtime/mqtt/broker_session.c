@@ -226,15 +226,17 @@ Sub *mqtt__sub_add(MqttBroker *b, Str filter, bool *ret_full)
     if (sub) sub->filter = str_copy(filter);
     if (!sub || !subs || !sub->filter.ptr) goto out;
     sub->node = node;
-    Sub **list = &subs->subs;
     if (group.len) {
-        sub->share = share_of(subs, node, group);
-        if (!sub->share) goto out;
-        list = &sub->share->members;
+        Share *share = sub->share = share_of(subs, node, group);
+        if (!share) goto out;
+        sub->prev = share->last;
+        *(share->last ? &share->last->next : &share->members) = sub;
+        share->last = sub;
+    } else {
+        sub->next = subs->subs;
+        if (sub->next) sub->next->prev = sub;
+        subs->subs = sub;
     }
-    sub->next = *list;
-    if (sub->next) sub->next->prev = sub;
-    *list = sub;
     b->generation++;
     b->stats.subscriptions_now++;
     return sub;
@@ -250,6 +252,7 @@ void mqtt__sub_remove(MqttBroker *b, Sub *sub)
     NodeSubs *subs = sub->node->value;
     Sub **list = sub->share ? &sub->share->members : &subs->subs;
     if (sub->share && sub->share->turn == sub) sub->share->turn = sub->next;
+    if (sub->share && sub->share->last == sub) sub->share->last = sub->prev;
     if (sub->prev)
         sub->prev->next = sub->next;
     else

@@ -71,7 +71,7 @@ typedef enum MqttPropIndex {
     MQTT_P__COUNT
 } MqttPropIndex;
 
-enum { MQTT_SUB_IDS_MAX = 64, MQTT_LEVELS_MAX = 128, MQTT_REMAINING_MAX = 268435455 };
+enum { MQTT_SUB_IDS_MAX = 64, MQTT_LEVELS_MAX = 256, MQTT_REMAINING_MAX = 268435455 };
 
 typedef struct MqttProps {
     uint64_t has; /* bit 1 << MqttPropIndex; the arrays hold rubbish where it is 0 */
@@ -104,6 +104,8 @@ typedef struct MqttPacket {
     bool dup, retain;                                          /* PUBLISH */
     bool session_present;                                      /* CONNACK */
     bool clean, has_will, will_retain, has_user, has_password; /* CONNECT */
+    bool
+        bridge; /* CONNECT below 5.0: the top bit of the level, by which a broker says what it is */
     uint16_t id, keep_alive;
     uint32_t count;                                          /* entries in `list` */
     Str topic, payload;                                      /* PUBLISH */
@@ -136,6 +138,8 @@ typedef enum MqttSide { MQTT_FROM_CLIENT, MQTT_FROM_SERVER } MqttSide;
  * PUBLISH is accepted only together with a topic alias. */
 MqttReason mqtt_decode(Str bytes, size_t head, uint8_t version, MqttSide side,
                        MqttPacket *ret_packet);
+/* Where a Mosquitto tells whether its bridge is connected: $SYS/broker/connection/NAME/state. */
+bool mqtt_is_bridge_state(Str topic);
 /* Walks packet->list; false at the end. The list was checked by mqtt_decode. */
 bool mqtt_next_filter(Str *list, uint8_t type, uint8_t version, MqttFilterRow *ret_row);
 

@@ -161,9 +161,10 @@ static MqttReason connect_name(MqttCursor *c, MqttPacket *p)
     Str name = mqtt_take_binary(c);
     p->version = mqtt_take_u8(c);
     if (c->bad) return MQTT_RC_MALFORMED;
+    p->bridge = p->version == (0x80 | 4) || p->version == (0x80 | 3);
+    if (p->bridge) p->version &= 0x7f;
     if (str_is(name, "MQTT"))
         return p->version == 4 || p->version == 5 ? MQTT_RC_OK : MQTT_RC_VERSION;
-    /* 3.1 bridges set the top bit of the level; nobody else may. */
     if (str_is(name, "MQIsdp")) return p->version == 3 ? MQTT_RC_OK : MQTT_RC_VERSION;
     p->version = 0; /* not MQTT: no answer has a form that it would understand */
     return MQTT_RC_MALFORMED;

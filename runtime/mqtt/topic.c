@@ -47,6 +47,14 @@ bool mqtt_share_split(Str filter, Str *ret_group, Str *ret_filter)
     return true;
 }
 
+bool mqtt_is_bridge_state(Str topic)
+{
+    Str name = STR("$SYS/broker/connection/"), last = STR("/state");
+    if (!str_starts(topic, name)) return false;
+    ptrdiff_t slash = str_find_char(str_skip(topic, name.len), '/');
+    return slash > 0 && str_eq(str_skip(topic, name.len + (size_t)slash), last);
+}
+
 static Str level_cut(Str *rest, bool *ret_last)
 {
     ptrdiff_t slash = str_find_char(*rest, '/');

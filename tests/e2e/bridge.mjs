@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
 import { check, folder, freePort, Publisher, run, skip, test, Tutti, until } from './lib.mjs';
-import { client, connected, gone, has_mosquitto, Mosquitto, put, state } from './bridge_peer.mjs';
+import { client, connected, gone, has_mosquitto, Mosquitto, plainly, put, state } from './bridge_peer.mjs';
 
 const need_mosquitto = () => has_mosquitto || skip('mosquitto is not installed');
 const versions = ['5.0', '3.1.1'];
@@ -67,7 +67,7 @@ for (const version of versions)
 
 test('a 3.1.1 broker that knows no bridges: what goes out does not come back', async () => {
   const far_t = await Tutti.new(), t = await Tutti.new();
-  await put(t, there(far_t, { version: '3.1.1', topics: [{ direction: 'both', filter: 'a/#', qos: 1 }] }));
+  await put(t, there(await plainly(far_t.mqtt), { version: '3.1.1', topics: [{ direction: 'both', filter: 'a/#', qos: 1 }] }));
   await connected(t, 'm');
   const near = await client(t.mqtt), far = await client(far_t.mqtt);
   await near.subscribeAsync('a/#', { qos: 1 });
@@ -79,6 +79,54 @@ test('a 3.1.1 broker that knows no bridges: what goes out does not come back', a
   same([near.got.filter((g) => g.topic === 'a/x').length, near.got.filter((g) => g.topic === 'a/y').length], [50, 50], 'here');
   await until('they came back and were not taken', async () => (await state(t, 'm')).dropped.loop >= 50);
   await down(t, far_t);
+});
+
+for (const version of ['mqttv311', 'mqttv50'])
+  test(`a Mosquitto that is bridged to this broker, as it comes: nothing comes back, ${version}`, async () => {
+    need_mosquitto();
+    const t = await Tutti.new();
+    const here = await client(t.mqtt);
+    await here.subscribeAsync('$SYS/broker/connection/#', { qos: 1 });
+    const m = await Mosquitto.new(['connection b', `address 127.0.0.1:${t.mqtt}`, `bridge_protocol_version ${version}`,
+      'remote_clientid plant', 'topic a/# both 1']);
+    const said = (text) => until(`its state is ${text}`, () => here.got.at(-1)?.text === text);
+    await said('1');
+    same(here.got.map((g) => g.topic), ['$SYS/broker/connection/plant/state'], 'where it says so');
+    here.got = [];
+    const there_ = await client(m.port);
+    await there_.subscribeAsync('a/#', { qos: 1 });
+    await here.subscribeAsync('a/#', { qos: 1, rap: true });
+    for (let i = 0; i < 10; i++) {
+      await here.publishAsync('a/here', `${i}`, { qos: 1 });
+      await there_.publishAsync('a/there', `${i}`, { qos: 1, retain: i === 0 });
+    }
+    await settled(here, there_, 'a/z');
+    await settled(there_, here, 'a/z');
+    for (const c of [here, there_]) same([c.got.length, new Set(texts(c)).size], [20, 20], 'each once');
+    check(here.got.some((g) => g.topic === 'a/there' && g.packet.retain), 'the retain flag goes along');
+    await m.kill('SIGKILL');
+    await said('0');
+    await down(t);
+  });
+
+test('the state of a Mosquitto is for those who may write, or have a rule', async () => {
+  const t = await Tutti.new();
+  const topic = '$SYS/broker/connection/x/state';
+  const rules = async (...list) => {
+    const { version } = await t.get('authz/rules');
+    const { status } = await t.call('PUT', 'authz/rules', { version, rules: list });
+    check(status === 200, `rules: ${status}`);
+  };
+  const c = await client(t.mqtt);
+  const code = (where) => c.publishAsync(where, '1', { qos: 1 }).then(() => 0, (e) => e.code);
+  check((await code(topic)) !== 0x87, 'whoever may write all');
+  for (const other of ['$SYS/broker/uptime', '$SYS/broker/connection//state', '$SYS/broker/connection/x/y/state', '$SYS/broker/connection/x/stat'])
+    check((await code(other)) === 0x87, other);
+  await rules({ who: 'anonymous', may: 'read write', path: 'plant/#' });
+  await until('the rules hold', async () => (await code(topic)) === 0x87);
+  await rules({ who: 'anonymous', may: 'write', path: '$SYS/broker/connection/+/state' });
+  await until('the rule holds', async () => (await code(topic)) !== 0x87);
+  await down(t);
 });
 
 test('properties of MQTT 5.0 come over, the expiry interval counted down', async () => {

@@ -1,6 +1,7 @@
 // tests/e2e/bridge_peer.mjs: the other side of bridges: a Mosquitto that the test starts, and clients.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import mqtt from 'mqtt';
 import { folder, freePort, start, until } from './lib.mjs';
@@ -33,6 +34,25 @@ export class Mosquitto {
     this.child.kill(signal);
     return this.child.exited;
   }
+}
+
+// A relay to a broker of 3.1.1 that refuses whoever says that it is a bridge, as brokers do that know none.
+export async function plainly(to) {
+  const relay = net.createServer((near) => {
+    const far = net.connect(to, '127.0.0.1');
+    near.on('error', () => {}).on('close', () => far.destroy());
+    far.on('error', () => {}).on('close', () => near.destroy());
+    far.pipe(near);
+    near.once('data', (hello) => {
+      const level = hello[1] & 0x80 ? 9 : 8;
+      if (hello[level] & 0x80) return near.end(Buffer.from([0x20, 2, 0, 1]));
+      far.write(hello);
+      near.pipe(far);
+    });
+  });
+  await new Promise((resolve) => relay.listen(0, '127.0.0.1', resolve));
+  relay.unref();
+  return { port: relay.address().port };
 }
 
 // A client of npm's mqtt; `got` are its messages.

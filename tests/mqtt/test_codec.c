@@ -153,6 +153,27 @@ TEST(connect_that_breaks_a_rule)
         CHECK_INT(from_client(rows[i].bytes, 0), rows[i].reason);
 }
 
+TEST(a_bridge_says_so_by_the_top_bit_of_its_level)
+{
+    static const struct {
+        const char *bytes;
+        MqttReason reason;
+        uint8_t version;
+        bool bridge;
+    } rows[] = {
+        {"10 0d 00 04 4d 51 54 54 84 02 00 0a 00 01 78", MQTT_RC_OK, 4, true},
+        {"10 0d 00 04 4d 51 54 54 04 02 00 0a 00 01 78", MQTT_RC_OK, 4, false},
+        {"10 0f 00 06 4d 51 49 73 64 70 83 02 00 0a 00 01 78", MQTT_RC_OK, 3, true},
+        {"10 0e 00 04 4d 51 54 54 85 02 00 0a 00 00 01 78", MQTT_RC_VERSION, 0x85, false},
+        {"10 0d 00 04 4d 51 54 54 80 02 00 0a 00 01 78", MQTT_RC_VERSION, 0x80, false},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        CHECK_INT(from_client(rows[i].bytes, 0), rows[i].reason);
+        CHECK_INT(packet.version, rows[i].version);
+        CHECK_INT(packet.bridge, rows[i].bridge);
+    }
+}
+
 /* MQTT 3.1.1, 3.3.2 figure 3.11: topic a/b, packet identifier 10. */
 TEST(publish_example_of_the_standard)
 {

@@ -50,6 +50,17 @@ norm('MQTT-4.7.3-3', 'MQTT-4.7.3-3', 'names and filters are at most 65535 bytes;
   await t.breaks(b.publish(t.version, 'y'.repeat(65535), 'x'), 0x90);
 });
 
+norm('MQTT-4.7.3-3', 'MQTT-4.7.3-3', 'names and filters have 256 levels at most', async (t) => {
+  const c = await t.connect();
+  const deep = (levels) => t.topic().padEnd(levels - t.topic().split('/').length + t.topic().length, '/');
+  await c.subscribe(deep(256), 0);
+  await c.publish(deep(256), 'x');
+  assert.equal((await c.message()).topic, deep(256));
+  c.send(b.subscribe(t.version, 9, [[deep(257), 0]]));
+  assert.ok((await c.next(b.SUBACK)).codes[0] >= 0x80);
+  await t.breaks(b.publish(t.version, deep(257), 'x'), 0x90);
+});
+
 norm('MQTT-4.7.3-4', 'MQTT-4.7.3-4', 'names are compared as they are, byte for byte', async (t) => {
   const names = ['é', 'e\u0301', 'Ａ', 'A', 'a', 'a ', ' a', 'a//b', 'a/b', 'a/', '/a', 'a/../b', 'a/./b', '%61', 'ß', 'ss'];
   for (const name of names) assert.deepEqual(await through(t, name, names), [name]);
@@ -64,7 +75,7 @@ norm('', 'MQTT-4.8.2-1 MQTT-4.8.2-2', 'a shared filter is $share, a name of a ch
   assert.equal((await c.message()).text, 'x');
 });
 
-norm('', 'MQTT-4.8.2-3', 'each member of a group has the QoS that was granted to it', async (t) => {
+norm('', 'MQTT-4.8.2-3', 'each member of a group has the QoS that was granted to it; they take turns as they came', async (t) => {
   const subs = [await t.connect(), await t.connect(), await t.connect()];
   for (const [qos, c] of subs.entries()) await c.subscribe(`$share/g/${t.topic()}`, qos);
   const p = await t.connect();
@@ -72,7 +83,7 @@ norm('', 'MQTT-4.8.2-3', 'each member of a group has the QoS that was granted to
   let all = 0;
   for (const [qos, c] of subs.entries()) {
     const came = await c.fence();
-    assert.ok(came.length > 0, 'each has its turn');
+    assert.deepEqual(came.map((m) => Number(m.text)), [0, 1, 2, 3].map((i) => 3 * i + qos), 'each has its turn');
     for (const m of came) assert.equal(m.qos, qos);
     all += came.length;
   }

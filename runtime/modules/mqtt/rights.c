@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "module/role.h"
+#include "mqtt/codec.h"
 
 #include <stdio.h>
 
@@ -15,12 +16,12 @@ enum { ASK_MS = 10000 };
 bool door__may(void *ctx, Str client_id, Str user, MqttAction action, Str topic)
 {
     const Door *door = ctx;
-    bool own = topic.len && topic.ptr[0] == '$';
-    if (own && action == MQTT_MAY_PUBLISH) return false; /* the broker's own topics */
+    bool own = topic.len && topic.ptr[0] == '$'; /* the broker's own topics */
+    if (own && action == MQTT_MAY_PUBLISH && !mqtt_is_bridge_state(topic)) return false;
     AccessAct act = action == MQTT_MAY_PUBLISH ? ACCESS_WRITE : ACCESS_READ;
     const Person *person = user.len ? map_get(&door->people, user) : &door->nobody;
     if (!person) return false; /* was removed */
-    if (person->all & act && !own) return true;
+    if (person->all & act && (!own || act == ACCESS_WRITE)) return true;
     AccessWho who = {.user = user, .client_id = client_id, .roles = person->roles};
     return access_may(door->access, &who, act, topic).allowed;
 }
