@@ -126,8 +126,13 @@ norm('', 'MQTT-4.8.2-6', 'a message that a member refuses is not given to anothe
 });
 norm('MQTT-4.7.2-1', 'MQTT-4.7.2-1', 'names that start with $ match no filter that starts with a wildcard', async (t) => {
   const c = await t.connect();
-  for (const filter of ['#', '+/#', '+/broker/uptime']) await c.subscribe(filter, 0);
+  for (const filter of ['#', '+/#', '+/broker/uptime', '+/broker/connection/+/state']) await c.subscribe(filter, 0);
   const sys = await t.connect();
+  const state = `$SYS/broker/connection/${t.id()}/state`; // clients may publish it
+  await sys.subscribe(state, 0);
+  await sys.publish(state, '1', { qos: 1 });
+  assert.equal((await sys.pick(b.PUBLISH)).topic, state);
+  await sys.unsubscribe(state);
   await sys.subscribe('$SYS/#', 0);
   const m = await sys.message();
   assert.ok(m.topic.startsWith('$SYS/'), m.topic);
