@@ -28,6 +28,7 @@ export class Wire {
     socket.on('close', () => wire.end());
     wire.write = (bytes) => socket.write(bytes);
     wire.drop = () => socket.destroy();
+    wire.stop = () => socket.pause(); // reads no more
     return wire;
   }
 
