@@ -105,33 +105,54 @@ void emit_windows(Emit *e)
 
 /* ---- records in ---- */
 
-static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, uint32_t value,
-                uint32_t has)
+typedef struct AddTo {
+    const IrIns *ins;
+    const IrWindow *window;
+    uint32_t at, value, has;
+} AddTo;
+
+static const char *sum_kind(const IrAgg *agg)
 {
-    const IrAgg *agg = &window->aggs[at];
+    return agg->type == IR_U32 || agg->type == IR_U64 ? "u64" : "i64";
+}
+
+/* Adds, or only asks; a record that cannot be added leaves, and the slot is as it was. */
+static void add_or_leave(Emit *e, const AddTo *to, bool ask)
+{
+    const IrAgg *agg = &to->window->aggs[to->at];
+    const char *v = emit_reg(e, to->value);
+    bool sketch = agg->kind == AGG_QUANTILE;
+    emit_f(e, "    if (");
+    if (to->has != NO_REG) emit_f(e, "%s && ", emit_reg(e, to->has));
+    if (sketch)
+        emit_f(e, "RT_RARE(!rt_%s_sketch(pipe, rt, %" PRIu32 ", &slot->a%" PRIu32 ", (f64)%s, %u))",
+               ask ? "room" : "add", to->ins->imm.index, to->at, v, ir_sketch_bits(agg->within));
+    else
+        emit_f(e, "RT_RARE(!rt_%s_%s(&slot->a%" PRIu32 ", %s))", ask ? "fits" : "add",
+               sum_kind(agg), to->at, v);
+    emit_f(e, ") { rt->slot_back(pipe, %" PRIu32 ", slot); ", to->ins->imm.index);
+    emit_leave_ins(e, to->ins, sketch ? "RT_STATE_FULL" : "RT_OVERFLOW");
+    emit_f(e, "    }\n");
+}
+
+/* What cannot fail, or was asked before. */
+static void add(Emit *e, const AddTo *to)
+{
+    const IrAgg *agg = &to->window->aggs[to->at];
+    uint32_t at = to->at;
     static const char *const picks[] = {"min", "max", "first", "last"};
-    const char *v = value == NO_REG ? "0" : emit_reg(e, value);
+    const char *v = to->value == NO_REG ? "0" : emit_reg(e, to->value);
     emit_f(e, "    ");
-    if (has != NO_REG) emit_f(e, "if (%s) ", emit_reg(e, has));
+    if (to->has != NO_REG) emit_f(e, "if (%s) ", emit_reg(e, to->has));
     switch (agg->kind) {
     case AGG_COUNT: emit_f(e, "slot->a%" PRIu32 ".n++;\n", at); break;
     case AGG_COUNT_IF: emit_f(e, "slot->a%" PRIu32 ".n += (%s) != 0;\n", at, v); break;
     case AGG_MEAN:
-        if (agg->type == IR_DECIMAL) {
-            emit_f(e, "if (RT_RARE(!rt_add_i64(&slot->a%" PRIu32 ", %s))) ", at, v);
-            emit_leave_ins(e, ins, "RT_OVERFLOW");
-        } else {
-            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s);\n", at, v);
-        }
-        break;
     case AGG_SUM:
-        if (emit_is_float(agg->type)) {
-            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", %s);\n", at, v);
-        } else {
-            const char *kind = agg->type == IR_U32 || agg->type == IR_U64 ? "u64" : "i64";
-            emit_f(e, "if (RT_RARE(!rt_add_%s(&slot->a%" PRIu32 ", %s))) ", kind, at, v);
-            emit_leave_ins(e, ins, "RT_OVERFLOW");
-        }
+        if (ir_agg_can_fail(agg))
+            emit_f(e, "(void)rt_add_%s(&slot->a%" PRIu32 ", %s);\n", sum_kind(agg), at, v);
+        else
+            emit_f(e, "rt_add_f64(&slot->a%" PRIu32 ", (f64)%s);\n", at, v);
         break;
     case AGG_MIN:
     case AGG_MAX:
@@ -144,21 +165,30 @@ static void add(Emit *e, const IrIns *ins, const IrWindow *window, uint32_t at, 
                    at, at, v, agg->kind == AGG_LAST);
         } else {
             emit_f(e, "rt_%s_%s(&slot->a%" PRIu32 ", %s);\n", picks[agg->kind - AGG_MIN],
-                   emit_is_float(agg->type)                     ? "f64"
-                   : agg->type == IR_U32 || agg->type == IR_U64 ? "u64"
-                                                                : "i64",
-                   at, v);
+                   emit_is_float(agg->type) ? "f64" : sum_kind(agg), at, v);
         }
         break;
     case AGG_STDDEV: emit_f(e, "rt_add_variance(&slot->a%" PRIu32 ", (f64)%s);\n", at, v); break;
     case AGG_QUANTILE:
-        emit_f(e,
-               "if (RT_RARE(!rt_add_sketch(pipe, rt, %" PRIu32 ", &slot->a%" PRIu32
-               ", (f64)%s, %u))) ",
-               ins->imm.index, at, v, ir_sketch_bits(agg->within));
-        emit_leave_ins(e, ins, "RT_STATE_FULL");
+        emit_f(e, "(void)rt_add_sketch(pipe, rt, %" PRIu32 ", &slot->a%" PRIu32 ", (f64)%s, %u);\n",
+               to->ins->imm.index, at, v, ir_sketch_bits(agg->within));
         break;
     default: break; /* not in a plain window */
+    }
+}
+
+/* In the order that ir/facts.h tells. */
+static void add_all(Emit *e, const IrIns *ins, const IrWindow *window)
+{
+    const uint32_t *values = e->stage->pool + ins->args + window->key_count;
+    uint32_t last = ir_last_to_fail(window);
+    for (uint32_t a = 0; last != NO_INDEX && a <= last; a++) {
+        AddTo to = {ins, window, a, values[2 * a], values[2 * a + 1]};
+        if (ir_agg_can_fail(&window->aggs[a])) add_or_leave(e, &to, a < last);
+    }
+    for (uint32_t a = 0; a < window->agg_count; a++) {
+        AddTo to = {ins, window, a, values[2 * a], values[2 * a + 1]};
+        if (a != last) add(e, &to);
     }
 }
 
@@ -216,8 +246,7 @@ static void plain_add(Emit *e, const IrIns *ins)
     emit_leave_ins(e, ins, "why");
     late(e, window, args + used, ins->arg_count > used ? (ins->arg_count - used) / 2 : 0);
     emit_f(e, "    } else {\n");
-    for (uint32_t a = 0; a < window->agg_count; a++)
-        add(e, ins, window, a, args[keys + 2 * a], args[keys + 2 * a + 1]);
+    add_all(e, ins, window);
     if (window->kind == WINDOW_COUNT)
         emit_f(e, "    rt->slot_full(pipe, %" PRIu32 ", slot);\n", ins->imm.index);
     emit_f(e, "    done = 2;\n    } }\n");

@@ -11,8 +11,9 @@ typedef struct Add {
     const IrIns *ins;
     const IrAgg *agg;
     const RtAggInfo *info;
-    LLVMValueRef state; /* of this aggregate */
-    uint32_t value;     /* register or NO_REG */
+    LLVMValueRef slot, state; /* of this aggregate */
+    uint32_t value;           /* register or NO_REG */
+    bool leaves, ask;         /* the record may leave here; nothing is added */
 } Add;
 
 static LLVMValueRef add_value(Jit *j, const Add *add)
@@ -32,24 +33,37 @@ static LLVMValueRef add_real(Jit *j, const Add *add)
                                               : LLVMBuildSIToFP(j->builder, v, j->type.f64, "");
 }
 
-/* A decimal's is exact as long as it can be: the sum is one of integers. */
-static void add_mean(Jit *j, const Add *add)
+static bool is_signed(const IrAgg *agg)
 {
-    if (add->agg->type == IR_DECIMAL)
-        jit_leave_if(j, add->ins, CALL(j, "agg_sum_i64", add->state, add_value(j, add)),
-                     RT_OVERFLOW);
-    else
-        CALL(j, "agg_sum_f64", add->state, add_real(j, add));
+    return agg->type != IR_U32 && agg->type != IR_U64;
 }
 
 static void add_sum(Jit *j, const Add *add)
 {
-    if (jit_is_float(add->agg->type)) {
-        CALL(j, "agg_sum_f64", add->state, add_value(j, add));
-        return;
-    }
-    const char *name = jit_op("agg_sum_", jit_wide_suffix(add->agg->type));
-    jit_leave_if(j, add->ins, CALL(j, name, add->state, add_value(j, add)), RT_OVERFLOW);
+    if (!ir_agg_can_fail(add->agg))
+        CALL(j, "agg_sum_f64", add->state, add_real(j, add));
+    else
+        CALL(j, is_signed(add->agg) ? "agg_sum_i64" : "agg_sum_u64", add->state, add_value(j, add));
+}
+
+/* Adds, or only asks; a record that cannot be added leaves, and the slot is as it was. */
+static void add_or_leave(Jit *j, const Add *add)
+{
+    LLVMValueRef window = jit_i32(j, add->ins->imm.index);
+    bool ask = add->ask, natural = !is_signed(add->agg);
+    if (add->agg->kind == AGG_QUANTILE)
+        jit_leave_if(j, add->ins,
+                     CALL(j, ask ? "agg_room" : "agg_try_quantile", j->pipe, window, add->slot,
+                          add->state, add_real(j, add), jit_i32(j, add->info->bits)),
+                     RT_STATE_FULL);
+    else
+        jit_leave_if(j, add->ins,
+                     CALL(j,
+                          ask       ? natural ? "agg_fits_u64" : "agg_fits_i64"
+                          : natural ? "agg_try_u64"
+                                    : "agg_try_i64",
+                          j->pipe, window, add->slot, add->state, add_value(j, add)),
+                     RT_OVERFLOW);
 }
 
 static void add_pick(Jit *j, const Add *add)
@@ -69,13 +83,17 @@ static void add_pick(Jit *j, const Add *add)
 /* No default: a new aggregate must be given its code. */
 static void add(Jit *j, const Add *add)
 {
+    if (add->leaves) {
+        add_or_leave(j, add);
+        return;
+    }
     switch (add->agg->kind) {
     case AGG_COUNT: CALL(j, "agg_count", add->state); break;
     case AGG_COUNT_IF:
         CALL(j, "agg_count_if", add->state,
              add->value == NO_REG ? jit_bool(j, false) : jit_get(j, add->value));
         break;
-    case AGG_MEAN: add_mean(j, add); break;
+    case AGG_MEAN:
     case AGG_SUM: add_sum(j, add); break;
     case AGG_MIN:
     case AGG_MAX:
@@ -83,10 +101,8 @@ static void add(Jit *j, const Add *add)
     case AGG_LAST: add_pick(j, add); break;
     case AGG_STDDEV: CALL(j, "agg_stddev", add->state, add_real(j, add)); break;
     case AGG_QUANTILE:
-        jit_leave_if(j, add->ins,
-                     CALL(j, "agg_quantile", j->pipe, jit_i32(j, add->ins->imm.index), add->state,
-                          add_real(j, add), jit_i32(j, add->info->bits)),
-                     RT_STATE_FULL);
+        CALL(j, "agg_quantile", j->pipe, jit_i32(j, add->ins->imm.index), add->state,
+             add_real(j, add), jit_i32(j, add->info->bits));
         break;
     case AGG_DISTINCT:
     case AGG_DELTA:
@@ -110,6 +126,29 @@ static void add_present(Jit *j, const Add *what, uint32_t has)
     add(j, what);
     jit_goto(j, next);
     jit_in(j, next);
+}
+
+/* In the order that ir/facts.h tells. */
+static void add_all(Jit *j, const IrIns *ins, const IrWindow *window, LLVMValueRef slot)
+{
+    const RtWindowInfo *info = &j->info->windows[ins->imm.index];
+    const uint32_t *values = j->stage->pool + ins->args + window->key_count;
+    uint32_t last = ir_last_to_fail(window);
+    for (uint32_t step = 0; step < 2 * window->agg_count; step++) {
+        uint32_t a = step % window->agg_count;
+        bool first = step < window->agg_count;
+        if (first ? last == NO_INDEX || a > last || !ir_agg_can_fail(&window->aggs[a]) : a == last)
+            continue;
+        Add what = {.ins = ins,
+                    .agg = &window->aggs[a],
+                    .info = &info->aggs[a],
+                    .slot = slot,
+                    .state = jit_at(j, slot, info->aggs[a].offset),
+                    .value = values[2 * a],
+                    .leaves = first,
+                    .ask = first && a < last};
+        add_present(j, &what, values[2 * a + 1]);
+    }
 }
 
 static void late(Jit *j, const IrWindow *window, const uint32_t *row, uint32_t count)
@@ -156,8 +195,7 @@ static LLVMValueRef find_slot(Jit *j, const IrIns *ins, const IrWindow *window)
 
 static void plain_add(Jit *j, const IrIns *ins, const IrWindow *window)
 {
-    const RtWindowInfo *info = &j->info->windows[ins->imm.index];
-    const uint32_t *args = j->stage->pool + ins->args, *values = args + window->key_count;
+    const uint32_t *args = j->stage->pool + ins->args;
     uint32_t used = window->key_count + 2 * window->agg_count;
     put_keys(j, args, window->key_count);
     LLVMValueRef slot = find_slot(j, ins, window);
@@ -168,11 +206,7 @@ static void plain_add(Jit *j, const IrIns *ins, const IrWindow *window)
     late(j, window, args + used, ins->arg_count > used ? (ins->arg_count - used) / 2 : 0);
     jit_goto(j, next);
     jit_in(j, some);
-    for (uint32_t a = 0; a < window->agg_count; a++) {
-        Add what = {ins, &window->aggs[a], &info->aggs[a], jit_at(j, slot, info->aggs[a].offset),
-                    values[2 * a]};
-        add_present(j, &what, values[2 * a + 1]);
-    }
+    add_all(j, ins, window, slot);
     if (window->kind == WINDOW_COUNT)
         CALL(j, "op_slot_full", j->pipe, jit_i32(j, ins->imm.index), slot);
     jit_store(j, jit_i32(j, 2), j->done);

@@ -174,6 +174,7 @@ struct Effect {
     int64_t size_ns;      /* WINDOW: of a tumbling one with at most one key, found inline; else 0 */
     const RtSchema *item; /* EACH */
     bool may_wait;        /* WINDOW: its adds may be done later (window.c) */
+    bool can_fail;        /* WINDOW: one of its adds */
 };
 
 /* ---- a translated stage ---- */

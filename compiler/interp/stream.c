@@ -178,6 +178,7 @@ static void window(Translate *t, const IrIns *ins)
     made.late_stage = w->late_stage;
     made.event_time = w->event_time || w->behind;
     made.counts = w->kind == WINDOW_COUNT;
+    made.can_fail = ir_last_to_fail(w) != NO_INDEX;
     made.size_ns = plain && w->kind == WINDOW_TUMBLE && w->key_count <= 1 ? w->size_ns : 0;
     made.may_wait =
         t->stage->from == IR_FROM_SOURCE && made.size_ns && can_wait(made.adds, made.add_count);

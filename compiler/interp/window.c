@@ -33,7 +33,7 @@ static double number_of(const Frame *f, const Add *add, uint32_t lane)
     }
 }
 
-static uint32_t add_pick(Frame *f, const Add *add, uint32_t lane, void *state)
+static void add_pick(Frame *f, const Add *add, uint32_t lane, void *state)
 {
     RtPick *pick = state;
     RtValue v = interp__value(f, &add->value, lane);
@@ -52,28 +52,47 @@ static uint32_t add_pick(Frame *f, const Add *add, uint32_t lane, void *state)
     case ADD_LAST_U64: rt_last_u64(pick, v.u); break;
     default: rt_keep_text(pick, (char *)(pick + 1), v, add->kind == ADD_LAST_TEXT); break;
     }
-    return RT_FINE;
 }
 
-static uint32_t add_one(Frame *f, const Effect *e, const Add *add, uint32_t lane, void *state)
+static void add_one(Frame *f, const Effect *e, const Add *add, uint32_t lane, void *state)
 {
     switch (add->kind) {
-    case ADD_COUNT: ((RtCount *)state)->n++; return RT_FINE;
+    case ADD_COUNT: ((RtCount *)state)->n++; break;
     case ADD_COUNT_IF:
         ((RtCount *)state)->n += COLUMN(f, uint8_t, add->value.column)[lane] != 0;
-        return RT_FINE;
-    case ADD_F64: rt_add_f64(state, number_of(f, add, lane)); return RT_FINE;
-    case ADD_I64:
-        return rt_add_i64(state, interp__value(f, &add->value, lane).i) ? RT_FINE : RT_OVERFLOW;
-    case ADD_U64:
-        return rt_add_u64(state, interp__value(f, &add->value, lane).u) ? RT_FINE : RT_OVERFLOW;
-    case ADD_VARIANCE: rt_add_variance(state, number_of(f, add, lane)); return RT_FINE;
+        break;
+    case ADD_F64: rt_add_f64(state, number_of(f, add, lane)); break;
+    case ADD_I64: (void)rt_add_i64(state, interp__value(f, &add->value, lane).i); break;
+    case ADD_U64: (void)rt_add_u64(state, interp__value(f, &add->value, lane).u); break;
+    case ADD_VARIANCE: rt_add_variance(state, number_of(f, add, lane)); break;
     case ADD_SKETCH:
-        return rt_add_sketch(f->pipe, f->rt, e->index, state, number_of(f, add, lane), add->bits)
-                   ? RT_FINE
-                   : RT_STATE_FULL;
-    default: return add_pick(f, add, lane, state);
+        (void)rt_add_sketch(f->pipe, f->rt, e->index, state, number_of(f, add, lane), add->bits);
+        break;
+    default: add_pick(f, add, lane, state); break;
     }
+}
+
+static bool is_there(const Frame *f, const Add *add, uint32_t lane)
+{
+    return add->has == NO_COLUMN || COLUMN(f, uint8_t, add->has)[lane];
+}
+
+/* Nothing is added yet: a record is in all aggregates or in none. */
+static uint32_t try_all(Frame *f, const Effect *e, uint32_t lane, char *slot)
+{
+    for (uint32_t a = 0; a < e->add_count; a++) {
+        const Add *add = &e->adds[a];
+        void *state = slot + add->offset;
+        if (!is_there(f, add, lane)) continue;
+        if (add->kind == ADD_I64 && !rt_fits_i64(state, interp__value(f, &add->value, lane).i))
+            return RT_OVERFLOW;
+        if (add->kind == ADD_U64 && !rt_fits_u64(state, interp__value(f, &add->value, lane).u))
+            return RT_OVERFLOW;
+        if (add->kind == ADD_SKETCH &&
+            !rt_room_sketch(f->pipe, f->rt, e->index, state, number_of(f, add, lane), add->bits))
+            return RT_STATE_FULL;
+    }
+    return RT_FINE;
 }
 
 /* ---- all that wait ---- */
@@ -104,7 +123,7 @@ static void add_numbers(Frame *f, const Adds *w, const Add *add)
     case ADD_SKETCH: /* there is room: adds_begin has looked */
         WAITING(RtSketch, (void)rt_add_sketch(pipe, rt, window, state, v[r], bits));
         break;
-    default: WAITING(void, (void)add_one(f, w->effect, add, r, state));
+    default: WAITING(void, add_one(f, w->effect, add, r, state));
     }
 }
 
@@ -116,13 +135,13 @@ static void flush(Frame *f)
         const Add *add = &w->effect->adds[a];
         if (add->has != NO_COLUMN) {
             const uint8_t *has = COLUMN(f, uint8_t, add->has);
-            WAITING(void, if (has[r])(void) add_one(f, w->effect, add, r, state));
+            WAITING(void, if (has[r]) add_one(f, w->effect, add, r, state));
         } else if (add->kind == ADD_COUNT) {
             WAITING(RtCount, state->n++; (void)r);
         } else if (add->value.cell == CELL_F64) {
             add_numbers(f, w, add);
         } else {
-            WAITING(void, (void)add_one(f, w->effect, add, r, state));
+            WAITING(void, add_one(f, w->effect, add, r, state));
         }
     }
     w->count = 0;
@@ -234,18 +253,22 @@ uint32_t interp__window(Frame *f, const Effect *e, uint32_t lane)
         if (!why) late(f, e, lane);
         return why;
     }
-    f->done = 2;
     if (e->may_wait && w->open) {
+        f->done = 2;
         w->effect = e;
         w->lane[w->count] = (uint16_t)lane;
         w->slot[w->count++] = slot;
         return RT_FINE;
     }
+    why = e->can_fail ? try_all(f, e, lane, slot) : RT_FINE;
+    if (RT_RARE(why)) {
+        f->rt->slot_back(f->pipe, e->index, slot);
+        return why;
+    }
+    f->done = 2;
     for (uint32_t a = 0; a < e->add_count; a++) {
         const Add *add = &e->adds[a];
-        if (add->has != NO_COLUMN && !COLUMN(f, uint8_t, add->has)[lane]) continue;
-        why = add_one(f, e, add, lane, slot + add->offset);
-        if (RT_RARE(why)) return why;
+        if (is_there(f, add, lane)) add_one(f, e, add, lane, slot + add->offset);
     }
     if (e->counts) f->rt->slot_full(f->pipe, e->index, slot);
     return RT_FINE;

@@ -107,6 +107,20 @@ bool ir_window_plain(const IrWindow *w)
            !w->keep_ns && !w->own_clock && !w->behind;
 }
 
+bool ir_agg_can_fail(const IrAgg *agg)
+{
+    bool is_float = agg->type == IR_F64 || agg->type == IR_F32;
+    return agg->kind == AGG_QUANTILE || (agg->kind == AGG_SUM && !is_float) ||
+           (agg->kind == AGG_MEAN && agg->type == IR_DECIMAL);
+}
+
+uint32_t ir_last_to_fail(const IrWindow *w)
+{
+    uint32_t a = w->agg_count;
+    while (a && !ir_agg_can_fail(&w->aggs[a - 1])) a--;
+    return a ? a - 1 : NO_INDEX;
+}
+
 bool ir_stage_asks(const IrPipeline *pipeline, const IrStage *stage)
 {
     for (uint32_t i = 0; i < stage->code_count; i++)

@@ -35,6 +35,11 @@ uint32_t ir_agg_text_max(const IrAgg *agg, const IrField *out);
 /* Records may be added by the inlined code of the classical aggregates; all others go through
  * RtApi.window_add. */
 bool ir_window_plain(const IrWindow *window);
+/* Of a plain window: adding to it can fail, with a sum that does not fit or for want of room. A
+ * record is in all aggregates or in none: all but the last of these are asked before any is added
+ * to, the last one is added to first, and then the others. */
+bool ir_agg_can_fail(const IrAgg *agg);
+uint32_t ir_last_to_fail(const IrWindow *window); /* index of an aggregate, or NO_INDEX */
 /* A text or an enum that is missing reads as empty, as the first: `t exists and t == "x"` looks at
  * both sides. Not the answer of an `ask`: a missing one has an item without values (flow/ask.h). */
 bool ir_reads_empty(const IrStage *stage, uint32_t leaf);

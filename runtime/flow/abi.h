@@ -582,6 +582,8 @@ typedef struct RtApi {
     /* State of (keys, window of `ns`). NULL: late when *reason is 0, else that failure. */
     void *(*slot)(RtPipe *, u32 window, i64 ns, const RtValue *keys, u32 *reason);
     void (*slot_full)(RtPipe *, u32 window, void *slot); /* count windows: after each add */
+    /* The record fails before anything of it was added: the slot is as if it had not come. */
+    void (*slot_back)(RtPipe *, u32 window, void *slot);
     /* The sketch's list is full: makes room in it. 0: there is none. */
     u32 (*sketch_room)(RtPipe *, u32 window, RtSketch *, u32 bits);
     /* texts of one record, in pipe->scratch; NULL: longer than max */

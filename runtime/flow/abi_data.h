@@ -13,7 +13,7 @@ typedef float f32;
 typedef double f64;
 
 enum {
-    RT_ABI = 24,
+    RT_ABI = 25,
     RT_PAD_BYTES = 64, /* readable bytes behind every record or chunk; the first is 0 or '\\n' */
     RT_DEPTH_MAX = 64, /* nesting of records in formats of bytes */
     RT_JSON_DEPTH_MAX = 1024, /* nesting of JSON: what is passed over, or kept as json, unread */

@@ -44,14 +44,14 @@ static int is_unsigned(u8 type)
 
 /* ---- values in ---- */
 
-static u32 add_sum(RtSum *sum, u8 type, RtValue v)
+/* A whole one was tried, or ends up where it fits when all are added: in between it may wrap. */
+static void add_sum(RtSum *sum, u8 type, RtValue v)
 {
-    if (is_float(type)) {
-        rt_add_f64(sum, v.d);
-        return RT_FINE;
-    }
-    u32 fits = is_unsigned(type) ? rt_add_u64(sum, v.u) : rt_add_i64(sum, v.i);
-    return fits ? RT_FINE : RT_OVERFLOW;
+    sum->n++;
+    if (is_float(type))
+        sum->sum.d += v.d;
+    else
+        sum->sum.u += v.u;
 }
 
 /* Means are of floats, those of decimals of their whole multiples. */
@@ -130,21 +130,26 @@ static void add_area(RtArea *area, f64 v, i64 ns)
     area->n++;
 }
 
-static u32 add_item(RtAggMemory *memory, const RtAggInfo *agg, RtItems *list, RtValue v)
+static int item_room(RtAggMemory *memory, const RtAggInfo *agg, RtItems *list)
 {
-    if (list->n >= agg->count) return RT_FINE; /* the first ones are kept */
-    if (list->n == list->cap) {
-        u64 cap = list->cap ? list->cap * 2 : 8, item = RT_ITEM_BYTES(1);
-        char *more = rt_pool_get(&memory->pool, cap * item);
-        if (!more) return RT_STATE_FULL;
-        if (list->n) memcpy(more, list->items, list->n * item);
-        rt_pool_put(&memory->pool, list->items, list->cap * item);
-        list->items = more;
-        list->cap = cap;
-    }
+    if (list->n < list->cap || list->n >= agg->count) return 1;
+    u64 cap = list->cap ? list->cap * 2 : 8, item = RT_ITEM_BYTES(1);
+    char *more = rt_pool_get(&memory->pool, cap * item);
+    if (!more) return 0;
+    if (list->n) memcpy(more, list->items, list->n * item);
+    rt_pool_put(&memory->pool, list->items, list->cap * item);
+    list->items = more;
+    list->cap = cap;
+    return 1;
+}
+
+static int add_item(RtAggMemory *memory, const RtAggInfo *agg, RtItems *list, RtValue v)
+{
+    if (list->n >= agg->count) return 1; /* the first ones are kept */
+    if (!item_room(memory, agg, list)) return 0;
     if (rt_is_text(agg->type)) {
         char *copy = rt_pool_get(&memory->pool, v.s.n ? v.s.n : 1);
-        if (!copy) return RT_STATE_FULL;
+        if (!copy) return 0;
         if (v.s.n) memcpy(copy, v.s.p, v.s.n);
         v.s.p = copy;
     }
@@ -152,32 +157,78 @@ static u32 add_item(RtAggMemory *memory, const RtAggInfo *agg, RtItems *list, Rt
     memset(item, 0, RT_ITEM_BYTES(1));
     memcpy(item, &v, sizeof v);
     item[sizeof v] = 1;
-    return RT_FINE;
+    return 1;
 }
 
-u32 rt_agg_add(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v, i64 ns)
+/* The text has room too, which the next one to ask gets. */
+static int try_item(RtAggMemory *memory, const RtAggInfo *agg, RtItems *list, RtValue v)
 {
+    if (!item_room(memory, agg, list)) return 0;
+    if (!rt_is_text(agg->type) || list->n >= agg->count) return 1;
+    u64 bytes = v.s.n ? v.s.n : 1;
+    char *text = rt_pool_get(&memory->pool, bytes);
+    rt_pool_put(&memory->pool, text, bytes);
+    return text != NULL;
+}
+
+u32 rt_agg_try(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v)
+{
+    RtSketch *sketch = state;
+    int room = 1;
     switch ((RtAggKind)agg->kind) {
-    case RT_AGG_COUNT: ((RtCount *)state)->n++; return RT_FINE;
-    case RT_AGG_COUNT_IF: ((RtCount *)state)->n += v.i != 0; return RT_FINE;
-    case RT_AGG_SUM: return add_sum(state, agg->type, v);
-    case RT_AGG_MEAN: return add_sum(state, mean_type(agg), v);
+    case RT_AGG_SUM:
+    case RT_AGG_MEAN:
+        if (!rt_agg_sums(agg)) return RT_FINE;
+        return (is_unsigned(agg->type) ? rt_fits_u64(state, v.u) : rt_fits_i64(state, v.i))
+                   ? RT_FINE
+                   : RT_OVERFLOW;
+    case RT_AGG_QUANTILE:
+        room = v.d == 0 || sketch->used < sketch->cap || rt_sketch_room(memory, sketch, agg->bits);
+        break;
+    case RT_AGG_DISTINCT: room = rt_set_room(memory, state, agg->type, v, agg->bits); break;
+    case RT_AGG_LIST: room = try_item(memory, agg, state, v); break;
+    default: break;
+    }
+    return room ? RT_FINE : RT_STATE_FULL;
+}
+
+/* Two aggregates may have found the same piece of room: what was tried goes in beyond the limit of
+ * state then, a record's worth at most. */
+static void beyond(RtAggMemory *memory, int yes)
+{
+    memory->beyond = memory->pool.beyond = (u8)yes;
+}
+
+void rt_agg_take(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v, i64 ns)
+{
+    int kept = 1;
+    switch ((RtAggKind)agg->kind) {
+    case RT_AGG_COUNT: ((RtCount *)state)->n++; return;
+    case RT_AGG_COUNT_IF: ((RtCount *)state)->n += v.i != 0; return;
+    case RT_AGG_SUM: add_sum(state, agg->type, v); return;
+    case RT_AGG_MEAN: add_sum(state, mean_type(agg), v); return;
     case RT_AGG_MIN:
     case RT_AGG_MAX:
     case RT_AGG_FIRST:
-    case RT_AGG_LAST: (void)add_pick(agg, state, v); return RT_FINE;
-    case RT_AGG_STDDEV: rt_add_variance(state, v.d); return RT_FINE;
-    case RT_AGG_QUANTILE:
-        return rt_sketch_add(memory, state, v, agg->bits) ? RT_FINE : RT_STATE_FULL;
-    case RT_AGG_DISTINCT:
-        return rt_set_add(memory, state, agg->type, v, agg->bits) ? RT_FINE : RT_STATE_FULL;
+    case RT_AGG_LAST: (void)add_pick(agg, state, v); return;
+    case RT_AGG_STDDEV: rt_add_variance(state, v.d); return;
     case RT_AGG_DELTA:
-    case RT_AGG_RATE: add_ends(state, v, ns); return RT_FINE;
-    case RT_AGG_TIME_WEIGHTED: add_area(state, v.d, ns); return RT_FINE;
-    case RT_AGG_LIST: return add_item(memory, agg, state, v);
-    case RT_AGG_REVISION: return RT_FINE;
+    case RT_AGG_RATE: add_ends(state, v, ns); return;
+    case RT_AGG_TIME_WEIGHTED: add_area(state, v.d, ns); return;
+    case RT_AGG_REVISION: return;
+    case RT_AGG_QUANTILE:
+    case RT_AGG_DISTINCT:
+    case RT_AGG_LIST: break;
     }
-    return RT_FINE;
+    beyond(memory, 1);
+    if (agg->kind == RT_AGG_QUANTILE)
+        kept = rt_sketch_add(memory, state, v, agg->bits) != 0;
+    else if (agg->kind == RT_AGG_DISTINCT)
+        kept = rt_set_add(memory, state, agg->type, v, agg->bits);
+    else
+        kept = add_item(memory, agg, state, v);
+    beyond(memory, 0);
+    if (!kept) memory->pipe->out_of_memory = 1;
 }
 
 /* ---- results ---- */
@@ -258,12 +309,20 @@ void rt_agg_value(const RtAggInfo *agg, void *state, i64 end_ns, RtValue *ret, u
 
 /* ---- two into one ---- */
 
-static u32 merge_sum(RtSum *into, const RtSum *from, u8 type)
+int rt_agg_fits(const RtAggInfo *agg, const RtSum *const *sums, u32 count)
+{
+    i128 total = 0;
+    for (u32 i = 0; i < count; i++)
+        total += is_unsigned(agg->type) ? (i128)sums[i]->sum.u : (i128)sums[i]->sum.i;
+    return is_unsigned(agg->type) ? total >= 0 && total <= UINT64_MAX
+                                  : total >= INT64_MIN && total <= INT64_MAX;
+}
+
+static void merge_sum(RtSum *into, const RtSum *from, u8 type)
 {
     u64 n = into->n + from->n;
-    u32 why = from->n ? add_sum(into, type, from->sum) : RT_FINE;
+    if (from->n) add_sum(into, type, from->sum);
     into->n = n;
-    return why;
 }
 
 static void merge_pick(const RtAggInfo *agg, RtPick *into, RtPick *from)
@@ -307,52 +366,52 @@ static void merge_area(RtArea *into, const RtArea *from)
     into->n += from->n;
 }
 
-static u32 merge_items(RtAggMemory *memory, const RtAggInfo *agg, RtItems *into, RtItems *from)
+static int merge_items(RtAggMemory *memory, const RtAggInfo *agg, RtItems *into, RtItems *from)
 {
     for (u64 i = 0; i < from->n; i++) {
         RtValue v;
         memcpy(&v, from->items + i * RT_ITEM_BYTES(1), sizeof v);
-        u32 why = add_item(memory, agg, into, v);
-        if (why) return why;
+        if (!add_item(memory, agg, into, v)) return 0;
     }
-    rt_agg_release(memory, agg, from);
-    return RT_FINE;
+    return 1;
 }
 
-u32 rt_agg_merge(RtAggMemory *memory, const RtAggInfo *agg, void *into, void *from)
+/* What both hold has its room already, so for the moment that both do the limit does not count. */
+static void merge_held(RtAggMemory *memory, const RtAggInfo *agg, void *into, void *from)
 {
-    RtSum *sum = into;
+    beyond(memory, 1);
+    int kept = agg->kind == RT_AGG_QUANTILE   ? rt_sketch_merge(memory, into, from, agg->bits)
+               : agg->kind == RT_AGG_DISTINCT ? rt_set_merge(memory, into, from, agg->bits)
+                                              : merge_items(memory, agg, into, from);
+    beyond(memory, 0);
+    if (!kept) memory->pipe->out_of_memory = 1;
+    rt_agg_release(memory, agg, from);
+}
+
+void rt_agg_merge(RtAggMemory *memory, const RtAggInfo *agg, void *into, void *from)
+{
+    RtCount *count = into;
+    const RtCount *more = from;
     switch ((RtAggKind)agg->kind) {
     case RT_AGG_COUNT:
-    case RT_AGG_COUNT_IF: ((RtCount *)into)->n += ((const RtCount *)from)->n; return RT_FINE;
-    case RT_AGG_REVISION: {
-        u64 n = ((const RtCount *)from)->n;
-        if (n > ((RtCount *)into)->n) ((RtCount *)into)->n = n;
-        return RT_FINE;
-    }
-    case RT_AGG_SUM: return merge_sum(sum, from, agg->type);
-    case RT_AGG_MEAN: return merge_sum(sum, from, mean_type(agg));
+    case RT_AGG_COUNT_IF: count->n += more->n; break;
+    case RT_AGG_REVISION:
+        if (more->n > count->n) count->n = more->n;
+        break;
+    case RT_AGG_SUM: merge_sum(into, from, agg->type); break;
+    case RT_AGG_MEAN: merge_sum(into, from, mean_type(agg)); break;
     case RT_AGG_MIN:
     case RT_AGG_MAX:
     case RT_AGG_FIRST:
-    case RT_AGG_LAST: merge_pick(agg, into, from); return RT_FINE;
-    case RT_AGG_STDDEV: merge_variance(into, from); return RT_FINE;
-    case RT_AGG_QUANTILE: {
-        if (!rt_sketch_merge(memory, into, from, agg->bits)) return RT_STATE_FULL;
-        rt_sketch_release(memory, from, agg->bits);
-        return RT_FINE;
-    }
-    case RT_AGG_DISTINCT: {
-        if (!rt_set_merge(memory, into, from, agg->bits)) return RT_STATE_FULL;
-        rt_set_release(memory, from, agg->bits);
-        return RT_FINE;
-    }
+    case RT_AGG_LAST: merge_pick(agg, into, from); break;
+    case RT_AGG_STDDEV: merge_variance(into, from); break;
     case RT_AGG_DELTA:
-    case RT_AGG_RATE: merge_ends(into, from); return RT_FINE;
-    case RT_AGG_TIME_WEIGHTED: merge_area(into, from); return RT_FINE;
-    case RT_AGG_LIST: return merge_items(memory, agg, into, from);
+    case RT_AGG_RATE: merge_ends(into, from); break;
+    case RT_AGG_TIME_WEIGHTED: merge_area(into, from); break;
+    case RT_AGG_QUANTILE:
+    case RT_AGG_DISTINCT:
+    case RT_AGG_LIST: merge_held(memory, agg, into, from); break;
     }
-    return RT_FINE;
 }
 
 /* ---- panes ---- */
@@ -362,14 +421,16 @@ static int is_pick(const RtAggInfo *agg)
     return agg->kind >= RT_AGG_MIN && agg->kind <= RT_AGG_LAST;
 }
 
-u32 rt_agg_share(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v, i64 ns,
-                 u64 number)
+void rt_agg_share(RtAggMemory *memory, const RtAggInfo *agg, void *state, RtValue v, i64 ns,
+                  u64 number)
 {
     RtPick *pick = state;
-    if (!is_pick(agg)) return rt_agg_add(memory, agg, state, v, ns);
+    if (!is_pick(agg)) {
+        rt_agg_take(memory, agg, state, v, ns);
+        return;
+    }
     u64 before = pick->n;
     pick->n = add_pick(agg, pick, v) ? number : before;
-    return RT_FINE;
 }
 
 /* Of equal ones, like 0 and -0, the one that came first is held. */
@@ -458,7 +519,7 @@ static int load_items(RtAggMemory *memory, const RtAggInfo *agg, RtItems *list, 
         } else if (!rt_take(from, &v.u, 8)) {
             return 0;
         }
-        if (add_item(memory, agg, list, v)) return 0;
+        if (!add_item(memory, agg, list, v)) return 0;
     }
     return 1;
 }

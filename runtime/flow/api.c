@@ -110,6 +110,7 @@ const RtApi rt_api = {
     .close = rt_close,
     .slot = rt_slot,
     .slot_full = rt_slot_full,
+    .slot_back = rt_slot_back,
     .sketch_room = rt_window_room,
     .scratch = rt_scratch,
     .contains = contains,

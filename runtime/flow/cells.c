@@ -84,47 +84,65 @@ static void add_floats(char *sums, u64 count, f64 x)
     if (count) *(f64 *)(void *)sums += x;
 }
 
-/* A sum that does not fit fails with its record, in the first window that cannot take it. */
-static u32 add_wholes(char *sums, u64 count, u8 type, RtValue v)
+/* Cells side by side: `count` from `states` on, of one piece. */
+typedef struct Run {
+    char *states;
+    u64 count;
+} Run;
+
+/* The next run of the windows from *at to last; a count of 0: there is none. */
+static Run next_run(const RtWindow *w, const PaneKey *key, u32 agg, i64 *at, i64 last)
 {
-    for (u64 i = 0; i < count; i++) {
-        RtSum sum = {0};
-        memcpy(&sum.sum, sums + 8 * i, 8);
-        u32 fits = type == RT_U32 || type == RT_U64 ? rt_add_u64(&sum, v.u) : rt_add_i64(&sum, v.i);
-        if (!fits) return RT_OVERFLOW;
-        memcpy(sums + 8 * i, &sum.sum, 8);
-    }
-    return RT_FINE;
+    if (*at > last) return (Run){0};
+    i64 piece = piece_first(w, *at);
+    u64 from = (u64)(*at - piece), left = (u64)(last - *at) + 1, count = w->cells - from;
+    if (count > left) count = left;
+    *at += (i64)count;
+    return (Run){states_of(w, find(key, piece), agg) + from * cell_bytes(&w->info->aggs[agg]),
+                 count};
 }
 
-static u32 add_values(RtWindow *w, const RtAggInfo *info, char *states, u64 count, RtValue v,
-                      i64 ns)
+static RtSum sum_at(const Run *run, u64 i)
 {
-    bool floats = info->type == RT_F64 || info->type == RT_F32;
-    if (info->kind != RT_AGG_SUM && info->kind != RT_AGG_MEAN) {
-        u32 why = RT_FINE, bytes = cell_bytes(info);
-        for (u64 i = 0; i < count && !why; i++)
-            why = rt_agg_add(&w->memory, info, states + i * bytes, v, ns);
-        return why;
-    }
-    if (!floats) return add_wholes(states, count, info->type, v);
-    add_floats(states, count, v.d);
-    return RT_FINE;
+    RtSum sum = {0};
+    memcpy(&sum.sum, run->states + 8 * i, 8);
+    return sum;
 }
 
-u32 rt__cells_add(RtWindow *w, PaneKey *key, u32 agg, i64 first, i64 last, RtValue v, i64 ns)
+static void add_wholes(const Run *run, RtValue v)
+{
+    for (u64 i = 0; i < run->count; i++) {
+        RtSum sum = sum_at(run, i);
+        sum.sum.u += v.u; /* it was tried */
+        memcpy(run->states + 8 * i, &sum.sum, 8);
+    }
+}
+
+u32 rt__cells_try(RtWindow *w, PaneKey *key, u32 agg, i64 first, i64 last, RtValue v)
 {
     const RtAggInfo *info = &w->info->aggs[agg];
-    u64 left = (u64)(last - first) + 1;
-    for (i64 from = piece_first(w, first); left; from += w->cells) {
-        u64 at = from < first ? (u64)(first - from) : 0, count = w->cells - at;
-        char *states = states_of(w, find(key, from), agg) + at * cell_bytes(info);
-        if (count > left) count = left;
-        left -= count;
-        u32 why = add_values(w, info, states, count, v, ns);
-        if (why) return why;
+    u32 why = RT_FINE, bytes = cell_bytes(info);
+    for (Run run; !why && (run = next_run(w, key, agg, &first, last)).count;) {
+        for (u64 i = 0; i < run.count && !why; i++) {
+            RtSum sum;
+            if (rt_agg_sums(info)) sum = sum_at(&run, i);
+            why = rt_agg_try(&w->memory, info,
+                             rt_agg_sums(info) ? (void *)&sum : run.states + i * bytes, v);
+        }
     }
-    return RT_FINE;
+    return why;
+}
+
+void rt__cells_take(RtWindow *w, PaneKey *key, u32 agg, i64 first, i64 last, RtValue v, i64 ns)
+{
+    const RtAggInfo *info = &w->info->aggs[agg];
+    bool sums = info->kind == RT_AGG_SUM || info->kind == RT_AGG_MEAN;
+    for (Run run; (run = next_run(w, key, agg, &first, last)).count;) {
+        for (u64 i = 0; !sums && i < run.count; i++)
+            rt_agg_take(&w->memory, info, run.states + i * cell_bytes(info), v, ns);
+        if (sums && rt_agg_sums(info)) add_wholes(&run, v);
+        if (sums && !rt_agg_sums(info)) add_floats(run.states, run.count, v.d);
+    }
 }
 
 void rt__cells_read(const RtWindow *w, Slot *head)

@@ -125,6 +125,19 @@ static int add_hash(RtAggMemory *memory, RtSet *set, u64 hash, u32 bits)
     return 1;
 }
 
+/* Too many to be exact: that there is room for the registers is seen, but the set becomes them only
+ * when the value comes. */
+int rt_set_room(RtAggMemory *memory, RtSet *set, u8 type, RtValue value, u32 bits)
+{
+    if (set->registers || (set->used + 1) * 2 <= set->cap) return 1;
+    if (set->used < exact_max(bits)) return double_set(memory, set);
+    u64 hash = hash_of(type, value);
+    if (holds(set, hash ? hash : 1)) return 1;
+    void *registers = rt_pool_get(&memory->pool, 1ull << bits);
+    rt_pool_put(&memory->pool, registers, 1ull << bits);
+    return registers != NULL;
+}
+
 int rt_set_add(RtAggMemory *memory, RtSet *set, u8 type, RtValue value, u32 bits)
 {
     return add_hash(memory, set, hash_of(type, value), bits);

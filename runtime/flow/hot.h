@@ -377,12 +377,12 @@ RT_INLINE void rt_add_f64(RtSum *s, f64 x)
     s->sum.d += x;
 }
 
-/* 0 = overflow */
+/* 0 = overflow: nothing is added */
 RT_INLINE u32 rt_add_i64(RtSum *s, i64 x)
 {
     i64 sum;
-    s->n++;
     if (__builtin_add_overflow(s->sum.i, x, &sum)) return 0;
+    s->n++;
     s->sum.i = sum;
     return 1;
 }
@@ -390,10 +390,23 @@ RT_INLINE u32 rt_add_i64(RtSum *s, i64 x)
 RT_INLINE u32 rt_add_u64(RtSum *s, u64 x)
 {
     u64 sum;
-    s->n++;
     if (__builtin_add_overflow(s->sum.u, x, &sum)) return 0;
+    s->n++;
     s->sum.u = sum;
     return 1;
+}
+
+/* Whether it fits, before anything of the record is added. */
+RT_INLINE u32 rt_fits_i64(const RtSum *s, i64 x)
+{
+    i64 sum;
+    return !__builtin_add_overflow(s->sum.i, x, &sum);
+}
+
+RT_INLINE u32 rt_fits_u64(const RtSum *s, u64 x)
+{
+    u64 sum;
+    return !__builtin_add_overflow(s->sum.u, x, &sum);
 }
 
 #define RT_PICK(name, type, member, test)                                                          \
@@ -434,6 +447,13 @@ RT_INLINE void rt_add_variance(RtVariance *s, f64 x)
 }
 
 #ifndef RT_QUICK
+/* Makes room for one more; 0 = there is none */
+RT_INLINE u32 rt_room_sketch(RtPipe *pipe, const RtApi *rt, u32 window, RtSketch *s, f64 x,
+                             u32 bits)
+{
+    return x == 0 || s->used < s->cap || rt->sketch_room(pipe, window, s, bits);
+}
+
 /* 0 = no room for more state */
 RT_INLINE u32 rt_add_sketch(RtPipe *pipe, const RtApi *rt, u32 window, RtSketch *s, f64 x, u32 bits)
 {

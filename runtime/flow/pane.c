@@ -105,34 +105,72 @@ static void head_move(RtWindow *w, Slot *head, i64 number)
     if (!head->lane && w->info->event_time) rt__set_close_time(w->pipe);
 }
 
+/* In the sketches of the head is what the window before had. */
+static void recount(RtWindow *w, Slot *head, Slot *pane, bool in)
+{
+    if (pane->changed == in) return;
+    for (u32 a = 0; a < w->info->agg_count; a++)
+        if (w->info->aggs[a].kind == RT_AGG_QUANTILE)
+            rt_sketch_count(state_of(head, &w->info->aggs[a]), state_of(pane, &w->info->aggs[a]),
+                            in, w->info->aggs[a].bits);
+    pane->changed = in;
+}
+
+static void pane_free(RtWindow *w, Slot *head, Slot *pane)
+{
+    recount(w, head, pane, false);
+    for (u32 a = 0; a < w->info->agg_count; a++)
+        if (w->info->aggs[a].kind == RT_AGG_QUANTILE)
+            rt_sketch_leave(&w->memory, state_of(head, &w->info->aggs[a]),
+                            state_of(pane, &w->info->aggs[a]), w->info->aggs[a].bits);
+    rt__slot_free(w, pane);
+}
+
 /* ---- a record ---- */
 
-static u32 add_value(RtWindow *w, const PaneAdd *add, u32 at, Slot *pane, i64 first, i64 last)
+/* Nothing of it is counted yet. */
+static u32 try_value(RtWindow *w, const PaneAdd *add, u32 at, Slot *pane, i64 first, i64 last)
 {
     const RtAggInfo *agg = &w->info->aggs[at];
     PaneKey *key = rt__pane_key(pane);
     void *state = state_of(pane, agg);
-    if (agg->kind == RT_AGG_QUANTILE)
-        return rt_sketch_share(&w->memory, state, state_of(key->head, agg), pane->changed,
-                               add->values[at], agg->bits)
-                   ? RT_FINE
-                   : RT_STATE_FULL;
-    if (!agg->each)
-        return rt_agg_share(&w->memory, agg, state, add->values[at], add->ns, w->arrivals);
-    u32 why = rt__cells_add(w, key, at, first, last, add->values[at], add->ns);
-    if (!why && (agg->kind == RT_AGG_SUM || agg->kind == RT_AGG_MEAN)) ((RtSum *)state)->n++;
+    if (agg->each) return rt__cells_try(w, key, at, first, last, add->values[at]);
+    if (agg->kind != RT_AGG_QUANTILE) return rt_agg_try(&w->memory, agg, state, add->values[at]);
+    bool room = rt_sketch_share_room(&w->memory, state, state_of(key->head, agg), add->values[at],
+                                     agg->bits);
+    return room ? RT_FINE : RT_STATE_FULL;
+}
+
+static u32 try_values(RtWindow *w, const PaneAdd *add, Slot *pane, i64 first, i64 last)
+{
+    u32 why = RT_FINE;
+    for (u32 i = 0; w->can_fail && i < w->info->agg_count && !why; i++)
+        if (add->has[i] && rt_agg_can_fail(&w->info->aggs[i]))
+            why = try_value(w, add, i, pane, first, last);
     return why;
 }
 
-static u32 add_values(RtWindow *w, const PaneAdd *add, Slot *pane, i64 first, i64 last)
+static void take_value(RtWindow *w, const PaneAdd *add, u32 at, Slot *pane, i64 first, i64 last)
+{
+    const RtAggInfo *agg = &w->info->aggs[at];
+    PaneKey *key = rt__pane_key(pane);
+    void *state = state_of(pane, agg);
+    if (agg->kind == RT_AGG_QUANTILE) {
+        rt_sketch_share(state, state_of(key->head, agg), pane->changed, add->values[at], agg->bits);
+    } else if (!agg->each) {
+        rt_agg_share(&w->memory, agg, state, add->values[at], add->ns, w->arrivals);
+    } else {
+        rt__cells_take(w, key, at, first, last, add->values[at], add->ns);
+        if (agg->kind == RT_AGG_SUM || agg->kind == RT_AGG_MEAN) ((RtSum *)state)->n++;
+    }
+}
+
+static void take_values(RtWindow *w, const PaneAdd *add, Slot *pane, i64 first, i64 last)
 {
     w->arrivals++;
     rt__count_in(pane, add->ns);
-    for (u32 i = 0; i < w->info->agg_count; i++) {
-        u32 why = add->has[i] ? add_value(w, add, i, pane, first, last) : RT_FINE;
-        if (why) return why;
-    }
-    return RT_FINE;
+    for (u32 i = 0; i < w->info->agg_count; i++)
+        if (add->has[i]) take_value(w, add, i, pane, first, last);
 }
 
 u32 rt__pane_add(RtWindow *w, const PaneAdd *in, bool *ret_added)
@@ -150,27 +188,19 @@ u32 rt__pane_add(RtWindow *w, const PaneAdd *in, bool *ret_added)
     Slot *head = of->head ? of->head : rt__pane_head(w, key, add.lane, first);
     if (!head) return rt__no_room(w, key);
     Slot *pane = rt__cells_room(w, of, first, last) ? rt__pane_slot(w, head, number) : NULL;
-    if (!pane) {
+    u32 why = pane ? try_values(w, &add, pane, first, last) : RT_STATE_FULL;
+    if (why) {
+        if (pane && !pane->head.count) pane_free(w, head, pane);
         if (!of->key.live) head_free(w, head);
-        return RT_STATE_FULL;
+        return why;
     }
     if (first < head->number) head_move(w, head, first);
     *ret_added = true;
-    return add_values(w, &add, pane, first, last);
+    take_values(w, &add, pane, first, last);
+    return RT_FINE;
 }
 
 /* ---- a window that closes ---- */
-
-/* In the sketches of the head is what the window before had. */
-static void recount(RtWindow *w, Slot *head, Slot *pane, bool in)
-{
-    if (pane->changed == in) return;
-    for (u32 a = 0; a < w->info->agg_count; a++)
-        if (w->info->aggs[a].kind == RT_AGG_QUANTILE)
-            rt_sketch_count(state_of(head, &w->info->aggs[a]), state_of(pane, &w->info->aggs[a]),
-                            in, w->info->aggs[a].bits);
-    pane->changed = in;
-}
 
 /* A set's room may be beyond the limit of state, as a row can no longer fail: it is that of one
  * window, kept for the next row. Without any memory left the instance says so. */
@@ -197,16 +227,6 @@ void rt__pane_scatter(RtWindow *w, Slot *head)
         if (!agg->each) rt_agg_release(&w->gathered, agg, state_of(head, agg));
         memset(state_of(head, agg), 0, rt__state_bytes(w, a));
     }
-}
-
-static void pane_free(RtWindow *w, Slot *head, Slot *pane)
-{
-    recount(w, head, pane, false);
-    for (u32 a = 0; a < w->info->agg_count; a++)
-        if (w->info->aggs[a].kind == RT_AGG_QUANTILE)
-            rt_sketch_leave(&w->memory, state_of(head, &w->info->aggs[a]),
-                            state_of(pane, &w->info->aggs[a]), w->info->aggs[a].bits);
-    rt__slot_free(w, pane);
 }
 
 int rt__pane_loaded(RtWindow *w, Slot *head, const Slot *pane)

@@ -168,21 +168,22 @@ static void unuse(RtAggMemory *memory, RtSketch *whole, u32 octave, u32 bits)
     memory->free_chunks[bits] = chunk;
 }
 
-int rt_sketch_share(RtAggMemory *memory, RtSketch *pane, RtSketch *whole, int counted, RtValue v,
-                    u32 bits)
+int rt_sketch_share_room(RtAggMemory *memory, RtSketch *pane, RtSketch *whole, RtValue v, u32 bits)
+{
+    u32 octave = (u32)(v.u >> 52);
+    if (v.d == 0 || chunk_of(pane, octave)) return 1;
+    RtChunk *same = rt_sketch_chunk(memory, whole, octave, bits);
+    if (!same) return 0;
+    same->used++;
+    if (rt_sketch_chunk(memory, pane, octave, bits)) return 1;
+    unuse(memory, whole, octave, bits);
+    return 0;
+}
+
+void rt_sketch_share(RtSketch *pane, RtSketch *whole, int counted, RtValue v, u32 bits)
 {
     u32 octave = (u32)(v.u >> 52), index = (u32)(v.u >> (52 - bits)) & ((1u << bits) - 1);
     RtChunk *chunk = v.d == 0 ? NULL : chunk_of(pane, octave);
-    if (v.d != 0 && !chunk) {
-        RtChunk *same = rt_sketch_chunk(memory, whole, octave, bits);
-        if (!same) return 0;
-        same->used++;
-        chunk = rt_sketch_chunk(memory, pane, octave, bits);
-        if (!chunk) {
-            unuse(memory, whole, octave, bits);
-            return 0;
-        }
-    }
     pane->n++;
     whole->n += counted != 0;
     if (chunk) {
@@ -192,7 +193,6 @@ int rt_sketch_share(RtAggMemory *memory, RtSketch *pane, RtSketch *whole, int co
         pane->zeros++;
         whole->zeros += counted != 0;
     }
-    return 1;
 }
 
 /* Four at a time: bits is 2 at least where this matters, and counters lie on 16 bytes. */

@@ -45,6 +45,7 @@ RtWindow *rt_window_new(RtPipe *pipe, u32 index, u64 keys_max)
     w->sorted = mem_zalloc(w->sort_cap, sizeof(Slot *));
     w->sort_space = mem_zalloc(w->sort_cap, sizeof(Slot *));
     w->seen = &pipe->seen[index];
+    for (u32 a = 0; a < info->agg_count; a++) w->can_fail |= rt_agg_can_fail(&info->aggs[a]);
     int complete = !info->panes || rt__pane_init(w);
     complete &= rt_dict_init(&w->keys, pipe, info->key_types, info->key_bytes_max, info->key_count,
                              info->panes ? sizeof(PaneKey) : sizeof(KeyState), keys_max);
@@ -347,6 +348,11 @@ void rt__count_in(Slot *slot, i64 ns)
     slot->head.last_ns = ns;
 }
 
+void rt__slot_unmake(RtWindow *w, Slot *slot)
+{
+    if (!slot->head.count) rt__slot_free(w, slot);
+}
+
 /* Windows by arrival go on when a record comes. */
 static void arrived(RtWindow *w, i64 ns)
 {
@@ -385,9 +391,19 @@ void *rt_slot(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, u32 *reason
         *reason = rt__no_room(w, key);
         return NULL;
     }
+    w->last_ns = slot->head.last_ns;
     rt__count_in(slot, ns);
     if (w->seen->list) note_seen(w, slot, keys);
     return slot->aggregates;
+}
+
+void rt_slot_back(RtPipe *pipe, u32 window, void *aggregates)
+{
+    RtWindow *w = pipe->windows[window];
+    Slot *slot = (Slot *)(void *)((char *)aggregates - offsetof(Slot, aggregates));
+    slot->head.count--;
+    if (w->info->kind == RT_WINDOW_COUNT) slot->head.last_ns = w->last_ns;
+    rt__slot_unmake(w, slot);
 }
 
 u32 rt_window_room(RtPipe *pipe, u32 window, RtSketch *sketch, u32 bits)
@@ -406,6 +422,8 @@ void rt_slot_full(RtPipe *pipe, u32 window, void *aggregates)
 
 /* ---- any record into any window ---- */
 
+enum { SESSIONS_JOINED_MAX = 8 };
+
 typedef struct Adding {
     RtWindow *w;
     u32 lane;
@@ -416,23 +434,49 @@ typedef struct Adding {
     bool added, makes_row; /* somewhere; in a window whose row has been made */
 } Adding;
 
-static u32 add_to(Adding *a, Slot *slot)
+static void *state_of(Slot *slot, const RtAggInfo *agg)
+{
+    return (char *)slot->aggregates + agg->offset;
+}
+
+/* A record is in all aggregates of all its windows or in none: all that can fail are asked first.
+ */
+static u32 try_all(const Adding *a, Slot *slot)
+{
+    RtWindow *w = a->w;
+    u32 why = RT_FINE;
+    for (u32 i = 0; w->can_fail && i < w->info->agg_count && !why; i++) {
+        const RtAggInfo *agg = &w->info->aggs[i];
+        if (a->has[i] && rt_agg_can_fail(agg))
+            why = rt_agg_try(&w->memory, agg, state_of(slot, agg), a->values[i]);
+    }
+    return why;
+}
+
+static void take_all(Adding *a, Slot *slot)
 {
     RtWindow *w = a->w;
     rt__count_in(slot, a->ns);
     a->added = true;
     for (u32 i = 0; i < w->info->agg_count; i++) {
         const RtAggInfo *agg = &w->info->aggs[i];
-        if (!a->has[i]) continue;
-        u32 why = rt_agg_add(&w->memory, agg, (char *)slot->aggregates + agg->offset, a->values[i],
-                             a->ns);
-        if (why) return why;
+        if (a->has[i]) rt_agg_take(&w->memory, agg, state_of(slot, agg), a->values[i], a->ns);
     }
     if (slot->closed)
         a->makes_row = true;
     else if (w->info->early_ns)
         rt__note_change(w, slot, a->now_ns);
-    return RT_FINE;
+}
+
+/* Into one slot; one that was made for the record goes with it. */
+static u32 add_to(Adding *a, Slot *slot)
+{
+    u32 why = try_all(a, slot);
+    if (why)
+        rt__slot_unmake(a->w, slot);
+    else
+        take_all(a, slot);
+    return why;
 }
 
 /* A window that has closed already takes records as long as it is kept (`on late update`). */
@@ -458,32 +502,47 @@ static void find_numbered(RtEntry *key, i64 first, i64 last, Slot **list)
         if (slot->number >= first && slot->number <= last) list[slot->number - first] = slot;
 }
 
+/* Finds or makes the slots of windows first to last and asks all of them; of a record that fails
+ * none stays that was made for it. */
+static u32 try_numbered(Adding *a, RtEntry *key, i64 first, i64 last, Slot **list)
+{
+    RtWindow *w = a->w;
+    bool many = last > first;
+    u32 why = RT_FINE;
+    i64 number = first;
+    list[0] = NULL;
+    if (many) find_numbered(key, first, last, list);
+    for (; number <= last && !why; number++) {
+        Slot **at = &list[number - first];
+        if (!*at) *at = numbered(w, key, a->lane, number, !many);
+        why = *at ? try_all(a, *at) : RT_STATE_FULL;
+    }
+    if (!why) return RT_FINE;
+    while (number-- > first)
+        if (list[number - first]) rt__slot_unmake(w, list[number - first]);
+    return why == RT_STATE_FULL ? rt__no_room(w, key) : why;
+}
+
 static u32 add_numbered(Adding *a, const RtValue *keys)
 {
     RtWindow *w = a->w;
     i64 step = step_of(w), last = rt__floor_div(a->ns, step), first = last;
+    Slot *list[HOP_OVERLAP_MAX];
     if (w->info->kind == RT_WINDOW_HOP && a->ns >= INT64_MIN + w->info->size_ns)
         first = rt__floor_div(a->ns - w->info->size_ns, step) + 1;
-    RtEntry *key = NULL;
-    Slot *list[HOP_OVERLAP_MAX];
-    bool many = last > first && last - first < HOP_OVERLAP_MAX;
-    for (i64 number = first; number <= last; number++) {
-        i64 end = rt__number_end(w, number);
-        if (too_late(a, end)) continue;
-        if (!key) {
-            key = rt__window_key(w, keys);
-            if (key && many) find_numbered(key, first, last, list);
-        }
-        Slot *slot = key && many ? list[number - first] : NULL;
-        if (key && !slot) slot = numbered(w, key, a->lane, number, !many);
-        if (!slot) return rt__no_room(w, key);
-        mark_closed(a, slot, end);
+    while (first <= last && too_late(a, rt__number_end(w, first))) first++;
+    if (first > last) return RT_FINE;
+    if (last - first >= HOP_OVERLAP_MAX) first = last - HOP_OVERLAP_MAX + 1; /* never */
+    RtEntry *key = rt__window_key(w, keys);
+    u32 why = key ? try_numbered(a, key, first, last, list) : RT_STATE_FULL;
+    for (i64 number = first; !why && number <= last; number++) {
+        Slot *slot = list[number - first];
+        mark_closed(a, slot, rt__number_end(w, number));
         bool update = slot->closed;
-        u32 why = add_to(a, slot);
+        take_all(a, slot);
         if (update) rt__emit(w, slot);
-        if (why) return why;
     }
-    return RT_FINE;
+    return why;
 }
 
 static bool joins(const RtWindow *w, const Slot *slot, i64 from, i64 to)
@@ -495,37 +554,84 @@ static bool joins(const RtWindow *w, const Slot *slot, i64 from, i64 to)
     return !max || (i128)high - low < max;
 }
 
-/* The session of a key that [from, to] belongs to; other than `not`. */
-static Slot *session_find(const RtWindow *w, RtEntry *key, i64 from, i64 to, const Slot * not )
+/* The first session of a key that [from, to] belongs to; none of `but`. */
+static Slot *session_find(const RtWindow *w, RtEntry *key, i64 from, i64 to, Slot *const *but,
+                          u32 but_count)
 {
-    for (Slot *slot = rt__key_state(key)->slots; slot; slot = slot->next)
-        if (slot != not &&joins(w, slot, from, to)) return slot;
-    return NULL;
+    Slot *found = NULL;
+    for (Slot *slot = rt__key_state(key)->slots; slot; slot = slot->next) {
+        u32 i = 0;
+        while (i < but_count && but[i] != slot) i++;
+        bool before = !found || slot->from_ns < found->from_ns;
+        if (i == but_count && before && joins(w, slot, from, to)) found = slot;
+    }
+    return found;
 }
 
-/* The record in between makes one of two: the later one is added to the earlier one. */
-static u32 session_merge(RtWindow *w, Slot *slot, Slot **ret_slot)
+/* Sessions that a record makes one: list[0] is that which it is in, the others come in the order in
+ * which session_merge finds them. */
+static u32 sessions_joined(const Adding *a, i64 from, i64 to, Slot **list)
 {
-    Slot *other;
-    while ((other = session_find(w, slot->key, slot->from_ns, slot->to_ns, slot))) {
-        Slot *early = other->from_ns < slot->from_ns ? other : slot,
-             *late = early == slot ? other : slot;
-        for (u32 i = 0; i < w->info->agg_count; i++) {
-            const RtAggInfo *agg = &w->info->aggs[i];
-            u32 why = rt_agg_merge(&w->memory, agg, (char *)early->aggregates + agg->offset,
-                                   (char *)late->aggregates + agg->offset);
-            if (why) return why;
-        }
-        early->head.count += late->head.count;
-        early->head.last_ns = late->head.last_ns;
-        if (late->to_ns > early->to_ns) early->to_ns = late->to_ns;
-        early->closed = early->closed && late->closed;
-        early->changed |= late->changed;
-        rt__slot_free(w, late);
-        slot = early;
+    u32 count = 1;
+    while (count < SESSIONS_JOINED_MAX) {
+        Slot *other = session_find(a->w, list[0]->key, from, to, list, count);
+        if (!other) break;
+        if (other->from_ns < from) from = other->from_ns;
+        if (other->to_ns > to) to = other->to_ns;
+        list[count++] = other;
     }
-    *ret_slot = slot;
-    return RT_FINE;
+    return count;
+}
+
+/* What can fail when the record comes and sessions become one. */
+static u32 try_joined(const Adding *a, u32 agg, Slot *const *list, u32 count)
+{
+    const RtAggInfo *info = &a->w->info->aggs[agg];
+    const RtSum value = {a->values[agg], 1}, *sums[SESSIONS_JOINED_MAX + 1];
+    u32 n = 0;
+    if (!rt_agg_sums(info))
+        return a->has[agg] ? rt_agg_try(&a->w->memory, info, state_of(list[0], info), value.sum)
+                           : RT_FINE;
+    while (n < count) {
+        sums[n] = state_of(list[n], info);
+        n++;
+    }
+    if (a->has[agg]) sums[n++] = &value;
+    return rt_agg_fits(info, sums, n) ? RT_FINE : RT_OVERFLOW;
+}
+
+static u32 try_session(const Adding *a, i64 from, i64 to, Slot **list, u32 *ret_count)
+{
+    const RtWindow *w = a->w;
+    u32 why = RT_FINE, count = *ret_count = sessions_joined(a, from, to, list);
+    if (count == 1) return try_all(a, list[0]);
+    if (count == SESSIONS_JOINED_MAX) return RT_STATE_FULL; /* never: it is next to two at most */
+    for (u32 i = 0; w->can_fail && !why && i < w->info->agg_count; i++)
+        if (rt_agg_can_fail(&w->info->aggs[i])) why = try_joined(a, i, list, count);
+    return why;
+}
+
+/* A record in between makes one of two: the later one is added to the earlier one. Which of the two
+ * records was the first to arrive is known by the slots' order; the last is the one at hand. */
+static Slot *session_merge(RtWindow *w, Slot *slot, Slot *other)
+{
+    Slot *early = other->from_ns < slot->from_ns ? other : slot,
+         *late = early == slot ? other : slot;
+    for (u32 i = 0; i < w->info->agg_count; i++) {
+        const RtAggInfo *agg = &w->info->aggs[i];
+        bool first = agg->kind == RT_AGG_FIRST && late->order < early->order;
+        rt_agg_merge(&w->memory, agg, state_of(first ? late : early, agg),
+                     state_of(first ? early : late, agg));
+        if (first) memcpy(state_of(early, agg), state_of(late, agg), rt__state_bytes(w, i));
+    }
+    early->head.count += late->head.count;
+    early->head.last_ns = late->head.last_ns;
+    if (late->order < early->order) early->order = late->order;
+    if (late->to_ns > early->to_ns) early->to_ns = late->to_ns;
+    early->closed = early->closed && late->closed;
+    early->changed |= late->changed;
+    rt__slot_free(w, late);
+    return early;
 }
 
 static u32 add_session(Adding *a, const RtValue *keys)
@@ -533,7 +639,7 @@ static u32 add_session(Adding *a, const RtValue *keys)
     RtWindow *w = a->w;
     RtEntry *key = rt__window_key(w, keys);
     if (!key) return RT_STATE_FULL;
-    Slot *slot = session_find(w, key, a->ns, a->ns, NULL);
+    Slot *slot = session_find(w, key, a->ns, a->ns, NULL, 0), *list[SESSIONS_JOINED_MAX];
     i64 end = session_end(w, a->ns, a->ns);
     if (!slot && too_late(a, end)) {
         (void)rt__no_room(w, key);
@@ -544,16 +650,25 @@ static u32 add_session(Adding *a, const RtValue *keys)
         if (!slot) return rt__no_room(w, key);
         slot->from_ns = slot->to_ns = a->ns;
     }
-    if (a->ns < slot->from_ns) slot->from_ns = a->ns;
-    if (a->ns > slot->to_ns) slot->to_ns = a->ns;
-    u32 why = add_to(a, slot);
-    if (!why) why = session_merge(w, slot, &slot);
+    i64 from = a->ns < slot->from_ns ? a->ns : slot->from_ns;
+    i64 to = a->ns > slot->to_ns ? a->ns : slot->to_ns;
+    u32 count;
+    list[0] = slot;
+    u32 why = try_session(a, from, to, list, &count);
+    if (why) {
+        rt__slot_unmake(w, slot);
+        return why;
+    }
+    slot->from_ns = from;
+    slot->to_ns = to;
+    for (u32 s = 1; s < count; s++) slot = session_merge(w, slot, list[s]);
+    take_all(a, slot);
     end = session_end(w, slot->from_ns, slot->to_ns);
     if (slot->closed && end > a->closed_ns) slot->closed = 0; /* open again */
     if (!slot->closed) rt_heap_move(&w->lanes[slot->lane].due, &slot->timer, end);
     mark_closed(a, slot, end);
     if (slot->closed) rt__emit(w, slot);
-    return why;
+    return RT_FINE;
 }
 
 static u32 add_delayed(Adding *a)
@@ -562,7 +677,7 @@ static u32 add_delayed(Adding *a)
     Slot *slot = rt__slot_new(a->w, NULL, a->lane, due);
     if (!slot) return RT_STATE_FULL;
     u32 why = add_to(a, slot);
-    if (a->w->info->event_time && due <= a->closed_ns) { /* its time has come already */
+    if (!why && a->w->info->event_time && due <= a->closed_ns) { /* its time has come already */
         rt__emit(a->w, slot);
         rt__slot_free(a->w, slot);
     }
@@ -575,7 +690,7 @@ static u32 add_counted(Adding *a, const RtValue *keys)
     Slot *slot = key ? numbered(a->w, key, a->lane, 0, true) : NULL;
     if (!slot) return rt__no_room(a->w, key);
     u32 why = add_to(a, slot);
-    rt_slot_full(a->w->pipe, a->w->index, slot->aggregates);
+    if (!why) rt_slot_full(a->w->pipe, a->w->index, slot->aggregates);
     return why;
 }
 

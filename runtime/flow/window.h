@@ -26,6 +26,7 @@ void rt_window_free(RtWindow *window);
  * add to. NULL: late when *reason is 0, else that failure. */
 void *rt_slot(RtPipe *pipe, u32 window, i64 ns, const RtValue *keys, u32 *reason);
 void rt_slot_full(RtPipe *pipe, u32 window, void *slot);
+void rt_slot_back(RtPipe *pipe, u32 window, void *slot);                  /* RtApi.slot_back */
 u32 rt_window_room(RtPipe *pipe, u32 window, RtSketch *sketch, u32 bits); /* RtApi.sketch_room */
 /* Any record into any window; a value and has for each aggregate. 1: it is late, when *reason is 0.
  */

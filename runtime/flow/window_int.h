@@ -80,6 +80,8 @@ struct RtWindow {
     RtValue *row;
     u8 *row_has;
     RtSeenTable *seen; /* pipe->seen[index] */
+    bool can_fail;     /* adding to one of its aggregates */
+    i64 last_ns;       /* COUNT: of the slot found last, before the record at hand */
     /* with panes */
     u64 arrivals;          /* records that came in */
     i64 rest;              /* of the size by `every`: where a second pane begins; 0: none does */
@@ -122,6 +124,8 @@ void rt__slot_give(RtWindow *w, Slot *slot);
 void rt__slot_of_key(RtWindow *w, Slot *slot, RtEntry *key);
 /* The slot of that number; NULL: none. */
 Slot *rt__slot_find(KeyState *state, i64 number);
+/* The record at hand failed: a slot that was made for it goes again. */
+void rt__slot_unmake(RtWindow *w, Slot *slot);
 /* Why a key has no slot; it may be forgotten again. */
 u32 rt__no_room(RtWindow *w, RtEntry *key);
 i64 rt__number_end(const RtWindow *w, i64 number);
@@ -158,7 +162,8 @@ int rt__pane_loaded(RtWindow *w, Slot *head, const Slot *pane); /* its state; 0:
 int rt__cells_init(RtWindow *w); /* 0: out of memory */
 /* Makes room for the windows first to last; 0: there is none. */
 int rt__cells_room(RtWindow *w, PaneKey *key, i64 first, i64 last);
-u32 rt__cells_add(RtWindow *w, PaneKey *key, u32 agg, i64 first, i64 last, RtValue value, i64 ns);
+u32 rt__cells_try(RtWindow *w, PaneKey *key, u32 agg, i64 first, i64 last, RtValue value);
+void rt__cells_take(RtWindow *w, PaneKey *key, u32 agg, i64 first, i64 last, RtValue value, i64 ns);
 /* What the head's window has counted, into the head. */
 void rt__cells_read(const RtWindow *w, Slot *head);
 /* Gives back the pieces that end before that window. */

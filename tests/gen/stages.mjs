@@ -50,6 +50,10 @@ function aggregates(p) {
   const list = [];
   const numbers = paths(p.fields).filter((f) => numeric(f.type) && f.type.unit !== 'degC');
   const singles = paths(p.fields).filter((f) => single(f.type) && f.type.kind !== 'json');
+  const wholes = paths(p.fields).filter((f) => ['i64', 'u64'].includes(f.type.kind) && !f.optional);
+  const most = (f) => (f.type.kind === 'i64' ? r.pick(['9223372036854775000', '-9223372036854775000', '4000000000000000000']) : '18446744073709551000');
+  // A few of these do not fit: the record fails, and what stands beside the sum must not count it.
+  const overflows = () => { const f = r.pick(wholes); return `sum(if ${show(p.scope().expr(plain('bool'), 1))} then ${most(f)} else ${f.text})`; };
   for (let i = 0, n = 1 + r.below(5); i < n; i++) {
     const name = `g${i}`;
     const x = numbers.length ? r.pick(numbers).text : null;
@@ -61,6 +65,7 @@ function aggregates(p) {
       [singles.length ? 3 : 0, () => `distinct(${r.pick(singles).text}, within ${r.pick(['1%', '20%'])})`],
       [x ? 3 : 0, () => `${r.pick(['delta', 'rate', 'time_weighted'])}(${x})`],
       [x ? 1 : 0, () => `list(${x}, ${r.pick([1, 5])})`],
+      [wholes.length ? 6 : 0, overflows],
       [x ? 3 : 0, () => `max(${x}) - min(${x})`]])();
     list.push(`${name} = ${made}`);
   }

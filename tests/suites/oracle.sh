@@ -1,6 +1,6 @@
 #!/bin/sh
-# tests/suites/oracle.sh: random records through tests/lang/oracle.tutti, and through hop windows of any
-# kind, against oracles in JavaScript that were written from the rules alone, on every engine. SEED repeats a run, ROUNDS makes it longer.
+# tests/suites/oracle.sh: random records through tests/lang/oracle.tutti, through hop windows of any kind, and
+# through windows whose sums overflow, against oracles in JavaScript that were written from the rules alone, on every engine. SEED repeats a run, ROUNDS makes it longer.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 tutti=${ASAN_BUILD:-$top/build-asan}/tutti
@@ -11,7 +11,7 @@ seed=${SEED:-20261128} # the same on every machine; SEED=$(date +%s) tries other
 echo "seed $seed"
 passed=0 failed=0
 for engine in $("$tutti" run --engine list | cut -d" " -f1); do
-    for script in oracle oracle_hop; do
+    for script in oracle oracle_hop oracle_failing; do
         out=$(ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 node "$top/tests/lang/$script.js" "$tutti" "$dir" \
             "$seed" "${ROUNDS:-6}" "$engine")
         echo "$engine: $script: $out"

@@ -486,15 +486,29 @@ OP void agg_sum_f64(u8 *slot, f64 x)
     rt_add_f64(STATE(RtSum, slot), x);
 }
 
-OP bool agg_sum_i64(u8 *slot, i64 x)
+/* Of the slot at hand: that the record fails, and that the slot is as it was. */
+static bool back(RtPipe *pipe, u32 window, u8 *slot, u32 fine)
 {
-    return !rt_add_i64(STATE(RtSum, slot), x);
+    if (RT_RARE(!fine)) rt->slot_back(pipe, window, slot);
+    return !fine;
 }
 
-OP bool agg_sum_u64(u8 *slot, u64 x)
-{
-    return !rt_add_u64(STATE(RtSum, slot), x);
-}
+/* Into a sum; `ask`: only whether it fits. */
+#define SUM(type)                                                                                  \
+    OP void agg_sum_##type(u8 *state, type x)                                                      \
+    {                                                                                              \
+        (void)rt_add_##type(STATE(RtSum, state), x);                                               \
+    }                                                                                              \
+    OP bool agg_fits_##type(RtPipe *pipe, u32 window, u8 *slot, u8 *state, type x)                 \
+    {                                                                                              \
+        return back(pipe, window, slot, rt_fits_##type(STATE(RtSum, state), x));                   \
+    }                                                                                              \
+    OP bool agg_try_##type(RtPipe *pipe, u32 window, u8 *slot, u8 *state, type x)                  \
+    {                                                                                              \
+        return back(pipe, window, slot, rt_add_##type(STATE(RtSum, state), x));                    \
+    }
+SUM(i64)
+SUM(u64)
 
 #define PICK(name, type)                                                                           \
     OP void agg_##name(u8 *slot, type x)                                                           \
@@ -524,9 +538,21 @@ OP void agg_stddev(u8 *slot, f64 x)
     rt_add_variance(STATE(RtVariance, slot), x);
 }
 
-OP bool agg_quantile(RtPipe *pipe, u32 window, u8 *slot, f64 x, u32 bits)
+OP void agg_quantile(RtPipe *pipe, u32 window, u8 *state, f64 x, u32 bits)
 {
-    return !rt_add_sketch(pipe, rt, window, STATE(RtSketch, slot), x, bits);
+    (void)rt_add_sketch(pipe, rt, window, STATE(RtSketch, state), x, bits);
+}
+
+OP bool agg_room(RtPipe *pipe, u32 window, u8 *slot, u8 *state, f64 x, u32 bits)
+{
+    return back(pipe, window, slot,
+                rt_room_sketch(pipe, rt, window, STATE(RtSketch, state), x, bits));
+}
+
+OP bool agg_try_quantile(RtPipe *pipe, u32 window, u8 *slot, u8 *state, f64 x, u32 bits)
+{
+    return back(pipe, window, slot,
+                rt_add_sketch(pipe, rt, window, STATE(RtSketch, state), x, bits));
 }
 
 /* ---- lists ---- */

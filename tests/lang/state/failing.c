@@ -1,0 +1,8 @@
+typedef struct Total {
+    double sum;
+} Total;
+
+double total(Total *t, double x)
+{
+    return t->sum += x;
+}
