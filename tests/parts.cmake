@@ -11,6 +11,7 @@ endif()
 
 # How long it takes until a program runs (make bench).
 add_executable(ready tests/bench/ready.c compiler/driver/native.c compiler/driver/front.c
+    compiler/driver/walk.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(ready PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(ready PRIVATE interp jit_code tutti_compiler flow)
@@ -40,6 +41,7 @@ set_target_properties(mqtt_start PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BIN
 
 # What pipelines allocate per record (tests/suites/steady.sh).
 add_executable(steady tests/steady/steady.c compiler/driver/native.c compiler/driver/front.c
+    compiler/driver/walk.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(steady PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(steady PRIVATE interp jit_code tutti_compiler ask flow)
@@ -177,6 +179,7 @@ set_target_properties(fault_io PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${C
 
 # One program on every engine (tests/suites/engines.sh, tests/gen).
 add_executable(compare tests/gen/compare.c compiler/driver/native.c compiler/driver/front.c
+    compiler/driver/walk.c
     compiler/driver/external.c compiler/driver/jit_load.c compiler/driver/jit_store.c)
 target_compile_options(compare PRIVATE ${STRICT_WARNINGS})
 target_link_libraries(compare PRIVATE interp jit_code tutti_compiler flow)

@@ -19,7 +19,8 @@ static int diff(const Command *self, const char *const *paths, bool json)
     for (int i = 0; i < 2 && !st; i++) st = front_add(&front, paths[i], &diag);
     if (!st && front.count != 2) {
         front_close(&front);
-        return driver_usage(self, "name two files, not folders");
+        return driver_usage(
+            self, "it compares two programs: name two files, `tutti diff OLD.tutti NEW.tutti`");
     }
     for (uint32_t i = 0; i < 2 && !st; i++) st = front_compile(&front, i, &programs[i], &diag);
     if (!st && programs[0] && programs[1])

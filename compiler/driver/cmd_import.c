@@ -55,6 +55,8 @@ static int import(const Command *self, const char *path, Buf *out)
     Status st = front_open(&front, &diag);
     if (st) return driver_failed(self, st, &diag);
     st = driver_read(path, &bytes, &diag);
+    if (!st && str_find(buf_view(&bytes), STR("\n{\"tutti_graph\"")) >= 0)
+        st = diag_set(&diag, ST_INVALID, "several graphs, one a line: import takes one at a time");
     if (!st) st = json_read(front.arena, buf_view(&bytes), &graph, &diag);
     if (!st)
         st = json_get(graph, "items") || !json_get(graph, "pipelines")

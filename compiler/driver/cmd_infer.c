@@ -15,8 +15,9 @@
 enum { INFER_LINE_ARENA = 64 << 20, INFER_OUT_BYTES = 16 << 20 };
 
 typedef struct Options {
-    const char *path, *name;
+    const char *name;
     bool json, ranges, csv;
+    uint32_t paths;
     const char *format; /* json csv msgpack cbor; NULL: as the file's name or its first byte says */
 } Options;
 
@@ -115,18 +116,15 @@ static int read_options(const Command *self, int argc, char **argv, Options *o)
             o->format = argv[++i];
         else if (argv[i][0] == '-' && argv[i][1])
             return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (o->path)
-            return driver_usage(self, "one file at a time");
         else
-            o->path = argv[i];
+            argv[++o->paths] = argv[i]; /* they move to the front */
     }
-    if (!o->path) return driver_usage(self, "name a file of records, or -");
+    if (!o->paths) return driver_usage(self, "name a file of records, a folder of them, or -");
     if (!is_name(o->name)) return driver_usage(self, "`%s` is no name", o->name);
     if (o->format && !str_is(STR("csv"), o->format) && !str_is(STR("json"), o->format) &&
         !packs(flow_format(o->format)))
         return driver_usage(self, "--format takes json, csv, msgpack or cbor, not `%s`", o->format);
-    o->csv = o->csv ||
-             (o->format ? str_is(STR("csv"), o->format) : str_ends(str_from(o->path), STR(".csv")));
+    if (o->format) o->csv = str_is(STR("csv"), o->format);
     return -1;
 }
 
@@ -141,17 +139,38 @@ static Status read_all(Infer *in, const Options *o, FILE *file, Bad *bad, Diag *
     return st;
 }
 
-static int say(const Command *self, const Options *o, const Infer *in, const Bad *bad)
+/* All files that are read for one type. */
+typedef struct Reading {
+    const Options *options;
+    Infer *in;
+} Reading;
+
+static Status read_file(void *ctx, const char *path, Diag *diag)
+{
+    Reading *r = ctx;
+    Options o = *r->options;
+    FILE *file = NULL;
+    Status st = driver_open(path, &file, diag);
+    if (st) return st;
+    if (!o.format) o.csv = o.csv || str_ends(str_from(path), STR(".csv"));
+    Bad bad = {.what = "line"};
+    infer_next_file(r->in);
+    st = read_all(r->in, &o, file, &bad, diag);
+    if (file != stdin) (void)fclose(file);
+    if (st == ST_LIMIT) (void)diag_wrap(diag, st, "%s", path);
+    if (!st && bad.count)
+        (void)fprintf(stderr, "tutti infer: %s: %llu %s%s left out, the first is %s %llu: %s\n",
+                      path, (unsigned long long)bad.count, bad.what, bad.count == 1 ? "" : "s",
+                      bad.what, (unsigned long long)bad.first, bad.why);
+    return st;
+}
+
+static int say(const Command *self, const Options *o, const Infer *in, const char *path)
 {
     AUTO_BUF Buf out;
     buf_init(&out, INFER_OUT_BYTES);
-    if (bad->count)
-        (void)fprintf(stderr, "tutti infer: %s: %llu %s%s left out, the first is %s %llu: %s\n",
-                      o->path, (unsigned long long)bad->count, bad->what,
-                      bad->count == 1 ? "" : "s", bad->what, (unsigned long long)bad->first,
-                      bad->why);
     if (!infer_count(in)) {
-        (void)fprintf(stderr, "tutti infer: %s: there is no record in it\n", o->path);
+        (void)fprintf(stderr, "tutti infer: %s: there is no record in it\n", path);
         return EXIT_WRONG;
     }
     if (o->json)
@@ -165,23 +184,22 @@ static int say(const Command *self, const Options *o, const Infer *in, const Bad
 
 int cmd_infer(const Command *self, int argc, char **argv)
 {
+    static const char *const endings[] = {".ndjson",  ".jsonl", ".json", ".csv",
+                                          ".msgpack", ".cbor",  NULL};
     Options o = {.name = "Record"};
     int code = read_options(self, argc, argv, &o);
     if (code >= 0) return code;
-    FILE *file = NULL;
     Diag diag = {0};
-    Status open = driver_open(o.path, &file, &diag);
-    if (open) return driver_failed(self, open, &diag);
-    Bad bad = {.what = "line"};
     Arena *arena = arena_new(0, (size_t)256 << 20);
-    Infer *in = arena ? infer_new(arena) : NULL;
-    Status st = in ? read_all(in, &o, file, &bad, &diag) : ST_NO_MEMORY;
-    if (file != stdin) (void)fclose(file);
+    Reading reading = {&o, arena ? infer_new(arena) : NULL};
+    Status st = reading.in ? ST_OK : ST_NO_MEMORY;
+    for (uint32_t i = 1; i <= o.paths && !st; i++)
+        st = driver_walk(argv[i], endings, read_file, &reading, &diag);
     if (st == ST_LIMIT) {
-        (void)fprintf(stderr, "tutti infer: %s: %s\n", o.path, diag.text);
+        (void)fprintf(stderr, "tutti infer: %s\n", diag.text);
         code = EXIT_WRONG;
     } else {
-        code = st ? driver_failed(self, st, &diag) : say(self, &o, in, &bad);
+        code = st ? driver_failed(self, st, &diag) : say(self, &o, reading.in, argv[1]);
     }
     arena_free(arena);
     return code;

@@ -33,6 +33,12 @@ int driver_usage(const Command *self, const char *format, ...) PRINTF_LIKE(2, 3)
 /* The failure of a call in words; EXIT_USAGE for files that cannot be read, else EXIT_OURS. */
 int driver_failed(const Command *self, Status status, const Diag *diag);
 
+/* What commands mean by FILE|FOLDER: `each` gets the file as it was named, or the files of the
+ * folder whose names have one of these endings (NULL behind the last): sorted, deep, none that
+ * begin with a point. Ends with the first failure. */
+typedef Status DriverFile(void *ctx, const char *path, Diag *diag);
+MUST Status driver_walk(const char *path, const char *const *endings, DriverFile *each, void *ctx,
+                        Diag *diag);
 /* Opens a file of records or JSON to read; "-" is standard input (not to be closed). ST_NOT_FOUND
  * with the reason in words, also for a folder. */
 MUST Status driver_open(const char *path, FILE **ret_file, Diag *diag);

@@ -6,13 +6,9 @@
 #include "compiler/pass/pass.h"
 #include "compiler/type/sema.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 
-enum { FOLDER_DEPTH_MAX = 32, REPORT_BYTES_MAX = 16 << 20 };
+enum { REPORT_BYTES_MAX = 16 << 20 };
 
 Status front_open(Front *front, Diag *diag)
 {
@@ -33,10 +29,13 @@ void front_close(Front *front)
     front->arena = NULL;
 }
 
-static Status add_file(Front *front, const char *path, Diag *diag)
+static Status add_file(void *ctx, const char *path, Diag *diag)
 {
+    Front *front = ctx;
     Source *source;
-    Status st = source_load(&front->sources, path, &source, diag);
+    Str name = arena_printf(front->arena, "%s", path);
+    if (!name.ptr) return ST_NO_MEMORY;
+    Status st = source_load(&front->sources, name.ptr, &source, diag);
     if (!st) st = bundle_open(source, diag);
     if (st) return st;
     st = parse_source(front->arena, source, &front->diags, &front->files[front->count]);
@@ -44,45 +43,10 @@ static Status add_file(Front *front, const char *path, Diag *diag)
     return st ? diag_set(diag, st, "%s: %s", path, status_text(st)) : ST_OK;
 }
 
-static int pipelines_only(const struct dirent *entry)
-{
-    if (entry->d_name[0] == '.') return 0;
-    return entry->d_type != DT_REG || str_ends(str_from(entry->d_name), STR(".tutti"));
-}
-
-static Status add_path(Front *front, const char *path, uint32_t depth, Diag *diag);
-
-static Status add_folder(Front *front, const char *path, uint32_t depth, Diag *diag)
-{
-    struct dirent **list = NULL;
-    if (depth > FOLDER_DEPTH_MAX) return diag_set(diag, ST_LIMIT, "%s: folders too deep", path);
-    int count = scandir(path, &list, pipelines_only, alphasort);
-    if (count < 0) return diag_errno(diag, errno, "%s", path);
-    Status st = ST_OK;
-    for (int i = 0; i < count; i++) {
-        struct stat info;
-        Str inner = arena_printf(front->arena, "%s/%s", path, list[i]->d_name);
-        bool folder = inner.ptr && stat(inner.ptr, &info) == 0 && S_ISDIR(info.st_mode);
-        bool program = str_ends(inner, STR(".tutti"));
-        if (!st && inner.ptr && (folder || program)) {
-            st = add_path(front, inner.ptr, depth + 1, diag);
-        }
-        free(list[i]); /* check-allow: call scandir allocated it */
-    }
-    free(list); /* check-allow: call scandir allocated it */
-    return st;
-}
-
-static Status add_path(Front *front, const char *path, uint32_t depth, Diag *diag)
-{
-    struct stat info;
-    bool folder = stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-    return folder ? add_folder(front, path, depth, diag) : add_file(front, path, diag);
-}
-
 Status front_add(Front *front, const char *path, Diag *diag)
 {
-    return add_path(front, path, 0, diag);
+    static const char *const endings[] = {".tutti", NULL};
+    return driver_walk(path, endings, add_file, front, diag);
 }
 
 Status front_compile(Front *front, uint32_t file, IrProgram **ret_program, Diag *diag)

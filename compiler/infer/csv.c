@@ -128,6 +128,12 @@ static bool fits(const Infer *in, Str line, Buf *room)
     return count == in->column_count;
 }
 
+void infer_next_file(Infer *in)
+{
+    in->column_count = 0;
+    in->has_header = false;
+}
+
 Status infer_csv(Infer *in, Str line)
 {
     AUTO_BUF Buf room;

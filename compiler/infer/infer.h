@@ -31,6 +31,9 @@ MUST Status infer_record(Infer *in, const Json *record);
  * columns are called c1, c2 ... ST_INVALID: no CSV, or another number of cells. */
 MUST Status infer_csv(Infer *in, Str line);
 
+/* Another file begins: CSV has a header of its own. */
+void infer_next_file(Infer *in);
+
 uint64_t infer_count(const Infer *in); /* records so far */
 /* `type NAME = { ... }`, a line a field with what was seen as a comment; `ranges` makes the least
  * and greatest values, widened to round numbers, part of the type. */

@@ -1,6 +1,6 @@
 // tests/tools/graph.mjs: text -> graph -> text gives the program back as `tutti fmt` lays it out.
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { generate } from "./generate.mjs";
 import { folder, laidOut, programs, random, test, top, tutti } from "./lib.mjs";
@@ -294,6 +294,30 @@ test("a bare graph that is no program says which node, why, and what to write", 
     refuse(({ p }) => (p.settings = ["where x"]), /`settings` holds texts that begin with/);
     refuse(({ graph }) => (graph.types = []), /`types` is an object/);
     refuse(({ node }) => (node(2).fields.m = "n ??"), /error\[P/, /line 8 is of pipeline `hot`, node `2`/);
+});
+
+test("files and folders: a graph a line, and which file a person reads about", () => {
+    const here = folder(), dir = here.path;
+    mkdirSync(join(dir, "sub"));
+    const text = (name) => `pipeline ${name} { from stdin as json { x: i64 }  into stdout  on error drop }\n`;
+    writeFileSync(join(dir, "b.tutti"), text("second"));
+    writeFileSync(join(dir, "sub", "c.tutti"), text("third"));
+    writeFileSync(join(dir, "a.txt"), "not looked at");
+    writeFileSync(join(dir, "first.tutti"), text("first"));
+    const names = (args) => tutti(["graph", "--json", ...args]).out.trim().split("\n").map((l) => JSON.parse(l).pipelines[0].name);
+    assert.deepEqual(names([dir]), ["second", "first", "third"]);
+    assert.deepEqual(names([join(dir, "first.tutti"), join(dir, "sub")]), ["first", "third"]);
+    assert.equal(tutti(["export", dir]).out, tutti(["graph", "--json", dir]).out);
+    const told = tutti(["graph", dir]).out;
+    assert.ok(told.startsWith(`${join(dir, "b.tutti")}\npipeline second\n`), told);
+    assert.ok(!tutti(["graph", join(dir, "sub")]).out.includes("c.tutti"));
+    const back = tutti(["import", "-"], { input: tutti(["export", dir]).out });
+    assert.equal(back.code, 1);
+    assert.match(back.err, /several graphs, one a line: import takes one at a time/);
+    writeFileSync(join(dir, "sub", "wrong.tutti"), "pipeline p {");
+    assert.equal(tutti(["graph", dir]).code, 1);
+    assert.equal(tutti(["graph"]).code, 2);
+    assert.match(tutti(["graph"]).err, /name a file or a folder/);
 });
 
 test("what is no graph is refused with a reason", () => {

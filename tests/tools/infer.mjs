@@ -1,5 +1,7 @@
 // tests/tools/infer.mjs: the inferred type compiles, and decodes every record it was inferred from.
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { folder, random, test, tutti } from "./lib.mjs";
 
 const lines = (records) => records.map((r) => JSON.stringify(r)).join("\n") + "\n";
@@ -104,6 +106,21 @@ test("CSV with and without a header", () => {
     has(bare, "c1: i32,");
     has(bare, "c2: string(8),");
     assert.match(tutti(["infer", "--csv", "-"], { input: "a,b\n1,2\n3\n" }).err, /1 line left out, the first is line 3/);
+});
+
+test("files and folders: a type that the records of all fit, each CSV with its own header", () => {
+    const here = folder(), dir = here.path;
+    mkdirSync(join(dir, "sub"));
+    writeFileSync(join(dir, "1.csv"), "a,b\n1,x\n");
+    writeFileSync(join(dir, "2.csv"), "b,a\ny,2.5\n");
+    writeFileSync(join(dir, "sub", "3.ndjson"), '{"a":7,"c":true}\n');
+    writeFileSync(join(dir, "readme.txt"), "no records");
+    const types = (args) => Object.fromEntries(JSON.parse(tutti(["infer", "--json", ...args]).out).fields.map((f) => [f.name, f.type + (f.optional ? "?" : "")]));
+    assert.deepEqual(types([dir]), { a: "f64", b: "string(8)?", c: "bool?" });
+    assert.deepEqual(types([join(dir, "1.csv"), join(dir, "sub", "3.ndjson")]), { a: "i32", b: "string(8)?", c: "bool?" });
+    mkdirSync(join(dir, "empty"));
+    assert.match(tutti(["infer", join(dir, "empty")]).err, /there is no record in it/);
+    assert.match(tutti(["infer"]).err, /a file of records, a folder of them/);
 });
 
 test("--json says the same for machines", () => {

@@ -1,3 +1,4 @@
+/* tests/lang/state/failing.c: what failing.tutti remembers in C. */
 typedef struct Total {
     double sum;
 } Total;
