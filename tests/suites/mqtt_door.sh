@@ -185,18 +185,25 @@ is "who is not trusted" "$(curl -s "$site/"; echo $?)" 60
 head -c 900000 /dev/zero | tr '\0' ' ' >"$dir/spaces"
 is "a long body, which is refused in words" "$(over -X POST "$site/api/v1/auth/login" \
     -H 'content-type: application/json' --data-binary "@$dir/spaces" | grep -c '"error"')" 1
-# A frame with CONNECT of 3.1.1, masked by zeros; CONNACK comes in a frame of its own.
+# OpenSSL says so when the connection ends and TLS does not.
+printf 'GET /readyz HTTP/1.1\r\nHost: localhost:%s\r\nConnection: close\r\n\r\n' "$secure" |
+    timeout 60 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$secure" >"$dir/got" 2>"$dir/tls"
+is "the end is said" "$(grep -c '^HTTP/1.1 200' "$dir/got") $(grep -c 'unexpected eof' "$dir/tls")" "1 0"
+# A frame with CONNECT of 3.1.1, masked by zeros; CONNACK comes in a frame of its own. Then PINGREQ.
 hex() { od -An -v -tx1 "$dir/ws" | tr -d ' \n'; }
 answered() { hex | grep -q '0d0a0d0a820420020000'; }
+pinged() { hex | grep -q '0d0a0d0a8204200200008202d000'; }
 : >"$dir/ws"
 {
     printf 'GET /mqtt HTTP/1.1\r\nHost: localhost:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' "$secure"
     printf 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n'
     printf 'Sec-WebSocket-Protocol: mqtt\r\n\r\n\202\217\0\0\0\0\020\015\0\004MQTT\004\002\0\074\0\001w'
     until_true answered
+    printf '\202\202\0\0\0\0\300\0'
+    until_true pinged
     printf '\210\200\0\0\0\0'
 } | timeout 60 openssl s_client -quiet -ign_eof -connect "127.0.0.1:$secure" >"$dir/ws" 2>"$dir/tls"
-is "MQTT over WebSocket over TLS" "$(answered && echo ok)" ok
+is "MQTT over WebSocket over TLS" "$(pinged && echo ok)" ok
 stop
 
 echo "$passed passed, $failed failed"
