@@ -33,10 +33,14 @@ static const char keep_0002[] =
 static const char keep_0003[] =
     "CREATE TABLE retained_topic(id INTEGER PRIMARY KEY, topic BLOB NOT NULL);";
 
+/* A start removes those that nobody uses and need not look at the others for it. */
+static const char keep_0004[] = "CREATE INDEX body_unused ON body(id) WHERE uses <= 0;";
+
 const StoreMigration mqtt__keep_migrations[] = {
     {1, "sessions, queues, retained messages", keep_0001},
     {2, "retained messages by number", keep_0002},
     {3, "topics of retained messages", keep_0003},
+    {4, "bodies that nobody uses", keep_0004},
     {0}};
 
 typedef struct Change {

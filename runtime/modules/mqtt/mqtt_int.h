@@ -40,10 +40,11 @@ typedef struct Asking {
 typedef struct Door {
     const ModEnv *env;
     const DoorConf *conf;
-    Access *access; /* NULL until the rules were read: nobody may do anything */
-    Map people;     /* name -> Person, owned */
-    Person nobody;  /* the anonymous */
-    bool people_read;
+    Access *access;                 /* NULL until the rules were read: nobody may do anything */
+    Map people;                     /* name -> Person, owned */
+    Person nobody;                  /* the anonymous */
+    bool people_read, people_stale; /* stale: the last question about them had no answer */
+    LoopTimer *again_timer;
     Map proven; /* keyed hash of name and password -> Proof, owned */
     unsigned char secret[DOOR_SECRET_BYTES];
     Asking *asking; /* all that wait */

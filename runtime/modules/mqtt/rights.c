@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { ASK_MS = 10000 };
+enum { ASK_MS = 10000, AGAIN_MS = 1000 };
 
 bool door__may(void *ctx, Str client_id, Str user, MqttAction action, Str topic)
 {
@@ -72,6 +72,24 @@ static void ask(Door *door, Str subject, TakeFn *take)
     take(door, st, str_from(status_text(st)));
 }
 
+static void on_again(void *ctx)
+{
+    Door *door = ctx;
+    loop_timer_stop(door->again_timer);
+    door->again_timer = NULL;
+    if (!door->access) door__ask_rules(door);
+    if (door->people_stale) door__ask_people(door);
+}
+
+/* A start that took long (a large file that was damaged) leaves no time for the answer. */
+static void again_later(Door *door)
+{
+    if (!door->again_timer &&
+        loop_timer_start(door->env->loop, AGAIN_MS, 0, on_again, door, &door->again_timer))
+        log_error(door->env->log, "mqtt", "no timer: rules and users are not asked for again", "%s",
+                  "");
+}
+
 /* ---- the rules ---- */
 
 static void take_rules(Door *door, Status status, Str body)
@@ -91,6 +109,7 @@ static void take_rules(Door *door, Status status, Str body)
         log_error(door->env->log, "mqtt",
                   "the rules about paths were not read: nobody may do anything", "error=%s",
                   diag.text);
+    if (!access) again_later(door);
     access_free(door->access);
     door->access = access;
     work_out_all(door);
@@ -158,11 +177,14 @@ static void take_people(Door *door, Status status, Str body)
         log_error(door->env->log, "mqtt", "the users were not read", "error=%s",
                   status_text(status));
         people_done(&people);
+        door->people_stale = true;
+        again_later(door);
         return;
     }
     people_done(&door->people);
     door->people = people;
     door->people_read = true;
+    door->people_stale = false;
     work_out_all(door);
     uint32_t ended = mqtt_broker_end(door->env->broker, true, is_gone, door);
     if (ended)
@@ -177,6 +199,8 @@ void door__ask_people(Door *door)
 
 void door__rights_done(Door *door)
 {
+    loop_timer_stop(door->again_timer);
+    door->again_timer = NULL;
     people_done(&door->people);
     access_free(door->access);
 }
