@@ -2,13 +2,15 @@
  *
  * A Worker is a thread with a queue and a connection of its own. The writer takes up to BATCH_JOBS
  * jobs, runs them in one transaction, syncs once (WAL, synchronous=FULL), and reports them to the
- * loop in one post: a job that was reported is on disk. Each of several jobs has a savepoint, so a
- * failing one undoes only itself. Should SQLite itself roll the transaction back (disk full, I/O
- * error), every job of it is reported as failed. The reader starts with the first store_read. Only
- * the worker's thread touches its connection: SQLite is opened without its own mutexes. */
+ * loop in one post: a job that was reported is on disk. The log is taken into the file behind that
+ * (wal.h). Each of several jobs has a savepoint, so a failing one undoes only itself. Should SQLite
+ * itself roll the transaction back (disk full, I/O error), every job of it is reported as failed.
+ * The reader starts with the first store_read. Only the worker's thread touches its connection:
+ * SQLite is opened without its own mutexes. */
 #include "store/sqlite_conn.h"
 
 #include "store/salvage.h"
+#include "store/wal.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -43,6 +45,7 @@ typedef struct Worker {
     size_t count;
     bool closing, started, is_writer;
     StoreConn conn; /* the thread's own */
+    StoreWal wal;   /* the writer's */
 } Worker;
 
 typedef struct Migrate {
@@ -212,7 +215,9 @@ static void *worker_main(void *ctx)
     for (Job *list; (list = take_batch(worker));) {
         run_batch(worker, list);
         hand_back(worker, list);
+        if (worker->is_writer) store__wal_tidy(&worker->wal, &worker->conn);
     }
+    if (worker->is_writer) store__wal_close(&worker->wal);
     return NULL;
 }
 
@@ -224,6 +229,7 @@ static Status worker_start(Store *store, Worker *worker, bool is_writer, Diag *d
     worker->is_writer = is_writer;
     Status st = store__conn_open(&worker->conn, store->path, is_writer, store->page_bytes, diag);
     if (st) return st;
+    if (is_writer) store__wal_open(&worker->wal, &worker->conn, store->path);
     pthread_mutex_init(&worker->lock, NULL);
     pthread_cond_init(&worker->some, NULL);
     pthread_cond_init(&worker->finished, NULL);
