@@ -46,6 +46,7 @@ static const struct {
     STAT("connections/protocol errors", protocol_errors),
     STAT("queued/count", queued_now),
     STAT("queued/bytes", queued_bytes_now),
+    STAT("store/failures", store_failures),
 };
 #undef STAT
 #undef VALUE
@@ -116,6 +117,9 @@ static void sys_own(MqttBroker *b, SysFn *fn, void *ctx)
     SysWalk walk = {fn, ctx};
     MqttPub id = {.topic = STR("$SYS/broker/id"), .payload = str_from(b->name)};
     if (id.payload.len) fn(ctx, &id);
+    MqttPub state = {.topic = STR("$SYS/broker/store/state"),
+                     .payload = b->keep.failures ? STR("refused") : STR("ok")};
+    if (b->keep.store) fn(ctx, &state);
     mqtt_bridges(b, sys_bridge, &walk);
 }
 
