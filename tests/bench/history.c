@@ -2,7 +2,9 @@
  *
  *   history series|rows POINTS BATCH FILE     writes, then asks; prints one line of figures
  *   history rolled POINTS BATCH FILE          as series, with minutes and hours worked out
- *   history lines POINTS BATCH PORT           the same points as line protocol over HTTP
+ *   history noise POINTS BATCH FILE           into a namespace's history.db, its server away: ten a
+ *                                             second up to now, full precision, bench/1 ..
+ * bench/100 history lines POINTS BATCH PORT           the same points as line protocol over HTTP
  *   history copy POINTS BATCH -               the same points as COPY for psql, on standard output
  *
  * 100 series at 1 Hz, time by time: 60 sensors (random walk of two decimals), 20 set-points (change
@@ -22,7 +24,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SERIES = 100, HOUR_S = 3600, LINE_BYTES = 80 };
+enum { SERIES = 100, HOUR_S = 3600, LINE_BYTES = 80, NOISE_STEP_NS = 100000000 };
+enum { NOISE_FIRST = 1000001 };                      /* series that a server has not reached */
 static const int64_t start_ns = 1795428000000000000; /* 2026-11-23T10:00:00Z */
 
 /* ---- points ---- */
@@ -31,7 +34,8 @@ typedef struct Plant {
     double value[SERIES];
     uint64_t seed;
     int64_t second;
-    uint32_t next; /* series 0 .. SERIES-1 */
+    uint32_t next;    /* series 0 .. SERIES-1 */
+    int64_t noise_ns; /* time of the next points of the mode `noise` */
 } Plant;
 
 static uint64_t draw(Plant *plant) /* xorshift64 */
@@ -73,6 +77,18 @@ static SeriesPoint plant_point(Plant *plant)
     return point;
 }
 
+/* No packing helps with these: few points are many bytes. */
+static SeriesPoint noise_point(Plant *plant)
+{
+    SeriesPoint point = {NOISE_FIRST + plant->next, plant->noise_ns,
+                         (double)(draw(plant) >> 11) / 9007199254740992.0 * 100, 0};
+    if (++plant->next == SERIES) {
+        plant->next = 0;
+        plant->noise_ns += NOISE_STEP_NS;
+    }
+    return point;
+}
+
 /* ---- measuring ---- */
 
 static double cpu_s(void)
@@ -110,7 +126,7 @@ typedef struct Bench {
     SeriesPoint *points;
     Plant plant;
     uint32_t count, batch;
-    bool rows, rolled, more;
+    bool rows, rolled, noise, more;
     int64_t series, from_ns, to_ns, width_ns;
     uint64_t seen; /* points that a question looked at */
     double sum;
@@ -137,7 +153,8 @@ static Status write_rows(StoreConn *conn, const Bench *bench, Diag *diag)
 static Status write_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     Bench *bench = ctx;
-    for (uint32_t i = 0; i < bench->count; i++) bench->points[i] = plant_point(&bench->plant);
+    for (uint32_t i = 0; i < bench->count; i++)
+        bench->points[i] = bench->noise ? noise_point(&bench->plant) : plant_point(&bench->plant);
     if (bench->rows) return write_rows(conn, bench, diag);
     return series_write(conn, bench->work, bench->points, bench->count, diag);
 }
@@ -281,6 +298,41 @@ static void store_bench(Bench *bench, uint64_t points, const char *path)
                  (double)points / cpu, (double)file_bytes(path) / (double)points, one, all, whole);
 }
 
+static Status names_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    Status st =
+        store_prepare(conn, "INSERT INTO series(id, path) VALUES(?1, 'bench/' || ?2)", &stmt, diag);
+    (void)ctx;
+    for (int i = 0; i < SERIES && !st; i++) {
+        store_bind_int(stmt, 1, NOISE_FIRST + i);
+        store_bind_int(stmt, 2, i + 1);
+        st = store_step(stmt, &row, diag);
+    }
+    return st;
+}
+
+static void noise_fill(Bench *bench, uint64_t points, const char *path)
+{
+    Loop *loop;
+    Diag diag = {0};
+    bench->plant.noise_ns = clock_wall_ns() - (int64_t)(points / SERIES) * NOISE_STEP_NS;
+    if (loop_new(&loop) ||
+        store_sqlite_open_paged(loop, path, SERIES_PAGE_BYTES, &bench->store, &diag))
+        die(path, &diag);
+    run(bench, names_job, "naming");
+    for (uint64_t done = 0; done < points; done += bench->count) {
+        bench->count = points - done < bench->batch ? (uint32_t)(points - done) : bench->batch;
+        run(bench, write_job, "writing");
+        do run(bench, tidy_job, "tidying");
+        while (bench->more);
+    }
+    store_close(bench->store);
+    loop_free(loop);
+    (void)printf("noise    %.2f bytes/point\n", (double)file_bytes(path) / (double)points);
+}
+
 /* ---- line protocol ---- */
 
 static void send_all(int fd, const char *bytes, size_t len)
@@ -354,7 +406,8 @@ static void copy_bench(Bench *bench, uint64_t points)
 int main(int argc, char **argv)
 {
     if (argc != 5) {
-        (void)fprintf(stderr, "history series|rolled|rows|lines|copy POINTS BATCH FILE|PORT|-\n");
+        (void)fprintf(stderr,
+                      "history series|rolled|noise|rows|lines|copy POINTS BATCH FILE|PORT|-\n");
         return 2;
     }
     Bench bench = {.rows = strcmp(argv[1], "rows") == 0};
@@ -366,10 +419,13 @@ int main(int argc, char **argv)
     if (!bench.points || !bench.work) return 1;
     plant_init(&bench.plant);
     bench.rolled = strcmp(argv[1], "rolled") == 0;
+    bench.noise = strcmp(argv[1], "noise") == 0;
     if (strcmp(argv[1], "copy") == 0)
         copy_bench(&bench, points);
     else if (strcmp(argv[1], "lines") == 0)
         lines_bench(&bench, points, (uint16_t)strtoul(argv[4], NULL, 10));
+    else if (bench.noise)
+        noise_fill(&bench, points, argv[4]);
     else
         store_bench(&bench, points, argv[4]);
     series_work_free(bench.work);

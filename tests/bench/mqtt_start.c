@@ -1,12 +1,13 @@
 /* tests/bench/mqtt_start.c: how long the broker takes to be back with a file of some size.
  *
- *   mqtt_start FILE build QUEUED_MIB RETAINED_MIB [BYTES 1024] [SESSIONS 10]
+ *   mqtt_start FILE build QUEUED_MIB RETAINED_MIB [BYTES 1024] [SESSIONS 10] [shared]
+ *   mqtt_start FILE hold  reads as of now until its input ends: a log that nobody can checkpoint
  *   mqtt_start FILE       opens and restores; prints when it could listen and when all retained
  *                         messages were read, CPU time, and memory
  *
  * `build` writes what the broker would have written: SESSIONS durable sessions with a filter each,
- * the waiting messages spread over them, and retained messages. What a kill leaves behind is
- * not here: tests/e2e/broker.mjs has that. */
+ * the waiting messages spread over them (shared: all wait for the same ones), and retained
+ * messages. What a kill leaves behind is not here: tests/e2e/broker.mjs has that. */
 #include "base/clock.h"
 #include "mqtt/keep.h"
 
@@ -22,6 +23,7 @@ typedef struct Build {
     Buf batch;
     char payload[BYTES_MAX];
     uint32_t bytes;
+    bool shared;
 } Build;
 
 static Status apply_job(StoreConn *conn, void *ctx, Diag *diag)
@@ -88,15 +90,30 @@ static void sessions(Build *b, uint32_t count, uint64_t queued)
         buf_add(&b->batch, &mark, sizeof mark);
         end(b, at);
     }
-    for (uint64_t seq = 1; seq <= queued; seq++)
+}
+
+static void waiting(Build *b, uint32_t count, uint64_t queued)
+{
+    char name[64];
+    for (uint64_t seq = 1; seq <= queued; seq++) {
+        size_t at = begin(b, (KeepHead){.op = KEEP_BODY, .id = seq, .number = count});
+        if (b->shared) put_message(b, "line/all/machine", 1);
+        if (b->shared)
+            end(b, at);
+        else
+            b->batch.len = at;
         for (uint32_t slot = 1; slot <= count; slot++) {
             (void)snprintf(name, sizeof name, "line/%u/machine", slot);
-            size_t at =
-                begin(b, (KeepHead){.op = KEEP_QUEUE, .flags = 1, .id = keep_row(slot, seq)});
+            KeepHead head = {.op = KEEP_QUEUE,
+                             .flags = 1,
+                             .id = keep_row(slot, seq),
+                             .number = b->shared ? seq : 0};
+            at = begin(b, head);
             mqtt__keep_put_entry(&b->batch, NULL, 0);
-            put_message(b, name, 1);
+            if (!b->shared) put_message(b, name, 1);
             end(b, at);
         }
+    }
 }
 
 static void build(const char *path, char **args, int count)
@@ -114,7 +131,10 @@ static void build(const char *path, char **args, int count)
     need(loop_new(&loop), &diag);
     need(store_sqlite_open(loop, path, &b.store, &diag), &diag);
     need(store_migrate(b.store, "mqtt", mqtt__keep_migrations, &diag), &diag);
-    sessions(&b, slots, queued / b.bytes / slots);
+    b.shared = count > 4 && strcmp(args[4], "shared") == 0;
+    queued = queued / b.bytes / (b.shared ? 1 : slots);
+    sessions(&b, slots, queued);
+    waiting(&b, slots, queued);
     for (uint64_t i = 1; i <= retained / b.bytes; i++) {
         char topic[64];
         (void)snprintf(topic, sizeof topic, "plant/line%u/machine%u/value%u", (unsigned)(i % 100),
@@ -126,6 +146,33 @@ static void build(const char *path, char **args, int count)
     write_out(&b);
     store_close(b.store);
     loop_free(loop);
+}
+
+static Status hold_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    StoreStmt *stmt;
+    bool row;
+    char byte;
+    Status st = store_prepare(conn, "SELECT count(*) FROM sqlite_schema", &stmt, diag);
+    if (!st) st = store_step(stmt, &row, diag);
+    (void)ctx;
+    (void)printf("held\n");
+    (void)fflush(stdout);
+    while (!st && read(STDIN_FILENO, &byte, 1) > 0) continue;
+    return st;
+}
+
+static void hold(const char *path)
+{
+    Diag diag = {0};
+    Loop *loop;
+    Store *store;
+    need(loop_new(&loop), &diag);
+    need(store_sqlite_open(loop, path, &store, &diag), &diag);
+    need(store_read(store, hold_job, NULL, NULL), &diag);
+    char byte;
+    while (read(STDIN_FILENO, &byte, 1) > 0) continue;
+    _exit(0); /* nothing is checkpointed */
 }
 
 static double cpu_s(void)
@@ -177,6 +224,8 @@ int main(int count, char **args)
 {
     if (count > 4 && strcmp(args[2], "build") == 0)
         build(args[1], args + 3, count - 3);
+    else if (count == 3 && strcmp(args[2], "hold") == 0)
+        hold(args[1]);
     else if (count == 2)
         start(args[1]);
     else

@@ -133,3 +133,5 @@ echo "bench: the history: ${POINTS:-2000000} points of 100 series, written and a
 "$top/tests/bench/history.sh" "$build" "${POINTS:-2000000}"
 echo "bench: the embedded broker beside Mosquitto"
 BUILD=$build node "$top/tests/bench/broker.mjs"
+echo "bench: back after kill -9 with ${MIB:-100} MiB of a kind"
+BUILD=$build MIB=${MIB:-100} node "$top/tests/bench/recovery.mjs"

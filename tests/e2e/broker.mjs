@@ -1,10 +1,10 @@
 // tests/e2e/broker.mjs: kill -9 of a whole Tutti process under MQTT load, and what is there afterwards.
 // The clients are npm's mqtt, so the protocol is a third party's.
 import { execFileSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import mqtt from 'mqtt';
-import { build, check, Publisher, run, test, Tutti, until } from './lib.mjs';
+import { build, check, folder, Publisher, run, start, test, Tutti, until } from './lib.mjs';
 
 // No reconnecting of its own: the test says when a client comes back. Acknowledgements of what is in
 // flight are mqtt.js' own affair; it keeps them in its stores, which a second connect may go on with.
@@ -78,6 +78,112 @@ test('kill -9 under load: nothing acknowledged is lost, order holds, QoS 1', asy
   pubs.forEach((p) => p.close());
   check((await tutti.kill('SIGTERM')) === 0, 'ends');
 });
+
+// Reads mqtt.db as of now until it is killed: what is written meanwhile cannot be taken from the log into the file.
+async function reader(tutti) {
+  const child = start(path.join(build, 'tests-tools/mqtt_start'), [path.join(tutti.data, 'mqtt.db'), 'hold'],
+    { stdio: ['pipe', 'pipe', 'pipe'] });
+  await until('it reads', () => child.out.includes('held'));
+  return child;
+}
+
+test('kill -9 with a long log that a reader held: all is there, asked for first, and the log gets short', async () => {
+  const SHORT = 16 * 1048576; // what a log may keep of its size
+  const TOPICS = 3000;
+  const filler = 'x'.repeat(1000);
+  const tutti = await Tutti.new();
+  await away(tutti, 'one', 'load/+', 1);
+  await away(tutti, 'two', 'load/+', 1); // bodies are shared
+  const holder = await reader(tutti);
+  const log = () => statSync(path.join(tutti.data, 'mqtt.db-wal')).size;
+  const kept = client(tutti, 'kept', clean);
+  await kept.ready;
+  await Promise.all(Array.from({ length: TOPICS }, (_, n) => kept.publishAsync(`kept/${n % 10}/${n}`, String(n), { qos: 1, retain: true })));
+  await gone(kept);
+  const pub = await new Publisher(tutti.mqtt, 'load/0', (n) => `${n} ${filler}`, 100).connect();
+  pub.fill();
+  await until('the log is long', () => log() > 2 * SHORT);
+  holder.kill('SIGKILL');
+  await holder.exited;
+  await again(tutti);
+  await until('seen', () => !pub.open);
+  const early = client(tutti, 'early', clean);
+  await early.ready;
+  await early.subscribeAsync([`kept/9/${TOPICS - 1}`, 'kept/3/+'], { qos: 1 });
+  await until('what was asked for', () => early.got.length === TOPICS / 10 + 1);
+  check(new Set(early.got.map(({ text }) => text)).size === early.got.length, 'each once');
+  await gone(early);
+  await pub.connect();
+  await until('the log is short', () => log() <= SHORT);
+  pub.limit = pub.next;
+  await until('all acknowledged', () => pub.acked.size === pub.next);
+  for (const id of ['one', 'two']) {
+    const sub = client(tutti, id);
+    check((await sub.ready).sessionPresent, 'the session is there');
+    const seen = new Set();
+    await until('all are there', () => {
+      for (const { text } of sub.got.splice(0)) seen.add(parseInt(text, 10));
+      return seen.size === pub.next;
+    });
+    await gone(sub);
+  }
+  pub.close();
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+});
+
+// Faults that no file system can be asked for: tests/e2e/fault_io.c. SQLite's own files of the broker are hit.
+for (const mode of ['enospc', 'eio', 'sync']) {
+  test(`${mode} on the broker's file: nothing is acknowledged, that is said, and all of it is there afterwards`, async () => {
+    const cwd = folder();
+    const control = path.join(cwd, 'control');
+    const set = (text) => writeFileSync(control, text.padEnd(4096, '\0'), { flag: existsSync(control) ? 'r+' : 'w' });
+    set('none');
+    const tutti = await Tutti.new(['serve'], { cwd, env: { FAULT_IO: control, TUTTI_MQTT_SYS_INTERVAL: '250ms',
+      LD_PRELOAD: path.resolve(process.env.ASAN_BUILD ?? 'build-asan', 'tests-tools/fault_io.so') } });
+    await away(tutti, 'sub', 'load/+', 1);
+    const pub = await new Publisher(tutti.mqtt, 'load/0', (n) => String(n), 100).connect();
+    pub.fill();
+    const failures = () => stat(tutti, 'tutti_mqtt_store_failures_total');
+    for (const killed of [false, true]) {
+      await until('some', () => pub.acked.size > 300);
+      const sys = client(tutti, 'sys', clean);
+      await sys.ready;
+      await sys.subscribeAsync('$SYS/broker/store/state');
+      const says = () => sys.got.at(-1)?.text;
+      await until('it says ok', () => says() === 'ok');
+      set(`${mode} /mqtt.db`);
+      await until('it says refused', () => says() === 'refused');
+      check(tutti.child.out.includes('not stored, nothing is acknowledged'), 'the log says it');
+      const acked = pub.acked.size;
+      const failed = await failures();
+      await until('it was tried again', async () => (await failures()) > failed + 1);
+      check(pub.acked.size === acked, `${pub.acked.size - acked} were acknowledged`);
+      if (killed) await tutti.kill('SIGKILL');
+      set('none');
+      if (killed) {
+        await until('seen', () => !pub.open);
+        await tutti.up();
+        await pub.connect();
+      } else {
+        await until('it says ok again', () => says() === 'ok');
+      }
+      await gone(sys);
+      await until('it goes on', () => pub.acked.size > acked + 200);
+    }
+    pub.limit = pub.next;
+    await until('all acknowledged', () => pub.acked.size === pub.next);
+    const sub = client(tutti, 'sub');
+    check((await sub.ready).sessionPresent, 'the session is there');
+    const seen = new Set();
+    await until('all are there', () => {
+      for (const { text } of sub.got.splice(0)) seen.add(Number(text));
+      return seen.size === pub.next;
+    });
+    await gone(sub);
+    pub.close();
+    await tutti.kill('SIGTERM');
+  });
+}
 
 test('kill -9: QoS 2 from end to end comes once', async () => {
   const tutti = await Tutti.new();
