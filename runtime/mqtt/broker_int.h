@@ -45,7 +45,6 @@ typedef struct Msg {
     uint8_t qos;
     bool retain : 1;  /* as published */
     bool current : 1; /* what its topic retains now */
-    bool from_disk : 1;
     uint16_t topic_bytes;
     uint32_t props_bytes, payload_bytes;
     uint16_t publisher_bytes, user_bytes;
@@ -101,7 +100,6 @@ typedef struct Sub {
     struct Sub *next, *prev; /* of the node, or of the share's members */
     Str filter;              /* owned, with $share/ */
     uint32_t id;
-    uint32_t after_row; /* retained messages up to this row were in memory when it came */
     uint8_t qos;
     bool no_local, as_published;
     bool waits; /* for retained messages that are still on the disk */
@@ -244,6 +242,17 @@ typedef struct Listener {
     struct Listener *next;
 } Listener;
 
+/* Retained messages that are read before others (broker_recall.c). */
+typedef struct Recall {
+    Buf wanted;       /* uint32_t: rows that are asked for */
+    size_t wanted_at; /* bytes: those before it are being read */
+    Trie filters;     /* whose topics are looked for; no root: none */
+    uint32_t filter_count;
+    size_t look_at, look_left; /* bytes of the unread topics: where, and how many still */
+    bool any_waits;            /* some subscription does */
+    uint64_t serial;           /* portions of another one come too late */
+} Recall;
+
 /* What survives the process. A batch gathers while the one before it is being written. */
 typedef struct Keep {
     Store *store; /* NULL: nothing survives */
@@ -265,6 +274,7 @@ typedef struct Keep {
     uint64_t body;
     size_t body_at;
     Ring urgent, lazy; /* retained messages not yet written; lazy: of QoS 0 */
+    uint32_t lazy_due; /* of lazy, the first so many have waited long enough */
     uint32_t row_top;  /* of retained messages; rows above it were never used */
     Buf rows_free;     /* uint32_t: rows below it that nobody has */
     LoopTimer *retry;
@@ -272,6 +282,7 @@ typedef struct Keep {
     uint32_t reads;    /* portions being read */
     Unread unread;     /* retained messages that are on the disk only */
     uint32_t read_row; /* they are read up to here */
+    Recall recall;
     bool load_told;
     bool loading, topics_wrong; /* rows of them are read; topics do not fit the messages */
     int64_t load_ns;
@@ -438,13 +449,18 @@ void mqtt__replay(MqttBroker *b, Sub *sub);
 void mqtt__give_retained(Sub *sub, Msg *msg); /* to one new subscription, as retained */
 /* Keeps a retained message in memory, or ends it; false: full. */
 MUST bool mqtt__retain_put(MqttBroker *b, Msg *msg);
+void mqtt__retained_free(MqttBroker *b);
+
+/* broker_recall.c */
 /* A start: there is such a row; then all rows are read, one portion after the other. */
 void mqtt__retained_known(MqttBroker *b, uint32_t row, Str topic);
 MUST Status mqtt__retained_all_known(MqttBroker *b);
 void mqtt__retained_unknown(MqttBroker *b); /* those of which that alone is known */
 void mqtt__retained_load(MqttBroker *b);
-void mqtt__retained_later(MqttBroker *b); /* the next portion, after a while */
-void mqtt__retained_free(MqttBroker *b);
+void mqtt__retained_later(MqttBroker *b);       /* the next portion, after a while */
+void mqtt__recall_ask(MqttBroker *b, Sub *sub); /* it waits for what is not read yet */
+void mqtt__recall_now(MqttBroker *b);           /* for who cannot wait: blocks until all is read */
+void mqtt__recall_done(MqttBroker *b);
 
 /* broker_sys.c: topics about the broker itself */
 void mqtt__sys_tick(MqttBroker *b, int64_t now_ns);

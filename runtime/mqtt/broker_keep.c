@@ -16,8 +16,10 @@
 
 enum {
     HOLD_BYTES = 8 << 20,
+    IDLE_BYTES = 512 << 10, /* of a batch's memory: kept while nothing gathers */
     JOURNAL_BYTES_MAX = 256 << 20,
     LAZY_MAX = 65536,
+    LAZY_BYTES = 1 << 20, /* a burst of them goes in several batches, which take less memory */
     FULL_TOLD_EVERY_S = 60,
     ROWS_FREE_BYTES_MAX = 64 << 20, /* rows that find no place here are not used again */
     SHARE_BYTES_MIN = 1024,         /* smaller bodies are written once per session */
@@ -265,10 +267,12 @@ static void retained_write(MqttBroker *b, Msg *msg)
     change_end(b, at);
 }
 
-/* Of those of a topic that followed each other the last one is written. */
-static void retained_run(MqttBroker *b, Ring *ring)
+/* Of those of a topic that followed each other the last one is written. At most `most`, and until
+ * the batch has `bytes`; returns how many. */
+static uint32_t retained_run(MqttBroker *b, Ring *ring, uint32_t most, size_t bytes)
 {
-    while (ring->count) {
+    uint32_t count = 0;
+    for (; ring->count && count < most && b->keep.journal.len < bytes; count++) {
         Entry e = mqtt__ring_pop(ring);
         if (e.msg->current) {
             retained_write(b, e.msg);
@@ -283,6 +287,7 @@ static void retained_run(MqttBroker *b, Ring *ring)
             retained_write(b, now); /* nobody waits for that one, but it is newer */
         mqtt__entry_drop(b, &e);
     }
+    return count;
 }
 
 /* For one of QoS 0 nobody waits: it has time until the next tick. */
@@ -292,7 +297,7 @@ void mqtt__keep_retained(MqttBroker *b, Msg *msg)
     if (!k->store || msg->text[0] == '$') return;
     bool has_time = !msg->qos && msg->payload_bytes;
     Ring *ring = has_time ? &k->lazy : &k->urgent;
-    if (ring->count >= LAZY_MAX) retained_run(b, ring);
+    if (ring->count >= LAZY_MAX) (void)retained_run(b, ring, UINT32_MAX, SIZE_MAX);
     if (!mqtt__ring_push(ring, (Entry){.msg = msg})) {
         retained_write(b, msg);
         return;
@@ -492,6 +497,12 @@ static void marks_write(MqttBroker *b)
     }
 }
 
+/* What a burst took stays no longer than it is needed. The buffer is empty. */
+static void give_back(Buf *buf, size_t bytes)
+{
+    if (buf->cap > bytes) buf_done(buf);
+}
+
 static void batch_on_disk(MqttBroker *b)
 {
     Keep *k = &b->keep;
@@ -499,7 +510,8 @@ static void batch_on_disk(MqttBroker *b)
     k->busy = false;
     k->durable = k->batch - 1;
     buf_clear(&k->flying);
-    if (k->flying.cap > HOLD_BYTES) buf_done(&k->flying);
+    give_back(&k->flying, k->journal.len ? HOLD_BYTES : IDLE_BYTES);
+    if (!k->journal.len) give_back(&k->journal, IDLE_BYTES);
     gates_open(k);
     while (k->touched[side]) {
         Session *s = k->touched[side];
@@ -557,8 +569,11 @@ static void on_written(void *ctx, Status status, const Diag *diag)
 void mqtt__keep_turn(MqttBroker *b)
 {
     Keep *k = &b->keep;
-    if (k->busy || (!k->journal.len && !k->urgent.count && !k->touched[k->batch & 1])) return;
-    retained_run(b, &k->urgent);
+    if (k->busy) return;
+    if (!k->journal.len && !k->urgent.count && !k->touched[k->batch & 1] && !k->lazy_due) return;
+    (void)retained_run(b, &k->urgent, UINT32_MAX, SIZE_MAX);
+    k->lazy_due -= retained_run(b, &k->lazy, k->lazy_due, LAZY_BYTES);
+    if (k->lazy_due > k->lazy.count) k->lazy_due = k->lazy.count;
     bool needed = k->live > 0 || !k->journal.len;
     marks_write(b);
     if (buf_status(&k->journal)) { /* without it a batch would have holes */
@@ -580,7 +595,7 @@ void mqtt__keep_turn(MqttBroker *b)
 
 void mqtt__keep_tick(MqttBroker *b)
 {
-    if (b->keep.store) retained_run(b, &b->keep.lazy);
+    if (b->keep.store) b->keep.lazy_due = b->keep.lazy.count;
 }
 
 bool mqtt__keep_behind(const MqttBroker *b)
@@ -624,6 +639,6 @@ void mqtt__keep_free(MqttBroker *b)
     buf_done(&b->keep.journal);
     buf_done(&b->keep.flying);
     buf_done(&b->keep.rows_free);
-    mqtt__unread_done(&b->keep.unread);
+    mqtt__recall_done(b);
     mem_free(b->keep.slots);
 }

@@ -133,6 +133,7 @@ MUST Status mqtt__keep_load(StoreConn *conn, KeepVisitor *visitor, Diag *diag);
 MUST Status mqtt__keep_salvage(Store *store, Log *log, Diag *diag);
 
 enum { KEEP_READ_ROWS = 512, KEEP_READ_BYTES = 1 << 20 };
+enum { KEEP_RETAINED_ROWS = 2048, KEEP_RETAINED_BYTES = 2 << 20 }; /* all of them will be read */
 /* Rows after `from` up to `to`, until KEEP_READ_ROWS or KEEP_READ_BYTES are there: KeepHead (id,
  * flags: state) and `bytes`: the entry record, then its message. */
 MUST Status mqtt__keep_rows(StoreConn *conn, uint64_t from, uint64_t to, Buf *out, bool *ret_more,
@@ -140,5 +141,7 @@ MUST Status mqtt__keep_rows(StoreConn *conn, uint64_t from, uint64_t to, Buf *ou
 /* The same of retained messages: KeepHead (id) and the record. */
 MUST Status mqtt__keep_retained_rows(StoreConn *conn, uint32_t from, Buf *out, bool *ret_more,
                                      Diag *diag);
+/* Those of the rows in `asked` (uint32_t each) that are there, all of them. */
+MUST Status mqtt__keep_retained_these(StoreConn *conn, const Buf *asked, Buf *out, Diag *diag);
 
 #endif

@@ -210,6 +210,13 @@ Status mqtt__keep_rows(StoreConn *conn, uint64_t from, uint64_t to, Buf *out, bo
     return st ? st : buf_status(out);
 }
 
+static void put_retained(Buf *out, uint64_t id, Str record)
+{
+    KeepHead head = {.op = KEEP_RETAIN, .bytes = (uint32_t)record.len, .id = id};
+    buf_add(out, &head, sizeof head);
+    buf_str(out, record);
+}
+
 Status mqtt__keep_retained_rows(StoreConn *conn, uint32_t from, Buf *out, bool *ret_more,
                                 Diag *diag)
 {
@@ -220,16 +227,30 @@ Status mqtt__keep_retained_rows(StoreConn *conn, uint32_t from, Buf *out, bool *
                               &stmt, diag);
     if (st) return st;
     store_bind_int(stmt, 1, from);
-    while (count < KEEP_READ_ROWS && out->len < KEEP_READ_BYTES &&
+    while (count < KEEP_RETAINED_ROWS && out->len < KEEP_RETAINED_BYTES &&
            !(st = store_step(stmt, &row, diag)) && row) {
-        Str record = store_str(stmt, 1);
-        KeepHead head = {
-            .op = KEEP_RETAIN, .bytes = (uint32_t)record.len, .id = (uint64_t)store_int(stmt, 0)};
-        buf_add(out, &head, sizeof head);
-        buf_str(out, record);
+        put_retained(out, (uint64_t)store_int(stmt, 0), store_str(stmt, 1));
         count++;
     }
     if (!st && row) store_reset(stmt);
     *ret_more = row;
+    return st ? st : buf_status(out);
+}
+
+Status mqtt__keep_retained_these(StoreConn *conn, const Buf *asked, Buf *out, Diag *diag)
+{
+    StoreStmt *stmt;
+    Status st = ST_OK;
+    for (size_t at = 0; at < asked->len && !st; at += sizeof(uint32_t)) {
+        uint32_t id;
+        bool row = false;
+        memcpy(&id, asked->ptr + at, sizeof id);
+        st = store_prepare(conn, "SELECT record FROM retained WHERE id = ?1", &stmt, diag);
+        if (st) break;
+        store_bind_int(stmt, 1, id);
+        st = store_step(stmt, &row, diag);
+        if (row) put_retained(out, id, store_str(stmt, 0));
+        store_reset(stmt);
+    }
     return st ? st : buf_status(out);
 }

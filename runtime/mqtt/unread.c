@@ -165,3 +165,12 @@ uint32_t mqtt__unread_take(Unread *unread, Str topic)
     gone(unread, at);
     return head.row;
 }
+
+uint32_t mqtt__unread_next(const Unread *unread, size_t *at, Str *ret_topic)
+{
+    Head head;
+    memcpy(&head, unread->topics + *at, sizeof head);
+    *ret_topic = str_slice(unread->topics + *at + sizeof head, head.len);
+    *at += padded(head.len);
+    return head.row;
+}

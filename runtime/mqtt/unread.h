@@ -28,4 +28,8 @@ uint32_t mqtt__unread_row(const Unread *unread, Str topic); /* 0: it has none */
 /* The same, and it is not there any more. */
 uint32_t mqtt__unread_take(Unread *unread, Str topic);
 
+/* The topic at *at (0 begins), which moves on; its row, 0: it is not there any more. Not behind the
+ * end, `bytes`. */
+uint32_t mqtt__unread_next(const Unread *unread, size_t *at, Str *ret_topic);
+
 #endif

@@ -80,7 +80,9 @@ typedef struct Uns {
     uint64_t sampled; /* mark of the last sample of the publish being read; 0 = it left none */
     bool writing;     /* samples are on their way: the next ones gather until they are there */
     bool rows_due, flush_posted, holding;
-    uint32_t untidied; /* batches */
+    bool rows_asked;    /* a question waits for them: as many as a round has go at once */
+    uint32_t rows_left; /* that this round of last values may still have */
+    uint32_t untidied;  /* batches */
     LoopTimer *retry_timer;
     void *retrying;                     /* the batch that waits for it */
     SeriesWork *write_work, *read_work; /* of the store's two threads, made by their first job */

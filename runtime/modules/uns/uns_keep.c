@@ -32,7 +32,8 @@ typedef struct Batch {
 } Batch;
 
 enum {
-    ROWS_PER_BATCH_MAX = 20000,
+    ROWS_PER_BATCH_MAX = 5000, /* one holds copies, so more follow each other */
+    ROWS_PER_ROUND_MAX = 20000,
     NAMES_MANY = 5000,
     BATCH_ARENA_BYTES_MAX = 256 << 20,
     RETRY_MS = 500,
@@ -195,10 +196,10 @@ void uns__keep_go(Uns *uns)
 /* Copies changed nodes into rows; what does not fit stays dirty for the next batch. */
 static void take_rows(Uns *uns, Batch *batch)
 {
-    uint32_t count = 0;
-    for (UnsNode *node = uns->dirty_first; node && count < ROWS_PER_BATCH_MAX;
-         node = node->next_dirty)
-        count++;
+    uint32_t count = 0, most = uns->rows_left;
+    if (!uns->rows_asked && most > ROWS_PER_BATCH_MAX) most = ROWS_PER_BATCH_MAX;
+    uns->rows_asked = false;
+    for (UnsNode *node = uns->dirty_first; node && count < most; node = node->next_dirty) count++;
     batch->rows = arena_many(batch->arena, LastRow, count + 1);
     while (batch->rows && uns->dirty_first && batch->row_count < count) {
         UnsNode *node = uns->dirty_first;
@@ -228,9 +229,11 @@ static void batch_write(Uns *uns)
         arena_free(arena);
         return;
     }
-    *batch = (Batch){.uns = uns, .arena = arena, .mark = uns->mark, .with_rows = uns->rows_due};
+    bool begins = uns->rows_due && uns->rows_left >= ROWS_PER_ROUND_MAX;
+    *batch = (Batch){.uns = uns, .arena = arena, .mark = uns->mark, .with_rows = begins};
     if (uns->rows_due) take_rows(uns, batch);
-    uns->rows_due = false;
+    uns->rows_left -= batch->row_count;
+    uns->rows_due = batch->row_count && uns->rows_left && uns->dirty_first;
     if (!batch->row_count && !uns->sample_count) { /* no memory for rows: with the next value */
         arena_free(arena);
         return;
@@ -252,12 +255,15 @@ static void batch_write(Uns *uns)
 /* Hands over what is due, unless something is on its way: then its end calls again. */
 static void flush(Uns *uns)
 {
-    if (uns->draining) uns->rows_due = true;
+    if (uns->draining) {
+        uns->rows_due = true;
+        uns->rows_left = UINT32_MAX;
+    }
     bool awaited = uns->wanted >= uns->mark || uns->sample_count >= UNS_SAMPLES_BATCH;
     if (uns->writing || !(awaited || uns->rows_due)) return;
     if (uns->sample_count || (uns->rows_due && uns->dirty_first)) batch_write(uns);
     if (!uns->draining && !uns->dirty_first) uns->rows_due = false;
-    /* What is left (more than one batch of names) follows in its own time. */
+    /* What is left (more than one round of names) follows in its own time. */
     if (uns->dirty_first && !uns->draining) start_keep_timer(uns);
 }
 
@@ -266,6 +272,7 @@ void uns__keep_flush(Uns *uns)
     loop_timer_stop(uns->keep_timer);
     uns->keep_timer = NULL;
     uns->rows_due = true;
+    uns->rows_left = ROWS_PER_ROUND_MAX;
     flush(uns);
 }
 
@@ -279,6 +286,7 @@ static Status nothing(StoreConn *conn, void *ctx, Diag *diag)
 
 Status uns__keep_then(Uns *uns, StoreDoneFn *fn, void *ctx)
 {
+    uns->rows_asked = true;
     uns__keep_flush(uns);
     Status st = store_write(uns->env->store, nothing, fn, ctx);
     if (!st) uns->jobs++;
