@@ -40,7 +40,7 @@ cases.push({ name: '10,000 idle connections', args: 'idle -n 10000 -d 3', fresh:
   looks: [less('bytes_each', 'B each', undefined, 2048), less('connect_s', 's'), less('idle_cpu_share', 'of a CPU')] });
 // The namespace keeps a value, its times and its place in a tree for each topic, which Mosquitto has not: once without.
 const alone = { TUTTI_UNS_PATH_COUNT_MAX: '1' };
-for (const [qos, window, env] of [[0, 100, alone], [1, 100, alone], [1, 1000, alone], [1, 100]]) {
+for (const [qos, window, env] of [[0, 100, alone], [1, 100, alone], [1, 1000, alone], [0, 100], [1, 100]]) {
   cases.push({ name: `100,000 retained, QoS ${qos}${qos ? `, ${window} unanswered` : ''}${env ? '' : ', namespace'}`,
     args: `retain -n 100000 -s 64 -q ${qos} -w ${window}`, fresh: true, env,
     looks: [less('load_s', 's', env && 3), less('bytes_each', 'B each', undefined, env && 600), less('cpu_s', 's of CPU'),
