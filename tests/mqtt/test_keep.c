@@ -611,7 +611,7 @@ TEST(damage_that_a_start_meets_late_is_salvaged_by_it)
     keep_down(&kb);
     raw_gone(&pub);
     int64_t root = keep_ask(kb.path, "SELECT rootpage FROM sqlite_schema WHERE name = 'body'");
-    CHECK_INT(number_at(&kb, root, 0, 1), 5); /* leads to others */
+    CHECK_INT(number_at(&kb, root, 0, 1), 5);  /* leads to others */
     int64_t page = number_at(&kb, root, 8, 4); /* the rightmost */
     CHECK_INT(number_at(&kb, page, 0, 1), 13); /* has rows */
     int64_t lost = number_at(&kb, page, 3, 2);
