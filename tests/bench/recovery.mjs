@@ -247,7 +247,7 @@ async function round(dir, what, token, number) {
     child.on('exit', (code) => (code ? reject(new Error(`load: ${code} ${server.log}`)) : resolve(text)));
   });
   await server.child.exited;
-  const rate = Number(/(\d+) acknowledged\/s/.exec(load)[1]);
+  const rate = Number(/(\d+) acknowledged\/s/.exec(load)?.[1] ?? 0);
   const held = sizes(dir);
   for (const child of holders) child.kill('SIGKILL');
   await Promise.all(holders.map((child) => child.exited));
@@ -271,7 +271,12 @@ async function round(dir, what, token, number) {
   if (some) times['retained, first of all'] = (await subscriber(server, 'plant/#', 1))[0];
   if (await until(server, /retained messages are read[^\n]*/)) times['all read'] = since(server);
   times.rss_mib = rssMib(server);
-  const checked = execFileSync(tool('mqtt_durable'), ['-p', server.mqtt, '-c', acks].map(String), { encoding: 'utf8' });
+  let checked;
+  try {
+    checked = execFileSync(tool('mqtt_durable'), ['-p', server.mqtt, '-c', acks].map(String), { encoding: 'utf8' });
+  } catch (error) {
+    throw new Error(`after the kill: ${error.message}\n${server.log}`);
+  }
   if (process.env.VERBOSE) console.log(`  round ${number}: ${rate}/s, ${held}, load ${loadavg()[0].toFixed(1)}: ${JSON.stringify(times, (k, v) => (typeof v === 'number' ? Math.round(v) : v))}\n${checked}`);
   await forget(server, token);
   server.child.kill('SIGTERM');
