@@ -7,6 +7,7 @@
 #include "compiler/driver/batch.h"
 
 #include "compiler/driver/batch_sinks.h"
+#include "compiler/driver/batch_table.h"
 #include "compiler/driver/frames.h"
 
 #include "ask/ask.h"
@@ -210,11 +211,11 @@ static void write_sinks(Run *run)
 
 /* ---- pipelines ---- */
 
-static void feed_chunk(Run *run, Input *in, size_t whole)
+static void feed_chunk(Run *run, const char *bytes, size_t whole)
 {
     Str address = run->ir->sources[run->source].address;
     RtBatch batch = {.source = run->source,
-                     .bytes = in->bytes,
+                     .bytes = bytes,
                      .len = whole,
                      .received_ns = clock_wall_ns(),
                      .topic = address.ptr,
@@ -308,7 +309,7 @@ static bool feed_shared(Run *runs, uint32_t count, Input *in, size_t whole)
 static void feed_next(Run *runs, uint32_t count, Input *in, size_t whole)
 {
     if (!runs[0].fed && !feed_shared(runs, count, in, whole)) {
-        feed_chunk(&runs[0], in, whole);
+        feed_chunk(&runs[0], in->bytes, whole);
         return;
     }
     runs[0].fed = false;
@@ -431,13 +432,20 @@ static bool is_fed(const Run *run, const IrSource *source)
     return false;
 }
 
+/* A table of the data folder that was named. */
+static bool is_table(const Run *run, const IrSource *source)
+{
+    return str_is(source->kind, "historian") && run->all->historian;
+}
+
 /* The main source that stands for standard input; how many there are when none does. */
 static uint32_t stdin_source(const Run *run)
 {
     uint32_t i = 0, count = ir_main_sources(run->ir);
     while (i < count) {
         const IrSource *source = &run->ir->sources[i];
-        bool own = str_is(source->kind, "file") || is_trigger(run, source) || is_fed(run, source);
+        bool own = str_is(source->kind, "file") || is_trigger(run, source) || is_fed(run, source) ||
+                   is_table(run, source);
         if (!own) break;
         i++;
     }
@@ -463,6 +471,26 @@ MUST static Status feed_files(Run *run, bool joined, Diag *diag)
         run->source = i;
         if (!st) st = feed(run, 1, first ? first : &in, diag);
         input_close(first ? first : &in);
+    }
+    return st;
+}
+
+static bool feed_table_lines(void *ctx, Str lines)
+{
+    Run *run = ctx;
+    feed_chunk(run, lines.ptr, lines.len);
+    return goes_on(run);
+}
+
+/* The tables of one run, whole: those of joins (`joined`), or the main ones. */
+MUST static Status feed_tables(Run *run, bool joined, Diag *diag)
+{
+    Status st = ST_OK;
+    for (uint32_t i = 0; !st && i < run->ir->source_count && goes_on(run); i++) {
+        const IrSource *source = &run->ir->sources[i];
+        if (!is_table(run, source) || joined != (source->group > 0)) continue;
+        run->source = i;
+        st = batch_table(run->all->historian, source, feed_table_lines, run, diag);
     }
     return st;
 }
@@ -617,11 +645,15 @@ MUST static Status run_all(NativeSet *set, Runs *runs, uint32_t readers,
     for (uint32_t i = 0; !st && i < runs->count; i++)
         st = open_one(set, &runs->list[i], &standard, &hosts[i], diag);
     /* What a join remembers is there before the first record asks for it. */
-    for (uint32_t i = 0; !st && i < runs->count; i++) st = feed_files(&runs->list[i], true, diag);
+    for (uint32_t i = 0; !st && i < runs->count; i++) {
+        st = feed_files(&runs->list[i], true, diag);
+        if (!st) st = feed_tables(&runs->list[i], true, diag);
+    }
     for (uint32_t i = 0; i < readers; i++) runs->list[i].source = stdin_source(&runs->list[i]);
     if (!st && readers) st = feed(runs->list, readers, &standard, diag);
     for (uint32_t i = 0; !st && i < runs->count; i++) {
         st = feed_files(&runs->list[i], false, diag);
+        if (!st) st = feed_tables(&runs->list[i], false, diag);
         if (!st) fire(&runs->list[i]);
         if (!st) st = runs->list[i].failed;
     }

@@ -35,7 +35,8 @@ static bool same_place(const IrSource *a, const IrSource *b)
 
 static IrAlone alone(const IrPipeline *p)
 {
-    static const char *const by_itself[] = {"file", "every", "cron", "manual", "stream", "http"};
+    static const char *const by_itself[] = {"file",   "every", "cron",     "manual",
+                                            "stream", "http",  "historian"};
     const IrSource *s = &p->sources[0];
     for (size_t i = 0; i < COUNT_OF(by_itself); i++)
         if (str_is(s->kind, by_itself[i])) return ALONE_KIND;

@@ -28,6 +28,7 @@ static Sender sender(const IrPipeline *p)
         const IrSource *s = &p->sources[i];
         if (s->group) continue;
         bounded = bounded && ir_source_bounded(s);
+        if (str_is(s->kind, "historian")) continue; /* goes on behind the last row that is kept */
         bool mqtt = str_is(s->kind, "mqtt") || str_is(s->kind, "uns");
         if (!mqtt || option(s->options, s->option_count, "qos", 1) == 0) found = SENDER_ONCE;
     }
@@ -51,6 +52,14 @@ static bool has_dedupe(const IrPipeline *p)
     for (uint32_t i = 0; i < p->mem_count; i++)
         if (p->mems[i].kind == MEM_DEDUPE) return true;
     return false;
+}
+
+static bool reads_tables(const IrPipeline *p)
+{
+    bool all = p->source_count > 0;
+    for (uint32_t i = 0; i < p->source_count; i++)
+        all = all && (p->sources[i].group || str_is(p->sources[i].kind, "historian"));
+    return all;
 }
 
 static void twice(const Report *r, const IrSink *s)
@@ -99,13 +108,16 @@ void report__delivery(const Report *r, uint32_t index)
             buf_text(out, "; a mail whose answer was lost may come twice");
         break;
     case SENDER_REPEATS:
-        buf_text(out, "    at least once: a message of qos 1 or 2 is acknowledged when the row is "
-                      "there");
+        buf_text(out, reads_tables(p)
+                          ? "    at least once: reading goes on behind the last row whose results "
+                            "are there"
+                          : "    at least once: a message of qos 1 or 2 is acknowledged when the "
+                            "row is there");
         twice(r, s);
         break;
     }
     if (report__comes_from(p, index, IR_FROM_WINDOW))
-        buf_text(out, sender(p) == SENDER_REPEATS && !has_dedupe(p)
+        buf_text(out, sender(p) == SENDER_REPEATS && !has_dedupe(p) && !reads_tables(p)
                           ? "; windows that are open are there again after a crash, and a message "
                             "that comes again counts again"
                           : "; windows that are open are there again after a crash");

@@ -163,7 +163,8 @@ static void end_text(const RtPipelineInfo *p, bool source, uint32_t i, Buf *out)
     buf_clear(out);
     if (source) {
         const RtSourceInfo *s = &p->sources[i];
-        buf_printf(out, "from %s %s %s", s->kind, s->address, s->options);
+        bool table = str_is(str_from(s->kind), "historian"); /* its columns are code */
+        buf_printf(out, "from %s %s %s", s->kind, s->address, table ? "{}" : s->options);
     } else {
         const RtSinkInfo *s = &p->sinks[i];
         buf_printf(out, "into %s %s %s", s->kind, s->address, s->options);

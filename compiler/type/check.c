@@ -135,6 +135,7 @@ static Status walk(Check *c)
     check__connections(c);
     check__pipelines(c);
     check__circles(c);
+    check__tables_read(c);
     check__tests(c);
     check__alarms(c);
     return ST_OK;

@@ -387,8 +387,9 @@ void check__declare_extern(Check *c, const AstItem *item);
 Val check__extern_call(Check *c, const AstExpr *e, const Extern *fn);
 Table *check__table(Check *c, Str name);
 void check__pipelines(Check *c);
-void check__circles(Check *c); /* circles.c */
-void check__alarms(Check *c);  /* alarms.c */
+void check__circles(Check *c);     /* circles.c */
+void check__tables_read(Check *c); /* historian.c */
+void check__alarms(Check *c);      /* alarms.c */
 void check__tests(Check *c);
 /* reasons.c: why records may leave each node by the error port. */
 /* `in`: what the sources give, by group. */

@@ -1,7 +1,8 @@
-/* compiler/type/circles.c: pipelines that feed each other by `stream`: never in a circle.
+/* compiler/type/circles.c: pipelines that feed each other by `stream` or by a table of
+ * the historian: never in a circle.
  *
  * A record could go round for ever, and no order of closing would let the last one out. Of every
- * circle one stage is reported, an `into stream` of the pipeline that is declared first. */
+ * circle one stage is reported, an `into` of the pipeline that is declared first. */
 #include "compiler/type/check.h"
 
 typedef struct Walk {
@@ -11,14 +12,20 @@ typedef struct Walk {
     uint32_t count;
 } Walk;
 
-static bool feeds(const IrPipeline *p, const IrPipeline *other)
+/* What is written there comes out again. */
+static bool is_passage(Str kind)
+{
+    return str_is(kind, "stream") || str_is(kind, "historian");
+}
+
+static const IrSink *way_to(const IrPipeline *p, const IrPipeline *other)
 {
     for (uint32_t s = 0; s < p->sink_count; s++)
         for (uint32_t i = 0; i < other->source_count; i++)
-            if (str_is(p->sinks[s].kind, "stream") && str_is(other->sources[i].kind, "stream") &&
+            if (is_passage(p->sinks[s].kind) && str_eq(p->sinks[s].kind, other->sources[i].kind) &&
                 str_eq(p->sinks[s].address, other->sources[i].address))
-                return true;
-    return false;
+                return &p->sinks[s];
+    return NULL;
 }
 
 static bool comes_back(Walk *w, uint32_t start)
@@ -29,19 +36,12 @@ static bool comes_back(Walk *w, uint32_t start)
     for (uint32_t head = 0; head < tail && w->from[start] == NO_INDEX; head++) {
         const IrPipeline *p = &w->program->pipelines[w->queue[head]];
         for (uint32_t i = 0; i < all; i++) {
-            if (w->from[i] != NO_INDEX || !feeds(p, &w->program->pipelines[i])) continue;
+            if (w->from[i] != NO_INDEX || !way_to(p, &w->program->pipelines[i])) continue;
             w->from[i] = w->queue[head];
             if (i != start) w->queue[tail++] = i;
         }
     }
     return w->from[start] != NO_INDEX;
-}
-
-static Span stream_sink(const IrPipeline *p)
-{
-    uint32_t s = 0;
-    while (!str_is(p->sinks[s].kind, "stream")) s++;
-    return p->sinks[s].span;
 }
 
 /* Written from its end to its beginning. */
@@ -50,27 +50,30 @@ static void report(Check *c, const Walk *w, uint32_t start, bool *told)
     const IrPipeline *all = c->program->pipelines;
     Str way = all[start].name;
     uint32_t at = start;
+    const IrSink *first = NULL;
+    bool table = false;
     do {
+        first = way_to(&all[w->from[at]], &all[at]);
+        table |= str_is(first->kind, "historian");
         at = w->from[at];
         told[at] = true;
         way = check__text(c, "%.*s to %.*s", STR_ARG(all[at].name), STR_ARG(way));
     } while (at != start);
-    diag_error(c->diags, DIAG_S037, stream_sink(&all[start]), "streams lead in a circle: %.*s",
-               STR_ARG(way));
+    diag_error(c->diags, DIAG_S037, first->span, "%s lead in a circle: %.*s",
+               table ? "tables that are written and read" : "streams", STR_ARG(way));
 }
 
 void check__circles(Check *c)
 {
-    uint32_t count = c->program->pipeline_count, streams = 0;
+    uint32_t count = c->program->pipeline_count, passages = 0;
     bool *told = NEW(c, bool, count + 1);
     Walk w = {.program = c->program,
               .queue = NEW(c, uint32_t, count + 1),
               .from = NEW(c, uint32_t, count + 1)};
     for (uint32_t i = 0; i < count; i++) {
         const IrPipeline *p = &c->program->pipelines[i];
-        for (uint32_t s = 0; s < p->source_count; s++)
-            streams += str_is(p->sources[s].kind, "stream");
+        for (uint32_t s = 0; s < p->source_count; s++) passages += is_passage(p->sources[s].kind);
     }
-    for (uint32_t i = 0; streams && i < count; i++)
+    for (uint32_t i = 0; passages && i < count; i++)
         if (!told[i] && comes_back(&w, i)) report(c, &w, i, told);
 }

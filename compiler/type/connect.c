@@ -355,6 +355,7 @@ static const Record *decoded(Flow *f, const AstConnector *at, const AstDecode *d
         if (!map || !map->value || map->value->kind != AST_NAME) return NULL;
         return flow__map(c, map->value->as.name, map->span, &s->map);
     }
+    if (kind->format == KIND_ROWS) return flow__table(c, at, decode, s);
     if (kind->format == KIND_TRIGGER && (decode->type || decode->format.text.len)) {
         diag_error(c->diags, DIAG_S011, decode->span, "a record of `%s` has no fields", kind->name);
         return NULL;

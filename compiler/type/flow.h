@@ -13,7 +13,14 @@ typedef enum KindAddress {
     ADDRESS_MAYBE,
     ADDRESS_DURATION
 } KindAddress;
-typedef enum KindFormat { KIND_NONE, KIND_DECODE, KIND_MAP, KIND_TRIGGER, KIND_MANUAL } KindFormat;
+typedef enum KindFormat {
+    KIND_NONE,
+    KIND_DECODE,
+    KIND_MAP,
+    KIND_TRIGGER,
+    KIND_MANUAL,
+    KIND_ROWS
+} KindFormat;
 
 typedef struct ConnectorKind {
     const char *name;
@@ -122,6 +129,8 @@ ErrorPlace flow__error_begin(Flow *f, uint32_t node);
 void flow__error_end(Flow *f, const ErrorPlace *place);
 void flow__error_sinks(Flow *f, const AstSink *list);
 /* triggers.c: what an http path, a period or a schedule has to be; false: reported. */
+/* Of `from historian`; NULL after an error (historian.c). */
+const Record *flow__table(Check *c, const AstConnector *at, const AstDecode *decode, IrSource *s);
 bool flow__trigger(Check *c, const AstConnector *at, IrSource *s, uint32_t *cap);
 /* maps.c: the schema of a register map; NULL after an error. */
 const Record *flow__map(Check *c, Str name, Span span, uint32_t *ret_map);

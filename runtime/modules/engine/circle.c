@@ -1,5 +1,6 @@
 /* runtime/modules/engine/circle.c: pipelines of several programs that would feed each other by
- * `stream` in a circle. One program alone cannot: its compiler refuses that. */
+ * `stream` or a table of the historian in a circle. One program alone cannot: its compiler refuses
+ * that. */
 #include "modules/engine/engine.h"
 
 #include "base/mem.h"
@@ -14,11 +15,16 @@ typedef struct Graph {
     uint32_t count, fresh; /* the new ones come first */
 } Graph;
 
-static bool reads(const RtPipelineInfo *info, const char *stream)
+static bool is_passage(const char *kind)
+{
+    return strcmp(kind, "stream") == 0 || strcmp(kind, "historian") == 0;
+}
+
+static bool reads(const RtPipelineInfo *info, const RtSinkInfo *sink)
 {
     for (uint32_t i = 0; i < info->source_count; i++)
-        if (strcmp(info->sources[i].kind, "stream") == 0 &&
-            strcmp(info->sources[i].address, stream) == 0)
+        if (strcmp(info->sources[i].kind, sink->kind) == 0 &&
+            strcmp(info->sources[i].address, sink->address) == 0)
             return true;
     return false;
 }
@@ -26,8 +32,7 @@ static bool reads(const RtPipelineInfo *info, const char *stream)
 static bool feeds(const RtPipelineInfo *info, const RtPipelineInfo *other)
 {
     for (uint32_t s = 0; s < info->sink_count; s++)
-        if (strcmp(info->sinks[s].kind, "stream") == 0 && reads(other, info->sinks[s].address))
-            return true;
+        if (is_passage(info->sinks[s].kind) && reads(other, &info->sinks[s])) return true;
     return false;
 }
 
@@ -71,10 +76,11 @@ Status engine__circle(const Engine *engine, const RtProgram *program, Str file, 
     }
     for (uint32_t i = 0; !st && i < g.fresh; i++) {
         if (comes_back(&g, i))
-            st = diag_set(diag, ST_CONFLICT,
-                          "streams lead in a circle: what %s writes comes back to it through "
-                          "pipelines that run",
-                          g.list[i]->name);
+            st = diag_set(
+                diag, ST_CONFLICT,
+                "streams or tables lead in a circle: what %s writes comes back to it through "
+                "pipelines that run",
+                g.list[i]->name);
     }
     mem_free((void *)g.list);
     mem_free(g.seen);

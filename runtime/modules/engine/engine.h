@@ -65,12 +65,14 @@ typedef enum EngTokenKind {
     TOKEN_MQTT,
     TOKEN_SEQ,
     TOKEN_DEAD,
-    TOKEN_HTTP
+    TOKEN_HTTP,
+    TOKEN_ROW,    /* of a table: its number, */
+    TOKEN_ROW_OLD /* or the row id behind it, of a row without a number */
 } EngTokenKind;
 
 typedef struct EngToken { /* how a record is acknowledged */
     uint64_t value;  /* broker token, connector sequence, row of the dead-letter table, request */
-    uint32_t serial; /* TOKEN_SEQ: of the subscription, because slots are used again */
+    uint32_t serial; /* SEQ, ROW: of the subscription, because slots are used again */
     uint8_t kind;
     uint8_t slot; /* source slot of the pipeline */
     bool failed;  /* no record but why there is none */
@@ -137,6 +139,47 @@ void engine__queue_pause(EngQueue *queue, uint32_t ms);
 void engine__queue_close(EngQueue *queue); /* readers stop */
 bool engine__queue_empty(EngQueue *queue);
 
+/* ---- how far a pipeline has come in tables it reads (place.c) ---- */
+
+enum { ENGINE_PLACE_HASH = 16 };
+
+typedef struct EngPlace { /* behind row `n`; n is 0: rows without a number, from id `next` on */
+    int64_t n, next;
+} EngPlace;
+
+#define ENGINE_PLACE_FIRST ((EngPlace){.next = INT64_MIN})
+
+typedef struct EngPlaceKept { /* of one source */
+    unsigned char hash[ENGINE_PLACE_HASH];
+    bool used, dirty, left;
+    uint64_t serial; /* of the entry in the file */
+    EngPlace at;     /* what was made of the rows up to here is kept, by the sinks or the journal */
+    EngPlace safe;   /* what the file says */
+    EngPlace ahead;  /* left: this far was read when it was stopped; the rest waits in the queue */
+} EngPlaceKept;
+
+typedef struct EngPlaces { /* DATA/engine/NAME.places */
+    uv_mutex_t lock;
+    int fd;
+    bool read;
+    EngPlaceKept list[ENGINE_SOURCES_MAX];
+} EngPlaces;
+
+MUST Status engine__places_init(EngPlaces *places);
+void engine__places_done(EngPlaces *places);
+void engine__place_hash(Str identity, unsigned char ret_hash[ENGINE_PLACE_HASH]);
+void engine__places_open(EngPipe *pipe); /* once; on main, before the first row */
+/* Where a source goes on. */
+EngPlace engine__place_start(EngPipe *pipe, const unsigned char *hash);
+/* Any thread. `safe`: the rows are with their sinks, so the file may say it. */
+void engine__place_reached(EngPipe *pipe, const unsigned char *hash, EngPlace at, bool safe);
+/* The source stops with rows in the queue, which the next start of this process finds there. */
+void engine__place_left(EngPipe *pipe, const unsigned char *hash, EngPlace ahead);
+void engine__place_forget(EngPipe *pipe, const unsigned char *hash);
+/* Writes what is safe; `all`: everything, synced, because the journal goes. Returns errno. */
+MUST int engine__places_write(EngPipe *pipe, bool all);
+void engine__places_remove(const EngPipe *pipe);
+
 /* ---- a compiled program (version.c) ---- */
 
 typedef struct EngVersion { /* main counts references; freed on main */
@@ -195,6 +238,10 @@ typedef struct EngRun {
     uint64_t seq;         /* of the batch at hand in the journal; 0 = none */
     int64_t time_ns; /* it was told that no record came before: what waited until then came then */
     uint32_t slot_source[ENGINE_SOURCES_MAX]; /* source slot -> index in info; UINT32_MAX = gone */
+    struct EngRunPlace {                      /* by slot: of a table */
+        uint32_t serial;                      /* 0: none */
+        unsigned char hash[ENGINE_PLACE_HASH];
+    } places[ENGINE_SOURCES_MAX];
     uint32_t ends_wanted, ends_seen;
     uint64_t *wire_before; /* counts one second ago */
     uint64_t *wire_base;   /* counts of the same version before it was tuned */
@@ -298,6 +345,7 @@ void engine__journal_init(EngJournal *journal);
 void engine__journal_done(EngJournal *journal);
 /* True when a batch of this pipeline is written down before it is worked on. */
 bool engine__journal_wants(const EngRun *run);
+bool engine__remembers(const RtPipelineInfo *info);
 /* Into a fresh instance: the checkpoint and what was fed since. pipe->run is `run` already. */
 void engine__journal_open(EngPipe *pipe, EngRun *run);
 void engine__journal_swap(EngPipe *pipe, const EngRun *old, EngRun *fresh);
@@ -407,6 +455,14 @@ typedef struct EngSource {
     Str hook_path, method; /* of requests; method empty: no such source */
     bool open_to_all;
     uint32_t body_max;
+    /* of a table (table.c); `path` is its name */
+    Str columns;
+    unsigned char hash[ENGINE_PLACE_HASH];
+    EngPlace asked;   /* rows up to here were pushed */
+    uint32_t waiting; /* pushed and not acknowledged */
+    uint32_t follows; /* serial of the one it replaced; 0: none */
+    bool table, going, busy, news, replaced;
+    enum { PLACE_BY_SINKS, PLACE_BY_JOURNAL, PLACE_NONE } keeps;
 } EngSource;
 
 struct EngPipe {
@@ -453,6 +509,7 @@ struct EngPipe {
     uv_mutex_t live_lock;
     EngLive live;
     EngJournal journal;
+    EngPlaces places;
 };
 
 MUST Status engine__pipe_new(Engine *engine, Str name, Str file, EngPipe **ret_pipe);
@@ -477,6 +534,28 @@ void engine__source_ack(EngPipe *pipe, const EngToken *token);
 /* A record without acknowledgement, from main. */
 void engine__source_push(EngSource *source, Str payload, int64_t received_ns);
 MUST Status engine__source_push_token(EngSource *source, const EngRecord *record, EngToken token);
+
+/* A request of a source: `fn` gets what engine__ask_source makes the source of, or NULL when it is
+ * gone, and takes away. */
+MUST Status engine__source_ask(EngSource *source, const char *subject, Str body, BusAnswerFn *fn);
+EngSource *engine__ask_source(void *ctx, Status status);
+void engine__source_recovered(EngPipe *pipe); /* no source is in trouble: the problem is over */
+
+/* ---- tables of the historian (table.c) ---- */
+
+MUST Status engine__table_open(EngSource *source, const RtSourceInfo *info, Diag *diag);
+/* How it keeps its place with this run. */
+void engine__table_plan(EngSource *source, const RtSourceInfo *info, EngRun *run);
+/* Behind the plan: the same table read by other columns goes on where the one before stops. */
+void engine__tables_replaced(EngPipe *pipe, EngRun *run);
+void engine__tables_go(EngPipe *pipe); /* an instance runs: those that do not go yet go */
+void engine__table_ack(EngPipe *pipe, const EngToken *token);
+void engine__table_close(EngSource *source, bool accept);
+EngPlace engine__token_place(const EngToken *token);
+static inline bool engine__is_row(const EngToken *token)
+{
+    return token->kind == TOKEN_ROW || token->kind == TOKEN_ROW_OLD;
+}
 
 /* ---- periods, schedules, wishes (trigger.c) ---- */
 

@@ -6,8 +6,9 @@
  *
  *   "TUTJ"  u32 0  u64 generation, that of the checkpoint it follows (0: none)
  *   entries: u32 bytes of the body, u8 kind, 3 bytes 0, 16 bytes BLAKE2b of kind and body, body
- *     BATCH  u64 number, i64 time went on to before it (0: it did not), u32 items, u32 0,
- *            items (JournalItem), their bytes: payload, topic, key of each
+ *     BATCH  u64 number, i64 time went on to before it (0: it did not), u32 items, u32 places,
+ *            items (JournalItem), places (JournalPlace) of tables they come from (place.c), the
+ *            items' bytes: payload, topic, key of each
  *     IDLE   u64 number, i64 time went on to; written when that made rows
  *     MARK   u64 number: the rows that this batch made are with their sinks
  *
@@ -54,14 +55,19 @@ static bool reads_files(const RtPipelineInfo *info)
     return false;
 }
 
-bool engine__journal_wants(const EngRun *run)
+bool engine__remembers(const RtPipelineInfo *info)
 {
-    const RtPipelineInfo *info = run->info;
     bool remembers = info->window_count || info->join_count;
     for (uint32_t i = 0; i < info->mem_count; i++) {
         remembers |= info->mems[i].kind != RT_MEM_ASK;
     }
-    return remembers && !info->bounded && !reads_files(info);
+    return remembers;
+}
+
+bool engine__journal_wants(const EngRun *run)
+{
+    const RtPipelineInfo *info = run->info;
+    return engine__remembers(info) && !info->bounded && !reads_files(info);
 }
 
 /* ---- writing ---- */
@@ -141,7 +147,10 @@ static int checkpoint(EngPipe *pipe, const EngRun *run)
     if (atomic_load(&journal->gone)) {
         return 0;
     }
-    int error = engine__state_save(pipe, run, journal->generation + 1, &bytes);
+    int error = engine__places_write(pipe, true); /* its rows are in the state from now on */
+    if (!error) {
+        error = engine__state_save(pipe, run, journal->generation + 1, &bytes);
+    }
     if (!error) {
         uv_mutex_lock(&journal->lock);
         journal->generation++;
@@ -185,14 +194,43 @@ static bool needs_sync(const EngRun *run, const EngItem *item)
     if (item->token.kind == TOKEN_NONE) {
         return false;
     }
+    /* A table has its rows still, should the end of the log be lost. */
+    if (engine__is_row(&item->token)) {
+        return false;
+    }
     /* A device that is asked again and again sends nothing twice. */
     return source == UINT32_MAX || !str_is(str_from(run->info->sources[source].kind), "modbus");
+}
+
+/* Of the last row of each table. */
+static uint32_t put_places(const EngRun *run, const EngBatch *batch, Buf *out)
+{
+    const EngToken *last[ENGINE_SOURCES_MAX] = {0};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const EngToken *token = &batch->items[i].token;
+        if (engine__is_row(token) && run->places[token->slot].serial == token->serial) {
+            last[token->slot] = token;
+        }
+    }
+    for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
+        JournalPlace to;
+        if (!last[i]) {
+            continue;
+        }
+        memcpy(to.hash, run->places[i].hash, sizeof(to.hash));
+        to.at = engine__token_place(last[i]);
+        buf_add(out, &to, sizeof(to));
+        count++;
+    }
+    return count;
 }
 
 static void put_batch(EngRun *run, const EngBatch *batch, uint64_t seq, bool *ret_sync)
 {
     EngJournal *journal = &run->pipe->journal;
     JournalBatch head = {.seq = seq, .idle_ns = journal->idle_ns, .count = batch->count};
+    size_t head_at = journal->buf.len;
     buf_add(&journal->buf, &head, sizeof(head));
     for (uint32_t i = 0; i < batch->count; i++) {
         const EngItem *item = &batch->items[i];
@@ -207,7 +245,24 @@ static void put_batch(EngRun *run, const EngBatch *batch, uint64_t seq, bool *re
         buf_add(&journal->buf, &to, sizeof(to));
         *ret_sync |= needs_sync(run, item);
     }
+    head.places = put_places(run, batch, &journal->buf);
+    if (!journal->buf.failed) {
+        memcpy(journal->buf.ptr + head_at, &head, sizeof(head));
+    }
     buf_str(&journal->buf, buf_view(&batch->bytes));
+}
+
+/* What is in the log will not be asked for again. */
+static void note_places(const EngRun *run, const EngBatch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const EngToken *token = &batch->items[i].token;
+        const struct EngRunPlace *place = &run->places[token->slot];
+        bool last = i + 1 == batch->count || batch->items[i + 1].token.slot != token->slot;
+        if (engine__is_row(token) && last && place->serial == token->serial) {
+            engine__place_reached(run->pipe, place->hash, engine__token_place(token), false);
+        }
+    }
 }
 
 int engine__journal_add(EngRun *run, const EngBatch *batch)
@@ -243,6 +298,7 @@ int engine__journal_add(EngRun *run, const EngBatch *batch)
     }
     run->seq = ++journal->seq;
     journal->idle_ns = 0;
+    note_places(run, batch);
     return 0;
 }
 
@@ -343,6 +399,7 @@ void engine__journal_forget(EngPipe *pipe)
     atomic_store(&pipe->journal.gone, true);
     remove_log(pipe);
     engine__state_remove(pipe);
+    engine__places_remove(pipe);
 }
 
 void engine__journal_open(EngPipe *pipe, EngRun *run)
@@ -375,6 +432,7 @@ void engine__journal_swap(EngPipe *pipe, const EngRun *old, EngRun *fresh)
     EngJournal *journal = &pipe->journal;
     bool wants = engine__journal_wants(fresh);
     if (journal->fd >= 0 && !wants) {
+        (void)!engine__places_write(pipe, true);
         close_log(journal);
         remove_log(pipe);
         engine__state_remove(pipe);
@@ -400,6 +458,7 @@ void engine__journal_stop(EngPipe *pipe, const EngRun *run)
         return;
     }
     if (flow_stopped(run->instance)) {
+        (void)!engine__places_write(pipe, true);
         close_log(journal);
         remove_log(pipe);
         engine__state_remove(pipe);

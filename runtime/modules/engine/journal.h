@@ -25,8 +25,13 @@ typedef struct JournalItem {
 typedef struct JournalBatch {
     uint64_t seq;
     int64_t idle_ns;
-    uint32_t count, zero;
+    uint32_t count, places;
 } JournalBatch;
+
+typedef struct JournalPlace { /* of a table that rows of the batch come from: behind the last */
+    unsigned char hash[ENGINE_PLACE_HASH];
+    EngPlace at;
+} JournalPlace;
 
 /* NAME.journal and `more`, with a NUL. */
 void engine__journal_path(const EngPipe *pipe, const char *more, Buf *out);

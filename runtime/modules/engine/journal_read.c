@@ -92,7 +92,7 @@ static uint8_t slot_of(const EngRun *run, uint32_t source)
 }
 
 /* Its bytes and items, as they were taken from the queue; false: it is not what was written. */
-static bool take_batch(const EngRun *run, Str body, EngBatch *batch)
+static bool take_batch(EngRun *run, Str body, EngBatch *batch)
 {
     JournalBatch head;
     if (body.len < sizeof(head)) {
@@ -104,6 +104,15 @@ static bool take_batch(const EngRun *run, Str body, EngBatch *batch)
         return false;
     }
     Str bytes = str_skip(body, head.count * sizeof(JournalItem));
+    if (head.places > ENGINE_SOURCES_MAX || bytes.len < head.places * sizeof(JournalPlace)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < head.places; i++) {
+        JournalPlace place;
+        memcpy(&place, bytes.ptr, sizeof(place));
+        engine__place_reached(run->pipe, place.hash, place.at, false);
+        bytes = str_skip(bytes, sizeof(place));
+    }
     size_t at = 0;
     for (uint32_t i = 0; i < head.count; i++) {
         JournalItem item;

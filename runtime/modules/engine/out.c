@@ -14,6 +14,7 @@
 
 #include <sodium.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { RECORD_ROWS = 500, RETRY_FIRST_MS = 100, RETRY_LAST_MS = 5000 };
 
@@ -132,6 +133,15 @@ static Str stream_topic(const EngPart *part, Buf *buf)
 
 /* ---- commits, in order ---- */
 
+static void note_places(EngPipe *pipe)
+{
+    int error = engine__places_write(pipe, false);
+    if (error) { /* the next one tries again; until then a crash would bring rows once more */
+        log_warn(pipe->engine->env->log, "engine", "how far a table was read cannot be written",
+                 "pipeline=%s reason=%s", pipe->name, strerror(error));
+    }
+}
+
 static void complete(EngPipe *pipe)
 {
     while (pipe->out_first && pipe->out_first->pending == 0) {
@@ -143,6 +153,9 @@ static void complete(EngPipe *pipe)
         engine__journal_mark(pipe, out->seq);
         for (uint32_t i = 0; i < out->token_count; i++) {
             engine__source_ack(pipe, &out->tokens[i]);
+        }
+        if (out->token_count && engine__is_row(&out->tokens[out->token_count - 1])) {
+            note_places(pipe);
         }
         engine__dead_delete(pipe->engine, out->tokens, out->token_count);
         engine__out_free(out);

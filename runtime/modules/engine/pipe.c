@@ -38,7 +38,9 @@ Status engine__pipe_new(Engine *engine, Str name, Str file, EngPipe **ret_pipe)
     pipe->since_ms = clock_wall_ns() / NS_PER_MS;
     bool lock = !uv_mutex_init(&pipe->live_lock), second = !uv_mutex_init(&pipe->journal.lock);
     engine__journal_init(&pipe->journal);
-    if (!pipe->name || !pipe->file || !lock || !second || engine__queue_init(&pipe->queue)) {
+    bool third = !engine__places_init(&pipe->places);
+    if (!pipe->name || !pipe->file || !lock || !second || !third ||
+        engine__queue_init(&pipe->queue)) {
         mem_free(pipe->name);
         mem_free(pipe->file);
         if (lock) {
@@ -46,6 +48,9 @@ Status engine__pipe_new(Engine *engine, Str name, Str file, EngPipe **ret_pipe)
         }
         if (second) {
             uv_mutex_destroy(&pipe->journal.lock);
+        }
+        if (third) {
+            engine__places_done(&pipe->places);
         }
         mem_free(pipe);
         return ST_NO_MEMORY;
@@ -117,6 +122,7 @@ void engine__pipe_free(EngPipe *pipe)
     }
     engine__queue_done(&pipe->queue);
     engine__journal_done(&pipe->journal);
+    engine__places_done(&pipe->places);
     uv_mutex_destroy(&pipe->journal.lock);
     uv_mutex_destroy(&pipe->live_lock);
     mem_free(pipe->name);
@@ -280,6 +286,7 @@ void engine__pipe_answer(void *ctx)
         if (pipe->state == ENGINE_RUNNING && engine__sources_start(pipe, NULL, &diag)) {
             engine__pipe_fail(pipe, diag.text);
         }
+        engine__tables_go(pipe);
     } else if (command->kind == COMMAND_STOP) {
         engine__sources_trim(pipe, !pipe->engine->closing);
         engine__hooks_end(pipe);

@@ -140,9 +140,31 @@ static bool is_done_here(const EngOut *out)
     return !out->chained && !out->notes.len;
 }
 
+/* Rows of a table whose way ends in a file: how far the table was read is written at once, because
+ * what a crash leaves between the two comes again. While earlier ones are on their way, it waits.
+ */
+static void note_rows(EngPipe *pipe, const EngOut *out)
+{
+    const EngRun *run = pipe->run;
+    bool ends_here = run && out->token_count && !out->chained && atomic_load(&pipe->flight) == 1 &&
+                     !engine__remembers(run->info);
+    for (uint32_t i = 0; i < out->part_count; i++) {
+        ends_here = ends_here && !out->parts[i].count;
+    }
+    const EngToken *token = &out->tokens[out->token_count - (out->token_count > 0)];
+    if (!ends_here || !engine__is_row(token) || run->places[token->slot].serial != token->serial) {
+        return;
+    }
+    engine__place_reached(pipe, run->places[token->slot].hash, engine__token_place(token), true);
+    (void)!engine__places_write(pipe, false); /* main does it again, and says so */
+}
+
 /* Its files are written: acknowledged here, or on to the main loop. */
 static void deliver(EngPipe *pipe, EngOut *out)
 {
+    if (out->token_count && engine__is_row(&out->tokens[0])) {
+        note_rows(pipe, out);
+    }
     if (is_done_here(out)) {
         engine__journal_mark(pipe, out->seq);
         out->seq = 0;

@@ -4,7 +4,7 @@
  * (kind, connection, address, options), the slot goes on, so its subscription and what waits in the
  * queue are untouched by the change. Slots: broker filters (attached in process), connections (by
  * the connectors module), files and standard input (a reader thread each), periods and schedules
- * (trigger.c), paths of requests (hook.c). */
+ * (trigger.c), paths of requests (hook.c), tables of the historian (table.c). */
 #include "modules/engine/engine.h"
 
 #include "base/clock.h"
@@ -158,7 +158,7 @@ static uint32_t get_u32(const char *at)
     return value;
 }
 
-static void source_recovered(EngPipe *pipe)
+void engine__source_recovered(EngPipe *pipe)
 {
     for (uint32_t i = 0; i < ENGINE_SOURCES_MAX; i++) {
         if (pipe->sources[i].used && pipe->sources[i].troubled) {
@@ -176,7 +176,7 @@ static void on_record(EngSource *source, uint32_t kind, const EngRecord *record,
     if (kind == 0) {
         if (source->troubled) {
             source->troubled = false;
-            source_recovered(pipe);
+            engine__source_recovered(pipe);
         }
         push(source, record, token);
         return;
@@ -235,7 +235,15 @@ static EngSource *ask_source(const SourceAsk *ask)
     return NULL;
 }
 
-static Status ask(EngSource *source, const char *subject, Str body, BusAnswerFn *fn)
+EngSource *engine__ask_source(void *ctx, Status status)
+{
+    SourceAsk *was = ctx;
+    EngSource *source = status == ST_CANCELLED ? NULL : ask_source(was);
+    mem_free(was);
+    return source;
+}
+
+Status engine__source_ask(EngSource *source, const char *subject, Str body, BusAnswerFn *fn)
 {
     SourceAsk *ctx = mem_zalloc(1, sizeof(*ctx));
     if (!ctx) {
@@ -261,9 +269,7 @@ static void subscribe_later(EngSource *source)
 
 static void on_subscribed(void *ctx, Status status, Str body)
 {
-    SourceAsk *was = ctx;
-    EngSource *source = status == ST_CANCELLED ? NULL : ask_source(was);
-    mem_free(was);
+    EngSource *source = engine__ask_source(ctx, status);
     if (!source || source->closing || !status || status == ST_CONFLICT) {
         return;
     }
@@ -282,8 +288,8 @@ static void subscribe(void *ctx)
     EngSource *source = ctx;
     loop_timer_stop(source->retry);
     source->retry = NULL;
-    if (!source->closing &&
-        ask(source, "connectors.subscribe", str_from(source->subscribe), on_subscribed)) {
+    if (!source->closing && engine__source_ask(source, "connectors.subscribe",
+                                               str_from(source->subscribe), on_subscribed)) {
         subscribe_later(source);
     }
 }
@@ -338,9 +344,7 @@ static Status open_connection(EngSource *source, const RtSourceInfo *info, const
 static void on_acked(void *ctx, Status status, Str body)
 {
     (void)body;
-    SourceAsk *was = ctx;
-    EngSource *source = status == ST_CANCELLED ? NULL : ask_source(was);
-    mem_free(was);
+    EngSource *source = engine__ask_source(ctx, status);
     if (source) {
         source->ack_busy = false;
         if (source->ack_wanted > source->acked) {
@@ -362,6 +366,10 @@ void engine__source_ack(EngPipe *pipe, const EngToken *token)
         engine__hook_done(pipe->engine, token->value);
         return;
     }
+    if (engine__is_row(token)) {
+        engine__table_ack(pipe, token);
+        return;
+    }
     EngSource *source = &pipe->sources[token->slot];
     if (token->kind != TOKEN_SEQ || !source->used || source->serial != token->serial) {
         return;
@@ -376,7 +384,7 @@ void engine__source_ack(EngPipe *pipe, const EngToken *token)
     int len = snprintf(body, sizeof(body), "{\"id\":\"%s\",\"seq\":%llu}", source->id,
                        (unsigned long long)source->ack_wanted);
     uint64_t sent = source->ack_wanted;
-    if (!ask(source, "connectors.ack", (Str){body, (size_t)len}, on_acked)) {
+    if (!engine__source_ask(source, "connectors.ack", (Str){body, (size_t)len}, on_acked)) {
         source->ack_busy = true;
         source->acked = sent;
     }
@@ -549,6 +557,9 @@ Status engine__sources_plan(EngPipe *pipe, EngRun *run, Diag *diag)
         source->matched = true;
         source->headers = run->info->sources[i].headers;
         source->index = i;
+        if (str_is(str_from(run->info->sources[i].kind), "historian")) {
+            engine__table_plan(source, &run->info->sources[i], run);
+        }
         run->slot_source[source->slot] = i;
         run->ends_wanted += run->info->sources[i].bounded;
     }
@@ -558,6 +569,7 @@ Status engine__sources_plan(EngPipe *pipe, EngRun *run, Diag *diag)
             source->closing = true;
         }
     }
+    engine__tables_replaced(pipe, run);
     return ST_OK;
 }
 
@@ -581,6 +593,8 @@ Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag)
             st = open_connection(source, from, program, diag);
         } else if (str_is(kind, "mqtt") || str_is(kind, "uns") || str_is(kind, "stream")) {
             st = open_broker(source, from, diag);
+        } else if (str_is(kind, "historian")) {
+            st = engine__table_open(source, from, diag);
         } else if (str_is(kind, "http")) {
             st = engine__hook_open(source, from, diag);
         } else if (str_is(kind, "every") || str_is(kind, "cron") || str_is(kind, "manual")) {
@@ -601,10 +615,12 @@ Status engine__sources_start(EngPipe *pipe, EngRun *run, Diag *diag)
 static void close_slot(EngSource *source, bool accept)
 {
     mqtt_broker_detach(source->attach, accept);
-    if (source->id[0] && source->sub) {
+    engine__table_close(source, accept);
+    if (source->subscribe && source->sub) {
         char body[100];
         int len = snprintf(body, sizeof(body), "{\"id\":\"%s\"}", source->id);
-        (void)!ask(source, "connectors.unsubscribe", (Str){body, (size_t)len}, on_subscribed);
+        (void)!engine__source_ask(source, "connectors.unsubscribe", (Str){body, (size_t)len},
+                                  on_subscribed);
     }
     bus_unsubscribe(source->sub);
     loop_timer_stop(source->retry);

@@ -252,5 +252,7 @@ MUST Status uns__read_work(Uns *uns, Diag *diag); /* that of questions */
 void uns__op_record(void *self, Req *req);
 void uns__op_tables(void *self, Req *req);
 void uns__op_query_table(void *self, Req *req);
+bool uns__table_name(Str name);
+void uns__op_rows(void *self, Req *req); /* uns_rows.c */
 
 #endif

@@ -58,6 +58,10 @@ static const char uns_0007[] =
     "INSERT INTO series_stale(series, t_first, t_last) SELECT series, min(t_first), max(t_last)"
     " FROM series_blocks WHERE odd > 0 GROUP BY series;";
 
+/* How many writes a table has numbered, in its column "#" (uns_record.c); 0: it has none yet. */
+static const char uns_0008[] =
+    "ALTER TABLE record_tables ADD COLUMN wrote INTEGER NOT NULL DEFAULT 0;";
+
 const StoreMigration uns__migrations[] = {{1, "last values, samples, records", uns_0001},
                                           {2, "samples in compressed blocks", uns_0002},
                                           {3, "alarms", uns_0003},
@@ -65,4 +69,5 @@ const StoreMigration uns__migrations[] = {{1, "last values, samples, records", u
                                           {5, "metadata of names", uns_0005},
                                           {6, "who is told of alarms", uns_0006},
                                           {7, "bad values weigh nothing", uns_0007},
+                                          {8, "tables in the order of writing", uns_0008},
                                           {0}};

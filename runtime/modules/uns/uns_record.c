@@ -3,9 +3,13 @@
  * A request brings its columns and key; the table is made or widened when it needs to be, and rows
  * are upserted by their key, so a row that is sent again after a crash is there once. The answer
  * leaves after the commit. A row that does not fit its columns goes to the quarantine with its
- * reason instead of failing the others. Names are checked and quoted; values are always bound. */
+ * reason instead of failing the others. Names are checked and quoted; values are always bound.
+ *
+ * Every write that changes something gives its row the next number of the table (ask/rows.h); who
+ * reads the table by `from historian` (uns_rows.c) is told of it after the commit. */
 #include "modules/uns/uns.h"
 
+#include "ask/rows.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -13,13 +17,13 @@
 enum {
     NAME_BYTES_MAX = 63,
     COLUMNS_MAX = 200,
-    SQL_BYTES_MAX = 64 * 1024,
+    SQL_BYTES_MAX = 128 * 1024,
     QUARANTINE_ROWS_MAX = 100000,
     QUERY_LIMIT = 100,
 };
 
 /* [A-Za-z_][A-Za-z0-9_]*: what the language calls a name, so nothing needs escaping. */
-static bool name_valid(Str name)
+bool uns__table_name(Str name)
 {
     if (!name.len || name.len > NAME_BYTES_MAX) return false;
     for (size_t i = 0; i < name.len; i++) {
@@ -43,8 +47,8 @@ typedef struct Record {
     Req *req;
     Str table;
     const Json *columns, *key, *rows;
-    Arena *arena; /* of the job; owned */
-    int64_t written, quarantined;
+    Arena *arena;                         /* of the job; owned */
+    int64_t written, quarantined, number; /* number: of the last write */
 } Record;
 
 static bool is_key(const Json *key, Str column)
@@ -56,11 +60,11 @@ static bool is_key(const Json *key, Str column)
 
 static Status check_shape(const Record *record, Diag *diag)
 {
-    if (!name_valid(record->table))
+    if (!uns__table_name(record->table))
         return diag_set(diag, ST_INVALID, "\"%.*s\" is not a table name", STR_ARG(record->table));
     for (const Json *column = record->columns->first; column; column = column->next) {
         Str name = json_str(column, "name", STR_NONE);
-        if (!name_valid(name) || !sql_type(json_str(column, "type", STR_NONE)))
+        if (!uns__table_name(name) || !sql_type(json_str(column, "type", STR_NONE)))
             return diag_set(diag, ST_INVALID, "column \"%.*s\" has no valid name or type",
                             STR_ARG(name));
     }
@@ -100,7 +104,7 @@ static Status create_table(StoreConn *conn, const Record *record, Buf *sql, Diag
     for (const Json *column = record->columns->first; column; column = column->next)
         buf_printf(sql, "\"%.*s\" %s, ", STR_ARG(json_str(column, "name", STR_NONE)),
                    sql_type(json_str(column, "type", STR_NONE)));
-    buf_text(sql, "PRIMARY KEY(");
+    buf_text(sql, "\"" ROWS_NUMBER "\" INTEGER, PRIMARY KEY(");
     put_key(sql, record->key);
     buf_text(sql, "))");
     return exec_buf(conn, sql, diag);
@@ -161,31 +165,45 @@ static void put_columns(JsonOut *out, const Json *known, const Json *columns)
 
 /* Reads the registry row of a table; *ret_columns NULL when there is none. */
 static Status table_find(StoreConn *conn, Arena *arena, Str table, const Json **ret_columns,
-                         const Json **ret_key, Diag *diag)
+                         const Json **ret_key, int64_t *ret_wrote, Diag *diag)
 {
     StoreStmt *stmt;
     bool row;
     *ret_columns = NULL;
-    Status st =
-        store_prepare(conn, "SELECT columns, key FROM record_tables WHERE name = ?1", &stmt, diag);
+    *ret_wrote = 0;
+    Status st = store_prepare(conn, "SELECT columns, key, wrote FROM record_tables WHERE name = ?1",
+                              &stmt, diag);
     if (st) return st;
     store_bind_str(stmt, 1, table);
     st = store_step(stmt, &row, diag);
     if (st || !row) return st;
     Str columns = arena_str(arena, store_str(stmt, 0)), key = arena_str(arena, store_str(stmt, 1));
+    *ret_wrote = store_int(stmt, 2);
     store_reset(stmt);
     if (!columns.ptr || !key.ptr) return diag_set(diag, ST_NO_MEMORY, "no memory for the table");
     st = json_read(arena, columns, ret_columns, diag);
     return st ? st : json_read(arena, key, ret_key, diag);
 }
 
-static Status table_ready(StoreConn *conn, const Record *record, Buf *sql, Diag *diag)
+/* A table of before there were numbers; its rows get theirs when they are written again. */
+static Status number_table(StoreConn *conn, const Record *record, Buf *sql, Diag *diag)
+{
+    buf_printf(sql, "ALTER TABLE \"h_%.*s\" ADD COLUMN \"" ROWS_NUMBER "\" INTEGER",
+               STR_ARG(record->table));
+    return exec_buf(conn, sql, diag);
+}
+
+static Status table_ready(StoreConn *conn, Record *record, Buf *sql, Diag *diag)
 {
     const Json *known, *known_key;
     StoreStmt *stmt;
     JsonOut out;
     bool changed = false, row;
-    Status st = table_find(conn, record->arena, record->table, &known, &known_key, diag);
+    Status st =
+        table_find(conn, record->arena, record->table, &known, &known_key, &record->number, diag);
+    if (st) return st;
+    if (known && !record->number) st = number_table(conn, record, sql, diag);
+    record->number = record->number ? record->number : ROWS_NUMBER_NONE;
     if (st) return st;
     if (known) {
         st = widen_table(conn, record, known, known_key, sql, &changed, diag);
@@ -211,6 +229,20 @@ static Status table_ready(StoreConn *conn, const Record *record, Buf *sql, Diag 
 
 /* ---- rows ---- */
 
+/* A row that is written again as it is (by a publisher after a crash, say) is no news. */
+static void put_changed(Buf *sql, const Record *record)
+{
+    bool first = true;
+    buf_text(sql, ", \"" ROWS_NUMBER "\" = excluded.\"" ROWS_NUMBER "\"");
+    for (const Json *column = record->columns->first; column; column = column->next) {
+        Str name = json_str(column, "name", STR_NONE);
+        if (is_key(record->key, name)) continue;
+        buf_printf(sql, "%s\"%.*s\" IS NOT excluded.\"%.*s\"", first ? " WHERE " : " OR ",
+                   STR_ARG(name), STR_ARG(name));
+        first = false;
+    }
+}
+
 static void put_upsert(Buf *sql, const Record *record)
 {
     bool first = true;
@@ -218,8 +250,8 @@ static void put_upsert(Buf *sql, const Record *record)
     for (const Json *column = record->columns->first; column; column = column->next)
         buf_printf(sql, "%s\"%.*s\"", column == record->columns->first ? "" : ", ",
                    STR_ARG(json_str(column, "name", STR_NONE)));
-    buf_text(sql, ") VALUES(");
-    for (uint32_t i = 1; i <= record->columns->count; i++)
+    buf_text(sql, ", \"" ROWS_NUMBER "\") VALUES(");
+    for (uint32_t i = 1; i <= record->columns->count + 1; i++)
         buf_printf(sql, "%s?%u", i == 1 ? "" : ", ", i);
     buf_text(sql, ") ON CONFLICT(");
     put_key(sql, record->key);
@@ -231,7 +263,10 @@ static void put_upsert(Buf *sql, const Record *record)
                    STR_ARG(name), STR_ARG(name));
         first = false;
     }
-    if (first) buf_text(sql, "NOTHING");
+    if (first)
+        buf_text(sql, "NOTHING");
+    else
+        put_changed(sql, record);
 }
 
 /* Binds one value; the reason why not, or NULL. */
@@ -291,6 +326,12 @@ static Status set_aside(StoreConn *conn, const Record *record, const Json *row, 
     return store_step(stmt, &more, diag);
 }
 
+static Status count_writes(StoreConn *conn, const Record *record, Diag *diag)
+{
+    StoreCell cells[2] = {store_of_int(record->number), store_of_str(record->table)};
+    return store_run(conn, "UPDATE record_tables SET wrote = ?1 WHERE name = ?2", cells, 2, diag);
+}
+
 static Status count_aside(StoreConn *conn, const Record *record, Diag *diag)
 {
     StoreStmt *stmt;
@@ -333,12 +374,28 @@ static Status record_job(StoreConn *conn, void *ctx, Diag *diag)
             st = set_aside(conn, record, row, reason, diag);
         } else {
             record->written++;
+            store_bind_int(stmt, (int)record->columns->count + 1, ++record->number);
             st = store_step(stmt, &more, diag);
         }
     }
+    if (!st) st = count_writes(conn, record, diag);
     if (!st) st = count_aside(conn, record, diag);
     buf_done(&sql);
     return st;
+}
+
+static void tell_recorded(const Record *record)
+{
+    AUTO_BUF Buf body;
+    JsonOut out;
+    buf_init(&body, 256);
+    json_out_init(&out, &body);
+    json_begin_object(&out);
+    json_field_str(&out, "table", record->table);
+    json_end(&out);
+    const ModEnv *env = record->uns->env;
+    if (!buf_status(&body) && bus_publish(env->bus, STR("uns.recorded"), buf_view(&body)))
+        log_debug(env->log, "uns", "news not told", "table=%.*s", STR_ARG(record->table));
 }
 
 static void on_recorded(void *ctx, Status status, const Diag *diag)
@@ -352,6 +409,7 @@ static void on_recorded(void *ctx, Status status, const Diag *diag)
         char body[96];
         int len = snprintf(body, sizeof body, "{\"written\":%lld,\"quarantined\":%lld}",
                            (long long)record->written, (long long)record->quarantined);
+        if (record->written) tell_recorded(record);
         req_answer(record->req, (Str){body, (size_t)len});
     }
     arena_free(arena);
@@ -510,7 +568,8 @@ static Status query_job(StoreConn *conn, void *ctx, Diag *diag)
     JsonOut out;
     Buf sql;
     bool row = false;
-    Status st = table_find(conn, query->arena, name, &columns, &key, diag);
+    int64_t wrote;
+    Status st = table_find(conn, query->arena, name, &columns, &key, &wrote, diag);
     if (st) return st;
     if (!columns) return diag_set(diag, ST_NOT_FOUND, "there is no historian %.*s", STR_ARG(name));
     buf_init(&sql, SQL_BYTES_MAX);
@@ -598,7 +657,7 @@ void uns__op_query_table(void *self, Req *req)
     Str from = json_str(req->in, "from", STR_NONE), to = json_str(req->in, "to", STR_NONE);
     query->has_from = from.len > 0;
     query->has_to = to.len > 0;
-    bool good = name_valid(json_str(req->in, "name", STR_NONE)) &&
+    bool good = uns__table_name(json_str(req->in, "name", STR_NONE)) &&
                 (!from.len || uns_when_read(from, now_ms, &query->from_ms)) &&
                 (!to.len || uns_when_read(to, now_ms, &query->to_ms));
     if (!good) {

@@ -202,6 +202,19 @@ static const Field record_in[] = {
 static const Field record_out[] = {{"written", FIELD_INT, 0, 0, 0, "rows stored"},
                                    {"quarantined", FIELD_INT, 0, 0, 0, "rows set aside"},
                                    {0}};
+static const Field rows_in[] = {
+    {"table", FIELD_STR, FIELD_REQUIRED, 1, 63, "name of the table"},
+    {"columns", FIELD_STR, FIELD_REQUIRED, 0, 65536, "a line for each: name, type, ? if missing"},
+    {"n", FIELD_INT, FIELD_REQUIRED, 0, 0, "behind the row of this number; 0: none had one yet"},
+    {"next", FIELD_INT, FIELD_REQUIRED, 0, 0, "n is 0: from this row id on"},
+    {0}};
+static const Field rows_out[] = {
+    {"rows", FIELD_ARRAY, 0, 0, 0, "lists: n and next behind the row, the row"},
+    {"n", FIELD_INT, 0, 0, 0, "where the next question goes on"},
+    {"next", FIELD_INT, 0, 0, 0, "as n"},
+    {"more", FIELD_BOOL, 0, 0, 0, "there are more rows now"},
+    {0}};
+static const Field recorded_body[] = {{"table", FIELD_STR, FIELD_REQUIRED, 0, 0, "its name"}, {0}};
 static const Field tables_out[] = {{"tables", FIELD_ARRAY, 0, 0, 0, "name, columns, key, rows"},
                                    {0}};
 static const Field query_in[] = {{"name", FIELD_STR, FIELD_REQUIRED, 1, 63, "name of the table"},
@@ -368,6 +381,8 @@ const ModOp uns__ops[] = {
      "rows of a historian table"},
     {"uns.record", uns__op_record, record_in, record_out, 30000, ROLE_SYSTEM, OP_DURABLE,
      "stores rows; answered when they are on disk"},
+    {"uns.rows", uns__op_rows, rows_in, rows_out, 30000, ROLE_SYSTEM, OP_READ,
+     "rows of a historian table in the order they were written"},
     {"uns.publish", uns__op_publish, publish_in, NULL, 2000, ROLE_OPERATE, 0, "publishes a value"},
     {"uns.quality", uns__op_quality, quality_in, quality_out, 5000, ROLE_SYSTEM, 0,
      "makes the quality of a branch's values worse: their source is gone"},
@@ -409,6 +424,7 @@ const ModOp uns__ops[] = {
     {0}};
 const ModPub uns__pubs[] = {
     {"uns.changed", changed_body, "new names, at most twice a second"},
+    {"uns.recorded", recorded_body, "rows of a historian table are on disk"},
     {"uns.renamed", renamed_body, "a branch has another name"},
     {"uns.alarms_changed", alarms_body, "counts of alarms, at most four times a second"},
     {"uns.values.*", values_body, "a frame of one watch"},
