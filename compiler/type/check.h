@@ -38,8 +38,9 @@ typedef struct Val {
     bool naked;         /* constant number without a unit: fits any unit beside a constant */
     bool wild;          /* float that may be NaN or infinite: FINITE before it is looked at */
     IrImm imm;
-    Str path;  /* "a.b" when it is a plain field; else empty */
-    Span span; /* of the expression */
+    Str written; /* the literal a constant float comes from; of no account when imm is another */
+    Str path;    /* "a.b" when it is a plain field; else empty */
+    Span span;   /* of the expression */
 } Val;
 
 typedef struct RowField {
@@ -316,6 +317,7 @@ int64_t check__power10(uint32_t n);
 uint32_t check__digits(const Val *v);
 double check__val_number(const Val *v); /* of a constant */
 bool check__imm_to_decimal(const Type *from, IrImm imm, uint32_t scale, IrImm *ret_imm);
+bool check__val_to_decimal(const Val *v, uint32_t scale, IrImm *ret_imm);  /* of a constant */
 bool check__imm_from_decimal(const Type *from, IrImm imm, IrImm *ret_imm); /* whole, as i64 */
 void check__put_decimal(Buf *out, int64_t value, uint32_t scale);
 Val check__round_decimal(Check *c, Val v, uint32_t scale, IrRound how, Span span);

@@ -2,9 +2,12 @@
  *
  * A decimal is a whole number of 10^-scale. + - % and comparisons work at the greater scale of both
  * sides, * adds the scales, / leaves decimals for f64. A constant is as many digits as it is
- * written with: the shortest text of a double is that, so 0.05 is 5 hundredths and nothing else. */
+ * written with; of a computed one the shortest text of the double is that, so 0.05 is 5 hundredths
+ * and nothing else. */
 #include "base/num.h"
 #include "compiler/type/check.h"
+
+#include <math.h>
 
 int64_t check__power10(uint32_t n)
 {
@@ -13,14 +16,14 @@ int64_t check__power10(uint32_t n)
     return v;
 }
 
-/* x as *ret_whole * 10^-*ret_digits, with the fewest digits; false when it has more than fit. */
-static bool digits_of(double x, int64_t *ret_whole, uint32_t *ret_digits)
+/* A number's text as *ret_whole * 10^-*ret_digits, with the fewest digits; false when it has more
+ * than fit. */
+static bool digits_in(Str text, int64_t *ret_whole, uint32_t *ret_digits)
 {
-    char text[NUM_TEXT_BYTES];
-    const char *end = num_put_f64(text, x), *p = text;
-    bool minus = *p == '-', point = false;
+    const char *p = text.ptr, *end = p + text.len;
+    bool minus = p < end && *p == '-', point = false;
     int64_t whole = 0, digits = 0, power = 0;
-    for (p += minus; p < end && *p != 'e'; p++) {
+    for (p += minus; p < end && *p != 'e' && *p != 'E'; p++) {
         if (*p == '.') {
             point = true;
             continue;
@@ -33,13 +36,34 @@ static bool digits_of(double x, int64_t *ret_whole, uint32_t *ret_digits)
     }
     bool down = p + 1 < end && p[1] == '-';
     if (p < end)
-        for (p += 2; p < end; p++) power = power * 10 + (*p - '0');
+        for (p += 1 + (p[1] == '-' || p[1] == '+'); p < end && power < 1000; p++)
+            power = power * 10 + (*p - '0');
     digits += down ? power : -power;
-    for (; digits < 0; digits++)
+    for (; digits > 0 && whole % 10 == 0; digits--) whole /= 10;
+    for (; digits < 0 && whole; digits++)
         if (__builtin_mul_overflow(whole, 10, &whole)) return false;
     if (digits > TYPE_SCALE_MAX) return false;
     *ret_whole = minus ? -whole : whole;
-    *ret_digits = (uint32_t)digits;
+    *ret_digits = digits > 0 ? (uint32_t)digits : 0;
+    return true;
+}
+
+static bool digits_of(double x, int64_t *ret_whole, uint32_t *ret_digits)
+{
+    char text[NUM_TEXT_BYTES];
+    return digits_in((Str){text, (size_t)(num_put_f64(text, x) - text)}, ret_whole, ret_digits);
+}
+
+/* Of a constant float: as it is written, which may be more digits than a double has, for as long as
+ * it still is that number. */
+static bool digits_written(const Val *v, int64_t *ret_whole, uint32_t *ret_digits)
+{
+    const char *end = v->written.ptr + v->written.len;
+    double same, x = v->imm.number;
+    if (!v->written.len || num_get_f64(v->written.ptr, end, &same) != end || same != fabs(x))
+        return digits_of(x, ret_whole, ret_digits);
+    if (!digits_in(v->written, ret_whole, ret_digits)) return false;
+    if (x < 0) *ret_whole = -*ret_whole;
     return true;
 }
 
@@ -49,7 +73,7 @@ uint32_t check__digits(const Val *v)
     uint32_t digits;
     if (v->type.kind == IR_DECIMAL) return v->type.scale;
     if (type_is_integer(v->type.kind)) return 0;
-    return v->constant && digits_of(v->imm.number, &whole, &digits) ? digits : NO_DIGITS;
+    return v->constant && digits_written(v, &whole, &digits) ? digits : NO_DIGITS;
 }
 
 static bool rescaled(int64_t whole, uint32_t from, uint32_t to, int64_t *ret)
@@ -68,6 +92,15 @@ bool check__imm_to_decimal(const Type *from, IrImm imm, uint32_t scale, IrImm *r
     if (from->kind == IR_U64 && imm.natural > INT64_MAX) return false;
     *ret_imm = (IrImm){0};
     return rescaled(whole, digits, scale, &ret_imm->integer);
+}
+
+bool check__val_to_decimal(const Val *v, uint32_t scale, IrImm *ret_imm)
+{
+    int64_t whole;
+    uint32_t digits;
+    if (v->type.kind != IR_F64) return check__imm_to_decimal(&v->type, v->imm, scale, ret_imm);
+    *ret_imm = (IrImm){0};
+    return digits_written(v, &whole, &digits) && rescaled(whole, digits, scale, &ret_imm->integer);
 }
 
 bool check__imm_from_decimal(const Type *from, IrImm imm, IrImm *ret_imm)
@@ -105,7 +138,7 @@ bool check__coerce_to(Check *c, Val *v, const Type *want)
     type.scale = want->scale;
     if (v->constant) {
         IrImm imm;
-        if (!check__imm_to_decimal(&v->type, v->imm, want->scale, &imm)) {
+        if (!check__val_to_decimal(v, want->scale, &imm)) {
             diag_error(c->diags, DIAG_T008, v->span, "this number does not fit decimal(%u)",
                        want->scale);
             return false;

@@ -42,6 +42,7 @@ static Val number(Check *c, const AstExpr *e)
     }
     Val v = check__constant(kind, imm, e->span);
     v.naked = e->as.number.unit == NULL;
+    if (kind == IR_F64) v.written = e->as.number.text;
     if (e->as.number.unit) v.type.unit = check__unit(c, e->as.number.unit);
     return v;
 }
@@ -377,7 +378,9 @@ static Val adapted(Val v, const Type *want)
 {
     IrImm imm;
     if (!want || !v.constant || !v.naked || !type_is_number(want->kind) ||
-        !type_is_number(v.type.kind) || !check__imm_convert(&v.type, v.imm, want, &imm))
+        !type_is_number(v.type.kind) ||
+        !(want->kind == IR_DECIMAL ? check__val_to_decimal(&v, want->scale, &imm)
+                                   : check__imm_convert(&v.type, v.imm, want, &imm)))
         return v;
     v.imm = imm;
     v.type.kind = want->kind;

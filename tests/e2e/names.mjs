@@ -229,6 +229,19 @@ test('lineage: who writes a topic and who reads it', async () => {
     from uns "out/#" as json { m: string(8) }
     into historian seen key (m)
     on error drop
+  }
+  pipeline asks {
+    from uns "ask/+" as json { m: string(8) }
+    ask now = historian sql "select max(value) as v from samples where path = {m}" as { v: f64 } else drop
+    ask had = historian sql "select count(*) as n from seen" as { n: i64 } else drop
+    into uns "asked/{m}"
+    on error drop
+  }
+  pipeline tables {
+    from uns "ask/+" as json { m: string(8) }
+    ask had = historian sql "select count(*) as n from seen" as { n: i64 } else drop
+    into file "tables.ndjson"
+    on error drop
   }`);
   const c = await client(tutti, { clientId: 'gateway-1' }), d = await client(tutti, { clientId: 'gateway-2' });
   await c.publishAsync('in/1', '{"m":"a","bar":3}', { qos: 1 });
@@ -236,12 +249,17 @@ test('lineage: who writes a topic and who reads it', async () => {
   const into = await tutti.get('uns/lineage/in/1/bar');
   check(into.topic === 'in/1', `the topic of a field: ${into.topic}`);
   check(into.clients.map((x) => x.client).join() === 'gateway-2,gateway-1', JSON.stringify(into.clients));
-  check(into.writes.length === 0 && into.reads.length === 1 && into.reads[0].pipeline === 'a', JSON.stringify(into));
+  check(into.writes.length === 0 && into.reads.map((x) => x.pipeline).join() === 'a,asks', JSON.stringify(into));
+  check(into.reads[1].by === 'ask historian sql', JSON.stringify(into.reads[1]));
+  const asked = (await tutti.get('uns/lineage/asked/a')).writes[0];
+  check(asked?.pipeline === 'asks' && asked.from.map((x) => x.kind).join() === 'uns,historian,historian', JSON.stringify(asked));
+  check(asked.from[1].address.includes('samples where path = ') && asked.from[2].address.endsWith('from seen'), JSON.stringify(asked));
   check(into.reads[0].into.map((x) => x.kind).join() === 'uns,file', JSON.stringify(into.reads[0].into));
   await until('the row', async () => (await tutti.call('GET', 'uns/value/out/a/x1/bar')).status === 200);
   const out = await tutti.get('uns/lineage/out/a/x1/bar');
   check(out.writes[0]?.pipeline === 'a' && out.writes[0].from[0].address === 'in/+' && out.clients.length === 0, JSON.stringify(out));
-  check(out.reads[0]?.pipeline === 'b' && out.reads[0].into[0].address === 'seen', JSON.stringify(out.reads));
+  const b = out.reads.find((x) => x.pipeline === 'b');
+  check(out.reads.length === 2 && b?.into[0].address === 'seen', JSON.stringify(out.reads));
   check((await tutti.get('uns/lineage/out/a/y1')).writes.length === 0, 'another name');
   check((await tutti.get('uns/lineage/out/a/b/x1')).writes.length === 0, 'a brace is no level more');
   const more = await Promise.all([3, 4, 5].map((n) => client(tutti, { clientId: `gateway-${n}` })));

@@ -171,11 +171,15 @@ test('a batch reads the table of a data folder to its end, on every engine', asy
   const { writeFileSync } = await import('node:fs');
   writeFileSync(text, reader('', 'into stdout'));
   const batch = (engine, ...more) => spawnSync(path.join(build, 'tutti'), ['run', '--batch', '--engine', engine, ...more, text], { encoding: 'utf8', cwd: tutti.cwd, input: '' });
-  for (const engine of ['interp', 'cc']) {
+  const engines = spawnSync(path.join(build, 'tutti'), ['run', '--engine', 'list'], { encoding: 'utf8' }).stdout.trim().split('\n').map((l) => l.split(' ')[0]);
+  check(engines.includes('interp') && engines.includes('cc'), engines.join());
+  for (const engine of engines) {
     const { status, stdout, stderr } = batch(engine, '--data', tutti.data);
     check(status === 0, `${engine}: ${status} ${stderr}`);
     same(stdout.split('\n').slice(0, -1), list(0, 1505), engine);
   }
+  const all = await tutti.call('POST', 'historian/sql', { sql: 'select * from press_10s limit 1' });
+  check(all.status === 200 && all.body.columns.join() === 'id,machine,at,kw,on,tags', `its columns: ${JSON.stringify(all.body)}`);
   writeFileSync(text, reader('', 'into stdout').replace('press_10s', 'press'));
   const none = batch('interp', '--data', tutti.data);
   check(none.status !== 0 && /there is no table press yet.*there are press_10s/.test(none.stderr), `${none.status} ${none.stderr}`);

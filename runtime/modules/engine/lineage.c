@@ -3,10 +3,12 @@
  *
  * Told from the programs, not from what was seen: a pipeline that has not published yet is there as
  * well. An address with `{...}` in it writes every topic that it could: what is in braces is any
- * text without a `/`. */
+ * text without a `/`. A question to the historian that is about points reads every topic. */
 #include "modules/engine/engine.h"
 
 #include "mqtt/codec.h"
+
+#include <string.h>
 
 enum { LINEAGE_BYTES_MAX = BUS_BODY_BYTES_MAX, ADDRESS_BYTES_MAX = 4096 };
 
@@ -68,12 +70,31 @@ static void put_end(JsonOut *out, const char *kind, const char *connection, cons
     json_end(out);
 }
 
+/* The address of a question, with {} where a value goes; without the body. */
+static void put_question(JsonOut *out, const RtAskInfo *ask)
+{
+    AUTO_BUF Buf text;
+    buf_init(&text, LINEAGE_BYTES_MAX);
+    bool file = str_is(str_from(ask->kind), "sqlite");
+    for (const char *p = file ? ask->target : ask->text; *p && *p != '\2'; p++)
+        if (*p == '\1')
+            buf_text(&text, "{}");
+        else
+            buf_char(&text, *p);
+    json_begin_object(out);
+    json_field_text(out, "kind", ask->kind);
+    json_field_str(out, "address", buf_view(&text));
+    json_end(out);
+}
+
 static void put_sources(JsonOut *out, const RtPipelineInfo *info)
 {
     json_key(out, "from");
     json_begin_array(out);
     for (uint32_t i = 0; i < info->source_count; i++)
         put_end(out, info->sources[i].kind, info->sources[i].connection, info->sources[i].address);
+    for (uint32_t i = 0; i < info->mem_count; i++)
+        if (info->mems[i].ask) put_question(out, info->mems[i].ask);
     json_end(out);
 }
 
@@ -101,6 +122,16 @@ static const char *writes(const RtPipelineInfo *info, Str topic, char room[ADDRE
     return NULL;
 }
 
+/* Not about tables of programs alone. */
+static bool asks_points(const RtAskInfo *ask)
+{
+    static const char *const tables[] = {"samples", "steps", "paths"};
+    bool found = false;
+    if (!ask || !str_is(str_from(ask->kind), "historian")) return false;
+    for (size_t i = 0; i < COUNT_OF(tables); i++) found |= strcasestr(ask->text, tables[i]) != NULL;
+    return found;
+}
+
 static const char *reads(const RtPipelineInfo *info, Str topic)
 {
     for (uint32_t i = 0; i < info->source_count; i++) {
@@ -111,6 +142,8 @@ static const char *reads(const RtPipelineInfo *info, Str topic)
             continue;
         if (mqtt_topic_match(filter, topic)) return source->address;
     }
+    for (uint32_t i = 0; i < info->mem_count; i++)
+        if (asks_points(info->mems[i].ask)) return "ask historian sql";
     return NULL;
 }
 

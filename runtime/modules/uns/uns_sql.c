@@ -53,7 +53,7 @@ static void set_limits(sqlite3 *db)
         int id, most;
     } limits[] = {{SQLITE_LIMIT_ATTACHED, 0},          {SQLITE_LIMIT_LENGTH, 1 << 20},
                   {SQLITE_LIMIT_EXPR_DEPTH, 100},      {SQLITE_LIMIT_COMPOUND_SELECT, 50},
-                  {SQLITE_LIMIT_COLUMN, 200},          {SQLITE_LIMIT_FUNCTION_ARG, 100},
+                  {SQLITE_LIMIT_COLUMN, 201},          {SQLITE_LIMIT_FUNCTION_ARG, 100},
                   {SQLITE_LIMIT_VARIABLE_NUMBER, 999}, {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000},
                   {SQLITE_LIMIT_VDBE_OP, 100000},      {SQLITE_LIMIT_WORKER_THREADS, 0}};
     for (size_t i = 0; i < COUNT_OF(limits); i++)
