@@ -97,6 +97,11 @@ bool mqtt__bridge_too_old(const Session *s, const Msg *msg)
     return is_old(s->bridge, msg->received_ns);
 }
 
+uint8_t mqtt__bridge_version(const Session *s)
+{
+    return s->bridge->version;
+}
+
 uint8_t mqtt__bridge_qos0(const Session *s, const Msg *msg)
 {
     const MqttBridge *b = s->bridge;

@@ -29,6 +29,7 @@ enum {
     OUT_STOP_BYTES = 1024 * 1024, /* above: the connection is not read either */
     READ_BYTES = 64 * 1024,
     INFLIGHT_MAX = 1024,       /* unacked messages towards one client */
+    BROKER_QOS2_MAX = 20,      /* of QoS 2 towards another broker of 3.1.1 */
     INFLIGHT_SPAN_MAX = 32768, /* packet identifiers between oldest and newest */
     WAIT_MEMORY_MAX = 1000,    /* of a durable session: more waits on disk only */
     WAIT_MEMORY_BYTES = 1 << 20,
@@ -525,6 +526,7 @@ bool mqtt__bridge_refuses(const Session *s); /* a full one: its publisher is tol
 void mqtt__bridge_counted(Session *s, bool full);
 void mqtt__bridge_not_queued(const Session *s);
 void mqtt__bridge_not_sent(const Session *s, bool too_large);
+uint8_t mqtt__bridge_version(const Session *s); /* 4 or 5, of MQTT over there */
 /* The QoS that a message of QoS 0 goes out with: 1 when this bridge keeps those. */
 uint8_t mqtt__bridge_qos0(const Session *s, const Msg *msg);
 bool mqtt__bridge_too_old(const Session *s, const Msg *msg);

@@ -144,12 +144,21 @@ static bool encode(Session *s, const Entry *e, uint16_t id, bool dup)
     return true;
 }
 
+/* How many may be unanswered. In 3.1.1 nobody says how many they take. Mosquitto closes, and loses,
+ * above its max_inflight_messages of QoS 2, be it the server or the bridge: 20 when not set. */
+static uint32_t window_of(const Session *s, const Entry *e)
+{
+    const Conn *c = s->conn;
+    uint32_t max = c->receive_max < INFLIGHT_MAX ? c->receive_max : INFLIGHT_MAX;
+    bool broker = c->bridges || (s->bridge && mqtt__bridge_version(s) < 5);
+    return broker && e->qos == 2 && max > BROKER_QOS2_MAX ? BROKER_QOS2_MAX : max;
+}
+
 /* May this one, the next in order, be sent? One of QoS 2 only when its row is on disk: else another
  * message could get its identifier after a crash, and its receiver would take that for this one. */
 static bool window_open(const Session *s, const Entry *e)
 {
-    uint32_t max = s->conn->receive_max < INFLIGHT_MAX ? s->conn->receive_max : INFLIGHT_MAX;
-    if (s->unacked >= max) return false;
+    if (s->unacked >= window_of(s, e)) return false;
     if (!s->slot) return s->inflight.count < INFLIGHT_SPAN_MAX;
     if (s->inflight.count && e->seq - s->first_seq >= INFLIGHT_SPAN_MAX) return false;
     return e->qos < 2 || e->seq <= s->durable_seq || e->state == OUT_WAIT_COMP;

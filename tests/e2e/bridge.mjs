@@ -109,6 +109,32 @@ for (const version of ['mqttv311', 'mqttv50'])
     await down(t);
   });
 
+// It takes 20 messages of QoS 2 at once when nothing else is set, cannot say so in 3.1.1, and closes at one more.
+for (const whose of ['our bridge', 'its bridge'])
+  test(`a burst of QoS 2 by 3.1.1 to a Mosquitto with its presets, each exactly once: ${whose}`, async () => {
+    need_mosquitto();
+    const t = await Tutti.new();
+    const m = await Mosquitto.new(whose === 'our bridge' ? [] : ['connection b', `address 127.0.0.1:${t.mqtt}`,
+      'bridge_protocol_version mqttv311', 'topic n/# in 2', 'notifications false', 'restart_timeout 1']);
+    const far = await client(m.port), near = await client(t.mqtt, { version: 4 }), count = 1000;
+    if (whose === 'our bridge') {
+      await put(t, there(m, { version: '3.1.1', topics: [{ direction: 'out', filter: 'n/#', qos: 2 }] }));
+      await connected(t, 'm');
+    }
+    await far.subscribeAsync('#', { qos: 2 });
+    await until('it is bridged', async () => {
+      await near.publishAsync('n/first', '', { qos: 2 });
+      return far.got.length > 0;
+    });
+    await Promise.all(Array.from({ length: count }, (_, i) => near.publishAsync('n/x', String(i), { qos: 2 })));
+    await near.publishAsync('n/end', '', { qos: 2 });
+    await until('the last one', () => far.got.some((g) => g.topic === 'n/end'));
+    same(far.got.filter((g) => g.topic === 'n/x').map((g) => g.text), Array.from({ length: count }, (_, i) => String(i)), 'there');
+    check(far.got.every((g) => g.packet.qos === 2), 'as QoS 2');
+    await Promise.all([gone(far), gone(near)]);
+    await down(t, m);
+  });
+
 test('the state of a Mosquitto is for those who may write, or have a rule', async () => {
   const t = await Tutti.new();
   const topic = '$SYS/broker/connection/x/state';
