@@ -48,7 +48,7 @@ const folder = mkdtempSync(join(process.env.DIR ?? tmpdir(), 'tutti-recovery-'))
 function up(dir, onLine) {
   const child = spawn(join(build, 'tutti'), ['serve', '--data', dir, '--http', '127.0.0.1:0', '--mqtt', '127.0.0.1:0'], {
     env: { ...process.env, TUTTI_ADMIN_PASSWORD: password, TUTTI_MQTT_RETAINED: '10000000',
-      TUTTI_MQTT_RETAINED_BYTES: '16GiB', TUTTI_MQTT_DURABLE_BYTES: '16GiB', TUTTI_MQTT_DURABLE_QUEUE: '10000000' },
+      TUTTI_MQTT_RETAINED_BYTES: '16GiB', TUTTI_MQTT_QUEUE_BYTES: '32GiB', TUTTI_MQTT_DURABLE_BYTES: '16GiB', TUTTI_MQTT_DURABLE_QUEUE: '10000000' },
     stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   const server = { child, from: performance.now(), log: '', text: '' };
