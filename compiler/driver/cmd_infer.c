@@ -143,6 +143,7 @@ static Status read_all(Infer *in, const Options *o, FILE *file, Bad *bad, Diag *
 typedef struct Reading {
     const Options *options;
     Infer *in;
+    uint32_t files;
 } Reading;
 
 static Status read_file(void *ctx, const char *path, Diag *diag)
@@ -152,6 +153,7 @@ static Status read_file(void *ctx, const char *path, Diag *diag)
     FILE *file = NULL;
     Status st = driver_open(path, &file, diag);
     if (st) return st;
+    r->files++;
     if (!o.format) o.csv = o.csv || str_ends(str_from(path), STR(".csv"));
     Bad bad = {.what = "line"};
     infer_next_file(r->in);
@@ -165,12 +167,17 @@ static Status read_file(void *ctx, const char *path, Diag *diag)
     return st;
 }
 
-static int say(const Command *self, const Options *o, const Infer *in, const char *path)
+static int say(const Command *self, const Reading *r, const char *path)
 {
     AUTO_BUF Buf out;
+    const Options *o = r->options;
+    const Infer *in = r->in;
     buf_init(&out, INFER_OUT_BYTES);
     if (!infer_count(in)) {
-        (void)fprintf(stderr, "tutti infer: %s: there is no record in it\n", path);
+        (void)fprintf(stderr, "tutti infer: %s: %s\n", path,
+                      r->files ? "there is no record in it"
+                               : "no file in it ends in .ndjson .jsonl .json .csv .msgpack or "
+                                 ".cbor: name a file");
         return EXIT_WRONG;
     }
     if (o->json)
@@ -191,7 +198,7 @@ int cmd_infer(const Command *self, int argc, char **argv)
     if (code >= 0) return code;
     Diag diag = {0};
     Arena *arena = arena_new(0, (size_t)256 << 20);
-    Reading reading = {&o, arena ? infer_new(arena) : NULL};
+    Reading reading = {&o, arena ? infer_new(arena) : NULL, 0};
     Status st = reading.in ? ST_OK : ST_NO_MEMORY;
     for (uint32_t i = 1; i <= o.paths && !st; i++)
         st = driver_walk(argv[i], endings, read_file, &reading, &diag);
@@ -199,7 +206,7 @@ int cmd_infer(const Command *self, int argc, char **argv)
         (void)fprintf(stderr, "tutti infer: %s\n", diag.text);
         code = EXIT_WRONG;
     } else {
-        code = st ? driver_failed(self, st, &diag) : say(self, &o, reading.in, argv[1]);
+        code = st ? driver_failed(self, st, &diag) : say(self, &reading, argv[1]);
     }
     arena_free(arena);
     return code;

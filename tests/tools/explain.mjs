@@ -149,7 +149,9 @@ test("mistakes of the command line say what to type next", () => {
     assert.match(wrong("explain", "qqqqqqqq"), /`tutti explain --codes` lists the codes/);
     assert.match(wrong("explain", "--samples", "/no/such", file), /\/no\/such: No such file/);
     assert.match(wrong("bench", file, dir.path), /is a folder: name a file in it/);
-    assert.match(wrong("infer", dir.path), /is a folder/);
+    const none = tutti(["infer", dir.path]);
+    assert.equal(none.code, 1, none.err);
+    assert.match(none.err, /no file in it ends in .ndjson .jsonl .json .csv .msgpack or .cbor: name a file/);
     assert.match(wrong("import", "/no/such"), /\/no\/such: No such file/);
     assert.match(wrong("replay", "--pipeline", "other", file, file), /no pipeline `other`/);
     assert.match(wrong("bench", "--pipeline", "other", file, file), /no pipeline `other` in /);

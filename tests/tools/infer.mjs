@@ -119,7 +119,7 @@ test("files and folders: a type that the records of all fit, each CSV with its o
     assert.deepEqual(types([dir]), { a: "f64", b: "string(8)?", c: "bool?" });
     assert.deepEqual(types([join(dir, "1.csv"), join(dir, "sub", "3.ndjson")]), { a: "i32", b: "string(8)?", c: "bool?" });
     mkdirSync(join(dir, "empty"));
-    assert.match(tutti(["infer", join(dir, "empty")]).err, /there is no record in it/);
+    assert.match(tutti(["infer", join(dir, "empty")]).err, /no file in it ends in/);
     assert.match(tutti(["infer"]).err, /a file of records, a folder of them/);
 });
 
