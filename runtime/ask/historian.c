@@ -65,39 +65,24 @@ Status historian_tables(sqlite3 *db, Diag *diag)
     return code == SQLITE_OK ? ST_OK : failed(db, diag);
 }
 
-/* The names of its columns but the number of the write (ask/rows.h), which is nobody's business. */
-static Status view_of(sqlite3 *db, const char *table, Diag *diag)
-{
-    AUTO_BUF Buf sql;
-    sqlite3_stmt *columns = NULL;
-    buf_init(&sql, 64 << 10);
-    buf_printf(&sql, "CREATE TEMP VIEW \"%s\" AS SELECT", table + 2);
-    int code = sqlite3_prepare_v2(
-        db, "SELECT name FROM pragma_table_info(?1, 'main') WHERE name <> '" ROWS_NUMBER "'", -1,
-        &columns, NULL);
-    if (code == SQLITE_OK) code = sqlite3_bind_text(columns, 1, table, -1, SQLITE_STATIC);
-    for (const char *comma = ""; code == SQLITE_OK && sqlite3_step(columns) == SQLITE_ROW;
-         comma = ",")
-        buf_printf(&sql, "%s \"%s\"", comma, (const char *)sqlite3_column_text(columns, 0));
-    (void)sqlite3_finalize(columns);
-    buf_printf(&sql, " FROM main.\"%s\"", table);
-    if (code == SQLITE_OK && buf_status(&sql)) code = SQLITE_TOOBIG;
-    if (code == SQLITE_OK) code = sqlite3_exec(db, sql.ptr, NULL, NULL, NULL);
-    return code == SQLITE_OK ? ST_OK : failed(db, diag);
-}
-
-/* "h_press" of the file becomes "press" for this connection. Names are those of the language, so
- * nothing in them needs escaping. */
+/* "h_press" of the file becomes "press" for this connection, without the number of the write
+ * (ask/rows.h), which is nobody's business. Names are those of the language, so nothing in them
+ * needs escaping. */
 Status historian_views(sqlite3 *db, Diag *diag)
 {
+    static const char sql[] =
+        "SELECT format('CREATE TEMP VIEW \"%s\" AS SELECT %s FROM main.\"%s\"',"
+        " substr(h, 3), group_concat(c), h) FROM"
+        " (SELECT t.name AS h, '\"' || c.name || '\"' AS c"
+        " FROM main.sqlite_master t, pragma_table_info(t.name, 'main') c"
+        " WHERE t.type = 'table' AND substr(t.name, 1, 2) = 'h_' AND c.name <> '" ROWS_NUMBER "'"
+        " AND substr(t.name, 3) NOT IN (SELECT name FROM temp.sqlite_master)"
+        " ORDER BY t.name, c.cid) GROUP BY h";
     sqlite3_stmt *list = NULL;
-    Status st = ST_OK;
-    static const char sql[] = "SELECT name FROM main.sqlite_master WHERE type = 'table' AND "
-                              "substr(name, 1, 2) = 'h_' AND substr(name, 3) NOT IN "
-                              "(SELECT name FROM temp.sqlite_master)";
-    if (sqlite3_prepare_v2(db, sql, -1, &list, NULL)) st = failed(db, diag);
-    while (!st && sqlite3_step(list) == SQLITE_ROW)
-        st = view_of(db, (const char *)sqlite3_column_text(list, 0), diag);
+    int code = sqlite3_prepare_v2(db, sql, -1, &list, NULL);
+    while (code == SQLITE_OK && sqlite3_step(list) == SQLITE_ROW)
+        code = sqlite3_exec(db, (const char *)sqlite3_column_text(list, 0), NULL, NULL, NULL);
+    Status st = code == SQLITE_OK ? ST_OK : failed(db, diag);
     (void)sqlite3_finalize(list);
     return st;
 }

@@ -125,7 +125,7 @@ static const char *writes(const RtPipelineInfo *info, Str topic, char room[ADDRE
 /* Not about tables of programs alone. */
 static bool asks_points(const RtAskInfo *ask)
 {
-    static const char *const tables[] = {"samples", "steps", "paths"};
+    static const char *const tables[] = {"samples", "steps", "paths", "series_points"};
     bool found = false;
     if (!ask || !str_is(str_from(ask->kind), "historian")) return false;
     for (size_t i = 0; i < COUNT_OF(tables); i++) found |= strcasestr(ask->text, tables[i]) != NULL;

@@ -47,6 +47,7 @@ static int on_progress(void *ctx)
     return sql->over_memory || sql->over_time;
 }
 
+/* Columns: a program's 200, and the number of the write. */
 static void set_limits(sqlite3 *db)
 {
     static const struct Limit {
