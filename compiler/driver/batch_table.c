@@ -3,6 +3,7 @@
 #include "compiler/driver/batch_table.h"
 
 #include "ask/rows.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "flow/abi.h"
 
@@ -10,11 +11,31 @@
 
 enum { BUSY_MS = 10000, CHUNK_BYTES = 64 << 10, LINES_BYTES_MAX = 16 << 20 };
 
-static Str columns_of(const IrSource *source)
+static const IrOption *option_of(const IrSource *source, const char *name)
 {
     for (uint32_t i = 0; i < source->option_count; i++)
-        if (str_is(source->options[i].name, "columns")) return source->options[i].value.text;
-    return STR("");
+        if (str_is(source->options[i].name, name)) return &source->options[i];
+    return NULL;
+}
+
+/* The number that the wanted rows are behind; INT64_MIN: all rows. */
+static int64_t behind_of(const IrSource *source)
+{
+    const IrOption *since = option_of(source, "since"), *age = option_of(source, "age");
+    if (since) return rows_number_since(since->value.integer);
+    return age ? rows_number_since(clock_wall_ns() - age->value.integer) : INT64_MIN;
+}
+
+static void put_question(Buf *sql, const RowsTable *rows, const IrSource *source)
+{
+    int64_t behind = behind_of(source);
+    buf_printf(sql, "SELECT %.*s FROM \"h_%.*s\"", STR_ARG(buf_view(&rows->select)),
+               STR_ARG(source->address));
+    if (behind != INT64_MIN && rows->numbered)
+        buf_printf(sql, " WHERE \"" ROWS_NUMBER "\" > %lld", (long long)behind);
+    else if (behind != INT64_MIN)
+        buf_text(sql, " WHERE false"); /* none says when it was written */
+    buf_printf(sql, " ORDER BY %s%s", rows->numbered ? "\"" ROWS_NUMBER "\", " : "", rows->rowid);
 }
 
 /* False: the end, or nobody wants more. */
@@ -28,16 +49,15 @@ static bool give(Buf *lines, BatchLinesFn *fn, void *ctx)
     return more;
 }
 
-MUST static Status read_all(StoreConn *conn, const RowsTable *rows, Str table, BatchLinesFn *fn,
-                            void *ctx, Diag *diag)
+MUST static Status read_all(StoreConn *conn, const RowsTable *rows, const IrSource *source,
+                            BatchLinesFn *fn, void *ctx, Diag *diag)
 {
     AUTO_BUF Buf sql, lines;
     StoreStmt *stmt;
     bool row = false, more = true;
     buf_init(&sql, ROWS_SQL_BYTES_MAX + 1024);
     buf_init(&lines, LINES_BYTES_MAX);
-    buf_printf(&sql, "SELECT %.*s FROM \"h_%.*s\" ORDER BY %s%s", STR_ARG(buf_view(&rows->select)),
-               STR_ARG(table), rows->numbered ? "\"" ROWS_NUMBER "\", " : "", rows->rowid);
+    put_question(&sql, rows, source);
     Status st = buf_status(&sql) ? diag_set(diag, ST_LIMIT, "too many columns")
                                  : store_prepare(conn, sql.ptr, &stmt, diag);
     if (st) return st;
@@ -66,9 +86,11 @@ Status batch_table(const char *file, const IrSource *source, BatchLinesFn *fn, v
         st = diag_set(diag, ST_NO_MEMORY, "out of memory");
     else
         (void)sqlite3_busy_timeout(db, BUSY_MS);
-    if (!st) st = rows_open(conn, source->address, columns_of(source), rows, diag);
+    const IrOption *columns = option_of(source, "columns");
+    if (!st)
+        st = rows_open(conn, source->address, columns ? columns->value.text : STR(""), rows, diag);
     if (!st) {
-        st = read_all(conn, rows, source->address, fn, ctx, diag);
+        st = read_all(conn, rows, source, fn, ctx, diag);
         rows_done(rows);
     }
     if (conn) store_conn_free(conn);

@@ -27,6 +27,7 @@ static bool one_of(Str word, const char *const *list)
 #define FLAG_OF_MAPNAME(name)
 #define FLAG_OF_SIZE(name)
 #define FLAG_OF_PIECES(name)
+#define FLAG_OF_MOMENT(name)
 static const char *const flags[] = {
 #define KIND(name, sides, address, format, doc)
 #define OPTION(kind, side, name, type, needed, doc) FLAG_OF_##type(name)

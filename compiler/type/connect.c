@@ -20,7 +20,8 @@ typedef enum OptionType {
     OPTION_KEYS,
     OPTION_MAPNAME,
     OPTION_SIZE,
-    OPTION_PIECES
+    OPTION_PIECES,
+    OPTION_MOMENT
 } OptionType;
 
 typedef struct OptionRow {
@@ -197,7 +198,9 @@ static bool option_value(Check *c, const AstOption *o, OptionType type, const ch
                                         "fields in parentheses",
                                         "a name",
                                         "a size such as 64KiB",
-                                        "a text"};
+                                        "a text",
+                                        "an instant such as 2026-11-23T10:00:00Z, or an age "
+                                        "such as 1d"};
     const AstExpr *v = o->value;
     *out = (IrOption){.name = o->name.text, .type = IR_BOOL, .value.boolean = true};
     bool fine = false;
@@ -218,6 +221,11 @@ static bool option_value(Check *c, const AstOption *o, OptionType type, const ch
     case OPTION_DURATION:
         fine = v && v->kind == AST_DURATION;
         out->type = IR_DURATION;
+        if (fine) out->value.integer = v->as.ns;
+        break;
+    case OPTION_MOMENT:
+        fine = v && (v->kind == AST_INSTANT || v->kind == AST_DURATION);
+        out->type = fine && v->kind == AST_INSTANT ? IR_TIME : IR_DURATION;
         if (fine) out->value.integer = v->as.ns;
         break;
     case OPTION_WORD:

@@ -3,8 +3,8 @@
  *
  * Who reads the table gets them as the option `columns`, a line for each: the name and what the
  * column holds (bool int number time text, json for what stands in a text), with a `?` when it may
- * be missing. A table of the same program is held against what is read of it here; any other when
- * it is read. */
+ * be missing. `since` is the option `since` or, where it is no instant, `age`; both in ns. A table
+ * of the same program is held against what is read of it here; any other when it is read. */
 #include "compiler/type/flow.h"
 
 enum { COLUMN_BYTES_MAX = 63 };
@@ -50,6 +50,13 @@ static bool no_words(Check *c, const AstConnector *at, const AstDecode *decode)
     return fine;
 }
 
+static void since(IrSource *s)
+{
+    for (uint32_t i = 0; i < s->option_count; i++)
+        if (str_is(s->options[i].name, "since") && s->options[i].type == IR_DURATION)
+            s->options[i].name = STR("age");
+}
+
 const Record *flow__table(Check *c, const AstConnector *at, const AstDecode *decode, IrSource *s)
 {
     bool fine = no_words(c, at, decode);
@@ -78,6 +85,7 @@ const Record *flow__table(Check *c, const AstConnector *at, const AstDecode *dec
                               column_type(&field->type), field->type.optional ? "?" : "");
     }
     if (!fine) return NULL;
+    since(s);
     uint32_t cap = s->option_count;
     IrOption option = {.name = STR("columns"), .type = IR_STR, .value.text = columns};
     s->options = check__grow(c, s->options, s->option_count, &cap, sizeof(IrOption));

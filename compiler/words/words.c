@@ -50,6 +50,7 @@ enum {
 #define TAKES_MAPNAME  "the name of a map"
 #define TAKES_SIZE     "a size such as 64KiB"
 #define TAKES_PIECES   "a text that may hold fields"
+#define TAKES_MOMENT   "an instant, or an age such as 1d"
 
 const WordConnector word_connectors[] = {
 #define KIND(name, sides, address, format, doc)                                                    \

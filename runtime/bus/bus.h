@@ -76,6 +76,9 @@ void bus_unsubscribe(BusSub *sub); /* accepts NULL; no call of fn after it */
 uint64_t bus_dropped(const BusSub *sub);
 
 MUST Status bus_publish(Bus *bus, Str subject, Str body);
+/* False: nobody in reach would get an event of this subject, so it need not be made. A bus that
+ * cannot know says true. */
+bool bus_heard(Bus *bus, Str subject);
 /* fn is called exactly once, later: answer, ST_TIMEOUT, ST_UNAVAILABLE or ST_CANCELLED. When
  * bus_request itself fails, fn is never called. */
 MUST Status bus_request(Bus *bus, Str subject, Str body, const BusCaller *caller,

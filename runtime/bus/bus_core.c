@@ -441,6 +441,11 @@ Status bus_publish(Bus *bus, Str subject, Str body)
     return bus->transport->publish(bus, subject, body);
 }
 
+bool bus_heard(Bus *bus, Str subject)
+{
+    return !bus->closing && (!bus->transport->heard || bus->transport->heard(bus, subject));
+}
+
 Status bus_request(Bus *bus, Str subject, Str body, const BusCaller *caller, uint32_t timeout_ms,
                    BusAnswerFn *fn, void *ctx)
 {

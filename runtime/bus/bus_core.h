@@ -54,6 +54,7 @@ typedef struct BusTransport {
     Status (*subscribe)(Bus *bus, BusSub *sub);
     void (*unsubscribe)(Bus *bus, BusSub *sub); /* no bus__deliver to it afterwards */
     Status (*publish)(Bus *bus, Str subject, Str body);
+    bool (*heard)(Bus *bus, Str subject); /* NULL: cannot know */
     /* Sends; the answer comes back through bus__deliver_answer(id). */
     Status (*request)(Bus *bus, uint64_t id, Str subject, Str body, const BusCaller *caller);
     void (*answer)(Bus *bus, const BusMessage *to, Status status, Str body);

@@ -162,6 +162,15 @@ static Status local_publish(Bus *bus, Str subject, Str body)
     return ST_OK;
 }
 
+static bool local_heard(Bus *bus, Str subject)
+{
+    BusLocal *local = (BusLocal *)bus;
+    bool heard = map_get(&local->literal, subject) != NULL;
+    for (const BusRoute *route = local->wild; route && !heard; route = route->next)
+        heard = bus_match(route->filter, subject);
+    return heard;
+}
+
 static Status local_request(Bus *bus, uint64_t id, Str subject, Str body, const BusCaller *caller)
 {
     BusMessage *msg = bus__message(subject, body, caller, STR_NONE, true);
@@ -189,6 +198,7 @@ const BusTransport bus__local_transport = {
     .subscribe = local_subscribe,
     .unsubscribe = local_unsubscribe,
     .publish = local_publish,
+    .heard = local_heard,
     .request = local_request,
     .answer = local_answer,
     .close = local_close,

@@ -1,7 +1,7 @@
 // tests/e2e/tables.mjs: `from historian`: what is in a table, then what is written to it, each row once, in the order
 // of writing, over stops, new versions and kill -9. What must come is counted here and not by the server.
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { build, check, Publisher, run, test, Tutti, until } from './lib.mjs';
 
@@ -168,7 +168,6 @@ test('a batch reads the table of a data folder to its end, on every engine', asy
   await publish(tutti, 1500);
   await publish(tutti, 5, 1500);
   const text = path.join(tutti.cwd, 'r.tutti');
-  const { writeFileSync } = await import('node:fs');
   writeFileSync(text, reader('', 'into stdout'));
   const batch = (engine, ...more) => spawnSync(path.join(build, 'tutti'), ['run', '--batch', '--engine', engine, ...more, text], { encoding: 'utf8', cwd: tutti.cwd, input: '' });
   const engines = spawnSync(path.join(build, 'tutti'), ['run', '--engine', 'list'], { encoding: 'utf8' }).stdout.trim().split('\n').map((l) => l.split(' ')[0]);
@@ -185,6 +184,118 @@ test('a batch reads the table of a data folder to its end, on every engine', asy
   check(none.status !== 0 && /there is no table press yet.*there are press_10s/.test(none.stderr), `${none.status} ${none.stderr}`);
   const without = batch('interp', '--data', path.join(tutti.cwd, 'nowhere'));
   check(without.status !== 0 && /nowhere\/history.db is no historian/.test(without.stderr), without.stderr);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+});
+
+const since = (moment, ...more) => reader(...more).replace('press_10s as', `press_10s since ${moment} as`);
+const history = (tutti, sql) => execFileSync('sqlite3', [path.join(tutti.data, 'history.db'), sql], { encoding: 'utf8' });
+const engineNames = () => spawnSync(path.join(build, 'tutti'), ['run', '--engine', 'list'], { encoding: 'utf8' }).stdout.trim().split('\n').map((l) => l.split(' ')[0]);
+const batchOf = (tutti, engine, text) => {
+  const file = path.join(tutti.cwd, 'b.tutti');
+  writeFileSync(file, text);
+  const { status, stdout, stderr } = spawnSync(path.join(build, 'tutti'), ['run', '--batch', '--engine', engine, '--data', tutti.data, file], { encoding: 'utf8', cwd: tutti.cwd, input: '' });
+  check(status === 0, `${engine}: ${status} ${stderr}`);
+  return stdout.split('\n').slice(0, -1);
+};
+
+test('since: rows written from a moment on; the place counts from then on', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('writer.tutti', writer);
+  await publish(tutti, 50);
+  const moment = new Date(Date.now() + 1).toISOString();
+  await until('the next millisecond', () => Date.now() > Date.parse(moment));
+  await publish(tutti, 30, 50);
+  await tutti.deploy('reader.tutti', since(moment));
+  await until('what was written since', () => lines(tutti).length >= 30);
+  await publish(tutti, 10); // as they were: no news
+  await publish(tutti, 20, 80);
+  await until('and what came then', () => lines(tutti).length >= 50);
+  same(lines(tutti), list(50, 100), 'nothing of before');
+  // Another moment is none of a pipeline that has a place.
+  await tutti.deploy('reader.tutti', since('2020-01-01T00:00:00Z'));
+  await publish(tutti, 1, 100);
+  await until('it goes on', () => lines(tutti).length >= 51);
+  same(lines(tutti), list(50, 101), 'goes on where it was');
+  for (const engine of engineNames()) {
+    same(batchOf(tutti, engine, since(moment, '', 'into stdout')), list(50, 101), `${engine}: since an instant`);
+    same(batchOf(tutti, engine, since('1d', '', 'into stdout')), list(0, 101), `${engine}: since yesterday`);
+    same(batchOf(tutti, engine, since('0s', '', 'into stdout')), [], `${engine}: since now`);
+  }
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+});
+
+// Nothing is acknowledged before the kill: the moment it began must not be that of the next start.
+test('since an age: counted once, also when it is killed before the first row', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('writer.tutti', writer);
+  await publish(tutti, 40);
+  await tutti.deploy('reader.tutti', since('0s'));
+  await tutti.deploy('sums.tutti', `
+pipeline sums {
+  from historian press_10s since 0s as { ${columns} }
+  time at order 0s
+  window tumble 1000s { n = count()  sum = sum(id) }
+  into file "sums.ndjson"
+  on error into dead
+}`);
+  await until('both run', async () => (await tutti.get('pipelines')).pipelines.every((p) => p.state === 'running'));
+  check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
+  await tutti.up();
+  check((await tutti.call('POST', 'pipelines/reader/stop')).status === 200, 'stops');
+  check((await tutti.call('POST', 'pipelines/sums/stop')).status === 200, 'stops');
+  await publish(tutti, 60, 40);
+  check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
+  await tutti.up();
+  await tutti.call('POST', 'pipelines/reader/start');
+  await tutti.call('POST', 'pipelines/sums/start');
+  await until('what was written meanwhile', () => lines(tutti).length >= 60);
+  await publish(tutti, 1, 2000);
+  await until('the window, and the row that closed it', () => lines(tutti, 'sums.ndjson').length > 0 && lines(tutti).length >= 61);
+  same(lines(tutti), [...list(40, 100), row(2000)], 'nothing of before, nothing lost');
+  const want = JSON.parse(lines(tutti, 'sums.ndjson')[0]);
+  check(want.n === 60 && want.sum === (40 + 99) * 30, `the window has them once: ${JSON.stringify(want)}`);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+});
+
+// As versions before numbers, and those whose numbers were no times, left their files.
+test('rows of older versions: first those without a number, then those with a small one', async () => {
+  const tutti = await Tutti.new();
+  await tutti.deploy('writer.tutti', writer);
+  await publish(tutti, 700);
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  history(tutti, 'alter table h_press_10s drop column "#"; update record_tables set wrote = 0');
+  for (const engine of engineNames()) {
+    same(batchOf(tutti, engine, reader('', 'into stdout')), list(0, 700), `${engine}: by row id`);
+    same(batchOf(tutti, engine, since('9999d', '', 'into stdout')), [], `${engine}: none says when it was written`);
+  }
+  await tutti.up();
+  await tutti.deploy('reader.tutti', reader());
+  await until('the old rows', () => lines(tutti).length >= 700);
+  const pub = new Publisher(tutti.mqtt, 'in/row', (n) => make(n, n === 3 ? 99.5 : n / 4), 1);
+  Object.assign(pub, { next: 3, limit: 4 });
+  await pub.connect();
+  await until('one is replaced', () => lines(tutti).length >= 701);
+  pub.close();
+  await publish(tutti, 50, 700);
+  await until('and new ones', () => lines(tutti).length >= 751);
+  const all = [...list(0, 700), row(3, 99.5), ...list(700, 750)];
+  same(lines(tutti), all, 'each once');
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  for (const engine of engineNames()) {
+    const now = all.filter((l, i) => i !== 3);
+    same(batchOf(tutti, engine, reader('', 'into stdout')), now, `${engine}: old ones, then by number`);
+    same(batchOf(tutti, engine, since('1d', '', 'into stdout')), now.slice(699), `${engine}: those that say when`);
+  }
+  // Numbers that were counted: the next write is a time again, behind all of them.
+  history(tutti, `update h_press_10s set "#" = (select count(*) from h_press_10s o where (o."#", o.rowid) <= (h_press_10s."#", h_press_10s.rowid)) + 1 where "#" is not null;
+update record_tables set wrote = (select max("#") from h_press_10s)`);
+  check(Number(history(tutti, 'select max("#") from h_press_10s')) === 52, 'counted');
+  await tutti.up();
+  const at = new Date(Date.now()).toISOString();
+  await tutti.deploy('other.tutti', since(at, '', 'into file "other.ndjson"').replace('reader', 'other'));
+  await publish(tutti, 20, 750);
+  await until('new ones', () => lines(tutti, 'other.ndjson').length >= 20);
+  same(lines(tutti, 'other.ndjson'), list(750, 770), 'not the counted ones');
   check((await tutti.kill('SIGTERM')) === 0, 'ends');
 });
 

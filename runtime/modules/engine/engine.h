@@ -171,6 +171,8 @@ void engine__place_hash(Str identity, unsigned char ret_hash[ENGINE_PLACE_HASH])
 void engine__places_open(EngPipe *pipe); /* once; on main, before the first row */
 /* Where a source goes on. */
 EngPlace engine__place_start(EngPipe *pipe, const unsigned char *hash);
+/* Where there is no place yet it is `at`, kept at once: an age is counted once. */
+void engine__place_begin(EngPipe *pipe, const unsigned char *hash, EngPlace at);
 /* Any thread. `safe`: the rows are with their sinks, so the file may say it. */
 void engine__place_reached(EngPipe *pipe, const unsigned char *hash, EngPlace at, bool safe);
 /* The source stops with rows in the queue, which the next start of this process finds there. */
@@ -458,9 +460,10 @@ typedef struct EngSource {
     /* of a table (table.c); `path` is its name */
     Str columns;
     unsigned char hash[ENGINE_PLACE_HASH];
-    EngPlace asked;   /* rows up to here were pushed */
-    uint32_t waiting; /* pushed and not acknowledged */
-    uint32_t follows; /* serial of the one it replaced; 0: none */
+    const Json *since, *age; /* ns: when the rows it begins with were written; or NULL */
+    EngPlace asked;          /* rows up to here were pushed */
+    uint32_t waiting;        /* pushed and not acknowledged */
+    uint32_t follows;        /* serial of the one it replaced; 0: none */
     bool table, going, busy, news, replaced;
     enum { PLACE_BY_SINKS, PLACE_BY_JOURNAL, PLACE_NONE } keeps;
 } EngSource;

@@ -184,6 +184,20 @@ EngPlace engine__place_start(EngPipe *pipe, const unsigned char *hash)
     return at;
 }
 
+void engine__place_begin(EngPipe *pipe, const unsigned char *hash, EngPlace at)
+{
+    uv_mutex_lock(&pipe->places.lock);
+    EngPlaceKept *one = kept_of(&pipe->places, hash, false);
+    if (!one && (one = kept_of(&pipe->places, hash, true))) {
+        one->at = one->safe = at;
+        one->dirty = true;
+        if (!write_dirty(pipe)) { /* else with the next step, as it is dirty */
+            (void)!fdatasync(pipe->places.fd);
+        }
+    }
+    uv_mutex_unlock(&pipe->places.lock);
+}
+
 void engine__place_reached(EngPipe *pipe, const unsigned char *hash, EngPlace at, bool safe)
 {
     uv_mutex_lock(&pipe->places.lock);

@@ -3,9 +3,11 @@
  * The module that keeps the tables is asked for what is behind the last row (`uns.rows`), a piece
  * at a time and only while few rows wait here, and tells when more is written (`uns.recorded`).
  * How far the pipeline has come is its business (place.c), and it is asked for that when its first
- * instance runs: what its journal holds of the table is known then. */
+ * instance runs: what its journal holds of the table is known then. Where it has no place yet it
+ * begins with the first row, or with the first one written since the moment the program says. */
 #include "modules/engine/engine.h"
 
+#include "ask/rows.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -186,13 +188,27 @@ static void pull(EngSource *source)
 
 /* ---- the life of a source ---- */
 
-static Str columns_of(Arena *arena, const RtSourceInfo *info)
+static void read_options(EngSource *source, const RtSourceInfo *info)
 {
     const Json *options = NULL;
-    Str text = arena ? arena_str(arena, str_from(info->options)) : STR_NONE;
-    return text.ptr && !json_read(arena, text, &options, NULL)
-               ? json_str(options, "columns", STR_NONE)
-               : STR_NONE;
+    Str text = source->arena ? arena_str(source->arena, str_from(info->options)) : STR_NONE;
+    if (!text.ptr || json_read(source->arena, text, &options, NULL)) {
+        return;
+    }
+    source->columns = json_str(options, "columns", STR_NONE);
+    source->since = json_get(options, "since");
+    source->age = json_get(options, "age");
+}
+
+static EngPlace first_place(const EngSource *source)
+{
+    if (source->since) {
+        return (EngPlace){.n = rows_number_since(source->since->integer)};
+    }
+    if (source->age) {
+        return (EngPlace){.n = rows_number_since(clock_wall_ns() - source->age->integer)};
+    }
+    return ENGINE_PLACE_FIRST;
 }
 
 Status engine__table_open(EngSource *source, const RtSourceInfo *info, Diag *diag)
@@ -201,7 +217,7 @@ Status engine__table_open(EngSource *source, const RtSourceInfo *info, Diag *dia
     size_t len = strlen(info->address) + 1;
     engine__places_open(pipe);
     source->arena = arena_new(0, 0);
-    source->columns = columns_of(source->arena, info);
+    read_options(source, info);
     source->path = mem_alloc(len);
     if (!source->columns.ptr || !source->path) {
         return diag_set(diag, ST_NO_MEMORY, "no memory to read table %s", info->address);
@@ -274,10 +290,14 @@ void engine__tables_go(EngPipe *pipe)
             !is_table(source)) {
             continue;
         }
+        EngPlace first = first_place(source);
+        bool anew = source->keeps == PLACE_NONE && !source->follows;
+        if (!anew && (source->since || source->age)) {
+            engine__place_begin(pipe, source->hash, first);
+        }
         EngPlace start = engine__place_start(pipe, source->hash);
         source->going = true;
-        source->asked =
-            source->keeps == PLACE_NONE && !source->follows ? ENGINE_PLACE_FIRST : start;
+        source->asked = anew ? first : start;
         pull(source);
     }
 }

@@ -6,7 +6,8 @@
  * reason instead of failing the others. Names are checked and quoted; values are always bound.
  *
  * Every write that changes something gives its row the next number of the table (ask/rows.h); who
- * reads the table by `from historian` (uns_rows.c) is told of it after the commit. */
+ * reads the table by `from historian` (uns_rows.c) is told of it after the commit, where anybody
+ * listens. */
 #include "modules/uns/uns.h"
 
 #include "ask/rows.h"
@@ -203,7 +204,7 @@ static Status table_ready(StoreConn *conn, Record *record, Buf *sql, Diag *diag)
         table_find(conn, record->arena, record->table, &known, &known_key, &record->number, diag);
     if (st) return st;
     if (known && !record->number) st = number_table(conn, record, sql, diag);
-    record->number = record->number ? record->number : ROWS_NUMBER_NONE;
+    record->number = rows_number_now(record->number, clock_wall_ns());
     if (st) return st;
     if (known) {
         st = widen_table(conn, record, known, known_key, sql, &changed, diag);
@@ -386,6 +387,9 @@ static Status record_job(StoreConn *conn, void *ctx, Diag *diag)
 
 static void tell_recorded(const Record *record)
 {
+    static const Str news = {"uns.recorded", sizeof "uns.recorded" - 1};
+    const ModEnv *env = record->uns->env;
+    if (!bus_heard(env->bus, news)) return;
     AUTO_BUF Buf body;
     JsonOut out;
     buf_init(&body, 256);
@@ -393,8 +397,7 @@ static void tell_recorded(const Record *record)
     json_begin_object(&out);
     json_field_str(&out, "table", record->table);
     json_end(&out);
-    const ModEnv *env = record->uns->env;
-    if (!buf_status(&body) && bus_publish(env->bus, STR("uns.recorded"), buf_view(&body)))
+    if (!buf_status(&body) && bus_publish(env->bus, news, buf_view(&body)))
         log_debug(env->log, "uns", "news not told", "table=%.*s", STR_ARG(record->table));
 }
 
