@@ -419,9 +419,9 @@ static void on_publish(Conn *c, MqttPacket *p)
     b->stats.received++;
     b->stats.received_bytes += p->payload.len;
     s->in_count++;
-    /* A client must not send subscription identifiers (MQTT-3.3.4-6); they are never passed on,
-     * and no harm comes from a client that does, so it is not disconnected for one. */
-    if (c->version == 5 && p->props.sub_id_count > 1) {
+    /* What a client must not send (MQTT-3.3.4-6) is not allowed by the protocol: 1.2, 4.13.1. What
+     * a bridge brings in comes from a server, which says which of its subscriptions matched. */
+    if (c->version == 5 && p->props.sub_id_count && !c->own) {
         mqtt__conn_fail(c, MQTT_RC_PROTOCOL);
         return;
     }
