@@ -90,10 +90,10 @@ norm('', 'MQTT-4.8.2-3', 'each member of a group has the QoS that was granted to
   assert.equal(all, 12, 'each message goes to one of them');
 });
 
-const openShared = async (t) => {
-  const one = await t.keep(), two = await t.keep();
-  for (const c of [one, two]) await c.subscribe(`$share/g/${t.topic()}`, 2);
-  await (await t.connect()).publish(t.topic(), 'x', { qos: 2 });
+const openShared = async (t, qos = 2) => {
+  const one = await t.keep(), two = await t.keep(), topic = t.topic(`qos${qos}`);
+  for (const c of [one, two]) await c.subscribe(`$share/g/${topic}`, 2);
+  await (await t.connect()).publish(topic, 'x', { qos });
   await one.fence().then((came) => (one.got = came));
   await two.fence().then((came) => (two.got = came));
   assert.equal(one.got.length + two.got.length, 1);
@@ -119,11 +119,14 @@ norm('', 'MQTT-4.8.2-5', 'when the session of its member ends, nobody else gets 
 });
 
 norm('', 'MQTT-4.8.2-6', 'a message that a member refuses is not given to another', async (t) => {
-  const [mine, other] = await openShared(t);
-  mine.send(b.ack(5, b.PUBREC, mine.got[0].id, 0x80));
-  await mine.silent();
-  await other.silent();
+  for (const [qos, type] of [[1, b.PUBACK], [2, b.PUBREC]]) {
+    const [mine, other] = await openShared(t, qos);
+    mine.send(b.ack(5, type, mine.got[0].id, 0x80));
+    await mine.silent();
+    await other.silent();
+  }
 });
+
 norm('MQTT-4.7.2-1', 'MQTT-4.7.2-1', 'names that start with $ match no filter that starts with a wildcard', async (t) => {
   const c = await t.connect();
   for (const filter of ['#', '+/#', '+/broker/uptime', '+/broker/connection/+/state']) await c.subscribe(filter, 0);
