@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { hasTimescale, noTimescale, Postgres } from './postgres_server.mjs';
-import { build, check, password, run, skip, test, Tutti, until } from './lib.mjs';
+import { build, check, password, Publisher, run, skip, test, Tutti, until } from './lib.mjs';
 
 const T0 = Date.parse('2026-03-01T00:00:00Z');
 const iso = (ms) => new Date(ms).toISOString().replace('.000Z', 'Z');
@@ -223,6 +223,21 @@ test('tutti history: import in parts, export, sql', async () => {
   check(done.stdout === 'path,"n,m",\'a"b\'\r\ncli/a,30000,"a""b"\r\n'.replace(`'a"b'`, `"'a""b'"`), done.stdout);
   check(cli(['sql', 'select nothing']).status !== 0 && cli(['export'], { TUTTI_URL: 'http://127.0.0.1:9' }).status === 2, 'failures');
   check(cli(['import', 'none.csv']).status === 2 && cli(['what']).status === 2 && cli(['import', '-o', 'x', 'y']).status === 2, 'usage');
+});
+
+// 5 at 100 s, then what is older: 7 at 40, 5 at 50 (bad), then 7 at 101. None says that another is nothing new.
+test('points that come late by MQTT are points of their own', async () => {
+  const start = Math.floor(Date.now() / 1000) - 2 * 86400; // days old: a gateway that was cut off
+  const list = [[100, 5], [40, 7], [50, 5, 'bad'], [40, 7], [101, 7], [60, 7], [101, 7], [30, 5], [102, 7]];
+  const pub = await new Publisher(tutti.mqtt, 'late/x', (n) =>
+    JSON.stringify({ value: list[n][1], quality: list[n][2] ?? 'good', ts: iso((start + list[n][0]) * 1000) }), 1).connect();
+  pub.limit = list.length;
+  pub.fill();
+  await until('all are there', () => pub.acked.size === list.length);
+  pub.close();
+  const points = await tutti.get(`historian/points/late/x?from=${start * 1000}`);
+  equal([points.t.map((t) => Date.parse(t) / 1000 - start), points.value, points.quality],
+    [[30, 40, 50, 60, 100, 101], [5, 7, 5, 7, 5, 7], ['good', 'good', 'bad', 'good', 'good', 'good']], 'each at its time; 102 as 101');
 });
 
 // Points of 40 days; the rule keeps none of them, so all that is left is minutes and hours.

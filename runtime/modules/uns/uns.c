@@ -225,6 +225,8 @@ static const ModConf conf[] = {
      "a number of unchanged value and quality is stored again after this time"},
     {"keep_every", CONF_MS, "1s", 50, 60000, CONF_FIELD(keep_ms), 0,
      "how long samples and last values gather before they are written"},
+    {"late_max", CONF_MS, "7d", 1000, 315360000000, CONF_FIELD(late_ms), 0,
+     "a value that names an older time than this gets the time of its arrival in the history"},
     {"retention", CONF_MS, "30d", 60000, 315360000000, CONF_FIELD(retention_ms), 0,
      "samples older than this are deleted, where no rule says otherwise"},
     {"alarm_count_max", CONF_INT, "100000", 1, 1000000, CONF_FIELD(alarm_count_max), 0,

@@ -27,7 +27,7 @@ typedef struct UnsConf {
     int64_t notify_queue_max, notify_age_ms, notify_retry_ms, notify_retry_max_ms;
     int64_t buffer_points, question_ms;
     Str historian;
-    int64_t minutes_retention_ms, hours_retention_ms, upkeep_ms;
+    int64_t minutes_retention_ms, hours_retention_ms, upkeep_ms, late_ms;
 } UnsConf;
 
 /* A series that the disk does not know yet. */

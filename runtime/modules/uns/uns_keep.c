@@ -336,11 +336,11 @@ static void start_keep_timer(Uns *uns)
 }
 
 /* A source whose clock is near ours is believed; others get the time of arrival. */
-static int64_t sample_time_ns(const UnsNode *node)
+static int64_t sample_time_ns(const Uns *uns, const UnsNode *node)
 {
     int64_t ts = node->ts_ns, received = node->received_ns;
-    bool near =
-        ts != UNS_NO_TIME && ts < received + 5 * NS_PER_S && ts > received - 3600 * NS_PER_S;
+    bool near = ts != UNS_NO_TIME && ts < received + 5 * NS_PER_S &&
+                ts > received - uns_conf(uns)->late_ms * NS_PER_MS;
     return near ? ts : received;
 }
 
@@ -384,7 +384,8 @@ static bool is_number(const UnsValue *value)
 
 /* A point for a new value, a new quality, or because the last one was long ago. A value that is
  * null now has become bad as what it was. A source that says a new quality with the old time means
- * that it is so from now on: what was good then stays good. */
+ * that it is so from now on: what was good then stays good. A late point is one of its own: it says
+ * nothing about those around it and is not the last one. */
 static void sample(Uns *uns, UnsNode *node)
 {
     static const UnsSampled none = {0};
@@ -394,13 +395,14 @@ static void sample(Uns *uns, UnsNode *node)
     UnsQuality quality = null ? UNS_BAD : now.quality;
     double value = null ? last->value : uns_value_number(&now);
     if (null ? !last->known : !is_number(&now)) return;
-    int64_t t_ns = sample_time_ns(node);
+    int64_t t_ns = sample_time_ns(uns, node), source_ns = t_ns;
     bool known = last->series && last->known;
     bool turned = known && last->quality != quality;
-    if (known && !turned && last->value == value &&
+    bool late = known && t_ns < last->t_ns && t_ns != last->source_ns && quality >= last->quality;
+    if (known && !late && !turned && last->value == value &&
         t_ns - last->t_ns < uns_conf(uns)->sample_every_ms * NS_PER_MS)
         return;
-    if (turned && last->value == value && t_ns <= last->t_ns)
+    if (turned && !late && last->value == value && t_ns <= last->t_ns)
         t_ns = node->received_ns > last->t_ns ? node->received_ns : last->t_ns + 1;
     if (uns->server_over || uns->sample_count == UNS_SAMPLES_MAX || !room_for_sample(uns) ||
         !uns__name_series(uns, node)) {
@@ -410,7 +412,8 @@ static void sample(Uns *uns, UnsNode *node)
     uns->sampled = uns->mark;
     if (uns->sample_count >= UNS_SAMPLES_HOLD) hold(uns, true);
     UnsSampled *sampled = node->sampled; /* named: it is there */
-    *sampled = (UnsSampled){sampled->series, t_ns, value, (uint8_t)quality, true};
+    if (!late)
+        *sampled = (UnsSampled){sampled->series, t_ns, source_ns, value, (uint8_t)quality, true};
     uns->samples[uns->sample_count++] =
         (SeriesPoint){sampled->series, t_ns, value, (uint8_t)quality};
 }
@@ -508,6 +511,7 @@ Status uns__keep_load(Uns *uns, Diag *diag)
         if (!sampled) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
         *sampled = (UnsSampled){.series = sampled->series,
                                 .t_ns = INT64_MIN / 2, /* the first one is always sampled */
+                                .source_ns = INT64_MIN / 2,
                                 .value = uns_value_number(&value),
                                 .quality = (uint8_t)value.quality,
                                 .known = true};

@@ -45,8 +45,8 @@ typedef struct UnsMore {
 
 /* What history has of a node: its series, and the last point. */
 typedef struct UnsSampled {
-    int64_t series; /* 0 = none yet */
-    int64_t t_ns;
+    int64_t series;          /* 0 = none yet */
+    int64_t t_ns, source_ns; /* source: the time it came with, where it holds from later on */
     double value;
     uint8_t quality;
     bool known; /* `value` is the last value that was a number */
