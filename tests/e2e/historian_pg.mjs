@@ -115,6 +115,40 @@ test('what a file held goes to the server that is set later; without it SQL says
   await pg.end();
 });
 
+// Tables of `into historian` stay in the data folder: neither writing nor reading them knows of the server.
+test('tables are written and read as a source while the server is there, away and after a kill', async () => {
+  const pg = await Postgres.new({}, timescale);
+  const tutti = await up(pg);
+  await tutti.deploy('t.tutti', `
+pipeline writer { from mqtt "t/in" qos 1 as json { n: i64 }  into historian counted key (n)  on error into dead }
+pipeline reader { from historian counted since 1d as { n: i64 }  into historian copied key (n)  on error into dead }`);
+  const pub = await new Publisher(tutti.mqtt, 't/in', (n) => `{"n":${n}}`, 20).connect();
+  const more = async (limit) => {
+    pub.limit = limit;
+    pub.fill();
+    await until('acknowledged', () => pub.acked.size === limit);
+    await until('copied', async () => (await tutti.get('uns/tables')).tables.find((t) => t.name === 'copied')?.rows === limit);
+  };
+  await more(200);
+  await pg.down();
+  await more(400);
+  check((await tutti.kill('SIGKILL')) === 'SIGKILL', 'killed');
+  await until('seen', () => !pub.open);
+  await tutti.up();
+  await pub.connect();
+  await more(600);
+  await pg.up();
+  await more(800);
+  pub.close();
+  const answer = await until('the server answers again', async () => {
+    const { status, body } = await tutti.call('POST', 'historian/sql', { sql: 'select count(*), sum(n) from copied' });
+    return status === 200 && body;
+  });
+  check(JSON.stringify(answer.rows) === `[[800,${(799 * 800) / 2}]]`, JSON.stringify(answer));
+  check((await tutti.kill('SIGTERM')) === 0, 'ends');
+  await pg.end();
+});
+
 // A chunk at a time, as the jobs do it: whoever compresses many at once may wait for us while we wait for it.
 const compress = async (pg) => {
   for (const chunk of pg.sql("select c from show_chunks('tutti_points') c union all select c from show_chunks('tutti_rolls') c").split('\n').filter(Boolean))
