@@ -233,6 +233,28 @@ TEST(request_nobody_listens_to_is_unavailable_at_once)
     on_each_bus(rule_nobody);
 }
 
+/* Never false where somebody would get it; local it is also true only then. */
+static void rule_heard(Bed *bed)
+{
+    BusSub *one = hear(bed, "uns.recorded", on_event), *all = hear(bed, "data.>", on_event);
+    CHECK(bus_heard(bed->bus, STR("uns.recorded")));
+    CHECK(bus_heard(bed->bus, STR("data.line1.temp")));
+    bus_unsubscribe(one);
+    bus_unsubscribe(all);
+}
+
+TEST(what_somebody_listens_to_is_heard)
+{
+    Bed bed;
+    on_each_bus(rule_heard);
+    bed_begin(&bed);
+    CHECK_OK(bus_local_open(bed.loop, &bed.bus));
+    rule_heard(&bed);
+    CHECK(!bus_heard(bed.bus, STR("uns.recorded")));
+    CHECK(!bus_heard(bed.bus, STR("data.line1.temp")));
+    bed_end(&bed);
+}
+
 static void keep(void *ctx, const BusMsg *msg)
 {
     ((Bed *)ctx)->kept = msg->req;
