@@ -563,7 +563,8 @@ void mqtt_client_close(MqttClient *client)
     MqttClient *k = client;
     if (!k || k->closed) return;
     if (k->connected) {
-        mqtt_put_disconnect(&k->out, k->version, 0, STR_NONE);
+        bool will = k->conf.will_on_close && k->conf.will_topic.len;
+        mqtt_put_disconnect(&k->out, k->version, will ? MQTT_RC_WITH_WILL : 0, STR_NONE);
         flush(k);
     }
     k->closed = true;

@@ -55,6 +55,7 @@ typedef struct MqttClientConf {
     Str will_topic, will_payload; /* said by the server when the connection ends without a word */
     uint8_t will_qos;
     bool will_retain;
+    bool will_on_close; /* by 5.0 said by the server after mqtt_client_close as well */
     MqttClientMsgFn *on_message;
     MqttClientStateFn *on_state;
     void *ctx; /* of both */
