@@ -60,8 +60,8 @@ Status sp_edge_metric(SpEdge *edge, Str device, Str name, uint32_t *ret_metric)
                            .device = of,
                            .last = {.ts_ms = SP_NO_TIME, .null = true},
                            .type = SP_STRING,
-                           .quality = 192,
-                           .said_quality = 192};
+                           .quality = SP_GOOD,
+                           .said_quality = SP_GOOD};
     st = map_put(&edge->by_key, metric->key, metric);
     if (st) {
         mem_free(copy);
@@ -94,6 +94,11 @@ void sp_edge_type(SpEdge *edge, uint32_t index, uint32_t type)
     edge->births_due = true;
 }
 
+void sp_edge_walks(SpEdge *edge, bool walks)
+{
+    edge->walks = walks;
+}
+
 void sp_edge_hold(SpEdge *edge, bool hold)
 {
     edge->held = hold;
@@ -102,7 +107,9 @@ void sp_edge_hold(SpEdge *edge, bool hold)
 void sp_edge_value(SpEdge *edge, uint32_t index, const SpMetric *value, int32_t quality)
 {
     EdgeMetric *metric = &edge->metrics[index];
+    if (metric->quality == quality && sp__edge_same(metric, value)) return;
     if (metric->dirty && edge->stats.state != SP_EDGE_BORN) sp__edge_keep(edge, metric);
+    metric->gone = sp__edge_gone(metric, value, quality);
     metric->last.ts_ms = value->ts_ms;
     metric->last.null = value->null;
     metric->last.value = value->value;
@@ -111,6 +118,7 @@ void sp_edge_value(SpEdge *edge, uint32_t index, const SpMetric *value, int32_t 
     if (!value->null) sp_edge_type(edge, index, value->type);
     metric->dirty = true;
     edge->dirty |= 1ull << metric->device;
+    edge->changed |= 1ull << metric->device;
 }
 
 /* ---- when what is said ---- */
@@ -121,6 +129,7 @@ void sp_edge_flush(SpEdge *edge, int64_t now_ms)
     bool waited = now_ms - edge->born_ms >= SP__EDGE_BIRTH_EVERY_MS || now_ms < edge->born_ms;
     if (edge->births_due && (!waited || !sp__edge_births(edge, now_ms))) return;
     if (edge->kept.len) sp__edge_kept(edge, now_ms);
+    if (edge->changed && !edge->kept.len) sp__edge_lives(edge, now_ms);
     if (edge->dirty) sp__edge_data(edge, now_ms);
 }
 
@@ -177,9 +186,10 @@ static void on_state(SpEdge *edge, Str payload, int64_t now_ms)
     if (!read || ts_ms < edge->state_ts_ms) return;
     edge->state_ts_ms = ts_ms;
     edge->stats.host_online = online;
-    if (online && edge->stats.state == SP_EDGE_WAITING) be_born(edge, now_ms);
-    if (online || edge->stats.state != SP_EDGE_BORN) return;
-    (void)sp__edge_death(edge, now_ms);
+    bool born = edge->stats.state == SP_EDGE_BORN;
+    if (online && !born) be_born(edge, now_ms);
+    if (online || (!born && !edge->walks)) return;
+    if (born) (void)sp__edge_death(edge, now_ms);
     sp_edge_lost(edge);
     edge->fns->leave(edge->ctx);
 }
@@ -194,6 +204,16 @@ static const EdgeMetric *metric_of(const SpEdge *edge, Str device, const SpMetri
     return str_eq(edge->devices[own->device], device) ? own : NULL;
 }
 
+/* Numbers for numbers, truths for truths, texts for texts; what has no value yet takes any. */
+static bool fits(const EdgeMetric *own, const SpMetric *value)
+{
+    SpForm form = value->value.form;
+    if (value->null || own->last.null) return true;
+    if (own->type == SP_BOOLEAN) return form == SP_IN_BOOL;
+    if (own->type == SP_STRING) return form == SP_IN_STRING;
+    return form >= SP_IN_INT && form <= SP_IN_DOUBLE;
+}
+
 static void on_command(SpEdge *edge, const SpTopic *topic, const SpMetric *metric)
 {
     if (topic->kind == SP_NCMD && str_is(metric->name, "Node Control/Rebirth")) {
@@ -201,7 +221,7 @@ static void on_command(SpEdge *edge, const SpTopic *topic, const SpMetric *metri
         return;
     }
     const EdgeMetric *own = metric_of(edge, topic->device, metric);
-    if (!own) {
+    if (!own || !fits(own, metric)) {
         edge->stats.strange++;
         return;
     }
@@ -249,8 +269,9 @@ SpEdge *sp_edge_new(Str group, Str node, Str primary, size_t kept_max, const SpE
     buf_init(&edge->set, 256);
     buf_init(&edge->kept, kept_max);
     edge->metrics = mem_zalloc(SP_EDGE_METRICS_MAX, sizeof *edge->metrics);
+    edge->order = mem_zalloc(SP_EDGE_METRICS_MAX, sizeof *edge->order);
     edge->arena = arena_new(1024, 64 * 1024);
-    if (edge->metrics && edge->arena) return edge;
+    if (edge->metrics && edge->order && edge->arena) return edge;
     sp_edge_free(edge);
     return NULL;
 }
@@ -270,6 +291,7 @@ void sp_edge_free(SpEdge *edge)
     buf_done(&edge->set);
     buf_done(&edge->kept);
     mem_free(edge->metrics);
+    mem_free(edge->order);
     arena_free(edge->arena);
     mem_free(edge);
 }
@@ -278,5 +300,6 @@ void sp_edge_stats(const SpEdge *edge, SpEdgeStats *ret_stats)
 {
     *ret_stats = edge->stats;
     ret_stats->kept_bytes = edge->kept.len;
+    ret_stats->devices_dead = (uint32_t)__builtin_popcountll(edge->dead);
     for (uint32_t i = 0; i < edge->stats.metrics; i++) ret_stats->unsaid += edge->metrics[i].dirty;
 }

@@ -20,6 +20,7 @@ typedef struct EdgeMetric {
     size_t room_bytes;
     int32_t quality, said_quality;
     bool dirty, born; /* dirty: not said yet; born: in the births that hold */
+    bool gone;        /* it was good, and only its quality changed since: nobody brings it now */
 } EdgeMetric;
 
 _Static_assert(SP_EDGE_DEVICES_MAX <= 64, "a device has a bit in `dirty`");
@@ -29,6 +30,7 @@ struct SpEdge {
     const SpEdgeFns *fns;
     void *ctx;
     EdgeMetric *metrics;
+    uint32_t *order; /* metrics of one message, by time; of as many items as `metrics` */
     Map by_key;
     Str devices[SP_EDGE_DEVICES_MAX]; /* owned; 0 is the edge node itself, empty */
     Buf topic, payload, set;
@@ -38,15 +40,29 @@ struct SpEdge {
     int64_t born_ms, state_ts_ms;
     uint8_t next_seq;
     bool births_due, held;
-    uint64_t dirty; /* a bit a device that has dirty metrics */
+    bool walks;
+    /* A bit a device: it has dirty metrics; a value of it came and its life was not looked at; its
+     * DDEATH was said. */
+    uint64_t dirty, changed, dead;
     SpEdgeStats stats;
 };
 
 /* edge_say.c */
 bool sp__edge_births(SpEdge *edge, int64_t now_ms);
+void sp__edge_lives(SpEdge *edge, int64_t now_ms); /* deaths and births of single devices */
 void sp__edge_data(SpEdge *edge, int64_t now_ms);
 void sp__edge_keep(SpEdge *edge, EdgeMetric *metric); /* its value, for later */
 void sp__edge_kept(SpEdge *edge, int64_t now_ms);     /* later has come */
 bool sp__edge_death(SpEdge *edge, int64_t now_ms);
+
+/* edge_life.c */
+/* It has this value already: only what changes is said ([tck-id-principles-rbe-recommended]). */
+bool sp__edge_same(const EdgeMetric *metric, const SpMetric *value);
+/* Whether nobody brings the metric any more, now that it has this value and quality. */
+bool sp__edge_gone(const EdgeMetric *metric, const SpMetric *value, int32_t quality);
+bool sp__edge_device_gone(const SpEdge *edge, uint32_t device);
+/* Metrics of a device in edge->order, the oldest value first: all, or those that are due as data.
+ * Returns how many. */
+uint32_t sp__edge_collect(SpEdge *edge, uint32_t device, bool all);
 
 #endif

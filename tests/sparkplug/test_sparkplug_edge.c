@@ -121,7 +121,7 @@ TEST(births_come_first_then_what_changes_by_alias)
     value(&bed, "D", "b/c", 2);
     check_told(&bed, "");
     sp_edge_connected(bed.edge, 7, bed.now);
-    check_told(&bed, "NBIRTH/0 bdSeq=7 a=1; DBIRTH:D/1 b/c=2; ");
+    check_told(&bed, "NBIRTH/0 a=1 bdSeq=7; DBIRTH:D/1 b/c=2; ");
     value(&bed, "D", "b/c", 3);
     value(&bed, "", "a", 4);
     value(&bed, "", "a", 5);
@@ -169,13 +169,13 @@ TEST(a_rebirth_is_asked_for_by_a_command)
     sp_put_metric(&ask, &control);
     bed.now += 1000;
     sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
-    check_told(&bed, "NBIRTH/0 bdSeq=7 a=1; ");
+    check_told(&bed, "NBIRTH/0 a=1 bdSeq=7; ");
     sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
     sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
     sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/X"), buf_view(&ask), bed.now);
     check_told(&bed, "");
     after(&bed, 1000);
-    check_told(&bed, "NBIRTH/0 bdSeq=7 a=1; ");
+    check_told(&bed, "NBIRTH/0 a=1 bdSeq=7; ");
     buf_done(&ask);
     end(&bed);
 }
@@ -225,7 +225,7 @@ TEST(it_waits_for_its_primary_host)
     after(&bed, 5000);
     check_told(&bed, "");
     host_says(&bed, true, 100);
-    check_told(&bed, "NBIRTH/0 bdSeq=1 a=1; ");
+    check_told(&bed, "NBIRTH/0 a=1 bdSeq=1; ");
     host_says(&bed, false, 99); /* an old will */
     check_told(&bed, "");
     host_says(&bed, false, 100);
@@ -236,11 +236,11 @@ TEST(it_waits_for_its_primary_host)
     value(&bed, "", "a", 4);
     check_told(&bed, "");
     host_says(&bed, true, 200);
-    check_told(&bed, "NBIRTH/0 bdSeq=2 a=4; NDATA/1 #1=2! #1=3!; ");
+    check_told(&bed, "NBIRTH/0 a=4 bdSeq=2; NDATA/1 #1=2! #1=3!; ");
     end(&bed);
 }
 
-/* tck-id-payloads-metric-historical, and the oldest are dropped */
+/* is_historical: the oldest are dropped */
 TEST(what_nobody_hears_is_kept_up_to_a_maximum)
 {
     Bed bed;
@@ -255,7 +255,7 @@ TEST(what_nobody_hears_is_kept_up_to_a_maximum)
     CHECK(stats.kept_bytes <= 2048 && stats.kept_bytes > 1024);
     CHECK(stats.kept_lost > 900 && stats.kept_lost < 999);
     sp_edge_connected(bed.edge, 2, bed.now);
-    CHECK(str_find(buf_view(&bed.told), STR("NBIRTH/0 bdSeq=2 a=1000; NDATA/1 #1=")) == 0);
+    CHECK(str_find(buf_view(&bed.told), STR("NBIRTH/0 a=1000 bdSeq=2; NDATA/1 #1=")) == 0);
     CHECK(str_ends(buf_view(&bed.told), STR(" #1=998! #1=999!; ")));
     sp_edge_stats(bed.edge, &stats);
     CHECK_INT(stats.kept_bytes, 0);
@@ -274,7 +274,7 @@ TEST(a_new_metric_or_type_is_born)
     after(&bed, 999);
     check_told(&bed, "");
     after(&bed, 1);
-    check_told(&bed, "NBIRTH/0 bdSeq=1 a=1 b=2; ");
+    check_told(&bed, "NBIRTH/0 a=1 b=2 bdSeq=1; ");
     CHECK_OK(sp_edge_metric(bed.edge, STR(""), STR("a"), &metric));
     sp_edge_value(bed.edge, metric,
                   &(SpMetric){.type = SP_STRING,
@@ -282,7 +282,7 @@ TEST(a_new_metric_or_type_is_born)
                               .value = {.form = SP_IN_STRING, .bytes = STR("RUN")}},
                   192);
     after(&bed, 1000);
-    check_told(&bed, "NBIRTH/0 bdSeq=1 a=\"RUN\" b=2; ");
+    check_told(&bed, "NBIRTH/0 b=2 a=\"RUN\" bdSeq=1; ");
     end(&bed);
 }
 
@@ -302,6 +302,168 @@ TEST(quality_is_said_until_it_is_good_again)
     check_told(&bed, "NDATA/1 #1=1q; NDATA/2 #1=2q; NDATA/3 #1=3; ");
     sp_edge_stop(bed.edge, bed.now);
     check_told(&bed, "NDEATH/-1 bdSeq=1; ");
+    end(&bed);
+}
+
+/* tck-id-operational-behavior-data-publish-nbirth-order, and -dbirth-order */
+TEST(values_stand_by_their_time)
+{
+    static const int at[] = {7, 3, 9, 1, 1, 8, 2, 6, 5, 4};
+    Bed bed;
+    char name[8];
+    begin(&bed, "", 1 << 16);
+    for (int i = 0; i < 10; i++) {
+        (void)snprintf(name, sizeof name, "%c", 'a' + i);
+        bed.now = 1000000 + at[i];
+        value(&bed, "D", name, at[i]);
+    }
+    bed.now = 1000010;
+    sp_edge_connected(bed.edge, 0, bed.now);
+    check_told(&bed, "NBIRTH/0 bdSeq=0; DBIRTH:D/1 d=1 e=1 g=2 b=3 j=4 i=5 h=6 a=7 f=8 c=9; ");
+    for (int i = 0; i < 3; i++) {
+        (void)snprintf(name, sizeof name, "%c", 'a' + i);
+        bed.now = 1000020 - i;
+        value(&bed, "D", name, i);
+    }
+    bed.now = 1000030;
+    after(&bed, 0);
+    check_told(&bed, "DDATA:D/2 #3=2 #2=1 #1=0; ");
+    end(&bed);
+}
+
+/* tck-id-operational-behavior-device-ddeath, tck-id-topics-ddeath-seq-num */
+TEST(a_device_dies_when_nobody_brings_its_values)
+{
+    Bed bed;
+    SpEdgeStats stats;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "D", "a", 1);
+    value(&bed, "D", "b", 2);
+    value(&bed, "X", "a", 3);
+    sp_edge_connected(bed.edge, 0, bed.now);
+    buf_clear(&bed.told);
+    value_with(&bed, "D", "a", 1, 500);
+    after(&bed, 10);
+    check_told(&bed, "DDATA:D/3 #1=1q; "); /* b is still good */
+    value_with(&bed, "D", "b", 2, 500);
+    after(&bed, 10);
+    check_told(&bed, "DDEATH:D/4; ");
+    value_with(&bed, "D", "b", 2, 0); /* worse, and nothing new */
+    value(&bed, "X", "a", 4);
+    after(&bed, 10);
+    check_told(&bed, "DDATA:X/5 #3=4; ");
+    sp_edge_stats(bed.edge, &stats);
+    CHECK_INT(stats.devices_dead, 1);
+    value_with(&bed, "D", "b", 7, 0); /* another value: somebody measured it */
+    after(&bed, 10);
+    check_told(&bed, "DBIRTH:D/6 a=1q b=7q; ");
+    value(&bed, "D", "a", 1);
+    after(&bed, 10);
+    check_told(&bed, "DDATA:D/7 #1=1q; ");
+    end(&bed);
+}
+
+/* tck-id-principles-rbe-recommended */
+TEST(what_is_as_it_was_is_not_said)
+{
+    Bed bed;
+    SpEdgeStats stats;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "", "a", 1);
+    sp_edge_connected(bed.edge, 0, bed.now);
+    buf_clear(&bed.told);
+    value(&bed, "", "a", 1);
+    after(&bed, 10);
+    check_told(&bed, "");
+    sp_edge_lost(bed.edge);
+    for (int i = 0; i < 9; i++) value(&bed, "", "a", 2);
+    sp_edge_stats(bed.edge, &stats);
+    CHECK_INT(stats.kept_bytes, 0);
+    end(&bed);
+}
+
+TEST(a_bad_value_is_no_death)
+{
+    Bed bed;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "D", "a", 1);
+    sp_edge_connected(bed.edge, 0, bed.now);
+    buf_clear(&bed.told);
+    value_with(&bed, "D", "a", 2, 0); /* measured as bad */
+    after(&bed, 10);
+    value_with(&bed, "D", "a", 2, 500);
+    after(&bed, 10);
+    check_told(&bed, "DDATA:D/2 #1=2q; DDATA:D/3 #1=2q; ");
+    end(&bed);
+}
+
+/* One that is gone when a session begins is born with what was kept of it, and dies. */
+TEST(a_dead_device_in_a_new_session)
+{
+    Bed bed;
+    begin(&bed, "", 1 << 16);
+    value(&bed, "D", "a", 1);
+    sp_edge_connected(bed.edge, 0, bed.now);
+    sp_edge_lost(bed.edge);
+    buf_clear(&bed.told);
+    value(&bed, "D", "a", 2);
+    value(&bed, "D", "a", 3);
+    value_with(&bed, "D", "a", 3, 500);
+    bed.now += 10;
+    sp_edge_connected(bed.edge, 1, bed.now);
+    check_told(&bed, "NBIRTH/0 bdSeq=1; DBIRTH:D/1 a=3q; DDATA:D/2 #1=2! #1=3!; DDEATH:D/3; ");
+    bed.refuse = true; /* what is not taken is said later */
+    value(&bed, "D", "a", 4);
+    after(&bed, 10);
+    bed.refuse = false;
+    after(&bed, 10);
+    check_told(&bed, "DBIRTH:D/4 a=4; ");
+    end(&bed);
+}
+
+/* tck-id-operational-behavior-data-commands-dcmd-metric-value */
+TEST(a_command_of_another_kind_is_refused)
+{
+    Bed bed;
+    Buf ask;
+    SpEdgeStats stats;
+    begin(&bed, "", 1 << 16);
+    buf_init(&ask, 1000);
+    value(&bed, "", "a", 1);
+    sp_edge_connected(bed.edge, 7, bed.now);
+    buf_clear(&bed.told);
+    SpMetric set = {.name = STR("a"), .type = SP_STRING, .ts_ms = bed.now};
+    set.value = (SpValue){.form = SP_IN_STRING, .bytes = STR("x")};
+    sp_put_metric(&ask, &set);
+    set.type = SP_BOOLEAN;
+    set.value = (SpValue){.form = SP_IN_BOOL, .bits = 1};
+    sp_put_metric(&ask, &set);
+    set.type = SP_INT16;
+    set.value = (SpValue){.form = SP_IN_INT, .bits = 1};
+    sp_put_metric(&ask, &set);
+    sp_edge_message(bed.edge, STR("spBv1.0/G/NCMD/E"), buf_view(&ask), bed.now);
+    check_told(&bed, "command 0 type 2; ");
+    sp_edge_stats(bed.edge, &stats);
+    CHECK_INT(stats.strange, 2);
+    buf_done(&ask);
+    end(&bed);
+}
+
+/* tck-id-operational-behavior-primary-application-state-with-multiple-servers-walk */
+TEST(with_several_brokers_it_goes_on_from_one_without_its_host)
+{
+    Bed bed;
+    begin(&bed, "scada", 1 << 16);
+    value(&bed, "", "a", 1);
+    sp_edge_connected(bed.edge, 1, bed.now);
+    host_says(&bed, false, 100);
+    check_told(&bed, ""); /* there is no other one */
+    sp_edge_walks(bed.edge, true);
+    host_says(&bed, false, 100);
+    check_told(&bed, "leave; "); /* never born, so no death */
+    sp_edge_connected(bed.edge, 2, bed.now);
+    host_says(&bed, true, 50); /* each broker has its own timestamps */
+    check_told(&bed, "NBIRTH/0 a=1 bdSeq=2; ");
     end(&bed);
 }
 

@@ -3,7 +3,8 @@
  * A connection has one bdSeq, which is in its will: it is on the disk before the connection is
  * begun, so that no two have the same one, whatever dies between
  * ([tck-id-payloads-nbirth-bdseq-repeat], [tck-id-topics-nbirth-bdseq-increment]). So each try is a
- * client of its own and the waiting between them is done here. */
+ * client of its own and the waiting between them is done here. Of several brokers the next one is
+ * tried when one does not answer, is lost, or has no primary host that is online. */
 #include "modules/sparkplug/sparkplug_edge.h"
 
 #include "base/mem.h"
@@ -11,7 +12,12 @@
 
 #include <stdio.h>
 
-enum { WAIT_MIN_MS = 500, WAIT_MAX_MS = 30000, KEEP_ALIVE_S = 15 };
+enum {
+    WAIT_MIN_MS = 500,
+    WAIT_MAX_MS = 30000,
+    KEEP_ALIVE_S = 15,
+    STATE_WAIT_S = 10, /* for a retained STATE, before another broker is tried */
+};
 
 static int64_t wall_ms(void)
 {
@@ -28,7 +34,12 @@ static void on_retry(void *ctx)
     reserve(edge);
 }
 
-/* This connection is over; the next one comes after a while. */
+static const SparkplugServer *server_of(const SparkplugEdge *edge)
+{
+    return &edge->servers[edge->at];
+}
+
+/* This connection is over; the next one comes after a while, which grows with each round. */
 static void hang_up(SparkplugEdge *edge, Str reason)
 {
     MqttClient *client = edge->client;
@@ -39,7 +50,9 @@ static void hang_up(SparkplugEdge *edge, Str reason)
     if (edge->self->draining || edge->retry) return;
     if (loop_timer_start(edge->self->env->loop, edge->wait_ms, 0, on_retry, edge, &edge->retry))
         edge->retry = NULL;
-    edge->wait_ms = edge->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : edge->wait_ms * 2;
+    edge->at = (edge->at + 1) % edge->server_count;
+    if (!edge->at)
+        edge->wait_ms = edge->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : edge->wait_ms * 2;
 }
 
 static void on_state(void *ctx, MqttClientState state, Str reason, uint32_t retry_ms)
@@ -52,14 +65,15 @@ static void on_state(void *ctx, MqttClientState state, Str reason, uint32_t retr
                   STR_ARG(reason));
     } else if (state == MQTT_CLIENT_CONNECTED) {
         log_info(log, "sparkplug", "the edge node is connected", "host=%.*s bdseq=%u",
-                 STR_ARG(edge->host), edge->bdseq);
+                 STR_ARG(server_of(edge)->host), edge->bdseq);
         edge->wait_ms = WAIT_MIN_MS;
+        edge->connected_ns = clock_monotonic_ns();
         edge->reason[0] = 0;
         sp_edge_connected(edge->edge, edge->bdseq, wall_ms());
     } else if (state == MQTT_CLIENT_WAITING) {
         log_warn(log, "sparkplug", "the edge node is not connected",
-                 "host=%.*s retry_ms=%u reason=\"%.*s\"", STR_ARG(edge->host), edge->wait_ms,
-                 STR_ARG(reason));
+                 "host=%.*s retry_ms=%u reason=\"%.*s\"", STR_ARG(server_of(edge)->host),
+                 edge->wait_ms, STR_ARG(reason));
         hang_up(edge, reason);
     }
 }
@@ -91,9 +105,11 @@ static void dial(SparkplugEdge *edge)
     sp_edge_will(edge->edge, edge->bdseq, wall_ms(), &topic, &payload);
     int len = snprintf(id, sizeof id, "tutti-%.*s-%.*s", STR_ARG(conf->edge_group),
                        STR_ARG(conf->edge_node));
-    MqttClientConf client = {.host = edge->host,
-                             .port = edge->port,
-                             .tls = edge->tls,
+    const SparkplugServer *server = server_of(edge);
+    /* will_on_close: [tck-id-payloads-ndeath-will-message-publisher-disconnect-mqtt50] */
+    MqttClientConf client = {.host = server->host,
+                             .port = server->port,
+                             .tls = server->tls,
                              .ca_file = conf->edge_ca,
                              .cert_file = conf->edge_cert,
                              .key_file = conf->edge_key,
@@ -104,6 +120,7 @@ static void dial(SparkplugEdge *edge)
                              .will_topic = buf_view(&topic),
                              .will_payload = buf_view(&payload),
                              .will_qos = 1, /* [tck-id-payloads-ndeath-will-message-qos] */
+                             .will_on_close = true,
                              .on_message = on_message,
                              .on_state = on_state,
                              .ctx = edge};
@@ -194,6 +211,12 @@ static void command(void *ctx, uint32_t metric, const SpMetric *value)
         json_put_null(&out);
     else
         sp_put_json(&out, value->type, &value->value);
+    if (!value->null && str_is(buf_view(&text), "null")) {
+        log_warn(self->env->log, "sparkplug", "a command was not followed",
+                 "path=%s reason=\"its value is no %s\"", edge->paths[metric],
+                 sp_type_name(value->type));
+        return;
+    }
     MqttPub pub = {.topic = str_from(edge->paths[metric]), .payload = buf_view(&text), .qos = 1};
     Status st = buf_status(&text);
     if (!st) st = mqtt_broker_publish(self->env->broker, &pub, &diag);
@@ -207,20 +230,47 @@ static const SpEdgeFns fns = {say, leave, command};
 static void on_tick(void *ctx)
 {
     SparkplugEdge *edge = ctx;
+    SpEdgeStats stats;
     sparkplug__watch(edge);
     sp_edge_flush(edge->edge, wall_ms());
+    if (edge->server_count < 2 || !edge->client) return;
+    sp_edge_stats(edge->edge, &stats);
+    if (stats.state == SP_EDGE_WAITING &&
+        clock_monotonic_ns() - edge->connected_ns > STATE_WAIT_S * NS_PER_S)
+        hang_up(edge, STR("the primary host was never at this broker"));
 }
 
 /* ---- life ---- */
 
-static Status address_read(SparkplugEdge *edge, Diag *diag)
+static MUST Status server_read(SparkplugServer *server, Str address, Diag *diag)
+{
+    bool tls = str_starts(address, STR("mqtts:"));
+    *server = (SparkplugServer){.address = address, .tls = tls};
+    Status st = connect_url(address, tls ? "mqtts" : "mqtt", tls ? 8883 : 1883, &server->host,
+                            &server->port, diag);
+    return st ? diag_wrap(diag, st, "TUTTI_SPARKPLUG_EDGE") : ST_OK;
+}
+
+/* "mqtt://a:1883; mqtts://b" */
+static MUST Status servers_read(SparkplugEdge *edge, Diag *diag)
 {
     const SparkplugConf *conf = edge->self->conf;
-    edge->tls = str_starts(conf->edge, STR("mqtts:"));
-    Status st = connect_url(conf->edge, edge->tls ? "mqtts" : "mqtt", edge->tls ? 8883 : 1883,
-                            &edge->host, &edge->port, diag);
-    if (st) return diag_wrap(diag, st, "TUTTI_SPARKPLUG_EDGE");
-    if (!edge->tls && (conf->edge_ca.len || conf->edge_cert.len || conf->edge_key.len))
+    bool tls = false;
+    for (Str rest = conf->edge; rest.len;) {
+        ptrdiff_t at = str_find_char(rest, ';');
+        Str one = str_trim(at < 0 ? rest : str_slice(rest.ptr, (size_t)at));
+        rest = at < 0 ? STR_NONE : str_skip(rest, (size_t)at + 1);
+        if (!one.len) continue;
+        if (edge->server_count == SPARKPLUG_SERVERS_MAX)
+            return diag_set(diag, ST_LIMIT, "TUTTI_SPARKPLUG_EDGE: at most %d brokers",
+                            SPARKPLUG_SERVERS_MAX);
+        Status st = server_read(&edge->servers[edge->server_count], one, diag);
+        if (st) return st;
+        tls |= edge->servers[edge->server_count++].tls;
+    }
+    if (!edge->server_count)
+        return diag_set(diag, ST_INVALID, "TUTTI_SPARKPLUG_EDGE names no broker");
+    if (!tls && (conf->edge_ca.len || conf->edge_cert.len || conf->edge_key.len))
         return diag_set(diag, ST_INVALID,
                         "TUTTI_SPARKPLUG_EDGE: certificates are for TLS: write mqtts://");
     return ST_OK;
@@ -240,7 +290,7 @@ Status sparkplug__edge_start(Sparkplug *self, Diag *diag)
     edge->self = self;
     edge->wait_ms = WAIT_MIN_MS;
     memset(edge->of_row, 0xff, sizeof edge->of_row);
-    Status st = address_read(edge, diag);
+    Status st = servers_read(edge, diag);
     if (st) return st;
     st = sparkplug__maps_read(edge, conf->edge_paths, diag);
     if (st) return st;
@@ -249,6 +299,7 @@ Status sparkplug__edge_start(Sparkplug *self, Diag *diag)
                              (size_t)conf->edge_buffer, &fns, edge);
     if (!edge->arena || !edge->edge)
         return diag_set(diag, ST_NO_MEMORY, "no memory for an edge node");
+    sp_edge_walks(edge->edge, edge->server_count > 1);
     st = loop_timer_start(self->env->loop, 1, SPARKPLUG_TICK_MS, on_tick, edge, &edge->timer);
     if (!st) reserve(edge);
     return st;
@@ -287,7 +338,7 @@ void sparkplug__edge_put(const Sparkplug *self, JsonOut *out)
     json_field_bool(out, "on", edge != NULL);
     if (edge) {
         sp_edge_stats(edge->edge, &stats);
-        json_field_str(out, "address", self->conf->edge);
+        json_field_str(out, "address", server_of(edge)->address);
         json_field_str(out, "group", self->conf->edge_group);
         json_field_str(out, "node", self->conf->edge_node);
         json_field_str(out, "primary", self->conf->edge_primary);
@@ -298,6 +349,7 @@ void sparkplug__edge_put(const Sparkplug *self, JsonOut *out)
         json_field_int(out, "seq", stats.seq);
         json_field_int(out, "metrics", stats.metrics);
         json_field_int(out, "devices", stats.devices);
+        json_field_int(out, "devices_dead", stats.devices_dead);
         json_field_int(out, "births", (int64_t)stats.births);
         json_field_int(out, "messages", (int64_t)stats.messages);
         json_field_int(out, "values", (int64_t)stats.values);
@@ -305,6 +357,7 @@ void sparkplug__edge_put(const Sparkplug *self, JsonOut *out)
         json_field_int(out, "kept_bytes", (int64_t)stats.kept_bytes);
         json_field_int(out, "kept_lost", (int64_t)stats.kept_lost);
         json_field_int(out, "commands", (int64_t)stats.commands);
+        json_field_int(out, "commands_refused", (int64_t)stats.strange);
         json_field_int(out, "over_limit", (int64_t)edge->over_limit);
     }
     json_end(out);

@@ -6,7 +6,13 @@
 #include "mqtt/client.h"
 #include "sparkplug/edge.h"
 
-enum { SPARKPLUG_MAPS_MAX = 64, SPARKPLUG_REASON_BYTES = 160 };
+enum { SPARKPLUG_MAPS_MAX = 64, SPARKPLUG_REASON_BYTES = 160, SPARKPLUG_SERVERS_MAX = 8 };
+
+typedef struct SparkplugServer { /* all point into the setting */
+    Str address, host;
+    uint16_t port;
+    bool tls;
+} SparkplugServer;
 
 typedef struct SparkplugMap { /* a part of the namespace; all point into the setting */
     Str filter, stem, device; /* stem: the filter without "/#" */
@@ -24,8 +30,8 @@ typedef struct SparkplugEdge {
     Sparkplug *self;
     SpEdge *edge;
     MqttClient *client;
-    Str host; /* of the address; points into the setting */
-    uint16_t port;
+    SparkplugServer servers[SPARKPLUG_SERVERS_MAX];
+    uint32_t server_count, at; /* at: the one it is connected to, or tries next */
     SparkplugMap maps[SPARKPLUG_MAPS_MAX];
     uint32_t map_count;
     uint32_t of_row[SP_EDGE_METRICS_MAX]; /* metric of a row of the watch; UINT32_MAX: none */
@@ -39,8 +45,8 @@ typedef struct SparkplugEdge {
     LoopTimer *timer, *retry;
     Arena *arena; /* of one frame */
     char watch[24];
-    bool watching, leaving, reserving, tls;
-    int64_t renewed_ns;
+    bool watching, leaving, reserving;
+    int64_t renewed_ns, connected_ns;
     uint64_t over_limit;
     uint32_t wait_ms;
     uint8_t bdseq;                       /* of the connection there is or will be */

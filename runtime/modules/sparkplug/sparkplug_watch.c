@@ -98,7 +98,7 @@ static void new_row(SparkplugEdge *edge, const Json *row)
 
 static void take_row(SparkplugEdge *edge, const Json *row, int64_t time_ms)
 {
-    static const int32_t codes[] = {192, 500, 0}; /* good, uncertain, bad */
+    static const int32_t codes[] = {SP_GOOD, SP_STALE, SP_BAD}; /* good, uncertain, bad */
     const Json *index = json_at(row, 0), *value = json_at(row, 1), *quality = json_at(row, 2),
                *age = json_at(row, 3);
     if (!age || index->integer < 0 || index->integer >= SP_EDGE_METRICS_MAX) return;
@@ -111,7 +111,7 @@ static void take_row(SparkplugEdge *edge, const Json *row, int64_t time_ms)
     SpMetric is = sparkplug__typed(edge, metric, value);
     is.ts_ms = time_ms - (age->integer > 0 ? age->integer : 0);
     bool fits = !is.null || value->type == JSON_NULL;
-    sp_edge_value(edge->edge, metric, &is, fits ? codes[quality->integer] : 0);
+    sp_edge_value(edge->edge, metric, &is, fits ? codes[quality->integer] : SP_BAD);
 }
 
 static void on_frame(void *ctx, const BusMsg *msg)
