@@ -63,26 +63,35 @@ static void tell(const Now *now, const SpUnit *unit, const SpPayload *payload, b
     if (strange && !birth) want_rebirth(now, "a metric that is not in the birth");
 }
 
-static void unit_dies(const Now *now, SpUnit *unit)
+static void unit_dies(SpUnit *unit, int64_t at_ms)
 {
     unit->life = SP_DEAD;
-    unit->died_ms = now->ms;
+    unit->died_ms = at_ms;
     unit->deaths++;
 }
 
-static void device_gone(const Now *now, SpUnit *unit)
+static void device_gone(const Now *now, SpUnit *unit, int64_t at_ms)
 {
-    unit_dies(now, unit);
+    unit_dies(unit, at_ms);
     now->host->fns->died(now->host->ctx, unit);
+}
+
+/* [tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-offline]: when the
+ * edge node says, which knows it; but not before its birth and not in a time to come. */
+static void device_death(const Now *now, SpUnit *unit, const SpPayload *payload)
+{
+    int64_t at_ms = payload->ts_ms;
+    if (at_ms == SP_NO_TIME || at_ms > now->ms || at_ms < unit->born_ms) at_ms = now->ms;
+    device_gone(now, unit, at_ms);
 }
 
 /* With its devices, which is said once. */
 static void node_gone(const Now *now)
 {
     SpNode *node = now->node;
-    unit_dies(now, &node->self);
+    unit_dies(&node->self, now->ms);
     for (SpUnit *unit = node->devices; unit; unit = unit->next)
-        if (unit->life != SP_DEAD) unit_dies(now, unit);
+        if (unit->life != SP_DEAD) unit_dies(unit, now->ms);
     now->host->fns->died(now->host->ctx, &node->self);
 }
 
@@ -134,12 +143,13 @@ static void apply(const Now *now, SpKind kind, Str device, const SpPayload *payl
         note(now, "there are too many devices: raise TUTTI_SPARKPLUG_DEVICES");
         return;
     }
-    unit->heard_ms = now->ms;
     unit->messages++;
-    if (kind == SP_DBIRTH)
+    if (kind == SP_DBIRTH) {
+        unit->heard_ms = now->ms;
         (void)unit_born(now, unit, payload);
-    else if (unit->life != SP_DEAD)
-        device_gone(now, unit);
+    } else if (unit->life != SP_DEAD) {
+        device_death(now, unit, payload);
+    }
 }
 
 static void apply_held(const Now *now)
@@ -292,7 +302,7 @@ void sp_host_message(SpHost *host, Str topic, Str payload, int64_t now_ms)
         note(&now, "there are too many edge nodes: raise TUTTI_SPARKPLUG_NODES");
         return;
     }
-    now.node->self.heard_ms = now_ms;
+    if (is.kind != SP_NDEATH) now.node->self.heard_ms = now_ms; /* it is the broker that says it */
     now.node->self.messages++;
     if (is.kind == SP_NBIRTH)
         node_birth(&now, &read);
@@ -315,7 +325,7 @@ static void node_tick(SpHost *host, SpNode *node, int64_t now_ms)
     /* Devices that its new birth did not bring back. */
     if (node->self.life == SP_ALIVE && now_ms - node->self.born_ms >= host->conf.reorder_ms)
         for (SpUnit *unit = node->devices; unit; unit = unit->next)
-            if (unit->life == SP_UNHEARD) device_gone(&now, unit);
+            if (unit->life == SP_UNHEARD) device_gone(&now, unit, now_ms);
     ask_if_due(host, node, now_ms);
 }
 

@@ -46,7 +46,7 @@ typedef struct SpUnit { /* an edge node itself, or one of its devices */
     Map by_name;
     const SpDef **aliases; /* a power of two of slots; NULL: it has none */
     uint32_t alias_slots;
-    int64_t born_ms, died_ms, heard_ms; /* wall clock; 0: never */
+    int64_t born_ms, died_ms, heard_ms; /* wall clock; 0: never. A death is nothing heard of it */
     uint64_t births, deaths, messages;
     uint64_t mark; /* the owner's: what it noted of the last birth */
 } SpUnit;
@@ -86,7 +86,7 @@ typedef struct SpSample {
 typedef struct SpHostFns {
     void (*value)(void *ctx, const SpSample *sample);
     void (*born)(void *ctx, const SpUnit *unit, const SpPayload *payload); /* after its values */
-    void (*died)(void *ctx, const SpUnit *unit); /* an edge node: with its devices */
+    void (*died)(void *ctx, const SpUnit *unit); /* at died_ms; an edge node: with its devices */
     void (*ask)(void *ctx, const SpNode *node);  /* a rebirth */
     /* Something is wrong with what it sent; `why` is a sentence. */
     void (*note)(void *ctx, const SpTopic *topic, const char *why);
@@ -125,6 +125,8 @@ SpNode *sp_host_first(const SpHost *host);
 SpNode *sp_host_node(const SpHost *host, Str group, Str node);
 const SpUnit *sp_node_unit(const SpNode *node, Str device); /* "" is the node itself */
 const SpDef *sp_unit_def(const SpUnit *unit, Str metric);
+/* The metric that this alias means there; NULL: none. */
+const SpDef *sp_unit_alias(const SpUnit *unit, uint64_t alias);
 void sp_host_stats(const SpHost *host, SpHostStats *ret_stats);
 const char *sp_life_name(SpLife life);
 

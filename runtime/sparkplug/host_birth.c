@@ -38,7 +38,12 @@ static MUST Status aliases_make(SpUnit *unit)
 const SpDef *sp__def_of(const SpUnit *unit, const SpMetric *metric)
 {
     if (metric->name.len) return map_get(&unit->by_name, metric->name);
-    return metric->has_alias && unit->aliases ? *alias_slot(unit, metric->alias) : NULL;
+    return metric->has_alias ? sp_unit_alias(unit, metric->alias) : NULL;
+}
+
+const SpDef *sp_unit_alias(const SpUnit *unit, uint64_t alias)
+{
+    return unit->aliases ? *alias_slot(unit, alias) : NULL;
 }
 
 void sp__birth_drop(SpHost *host, SpUnit *unit)

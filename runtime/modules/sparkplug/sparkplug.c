@@ -69,7 +69,9 @@ static Status sparkplug_open(void *ctx, const ModEnv *env, Diag *diag)
 static Status sparkplug_start(void *ctx, Diag *diag)
 {
     Sparkplug *self = ctx;
-    Status st = self->conf->host.len ? sparkplug__host_start(self, diag) : ST_OK;
+    Status st =
+        self->conf->host.len || self->conf->aware ? sparkplug__aware_start(self, diag) : ST_OK;
+    if (!st && self->conf->host.len) st = sparkplug__host_start(self, diag);
     return st || !self->conf->edge.len ? st : sparkplug__edge_start(self, diag);
 }
 
@@ -79,6 +81,7 @@ static void sparkplug_drain(void *ctx, DoneFn *done, void *done_ctx)
     self->draining = true;
     sparkplug__edge_stop(self);
     sparkplug__host_stop(self);
+    sparkplug__aware_stop(self);
     done(done_ctx);
 }
 
@@ -89,6 +92,7 @@ static void sparkplug_close(void *ctx)
     self->draining = true;
     sparkplug__edge_stop(self);
     sparkplug__host_stop(self);
+    sparkplug__aware_stop(self);
     sparkplug__edge_free(self);
     for (SparkplugCall *call = self->calls; call; call = call->next) call->self = NULL;
     sp_host_free(self->host);
@@ -137,6 +141,7 @@ static const ModOp ops[] = {
 
 static const ModSub subs[] = {{"schemas.changed", sparkplug__on_schemas, 64, BUS_LATEST_WINS,
                                "the types of our own edge node's metrics"},
+                              {"sys.up.sparkplug", sparkplug__on_up, 4, 0, "it may say its STATE"},
                               {0}};
 
 static const ModRoute routes[] = {{"GET", "/api/v1/sparkplug", "sparkplug.list", NULL},
@@ -162,9 +167,11 @@ static const ModConf conf[] = {
     ROW("nodes", CONF_INT, "1000", 1, 100000, nodes, "edge nodes"),
     ROW("devices", CONF_INT, "10000", 1, 1000000, devices, "devices of all of them"),
     ROW("metrics", CONF_INT, "200000", 1, 10000000, metrics, "metrics of all births"),
-    ROW("edge", CONF_STR, "", 0, 300, edge,
+    ROW("aware", CONF_BOOL, "false", 0, 0, aware,
+        "births are kept, retained, below $sparkplug/certificates/; a host keeps them always"),
+    ROW("edge", CONF_STR, "", 0, 1024, edge,
         "mqtt://HOST:PORT or mqtts://HOST:PORT (TLS) of a broker where this process is an edge "
-        "node; empty: it is none"),
+        "node, or several with ; between them: one at a time; empty: it is none"),
     ROW("edge_ca", CONF_STR, "", 0, 1024, edge_ca,
         "PEM file: who may have signed that broker's certificate; empty: whom this machine trusts"),
     ROW("edge_cert", CONF_STR, "", 0, 1024, edge_cert,

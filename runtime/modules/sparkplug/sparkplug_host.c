@@ -3,7 +3,9 @@
  *
  * It stands in the process of the broker and takes part without a socket. So its STATE needs no
  * will: when it dies the broker dies with it, and the first thing a new one does, before any client
- * is let in, is to say that it is online ([tck-id-host-topic-phid-birth-required]). */
+ * is let in, is to say that it is online ([tck-id-host-topic-phid-birth-required]). When the new
+ * one has another id, or is no host, it says first that the old one is offline (sparkplug_keep.c).
+ */
 #include "modules/sparkplug/sparkplug_int.h"
 
 #include "base/mem.h"
@@ -23,18 +25,18 @@ static Status say(Sparkplug *self, Str topic, Str payload, bool retain, uint8_t 
     return mqtt_broker_publish(self->env->broker, &pub, diag);
 }
 
-void sparkplug__state_say(Sparkplug *self, bool online)
+/* QoS 1 and retained: [tck-id-host-topic-phid-birth-qos], [tck-id-host-topic-phid-birth-retain]. */
+void sparkplug__state_say(Sparkplug *self, Str host, bool online, int64_t ts_ms)
 {
     AUTO_BUF Buf payload;
     Diag diag = {0};
     buf_init(&payload, 128);
     buf_clear(&self->topic);
-    if (online) self->state_ms = wall_ms();
-    sp_topic_put(&self->topic, SP_STATE, STR_NONE, self->conf->host, STR_NONE);
-    sp_state_put(&payload, online, online ? self->state_ms : wall_ms());
+    sp_topic_put(&self->topic, SP_STATE, STR_NONE, host, STR_NONE);
+    sp_state_put(&payload, online, ts_ms);
     if (say(self, buf_view(&self->topic), buf_view(&payload), true, 1, &diag))
-        log_error(self->env->log, "sparkplug", "the STATE is not said", "online=%d reason=%s",
-                  online, diag.text);
+        log_error(self->env->log, "sparkplug", "the STATE is not said",
+                  "host=%.*s online=%d reason=%s", STR_ARG(host), online, diag.text);
 }
 
 /* [tck-id-payloads-ncmd-qos], [tck-id-payloads-ncmd-retain], and without sequence number. */
@@ -64,9 +66,15 @@ Status sparkplug__ask_rebirth(Sparkplug *self, const SpNode *node, Diag *diag)
     return command(self, &node->self, &metric, diag);
 }
 
+/* By the alias alone where the birth gave one ([tck-id-payloads-alias-data-cmd-requirement]), and
+ * it means this metric only. */
 Status sparkplug__command(Sparkplug *self, const SpDef *def, const Json *value, Diag *diag)
 {
-    SpMetric metric = {.name = def->name, .ts_ms = wall_ms()};
+    bool alias = def->has_alias && sp_unit_alias(def->unit, def->alias) == def;
+    SpMetric metric = {.name = alias ? STR_NONE : def->name,
+                       .has_alias = alias,
+                       .alias = def->alias,
+                       .ts_ms = wall_ms()};
     Status st = sp_value_from_json(def->type, value, &metric, diag);
     if (!st) st = command(self, def->unit, &metric, diag);
     if (!st) self->commands++;
@@ -75,26 +83,11 @@ Status sparkplug__command(Sparkplug *self, const SpDef *def, const Json *value, 
 
 /* ---- what it hears ---- */
 
-/* A server that knows Sparkplug keeps births for who comes later:
- * [tck-id-conformance-mqtt-aware-nbirth-mqtt-topic],
- * [tck-id-conformance-mqtt-aware-nbirth-mqtt-retain], and the same for DBIRTH. */
-static void keep_certificate(Sparkplug *self, const SpUnit *unit, const SpPayload *payload)
-{
-    Diag diag = {0};
-    buf_clear(&self->topic);
-    buf_text(&self->topic, "$sparkplug/certificates/");
-    sp_topic_put(&self->topic, unit->name.len ? SP_DBIRTH : SP_NBIRTH, unit->node->group,
-                 unit->node->name, unit->name);
-    if (say(self, buf_view(&self->topic), payload->bytes, true, 0, &diag))
-        log_debug(self->env->log, "sparkplug", "a certificate is not kept", "reason=%s", diag.text);
-}
-
 static void on_born(void *ctx, const SpUnit *unit, const SpPayload *payload)
 {
     Sparkplug *self = ctx;
     log_info(self->env->log, "sparkplug", "born", "node=%.*s device=%.*s metrics=%u bdseq=%d",
              STR_ARG(unit->node->key), STR_ARG(unit->name), unit->def_count, unit->node->bdseq);
-    keep_certificate(self, unit, payload);
     sparkplug__units(self, (SpUnit *)(uintptr_t)unit, payload);
     sparkplug__keep(self, unit);
 }
@@ -113,6 +106,7 @@ static void on_died(void *ctx, const SpUnit *unit)
     Sparkplug *self = ctx;
     Buf body;
     JsonOut out;
+    int64_t time_ns;
     log_info(self->env->log, "sparkplug", "died", "node=%.*s device=%.*s bdseq=%d",
              STR_ARG(unit->node->key), STR_ARG(unit->name), unit->node->bdseq);
     buf_init(&body, BUS_BODY_BYTES_MAX);
@@ -121,6 +115,8 @@ static void on_died(void *ctx, const SpUnit *unit)
     json_field_str(&out, "path", unit->path);
     json_field_text(&out, "quality", "uncertain");
     json_field_int(&out, "until_ns", self->last_ns);
+    if (!__builtin_mul_overflow(unit->died_ms, (int64_t)NS_PER_MS, &time_ns))
+        json_field_int(&out, "time_ns", time_ns);
     json_end(&out);
     (void)sparkplug__call(self, "uns.quality", &body, on_quality);
     sparkplug__keep(self, unit);
@@ -157,17 +153,17 @@ static void on_note(void *ctx, const SpTopic *topic, const char *why)
 
 static const SpHostFns fns = {sparkplug__value, on_born, on_died, on_ask, on_note};
 
-/* Somebody says that we are offline, as the will of one who had our id:
- * [tck-id-operational-behavior-host-application-host-id] */
+/* Somebody says that we are offline, as the will of one who had our id: we say again what we said,
+ * with the same timestamp ([tck-id-message-flow-hid-sparkplug-state-message-delivered]). */
 static void on_state(Sparkplug *self, const SpTopic *topic, const MqttPub *pub)
 {
     bool online;
     int64_t ts_ms;
-    if (self->draining || !str_eq(topic->node, self->conf->host)) return;
+    if (self->draining || !self->state_ms || !str_eq(topic->node, self->conf->host)) return;
     if (sp_state_read(self->arena, pub->payload, &online, &ts_ms) && !online) {
         log_warn(self->env->log, "sparkplug", "somebody else says that this host is offline",
                  "client=%.*s", STR_ARG(pub->publisher));
-        sparkplug__state_say(self, true);
+        sparkplug__state_say(self, self->conf->host, true, self->state_ms);
     }
     arena_reset(self->arena);
 }
@@ -224,15 +220,30 @@ Status sparkplug__host_start(Sparkplug *self, Diag *diag)
     if (!st)
         st = loop_timer_start(self->env->loop, SPARKPLUG_TICK_MS, SPARKPLUG_TICK_MS, on_tick, self,
                               &self->timer);
-    if (!st) sparkplug__state_say(self, true);
     return st;
+}
+
+/* All modules are there, and the broker knows what it retained before this start: what is said
+ * earlier would be forgotten for it. Nobody was let in yet. */
+void sparkplug__on_up(void *ctx, const BusMsg *msg)
+{
+    Sparkplug *self = ctx;
+    Diag diag = {0};
+    (void)msg;
+    if (self->draining || !self->env->broker) return;
+    if (sparkplug__keep_host(self, &diag))
+        log_error(self->env->log, "sparkplug", "who this host was is not known", "reason=\"%s\"",
+                  diag.text);
+    if (!self->host) return;
+    self->state_ms = wall_ms();
+    sparkplug__state_say(self, self->conf->host, true, self->state_ms);
 }
 
 void sparkplug__host_stop(Sparkplug *self)
 {
     if (!self->attach) return;
     self->draining = true;
-    sparkplug__state_say(self, false);
+    sparkplug__state_say(self, self->conf->host, false, wall_ms());
     sparkplug__history_flush(self);
     loop_timer_stop(self->timer);
     self->timer = NULL;

@@ -17,6 +17,7 @@ typedef struct SparkplugConf {
     Str host, prefix;
     int64_t reorder_ms, rebirth_ms, unheard_ms;
     int64_t nodes, devices, metrics;
+    int64_t aware;
     Str edge, edge_group, edge_node, edge_paths, edge_primary, edge_user, edge_password;
     Str edge_ca, edge_cert, edge_key; /* files */
     int64_t edge_every_ms, edge_buffer, edge_writes;
@@ -37,7 +38,8 @@ typedef struct Sparkplug {
     const SparkplugConf *conf;
     SpHost *host;               /* NULL: no host application */
     struct SparkplugEdge *edge; /* owned; NULL: no edge node */
-    MqttAttach *attach;
+    MqttAttach *attach;         /* of the host */
+    MqttAttach *births[2];      /* of who keeps births: those of nodes, of devices */
     LoopTimer *timer;
     Arena *arena; /* of one message */
     SparkplugCall *calls;
@@ -50,6 +52,7 @@ typedef struct Sparkplug {
     uint32_t notes; /* logged in this span of time */
     int64_t notes_ns;
     uint64_t values, historical, historical_lost, refused, calls_lost, commands;
+    uint64_t certificates, uncertified; /* births kept, and those that could not be */
 } Sparkplug;
 
 /* sparkplug.c */
@@ -59,9 +62,14 @@ bool sparkplug__call(Sparkplug *self, const char *subject, Buf *body, SparkplugC
 /* sparkplug_host.c */
 MUST Status sparkplug__host_start(Sparkplug *self, Diag *diag);
 void sparkplug__host_stop(Sparkplug *self); /* says that it is offline */
-void sparkplug__state_say(Sparkplug *self, bool online);
+void sparkplug__on_up(void *self, const BusMsg *msg);
+void sparkplug__state_say(Sparkplug *self, Str host, bool online, int64_t ts_ms);
 MUST Status sparkplug__ask_rebirth(Sparkplug *self, const SpNode *node, Diag *diag);
 MUST Status sparkplug__command(Sparkplug *self, const SpDef *def, const Json *value, Diag *diag);
+
+/* sparkplug_aware.c */
+MUST Status sparkplug__aware_start(Sparkplug *self, Diag *diag);
+void sparkplug__aware_stop(Sparkplug *self);
 
 /* sparkplug_value.c */
 void sparkplug__value(void *ctx, const SpSample *sample);
@@ -71,6 +79,8 @@ void sparkplug__history_flush(Sparkplug *self);
 /* sparkplug_keep.c */
 extern const StoreMigration sparkplug__migrations[];
 MUST Status sparkplug__keep_load(Sparkplug *self, Diag *diag);
+/* The host that this process is from now on; one that it was before, and is not, is offline. */
+MUST Status sparkplug__keep_host(Sparkplug *self, Diag *diag);
 void sparkplug__keep(Sparkplug *self, const SpUnit *unit); /* whether it is alive, to the disk */
 
 /* sparkplug_edge.c */

@@ -11,6 +11,8 @@ const StoreMigration sparkplug__migrations[] = {
      " PRIMARY KEY(grp, node, device)) WITHOUT ROWID;"
      "CREATE TABLE sparkplug_edge(grp TEXT NOT NULL, node TEXT NOT NULL, bdseq INTEGER NOT NULL,"
      " PRIMARY KEY(grp, node)) WITHOUT ROWID;"},
+    {2, "which host this process is",
+     "CREATE TABLE sparkplug_host(id TEXT PRIMARY KEY) WITHOUT ROWID;"},
     {0, NULL, NULL}};
 
 typedef struct Change {
@@ -81,4 +83,51 @@ static Status load_job(StoreConn *conn, void *ctx, Diag *diag)
 Status sparkplug__keep_load(Sparkplug *self, Diag *diag)
 {
     return store_run_now(self->env->store, load_job, self, diag);
+}
+
+/* ---- who we were ---- */
+
+typedef struct Host {
+    Sparkplug *self;
+    Buf before; /* ids, each with a NUL behind it */
+} Host;
+
+static Status host_job(StoreConn *conn, void *ctx, Diag *diag)
+{
+    Host *host = ctx;
+    Str id = host->self->conf->host;
+    StoreStmt *stmt;
+    bool row;
+    Status st = store_prepare(conn, "SELECT id FROM sparkplug_host WHERE id <> coalesce(?1, '')",
+                              &stmt, diag);
+    if (!st) store_bind_str(stmt, 1, id);
+    while (!st && !(st = store_step(stmt, &row, diag)) && row) {
+        buf_str(&host->before, store_str(stmt, 0));
+        buf_char(&host->before, 0);
+    }
+    if (!st) st = store_exec(conn, "DELETE FROM sparkplug_host", diag);
+    if (st || !id.len) return st;
+    st = store_prepare(conn, "INSERT INTO sparkplug_host(id) VALUES(?1)", &stmt, diag);
+    if (st) return st;
+    store_bind_str(stmt, 1, id);
+    return store_step(stmt, &row, diag);
+}
+
+/* What the will of a host on a connection would do: its STATE does not stay online when it was
+ * killed and came back under another id, or as no host. */
+Status sparkplug__keep_host(Sparkplug *self, Diag *diag)
+{
+    Host host = {.self = self};
+    buf_init(&host.before, 64 * (SP_ID_BYTES_MAX + 1));
+    Status st = store_run_now(self->env->store, host_job, &host, diag);
+    Str rest = buf_view(&host.before);
+    while (!st && rest.len) {
+        Str id = str_slice(rest.ptr, (size_t)str_find_char(rest, 0));
+        log_info(self->env->log, "sparkplug", "this process is no longer that host", "host=%.*s",
+                 STR_ARG(id));
+        sparkplug__state_say(self, id, false, clock_wall_ns() / NS_PER_MS);
+        rest = str_skip(rest, id.len + 1);
+    }
+    buf_done(&host.before);
+    return st;
 }

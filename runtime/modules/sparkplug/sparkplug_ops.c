@@ -68,6 +68,8 @@ static void put_host(const Sparkplug *self, JsonOut *out)
     put_uint(out, "historical", self->historical);
     put_uint(out, "historical_lost", self->historical_lost);
     put_uint(out, "commands", self->commands);
+    put_uint(out, "certificates", self->certificates);
+    put_uint(out, "uncertified", self->uncertified);
     json_end(out);
 }
 

@@ -7,6 +7,7 @@ typedef struct Mark {
     Uns *uns;
     UnsQuality quality;
     int64_t now_ns, until_ns; /* values that came later stay as they are */
+    int64_t time_ns;          /* since when they are so; not before the value itself */
     uint32_t count;
 } Mark;
 
@@ -22,7 +23,7 @@ static void mark_node(Mark *mark, UnsNode *node)
         value.text.ptr = text;
     }
     value.quality = mark->quality;
-    value.ts_ns = mark->until_ns;
+    if (value.ts_ns < mark->time_ns) value.ts_ns = mark->time_ns;
     if (uns_node_set(&mark->uns->tree, node, &value, mark->now_ns)) return;
     node->heard_ns = heard_ns;
     mark->count++;
@@ -43,6 +44,7 @@ void uns__op_quality(void *self, Req *req)
     Str word = json_str(req->in, "quality", STR_NONE), path = json_str(req->in, "path", STR_NONE);
     Mark mark = {.uns = uns, .now_ns = clock_wall_ns()};
     mark.until_ns = json_int(req->in, "until_ns", mark.now_ns);
+    mark.time_ns = json_int(req->in, "time_ns", mark.until_ns);
     if (!str_is(word, "uncertain") && !str_is(word, "bad")) {
         req_fail(req, ST_INVALID, "quality is uncertain or bad");
         return;

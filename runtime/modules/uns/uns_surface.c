@@ -240,6 +240,7 @@ static const Field quality_in[] = {
     {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "of the branch"},
     {"quality", FIELD_STR, FIELD_REQUIRED, 3, 9, "uncertain or bad; better ones become it"},
     {"until_ns", FIELD_INT, 0, 0, 0, "values that came later stay; preset is now"},
+    {"time_ns", FIELD_INT, 0, 0, 0, "since when it is so; preset is until_ns"},
     {0}};
 static const Field quality_out[] = {{"marked", FIELD_INT, 0, 0, 0, "values"}, {0}};
 static const Field watch_in[] = {
