@@ -248,6 +248,11 @@ async function killAll() {
   await Promise.all(left.map((c) => c.exited));
 }
 
+export async function cleanUp() {
+  await killAll();
+  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+}
+
 // `keep`: processes live on from one test to the next.
 export async function run(keep = false) {
   let passed = 0;
@@ -273,8 +278,7 @@ export async function run(keep = false) {
     if (keep) continue;
     await killAll();
   }
-  await killAll();
-  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+  await cleanUp();
   console.log(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`);
   process.exit(failed ? 1 : 0); // a test that failed may have left a client that connects again for ever
 }

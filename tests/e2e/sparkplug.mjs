@@ -101,7 +101,7 @@ test('metrics of Tahu\'s edge node are values of the namespace, with unit, quali
   await tutti.kill('SIGTERM');
 });
 
-test('tck-id-payloads-metric-historical: late values go to the history and leave the last value alone', async () => {
+test('is_historical: late values go to the history and leave the last value alone', async () => {
   const tutti = await Tutti.new(['serve'], { env });
   const e = edge(tutti, 'E2', () => [{ name: 'x', alias: 1, type: 'Double', value: 1 }]);
   await is(tutti, 'sparkplug/G/E2/x', 1);
@@ -189,7 +189,7 @@ test('a gap asks for one rebirth, after it aliases hold; messages out of order a
   await tutti.kill('SIGTERM');
 });
 
-test('tck-id-host-topic-phid: STATE is retained, offline on a stop, and nobody else\'s to say', async () => {
+test('STATE: STATE is retained, offline on a stop, and nobody else\'s to say', async () => {
   const tutti = await Tutti.new(['serve'], { env });
   const c = await client(tutti);
   await c.subscribeAsync('spBv1.0/STATE/tutti', { qos: 1 });
