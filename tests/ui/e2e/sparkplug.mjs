@@ -38,6 +38,7 @@ test("sparkplug: edge nodes and devices with state and counts; a rebirth is requ
     send(server, "Line/NDEATH/edge2", payload(null, bdSeq(0)));
     await until("edge2 is dead, and on top", async () => (await page.locator("tbody tr").first().innerText()).match(/edge2[^]*dead/));
     await page.getByText("1 of 2 edge nodes alive").waitFor();
+    ok(/dead · /.test(await row(page, "Line/edge2").innerText()), "since when it is dead");
     await page.getByLabel("Filter edge nodes").fill("oven");
     await until("only the node of the oven", async () => (await page.locator("tbody tr.sparkplug-node").count()) === 1);
 });

@@ -453,6 +453,8 @@ export interface SparkplugEdge {
     reason: string;
     bdseq: number;
     metrics: number;
+    devices: number;
+    devices_dead: number;
     values: number;
     kept_bytes: number;
     kept_lost: number;

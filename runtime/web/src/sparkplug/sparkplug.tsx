@@ -28,9 +28,15 @@ export function byNeed(a: SparkplugNode, b: SparkplugNode): number {
     return need[b.state] - need[a.state] || (left < right ? -1 : left > right ? 1 : 0);
 }
 
-function Life(props: { state: SparkplugState }) {
-    const { icon, tone } = looks[props.state];
-    return <span class={`chip is-${tone}`}><Icon name={icon} size={13} />{props.state}</span>;
+/** Since when it is dead stands beside it: what was heard last may be older than its death. */
+function Life(props: { unit: SparkplugUnit }) {
+    const { state, died } = props.unit;
+    const { icon, tone } = looks[state];
+    return (
+        <span class={`chip is-${tone}`} title={state === "dead" && died ? `since ${isoText(died)}` : undefined}>
+            <Icon name={icon} size={13} />{state}{state === "dead" && died ? ` · ${ageText(Math.max(0, serverNow() - died))}` : ""}
+        </span>
+    );
 }
 
 const Ago = (props: { at: number }) =>
@@ -61,8 +67,8 @@ function Counts(props: { unit: SparkplugUnit }) {
     const { unit } = props;
     return (
         <>
-            <td><Life state={unit.state} /></td>
-            <td class="num right">{numberText(unit.metrics, 0)}</td>
+            <td><Life unit={unit} /></td>
+            <td class="num right">{unit.state === "unheard" ? "–" : numberText(unit.metrics, 0)}</td>
             <td class="num right"><Ago at={unit.heard} /></td>
             <td class="num right hide-narrow">{numberText(unit.births, 0)}</td>
             <td class="num right hide-narrow">{numberText(unit.deaths, 0)}</td>
@@ -110,7 +116,7 @@ function Own(props: { edge: SparkplugEdge }) {
             <span class={`chip is-${e.state === "born" ? "normal" : "warn"}`}><Icon name={e.state === "born" ? "check" : "unplug"} size={13} />{state}</span>
             {e.reason && <span class="quiet">{e.reason}</span>}
             <span class="quiet num">
-                {plural("metric", e.metrics)}, {plural("value", e.values)} sent, bdSeq {e.bdseq < 0 ? "–" : e.bdseq}
+                {plural("metric", e.metrics)}{e.devices > 0 && `, ${plural("device", e.devices)}`}{e.devices_dead > 0 && ` (${numberText(e.devices_dead, 0)} dead)`}, {plural("value", e.values)} sent, bdSeq {e.bdseq < 0 ? "–" : e.bdseq}
                 {e.kept_bytes > 0 && `, ${bytesText(e.kept_bytes)} wait`}{e.kept_lost > 0 && `, ${plural("value", e.kept_lost)} dropped`}
             </span>
         </section>
