@@ -7,7 +7,7 @@ typedef struct Mark {
     Uns *uns;
     UnsQuality quality;
     int64_t now_ns, until_ns; /* values that came later stay as they are */
-    int64_t time_ns;          /* since when they are so; not before the value itself */
+    int64_t time_ns;          /* since when they are so; behind the value itself at least */
     uint32_t count;
 } Mark;
 
@@ -23,7 +23,7 @@ static void mark_node(Mark *mark, UnsNode *node)
         value.text.ptr = text;
     }
     value.quality = mark->quality;
-    if (value.ts_ns < mark->time_ns) value.ts_ns = mark->time_ns;
+    value.ts_ns = value.ts_ns < mark->time_ns ? mark->time_ns : value.ts_ns + 1;
     if (uns_node_set(&mark->uns->tree, node, &value, mark->now_ns)) return;
     node->heard_ns = heard_ns;
     mark->count++;
