@@ -189,7 +189,7 @@ test('a gap asks for one rebirth, after it aliases hold; messages out of order a
   await tutti.kill('SIGTERM');
 });
 
-test('STATE: STATE is retained, offline on a stop, and nobody else\'s to say', async () => {
+test('STATE is retained, offline on a stop, and nobody else\'s to say', async () => {
   const tutti = await Tutti.new(['serve'], { env });
   const c = await client(tutti);
   await c.subscribeAsync('spBv1.0/STATE/tutti', { qos: 1 });
