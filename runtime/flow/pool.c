@@ -18,7 +18,10 @@ static u32 class_of(u64 bytes)
 static int refill(RtPool *pool, u32 class)
 {
     u64 piece = 16ull << class, count = piece < PAGE_BYTES ? PAGE_BYTES / piece : 1;
-    if (!rt_afford(pool->pipe, CHUNK_HEAD + count * piece) && !pool->beyond) return 0;
+    if (!rt_afford(pool->pipe, CHUNK_HEAD + count * piece)) {
+        if (!pool->beyond) return 0;
+        count = 1; /* more would be room for the next record, which then does the same */
+    }
     char *chunk = mem_alloc(CHUNK_HEAD + count * piece);
     if (!chunk) return 0;
     memcpy(chunk, &pool->chunks, sizeof pool->chunks);
