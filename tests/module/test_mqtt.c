@@ -1,6 +1,7 @@
 /* tests/module/test_mqtt.c: the broker's door with real clients on loopback: users, tokens, rules.
  *
- * auth, authz and mqtt run under the host; argon2id is set to its cheapest. */
+ * auth, authz and mqtt run under the host; argon2id is set to its cheapest. Where the door's own
+ * questions matter it runs alone and the test answers for the other two. */
 #include "mod_bed.h"
 
 #include "mqtt/broker.h"
@@ -319,4 +320,74 @@ TEST(rules_are_kept_and_changed_by_one_at_a_time)
     CHECK_INT((int)json_int(ask(&bed, "authz.rules", "{}"), "version", 0), 2);
     CHECK_INT((int)json_get(bed.mod.json, "rules")->count, 1);
     end(&bed);
+}
+
+/* ---- a start that takes so long that the door's questions are not answered in time ---- */
+
+typedef struct Witness { /* answers for auth or authz, late */
+    int fails;           /* so often there is no answer in time */
+    int asked;
+    const char *answer;
+} Witness;
+
+static void on_question(void *ctx, const BusMsg *msg)
+{
+    Witness *witness = ctx;
+    if (++witness->asked <= witness->fails)
+        bus_answer(msg->req, ST_TIMEOUT, STR("no answer in time"));
+    else
+        bus_answer(msg->req, ST_OK, str_from(witness->answer));
+}
+
+/* A client knocks all the while, and is let in when both are known, whoever was late. */
+static void late_answers(int rules_fail, int users_fail)
+{
+    static const ModuleDef *const alone[] = {&mqtt_module, NULL};
+    Witness rules = {.fails = rules_fail,
+                     .answer = "{\"rules\":[{\"who\":\"anonymous\",\"may\":\"write\","
+                               "\"path\":\"in/#\"}]}"};
+    Witness users = {.fails = users_fail, .answer = "{\"users\":[]}"};
+    MqttBrokerConf none = {0};
+    BusSub *subs[2];
+    Bed bed = {0};
+    Peer peer;
+    bed_begin(&bed.mod);
+    CHECK_OK(mqtt_broker_open(bed.mod.loop, &none, bed.mod.log, &bed.broker));
+    Bus *bus = bed.mod.bus;
+    CHECK_OK(bus_subscribe(bus, "authz.rules", NULL, 16, 0, on_question, &rules, &subs[0]));
+    CHECK_OK(bus_subscribe(bus, "auth.users", NULL, 16, 0, on_question, &users, &subs[1]));
+    HostOptions options = {.loop = bed.mod.loop,
+                           .bus = bus,
+                           .log = bed.mod.log,
+                           .data_dir = bed.mod.dir,
+                           .broker = bed.broker,
+                           .modules = alone};
+    CHECK_OK(host_open(&options, &bed.mod.host, NULL));
+    CHECK_OK(mqtt_broker_listen_tcp(bed.broker, "127.0.0.1:0", &bed.port, NULL));
+    knock(&bed, &peer, "sensor", NULL, NULL);
+    CHECK_INT(peer.connects, 0);
+    while (!peer.connects) bed_run(&bed.mod); /* its deadline ends a door that stays shut */
+    CHECK_OK(publish(&peer, "in/a"));
+    CHECK_INT(publish(&peer, "out/a"), ST_FORBIDDEN);
+    CHECK_INT(rules.asked, rules_fail + 1); /* what is known is not asked for again */
+    CHECK_INT(users.asked, users_fail + 1);
+    mqtt_client_close(peer.client);
+    bus_unsubscribe(subs[0]);
+    bus_unsubscribe(subs[1]);
+    end(&bed);
+}
+
+TEST(rules_that_did_not_come_in_time_are_asked_for_again)
+{
+    late_answers(2, 0);
+}
+
+TEST(users_that_did_not_come_in_time_are_asked_for_again)
+{
+    late_answers(0, 2);
+}
+
+TEST(rules_and_users_that_did_not_come_in_time_are_asked_for_again)
+{
+    late_answers(1, 1);
 }
