@@ -26,6 +26,7 @@ const lines = (rows) => `path,time,value,quality\r\n${rows.map((r) => `${r.join(
 const ask = (tutti, where) => tutti.get(`historian/${where}`);
 const sql = async (tutti, body) => (await tutti.call('POST', 'historian/sql', body));
 
+// One server for all tests, started by the first that runs; each test brings the points it looks at.
 let tutti;
 let pg;
 const timescale = process.env.STORE === 'timescale';
@@ -34,6 +35,13 @@ if (timescale && !hasTimescale()) {
   console.log(`skip  the historian on timescaledb: ${noTimescale}\n0 passed, 0 failed, 1 skipped`);
   process.exit(0);
 }
+const historian = (name, fn) => test(name, async () => {
+  if (!tutti) {
+    if (remote) pg = await Postgres.new({}, timescale);
+    tutti = await Tutti.new(['serve'], { env: { TUTTI_UNS_UPKEEP_EVERY: '300ms', TUTTI_UNS_RETENTION: '3650d', ...(remote ? { TUTTI_UNS_HISTORIAN: pg.url() } : {}) } });
+  }
+  await fn();
+});
 // What was written has left the file for the server.
 const settled = () => !remote || until('all is on the server', async () => {
   const { historian } = await tutti.get('uns/stats');
@@ -41,9 +49,14 @@ const settled = () => !remote || until('all is on the server', async () => {
   return historian.waiting === 0;
 });
 
-test('lines that are wrong are told with their number, the others are written, twice is once', async () => {
-  if (remote) pg = await Postgres.new({}, timescale);
-  tutti = await Tutti.new(['serve'], { env: { TUTTI_UNS_UPKEEP_EVERY: '300ms', TUTTI_UNS_RETENTION: '3650d', ...(remote ? { TUTTI_UNS_HISTORIAN: pg.url() } : {}) } });
+// 4 from 00:00, 10 from 00:02, 20 (bad) from 00:06, 0 from 00:13 on, minutes. Twice is once.
+async function stX() {
+  const p = [[0, 4, 'good'], [2, 10, 'good'], [6, 20, 'bad'], [13, 0, 'good']];
+  equal((await csv(tutti, lines(p.map(([m, v, q]) => ['st/x', iso(T0 + m * 60000), v, q])))).written, 4, 'st/x');
+  await settled();
+}
+
+historian('lines that are wrong are told with their number, the others are written, twice is once', async () => {
   const text = 'time,value,path,quality,more\r\n' +
     '2026-03-01T00:00:00Z,1.5,"plant/a ""x"", y",,z\r\n' +
     'soon,1,plant/b,good,\r\n' +
@@ -69,7 +82,7 @@ test('lines that are wrong are told with their number, the others are written, t
   check((await raw(tutti, 'POST', 'import', 'x', 'text/plain')).status === 400, 'another type of body');
 });
 
-test('an export comes back as it went, over many pages', async () => {
+historian('an export comes back as it went, over many pages', async () => {
   const rows = [];
   for (let i = 0; i < 40000; i++)
     rows.push([i % 2 ? 'line/"q",1'.replaceAll('"', '') .replace(',', '_') : 'line/two', iso(T0 + i * 1000), (i % 977) / 8, i % 50 ? 'good' : 'bad']);
@@ -82,15 +95,15 @@ test('an export comes back as it went, over many pages', async () => {
   const got = text.split('\r\n');
   check(got.shift() === 'path,time,value,quality' && got.pop() === '', 'header and end');
   equal(got.slice().sort(), rows.map((r) => r.join(',')).sort(), 'lines');
-  const quoted = await (await raw(tutti, 'GET', 'export?filter=plant/%2B&from=0')).text();
-  check(quoted.includes('"plant/a ""x"", y",2026-03-01T00:00:00Z,1.5,good\r\n'), quoted.slice(0, 200));
+  await csv(tutti, lines([['"quoted/a ""x"", y"', '2026-03-01T00:00:00Z', 1.5, 'good']]));
+  await settled();
+  const quoted = await (await raw(tutti, 'GET', 'export?filter=quoted/%2B&from=0')).text();
+  check(quoted.includes('"quoted/a ""x"", y",2026-03-01T00:00:00Z,1.5,good\r\n'), quoted.slice(0, 200));
   check((await raw(tutti, 'GET', 'export?filter=a/%23/b')).status === 400, 'no filter');
 });
 
-// 4 from 00:00, 10 from 00:02, 20 (bad) from 00:06, 0 from 00:13 on, minutes.
-test('steps weigh by time, carry the last value on, and know the worst quality', async () => {
-  const p = [[0, 4, 'good'], [2, 10, 'good'], [6, 20, 'bad'], [13, 0, 'good']];
-  await csv(tutti, lines(p.map(([m, v, q]) => ['st/x', iso(T0 + m * 60000), v, q])));
+historian('steps weigh by time, carry the last value on, and know the worst quality', async () => {
+  await stX();
   const s = await ask(tutti, `steps/st/x?from=${T0}&to=${T0 + 20 * 60000}&step=5m`);
   equal(s.t, [0, 5, 10, 15].map((m) => iso(T0 + m * 60000)), 't');
   equal(s.mean, [(4 * 2 + 10 * 3) / 5, 10, 0, 0], 'mean: what was bad weighs nothing');
@@ -108,7 +121,7 @@ test('steps weigh by time, carry the last value on, and know the worst quality',
 });
 
 // Sixty minutes ago 5, ten minutes of it bad, then good again, bad once more by null, good 7 for the last twenty minutes.
-test('the same number with another quality leaves a point', async () => {
+historian('the same number with another quality leaves a point', async () => {
   const now = Math.floor(Date.now() / 60000) * 60000;
   const at = (m) => iso(now - m * 60000);
   const sent = [[{ value: 5, quality: 'good', ts: at(50) }], [{ value: 5, quality: 'good', ts: at(49.5) }], [{ value: 5, quality: 'bad', ts: at(40) }],
@@ -143,7 +156,7 @@ test('the same number with another quality leaves a point', async () => {
 });
 
 // What a Modbus tag says while its device is away: the last value, its time, another quality (docs/language.md).
-test('a new quality with the time of the old value counts from now on', async () => {
+historian('a new quality with the time of the old value counts from now on', async () => {
   const ts = iso(Date.now() - 600000);
   for (const quality of ['good', 'uncertain', 'bad', 'bad', 'good']) await tutti.call('POST', 'uns/publish', { path: 'qu/old', value: { value: 3, quality, ts } });
   await settled();
@@ -154,7 +167,8 @@ test('a new quality with the time of the old value counts from now on', async ()
 });
 
 // 2026-03-29 has 23 hours in Berlin (02:00 becomes 03:00), 2026-10-25 has 25.
-test('days and months begin where they begin in the zone', async () => {
+historian('days and months begin where they begin in the zone', async () => {
+  await stX();
   const s = await ask(tutti, 'steps/st/x?from=2026-03-28T12:00:00Z&to=2026-03-31T00:00:00Z&step=1d&zone=Europe/Berlin');
   equal(s.t, ['2026-03-27T23:00:00Z', '2026-03-28T23:00:00Z', '2026-03-29T22:00:00Z', '2026-03-30T22:00:00Z'], 'days');
   const m = await ask(tutti, 'steps/st/x?from=2026-03-05T00:00:00Z&to=2026-05-02T00:00:00Z&step=1mo&zone=Europe/Berlin');
@@ -165,7 +179,8 @@ test('days and months begin where they begin in the zone', async () => {
   equal(i.t, ['2026-03-04T00:30:00Z', '2026-03-04T01:30:00Z', '2026-03-04T02:30:00Z'], 'hours of +05:30');
 });
 
-test('SQL: samples, steps, parameters, limits, and nothing but questions', async () => {
+historian('SQL: samples, steps, parameters, limits, and nothing but questions', async () => {
+  await stX();
   const one = await sql(tutti, { sql: 'select count(*) as n, max(value) as top from samples where path = ?1 and time >= ?2',
     params: ['st/x', T0 * 1e6] });
   equal(one.body, { columns: ['n', 'top'], rows: [[4, 20]], more: false }, 'samples');
@@ -179,7 +194,8 @@ test('SQL: samples, steps, parameters, limits, and nothing but questions', async
   equal(since.body.rows, [[3]], 'behind a time');
   const rows = await (await raw(tutti, 'POST', 'sql.csv', JSON.stringify({ sql: "select 'a,\"b' as \"x y\", 1.5, null" }), 'application/json')).text();
   check(rows === 'x y,1.5,null\r\n"a,""b",1.5,\r\n', rows);
-  const many = await sql(tutti, { sql: "select time from samples where path = 'line/two'", limit: 10 });
+  await csv(tutti, lines(Array.from({ length: 11 }, (_, i) => ['many/x', iso(T0 + i * 1000), i, 'good'])));
+  const many = await sql(tutti, { sql: "select time from samples where path = 'many/x'", limit: 10 });
   check(many.body.rows.length === 10 && many.body.more === true, 'limit');
   const refused = {
     'delete from series': 'one select', 'select 1; select 2': 'one select', 'pragma table_info(series)': 'one select',
@@ -203,7 +219,7 @@ test('SQL: samples, steps, parameters, limits, and nothing but questions', async
 const cli = (args, env = {}) => spawnSync(path.join(build, 'tutti'), ['history', ...args], {
   cwd: tutti.cwd, encoding: 'utf8', env: { ...process.env, TUTTI_URL: `http://127.0.0.1:${tutti.http}`, TUTTI_PASSWORD: password, ...env } });
 
-test('tutti history: import in parts, export, sql', async () => {
+historian('tutti history: import in parts, export, sql', async () => {
   const rows = [];
   for (let i = 0; i < 30000; i++) rows.push(['cli/a', iso(T0 + i * 1000), i, 'good']);
   const file = path.join(tutti.cwd, 'in.csv');
@@ -241,7 +257,7 @@ test('points that come late by MQTT are points of their own', async () => {
 });
 
 // Points of 40 days; the rule keeps none of them, so all that is left is minutes and hours.
-test('points go by their rule, roll-ups answer the same, late points count once', async () => {
+historian('points go by their rule, roll-ups answer the same, late points count once', async () => {
   if (remote) skip('a server keeps points by weeks: historian_pg.mjs looks at that');
   const day = 86400000;
   const begin = Math.floor(Date.now() / day) * day - 60 * day;
@@ -286,6 +302,7 @@ test('points go by their rule, roll-ups answer the same, late points count once'
 });
 
 test('the end', async () => {
+  if (!tutti) return;
   check((await tutti.kill('SIGTERM')) === 0, 'ends');
   if (pg) await pg.end();
 });
