@@ -61,6 +61,9 @@ limit('PACKET_BYTES: up to the last byte', { PACKET_BYTES: 2048 }, async (t) => 
 limit('CONNECT_BYTES: of who did not say yet who it is', { CONNECT_BYTES: 1024 }, async (t) => {
   await t.connect({ will: { topic: t.topic(), payload: 'x'.repeat(900) } });
   assert.equal(await t.refusal(b.connect(t.version, { id: t.id(), will: { topic: t.topic(), payload: 'x'.repeat(1024) } })), null);
+  const c = await t.open();
+  c.send(Buffer.from([0x10, 0xa0, 0x8d, 0x06])); // it will be 100000 bytes: none of them is waited for
+  await c.ends();
 });
 
 limit('RECEIVE_MAX: one more ends the connection, or waits', { RECEIVE_MAX: 5 }, async (t) => {
