@@ -1,6 +1,6 @@
 /* compiler/driver/cmd_alarms.c: `tutti alarms`: what stands on a server, who is told of it and how
  * that goes, and a test of that. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 #include "compiler/driver/remote.h"
 
 #include <stdio.h>
@@ -89,21 +89,23 @@ static int test_target(Alarms *a)
     return EXIT_WRONG;
 }
 
+const Option alarms_options[] = {
+    OPTION("--to", "URL", OPTION_TEXT, Alarms, to,
+           "the server; TUTTI_URL when left out, else http://127.0.0.1:8080"),
+    {0}};
+
+static int alarms_word(void *ctx, char *word)
+{
+    Alarms *a = ctx;
+    return options_place(a->self, "`%s` is too much", word, &a->what, &a->name);
+}
+
 int cmd_alarms(const Command *self, int argc, char **argv)
 {
-    Alarms a = {.self = self, .to = remote_preset(), .what = "list"};
-    const char **words[] = {&a.what, &a.name};
-    size_t count = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--to") == 0 && i + 1 < argc)
-            a.to = argv[++i];
-        else if (argv[i][0] == '-')
-            return driver_usage(self, "unknown option `%s`, or nothing behind it", argv[i]);
-        else if (count == COUNT_OF(words))
-            return driver_usage(self, "`%s` is too much", argv[i]);
-        else
-            *words[count++] = argv[i];
-    }
+    Alarms a = {.self = self, .to = remote_preset()};
+    int code = options_read(self, argc, argv, &a, alarms_word);
+    if (code >= 0) return code;
+    if (!a.what) a.what = "list";
     bool testing = strcmp(a.what, "test") == 0, targets = strcmp(a.what, "targets") == 0;
     if (!testing && !targets && strcmp(a.what, "list") != 0)
         return driver_usage(self, "say list, targets or test");
@@ -112,10 +114,10 @@ int cmd_alarms(const Command *self, int argc, char **argv)
                             a.name ? a.name : "");
     Diag diag = {0};
     Status st = remote_open(&a.remote, a.to, &diag);
-    int code = st        ? remote_failed(self, st, &diag)
-               : testing ? test_target(&a)
-               : targets ? list_targets(&a)
-                         : list_alarms(&a);
+    code = st        ? remote_failed(self, st, &diag)
+           : testing ? test_target(&a)
+           : targets ? list_targets(&a)
+                     : list_alarms(&a);
     remote_close(&a.remote);
     return code;
 }

@@ -5,6 +5,7 @@
  * the same rounds in a fresh instance; the first round warms up and is not counted. Figures are CPU
  * time of this process; allocations are those of the counted rounds. */
 #include "compiler/driver/native.h"
+#include "compiler/driver/options.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -18,8 +19,9 @@
 enum { BENCH_DATA_MAX = 1 << 30, BENCH_CHUNK = 256 << 10, ROUNDS_MAX = 1000 };
 
 typedef struct Bench {
+    const Command *self;
     const char *program, *data, *pipeline, *cache;
-    uint32_t rounds;
+    uint64_t rounds;
     bool json;
     Buf bytes; /* the records, with padding behind them */
     size_t len;
@@ -185,28 +187,25 @@ static int one_engine(const Command *self, const Bench *b, EngineKind kind, cons
     return code;
 }
 
+const Option bench_options[] = {
+    OPTION("--rounds", "N", OPTION_NUMBER, Bench, rounds, "how often the data is run; 5"),
+    OPTION("--pipeline", "NAME", OPTION_TEXT, Bench, pipeline, "only this pipeline"),
+    OPTION("--cache", "FOLDER", OPTION_TEXT, Bench, cache, "where compiled programs are kept"),
+    OPTION("--json", NULL, OPTION_FLAG, Bench, json, "one JSON object a line"),
+    {0}};
+
+static int bench_word(void *ctx, char *word)
+{
+    Bench *b = ctx;
+    return options_place(b->self, "one program and one recording at a time", word, &b->program,
+                         &b->data);
+}
+
 /* -1, or an exit code. */
 static int read_options(const Command *self, int argc, char **argv, Bench *b)
 {
-    for (int i = 1; i < argc; i++) {
-        bool value = i + 1 < argc;
-        if (strcmp(argv[i], "--json") == 0)
-            b->json = true;
-        else if (strcmp(argv[i], "--pipeline") == 0 && value)
-            b->pipeline = argv[++i];
-        else if (strcmp(argv[i], "--cache") == 0 && value)
-            b->cache = argv[++i];
-        else if (strcmp(argv[i], "--rounds") == 0 && value)
-            b->rounds = (uint32_t)strtoul(argv[++i], NULL, 10);
-        else if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (!b->program)
-            b->program = argv[i];
-        else if (!b->data)
-            b->data = argv[i];
-        else
-            return driver_usage(self, "one program and one recording at a time");
-    }
+    int code = options_read(self, argc, argv, b, bench_word);
+    if (code >= 0) return code;
     if (!b->program || !b->data) return driver_usage(self, "name a program and a recording");
     if (!b->rounds || b->rounds > ROUNDS_MAX)
         return driver_usage(self, "rounds are from 1 to %d", ROUNDS_MAX);
@@ -216,7 +215,7 @@ static int read_options(const Command *self, int argc, char **argv, Bench *b)
 int cmd_bench(const Command *self, int argc, char **argv)
 {
     Diag diag = {0};
-    Bench b = {.rounds = 5};
+    Bench b = {.self = self, .rounds = 5};
     int code = read_options(self, argc, argv, &b);
     if (code >= 0) return code;
     Status st = load_data(&b, &diag);

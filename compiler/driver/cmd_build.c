@@ -4,7 +4,7 @@
  * executable (compiler/package). What starts such a file is artifact_main.c. */
 #include "compiler/bundle.h"
 #include "compiler/compile.h"
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 #include "compiler/driver/port.h"
 #include "compiler/package/artifact.h"
 
@@ -26,31 +26,24 @@ static Str base_name(Str path)
     return slash ? str_skip(path, (size_t)(slash + 1 - path.ptr)) : path;
 }
 
-/* Option at argv[at] that takes a value; its value goes to *to. Number of words used, 0 = not it.
- */
-static int option_value(int argc, char **argv, int at, const char *name, const char **to)
+const Option build_options[] = {OPTION("--target", "lite", OPTION_TEXT, Build, target,
+                                       "one process, one file: needs glibc and nothing else"),
+                                OPTION("-o", "NAME", OPTION_TEXT, Build, out, "the file to write"),
+                                {0}};
+
+static int build_word(void *ctx, char *word)
 {
-    if (strcmp(argv[at], name) != 0) return 0;
-    *to = at + 1 < argc ? argv[at + 1] : "";
-    return 2;
+    Build *b = ctx;
+    Diag diag = {0};
+    Status st = front_add(&b->front, word, &diag);
+    return st ? driver_failed(b->self, st, &diag) : -1;
 }
 
 /* -1, or an exit code. */
 static int read_arguments(Build *b, int argc, char **argv)
 {
-    Diag diag = {0};
-    for (int at = 1; at < argc;) {
-        int used = option_value(argc, argv, at, "--target", &b->target);
-        if (!used) used = option_value(argc, argv, at, "-o", &b->out);
-        if (!used && argv[at][0] == '-' && argv[at][1])
-            return driver_usage(b->self, "unknown option `%s`", argv[at]);
-        if (!used) {
-            Status st = front_add(&b->front, argv[at], &diag);
-            if (st) return driver_failed(b->self, st, &diag);
-            used = 1;
-        }
-        at += used;
-    }
+    int code = options_read(b->self, argc, argv, b, build_word);
+    if (code >= 0) return code;
     if (!b->target || strcmp(b->target, "lite") != 0)
         return driver_usage(b->self, "say --target lite");
     if (!b->out || !*b->out) return driver_usage(b->self, "say where to: -o NAME");

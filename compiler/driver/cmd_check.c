@@ -1,9 +1,7 @@
 /* compiler/driver/cmd_check.c: `tutti check`. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include "compiler/type/sema.h"
-
-#include <string.h>
 
 /* Everything that finds a mistake of the user's; what is made of a right program is not needed. */
 static Status check_all(Front *front, Diag *diag)
@@ -17,31 +15,18 @@ static Status check_all(Front *front, Diag *diag)
     return st;
 }
 
+const Option check_options[] = {OPTION("--json", NULL, OPTION_FLAG, FrontArgs, front.json,
+                                       "diagnostics as a JSON array on standard output"),
+                                {0}};
+
 int cmd_check(const Command *self, int argc, char **argv)
 {
-    Front front;
+    FrontArgs args;
     Diag diag = {0};
-    Status st = front_open(&front, &diag);
-    int paths = 0;
-    for (int i = 1; i < argc && !st; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            front.json = true;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            front_close(&front);
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        } else {
-            st = front_add(&front, argv[i], &diag);
-            paths++;
-        }
-    }
-    if (!st) st = check_all(&front, &diag);
-    int code;
-    if (st)
-        code = driver_failed(self, st, &diag);
-    else if (!paths)
-        code = driver_usage(self, "name a file or a folder");
-    else
-        code = front_report(&front);
-    front_close(&front);
+    int code = options_read_front(self, argc, argv, &args);
+    if (code >= 0) return code;
+    Status st = check_all(&args.front, &diag);
+    code = st ? driver_failed(self, st, &diag) : front_report(&args.front);
+    front_close(&args.front);
     return code;
 }

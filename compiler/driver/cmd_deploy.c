@@ -6,7 +6,7 @@
 #include "compiler/driver/remote.h"
 
 #include "base/clock.h"
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,8 @@ enum {
 
 typedef struct Deploy {
     const Command *self;
-    const char *to;
+    const char *to, **paths; /* those of the command line */
+    size_t path_count;
     bool yes, only_diff, json;
     Front front;
     Str *texts;
@@ -273,33 +274,39 @@ static int connect_and_work(Deploy *deploy)
     return code;
 }
 
+const Option deploy_options[] = {
+    OPTION("--to", "URL", OPTION_TEXT, Deploy, to,
+           "the server; TUTTI_URL when left out, else http://127.0.0.1:8080"),
+    OPTION("--yes", NULL, OPTION_FLAG, Deploy, yes, "do not ask"),
+    OPTION("--diff", NULL, OPTION_FLAG, Deploy, only_diff,
+           "show what it would change, and change nothing"),
+    OPTION("--json", NULL, OPTION_FLAG, Deploy, json,
+           "what changed and what runs as JSON; with --yes or --diff"),
+    {0}};
+
+static int deploy_word(void *ctx, char *word)
+{
+    Deploy *deploy = ctx;
+    if (word[0] == '-')
+        return driver_usage(deploy->self, "name files: who is asked needs standard input");
+    if (deploy->path_count == DEPLOY_PATHS_MAX)
+        return driver_usage(deploy->self, "more than %d files", DEPLOY_PATHS_MAX);
+    deploy->paths[deploy->path_count++] = word;
+    return -1;
+}
+
 int cmd_deploy(const Command *self, int argc, char **argv)
 {
     const char *paths[DEPLOY_PATHS_MAX];
-    size_t count = 0;
     Diag diag = {0};
-    Deploy deploy = {.self = self, .to = remote_preset()};
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--yes") == 0)
-            deploy.yes = true;
-        else if (strcmp(argv[i], "--diff") == 0)
-            deploy.only_diff = true;
-        else if (strcmp(argv[i], "--json") == 0)
-            deploy.json = true;
-        else if (strcmp(argv[i], "--to") == 0 && i + 1 < argc)
-            deploy.to = argv[++i];
-        else if (argv[i][0] == '-')
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (count == DEPLOY_PATHS_MAX)
-            return driver_usage(self, "more than %d files", DEPLOY_PATHS_MAX);
-        else
-            paths[count++] = argv[i];
-    }
-    if (!count) return driver_usage(self, "name a file or a folder");
+    Deploy deploy = {.self = self, .to = remote_preset(), .paths = paths};
+    int code = options_read(self, argc, argv, &deploy, deploy_word);
+    if (code >= 0) return code;
+    if (!deploy.path_count) return driver_usage(self, "name a file or a folder");
     if (deploy.json && !deploy.yes && !deploy.only_diff)
         return driver_usage(self, "with --json nobody is asked: say --yes or --diff");
     if (front_open(&deploy.front, &diag)) return driver_failed(self, ST_NO_MEMORY, &diag);
-    int code = driver_texts(self, &deploy.front, paths, count, &deploy.texts);
+    code = driver_texts(self, &deploy.front, paths, deploy.path_count, &deploy.texts);
     if (code == EXIT_FINE) code = connect_and_work(&deploy);
     front_close(&deploy.front);
     return code;

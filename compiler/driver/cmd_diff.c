@@ -1,5 +1,5 @@
 /* compiler/driver/cmd_diff.c: `tutti diff OLD NEW`: what a deploy of NEW over OLD would do. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include "compiler/report/report.h"
 
@@ -31,21 +31,26 @@ static int diff(const Command *self, const char *const *paths, bool json)
     return code;
 }
 
+typedef struct DiffArgs {
+    const Command *self;
+    const char *paths[2];
+    bool json;
+} DiffArgs;
+
+const Option diff_options[] = {
+    OPTION("--json", NULL, OPTION_FLAG, DiffArgs, json, "for a program to read"), {0}};
+
+static int diff_word(void *ctx, char *word)
+{
+    DiffArgs *args = ctx;
+    return options_place(args->self, "two files at a time", word, &args->paths[0], &args->paths[1]);
+}
+
 int cmd_diff(const Command *self, int argc, char **argv)
 {
-    const char *paths[2] = {NULL, NULL};
-    bool json = false;
-    int count = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (count < 2)
-            paths[count++] = argv[i];
-        else
-            return driver_usage(self, "two files at a time");
-    }
-    if (count != 2) return driver_usage(self, "name the old file and the new one");
-    return diff(self, paths, json);
+    DiffArgs args = {.self = self};
+    int code = options_read(self, argc, argv, &args, diff_word);
+    if (code >= 0) return code;
+    if (!args.paths[1]) return driver_usage(self, "name the old file and the new one");
+    return diff(self, args.paths, args.json);
 }

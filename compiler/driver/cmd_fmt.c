@@ -1,11 +1,10 @@
 /* compiler/driver/cmd_fmt.c: `tutti fmt`: rewrites files in place, all or nothing per file. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include "compiler/fmt/fmt.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -61,31 +60,16 @@ static int format_all(const Command *self, Front *front, bool check)
     return check && any ? EXIT_WRONG : code;
 }
 
+const Option fmt_options[] = {OPTION("--check", NULL, OPTION_FLAG, FrontArgs, flag,
+                                     "change nothing; name the files that would change and exit 1"),
+                              {0}};
+
 int cmd_fmt(const Command *self, int argc, char **argv)
 {
-    Front front;
-    Diag diag = {0};
-    bool check = false;
-    int paths = 0;
-    Status st = front_open(&front, &diag);
-    for (int i = 1; i < argc && !st; i++) {
-        if (strcmp(argv[i], "--check") == 0) {
-            check = true;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            front_close(&front);
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        } else {
-            st = front_add(&front, argv[i], &diag);
-            paths++;
-        }
-    }
-    int code;
-    if (st)
-        code = driver_failed(self, st, &diag);
-    else if (!paths)
-        code = driver_usage(self, "name a file or a folder");
-    else
-        code = format_all(self, &front, check);
-    front_close(&front);
+    FrontArgs args;
+    int code = options_read_front(self, argc, argv, &args);
+    if (code >= 0) return code;
+    code = format_all(self, &args.front, args.flag);
+    front_close(&args.front);
     return code;
 }

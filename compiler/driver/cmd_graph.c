@@ -1,11 +1,10 @@
 /* compiler/driver/cmd_graph.c: `tutti graph` and `tutti export`: what the dashboard draws. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include "compiler/graph/graph.h"
 #include "compiler/report/report.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { GRAPH_BYTES_MAX = 64 << 20 };
 
@@ -25,30 +24,21 @@ static Status graph_one(Front *front, uint32_t file, bool json, Buf *out, Diag *
     return ST_OK;
 }
 
-static int named(const Command *self, int argc, char **argv, bool json)
+const Option graph_options[] = {
+    OPTION("--json", NULL, OPTION_FLAG, FrontArgs, flag,
+           "one graph a line, for the dashboard and for `tutti import`; docs/graph-json.md"),
+    {0}};
+const Option export_options[] = {OPTION("--json", NULL, OPTION_FLAG, FrontArgs, flag, NULL), {0}};
+
+static int graph_all(FrontArgs *args, bool json)
 {
-    Front front;
     Diag diag = {0};
+    Status st = ST_OK;
     AUTO_BUF Buf out;
     buf_init(&out, GRAPH_BYTES_MAX);
-    int paths = 0;
-    Status st = front_open(&front, &diag);
-    for (int i = 1; i < argc && !st; i++) {
-        if (strcmp(argv[i], "--json") == 0) {
-            json = true;
-        } else if (argv[i][0] == '-' && argv[i][1]) {
-            front_close(&front);
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        } else {
-            st = front_add(&front, argv[i], &diag);
-            paths++;
-        }
-    }
-    for (uint32_t i = 0; i < front.count && !st; i++) st = graph_one(&front, i, json, &out, &diag);
-    int code = st       ? driver_failed(self, st, &diag)
-               : !paths ? driver_usage(self, "name a file or a folder")
-                        : front_report(&front);
-    front_close(&front);
+    for (uint32_t i = 0; i < args->front.count && !st; i++)
+        st = graph_one(&args->front, i, json, &out, &diag);
+    int code = st ? driver_failed(args->self, st, &diag) : front_report(&args->front);
     if (code) return code;
     if (buf_status(&out)) return EXIT_OURS;
     (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout);
@@ -57,10 +47,10 @@ static int named(const Command *self, int argc, char **argv, bool json)
 
 int cmd_graph(const Command *self, int argc, char **argv)
 {
-    return named(self, argc, argv, false);
-}
-
-int cmd_export(const Command *self, int argc, char **argv)
-{
-    return named(self, argc, argv, true);
+    FrontArgs args;
+    int code = options_read_front(self, argc, argv, &args);
+    if (code >= 0) return code;
+    code = graph_all(&args, args.flag || self->options == export_options);
+    front_close(&args.front);
+    return code;
 }

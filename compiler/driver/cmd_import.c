@@ -1,5 +1,5 @@
 /* compiler/driver/cmd_import.c: `tutti import GRAPH.json`: the program that a graph is. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include "compiler/fmt/fmt.h"
 #include "compiler/graph/graph.h"
@@ -74,19 +74,28 @@ static int import(const Command *self, const char *path, Buf *out)
     return code;
 }
 
+typedef struct ImportArgs {
+    const Command *self;
+    const char *path;
+} ImportArgs;
+
+const Option import_options[] = {{0}};
+
+static int import_word(void *ctx, char *word)
+{
+    ImportArgs *args = ctx;
+    return options_place(args->self, "one graph at a time", word, &args->path, NULL);
+}
+
 int cmd_import(const Command *self, int argc, char **argv)
 {
-    const char *path = NULL;
-    for (int i = 1; i < argc; i++) {
-        if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        if (path) return driver_usage(self, "one graph at a time");
-        path = argv[i];
-    }
-    if (!path) return driver_usage(self, "name a graph, or -");
+    ImportArgs args = {.self = self};
+    int code = options_read(self, argc, argv, &args, import_word);
+    if (code >= 0) return code;
+    if (!args.path) return driver_usage(self, "name a graph, or -");
     AUTO_BUF Buf out;
     buf_init(&out, (size_t)SOURCE_BYTES_MAX * 4);
-    int code = import(self, path, &out);
+    code = import(self, args.path, &out);
     if (code == EXIT_FINE) (void)fwrite(out.ptr ? out.ptr : "", 1, out.len, stdout);
     return code;
 }

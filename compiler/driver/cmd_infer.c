@@ -1,7 +1,7 @@
 /* compiler/driver/cmd_infer.c: `tutti infer FILE`: a type that fits the samples.
  *
  * Lines that are no records are counted and said, not believed: recordings hold rubbish. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include "base/mem.h"
 #include "compiler/driver/infer_pack.h"
@@ -17,6 +17,7 @@ enum { INFER_LINE_ARENA = 64 << 20, INFER_OUT_BYTES = 16 << 20 };
 typedef struct Options {
     const char *name;
     bool json, ranges, csv;
+    char **words; /* of the command line */
     uint32_t paths;
     const char *format; /* json csv msgpack cbor; NULL: as the file's name or its first byte says */
 } Options;
@@ -100,25 +101,30 @@ static bool packs(uint32_t format)
     return format == RT_FORMAT_MSGPACK || format == RT_FORMAT_CBOR;
 }
 
+const Option infer_options[] = {
+    OPTION("--name", "NAME", OPTION_TEXT, Options, name, "of the type; Record when left out"),
+    OPTION("--ranges", NULL, OPTION_FLAG, Options, ranges,
+           "least and greatest values, widened to round numbers, become part of the type"),
+    OPTION("--format", "FORMAT", OPTION_TEXT, Options, format,
+           "json, csv, msgpack or cbor; when left out the file's name and first byte say it"),
+    OPTION("--csv", NULL, OPTION_FLAG, Options, csv,
+           "the file is CSV; so is one whose name ends in .csv"),
+    OPTION("--json", NULL, OPTION_FLAG, Options, json, "the type and what was seen as JSON"),
+    {0}};
+
+/* They move to the front of the words. */
+static int infer_word(void *ctx, char *word)
+{
+    Options *o = ctx;
+    o->words[++o->paths] = word;
+    return -1;
+}
+
 /* -1, or an exit code. */
 static int read_options(const Command *self, int argc, char **argv, Options *o)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--name") == 0 && i + 1 < argc)
-            o->name = argv[++i];
-        else if (strcmp(argv[i], "--json") == 0)
-            o->json = true;
-        else if (strcmp(argv[i], "--ranges") == 0)
-            o->ranges = true;
-        else if (strcmp(argv[i], "--csv") == 0)
-            o->csv = true;
-        else if (strcmp(argv[i], "--format") == 0 && i + 1 < argc)
-            o->format = argv[++i];
-        else if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        else
-            argv[++o->paths] = argv[i]; /* they move to the front */
-    }
+    int code = options_read(self, argc, argv, o, infer_word);
+    if (code >= 0) return code;
     if (!o->paths) return driver_usage(self, "name a file of records, a folder of them, or -");
     if (!is_name(o->name)) return driver_usage(self, "`%s` is no name", o->name);
     if (o->format && !str_is(STR("csv"), o->format) && !str_is(STR("json"), o->format) &&
@@ -193,7 +199,7 @@ int cmd_infer(const Command *self, int argc, char **argv)
 {
     static const char *const endings[] = {".ndjson",  ".jsonl", ".json", ".csv",
                                           ".msgpack", ".cbor",  NULL};
-    Options o = {.name = "Record"};
+    Options o = {.name = "Record", .words = argv};
     int code = read_options(self, argc, argv, &o);
     if (code >= 0) return code;
     Diag diag = {0};

@@ -10,6 +10,7 @@
 #include "compiler/driver/dead_letters.h"
 #include "compiler/driver/frames.h"
 #include "compiler/driver/history_points.h"
+#include "compiler/driver/options.h"
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -28,8 +29,9 @@ enum { REPLAY_LINE_ARENA = 64 << 20 };
 typedef struct Replay {
     NativeSet set;
     BatchOptions options;
-    const char *program, *records, *data_dir, *topic;
-    bool history, bounded;
+    const Command *self;
+    const char *program, *records, *data_dir, *topic, *from, *to;
+    bool history;
     int64_t from_ns, to_ns;
 } Replay;
 
@@ -251,58 +253,50 @@ static bool time_option(const char *text, int64_t *ret_ns)
     return true;
 }
 
-/* Those of the history; false: it is none of them. */
-static bool history_option(const char *name, const char *value, Replay *r, bool *ret_wrong)
+const Option replay_options[] = {
+    OPTION("--data", "FOLDER", OPTION_TEXT, Replay, data_dir,
+           "the dead letters of a server's data folder instead of RECORDED; only read"),
+    OPTION("--history", NULL, OPTION_FLAG, Replay, history,
+           "with --data: what its history holds of the topics the pipeline reads"),
+    OPTION("--from", "TIME", OPTION_TEXT, Replay, from,
+           "of the history: from then on; 2026-11-27T08:00:00Z, or -1h"),
+    OPTION("--to", "TIME", OPTION_TEXT, Replay, to, "of the history: before then"),
+    OPTION("--topic", "FILTER", OPTION_TEXT, Replay, topic, "of the history: these topics instead"),
+    OPTION("--pipeline", "NAME", OPTION_TEXT, Replay, options.pipeline, "only this pipeline"),
+    OPTION("--stats", NULL, OPTION_FLAG, Replay, options.stats,
+           "counters as JSON on standard error"),
+    OPTION("--engine", "NAME", OPTION_ENGINE, Replay, set.engine,
+           "what runs it: cc, jit, interp; `list` shows them"),
+    OPTION("--cache", "FOLDER", OPTION_TEXT, Replay, set.cache_dir,
+           "where compiled programs are kept"),
+    {0}};
+
+static int replay_word(void *ctx, char *word)
 {
-    bool from = strcmp(name, "--from") == 0;
-    if (from || strcmp(name, "--to") == 0)
-        *ret_wrong = !time_option(value, from ? &r->from_ns : &r->to_ns);
-    else if (strcmp(name, "--topic") == 0)
-        r->topic = value;
-    else
-        return false;
-    r->bounded = true;
-    return true;
+    Replay *r = ctx;
+    return options_place(r->self, "one program and one recording at a time", word, &r->program,
+                         &r->records);
+}
+
+/* -1, or an exit code. */
+static int read_time(const Command *self, const char *value, int64_t *ret_ns)
+{
+    if (!value || time_option(value, ret_ns)) return -1;
+    return driver_usage(self, "`%s` is no time: write 2026-11-27T08:00:00Z, or -1h for an hour ago",
+                        value);
 }
 
 /* -1, or an exit code. */
 static int read_options(const Command *self, int argc, char **argv, Replay *r)
 {
-    int code = -1;
-    for (int i = 1; i < argc && code < 0; i++) {
-        bool value = i + 1 < argc, wrong = false;
-        if (value && history_option(argv[i], argv[i + 1], r, &wrong)) {
-            i++;
-            if (wrong)
-                code = driver_usage(self,
-                                    "`%s` is no time: write 2026-11-27T08:00:00Z, or -1h for an "
-                                    "hour ago",
-                                    argv[i]);
-        } else if (strcmp(argv[i], "--history") == 0)
-            r->history = true;
-        else if (strcmp(argv[i], "--stats") == 0)
-            r->options.stats = true;
-        else if (strcmp(argv[i], "--pipeline") == 0 && value)
-            r->options.pipeline = argv[++i];
-        else if (strcmp(argv[i], "--data") == 0 && value)
-            r->data_dir = argv[++i];
-        else if (strcmp(argv[i], "--cache") == 0 && value)
-            r->set.cache_dir = argv[++i];
-        else if (strcmp(argv[i], "--engine") == 0 && value)
-            code = engine_option(self, argv[++i], &r->set.engine);
-        else if (argv[i][0] == '-' && argv[i][1])
-            code = driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (!r->program)
-            r->program = argv[i];
-        else if (!r->records)
-            r->records = argv[i];
-        else
-            code = driver_usage(self, "one program and one recording at a time");
-    }
+    int code = options_read(self, argc, argv, r, replay_word);
+    if (code < 0) code = read_time(self, r->from, &r->from_ns);
+    if (code < 0) code = read_time(self, r->to, &r->to_ns);
     if (code >= 0) return code;
+    bool bounded = r->from || r->to || r->topic;
     if (r->history && !r->data_dir)
         return driver_usage(self, "--history is that of a server's data: name its --data FOLDER");
-    if (r->bounded && !r->history)
+    if (bounded && !r->history)
         return driver_usage(self, "--from, --to and --topic belong to --history");
     if (r->history && r->from_ns >= r->to_ns)
         return driver_usage(self, "--from is not before --to");
@@ -314,7 +308,7 @@ static int read_options(const Command *self, int argc, char **argv, Replay *r)
 
 int cmd_replay(const Command *self, int argc, char **argv)
 {
-    Replay r = {.from_ns = INT64_MIN, .to_ns = INT64_MAX};
+    Replay r = {.self = self, .from_ns = INT64_MIN, .to_ns = INT64_MAX};
     Diag diag = {0};
     Status st = native_open(&r.set, &diag);
     int code = st ? -1 : read_options(self, argc, argv, &r);

@@ -4,6 +4,7 @@
  * Each test has a fresh instance and a virtual clock. The clock stands at the latest `clock` step
  * or event time, whichever is later, and moves by nothing else, so a test means the same every day.
  * A pipeline whose sources end by themselves is finished behind the last `in` or `clock`. */
+#include "compiler/driver/options.h"
 #include "compiler/driver/recheck.h"
 #include "compiler/driver/testfiles.h"
 
@@ -471,43 +472,46 @@ static int run_all(const Command *self, NativeSet *set, const char *only, uint64
     return failed ? EXIT_WRONG : EXIT_FINE;
 }
 
+typedef struct TestArgs {
+    const Command *self;
+    NativeSet set;
+    const char *only;
+    uint64_t seed;
+    bool update, named;
+} TestArgs;
+
+const Option test_options[] = {
+    OPTION("--only", "TEXT", OPTION_TEXT, TestArgs, only, "only tests whose name holds TEXT"),
+    OPTION("--update", NULL, OPTION_FLAG, TestArgs, update,
+           "write the files of `expect file` and `expect ... from` anew"),
+    OPTION("--engine", "NAME", OPTION_ENGINE, TestArgs, set.engine,
+           "what runs it: cc, jit, interp; `list` shows them"),
+    OPTION("--seed", "N", OPTION_NUMBER, TestArgs, seed,
+           "of the random batches of `check ... split batches anywhere`; 1"),
+    OPTION("--cache", "FOLDER", OPTION_TEXT, TestArgs, set.cache_dir,
+           "where compiled programs are kept"),
+    OPTION("--json", NULL, OPTION_FLAG, TestArgs, set.front.json, "diagnostics as a JSON array"),
+    {0}};
+
+static int test_word(void *ctx, char *word)
+{
+    TestArgs *args = ctx;
+    Diag diag = {0};
+    Status st = native_add(&args->set, word, &diag);
+    args->named = true;
+    return st ? driver_failed(args->self, st, &diag) : -1;
+}
+
 int cmd_test(const Command *self, int argc, char **argv)
 {
-    NativeSet set;
+    TestArgs args = {.self = self, .seed = 1};
     Diag diag = {0};
-    const char *only = NULL;
-    uint64_t seed = 1;
-    bool update = false;
-    int code = -1, paths = 0;
-    Status st = native_open(&set, &diag);
-    set.soon = true;
-    for (int i = 1; i < argc && !st && code < 0; i++) {
-        bool value = i + 1 < argc;
-        if (strcmp(argv[i], "--only") == 0 && value)
-            only = argv[++i];
-        else if (strcmp(argv[i], "--seed") == 0 && value)
-            seed = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--update") == 0)
-            update = true;
-        else if (strcmp(argv[i], "--json") == 0)
-            set.front.json = true;
-        else if (strcmp(argv[i], "--cache") == 0 && value)
-            set.cache_dir = argv[++i];
-        else if (strcmp(argv[i], "--engine") == 0 && value)
-            code = engine_option(self, argv[++i], &set.engine);
-        else if (argv[i][0] == '-' && argv[i][1])
-            code = driver_usage(self, "unknown option `%s`", argv[i]);
-        else {
-            st = native_add(&set, argv[i], &diag);
-            paths++;
-        }
-    }
-    if (st)
-        code = driver_failed(self, st, &diag);
-    else if (code < 0 && !paths)
-        code = driver_usage(self, "name a file or a folder");
-    else if (code < 0)
-        code = run_all(self, &set, only, seed, update);
-    native_close(&set);
+    Status st = native_open(&args.set, &diag);
+    args.set.soon = true;
+    int code =
+        st ? driver_failed(self, st, &diag) : options_read(self, argc, argv, &args, test_word);
+    if (code < 0 && !args.named) code = driver_usage(self, "name a file or a folder");
+    if (code < 0) code = run_all(self, &args.set, args.only, args.seed, args.update);
+    native_close(&args.set);
     return code;
 }

@@ -19,11 +19,13 @@ typedef struct Command {
     int (*fn)(const struct Command *self, int argc, char **argv); /* argv[0] is the command */
     const char *summary;                                          /* one line of `tutti --help` */
     const char *usage;                                            /* what follows the name */
-    const char *options; /* lines of `tutti NAME --help`, or "" */
+    const struct Option
+        *options;      /* options.h; ends with a row without name; NULL: it reads its own */
+    const char *notes; /* lines of `tutti NAME --help` behind them, or "" */
     const char *example;
 } Command;
 
-#define COMMAND(name, fn, summary, usage, options, example)                                        \
+#define COMMAND(name, fn, summary, usage, options, notes, example)                                 \
     int fn(const Command *self, int argc, char **argv);
 #include "compiler/driver/commands.def"
 #undef COMMAND

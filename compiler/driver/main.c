@@ -2,7 +2,7 @@
  *
  * Everything a command says about itself comes from its row in commands.def. */
 #include "compiler/driver/artifact_main.h"
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 
 static const Command commands[] = {
-#define COMMAND(name, fn, summary, usage, options, example)                                        \
-    {name, fn, summary, usage, options, example},
+#define COMMAND(name, fn, summary, usage, options, notes, example)                                 \
+    {name, fn, summary, usage, options, notes, example},
 #include "compiler/driver/commands.def"
 #undef COMMAND
 };
@@ -80,9 +80,10 @@ static int help(FILE *out)
 
 static int command_help(const Command *command)
 {
-    (void)printf("tutti %s: %s\n\nusage: tutti %s %s\n%s\nexample: %s\n", command->name,
-                 command->summary, command->name, command->usage, command->options,
-                 command->example);
+    (void)printf("tutti %s: %s\n\nusage: tutti %s %s\n", command->name, command->summary,
+                 command->name, command->usage);
+    options_help(command->options, stdout);
+    (void)printf("%s\nexample: %s\n", command->notes, command->example);
     return EXIT_FINE;
 }
 

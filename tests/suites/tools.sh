@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/suites/tools.sh: infer, explain, graph, import, diff, deploy, replay, bench and fmt, each with real runs.
+# tests/suites/tools.sh: options, infer, explain, graph, import, diff, deploy, replay, bench and fmt, each with real runs.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}
