@@ -23,6 +23,11 @@ function limit(what, limits, fn) {
 }
 const clients = async (tutti) => (await tutti.get('mqtt/clients')).clients;
 const client = async (tutti, id) => (await clients(tutti)).find((c) => c.client === id);
+// How often a client broke a rule.
+async function broken(tutti) {
+  const answer = await fetch(`http://127.0.0.1:${tutti.http}/metrics`, { headers: { authorization: `Bearer ${tutti.token}` } });
+  return Number(/^tutti_mqtt_protocol_errors_total (\d+)/m.exec(await answer.text())[1]);
+}
 // A refused QoS 1 message: 5.0 is told, 3.1.1 has no word for it and is disconnected unanswered.
 async function refused(t, topic, payload, o = {}) {
   const p = await t.connect();
@@ -58,12 +63,15 @@ limit('PACKET_BYTES: up to the last byte', { PACKET_BYTES: 2048 }, async (t) => 
   await c.refused(0x95);
 });
 
-limit('CONNECT_BYTES: of who did not say yet who it is', { CONNECT_BYTES: 1024 }, async (t) => {
+limit('CONNECT_BYTES: of who did not say yet who it is', { CONNECT_BYTES: 1024 }, async (t, tutti) => {
   await t.connect({ will: { topic: t.topic(), payload: 'x'.repeat(900) } });
   assert.equal(await t.refusal(b.connect(t.version, { id: t.id(), will: { topic: t.topic(), payload: 'x'.repeat(1024) } })), null);
+  // Of one that will be 100000 bytes none is waited for: a client that is silent breaks no rule.
+  const before = await broken(tutti);
   const c = await t.open();
-  c.send(Buffer.from([0x10, 0xa0, 0x8d, 0x06])); // it will be 100000 bytes: none of them is waited for
+  c.send(Buffer.from([0x10, 0xa0, 0x8d, 0x06]));
   await c.ends();
+  assert.equal(await broken(tutti), before + 1);
 });
 
 limit('RECEIVE_MAX: one more ends the connection, or waits', { RECEIVE_MAX: 5 }, async (t) => {
