@@ -1,8 +1,9 @@
 /* runtime/module/gateway_static.c: the embedded pages: caching, security fields, page addresses.
  *
  * Names with a hash never change their content: a browser keeps them for ever. index.html is asked
- * for again each time, cheaply, by its ETag. Addresses of pages (/pipelines/x) all get index.html;
- * only known ones do, so that a wrong address is a 404 and not a blank page. */
+ * for again each time, cheaply, by its ETag. Addresses of pages (/pipelines/x) get the html of that
+ * page, which is index.html and the names of what this page will want (runtime/web/hints.ts); only
+ * known ones do, so that a wrong address is a 404 and not a blank page. */
 #include "module/gateway_int.h"
 
 #include "base/mem.h"
@@ -28,17 +29,23 @@ static void page_fields(HttpReq *req)
 
 /* The pages' own list is in runtime/web/src/app.tsx; tests/ui/unit/addresses.test.ts holds both
  * together. */
-static bool is_page(Str path)
+static const WebFile *page_html(Str path)
 {
     static const char *const pages[] = {"/",           "/welcome", "/uns",         "/pipelines",
                                         "/dashboards", "/d",       "/logs",        "/alarms",
                                         "/sparkplug",  "/bridges", "/new-pipeline"};
     for (size_t i = 0; i < COUNT_OF(pages); i++) {
         Str page = str_from(pages[i]);
-        if (str_eq(path, page)) return true;
-        if (page.len > 1 && str_starts(path, page) && path.ptr[page.len] == '/') return true;
+        bool below = page.len > 1 && path.len > page.len && str_starts(path, page) &&
+                     path.ptr[page.len] == '/';
+        if (!below && !str_eq(path, page)) continue;
+        char name[40];
+        const char *first = page.len > 1 ? pages[i] : "/home";
+        int len = snprintf(name, sizeof name, "/page%s%s.html", first, below ? "/one" : "");
+        const WebFile *file = web_find((Str){name, (size_t)len});
+        return file ? file : web_find(STR("/index.html"));
     }
-    return false;
+    return NULL;
 }
 
 /* For the rare client without gzip (plain curl): unpacked on the spot. */
@@ -100,7 +107,7 @@ static void send_file(HttpReq *req, const WebFile *file)
 void gateway__page(HttpReq *req)
 {
     const WebFile *file = web_find(req->path);
-    if (!file && is_page(req->path)) file = web_find(STR("/index.html"));
+    if (!file) file = page_html(req->path);
     if (file) {
         send_file(req, file);
         return;

@@ -4,7 +4,7 @@
 # file changed. Fails when a page is over its size budget (budget.mjs prints the table).
 set -eu
 cd "$(dirname "$0")"
-sources="package-lock.json package.json vite.config.ts tsconfig.json index.html budget.mjs build.sh"
+sources="package-lock.json package.json vite.config.ts hints.ts tsconfig.json index.html budget.mjs build.sh"
 
 stamp=$(find src public $sources -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -d' ' -f1)
 if [ -f dist/index.html ] && [ "$(cat .built 2>/dev/null)" = "$stamp" ]; then

@@ -3,6 +3,7 @@
 // Nothing is inlined as data: or style, because the server's content policy is 'self' only.
 import { readFileSync } from "node:fs";
 import { defineConfig, type Plugin } from "vite";
+import { hints } from "./hints";
 import { tokensCss } from "./src/theme/tokens";
 
 const here = (path: string): string => new URL(path, import.meta.url).pathname;
@@ -36,7 +37,7 @@ function icons(): Plugin {
 }
 
 export default defineConfig({
-    plugins: [tokens(), icons()],
+    plugins: [tokens(), icons(), hints(here("src/app.tsx"))],
     esbuild: { jsx: "automatic", jsxImportSource: "preact", legalComments: "none" },
     resolve: {
         alias: {

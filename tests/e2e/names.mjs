@@ -49,6 +49,16 @@ test('metadata: kept, found, and it says when a value is stale', async () => {
     const found = await tutti.get(`uns/search?q=${encodeURIComponent(q)}`);
     check(found.total === want, `${q}: ${found.total} of ${want}: ${found.nodes.map((n) => n.path)}`);
   }
+  const short = [[0, 'acme', 0], [1, 'berlin', 0, { kind: 'site', title: 'Berlin' }], [2, 'l1', 0], [3, 'p7', 0], [4, 'speed', 1], [4, 'temp', 1, { kind: 'tag', unit: 'degC' }]];
+  const lines = (rows) => rows.map((row) => JSON.stringify(row)).join(' ');
+  const whole = await tutti.get('uns/outline');
+  const ours = whole.rows.slice(whole.rows.findIndex((row) => row[1] === 'acme')).slice(0, short.length);
+  check(lines(ours) === lines(short) && !whole.more && whole.total === whole.rows.length, `outline: ${lines(whole.rows)}`);
+  const part = await tutti.get('uns/outline?after=acme/berlin/l1/p7&limit=2');
+  check(lines(part.rows) === lines(short.slice(4)) && part.more, `outline behind a path: ${lines(part.rows)}`);
+  const up = await tutti.get('uns/outline?after=acme/berlin/l1/p7/temp&limit=1');
+  check(lines(up.rows) === '[0,"other",0]', `outline behind a branch: ${lines(up.rows)}`);
+  check((await tutti.call('GET', 'uns/outline?after=no/such')).status === 404, 'outline behind nothing');
   const listed = (await tutti.get('uns?prefix=acme&depth=1')).nodes[0];
   check(listed.kind === 'site' && listed.title === 'Berlin', JSON.stringify(listed));
   for (const [bad, says] of [[{ kind: 'x'.repeat(65) }, 'kind'], [{ stale_by: 'moon' }, 'stale_by'], [{ keys: { a: 5 } }, 'keys'],

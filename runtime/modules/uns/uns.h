@@ -166,6 +166,7 @@ void uns__op_lineage(void *self, Req *req);
 
 /* uns_read.c */
 void uns__op_tree(void *self, Req *req);
+void uns__op_outline(void *self, Req *req);
 void uns__op_get(void *self, Req *req);
 void uns__op_search(void *self, Req *req);
 void uns__op_changing(void *self, Req *req);

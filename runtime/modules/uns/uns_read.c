@@ -4,7 +4,7 @@
 #include "modules/uns/uns_meta.h"
 
 enum { TREE_LIMIT = 1000, SEARCH_LIMIT = 50, SEARCH_WORDS_MAX = 8, ANSWER_MARGIN = 16 * 1024 };
-enum { CHANGING_S = 10 };
+enum { CHANGING_S = 10, OUTLINE_LIMIT = 100000 };
 
 static const char *quality_name(UnsQuality quality)
 {
@@ -154,6 +154,61 @@ void uns__op_tree(void *self, Req *req)
     json_field_int(&walk.out, "total", uns->tree.count);
     json_field_bool(&walk.out, "more", walk.more);
     json_field_int(&walk.out, "stale_ms", uns_conf(uns)->stale_ms);
+    json_end(&walk.out);
+    req_answer_buf(req, &walk.body);
+}
+
+/* One name as [level, name, has a value] and, where something is said about it, an object with
+ * that. */
+static bool put_outline(Walk *walk, const UnsNode *node, uint32_t level)
+{
+    const UnsMeta *meta = uns_node_meta(node);
+    if (!walk->left || walk->body.len > UNS_ANSWER_BYTES_MAX - ANSWER_MARGIN) {
+        walk->more = true;
+        return false;
+    }
+    walk->left--;
+    json_begin_array(&walk->out);
+    json_put_int(&walk->out, level);
+    json_put_str(&walk->out, uns_node_name(node));
+    json_put_int(&walk->out, uns_node_has_value(node));
+    if (meta) {
+        json_begin_object(&walk->out);
+        put_brief(&walk->out, meta);
+        json_end(&walk->out);
+    }
+    json_end(&walk->out);
+    return true;
+}
+
+/* A tenth of what uns.tree says for as many names: a page that opens asks for all of them at once.
+ */
+void uns__op_outline(void *self, Req *req)
+{
+    Uns *uns = self;
+    Str after = json_str(req->in, "after", STR_NONE);
+    uint32_t depth = 0;
+    UnsNode *top = uns_tree_find(&uns->tree, STR_NONE), *at = top;
+    Walk walk = {.uns = uns, .left = (uint32_t)json_int(req->in, "limit", OUTLINE_LIMIT)};
+    if (after.len) {
+        at = uns_tree_find(&uns->tree, after);
+        if (!at) {
+            req_fail(req, ST_NOT_FOUND, "no path %.*s", STR_ARG(after));
+            return;
+        }
+        depth = depth_below(top, at);
+    }
+    buf_init(&walk.body, UNS_ANSWER_BYTES_MAX);
+    json_out_init(&walk.out, &walk.body);
+    json_begin_object(&walk.out);
+    json_key(&walk.out, "rows");
+    json_begin_array(&walk.out);
+    do {
+        at = next_node(top, at, &depth, 0);
+    } while (at && put_outline(&walk, at, depth - 1));
+    json_end(&walk.out);
+    json_field_int(&walk.out, "total", uns->tree.count);
+    json_field_bool(&walk.out, "more", walk.more);
     json_end(&walk.out);
     req_answer_buf(req, &walk.body);
 }

@@ -19,6 +19,15 @@ static const Field tree_out[] = {{"prefix", FIELD_STR, 0, 0, 0, "as asked"},
                                  {"more", FIELD_BOOL, 0, 0, 0, "ask again with after"},
                                  {"stale_ms", FIELD_INT, 0, 0, 0, "age of a stale value"},
                                  {0}};
+static const Field outline_in[] = {
+    {"limit", FIELD_INT, 0, 1, 100000, "most names in one answer"},
+    {"after", FIELD_STR, 0, 0, UNS_PATH_BYTES_MAX, "go on behind this path"},
+    {0}};
+static const Field outline_out[] = {
+    {"rows", FIELD_ARRAY, 0, 0, 0, "level, name, 1 with a value, kind title unit"},
+    {"total", FIELD_INT, 0, 0, 0, "names in the whole tree"},
+    {"more", FIELD_BOOL, 0, 0, 0, "ask again with after"},
+    {0}};
 static const Field path_in[] = {
     {"path", FIELD_STR, FIELD_REQUIRED, 1, UNS_PATH_BYTES_MAX, "a name of the tree"}, {0}};
 static const Field node_out[] = {{"path", FIELD_STR, 0, 0, 0, "full name"},
@@ -333,6 +342,8 @@ static const Field alarms_body[] = {{"standing", FIELD_OBJECT, 0, 0, 0, "per pri
 
 const ModOp uns__ops[] = {
     {"uns.tree", uns__op_tree, tree_in, tree_out, 5000, ROLE_VIEW, OP_READ, "names below a path"},
+    {"uns.outline", uns__op_outline, outline_in, outline_out, 5000, ROLE_VIEW, OP_READ,
+     "all names, short"},
     {"uns.get", uns__op_get, path_in, node_out, 2000, ROLE_VIEW, OP_READ, "last value of a path"},
     {"uns.search", uns__op_search, search_in, search_out, 5000, ROLE_VIEW, OP_READ,
      "names that hold all words, in their path or metadata"},
@@ -432,6 +443,7 @@ const ModPub uns__pubs[] = {
     {0}};
 const ModRoute uns__routes[] = {
     {"GET", "/api/v1/uns", "uns.tree", NULL},
+    {"GET", "/api/v1/uns/outline", "uns.outline", NULL},
     {"GET", "/api/v1/uns/value/{path*}", "uns.get", NULL},
     {"GET", "/api/v1/uns/history/{path*}", "uns.history", NULL},
     {"GET", "/api/v1/historian/points/{path*}", "uns.points", NULL},

@@ -1,52 +1,49 @@
 // app.tsx: which page is shown. Pages are loaded when first opened, so that the first paint is
 // small; the gate decides between welcome, sign-in and the frame.
-import type { ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { effect } from "@preact/signals";
+import { api } from "./core/api";
 import { gate, sessionStart } from "./core/session";
 import { path } from "./core/router";
 import { Frame } from "./ui/frame";
+import { Later, Part } from "./ui/later";
 import { Failure } from "./ui/state";
 import { SignIn, Welcome } from "./pages/welcome";
 
-type Page = ComponentType<{ name: string }>;
 interface Route {
     match: RegExp;
-    load: () => Promise<Page>;
+    page: Later<{ name: string }>;
+    /** asks for what the page opens with, while its code is on the way */
+    ahead?: () => void;
 }
 
+// vite.config.ts reads the address and the import of each line: it tells browsers early what a page needs.
 const routes: Route[] = [
-    { match: /^\/$/, load: () => import("./pages/home").then((m) => m.Home) },
-    { match: /^\/uns$/, load: () => import("./explore/explore").then((m) => m.Explore) },
-    { match: /^\/pipelines$/, load: () => import("./pages/pipelines").then((m) => m.Pipelines) },
-    { match: /^\/pipelines\/([^/]+)$/, load: () => import("./designer/designer").then((m) => m.Designer) },
-    { match: /^\/new-pipeline$/, load: () => import("./designer/new").then((m) => m.NewPipeline) },
-    { match: /^\/dashboards$/, load: () => import("./pages/dashboards").then((m) => m.Dashboards) },
-    { match: /^\/d\/([^/]+)$/, load: () => import("./pages/dashboards").then((m) => m.DashboardPage) },
-    { match: /^\/alarms$/, load: () => import("./alarms/alarms").then((m) => m.Alarms) },
-    { match: /^\/sparkplug$/, load: () => import("./sparkplug/sparkplug").then((m) => m.Sparkplug) },
-    { match: /^\/bridges$/, load: () => import("./bridges/bridges").then((m) => m.Bridges) },
-    { match: /^\/logs$/, load: () => import("./pages/logs").then((m) => m.Logs) },
+    { match: /^\/$/, page: new Later(() => import("./pages/home").then((m) => m.Home)) },
+    { match: /^\/uns$/, page: new Later(() => import("./explore/explore").then((m) => m.Explore)), ahead: api.unsOutlineAhead },
+    { match: /^\/pipelines$/, page: new Later(() => import("./pages/pipelines").then((m) => m.Pipelines)) },
+    { match: /^\/pipelines\/([^/]+)$/, page: new Later(() => import("./designer/designer").then((m) => m.Designer)) },
+    { match: /^\/new-pipeline$/, page: new Later(() => import("./designer/new").then((m) => m.NewPipeline)) },
+    { match: /^\/dashboards$/, page: new Later(() => import("./pages/dashboards").then((m) => m.Dashboards)) },
+    { match: /^\/d\/([^/]+)$/, page: new Later(() => import("./pages/dashboards").then((m) => m.DashboardPage)) },
+    { match: /^\/alarms$/, page: new Later(() => import("./alarms/alarms").then((m) => m.Alarms)) },
+    { match: /^\/sparkplug$/, page: new Later(() => import("./sparkplug/sparkplug").then((m) => m.Sparkplug)) },
+    { match: /^\/bridges$/, page: new Later(() => import("./bridges/bridges").then((m) => m.Bridges)) },
+    { match: /^\/logs$/, page: new Later(() => import("./pages/logs").then((m) => m.Logs)) },
 ];
 
-const loaded = new Map<Route, Page>();
+const routeAt = (here: string): Route | undefined => routes.find((route) => route.match.test(here));
+
+/** Code of the page that is asked for is loaded while the server says who is there; its data once it did. */
+export function pagesStart(): void {
+    effect(() => routeAt(path.value)?.page.start());
+    effect(() => {
+        if (gate.value === "open") routeAt(path.value)?.ahead?.();
+    });
+}
 
 function Content() {
     const here = path.value;
-    const route = routes.find((r) => r.match.test(here));
-    const [, again] = useState(0);
-    const [error, setError] = useState<Error | null>(null);
-    useEffect(() => {
-        setError(null);
-        if (!route || loaded.has(route)) return;
-        route.load().then(
-            (page) => {
-                loaded.set(route, page);
-                again((n) => n + 1);
-            },
-            () => setError(new Error("This page could not be loaded. The server may have been updated.")),
-        );
-    }, [route]);
-    if (error) return <Failure error={error} retry={() => location.reload()} />;
+    const route = routeAt(here);
     if (!route)
         return (
             <div class="page">
@@ -56,9 +53,7 @@ function Content() {
                 </p>
             </div>
         );
-    const Shown = loaded.get(route);
-    const name = decodeURIComponent(route.match.exec(here)?.[1] ?? "");
-    return Shown ? <Shown key={here} name={name} /> : <div class="loading" aria-busy="true" />;
+    return <Part key={here} part={route.page} with={{ name: decodeURIComponent(route.match.exec(here)?.[1] ?? "") }} />;
 }
 
 export function App() {

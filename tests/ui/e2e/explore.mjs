@@ -38,6 +38,21 @@ test("explore: a changed value shows when it is published", async (world) => {
     console.log(`      publish to page: median ${Math.round(times[2])} ms, greatest ${Math.round(times[4])} ms (to hold: under 500)`);
 });
 
+test("explore: opened by its address, all it needs is asked for side by side, and once", async (world) => {
+    const { page, server } = world;
+    server.publish("e2e/opened/one", "1");
+    await page.goto("about:blank");
+    await open(world);
+    await page.getByRole("treeitem").first().waitFor();
+    const asked = await page.evaluate(() => performance.getEntriesByType("resource").map(({ name, initiatorType, startTime, responseEnd }) => ({ name: name.slice(location.origin.length), initiatorType, startTime, responseEnd })));
+    const of = (pattern) => asked.filter((one) => pattern.test(one.name));
+    const [entry] = of(/assets\/index-.*js$/);
+    const [code, ...again] = of(/assets\/explore-.*js$/);
+    ok(code && again.length === 0 && code.startTime < entry.responseEnd + 20 && code.initiatorType !== "script", `its code does not wait for the first script: ${JSON.stringify([entry, code])}`);
+    equal(of(/auth\/state$/).map((one) => one.initiatorType).join(), "link", "who is there is asked once, by the html");
+    equal(of(/uns\/outline$/).length, 1, "the tree is asked for once");
+});
+
 test("explore: a new path appears in the tree by itself", async (world) => {
     const { page, server } = world;
     await open(world);

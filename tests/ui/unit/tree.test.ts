@@ -3,7 +3,7 @@ import { Tree, treeKey } from "@/explore/tree";
 
 const build = (...paths: string[]): Tree => {
     const tree = new Tree();
-    tree.addAll(paths.map((path) => ({ path, has_value: true })));
+    for (const path of paths) tree.add(path, true);
     return tree;
 };
 const paths = (tree: Tree, open: string[], words: string[] = []): string[] => tree.rows(new Set(open), words).map((row) => row.node.path);
@@ -29,11 +29,22 @@ describe("tree", () => {
     });
     it("keeps what fits by what is said about it, and its units", () => {
         const tree = new Tree();
-        tree.addAll([{ path: "a/t1", has_value: true, title: "Gear oil", unit: "degC" }, { path: "a/t2", has_value: true }]);
+        tree.addOutline([[0, "a", 0], [1, "t1", 1, { title: "Gear oil", unit: "degC" }], [1, "t2", 1]]);
         const fit = (words: string[], ...said: string[]): string[] => tree.rows(new Set(), words, undefined, new Set(said)).map((row) => row.node.path);
         expect(fit(["gear"])).toEqual([]);
         expect(fit(["gear"], "a/t1")).toEqual(["a", "a/t1"]);
         expect([tree.get("a/t1")!.unit, tree.get("a/t1")!.title, tree.get("a/t2")!.unit]).toEqual(["degC", "Gear oil", ""]);
+    });
+    it("takes an outline page by page, and again", () => {
+        const tree = new Tree();
+        const rows: [number, string, 0 | 1][] = [[0, "a", 0], [1, "b", 1], [2, "c", 1], [2, "d", 1], [1, "e", 1], [0, "f", 1]];
+        const last = tree.addOutline(rows.slice(0, 3));
+        expect(last).toBe("a/b/c");
+        expect(tree.addOutline(rows.slice(3), last)).toBe("f");
+        tree.addOutline([[0, "a", 1], [1, "b", 0]]);
+        expect(paths(tree, ["a", "a/b"])).toEqual(["a", "a/b", "a/b/c", "a/b/d", "a/e", "f"]);
+        expect(["a", "a/b", "a/e", "f"].map((path) => tree.get(path)!.hasValue)).toEqual([true, true, true, true]);
+        expect(tree.size).toBe(6);
     });
     it("counts positions for screen readers", () => {
         const rows = build("a/1", "a/2", "b").rows(new Set(["a"]));

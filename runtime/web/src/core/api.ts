@@ -34,6 +34,12 @@ export interface UnsNode {
     stale_at?: number;
     meta?: Meta;
 }
+/** All names, short: level, name, 1 with a value, and what people call it where they do. */
+export interface Outline {
+    rows: [number, string, 0 | 1, { title?: string; unit?: string }?][];
+    total: number;
+    more: boolean;
+}
 /** What people say about a name. */
 export interface Meta {
     kind?: string;
@@ -384,14 +390,31 @@ export class ApiError extends Error {
 let onSignedOut: () => void = () => undefined;
 export const whenSignedOut = (fn: () => void): void => void (onSignedOut = fn);
 
+/** Answers asked for before the code that needs them is there, by path: what a page opens with. */
+const ahead = new Map<string, { response: Promise<Response>; at: number }>();
+const AHEAD_MS = 5000;
+
+function askAhead(path: string): void {
+    const response = fetch(`/api/v1/${path}`);
+    response.catch(() => undefined); // whoever takes it over tells
+    ahead.set(path, { response, at: performance.now() });
+}
+
+/** The answer that is under way, once; null when nobody asked, or too long ago. */
+function takeAhead(path: string): Promise<Response> | null {
+    const early = ahead.get(path);
+    ahead.delete(path);
+    return early && performance.now() - early.at < AHEAD_MS ? early.response : null;
+}
+
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     let response: Response;
     try {
-        response = await fetch(`/api/v1/${path}`, {
+        response = await ((method === "GET" && takeAhead(path)) || fetch(`/api/v1/${path}`, {
             method,
             headers: body === undefined ? {} : { "Content-Type": "application/json" },
             body: body === undefined ? undefined : JSON.stringify(body),
-        });
+        }));
     } catch {
         throw new ApiError(0, "UNREACHABLE", "The server does not answer.");
     }
@@ -470,8 +493,10 @@ export const api = {
     setup: (password: string) => call<{ user: User }>("POST", "auth/setup", { password }),
     login: (name: string, password: string) => call<{ user: User }>("POST", "auth/login", { name, password }),
     logout: () => call<unknown>("POST", "auth/logout", {}),
-    uns: (after?: string, prefix?: string, depth = 0, values = false) =>
-        call<UnsPage>("GET", "uns" + query({ prefix, depth, limit: 5000, values, after })),
+    /** What is right below a path, with values. */
+    unsBelow: (prefix: string) => call<UnsPage>("GET", "uns" + query({ prefix, depth: 1, limit: 5000, values: true })),
+    unsOutline: (after?: string, limit?: number) => call<Outline>("GET", "uns/outline" + query({ after, limit })),
+    unsOutlineAhead: () => askAhead("uns/outline"),
     unsValue: (path: string) => call<UnsNode>("GET", `uns/value/${inPath(path)}`),
     unsHistory: (path: string, from: string | number, pixels: number, to?: number) =>
         call<History>("GET", `uns/history/${inPath(path)}` + query({ from, to, pixels })),

@@ -20,7 +20,7 @@ async function see(path: string): Promise<Seen> {
     const topic = (await api.lineage(path).catch(() => null))?.topic || path;
     const from = topic === path ? node : await api.unsValue(topic).catch(() => null);
     if (from?.has_value) return { topic, value: from.value ?? null, tag: Boolean(from.ts), fields: [] };
-    const below = await api.uns(undefined, topic, 1, true).then((page) => page.nodes, (): UnsNode[] => []);
+    const below = await api.unsBelow(topic).then((page) => page.nodes, (): UnsNode[] => []);
     const fields = below.filter((one) => one.has_value).map((one) => ({ name: one.name, value: one.value ?? null }));
     return { topic, value: fields.length ? undefined : null, tag: false, fields };
 }

@@ -7,14 +7,13 @@ import { handle } from "../core/keys";
 import { param, place, setParams } from "../core/router";
 import { numberText, plural } from "../core/format";
 import { mayEngineer } from "../core/session";
-import { subscribe } from "../live/socket";
+import { link, subscribe } from "../live/socket";
 import { watchPaths, type Watch } from "../live/values";
 import { Icon } from "../ui/icon";
+import { Later, Part } from "../ui/later";
 import { words } from "../ui/menu";
 import { Empty, Failure } from "../ui/state";
 import { useLoad, useTitle } from "../ui/hooks";
-import { Detail } from "./detail";
-import { ImportPanel } from "./import";
 import { openRowMenu } from "./row-menu";
 import { DashboardDialog, DropPlaces, Told } from "./to-dashboard";
 import { Tree } from "./tree";
@@ -22,17 +21,22 @@ import { TreeView } from "./tree-view";
 
 const FIRST_ROWS = 60;
 const CHANGED_S = 10;
+const LOOK_AGAIN_MS = 2000;
+const nothing: ReadonlySet<string> = new Set();
+
+// The tree is there before the right side and its charts are: loaded when a path is in the address, else behind the first rows.
+const detail = new Later(() => import("./detail").then((m) => m.Detail));
+const importPanel = new Later(() => import("./import").then((m) => m.ImportPanel));
+if (param("path")) detail.start();
 
 /** The whole tree without values, page by page. */
 async function loadTree(): Promise<Tree> {
     const tree = new Tree();
     let after: string | undefined;
     for (;;) {
-        const page = await api.uns(after);
-        tree.addAll(page.nodes);
-        const last = page.nodes[page.nodes.length - 1];
-        if (!page.more || !last) return tree;
-        after = last.path;
+        const page = await api.unsOutline(after);
+        after = tree.addOutline(page.rows, after);
+        if (!page.more || page.rows.length === 0) return tree;
     }
 }
 
@@ -74,6 +78,17 @@ function useTree() {
     const reload = useRef(loaded.reload);
     reload.current = loaded.reload;
     const tree = loaded.data;
+    // The tree was asked for before the page listened: names of the time between are not told.
+    useEffect(() => {
+        if (!tree) return;
+        let timer = 0;
+        const look = (): void => {
+            if (link.peek().state !== "up") timer = window.setTimeout(look, LOOK_AGAIN_MS);
+            else api.unsOutline(undefined, 1).then(({ total }) => total > tree.size && reload.current(), () => undefined);
+        };
+        timer = window.setTimeout(look, LOOK_AGAIN_MS);
+        return () => clearTimeout(timer);
+    }, [tree]);
     useEffect(() => {
         let timer = 0;
         const sub = subscribe({ op: "events", subjects: ["uns.changed", "uns.renamed"] }, (frame) => {
@@ -95,6 +110,13 @@ function useTree() {
         };
     }, [tree]);
     return { tree, version, error: loaded.error, reload: loaded.reload };
+}
+
+/** What is open at first: as much as is seen at once, and what the selection lies in. */
+function firstOpen(tree: Tree, selected: string): ReadonlySet<string> {
+    const open = tree.firstExpanded(FIRST_ROWS);
+    for (let node = tree.get(selected)?.parent; node && node.depth >= 0; node = node.parent) open.add(node.path);
+    return open;
 }
 
 function toggled(set: ReadonlySet<string>, path: string): Set<string> {
@@ -137,7 +159,8 @@ export function Explore() {
     useTitle("Explore");
     void place.value;
     const { tree, version, error, reload } = useTree();
-    const [expanded, setExpanded] = useState<ReadonlySet<string> | null>(null);
+    const [toggles, setToggles] = useState<ReadonlySet<string> | null>(null);
+    const first = useRef<ReadonlySet<string> | null>(null);
     const selected = param("path");
     const [active, setActive] = useState(selected);
     const watch = useRef<Watch | null>(null);
@@ -149,20 +172,21 @@ export function Explore() {
         return () => watch.current?.close();
     }, []);
     useEffect(() => {
-        if (!tree || tree.size === 0 || expanded) return;
-        const open = tree.firstExpanded(FIRST_ROWS);
-        for (let node = tree.get(selected)?.parent; node && node.depth >= 0; node = node.parent) open.add(node.path);
-        setExpanded(open);
-    }, [tree, version]);
+        if (!tree) return;
+        const timer = setTimeout(() => detail.start(), 500);
+        return () => clearTimeout(timer);
+    }, [tree]);
     useEffect(() => {
         if (selected) setActive(selected);
     }, [selected]);
 
+    if (tree && tree.size > 0) first.current ??= firstOpen(tree, selected);
+    const expanded = toggles ?? first.current ?? nothing;
     const changed = useChanging(changing);
     const said = useSaid(filter);
     const rows = useMemo(() => {
         if (!tree) return [];
-        return tree.rows(expanded ?? new Set(), words(filter), changing ? (node) => changed.data?.paths.has(node.path) === true : undefined, said);
+        return tree.rows(expanded, words(filter), changing ? (node) => changed.data?.paths.has(node.path) === true : undefined, said);
     }, [tree, version, expanded, filter, changing, changed.data, said]);
 
     if (error && !tree) return <Failure error={error} retry={reload} />;
@@ -199,7 +223,7 @@ export function Explore() {
                         active={active}
                         selected={selected}
                         onActive={setActive}
-                        onToggle={(path) => setExpanded((old) => toggled(old ?? new Set(), path))}
+                        onToggle={(path) => setToggles((old) => toggled(old ?? first.current ?? nothing, path))}
                         onSelect={(path) => setParams({ path, tool: null, with: null }, false)}
                         onMenu={openRowMenu}
                         onVisible={(paths) => watch.current?.update(paths)}
@@ -209,9 +233,9 @@ export function Explore() {
             </section>
             <section class="explore-detail" aria-label="Selected path">
                 {tool ? (
-                    <ImportPanel />
+                    <Part part={importPanel} with={{}} />
                 ) : selected ? (
-                    <Detail key={selected} path={selected} node={tree.get(selected)} />
+                    <Part key={selected} part={detail} with={{ path: selected, node: tree.get(selected) }} />
                 ) : (
                     <Empty title={plural("path", tree.size)} icon="tag">
                         <p>Select one to see its value, quality and history.</p>

@@ -12,12 +12,12 @@ import { Icon } from "../ui/icon";
 import { Failure } from "../ui/state";
 import { Chart, seriesColour, type Plotted } from "./chart";
 import { toColumns } from "./columns";
+import { comparePath, SERIES_MAX } from "./compare";
 import { droppedPath, takesPaths } from "./drag";
 import { localMs, localText, moved, ranges, scaled, spanOf, viewOf, type View } from "./range";
 import { Tail } from "./tail";
 import { unitInSchema } from "./units";
 
-const SERIES_MAX = 8;
 const ROWS_MAX = 200;
 
 interface One {
@@ -107,13 +107,6 @@ function Steps(props: { view: View }) {
             )}
         </div>
     );
-}
-
-export function comparePath(path: string): void {
-    const others = params("with");
-    const here = param("path");
-    if (path === here || others.includes(path) || others.length + 1 >= SERIES_MAX) return;
-    setParams({ tab: "history", with: [...others, path] }, false);
 }
 
 /** Another topic beside this one: found as it is typed. */

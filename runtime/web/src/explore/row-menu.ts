@@ -3,7 +3,7 @@ import { go, param } from "../core/router";
 import { mayEngineer } from "../core/session";
 import type { Choice } from "../ui/popup";
 import { openPopup } from "../ui/popup";
-import { comparePath } from "./history";
+import { comparePath } from "./compare";
 import { askDashboard } from "./to-dashboard";
 import type { TreeNode } from "./tree";
 

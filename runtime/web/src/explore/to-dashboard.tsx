@@ -7,8 +7,8 @@ import { mayEngineer } from "../core/session";
 import { nameOf, widgetFor, withWidget } from "../core/widget";
 import { useLoad } from "../ui/hooks";
 import { Icon } from "../ui/icon";
+import { comparePath } from "./compare";
 import { dragging, droppedPath, takesPaths } from "./drag";
-import { comparePath } from "./history";
 
 const TRIES = 3;
 /** the path the dialog is about; null: it is closed */
@@ -22,7 +22,7 @@ const fresh = (name: string, title: string): Dashboard => ({ name, title, versio
 /** Puts a widget for the path on a dashboard; tried again when somebody else saved it meanwhile. */
 export async function addTo(name: string, title: string, path: string): Promise<void> {
     const node = await api.unsValue(path);
-    const below = node.has_value ? [] : (await api.uns(undefined, path, 1, true)).nodes.filter((one) => one.has_value).map((one) => one.path);
+    const below = node.has_value ? [] : (await api.unsBelow(path)).nodes.filter((one) => one.has_value).map((one) => one.path);
     if (!node.has_value && below.length === 0) throw new Error(`There is no value at ${path} or right below it.`);
     for (let left = TRIES; ; left--) {
         const known = (await api.dashboards()).dashboards.some((one) => one.name === name);

@@ -132,9 +132,7 @@ export function TreeView(props: Props) {
                             }}
                         >
                             <span class="tree-grip" draggable aria-hidden="true" title="Drag to a chart or a dashboard"
-                                onDragStart={(event) => startDrag(event, node.path)} onDragEnd={endDrag}>
-                                <Icon name="grip-vertical" size={13} />
-                            </span>
+                                onDragStart={(event) => startDrag(event, node.path)} onDragEnd={endDrag} />
                             <span
                                 class="tree-twist"
                                 onClick={(event) => {
@@ -152,9 +150,7 @@ export function TreeView(props: Props) {
                                     event.stopPropagation();
                                     props.onActive(node.path);
                                     props.onMenu(node, event.clientX, event.clientY);
-                                }}>
-                                <Icon name="ellipsis-vertical" size={14} />
-                            </span>
+                                }} />
                         </div>
                     );
                 })}

@@ -1,6 +1,6 @@
 // explore/tree.ts: the namespace as a tree, and the flat list of rows that the page shows of it.
 // Pure; 10,000 paths are built, filtered and flattened in a few milliseconds.
-import type { UnsNode } from "../core/api";
+import type { Outline } from "../core/api";
 
 export interface TreeNode {
     path: string;
@@ -42,8 +42,13 @@ export class Tree {
             return known;
         }
         const cut = path.lastIndexOf("/");
-        const parent = cut < 0 ? this.root : this.add(path.slice(0, cut), false);
-        const node: TreeNode = { path, name: path.slice(cut + 1), depth: parent.depth + 1, hasValue, title: "", unit: "", parent, children: [] };
+        const node = this.put(path, path.slice(cut + 1), cut < 0 ? this.root : this.add(path.slice(0, cut), false));
+        node.hasValue = hasValue;
+        return node;
+    }
+
+    private put(path: string, name: string, parent: TreeNode): TreeNode {
+        const node: TreeNode = { path, name, depth: parent.depth + 1, hasValue: false, title: "", unit: "", parent, children: [] };
         const last = parent.children[parent.children.length - 1];
         if (last && last.name > node.name) this.sorted = false;
         parent.children.push(node);
@@ -51,8 +56,20 @@ export class Tree {
         return node;
     }
 
-    addAll(nodes: Pick<UnsNode, "path" | "has_value" | "title" | "unit">[]): void {
-        for (const { path, has_value, title = "", unit = "" } of nodes) Object.assign(this.add(path, has_value), { title, unit });
+    /** Adds a page of an outline, which goes on below the path it was asked `after`; answers the last path. */
+    addOutline(rows: Outline["rows"], after = ""): string {
+        const above: TreeNode[] = [];
+        for (let node = this.byPath.get(after); node && node.depth >= 0; node = node.parent!) above[node.depth] = node;
+        let last = this.root;
+        for (const [depth, name, value, said] of rows) {
+            const parent = depth > 0 ? above[depth - 1]! : this.root;
+            const path = depth > 0 ? parent.path + "/" + name : name;
+            last = this.byPath.get(path) ?? this.put(path, name, parent);
+            if (value) last.hasValue = true;
+            if (said) Object.assign(last, { title: said.title ?? "", unit: said.unit ?? "" });
+            above[depth] = last;
+        }
+        return last.path;
     }
 
     private sort(): void {

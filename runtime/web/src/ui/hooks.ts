@@ -1,5 +1,5 @@
 // ui/hooks.ts: the few hooks that pages share.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { link } from "../live/socket";
 
 export interface Loaded<T> {
@@ -8,11 +8,11 @@ export interface Loaded<T> {
     reload: () => void;
 }
 
-/** Loads once, again when `key` changes, when the link heals, and every `everyMs` while visible. */
+/** Loads once, again when `key` changes, when the link heals, and every `everyMs` while visible. Asks before the first painting. */
 export function useLoad<T>(key: string, load: () => Promise<T>, everyMs = 0): Loaded<T> {
     const [state, setState] = useState<{ key: string; data: T | null; error: Error | null }>({ key, data: null, error: null });
     const run = useRef<() => void>(() => undefined);
-    useEffect(() => {
+    useLayoutEffect(() => {
         let alive = true;
         let busy = false;
         const once = async (): Promise<void> => {
@@ -49,16 +49,17 @@ export function useLoad<T>(key: string, load: () => Promise<T>, everyMs = 0): Lo
 export function useSize<T extends HTMLElement>(): [preact.RefObject<T>, { width: number; height: number }] {
     const ref = useRef<T>(null);
     const [size, setSize] = useState({ width: 0, height: 0 });
-    useEffect(() => {
+    useLayoutEffect(() => {
         const element = ref.current;
         if (!element) return;
-        const observer = new ResizeObserver(() =>
+        const look = (): void =>
             setSize((old) => {
                 const width = element.clientWidth;
                 const height = element.clientHeight;
                 return old.width === width && old.height === height ? old : { width, height };
-            }),
-        );
+            });
+        look();
+        const observer = new ResizeObserver(look);
         observer.observe(element);
         return () => observer.disconnect();
     }, []);

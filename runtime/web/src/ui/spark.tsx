@@ -14,8 +14,11 @@ const painted = new Set<Painted>();
 const WIDTH = 60;
 const HEIGHT = 16;
 
+/** Nothing to paint, nothing painted: most are empty when a page opens, and each context costs as much as a row. */
 function paint({ canvas, cell }: Painted): void {
     const ring = cell.spark;
+    if ((!ring || ring.length < 2) && !canvas.dataset.painted) return;
+    canvas.dataset.painted = "1";
     const scale = Math.min(2, devicePixelRatio || 1);
     if (canvas.width !== WIDTH * scale) {
         canvas.width = WIDTH * scale;
