@@ -5,13 +5,11 @@ import { bytesText, numberText, plural } from "../core/format";
 import { setParams } from "../core/router";
 import { Icon } from "../ui/icon";
 import { useLoad } from "../ui/hooks";
+import { importFile, type Progress } from "./import-file";
 
 const SHOWN = 200;
 /** More than this a text box does not hold without stopping the page. */
 const TYPED_MAX = 200_000;
-/** What the server takes in one request. */
-const BODY_MAX = 1 << 20;
-const bodyBytes = (text: string): number => new TextEncoder().encode(JSON.stringify({ text, format: "json", dry: false })).length;
 
 function Table(props: { table: ImportTable }) {
     const { table } = props;
@@ -62,32 +60,41 @@ function Table(props: { table: ImportTable }) {
 }
 
 /** Asks twice: what would change, and then to do it. */
-function useSteps(work: (dry: boolean) => Promise<ImportTable>) {
+function useSteps(work: (dry: boolean, progress: Progress) => Promise<ImportTable>) {
     const [table, setTable] = useState<ImportTable | null>(null);
     const [error, setError] = useState("");
+    const [busy, setBusy] = useState<{ dry: boolean; done: number; all: number } | null>(null);
     const step = async (dry: boolean): Promise<void> => {
         setError("");
+        setBusy({ dry, done: 0, all: 0 });
         try {
-            setTable(await work(dry));
+            setTable(await work(dry, (done, all) => setBusy({ dry, done, all })));
         } catch (failure) {
             const body = failure instanceof ApiError ? (failure.body as ImportTable | null) : null;
             setTable(body?.errors?.length ? body : null);
             setError((failure as Error).message);
         }
+        setBusy(null);
     };
-    return { table, error, step, forget: () => setTable(null) };
+    return { table, error, busy, step, forget: () => setTable(null) };
 }
 
 function Steps(props: { steps: ReturnType<typeof useSteps>; ready: boolean; verb: string }) {
-    const { table, error, step } = props.steps;
+    const { table, error, busy, step } = props.steps;
     const may = table !== null && table.dry && table.errors.length === 0 && table.new + table.changed > 0;
     return (
         <>
             {error && <p class="form-error is-wide" role="alert">{error}</p>}
             {table && <Table table={table} />}
+            {busy && busy.all > 0 && (
+                <p class="is-wide" role="status">
+                    <progress value={busy.done} max={busy.all} aria-label="Rows done" />{" "}
+                    {busy.dry ? "Looked at" : "Imported"} {numberText(busy.done, 0)} of {plural("row", busy.all)}
+                </p>
+            )}
             <div class="field-buttons is-wide">
-                <button class="button" type="button" disabled={!props.ready} onClick={() => void step(true)}>What would change?</button>
-                <button class="button primary" type="button" disabled={!may} onClick={() => void step(false)}>{props.verb}</button>
+                <button class="button" type="button" disabled={!props.ready || busy !== null} onClick={() => void step(true)}>What would change?</button>
+                <button class="button primary" type="button" disabled={!may || busy !== null} onClick={() => void step(false)}>{props.verb}</button>
             </div>
         </>
     );
@@ -96,11 +103,7 @@ function Steps(props: { steps: ReturnType<typeof useSteps>; ready: boolean; verb
 function FromFile() {
     const [text, setText] = useState("");
     const format = text.trimStart().startsWith("{") || text.trimStart().startsWith("[") ? "json" : "csv";
-    const steps = useSteps((dry) => {
-        const bytes = bodyBytes(text);
-        if (bytes > BODY_MAX) throw new Error(`The file has ${bytesText(bytes)}, and 1 MiB is the most at once: import it in parts, each with the first line of the file.`);
-        return api.importNames(text, format, dry);
-    });
+    const steps = useSteps((dry, progress) => importFile(text, format, dry, progress));
     const large = text.length > TYPED_MAX;
     return (
         <section class="card">
