@@ -142,6 +142,9 @@ bool alarm_priority_read(Str name, AlarmPriority *ret_priority);
 typedef bool AlarmFitsFn(void *ctx, const AlarmRule *rule, Str path);
 MUST Status alarms_put(Alarms *alarms, const AlarmRule *rule, AlarmFitsFn *fits, void *ctx);
 bool alarms_drop(Alarms *alarms, Str name); /* and its points; false: there is none */
+/* The rule is called `to` (no other is) from now on, and keeps its points; false: there is no
+ * `from`, or no memory. */
+bool alarms_rename(Alarms *alarms, Str from, Str to);
 const AlarmRule *alarms_rule(const Alarms *alarms, Str name);
 /* for (const AlarmRule *rule = NULL; (rule = alarms_next_rule(alarms, rule));) in order of names */
 const AlarmRule *alarms_next_rule(const Alarms *alarms, const AlarmRule *rule);

@@ -188,6 +188,21 @@ Status alarms_put(Alarms *alarms, const AlarmRule *rule, AlarmFitsFn *fits, void
     return st;
 }
 
+bool alarms_rename(Alarms *alarms, Str from, Str to)
+{
+    RuleNode **at = &alarms->rules;
+    while (*at && !str_eq((*at)->rule.name, from)) at = &(*at)->next;
+    RuleNode *node = *at;
+    Str name = node ? arena_str(node->arena, to) : STR_NONE;
+    if (!name.ptr) return false;
+    *at = node->next;
+    node->rule.name = name;
+    for (at = &alarms->rules; *at && str_cmp((*at)->rule.name, name) < 0;) at = &(*at)->next;
+    node->next = *at;
+    *at = node;
+    return true;
+}
+
 bool alarms_drop(Alarms *alarms, Str name)
 {
     RuleNode **at = &alarms->rules;

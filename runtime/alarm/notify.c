@@ -345,10 +345,10 @@ int64_t alarm_notify_due_ms(const AlarmNotify *notify)
     return notify->heap_count ? due_of(notify->heap[0]) : ALARM_NEVER;
 }
 
-/* A call at `path` that has come as far as that one; NULL: no room. */
-static Call *call_like(AlarmNotify *notify, const AlarmCall *kept, Str path)
+/* A call of `rule` at `path` that has come as far as that one; NULL: no room. */
+static Call *call_like(AlarmNotify *notify, const AlarmCall *kept, Str rule, Str path)
 {
-    Call *call = call_make(notify, kept->route, kept->rule, path);
+    Call *call = call_make(notify, kept->route, rule, path);
     if (!call) return NULL;
     call->kept.first_ms = kept->first_ms;
     call->kept.repeat_ms = kept->repeat_ms;
@@ -360,32 +360,43 @@ static Call *call_like(AlarmNotify *notify, const AlarmCall *kept, Str path)
 
 Status alarm_notify_restore(AlarmNotify *notify, const AlarmCall *kept)
 {
-    Call *call = call_like(notify, kept, kept->path);
+    Call *call = call_like(notify, kept, kept->rule, kept->path);
     if (!call) return ST_LIMIT;
     replan(notify, call);
     return ST_OK;
 }
 
-static void call_moved(AlarmNotify *notify, Call *call, Str to)
+static Str said_of(const Call *call, bool rule)
 {
-    Call *other = call_like(notify, &call->kept, to);
-    if (other) keep(notify, other);
-    forget(notify, call);
+    return rule ? call->kept.rule : call->kept.path;
+}
+
+/* Calls whose rule, or else path, is `from` go on with `to`. */
+static void calls_moved(AlarmNotify *notify, bool rule, Str from, Str to)
+{
+    MapSlot *slot;
+    Call *moved;
+    if (!notify->calls.len) return;
+    do { /* one at a time: a new call may move the table */
+        moved = NULL;
+        for (size_t at = 0; !moved && (slot = map_next(&notify->calls, &at));)
+            if (str_eq(said_of(slot->value, rule), from)) moved = slot->value;
+        if (!moved) return;
+        Call *other = call_like(notify, &moved->kept, rule ? to : moved->kept.rule,
+                                rule ? moved->kept.path : to);
+        if (other) keep(notify, other);
+        forget(notify, moved);
+    } while (moved);
 }
 
 void alarm_notify_moved(AlarmNotify *notify, Str from, Str to)
 {
-    MapSlot *slot;
-    Call *first_of = NULL;
-    if (!notify->calls.len) return;
-    do { /* one at a time: a new call may move the table */
-        first_of = NULL;
-        for (size_t at = 0; !first_of && (slot = map_next(&notify->calls, &at));) {
-            Call *call = slot->value;
-            if (str_eq(call->kept.path, from)) first_of = call;
-        }
-        if (first_of) call_moved(notify, first_of, to);
-    } while (first_of);
+    calls_moved(notify, false, from, to);
+}
+
+void alarm_notify_renamed(AlarmNotify *notify, Str from, Str to)
+{
+    calls_moved(notify, true, from, to);
 }
 
 void alarm_notify_sweep(AlarmNotify *notify)

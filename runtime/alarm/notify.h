@@ -107,6 +107,9 @@ int64_t alarm_notify_due_ms(const AlarmNotify *notify);
 MUST Status alarm_notify_restore(AlarmNotify *notify, const AlarmCall *call);
 /* A path has another name: its calls go on under it. */
 void alarm_notify_moved(AlarmNotify *notify, Str from, Str to);
+/* A rule has another name: its calls go on under it. Routes that name it are the owner's to change.
+ */
+void alarm_notify_renamed(AlarmNotify *notify, Str from, Str to);
 /* Rules changed: calls of alarms that are not there any more, or normal, go. */
 void alarm_notify_sweep(AlarmNotify *notify);
 uint32_t alarm_notify_calls(const AlarmNotify *notify);

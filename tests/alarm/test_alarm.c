@@ -356,6 +356,28 @@ TEST(a_replaced_rule_keeps_states_and_counts)
     end(&bed);
 }
 
+TEST(a_renamed_rule_keeps_its_points_and_its_place_in_the_order)
+{
+    Bed bed;
+    begin(&bed, HOT "}}");
+    number(&bed, 81);
+    CHECK_OK(act(&bed, ALARM_ACK));
+    AlarmRule rule = rule_of(&bed, HOT "}}");
+    rule.name = STR("middle");
+    CHECK_OK(alarms_put(bed.alarms, &rule, NULL, NULL));
+    CHECK(!alarms_rename(bed.alarms, STR("cold"), STR("warm")));
+    CHECK(alarms_rename(bed.alarms, STR("hot"), STR("z")));
+    const AlarmRule *first = alarms_next_rule(bed.alarms, NULL);
+    CHECK(str_is(first->name, "middle"));
+    CHECK(str_is(alarms_next_rule(bed.alarms, first)->name, "z"));
+    CHECK(alarms_rename(bed.alarms, STR("z"), STR("a")));
+    CHECK(str_is(alarms_next_rule(bed.alarms, NULL)->name, "a"));
+    CHECK(!alarms_rule(bed.alarms, STR("hot")));
+    CHECK(str_is(alarm_point_rule(bed.head)->name, "a"));
+    CHECK(alarm_point_kept(bed.head).state == ALARM_ACKED);
+    end(&bed);
+}
+
 TEST(what_was_kept_comes_back_without_a_word)
 {
     Bed bed;

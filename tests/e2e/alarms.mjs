@@ -120,6 +120,67 @@ test('a name that somebody else has fails the deploy, and the old version stays'
   await tutti.kill('SIGTERM');
 });
 
+test('a rule of people is renamed: states, journal and routes come along, also after kill -9', async () => {
+  const tutti = await Tutti.new();
+  const c = await plant(tutti);
+  const put = async (what, body) => {
+    const { status, body: answer } = await tutti.call('PUT', `alarms/${what}`, body);
+    check(status === 200, `${what}: ${JSON.stringify(answer)}`);
+  };
+  const rename = async (from, to, want = 200) => {
+    const { status, body } = await tutti.call('POST', `alarms/rules/${from}/rename`, { to });
+    check(status === want, `${from} to ${to}: ${status} ${JSON.stringify(body)}`);
+    return body.error?.text;
+  };
+  await tutti.deploy('press.tutti', hot(80) + pipeline);
+  await put('rules/warm', { on: ['acme/+/oven', 'acme/+/kiln'], when: { above: 10 }, priority: 'high' });
+  await put('rules/other', { on: 'x', when: { above: 10 } });
+  await put('targets/board', { kind: 'mqtt', topic: 'told/{rule}' });
+  await put('routes/one', { on: '#', alarms: ['other', 'warm'], to: ['board'], when: ['raised', 'cleared'] });
+  await put('routes/all', { on: '#', alarms: ['w*'], to: ['board'], delay_ms: 3600000 });
+  await c.put('acme/a/oven', '11');
+  await c.put('acme/b/kiln', '11');
+  await c.put('acme/c/oven', '1');
+  await until('two are raised', async () => (await alarms(tutti)).filter((a) => a.rule === 'warm' && a.state === 'unacknowledged').length === 2);
+  await act(tutti, 'acknowledge', 'warm', 'acme/a/oven');
+  const before = await entries(tutti, 'warm');
+  const was = await alarm(tutti, 'warm', 'acme/a/oven');
+
+  check(/other already/.test(await rename('warm', 'other', 409)), 'taken');
+  check(/to: a name is letters/.test(await rename('warm', 'a b', 400)), 'no name');
+  check(/there is no alarm cold/.test(await rename('cold', 'x', 404)), 'not there');
+  check(/program press.tutti/.test(await rename('hot', 'hotter', 409)), 'of a program');
+  await rename('warm', 'warm');
+  check((await entries(tutti, 'warm')) === before, 'the name it has');
+  await rename('warm', 'a_hot_oven');
+  await c.put('acme/c/oven', '11');
+
+  const seen = async (when) => {
+    check((await rules(tutti)).map((r) => r.alarm.name).join() === 'a_hot_oven,hot,other', `${when}: ${JSON.stringify(await rules(tutti))}`);
+    const now = await alarm(tutti, 'a_hot_oven', 'acme/a/oven');
+    check(JSON.stringify(now) === JSON.stringify({ ...was, rule: 'a_hot_oven', value: now.value }), `${when}: ${JSON.stringify(now)}`);
+    check((await alarm(tutti, 'a_hot_oven', 'acme/b/kiln')).state === 'unacknowledged', `${when}: the other one`);
+    check(!(await alarm(tutti, 'warm')) && (await entries(tutti, 'warm')) === 0, `${when}: nothing of the old name`);
+    const told = (await tutti.get('alarms/journal?rule=a_hot_oven')).entries;
+    check(told.filter((e) => e.text === 'the rule was called warm' && e.who === 'admin' && e.path === 'acme/+/oven').length === 1, `${when}: ${JSON.stringify(told)}`);
+    check(told.filter((e) => e.path === 'acme/a/oven' && e.to === 'acknowledged').length === 1, `${when}: what was, by the new name`);
+    const routes = (await tutti.get('alarms/routes')).routes;
+    check(JSON.stringify(routes.map((r) => r.alarms)) === '[["w*"],["other","a_hot_oven"]]', `${when}: ${JSON.stringify(routes)}`);
+    check((await tutti.get('alarms/targets')).calls > 0, `${when}: what waits to be told goes on`);
+  };
+  await until('the third', async () => (await alarm(tutti, 'a_hot_oven', 'acme/c/oven'))?.state === 'unacknowledged');
+  await seen('at once');
+  await act(tutti, 'acknowledge', 'a_hot_oven', 'acme/c/oven'); // answered when it is on the disk, and so is all before it
+  await c.gone();
+  await tutti.kill('SIGKILL');
+  await tutti.up();
+  await seen('after kill -9');
+  // Its state may follow an older value, the last one that was on the disk.
+  const third = (await tutti.get('alarms/journal?rule=a_hot_oven&prefix=acme/c')).entries.filter((e) => !e.target).map((e) => e.to);
+  check(third.slice(-2).join() === 'acknowledged,unacknowledged', `raised and taken under the new name: ${third}`);
+  await tutti.kill('SIGTERM');
+});
+
 test('rules of a program that is not there go at the start', async () => {
   const tutti = await Tutti.new();
   await tutti.deploy('press.tutti', hot(80) + pipeline);

@@ -41,8 +41,9 @@ typedef struct UnsAlarmBatch {
     UnsAlarmRow *first, *last;
     UnsAlarmWaiter *waiters;
     uint32_t count;
-    struct UnsNotifyOp *first_op, *last_op; /* uns_notify.h */
-    int64_t last_notice;                    /* id; 0 = none */
+    struct UnsNotifyOp *first_op, *last_op;        /* uns_notify.h */
+    struct UnsAlarmRename *first_name, *last_name; /* uns_alarm_rename.c: written before the rows */
+    int64_t last_notice;                           /* id; 0 = none */
 } UnsAlarmBatch;
 
 struct UnsAlarms {
@@ -90,6 +91,12 @@ UnsAlarmBatch *uns__alarm_gathering(Uns *uns); /* NULL: no memory */
 void uns__alarm_want_flush(Uns *uns);          /* something is in it */
 /* Entries of the journal that are too old, some at a time. */
 MUST Status uns__alarm_trim(StoreConn *conn, int64_t before_ms, Diag *diag);
+
+/* uns_alarm_rename.c */
+MUST Status uns__alarm_write_names(StoreConn *conn, const UnsAlarmBatch *batch, Diag *diag);
+void uns__op_alarm_rename(void *self, Req *req);
+/* uns_alarm_rule.c: a rule may be changed by whoever declared it */
+MUST Status uns__alarm_owned(const Uns *uns, Str name, Str origin, Diag *diag);
 
 /* uns_alarm_ops.c, uns_alarm_journal.c */
 void uns__op_alarms(void *self, Req *req);

@@ -54,7 +54,7 @@ static Status write_point(StoreConn *conn, const UnsAlarmRow *row, Diag *diag)
 static Status write_rows(StoreConn *conn, void *ctx, Diag *diag)
 {
     const UnsAlarmBatch *batch = ctx;
-    Status st = ST_OK;
+    Status st = uns__alarm_write_names(conn, batch, diag);
     for (const UnsAlarmRow *row = batch->first; row && !st; row = row->next) {
         st = write_journal(conn, row, diag);
         if (!st) st = write_point(conn, row, diag);

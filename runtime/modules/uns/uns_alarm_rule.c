@@ -125,8 +125,7 @@ static void on_changed(void *ctx, Status status, const Diag *diag)
     uns__job_done(uns);
 }
 
-/* A rule may be changed by whoever declared it. */
-static Status check_owner(const Uns *uns, Str name, Str origin, Diag *diag)
+Status uns__alarm_owned(const Uns *uns, Str name, Str origin, Diag *diag)
 {
     const AlarmRule *held = alarms_rule(uns->alarms->list, name);
     if (!held || str_eq(held->origin, origin)) return ST_OK;
@@ -157,7 +156,7 @@ static Status add_rule(Change *change, const Json *json, Diag *diag)
     AlarmRule *rule = &change->rules[change->count];
     Status st = alarm_rule_read(change->arena, json, rule, diag);
     if (!st) st = uns__alarm_check_on(rule, diag);
-    if (!st) st = check_owner(change->uns, rule->name, change->origin, diag);
+    if (!st) st = uns__alarm_owned(change->uns, rule->name, change->origin, diag);
     if (!st && in_change(change, rule->name))
         st = diag_set(diag, ST_INVALID, "the alarm %.*s is declared twice", STR_ARG(rule->name));
     if (st) return st;
@@ -258,7 +257,7 @@ void uns__op_alarm_drop(void *self, Req *req)
     Change *change = change_new(uns, req, 0, STR_NONE);
     if (!change) return;
     Status st = alarms_rule(uns->alarms->list, name)
-                    ? check_owner(uns, name, STR_NONE, &diag)
+                    ? uns__alarm_owned(uns, name, STR_NONE, &diag)
                     : diag_set(&diag, ST_NOT_FOUND, "there is no alarm %.*s", STR_ARG(name));
     change->drop = arena_str(change->arena, name);
     change_start(change, st, &diag);

@@ -314,6 +314,10 @@ static const Field alarm_put_in[] = {
     {0}};
 static const Field alarm_name_in[] = {
     {"name", FIELD_STR, FIELD_REQUIRED, 1, ALARM_NAME_BYTES_MAX, "of the rule"}, {0}};
+static const Field alarm_rename_in[] = {
+    {"name", FIELD_STR, FIELD_REQUIRED, 1, ALARM_NAME_BYTES_MAX, "of the rule"},
+    {"to", FIELD_STR, FIELD_REQUIRED, 1, ALARM_NAME_BYTES_MAX, "its new name"},
+    {0}};
 static const Field alarm_declare_in[] = {
     {"origin", FIELD_STR, FIELD_REQUIRED, 1, 320, "\"program NAME\" or \"schema NAME\""},
     {"alarms", FIELD_ARRAY, FIELD_REQUIRED, 0, UNS_ALARM_RULES_MAX, "as in uns.alarm_put"},
@@ -406,6 +410,8 @@ const ModOp uns__ops[] = {
      "what is an alarm"},
     {"uns.alarm_put", uns__op_alarm_put, alarm_put_in, NULL, 10000, ROLE_ENGINEER, OP_DURABLE,
      "makes or changes a rule"},
+    {"uns.alarm_rename", uns__op_alarm_rename, alarm_rename_in, NULL, 10000, ROLE_ENGINEER,
+     OP_DURABLE, "another name for a rule, which keeps its alarms and their journal"},
     {"uns.alarm_drop", uns__op_alarm_drop, alarm_name_in, NULL, 10000, ROLE_ENGINEER, OP_DURABLE,
      "takes a rule and its alarms away"},
     {"uns.alarm_declare", uns__op_alarm_declare, alarm_declare_in, NULL, 10000, ROLE_SYSTEM,
@@ -475,6 +481,7 @@ const ModRoute uns__routes[] = {
     {"POST", "/api/v1/alarms/act", "uns.alarm_act", NULL},
     {"GET", "/api/v1/alarms/rules", "uns.alarm_rules", NULL},
     {"PUT", "/api/v1/alarms/rules/{name}", "uns.alarm_put", NULL},
+    {"POST", "/api/v1/alarms/rules/{name}/rename", "uns.alarm_rename", NULL},
     {"DELETE", "/api/v1/alarms/rules/{name}", "uns.alarm_drop", NULL},
     {"GET", "/api/v1/alarms/journal", "uns.alarm_journal", NULL},
     {"GET", "/api/v1/alarms/stats", "uns.alarm_stats", NULL},

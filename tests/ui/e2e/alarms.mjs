@@ -171,6 +171,29 @@ test("alarms: the journal is filtered by time, rule and path, and the address ke
     for (const path of ["alarmtest/a/temp", "alarmtest/b/temp"]) server.publish(path, "20");
 });
 
+test("alarms: a rule is renamed on the page, with its journal", async (world) => {
+    const { page, server, api } = world;
+    if (!page.url().startsWith(world.url)) await page.goto(world.url);
+    await put(page, { name: "test_old", on: "alarmtest/a/named", when: { above: 1 }, priority: "low" });
+    server.publish("alarmtest/a/named", "2");
+    await until("it stands", async () => (await api("alarms?prefix=alarmtest/a/named")).total === 1);
+    await openPage(world, "?tab=rules");
+    await page.getByRole("row", { name: /test_old/ }).getByRole("button", { name: "Change" }).click();
+    const form = page.getByRole("form", { name: "Change test_old" });
+    await form.getByLabel("Name").fill("test_new");
+    await form.getByLabel("Message").fill("Named at {value}");
+    await form.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("rowheader", { name: "test_new" }).waitFor();
+    equal(await page.getByRole("rowheader", { name: "test_old" }).count(), 0, "rules of the old name");
+    await openPage(world);
+    const text = await row(page, "alarmtest/a/named").innerText();
+    ok(text.includes("Named at 2") && text.includes("unacknowledged"), `it stands as before: ${text}`);
+    await openPage(world, "?tab=journal&rule=test_new");
+    await page.getByText("the rule was called test_old").waitFor();
+    ok((await page.locator("tbody").innerText()).includes("alarmtest/a/named"), "what was before is in the journal of the new name");
+    await page.evaluate(() => fetch("/api/v1/alarms/rules/test_new", { method: "DELETE" }));
+});
+
 test("alarms: one of a program and one of a schema lead to where they are changed", async (world) => {
     const { page, server, api } = world;
     const send = (method, where, body) =>

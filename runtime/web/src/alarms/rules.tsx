@@ -15,11 +15,17 @@ import { priorities } from "./store";
 function Editor(props: { rule: AlarmRule | null; close: () => void; saved: () => void }) {
     const [draft, setDraft] = useState(draftOf(props.rule, param("on")));
     const [error, setError] = useState<Error | null>(null);
+    const [held, setHeld] = useState(props.rule?.name ?? "");
     const set = (change: Partial<Draft>): void => setDraft({ ...draft, ...change });
     const limit = draft.kind === "above" || draft.kind === "below" || draft.kind === "rises" || draft.kind === "falls";
     const save = async (): Promise<void> => {
         try {
-            await api.alarmPut(ruleOf(draft));
+            const rule = ruleOf(draft);
+            if (held !== "" && rule.name !== held) {
+                await api.alarmRename(held, rule.name);
+                setHeld(rule.name);
+            }
+            await api.alarmPut(rule);
             props.saved();
         } catch (problem) {
             setError(problem as Error);
@@ -35,7 +41,7 @@ function Editor(props: { rule: AlarmRule | null; close: () => void; saved: () =>
     return (
         <form class="alarm-form card pad" aria-label={props.rule ? `Change ${props.rule.name}` : "New rule"}
             onSubmit={(event) => { event.preventDefault(); void save(); }}>
-            {text("Name", "name", { required: true, readOnly: props.rule !== null, maxLength: 63 })}
+            {text("Name", "name", { required: true, maxLength: 63 })}
             {text("On path or filter", "on", { required: true, placeholder: "acme/+/press/+/temp" })}
             <label>
                 Alarm when the value

@@ -555,6 +555,7 @@ export const api = {
         call<{ done: number; refused: { rule: string; path: string; reason: string }[] }>("POST", "alarms/act", body),
     alarmRules: () => call<{ rules: { origin: string; path?: string; alarm: AlarmRule }[] }>("GET", "alarms/rules"),
     alarmPut: ({ name, ...rule }: AlarmRule) => call<unknown>("PUT", `alarms/rules/${encodeURIComponent(name)}`, rule),
+    alarmRename: (name: string, to: string) => call<unknown>("POST", `alarms/rules/${encodeURIComponent(name)}/rename`, { to }),
     alarmDrop: (name: string) => call<unknown>("DELETE", `alarms/rules/${encodeURIComponent(name)}`),
     alarmJournal: (params: { rule?: string; prefix?: string; from?: string; limit?: number; before?: number }) =>
         call<{ entries: AlarmEntry[]; more: boolean }>("GET", "alarms/journal" + query(params)),
