@@ -4,6 +4,8 @@
  * without checking each call. */
 #include "store/sqlite_conn.h"
 
+#include "store/vfs.h"
+
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -60,7 +62,7 @@ Status store__conn_open(StoreConn *conn, const char *path, bool is_writer, uint3
                                      "PRAGMA temp_store=MEMORY;"
                                      "PRAGMA journal_size_limit=16777216;";
     int flags = SQLITE_OPEN_NOMUTEX | (is_writer ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-    int code = sqlite3_open_v2(path, &conn->db, flags, NULL);
+    int code = sqlite3_open_v2(path, &conn->db, flags, store__vfs());
     map_init(&conn->stmts, STMTS_MAX);
     if (code == SQLITE_OK) code = sqlite3_extended_result_codes(conn->db, 1);
     if (code == SQLITE_OK) code = sqlite3_busy_timeout(conn->db, BUSY_MS);
