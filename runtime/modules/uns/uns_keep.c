@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "mqtt/broker.h"
 
+#include <stdlib.h>
+
 typedef struct LastRow {
     UnsValue value; /* text owned by the batch's arena */
     Str path;
@@ -42,10 +44,19 @@ enum {
 
 /* ---- writing ---- */
 
+static int compare_rows(const void *left, const void *right)
+{
+    return str_cmp(((const LastRow *)left)->path, ((const LastRow *)right)->path);
+}
+
+/* In the order of the table: each of its pages is read and written once, where the order of coming
+ * goes through more of them again and again than SQLite keeps. */
 static Status write_last(StoreConn *conn, const Batch *batch, Diag *diag)
 {
     StoreStmt *stmt;
     bool more;
+    if (batch->row_count > 1)
+        qsort(batch->rows, batch->row_count, sizeof *batch->rows, compare_rows);
     Status st = store_prepare(conn,
                               "INSERT OR REPLACE INTO last(path, type, i, n, s, quality, ts,"
                               " received, first, count) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)",

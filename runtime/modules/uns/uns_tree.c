@@ -33,31 +33,39 @@ static UnsNode *path_find(const UnsPaths *paths, Str path, size_t *ret_at)
     return NULL;
 }
 
-static void path_place(UnsPaths *paths, UnsNode *node)
+static void path_place(UnsPaths *paths, uint64_t slot, uint32_t home)
 {
-    uint64_t hash = hash_bytes(uns_node_path(node).ptr, node->path_len);
-    size_t i = hash & (paths->count - 1);
+    size_t i = home & (paths->count - 1);
     while (paths->slots[i]) i = (i + 1) & (paths->count - 1);
-    paths->slots[i] = hash >> ADDRESS_BITS << ADDRESS_BITS | (uint64_t)(uintptr_t)node;
+    paths->slots[i] = slot;
+    paths->homes[i] = home;
     paths->used++;
 }
 
-/* Of a node that is not there. At most three of four slots are used. */
-static Status path_put(UnsPaths *paths, UnsNode *node)
+/* Without a look at the nodes: they lie all over the memory. */
+static Status path_grow(UnsPaths *paths)
 {
-    if ((uint64_t)(uintptr_t)node >> ADDRESS_BITS) return ST_NO_MEMORY;
-    if ((paths->used + 1) * 4 > paths->count * 3) {
-        UnsPaths old = *paths;
-        size_t count = SLOTS_MIN;
-        while ((old.nodes + 1) * 3 > count * 2) count *= 2;
-        uint64_t *slots = mem_zalloc(count, sizeof *slots);
-        if (!slots) return ST_NO_MEMORY;
-        *paths = (UnsPaths){slots, count, 0, old.nodes};
-        for (size_t i = 0; i < old.count; i++)
-            if (old.slots[i] > GONE) path_place(paths, slot_node(old.slots[i]));
-        mem_free(old.slots);
-    }
-    path_place(paths, node);
+    UnsPaths old = *paths;
+    size_t count = SLOTS_MIN;
+    while ((old.nodes + 1) * 3 > count * 2) count *= 2;
+    uint64_t *slots = mem_zalloc(count, sizeof *slots + sizeof *paths->homes);
+    if (!slots) return ST_NO_MEMORY;
+    *paths = (UnsPaths){slots, (uint32_t *)(slots + count), count, 0, old.nodes};
+    for (size_t i = 0; i < old.count; i++)
+        if (old.slots[i] > GONE) path_place(paths, old.slots[i], old.homes[i]);
+    mem_free(old.slots);
+    return ST_OK;
+}
+
+/* Of a node that is not there. At most three of four slots are used. */
+static Status path_put(UnsPaths *paths, const UnsNode *node)
+{
+    uint64_t hash = hash_bytes(uns_node_path(node).ptr, node->path_len);
+    uint64_t address = (uint64_t)(uintptr_t)node;
+    if (address >> ADDRESS_BITS) return ST_NO_MEMORY;
+    Status st = (paths->used + 1) * 4 > paths->count * 3 ? path_grow(paths) : ST_OK;
+    if (st) return st;
+    path_place(paths, hash >> ADDRESS_BITS << ADDRESS_BITS | address, (uint32_t)hash);
     paths->nodes++;
     return ST_OK;
 }
@@ -89,6 +97,7 @@ static void *tree_room(UnsTree *tree, size_t bytes)
         if (!slab) return NULL;
         *slab = (UnsSlab){.older = tree->slab};
         tree->slab = slab;
+        mem_ahead();
     }
     slab->used += bytes;
     return slab->bytes + slab->used - bytes;
@@ -214,6 +223,24 @@ static Status node_new(UnsTree *tree, UnsNode *parent, Str path, UnsNode **ret_n
     return ST_OK;
 }
 
+static size_t parent_len(Str path)
+{
+    while (path.len && path.ptr[path.len - 1] != '/') path.len--;
+    return path.len ? path.len - 1 : 0;
+}
+
+/* The deepest node above `path` that is there. Often it is that of the name before. */
+static UnsNode *above(UnsTree *tree, Str path)
+{
+    UnsNode *node = NULL;
+    while (!node && (path.len = parent_len(path))) {
+        bool same = tree->recent && str_eq(uns_node_path(tree->recent), path);
+        node = same ? tree->recent : path_find(&tree->by_path, path, NULL);
+    }
+    if (node) tree->recent = node;
+    return node ? node : &tree->root;
+}
+
 Status uns_tree_add(UnsTree *tree, Str path, UnsNode **ret_node)
 {
     UnsNode *node = path.len ? path_find(&tree->by_path, path, NULL) : NULL;
@@ -222,16 +249,13 @@ Status uns_tree_add(UnsTree *tree, Str path, UnsNode **ret_node)
         return ST_OK;
     }
     if (!uns_path_valid(path)) return ST_INVALID;
-    UnsNode *parent = &tree->root;
-    for (size_t i = 1; i <= path.len; i++) {
+    UnsNode *parent = above(tree, path);
+    size_t known = parent->path_len;
+    for (size_t i = known ? known + 2 : 1; i <= path.len; i++) {
         if (i < path.len && path.ptr[i] != '/') continue;
-        Str part = {path.ptr, i};
-        node = path_find(&tree->by_path, part, NULL);
-        if (!node) {
-            if (tree->count >= tree->count_max) return ST_LIMIT;
-            Status st = node_new(tree, parent, part, &node);
-            if (st) return st;
-        }
+        if (tree->count >= tree->count_max) return ST_LIMIT;
+        Status st = node_new(tree, parent, (Str){path.ptr, i}, &node);
+        if (st) return st;
         parent = node;
     }
     *ret_node = node;
@@ -423,10 +447,9 @@ static void leave_parent(UnsNode *node)
 
 static Status parent_of(UnsTree *tree, Str to, UnsNode **ret_parent)
 {
-    size_t cut = to.len;
-    while (cut && to.ptr[cut - 1] != '/') cut--;
+    size_t len = parent_len(to);
     *ret_parent = &tree->root;
-    return cut ? uns_tree_add(tree, (Str){to.ptr, cut - 1}, ret_parent) : ST_OK;
+    return len ? uns_tree_add(tree, (Str){to.ptr, len}, ret_parent) : ST_OK;
 }
 
 Status uns_tree_move(UnsTree *tree, UnsNode *node, Str to, char ***ret_old, uint32_t *ret_count)

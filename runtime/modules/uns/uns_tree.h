@@ -84,6 +84,7 @@ typedef struct UnsNode {
 /* Nodes by path. A slot is the address of a node and, above it, bits of the hash of its path. */
 typedef struct UnsPaths {
     uint64_t *slots; /* owned; 0 = free, 1 = its node has another path now */
+    uint32_t *homes; /* behind the slots: more of the hash of each, for where it goes */
     size_t count, used, nodes;
 } UnsPaths;
 
@@ -92,6 +93,7 @@ typedef struct UnsTree {
     UnsNode root; /* path "" */
     UnsMore root_more;
     UnsNode *first, *last;
+    UnsNode *recent; /* the parent of a name that was new; NULL = none yet */
     struct UnsSlab *slab;                 /* owned: nodes and texts lie one behind the other */
     void *texts_free[UNS_TEXT_STEPS + 1]; /* lists by room: given back, for other texts */
     uint64_t seq, rejected;
