@@ -79,6 +79,12 @@ typedef struct Ring {
     uint32_t head, count, cap;
 } Ring;
 
+/* Messages that wait for the disk, first in first out. */
+typedef struct MsgQueue {
+    Msg **at; /* owned references; cap is a power of two */
+    uint32_t head, count, cap;
+} MsgQueue;
+
 /* An unanswered publish. Lives until it left its session's list and `remaining` is 0. */
 typedef struct Pending {
     Session *session; /* NULL: nobody waits any more */
@@ -128,7 +134,7 @@ typedef struct MatchRow {
 
 typedef struct MatchSlot {
     char *topic; /* owned */
-    size_t topic_bytes;
+    uint32_t topic_bytes, topic_room;
     uint64_t generation;
     MatchRow *rows; /* owned */
     uint32_t count, cap;
@@ -274,7 +280,7 @@ typedef struct Keep {
     const Msg *shared; /* whose body lies in `body` while it is handed out */
     uint64_t body;
     size_t body_at;
-    Ring urgent, lazy; /* retained messages not yet written; lazy: of QoS 0 */
+    MsgQueue urgent, lazy; /* retained messages not yet written; lazy: of QoS 0 */
     uint32_t lazy_due; /* of lazy, the first so many have waited long enough */
     uint32_t row_top;  /* of retained messages; rows above it were never used */
     Buf rows_free;     /* uint32_t: rows below it that nobody has */
@@ -372,6 +378,9 @@ MUST bool mqtt__entry_ids(Entry *entry, const uint32_t *ids, uint32_t count);
 Entry mqtt__ring_pop(Ring *ring);
 void mqtt__entry_drop(MqttBroker *b, Entry *entry);
 void mqtt__ring_done(MqttBroker *b, Ring *ring);
+bool mqtt__queue_push(MsgQueue *queue, Msg *msg); /* takes a reference of its own */
+Msg *mqtt__queue_pop(MsgQueue *queue);            /* with that reference */
+void mqtt__queue_done(MqttBroker *b, MsgQueue *queue);
 
 /* broker_conn.c: bytes in and out */
 Conn *mqtt__conn_new(MqttBroker *b);

@@ -19,7 +19,8 @@ enum {
     IDLE_BYTES = 512 << 10, /* of a batch's memory: kept while nothing gathers */
     JOURNAL_BYTES_MAX = 256 << 20,
     LAZY_MAX = 65536,
-    LAZY_BYTES = 1 << 20, /* a burst of them goes in several batches, which take less memory */
+    LAZY_MANY = LAZY_MAX / 4, /* so many do not wait for the tick */
+    LAZY_BYTES = 1 << 20,     /* a burst of them goes in several batches, which take less memory */
     FULL_TOLD_EVERY_S = 60,
     ROWS_FREE_BYTES_MAX = 64 << 20, /* rows that find no place here are not used again */
     SHARE_BYTES_MIN = 1024,         /* smaller bodies are written once per session */
@@ -269,23 +270,22 @@ static void retained_write(MqttBroker *b, Msg *msg)
 
 /* Of those of a topic that followed each other the last one is written. At most `most`, and until
  * the batch has `bytes`; returns how many. */
-static uint32_t retained_run(MqttBroker *b, Ring *ring, uint32_t most, size_t bytes)
+static uint32_t retained_run(MqttBroker *b, MsgQueue *queue, uint32_t most, size_t bytes)
 {
     uint32_t count = 0;
-    for (; ring->count && count < most && b->keep.journal.len < bytes; count++) {
-        Entry e = mqtt__ring_pop(ring);
-        if (e.msg->current) {
-            retained_write(b, e.msg);
-            mqtt__entry_drop(b, &e);
+    for (; queue->count && count < most && b->keep.journal.len < bytes; count++) {
+        Msg *msg = mqtt__queue_pop(queue);
+        if (msg->current) {
+            retained_write(b, msg);
+            mqtt__msg_unref(b, msg);
             continue;
         }
-        Str topic = str_slice(e.msg->text, e.msg->topic_bytes);
-        const TrieNode *node = mqtt__trie_find(&b->retained, topic);
+        const TrieNode *node = mqtt__trie_find(&b->retained, mqtt__msg_topic(msg));
         Msg *now = mqtt__retained_msg(node);
-        if (!e.msg->payload_bytes) retained_write(b, e.msg);
-        if (now && ring == &b->keep.urgent && !now->qos)
+        if (!msg->payload_bytes) retained_write(b, msg);
+        if (now && queue == &b->keep.urgent && !now->qos)
             retained_write(b, now); /* nobody waits for that one, but it is newer */
-        mqtt__entry_drop(b, &e);
+        mqtt__msg_unref(b, msg);
     }
     return count;
 }
@@ -296,13 +296,13 @@ void mqtt__keep_retained(MqttBroker *b, Msg *msg)
     Keep *k = &b->keep;
     if (!k->store || msg->text[0] == '$') return;
     bool has_time = !msg->qos && msg->payload_bytes;
-    Ring *ring = has_time ? &k->lazy : &k->urgent;
-    if (ring->count >= LAZY_MAX) (void)retained_run(b, ring, UINT32_MAX, SIZE_MAX);
-    if (!mqtt__ring_push(ring, (Entry){.msg = msg})) {
+    MsgQueue *queue = has_time ? &k->lazy : &k->urgent;
+    if (queue->count >= LAZY_MAX) (void)retained_run(b, queue, UINT32_MAX, SIZE_MAX);
+    if (has_time && queue->count >= LAZY_MANY) k->lazy_due = queue->count;
+    if (!mqtt__queue_push(queue, msg)) {
         retained_write(b, msg);
         return;
     }
-    msg->refs++;
     if (has_time)
         mqtt__tick_start(b);
     else
@@ -630,8 +630,8 @@ void mqtt__keep_close(MqttBroker *b)
     loop_timer_stop(k->retry);
     loop_timer_stop(k->load_retry);
     k->retry = k->load_retry = NULL;
-    mqtt__ring_done(b, &k->lazy);
-    mqtt__ring_done(b, &k->urgent);
+    mqtt__queue_done(b, &k->lazy);
+    mqtt__queue_done(b, &k->urgent);
 }
 
 void mqtt__keep_free(MqttBroker *b)

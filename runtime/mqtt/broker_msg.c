@@ -1,4 +1,5 @@
-/* runtime/mqtt/broker_msg.c: messages, and rings of messages that wait for somebody.
+/* runtime/mqtt/broker_msg.c: messages, and rings and queues of messages that wait for
+ * somebody or for the disk.
  *
  * A message is one allocation whatever the number of its receivers; the broker counts the bytes of
  * all that are alive and refuses new ones above queue_bytes_total. */
@@ -136,4 +137,40 @@ void mqtt__ring_done(MqttBroker *b, Ring *ring)
     }
     mem_free(ring->at);
     *ring = (Ring){0};
+}
+
+bool mqtt__queue_push(MsgQueue *queue, Msg *msg)
+{
+    enum { CAP_MIN = 64 };
+    if (queue->count == queue->cap) {
+        uint32_t cap = queue->cap ? queue->cap * 2 : CAP_MIN;
+        Msg **at = mem_alloc(cap * sizeof(Msg *));
+        if (!at) return false;
+        for (uint32_t i = 0; i < queue->count; i++)
+            at[i] = queue->at[(queue->head + i) & (queue->cap - 1)];
+        mem_free(queue->at);
+        *queue = (MsgQueue){at, 0, queue->count, cap};
+    }
+    queue->at[(queue->head + queue->count++) & (queue->cap - 1)] = msg;
+    msg->refs++;
+    return true;
+}
+
+Msg *mqtt__queue_pop(MsgQueue *queue)
+{
+    enum { CAP_KEPT = 8192 };
+    Msg *msg = queue->at[queue->head];
+    queue->head = (queue->head + 1) & (queue->cap - 1);
+    if (--queue->count == 0 && queue->cap > CAP_KEPT) {
+        mem_free(queue->at);
+        *queue = (MsgQueue){0};
+    }
+    return msg;
+}
+
+void mqtt__queue_done(MqttBroker *b, MsgQueue *queue)
+{
+    while (queue->count) mqtt__msg_unref(b, mqtt__queue_pop(queue));
+    mem_free(queue->at);
+    *queue = (MsgQueue){0};
 }

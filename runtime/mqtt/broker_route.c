@@ -41,18 +41,30 @@ static int row_order(const void *a, const void *b)
     return left < right ? -1 : left > right;
 }
 
+/* Into the room that the topic before had, where that is enough. */
+static bool topic_take(MatchSlot *slot, Str topic)
+{
+    enum { STEP = 32, LONG = 1024 };
+    if (!slot->topic || topic.len > slot->topic_room || slot->topic_room > LONG) {
+        size_t room = (topic.len / STEP + 1) * STEP;
+        char *copy = mem_realloc(slot->topic, room);
+        if (!copy) return false;
+        slot->topic = copy;
+        slot->topic_room = (uint32_t)room;
+    }
+    memcpy(slot->topic, topic.ptr, topic.len);
+    slot->topic_bytes = (uint32_t)topic.len;
+    return true;
+}
+
 static MatchSlot *match(MqttBroker *b, Str topic)
 {
+    static MatchSlot nobody;
+    if (!b->subs.nodes) return &nobody;
     MatchSlot *slot = &b->matches[hash_bytes(topic.ptr, topic.len) % MATCH_SLOTS];
     bool same = slot->topic && str_eq(str_slice(slot->topic, slot->topic_bytes), topic);
     if (same && slot->generation == b->generation) return slot;
-    if (!same) {
-        char *copy = mem_realloc(slot->topic, topic.len + 1);
-        if (!copy) return NULL;
-        memcpy(copy, topic.ptr, topic.len);
-        slot->topic = copy;
-        slot->topic_bytes = topic.len;
-    }
+    if (!same && !topic_take(slot, topic)) return NULL;
     slot->generation = b->generation;
     slot->count = 0;
     if (slot->cap > 1024) {

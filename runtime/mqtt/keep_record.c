@@ -17,11 +17,16 @@ enum {
     WILL = 1,
 };
 
+static char *set(char *at, uint64_t value, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++) at[i] = (char)(value >> (8 * i));
+    return at + bytes;
+}
+
 static void put(Buf *out, uint64_t value, size_t bytes)
 {
     char text[8];
-    for (size_t i = 0; i < bytes; i++) text[i] = (char)(value >> (8 * i));
-    buf_add(out, text, bytes);
+    buf_add(out, text, (size_t)(set(text, value, bytes) - text));
 }
 
 static uint64_t number(const char *at, size_t bytes)
@@ -64,15 +69,17 @@ static bool cut(Str *rest, size_t len, Str *ret_part)
 void mqtt__keep_put_msg(Buf *out, const KeepMsg *msg)
 {
     const MqttPub *pub = &msg->pub;
-    begin(out, 'M');
-    put(out, (uint64_t)(pub->qos | (pub->retain ? KEEP_ROW_RETAIN : 0)), 1);
-    put(out, pub->publisher.len, 2);
-    put(out, pub->topic.len, 4);
-    put(out, pub->props.len, 4);
-    put(out, pub->user.len, 4);
-    put(out, pub->expiry_s, 4);
-    put(out, (uint64_t)pub->received_ns, 8);
-    put(out, (uint64_t)msg->expires_ns, 8);
+    char head[MSG_HEAD], *at = set(head, 0, KEEP_CRC_BYTES);
+    at = set(at, 'M', 1);
+    at = set(at, (uint64_t)(pub->qos | (pub->retain ? KEEP_ROW_RETAIN : 0)), 1);
+    at = set(at, pub->publisher.len, 2);
+    at = set(at, pub->topic.len, 4);
+    at = set(at, pub->props.len, 4);
+    at = set(at, pub->user.len, 4);
+    at = set(at, pub->expiry_s, 4);
+    at = set(at, (uint64_t)pub->received_ns, 8);
+    (void)set(at, (uint64_t)msg->expires_ns, 8);
+    buf_add(out, head, sizeof head);
     buf_str(out, pub->topic);
     buf_str(out, pub->props);
     buf_str(out, pub->publisher);
