@@ -8,7 +8,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PAGE_BYTES = 4096, AHEAD_BYTES_MAX = 1 << 20 };
+enum {
+    PAGE_BYTES = 4096,
+    AHEAD_BYTES_MAX = 1 << 20,
+    LARGE_FROM_BYTES = 8 << 20,
+    STEP_BYTES = 8 << 20
+};
 
 static _Atomic uint64_t calls, fail_at;
 
@@ -72,16 +77,42 @@ void mem_warm(size_t bytes)
 #endif
 }
 
+#if defined __GLIBC__ && defined MADV_POPULATE_WRITE
+static char *up_to(const char *at, size_t unit)
+{
+    return (char *)(((uintptr_t)at + unit - 1) & ~(uintptr_t)(unit - 1)); /* NOLINT */
+}
+
+/* From here on the heap grows by some large pages at a time. `asked`: they are asked for up to
+ * there; NULL = this is the first time. */
+static char *ask_large(char *asked, char *from, char *end)
+{
+    if (!asked) {
+        (void)mallopt(M_TOP_PAD, STEP_BYTES);
+        (void)mallopt(M_TRIM_THRESHOLD, 2 * STEP_BYTES);
+        asked = up_to(from, MEM_PAGE_LARGE);
+    }
+    char *to = up_to(end - MEM_PAGE_LARGE + 1, MEM_PAGE_LARGE);
+    if (to < asked) return up_to(end, MEM_PAGE_LARGE) < asked ? up_to(end, MEM_PAGE_LARGE) : asked;
+    if (to > asked) (void)madvise(asked, (size_t)(to - asked), MADV_HUGEPAGE); /* a hint */
+    return to;
+}
+#endif
+
 void mem_ahead(void)
 {
 #if defined __GLIBC__ && defined MADV_POPULATE_WRITE
-    static char *seen; /* the heap's end; malloc moves it by some pages at a time */
+    static char *first, *seen, *asked; /* the heap's end: malloc moves it by some pages at a time */
     char *end = sbrk(0);
+    if (end == seen) return;
     size_t grown = seen && end > seen ? (size_t)(end - seen) : 0;
-    char *from = (char *)(((uintptr_t)seen + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1));
-    seen = end;
-    if (grown > PAGE_BYTES && grown <= AHEAD_BYTES_MAX)
+    char *from = up_to(seen, PAGE_BYTES);
+    if (!first) first = end;
+    if (asked || end >= first + LARGE_FROM_BYTES)
+        asked = ask_large(asked, seen, end);
+    else if (grown > PAGE_BYTES && grown <= AHEAD_BYTES_MAX)
         (void)madvise(from, (size_t)(end - from), MADV_POPULATE_WRITE); /* a hint */
+    seen = end;
 #endif
 }
 

@@ -24,7 +24,8 @@ void *mem_large(size_t bytes) __attribute__((malloc, alloc_size(1)));
 void mem_warm(size_t bytes);
 
 /* For who makes many small things that stay: what the heap grew by since the last call gets its
- * pages in one step, for the same reason. One thread only. */
+ * pages in one step, for the same reason; once it grew by some MB, in large pages, which also makes
+ * what lies all over it quicker to find. One thread only. */
 void mem_ahead(void);
 
 /* Gives free pages back to the system: after work that took much for a moment, like compiling. */
