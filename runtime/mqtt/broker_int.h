@@ -281,9 +281,9 @@ typedef struct Keep {
     uint64_t body;
     size_t body_at;
     MsgQueue urgent, lazy; /* retained messages not yet written; lazy: of QoS 0 */
-    uint32_t lazy_due; /* of lazy, the first so many have waited long enough */
-    uint32_t row_top;  /* of retained messages; rows above it were never used */
-    Buf rows_free;     /* uint32_t: rows below it that nobody has */
+    uint32_t lazy_due;     /* of lazy, the first so many have waited long enough */
+    uint32_t row_top;      /* of retained messages; rows above it were never used */
+    Buf rows_free;         /* uint32_t: rows below it that nobody has */
     LoopTimer *retry;
     uint64_t failures, damaged, not_restored;
     uint32_t reads;    /* portions being read */

@@ -1,4 +1,5 @@
-/* runtime/store/vfs.h: a VFS of SQLite that writes pages side by side at once; for this folder only.
+/* runtime/store/vfs.h: a VFS of SQLite that writes pages side by side at once; for this folder
+ * only.
  *
  * SQLite hands over a page at a time, and in the write-ahead log a head of 24 bytes before each: a
  * commit of some pages is dozens of system calls, a checkpoint of many is thousands. Here what
