@@ -93,7 +93,7 @@ typedef struct UnsTree {
     UnsNode root; /* path "" */
     UnsMore root_more;
     UnsNode *first, *last;
-    UnsNode *recent; /* the parent of a name that was new; NULL = none yet */
+    UnsNode *recent;                      /* the parent of a name that was new; NULL = none yet */
     struct UnsSlab *slab;                 /* owned: nodes and texts lie one behind the other */
     void *texts_free[UNS_TEXT_STEPS + 1]; /* lists by room: given back, for other texts */
     uint64_t seq, rejected;
