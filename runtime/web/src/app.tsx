@@ -16,7 +16,7 @@ interface Route {
     ahead?: () => void;
 }
 
-// vite.config.ts reads the address and the import of each line: it tells browsers early what a page needs.
+// hints.ts reads the address and the import of each line: it tells browsers early what a page needs.
 const routes: Route[] = [
     { match: /^\/$/, page: new Later(() => import("./pages/home").then((m) => m.Home)) },
     { match: /^\/uns$/, page: new Later(() => import("./explore/explore").then((m) => m.Explore)), ahead: api.unsOutlineAhead },
