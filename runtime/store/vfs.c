@@ -1,9 +1,9 @@
-/* runtime/store/vfs.c: a VFS of SQLite that writes pages side by side at once.
+/* runtime/store/vfs.c: a VFS of SQLite that writes the log side by side.
  *
- * Over the preset VFS: every method is passed on, and those after which somebody may look at the
- * file bring out first what was gathered. In WAL mode a commit is seen by others when its index is
- * written, between two barriers on the main file: frames are out by then, since a commit syncs them
- * (synchronous=FULL, sqlite_conn.c). A checkpoint counts pages as done behind a sync, too. */
+ * Over the preset VFS. A commit is seen by others when its index is written, which is behind the
+ * sync of its frames (synchronous=FULL, sqlite_conn.c), and SQLite looks at what each of the calls
+ * answers that bring bytes out. That is not so in the main file: a checkpoint that a reader cuts
+ * short asks for nothing after its last write, so a full disk would go unnoticed there. */
 #include "store/vfs.h"
 
 #include "base/mem.h"
@@ -15,61 +15,57 @@
 
 enum { GATHER_BYTES = 64 * 1024 };
 
-typedef struct File {
+typedef struct Log {
     sqlite3_file base;
-    bool gathers;
-    int failed;  /* what a call that cannot tell it met; told by the next one that can */
     char *bytes; /* owned, made with the first write; GATHER_BYTES */
     size_t len;
     sqlite3_int64 at; /* of bytes[0] in the file */
-} File;
+} Log;
 
-static File *file_of(sqlite3_file *base)
+static Log *log_of(sqlite3_file *base)
 {
-    return (File *)base;
+    return (Log *)base;
 }
 
 /* The preset's file lies behind ours. */
 static sqlite3_file *inner(sqlite3_file *base)
 {
-    return (sqlite3_file *)(file_of(base) + 1);
+    return (sqlite3_file *)(log_of(base) + 1);
 }
 
 static int bring_out(sqlite3_file *base)
 {
-    File *file = file_of(base);
-    size_t len = file->len;
-    int code = file->failed;
-    file->failed = SQLITE_OK;
-    file->len = 0;
-    if (code || !len) return code;
-    return inner(base)->pMethods->xWrite(inner(base), file->bytes, (int)len, file->at);
+    Log *log = log_of(base);
+    size_t len = log->len;
+    log->len = 0;
+    return len ? inner(base)->pMethods->xWrite(inner(base), log->bytes, (int)len, log->at)
+               : SQLITE_OK;
 }
 
 /* ---- what moves bytes ---- */
 
 static int on_write(sqlite3_file *base, const void *bytes, int len, sqlite3_int64 at)
 {
-    File *file = file_of(base);
-    bool follows = file->len && at == file->at + (sqlite3_int64)file->len;
-    if (!follows || file->len + (size_t)len > GATHER_BYTES) {
+    Log *log = log_of(base);
+    bool follows = log->len && at == log->at + (sqlite3_int64)log->len;
+    if (!follows || log->len + (size_t)len > GATHER_BYTES) {
         int code = bring_out(base);
         if (code) return code;
     }
-    if (!file->bytes && file->gathers) file->bytes = mem_alloc(GATHER_BYTES);
-    if (!file->bytes || (size_t)len > GATHER_BYTES)
+    if (!log->bytes) log->bytes = mem_alloc(GATHER_BYTES);
+    if (!log->bytes || (size_t)len > GATHER_BYTES)
         return inner(base)->pMethods->xWrite(inner(base), bytes, len, at);
-    if (!file->len) file->at = at;
-    memcpy(file->bytes + file->len, bytes, (size_t)len);
-    file->len += (size_t)len;
+    if (!log->len) log->at = at;
+    memcpy(log->bytes + log->len, bytes, (size_t)len);
+    log->len += (size_t)len;
     return SQLITE_OK;
 }
 
 static int on_read(sqlite3_file *base, void *bytes, int len, sqlite3_int64 at)
 {
-    const File *file = file_of(base);
-    sqlite3_int64 end = file->at + (sqlite3_int64)file->len;
-    if (file->len && at < end && at + len > file->at) {
+    const Log *log = log_of(base);
+    sqlite3_int64 end = log->at + (sqlite3_int64)log->len;
+    if (log->len && at < end && at + len > log->at) {
         int code = bring_out(base);
         if (code) return code;
     }
@@ -94,32 +90,24 @@ static int on_size(sqlite3_file *base, sqlite3_int64 *ret_size)
     return code ? code : inner(base)->pMethods->xFileSize(inner(base), ret_size);
 }
 
-static int on_control(sqlite3_file *base, int op, void *arg)
-{
-    int code = bring_out(base);
-    return code ? code : inner(base)->pMethods->xFileControl(inner(base), op, arg);
-}
-
+/* What is left was never committed. */
 static int on_close(sqlite3_file *base)
 {
-    int written = bring_out(base), code = inner(base)->pMethods->xClose(inner(base));
-    mem_free(file_of(base)->bytes);
-    file_of(base)->bytes = NULL;
-    return written ? written : code;
+    mem_free(log_of(base)->bytes);
+    log_of(base)->bytes = NULL;
+    return inner(base)->pMethods->xClose(inner(base));
 }
 
-/* ---- locks: who takes or leaves one may look, or others may ---- */
+/* ---- the rest is passed on ---- */
 
 static int on_lock(sqlite3_file *base, int level)
 {
-    int code = bring_out(base);
-    return code ? code : inner(base)->pMethods->xLock(inner(base), level);
+    return inner(base)->pMethods->xLock(inner(base), level);
 }
 
 static int on_unlock(sqlite3_file *base, int level)
 {
-    int written = bring_out(base), code = inner(base)->pMethods->xUnlock(inner(base), level);
-    return written ? written : code;
+    return inner(base)->pMethods->xUnlock(inner(base), level);
 }
 
 static int on_reserved(sqlite3_file *base, int *ret_reserved)
@@ -127,29 +115,10 @@ static int on_reserved(sqlite3_file *base, int *ret_reserved)
     return inner(base)->pMethods->xCheckReservedLock(inner(base), ret_reserved);
 }
 
-static int on_shm_map(sqlite3_file *base, int page, int bytes, int extend, void volatile **ret)
+static int on_control(sqlite3_file *base, int op, void *arg)
 {
-    return inner(base)->pMethods->xShmMap(inner(base), page, bytes, extend, ret);
+    return inner(base)->pMethods->xFileControl(inner(base), op, arg);
 }
-
-static int on_shm_lock(sqlite3_file *base, int offset, int count, int flags)
-{
-    int code = bring_out(base);
-    return code ? code : inner(base)->pMethods->xShmLock(inner(base), offset, count, flags);
-}
-
-static void on_shm_barrier(sqlite3_file *base)
-{
-    file_of(base)->failed = bring_out(base);
-    inner(base)->pMethods->xShmBarrier(inner(base));
-}
-
-static int on_shm_unmap(sqlite3_file *base, int delete)
-{
-    return inner(base)->pMethods->xShmUnmap(inner(base), delete);
-}
-
-/* ---- the rest ---- */
 
 static int on_sector(sqlite3_file *base)
 {
@@ -161,18 +130,8 @@ static int on_traits(sqlite3_file *base)
     return inner(base)->pMethods->xDeviceCharacteristics(inner(base));
 }
 
-static int on_fetch(sqlite3_file *base, sqlite3_int64 at, int bytes, void **ret)
-{
-    int code = bring_out(base);
-    return code ? code : inner(base)->pMethods->xFetch(inner(base), at, bytes, ret);
-}
-
-static int on_unfetch(sqlite3_file *base, sqlite3_int64 at, void *bytes)
-{
-    return inner(base)->pMethods->xUnfetch(inner(base), at, bytes);
-}
-
-static const sqlite3_io_methods methods = {.iVersion = 3,
+/* Version 1: shared memory and mapping are the main file's. */
+static const sqlite3_io_methods methods = {.iVersion = 1,
                                            .xClose = on_close,
                                            .xRead = on_read,
                                            .xWrite = on_write,
@@ -184,29 +143,18 @@ static const sqlite3_io_methods methods = {.iVersion = 3,
                                            .xCheckReservedLock = on_reserved,
                                            .xFileControl = on_control,
                                            .xSectorSize = on_sector,
-                                           .xDeviceCharacteristics = on_traits,
-                                           .xShmMap = on_shm_map,
-                                           .xShmLock = on_shm_lock,
-                                           .xShmBarrier = on_shm_barrier,
-                                           .xShmUnmap = on_shm_unmap,
-                                           .xFetch = on_fetch,
-                                           .xUnfetch = on_unfetch};
+                                           .xDeviceCharacteristics = on_traits};
 
+/* Files that are no log are the preset's own: there is room for one. */
 static int on_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags,
                    int *ret_flags)
 {
     sqlite3_vfs *preset = vfs->pAppData;
-    File *file = file_of(base);
-    *file = (File){.gathers = flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_DB)};
+    if (!(flags & SQLITE_OPEN_WAL)) return preset->xOpen(preset, name, base, flags, ret_flags);
+    *log_of(base) = (Log){0};
     int code = preset->xOpen(preset, name, inner(base), flags, ret_flags);
-    const sqlite3_io_methods *under = inner(base)->pMethods;
-    if (code || !under) return code;
-    if (under->iVersion < 3) { /* not the one this was written for */
-        (void)under->xClose(inner(base));
-        return SQLITE_CANTOPEN;
-    }
-    file->base.pMethods = &methods;
-    return SQLITE_OK;
+    if (!code) log_of(base)->base.pMethods = &methods;
+    return code;
 }
 
 static sqlite3_vfs ours; /* a copy of the preset's, but for xOpen */
@@ -218,7 +166,7 @@ static void make(void)
     if (!preset) return;
     ours = *preset;
     ours.zName = "tutti";
-    ours.szOsFile = (int)sizeof(File) + preset->szOsFile;
+    ours.szOsFile = (int)sizeof(Log) + preset->szOsFile;
     ours.pAppData = preset;
     ours.xOpen = on_open;
     if (!sqlite3_vfs_register(&ours, 0)) name_of_ours = ours.zName;

@@ -1,11 +1,9 @@
-/* runtime/store/vfs.h: a VFS of SQLite that writes pages side by side at once; for this folder
- * only.
+/* runtime/store/vfs.h: a VFS of SQLite that writes the log side by side; for this folder only.
  *
  * SQLite hands over a page at a time, and in the write-ahead log a head of 24 bytes before each: a
- * commit of some pages is dozens of system calls, a checkpoint of many is thousands. Here what
- * follows each other in a file is gathered and goes out before anybody could miss it: before a
- * sync, a read of that file, a question for its size, a lock or a barrier. A write that fails is
- * told by the call that brought it out. */
+ * commit of some pages is dozens of system calls. Here what follows each other in the log is
+ * gathered and goes out before anybody could miss it: before a sync, a read of it, a question for
+ * its size. A write that fails is told by the call that brought it out. */
 #ifndef TUTTI_STORE_VFS_H
 #define TUTTI_STORE_VFS_H
 
