@@ -256,11 +256,7 @@ static MUST Status servers_read(SparkplugEdge *edge, Diag *diag)
 {
     const SparkplugConf *conf = edge->self->conf;
     bool tls = false;
-    for (Str rest = conf->edge; rest.len;) {
-        ptrdiff_t at = str_find_char(rest, ';');
-        Str one = str_trim(at < 0 ? rest : str_slice(rest.ptr, (size_t)at));
-        rest = at < 0 ? STR_NONE : str_skip(rest, (size_t)at + 1);
-        if (!one.len) continue;
+    for (Str rest = conf->edge, one; sparkplug__part_next(&rest, &one);) {
         if (edge->server_count == SPARKPLUG_SERVERS_MAX)
             return diag_set(diag, ST_LIMIT, "TUTTI_SPARKPLUG_EDGE: at most %d brokers",
                             SPARKPLUG_SERVERS_MAX);

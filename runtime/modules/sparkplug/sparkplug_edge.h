@@ -65,6 +65,8 @@ void sparkplug__types_frame(SparkplugEdge *edge); /* a frame with all values was
 /* A value of the namespace as one of the metric. */
 SpMetric sparkplug__typed(const SparkplugEdge *edge, uint32_t metric, const Json *value);
 /* "plant/a/#=line1; plant/b" */
+/* The next part of a setting that has ; between them, trimmed; false: there is none left. */
+bool sparkplug__part_next(Str *rest, Str *ret_part);
 MUST Status sparkplug__maps_read(SparkplugEdge *edge, Str text, Diag *diag);
 
 #endif

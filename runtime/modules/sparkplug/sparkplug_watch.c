@@ -29,13 +29,20 @@ static MUST Status map_read(SparkplugMap *map, Str text, Diag *diag)
     return ST_OK;
 }
 
+bool sparkplug__part_next(Str *rest, Str *ret_part)
+{
+    *ret_part = STR_NONE;
+    while (rest->len && !ret_part->len) {
+        ptrdiff_t at = str_find_char(*rest, ';');
+        *ret_part = str_trim(at < 0 ? *rest : str_slice(rest->ptr, (size_t)at));
+        *rest = at < 0 ? STR_NONE : str_skip(*rest, (size_t)at + 1);
+    }
+    return ret_part->len > 0;
+}
+
 Status sparkplug__maps_read(SparkplugEdge *edge, Str text, Diag *diag)
 {
-    while (text.len) {
-        ptrdiff_t at = str_find_char(text, ';');
-        Str one = str_trim(at < 0 ? text : str_slice(text.ptr, (size_t)at));
-        text = at < 0 ? STR_NONE : str_skip(text, (size_t)at + 1);
-        if (!one.len) continue;
+    for (Str one; sparkplug__part_next(&text, &one);) {
         if (edge->map_count == SPARKPLUG_MAPS_MAX)
             return diag_set(diag, ST_LIMIT, "TUTTI_SPARKPLUG_EDGE_PATHS: at most %d parts",
                             SPARKPLUG_MAPS_MAX);
