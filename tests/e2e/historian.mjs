@@ -242,7 +242,7 @@ historian('tutti history: import in parts, export, sql', async () => {
 });
 
 // 5 at 100 s, then what is older: 7 at 40, 5 at 50 (bad), then 7 at 101. None says that another is nothing new.
-test('points that come late by MQTT are points of their own', async () => {
+historian('points that come late by MQTT are points of their own', async () => {
   const start = Math.floor(Date.now() / 1000) - 2 * 86400; // days old: a gateway that was cut off
   const list = [[100, 5], [40, 7], [50, 5, 'bad'], [40, 7], [101, 7], [60, 7], [101, 7], [30, 5], [102, 7]];
   const pub = await new Publisher(tutti.mqtt, 'late/x', (n) =>
