@@ -177,8 +177,10 @@ Status series_unit_drop(StoreConn *conn, const SeriesUnit *unit, Diag *diag)
         return drop(conn, "DELETE FROM series_rolls WHERE id = ?1", unit->roll_id, diag);
     if (unit->is_rolls)
         return drop(conn, "DELETE FROM series_kept WHERE series = ?1", unit->rolls.series, diag);
-    if (unit->segment)
-        st = drop(conn, "DELETE FROM series_segments WHERE id = ?1", unit->segment, diag);
+    if (unit->segment) {
+        st = series__keep_newest_of(conn, unit->points, unit->count, unit->segment, diag);
+        if (!st) st = drop(conn, "DELETE FROM series_segments WHERE id = ?1", unit->segment, diag);
+    }
     for (uint32_t i = 0; i < unit->block_count && !st; i++) {
         bool same;
         st = same_block(conn, unit, i, &same, diag);

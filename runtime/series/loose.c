@@ -22,15 +22,18 @@ static Status take_row(StoreStmt *stmt, Loose *loose, Diag *diag)
     return st ? diag_set(diag, st, "a segment of the history is damaged") : ST_OK;
 }
 
-Status loose_read(StoreConn *conn, uint32_t level_max, Loose *loose, Diag *diag)
+Status loose_read(StoreConn *conn, uint32_t level_max, int64_t after, Loose *loose, Diag *diag)
 {
     StoreStmt *stmt;
     bool row = true;
     loose->count = 0;
-    Status st = store_prepare(
-        conn, "SELECT id, data FROM series_segments WHERE level <= ?1 ORDER BY id", &stmt, diag);
+    Status st = store_prepare(conn,
+                              "SELECT id, data FROM series_segments WHERE level <= ?1 AND id > ?2"
+                              " ORDER BY id",
+                              &stmt, diag);
     if (st) return st;
     store_bind_int(stmt, 1, level_max);
+    store_bind_int(stmt, 2, after);
     while (!st && !(st = store_step(stmt, &row, diag)) && row) st = take_row(stmt, loose, diag);
     store_reset(stmt);
     for (uint32_t i = 0; i < loose->count; i++) loose->at[i] = 0;
@@ -51,7 +54,7 @@ Status loose_kept(StoreConn *conn, SeriesWork *work, Diag *diag)
     if (!kept) return diag_set(diag, ST_NO_MEMORY, "reading the history");
     if (kept->id_max == id_max && kept->rows == rows) return ST_OK;
     loose_done(kept);
-    st = loose_read(conn, LEVEL_GATHERED, kept, diag);
+    st = loose_read(conn, LEVEL_GATHERED, 0, kept, diag);
     if (st) loose_done(kept);
     kept->id_max = st ? 0 : id_max;
     kept->rows = st ? 0 : rows;

@@ -38,6 +38,11 @@ enum {
     " last REAL, least REAL, greatest REAL, total REAL, area REAL, odd INTEGER NOT NULL,"          \
     " PRIMARY KEY(series, t_first)) WITHOUT ROWID;"                                                \
     "CREATE TABLE series_data(id INTEGER PRIMARY KEY, block BLOB NOT NULL);"
+/* For a later one: newest points that are not settled (series_settle). */
+#define SERIES_NEWEST_SQL                                                                          \
+    "CREATE TABLE series_newest(series INTEGER PRIMARY KEY, t INTEGER NOT NULL, value REAL,"       \
+    " quality INTEGER NOT NULL, segment INTEGER NOT NULL);"                                        \
+    "CREATE TABLE series_settled(id INTEGER PRIMARY KEY, segment INTEGER NOT NULL);"
 
 typedef struct SeriesPoint {
     int64_t series; /* 1 .. UINT32_MAX */
@@ -82,6 +87,17 @@ MUST Status series_scan(StoreConn *conn, SeriesWork *work, int64_t series, int64
 /* The newest point with t < before_ns; *ret_found false when there is none. */
 MUST Status series_before(StoreConn *conn, SeriesWork *work, int64_t series, int64_t before_ns,
                           SeriesPoint *ret_point, bool *ret_found, Diag *diag);
+
+/* Last values. Whoever keeps them elsewhere, and writes them later than their points, says up to
+ * which segment it has all of them; at a start it asks for what came behind: each series once, by
+ * ascending number, with the newest of its points there. What was sealed meanwhile counts as well.
+ * `fn` may ask nothing of the store. */
+typedef Status SeriesNewestFn(void *ctx, const SeriesPoint *point, Diag *diag);
+MUST Status series_unsettled(StoreConn *conn, SeriesWork *work, SeriesNewestFn *fn, void *ctx,
+                             Diag *diag);
+MUST Status series_settle(StoreConn *conn, int64_t segment, Diag *diag);
+/* The segment that was written last; 0 = none yet. */
+MUST Status series_segment_now(StoreConn *conn, int64_t *ret_segment, Diag *diag);
 
 /* Gives a connection the table series_points(series, t, value, quality), read-only: SQL over what
  * this file holds. A query must say which series (`series = ...`, or a join that does); bounds of

@@ -49,8 +49,10 @@ uint32_t series__lower(const SeriesColumns *points, int64_t t_ns);
 /* write.c: one row of series_segments. */
 MUST Status series__put_segment(StoreConn *conn, SeriesWork *work, SegmentOut *out, uint32_t level,
                                 Diag *diag);
-/* Reads the segments up to `level_max`. Freed by loose_done, also after a failure. */
-MUST Status loose_read(StoreConn *conn, uint32_t level_max, Loose *loose, Diag *diag);
+/* Reads the segments up to `level_max` behind segment `after` (0: all). Freed by loose_done, also
+ * after a failure. */
+MUST Status loose_read(StoreConn *conn, uint32_t level_max, int64_t after, Loose *loose,
+                       Diag *diag);
 /* All segments as they are now, from memory when nothing changed; the work's, until the next call.
  */
 MUST Status loose_kept(StoreConn *conn, SeriesWork *work, Diag *diag);
@@ -74,6 +76,11 @@ MUST Status series__before_file(StoreConn *conn, SeriesWork *work, int64_t serie
 MUST Status series__before_both(StoreConn *conn, SeriesWork *work, int64_t series,
                                 int64_t before_ns, SeriesPoint *ret_point, bool *ret_found,
                                 Diag *diag);
+/* newest.c: what is about to leave the segments and is not settled is kept aside: all of `loose`,
+ * or one segment as its points by series and time. */
+MUST Status series__keep_newest(StoreConn *conn, SeriesWork *work, Loose *loose, Diag *diag);
+MUST Status series__keep_newest_of(StoreConn *conn, const SeriesPoint *points, uint32_t count,
+                                   int64_t segment, Diag *diag);
 /* roll.c: what was sealed is to be rolled up. */
 MUST Status series__mark(StoreConn *conn, int64_t series, const SeriesColumns *points, Diag *diag);
 

@@ -61,13 +61,13 @@ static Status seal(StoreConn *conn, SeriesWork *work, Loose *loose, Diag *diag)
         st = series__seal_run(conn, work, series, &work->fresh.at, diag);
         if (st) break;
     }
-    return st;
+    return st ? st : series__keep_newest(conn, work, loose, diag);
 }
 
 static Status step(StoreConn *conn, SeriesWork *work, uint32_t level_max, Diag *diag)
 {
     Loose loose;
-    Status st = loose_read(conn, level_max, &loose, diag);
+    Status st = loose_read(conn, level_max, 0, &loose, diag);
     if (!st && loose.count)
         st = level_max == LEVEL_FRESH ? gather(conn, work, &loose, diag)
                                       : seal(conn, work, &loose, diag);

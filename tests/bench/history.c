@@ -261,7 +261,7 @@ static void store_bench(Bench *bench, uint64_t points, const char *path)
 {
     static const StoreMigration tables[] = {
         {1, "both",
-         SERIES_SCHEMA_SQL SERIES_ROLL_SQL
+         SERIES_SCHEMA_SQL SERIES_ROLL_SQL SERIES_NEWEST_SQL
          "CREATE TABLE rows(series INTEGER NOT NULL, t INTEGER NOT NULL,"
          " v REAL NOT NULL, q INTEGER NOT NULL, PRIMARY KEY(series, t))"
          " WITHOUT ROWID;"},

@@ -162,7 +162,7 @@ export function packet(head, ...parts) {
   return Buffer.concat([Buffer.from([head, ...length]), body]);
 }
 
-// Publishes with QoS 1, `window` unacknowledged at most. What was not acknowledged when a connection
+// Publishes with QoS 1, `window` unacknowledged at most; `topic` may be a function of the message's number. What was not acknowledged when a connection
 // breaks is sent again on the next one, as a careful client does.
 let publishers = 0;
 export class Publisher {
@@ -217,8 +217,9 @@ export class Publisher {
       let id = (number % 65535) + 1;
       while (this.flight.has(id)) id = (id % 65535) + 1;
       this.flight.set(id, number);
+      const topic = typeof this.topic === 'function' ? this.topic(number) : this.topic;
       this.socket.write(
-        packet(0x32, field(this.topic), Buffer.from([id >> 8, id & 255]), Buffer.from(this.make(number))));
+        packet(0x32, field(topic), Buffer.from([id >> 8, id & 255]), Buffer.from(this.make(number))));
     }
   }
 

@@ -51,8 +51,8 @@ typedef struct Bed {
     double hold;
 } Bed;
 
-static const StoreMigration schema[] = {{1, "series", SERIES_SCHEMA_SQL SERIES_ROLL_SQL},
-                                        {0, NULL, NULL}};
+static const StoreMigration schema[] = {
+    {1, "series", SERIES_SCHEMA_SQL SERIES_ROLL_SQL SERIES_NEWEST_SQL}, {0, NULL, NULL}};
 
 static void bed_begin(Bed *bed)
 {

@@ -24,7 +24,7 @@ typedef struct Bed {
 
 static const StoreMigration tables[] = {
     {1, "both",
-     SERIES_SCHEMA_SQL SERIES_ROLL_SQL
+     SERIES_SCHEMA_SQL SERIES_ROLL_SQL SERIES_NEWEST_SQL
      "CREATE TABLE plain(series INTEGER, t INTEGER, value REAL,"
      " quality INTEGER); CREATE TABLE names(id INTEGER PRIMARY KEY,"
      " path TEXT); INSERT INTO names VALUES(1, 'a/x'), (2, 'a/y');"},

@@ -33,7 +33,8 @@ typedef struct UnsConf {
 /* A series that the disk does not know yet. */
 typedef struct UnsName {
     int64_t series;
-    char *path; /* owned */
+    char *path;   /* owned */
+    UnsType type; /* of its first value; UNS_NONE: an import named it */
 } UnsName;
 
 typedef struct UnsWatch UnsWatch;
@@ -88,6 +89,8 @@ typedef struct Uns {
     SeriesWork *write_work, *read_work; /* of the store's two threads, made by their first job */
     bool tidying;
     UnsNode *dirty_first, *dirty_last;
+    UnsNode *pass_last;   /* when its row is written, those of samples up to pass_segment are */
+    int64_t pass_segment; /* of runtime/series */
     LoopTimer *keep_timer;
     uint32_t tidy_count; /* names when memory was given back */
     LoopTimer *trim_timer;
@@ -180,8 +183,11 @@ void uns__watch_added(Uns *uns, UnsNode *node); /* its first value: whose filter
 void uns__watches_close(Uns *uns);
 void uns__watches_renew(Uns *uns); /* paths changed: each watch looks for its nodes anew */
 
-/* uns_keep.c: last values and samples to the disk; uns_series.c: what becomes of the samples */
+/* uns_keep.c: last values and samples to the disk, uns_load.c: and back; uns_series.c: what becomes
+ * of the samples */
 void uns__keep_value(Uns *uns, UnsNode *node); /* after uns_node_set */
+void uns__keep_row(Uns *uns, UnsNode *node);   /* its last value alone, with the next flush */
+int64_t uns__sample_time_ns(const Uns *uns, const UnsNode *node); /* of a sample of its value */
 MUST Status uns__keep_load(Uns *uns, Diag *diag);
 void uns__keep_flush(Uns *uns); /* hands over all that waits */
 /* The same, and fn when it is on the disk or was refused (which is reported there): before a

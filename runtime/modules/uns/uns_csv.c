@@ -262,6 +262,7 @@ typedef struct Import {
     int64_t line, lines, refused;
     Buf errors;
     JsonOut out;
+    bool settles; /* no value waits for its row: a start has nothing to look for in these points */
 } Import;
 
 static void refuse(Import *import, const char *text, Str what)
@@ -347,7 +348,7 @@ static int64_t series_of(Import *import, Str path)
     if (!copy) return 0;
     memcpy(copy, path.ptr, path.len);
     copy[path.len] = 0;
-    import->names[import->name_count++] = (UnsName){series, copy};
+    import->names[import->name_count++] = (UnsName){series, copy, UNS_NONE};
     return series;
 }
 
@@ -417,8 +418,12 @@ static void import_free(Import *import)
 static Status import_job(StoreConn *conn, void *ctx, Diag *diag)
 {
     Import *import = ctx;
-    return uns__write_samples(conn, import->uns, import->points, import->count, import->names,
-                              import->name_count, diag);
+    int64_t segment;
+    Status st = uns__write_samples(conn, import->uns, import->points, import->count, import->names,
+                                   import->name_count, diag);
+    if (st || !import->settles) return st;
+    st = series_segment_now(conn, &segment, diag);
+    return st ? st : series_settle(conn, segment, diag);
 }
 
 static void put_import(const Import *import, Buf *body)
@@ -490,6 +495,7 @@ void uns__op_import(void *self, Req *req)
     for (import->line = json_int(req->in, "line", 2); text.len; import->line++)
         read_line(import, &text);
     json_end(&import->out);
+    import->settles = !uns->dirty_first && !uns->writing;
     Status st = store_write(uns->env->store, import_job, on_imported, import);
     if (!st) {
         uns->jobs++;

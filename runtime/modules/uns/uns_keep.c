@@ -1,12 +1,16 @@
-/* runtime/modules/uns/uns_keep.c: last values and samples on their way to the disk and back.
+/* runtime/modules/uns/uns_keep.c: last values and samples on their way to the disk (back:
+ * uns_load.c).
  *
  * Both gather for `keep_every` and leave as one job, which the store commits together with what
  * else waits. A job owns copies of what it writes, so the tree may change meanwhile. Samples that a
  * publisher of QoS 1 or 2 waits for leave as soon as those before them are there: one
  * commit for all that came meanwhile, and only then is it answered. Last values and what came with
- * QoS 0 wait for the interval, which bounds how much a crash takes. When the disk refuses, a batch
- * is tried again until it is taken. Rows of `into historian` do not take this way: they are
- * answered after their own commit (uns_record.c). */
+ * QoS 0 wait for the interval, which bounds how much a crash takes. What a start need not look for
+ * is said with them: up to which segment of samples all last values are written. Values wait in the
+ * order in which they became due, so when the one that was last at a batch is written, all of that
+ * batch's samples are in rows. When the disk refuses, a batch is tried again until it is taken.
+ * Rows of `into historian` do not take this way: they are answered after their own commit
+ * (uns_record.c). */
 #include "modules/uns/uns.h"
 
 #include "base/mem.h"
@@ -31,6 +35,9 @@ typedef struct Batch {
     uint32_t row_count;
     uint64_t mark;
     bool with_rows;
+    bool begins_pass, whole; /* whole: no value is due behind it */
+    int64_t segment;         /* its samples; filled by the job */
+    int64_t settled;         /* a pass ends that began with this segment; 0: none does */
 } Batch;
 
 enum {
@@ -87,10 +94,14 @@ static Status write_last(StoreConn *conn, const Batch *batch, Diag *diag)
 
 static Status write_batch(StoreConn *conn, void *ctx, Diag *diag)
 {
-    const Batch *batch = ctx;
+    Batch *batch = ctx;
     Status st = uns__write_samples(conn, batch->uns, batch->samples, batch->sample_count,
                                    batch->names, batch->name_count, diag);
-    return st ? st : write_last(conn, batch, diag);
+    if (!st) st = write_last(conn, batch, diag);
+    if (!st && (batch->begins_pass || batch->whole))
+        st = series_segment_now(conn, &batch->segment, diag);
+    int64_t settled = batch->whole ? batch->segment : batch->settled;
+    return st || !settled ? st : series_settle(conn, settled, diag);
 }
 
 void uns__job_done(Uns *uns)
@@ -184,6 +195,7 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
         uns->samples_dropped += batch->sample_count;
     } else {
         uns->samples_written += batch->sample_count;
+        if (batch->begins_pass) uns->pass_segment = batch->segment;
         if (uns->env->broker) mqtt_broker_observed(uns->env->broker, batch->mark);
         bool tidy = batch->with_rows || ++uns->untidied >= TIDY_EVERY;
         if (tidy && batch->sample_count && !uns->draining) {
@@ -223,6 +235,10 @@ static void take_rows(Uns *uns, Batch *batch)
         if (node->type == UNS_TEXT) row->value.text = arena_str(batch->arena, row->value.text);
         if (!row->path.ptr || (node->type == UNS_TEXT && !row->value.text.ptr)) return;
         batch->row_count++;
+        if (node == uns->pass_last) {
+            batch->settled = uns->pass_segment;
+            uns->pass_last = NULL;
+        }
         uns->dirty_first = node->next_dirty;
         if (!uns->dirty_first) uns->dirty_last = NULL;
         node->next_dirty = NULL;
@@ -243,6 +259,11 @@ static void batch_write(Uns *uns)
     bool begins = uns->rows_due && uns->rows_left >= ROWS_PER_ROUND_MAX;
     *batch = (Batch){.uns = uns, .arena = arena, .mark = uns->mark, .with_rows = begins};
     if (uns->rows_due) take_rows(uns, batch);
+    batch->whole = !uns->dirty_first;
+    if (!uns->pass_last) {
+        uns->pass_last = uns->dirty_last;
+        batch->begins_pass = uns->pass_last != NULL;
+    }
     uns->rows_left -= batch->row_count;
     uns->rows_due = batch->row_count && uns->rows_left && uns->dirty_first;
     if (!batch->row_count && !uns->sample_count) { /* no memory for rows: with the next value */
@@ -347,7 +368,7 @@ static void start_keep_timer(Uns *uns)
 }
 
 /* A source whose clock is near ours is believed; others get the time of arrival. */
-static int64_t sample_time_ns(const Uns *uns, const UnsNode *node)
+int64_t uns__sample_time_ns(const Uns *uns, const UnsNode *node)
 {
     int64_t ts = node->ts_ns, received = node->received_ns;
     bool near = ts != UNS_NO_TIME && ts < received + 5 * NS_PER_S &&
@@ -367,12 +388,13 @@ static bool room_for_sample(Uns *uns)
     return true;
 }
 
-/* Gives the node its series; false without memory. */
+/* Gives the node its series; false without memory. One that an import named says its type with the
+ * first value. */
 bool uns__name_series(Uns *uns, UnsNode *node)
 {
     UnsSampled *sampled = uns_node_sampled(&uns->tree, node);
     if (!sampled) return false;
-    if (sampled->series) return true;
+    if (sampled->series && (sampled->known || !uns_node_has_value(node))) return true;
     if (uns->name_count == uns->name_cap) {
         uint32_t cap = uns->name_cap ? uns->name_cap * 2 : 64;
         UnsName *grown = mem_realloc(uns->names, cap * sizeof *grown);
@@ -383,14 +405,9 @@ bool uns__name_series(Uns *uns, UnsNode *node)
     char *path = mem_alloc(node->path_len + 1u);
     if (!path) return false;
     memcpy(path, uns_node_path(node).ptr, node->path_len + 1u);
-    sampled->series = ++uns->series_next;
-    uns->names[uns->name_count++] = (UnsName){sampled->series, path};
+    if (!sampled->series) sampled->series = ++uns->series_next;
+    uns->names[uns->name_count++] = (UnsName){sampled->series, path, (UnsType)node->type};
     return true;
-}
-
-static bool is_number(const UnsValue *value)
-{
-    return value->type == UNS_INT || value->type == UNS_NUMBER || value->type == UNS_BOOL;
 }
 
 /* A point for a new value, a new quality, or because the last one was long ago. A value that is
@@ -405,8 +422,8 @@ static void sample(Uns *uns, UnsNode *node)
     bool null = now.type == UNS_NULL;
     UnsQuality quality = null ? UNS_BAD : now.quality;
     double value = null ? last->value : uns_value_number(&now);
-    if (null ? !last->known : !is_number(&now)) return;
-    int64_t t_ns = sample_time_ns(uns, node), source_ns = t_ns;
+    if (null ? !last->known : !uns_value_is_number(&now)) return;
+    int64_t t_ns = uns__sample_time_ns(uns, node), source_ns = t_ns;
     bool known = last->series && last->known;
     bool turned = known && last->quality != quality;
     bool late = known && t_ns < last->t_ns && t_ns != last->source_ns && quality >= last->quality;
@@ -429,103 +446,21 @@ static void sample(Uns *uns, UnsNode *node)
         (SeriesPoint){sampled->series, t_ns, value, (uint8_t)quality};
 }
 
+void uns__keep_row(Uns *uns, UnsNode *node)
+{
+    if (node->dirty) return;
+    node->dirty = true;
+    if (uns->dirty_last)
+        uns->dirty_last->next_dirty = node;
+    else
+        uns->dirty_first = node;
+    uns->dirty_last = node;
+}
+
 void uns__keep_value(Uns *uns, UnsNode *node)
 {
     sample(uns, node);
-    if (!node->dirty) {
-        node->dirty = true;
-        if (uns->dirty_last)
-            uns->dirty_last->next_dirty = node;
-        else
-            uns->dirty_first = node;
-        uns->dirty_last = node;
-    }
+    uns__keep_row(uns, node);
     if (uns->sample_count >= UNS_SAMPLES_BATCH) flush(uns);
     start_keep_timer(uns);
-}
-
-/* ---- reading at start ---- */
-
-static Status load_last(Uns *uns, StoreConn *conn, Diag *diag)
-{
-    StoreStmt *stmt;
-    bool row;
-    int64_t now = clock_wall_ns();
-    Status st = store_prepare(conn,
-                              "SELECT path, type, i, n, s, quality, ts, received, first, count"
-                              " FROM last",
-                              &stmt, diag);
-    while (!st) {
-        UnsNode *node;
-        st = store_step(stmt, &row, diag);
-        if (st || !row) break;
-        int64_t type = store_int(stmt, 1), quality = store_int(stmt, 5);
-        UnsValue value = {.type = type > 0 && type <= UNS_TEXT ? (UnsType)type : UNS_NULL,
-                          .quality = quality >= 0 && quality < UNS_NEVER ? (UnsQuality)quality
-                                                                         : UNS_UNCERTAIN,
-                          .integer = store_int(stmt, 2),
-                          .text = store_str(stmt, 4)};
-        if (value.type == UNS_NUMBER) value.number = store_number(stmt, 3);
-        value.ts_ns = store_is_null(stmt, 6) ? UNS_NO_TIME : store_int(stmt, 6);
-        int64_t received = store_int(stmt, 7);
-        if (uns_tree_add(&uns->tree, store_str(stmt, 0), &node) ||
-            uns_node_set(&uns->tree, node, &value, received)) {
-            uns->tree.rejected++;
-            continue;
-        }
-        node->first_ns = store_int(stmt, 8);
-        node->count = (uint64_t)store_int(stmt, 9);
-        if (now > received) node->heard_ns -= now - received; /* as old as it is */
-    }
-    return st;
-}
-
-static Status load_series(Uns *uns, StoreConn *conn, Diag *diag)
-{
-    StoreStmt *stmt;
-    bool row;
-    Status st = store_prepare(conn, "SELECT id, path FROM series", &stmt, diag);
-    while (!st) {
-        st = store_step(stmt, &row, diag);
-        if (st || !row) break;
-        int64_t id = store_int(stmt, 0);
-        UnsNode *node;
-        if (id > uns->series_next) uns->series_next = id;
-        if (uns_tree_add(&uns->tree, store_str(stmt, 1), &node)) continue;
-        UnsSampled *sampled = uns_node_sampled(&uns->tree, node);
-        if (!sampled) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
-        sampled->series = id;
-    }
-    return st;
-}
-
-static Status load(StoreConn *conn, void *ctx, Diag *diag)
-{
-    Status st = load_last(ctx, conn, diag);
-    if (!st) st = load_series(ctx, conn, diag);
-    if (!st) st = uns__meta_load(ctx, conn, diag);
-    return st ? st : uns__move_samples(conn, ctx, diag);
-}
-
-/* Blocking, before the loop runs: nobody else touches the tree. */
-Status uns__keep_load(Uns *uns, Diag *diag)
-{
-    Status st = store_run_now(uns->env->store, load, uns, diag);
-    if (st == ST_CORRUPT && !store_salvaged(uns->env->store)) {
-        st = store_salvage(uns->env->store, diag);
-        if (!st) st = store_run_now(uns->env->store, load, uns, diag);
-    }
-    for (UnsNode *node = uns->tree.first; node && !st; node = node->next_node) {
-        UnsValue value = uns_node_value(node);
-        if (!is_number(&value)) continue;
-        UnsSampled *sampled = uns_node_sampled(&uns->tree, node);
-        if (!sampled) return diag_set(diag, ST_NO_MEMORY, "no memory for the namespace");
-        *sampled = (UnsSampled){.series = sampled->series,
-                                .t_ns = INT64_MIN / 2, /* the first one is always sampled */
-                                .source_ns = INT64_MIN / 2,
-                                .value = uns_value_number(&value),
-                                .quality = (uint8_t)value.quality,
-                                .known = true};
-    }
-    return st;
 }

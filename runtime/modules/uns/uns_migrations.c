@@ -62,6 +62,10 @@ static const char uns_0007[] =
 static const char uns_0008[] =
     "ALTER TABLE record_tables ADD COLUMN wrote INTEGER NOT NULL DEFAULT 0;";
 
+/* What a start takes from samples that are newer than their last values (uns_load.c). */
+static const char uns_0009[] =
+    SERIES_NEWEST_SQL "ALTER TABLE series ADD COLUMN type INTEGER NOT NULL DEFAULT 0;";
+
 const StoreMigration uns__migrations[] = {{1, "last values, samples, records", uns_0001},
                                           {2, "samples in compressed blocks", uns_0002},
                                           {3, "alarms", uns_0003},
@@ -70,4 +74,5 @@ const StoreMigration uns__migrations[] = {{1, "last values, samples, records", u
                                           {6, "who is told of alarms", uns_0006},
                                           {7, "bad values weigh nothing", uns_0007},
                                           {8, "tables in the order of writing", uns_0008},
+                                          {9, "newest samples", uns_0009},
                                           {0}};

@@ -26,11 +26,14 @@ static Status write_names(StoreConn *conn, const UnsName *names, uint32_t count,
 {
     StoreStmt *stmt;
     bool row;
-    Status st =
-        store_prepare(conn, "INSERT OR IGNORE INTO series(id, path) VALUES(?1, ?2)", &stmt, diag);
+    Status st = store_prepare(conn,
+                              "INSERT INTO series(id, path, type) VALUES(?1, ?2, ?3)"
+                              " ON CONFLICT DO UPDATE SET type = excluded.type WHERE type = 0",
+                              &stmt, diag);
     for (uint32_t i = 0; i < count && !st; i++) {
         store_bind_int(stmt, 1, names[i].series);
         store_bind_str(stmt, 2, str_from(names[i].path));
+        store_bind_int(stmt, 3, names[i].type);
         st = store_step(stmt, &row, diag);
     }
     return st;

@@ -141,6 +141,11 @@ static inline bool uns_node_has_value(const UnsNode *node)
     return node->type != UNS_NONE;
 }
 
+static inline bool uns_value_is_number(const UnsValue *value)
+{
+    return value->type == UNS_INT || value->type == UNS_NUMBER || value->type == UNS_BOOL;
+}
+
 /* INT, NUMBER and BOOL; 0 for others. */
 static inline double uns_value_number(const UnsValue *value)
 {
