@@ -341,6 +341,13 @@ void mqtt_broker_auth_answer(MqttBroker *broker, uint64_t id, bool allow, Str us
     }
 }
 
+/* The store is read before the loop's first turn, and what it has retained is older than what this
+ * process says by then: that waits, or it would be overwritten. */
+static bool before_start(const MqttBroker *broker)
+{
+    return broker->keep.store && !broker->thread_known;
+}
+
 Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
 {
     if (broker->closing) return diag_set(diag, ST_UNAVAILABLE, "the broker is shutting down");
@@ -353,7 +360,7 @@ Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
     Str why = STR_NONE;
     if (mqtt__unfit(broker, pub, &why)) return diag_set(diag, ST_INVALID, "%.*s", STR_ARG(why));
     broker->stats.published_own++;
-    if (!broker->depth) {
+    if (!broker->depth && !before_start(broker)) {
         if (mqtt__keep_behind(broker)) return diag_set(diag, ST_BUSY, "the disk is behind");
         uint64_t changes = broker->keep.changes;
         MqttReason reason = mqtt__accept(broker, pub, 0, NULL);
@@ -365,7 +372,7 @@ Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag)
     if (!msg || broker->later.count >= LATER_MAX ||
         !mqtt__ring_push(&broker->later, (Entry){.msg = msg, .qos = pub->qos})) {
         mqtt__msg_unref(broker, msg);
-        return diag_set(diag, ST_LIMIT, "too many messages published from inside a callback");
+        return diag_set(diag, ST_LIMIT, "too many messages at once from this process");
     }
     return ST_OK;
 }

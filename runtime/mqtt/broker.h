@@ -153,7 +153,8 @@ void mqtt_broker_step_answer(MqttBroker *broker, uint64_t id, MqttAuth verdict, 
 
 /* Publishes from this process: retained store, observer, attachments, clients. ST_INVALID when
  * the topic is not a topic name or the payload too large. Own code may use topics starting with $.
- */
+ * From inside a callback, and before the loop's first turn where there is a store, it is done on
+ * the next turn: a module may publish in its start, and is newer than what the store has. */
 MUST Status mqtt_broker_publish(MqttBroker *broker, const MqttPub *pub, Diag *diag);
 
 /* token 0 = nothing to ack (QoS 0). Otherwise mqtt_broker_ack(broker, token) exactly once, now or

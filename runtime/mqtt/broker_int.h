@@ -330,7 +330,7 @@ struct MqttBroker {
     uint32_t depth;
     bool closing, must_hold;
     bool quiet; /* nothing that clients send is looked at any more */
-    Ring later; /* own publishes from inside a callback */
+    Ring later; /* own publishes from inside a callback, or before the first turn */
     MqttAttach *attaches[ATTACH_MAX];
     uint16_t attach_generation;
     uint32_t attach_top; /* slots from here on were never used */

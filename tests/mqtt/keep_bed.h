@@ -51,7 +51,8 @@ static void keep_copy(const char *from, const char *to)
     CHECK(!fclose(out));
 }
 
-static void keep_up(KeepBed *kb)
+/* The broker, with its store not read yet. */
+static void keep_open(KeepBed *kb)
 {
     Diag diag = {0};
     Status st = mqtt_store_open(kb->bed.loop, kb->path, kb->bed.log, &kb->store, &diag);
@@ -59,8 +60,19 @@ static void keep_up(KeepBed *kb)
     CHECK_OK(st);
     kb->conf.store = kb->store;
     CHECK_OK(mqtt_broker_open(kb->bed.loop, &kb->conf, kb->bed.log, &kb->bed.broker));
+}
+
+static void keep_restore(KeepBed *kb)
+{
+    Diag diag = {0};
     CHECK_OK(mqtt_broker_restore(kb->bed.broker, &diag));
     CHECK_OK(mqtt_broker_listen_tcp(kb->bed.broker, "127.0.0.1:0", &kb->bed.port, &diag));
+}
+
+static void keep_up(KeepBed *kb)
+{
+    keep_open(kb);
+    keep_restore(kb);
 }
 
 static void keep_begin(KeepBed *kb, const MqttBrokerConf *conf)
@@ -94,14 +106,20 @@ static void keep_files_copy(KeepBed *kb, const char *to)
     }
 }
 
-/* kill -9, and a new process. Raws of before are gone. */
-static void keep_crash(KeepBed *kb)
+/* kill -9. Raws of before are gone. */
+static void keep_die(KeepBed *kb)
 {
     char copy[96];
     (void)snprintf(copy, sizeof copy, "%s/%d.db", kb->dir, ++kb->generation);
     keep_files_copy(kb, copy);
     keep_down(kb);
     memcpy(kb->path, copy, sizeof copy);
+}
+
+/* And a new process. */
+static void keep_crash(KeepBed *kb)
+{
+    keep_die(kb);
     keep_up(kb);
 }
 

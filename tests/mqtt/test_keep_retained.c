@@ -3,6 +3,12 @@
  * Expectations are sentences of MQTT 5.0: 3.3.1.3 (RETAIN), 3.8.3.1 (retain handling). */
 #include "keep_bed.h"
 
+static void retain(Raw *raw, const char *topic, const char *text)
+{
+    raw_publish(raw, (RawPub){topic, text, 1, 1, .retain = true});
+    (void)raw_expect(raw, MQTT_PUBACK, 1);
+}
+
 TEST(retained_messages_survive)
 {
     KeepBed kb;
@@ -35,10 +41,36 @@ TEST(retained_messages_survive)
     keep_end(&kb);
 }
 
-static void retain(Raw *raw, const char *topic, const char *text)
+/* A module publishes in its start, before the broker has read what there was. */
+TEST(what_is_retained_before_the_store_is_read_is_newer)
 {
-    raw_publish(raw, (RawPub){topic, text, 1, 1, .retain = true});
-    (void)raw_expect(raw, MQTT_PUBACK, 1);
+    static const char *const topics[] = {"r/1", "r/2"};
+    KeepBed kb;
+    Raw raw;
+    keep_begin(&kb, NULL);
+    CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+    retain(&raw, "r/1", "old");
+    keep_die(&kb);
+    raw_gone(&raw);
+    keep_open(&kb);
+    for (size_t i = 0; i < COUNT_OF(topics); i++) {
+        MqttPub pub = {
+            .topic = str_from(topics[i]), .payload = STR("new"), .qos = 1, .retain = true};
+        CHECK_OK(mqtt_broker_publish(kb.bed.broker, &pub, NULL));
+    }
+    keep_restore(&kb);
+    for (int again = 0; again < 2; again++) {
+        CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
+        for (size_t i = 0; i < COUNT_OF(topics); i++) {
+            raw_subscribe(&raw, topics[i], 1, 0);
+            (void)raw_gets(&raw, "new", 1, false);
+        }
+        raw_settle(&raw);
+        bed_until(&kb.bed, keep_ask(kb.path, "SELECT count(*) FROM retained") == 2);
+        keep_crash(&kb);
+        raw_gone(&raw);
+    }
+    keep_end(&kb);
 }
 
 TEST(retained_messages_take_the_rows_of_those_that_went)

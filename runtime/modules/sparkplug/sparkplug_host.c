@@ -223,8 +223,7 @@ Status sparkplug__host_start(Sparkplug *self, Diag *diag)
     return st;
 }
 
-/* All modules are there, and the broker knows what it retained before this start: what is said
- * earlier would be forgotten for it. Nobody was let in yet. */
+/* All modules are there and see it; nobody was let in yet. */
 void sparkplug__on_up(void *ctx, const BusMsg *msg)
 {
     Sparkplug *self = ctx;
