@@ -28,6 +28,7 @@ struct LoopTimer {
     Loop *loop;
     LoopFn *fn;
     void *ctx;
+    LoopTimer **slot;        /* of loop_once; NULL = none */
     LoopTimer *next, **link; /* list of the loop */
 };
 
@@ -191,7 +192,10 @@ Status loop_work(Loop *loop, LoopFn *fn, LoopFn *done, void *ctx)
 static void timer_fire(uv_timer_t *uv)
 {
     LoopTimer *timer = uv->data;
-    timer->fn(timer->ctx);
+    LoopFn *fn = timer->fn;
+    void *ctx = timer->ctx;
+    if (timer->slot) loop_once_stop(timer->slot);
+    fn(ctx);
 }
 
 static void timer_closed(uv_handle_t *handle)
@@ -224,4 +228,18 @@ void loop_timer_stop(LoopTimer *timer)
     *timer->link = timer->next;
     if (timer->next) timer->next->link = timer->link;
     uv_close((uv_handle_t *)&timer->uv, timer_closed);
+}
+
+Status loop_once(Loop *loop, uint64_t after_ms, LoopFn *fn, void *ctx, LoopTimer **slot)
+{
+    if (*slot) return ST_OK;
+    Status st = loop_timer_start(loop, after_ms, 0, fn, ctx, slot);
+    if (!st) (*slot)->slot = slot;
+    return st;
+}
+
+void loop_once_stop(LoopTimer **slot)
+{
+    loop_timer_stop(*slot);
+    *slot = NULL;
 }

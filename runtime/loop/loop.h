@@ -35,5 +35,10 @@ MUST Status loop_work(Loop *loop, LoopFn *work, LoopFn *done, void *ctx);
 MUST Status loop_timer_start(Loop *loop, uint64_t after_ms, uint64_t every_ms, LoopFn *fn,
                              void *ctx, LoopTimer **ret_timer);
 void loop_timer_stop(LoopTimer *timer);
+/* Once, and then it is gone: *slot is the timer while it waits, NULL before fn is called and after
+ * a failure. One that waits there already stays as it is. Who has another occasion to try again
+ * need not look at the answer. loop_once_stop accepts a slot that is NULL. */
+Status loop_once(Loop *loop, uint64_t after_ms, LoopFn *fn, void *ctx, LoopTimer **slot);
+void loop_once_stop(LoopTimer **slot);
 
 #endif

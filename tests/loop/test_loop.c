@@ -173,6 +173,49 @@ static void work_done(void *ctx)
     loop_stop(bed->loop);
 }
 
+/* ---- once ---- */
+
+typedef struct Later {
+    Bed *bed;
+    LoopTimer *timer;
+    bool gone; /* before each call */
+    int calls;
+} Later;
+
+static void on_later(void *ctx)
+{
+    Later *later = ctx;
+    later->gone = !later->timer;
+    if (++later->calls < 2)
+        CHECK_OK(loop_once(later->bed->loop, 1, on_later, later, &later->timer));
+    else
+        loop_stop(later->bed->loop);
+}
+
+TEST(loop_once_is_gone_before_it_calls)
+{
+    Bed bed;
+    bed_init(&bed);
+    Later later = {.bed = &bed};
+    CHECK_OK(loop_once(bed.loop, 1, on_later, &later, &later.timer));
+    const LoopTimer *first = later.timer;
+    CHECK(first);
+    CHECK_OK(loop_once(bed.loop, DEADLINE_MS * 2, stop, bed.loop, &later.timer)); /* one waits */
+    CHECK(later.timer == first);
+    bed_run(&bed);
+    CHECK(later.gone && !later.timer);
+    CHECK_INT(later.calls, 2);
+    CHECK_OK(loop_once(bed.loop, 1, on_later, &later, &later.timer));
+    loop_once_stop(&later.timer);
+    CHECK(!later.timer);
+    loop_once_stop(&later.timer);
+    CHECK_OK(loop_timer_start(bed.loop, 5, 0, stop, bed.loop, &later.timer));
+    bed_run(&bed);
+    CHECK_INT(later.calls, 2);
+    loop_timer_stop(later.timer);
+    loop_free(bed.loop);
+}
+
 TEST(loop_work_runs_beside_and_reports_on_the_loop)
 {
     Bed bed;

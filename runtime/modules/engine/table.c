@@ -24,17 +24,13 @@ static void pull(EngSource *source);
 
 static void on_look(void *ctx)
 {
-    EngSource *source = ctx;
-    loop_timer_stop(source->retry);
-    source->retry = NULL;
-    pull(source);
+    pull(ctx);
 }
 
 static void look_later(EngSource *source, uint64_t ms)
 {
-    loop_timer_stop(source->retry);
-    source->retry = NULL;
-    if (loop_timer_start(source->pipe->engine->env->loop, ms, 0, on_look, source, &source->retry)) {
+    loop_once_stop(&source->retry);
+    if (loop_once(source->pipe->engine->env->loop, ms, on_look, source, &source->retry)) {
         engine__pipe_fail(source->pipe, "no memory for a timer");
     }
 }

@@ -75,8 +75,6 @@ static void ask(Door *door, Str subject, TakeFn *take)
 static void on_again(void *ctx)
 {
     Door *door = ctx;
-    loop_timer_stop(door->again_timer);
-    door->again_timer = NULL;
     if (!door->access) door__ask_rules(door);
     if (door->people_stale) door__ask_people(door);
 }
@@ -84,8 +82,7 @@ static void on_again(void *ctx)
 /* A start that took long (a large file that was damaged) leaves no time for the answer. */
 static void again_later(Door *door)
 {
-    if (!door->again_timer &&
-        loop_timer_start(door->env->loop, AGAIN_MS, 0, on_again, door, &door->again_timer))
+    if (loop_once(door->env->loop, AGAIN_MS, on_again, door, &door->again_timer))
         log_error(door->env->log, "mqtt", "no timer: rules and users are not asked for again", "%s",
                   "");
 }
@@ -199,8 +196,7 @@ void door__ask_people(Door *door)
 
 void door__rights_done(Door *door)
 {
-    loop_timer_stop(door->again_timer);
-    door->again_timer = NULL;
+    loop_once_stop(&door->again_timer);
     people_done(&door->people);
     access_free(door->access);
 }

@@ -28,10 +28,7 @@ static void reserve(SparkplugEdge *edge);
 
 static void on_retry(void *ctx)
 {
-    SparkplugEdge *edge = ctx;
-    loop_timer_stop(edge->retry);
-    edge->retry = NULL;
-    reserve(edge);
+    reserve(ctx);
 }
 
 static const SparkplugServer *server_of(const SparkplugEdge *edge)
@@ -48,8 +45,7 @@ static void hang_up(SparkplugEdge *edge, Str reason)
     sp_edge_lost(edge->edge);
     mqtt_client_close(client);
     if (edge->self->draining || edge->retry) return;
-    if (loop_timer_start(edge->self->env->loop, edge->wait_ms, 0, on_retry, edge, &edge->retry))
-        edge->retry = NULL;
+    loop_once(edge->self->env->loop, edge->wait_ms, on_retry, edge, &edge->retry);
     edge->at = (edge->at + 1) % edge->server_count;
     if (!edge->at)
         edge->wait_ms = edge->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : edge->wait_ms * 2;

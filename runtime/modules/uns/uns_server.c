@@ -121,17 +121,13 @@ static bool upkeep(UnsServer *s);
 
 static void on_timer(void *ctx)
 {
-    UnsServer *s = ctx;
-    loop_timer_stop(s->timer);
-    s->timer = NULL;
-    start(s);
+    start(ctx);
 }
 
+/* Without memory the next batch tries again. */
 static void again_in(UnsServer *s, int64_t ms)
 {
-    if (s->timer || s->uns->draining) return;
-    if (loop_timer_start(s->uns->env->loop, (uint64_t)ms, 0, on_timer, s, &s->timer))
-        s->timer = NULL; /* the next batch tries again */
+    if (!s->uns->draining) loop_once(s->uns->env->loop, (uint64_t)ms, on_timer, s, &s->timer);
 }
 
 static void finish(UnsServer *s)
