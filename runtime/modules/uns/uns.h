@@ -190,6 +190,7 @@ void uns__keep_row(Uns *uns, UnsNode *node);   /* its last value alone, with the
 int64_t uns__sample_time_ns(const Uns *uns, const UnsNode *node); /* of a sample of its value */
 MUST Status uns__keep_load(Uns *uns, Diag *diag);
 void uns__keep_flush(Uns *uns); /* hands over all that waits */
+void uns__keep_soon(Uns *uns);  /* the same after keep_every; without memory the next value does */
 /* The same, and fn when it is on the disk or was refused (which is reported there): before a
  * question that must see it. One of `jobs`: its end calls uns__job_done, unless this failed. */
 MUST Status uns__keep_then(Uns *uns, StoreDoneFn *fn, void *ctx);

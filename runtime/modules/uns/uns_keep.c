@@ -143,8 +143,6 @@ static void batch_again(void *ctx)
 {
     Batch *batch = ctx;
     Uns *uns = batch->uns;
-    loop_timer_stop(uns->retry_timer);
-    uns->retry_timer = NULL;
     uns->retrying = NULL;
     if (store_write(uns->env->store, write_batch, on_batch, batch)) on_batch(batch, ST_BUSY, NULL);
 }
@@ -156,8 +154,7 @@ static bool batch_retry(Batch *batch, const Diag *diag)
     if (!uns->keep_failures++ || uns->draining)
         log_error(uns->env->log, "uns", "values not stored", "samples=%u values=%u reason=%s",
                   batch->sample_count, batch->row_count, diag ? diag->text : "");
-    if (uns->draining ||
-        loop_timer_start(uns->env->loop, RETRY_MS, 0, batch_again, batch, &uns->retry_timer))
+    if (uns->draining || loop_once(uns->env->loop, RETRY_MS, batch_again, batch, &uns->retry_timer))
         return false;
     uns->retrying = batch;
     return true;
@@ -246,8 +243,6 @@ static void take_rows(Uns *uns, Batch *batch)
     }
 }
 
-static void start_keep_timer(Uns *uns);
-
 static void batch_write(Uns *uns)
 {
     Arena *arena = arena_new(uns->rows_due ? 64 * 1024 : 1024, BATCH_ARENA_BYTES_MAX);
@@ -296,13 +291,12 @@ static void flush(Uns *uns)
     if (uns->sample_count || (uns->rows_due && uns->dirty_first)) batch_write(uns);
     if (!uns->draining && !uns->dirty_first) uns->rows_due = false;
     /* What is left (more than one round of names) follows in its own time. */
-    if (uns->dirty_first && !uns->draining) start_keep_timer(uns);
+    if (uns->dirty_first && !uns->draining) uns__keep_soon(uns);
 }
 
 void uns__keep_flush(Uns *uns)
 {
-    loop_timer_stop(uns->keep_timer);
-    uns->keep_timer = NULL;
+    loop_once_stop(&uns->keep_timer);
     uns->rows_due = true;
     uns->rows_left = ROWS_PER_ROUND_MAX;
     flush(uns);
@@ -359,12 +353,10 @@ static void on_keep_timer(void *ctx)
     uns__keep_flush(ctx);
 }
 
-static void start_keep_timer(Uns *uns)
+void uns__keep_soon(Uns *uns)
 {
-    if (uns->keep_timer) return;
-    if (loop_timer_start(uns->env->loop, (uint64_t)uns_conf(uns)->keep_ms, 0, on_keep_timer, uns,
-                         &uns->keep_timer))
-        uns->keep_timer = NULL; /* the next value tries again */
+    loop_once(uns->env->loop, (uint64_t)uns_conf(uns)->keep_ms, on_keep_timer, uns,
+              &uns->keep_timer);
 }
 
 /* A source whose clock is near ours is believed; others get the time of arrival. */
@@ -462,5 +454,5 @@ void uns__keep_value(Uns *uns, UnsNode *node)
     sample(uns, node);
     uns__keep_row(uns, node);
     if (uns->sample_count >= UNS_SAMPLES_BATCH) flush(uns);
-    start_keep_timer(uns);
+    uns__keep_soon(uns);
 }
