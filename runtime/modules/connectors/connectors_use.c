@@ -43,8 +43,6 @@ static void batch_send(Use *use)
 static void on_flush(void *ctx)
 {
     Connectors *self = ctx;
-    loop_timer_stop(self->flush);
-    self->flush = NULL;
     for (Use *use = self->uses; use; use = use->next)
         if (use->queued) batch_send(use);
 }
@@ -95,7 +93,7 @@ static void on_record(void *ctx, const ConnectRecord *record)
     use->queued = true;
     if (use->batch_count >= CONNECTORS_BATCH_COUNT || use->batch.len >= CONNECTORS_BATCH_BYTES)
         batch_send(use);
-    else if (!self->flush && loop_timer_start(self->env.loop, 0, 0, on_flush, self, &self->flush))
+    else if (loop_once(self->env.loop, 0, on_flush, self, &self->flush))
         batch_send(use);
 }
 

@@ -193,8 +193,6 @@ void engine__part_done(EngPart *part)
 static void on_retry(void *ctx)
 {
     EngPart *part = ctx;
-    loop_timer_stop(part->retry);
-    part->retry = NULL;
     part_run(part);
 }
 
@@ -208,7 +206,7 @@ void engine__part_again(EngPart *part, const char *why)
     engine__problem(pipe, ENGINE_PROBLEM_SINK, "%s does not take rows: %s",
                     part->sink ? part->sink->kind : "the dead-letter table", why);
     pause_ms = pause_ms < RETRY_LAST_MS ? pause_ms : RETRY_LAST_MS;
-    if (loop_timer_start(pipe->engine->env->loop, pause_ms, 0, on_retry, part, &part->retry)) {
+    if (loop_once(pipe->engine->env->loop, pause_ms, on_retry, part, &part->retry)) {
         engine__pipe_fail(pipe, "no memory to try a sink again");
     }
 }

@@ -78,8 +78,7 @@ static void leave_outs(EngPipe *pipe)
         next = out->next;
         bool waiting = false;
         for (uint32_t i = 0; i < out->part_count; i++) {
-            loop_timer_stop(out->parts[i].retry);
-            out->parts[i].retry = NULL;
+            loop_once_stop(&out->parts[i].retry);
             waiting |= out->parts[i].waiting > 0;
         }
         out->pipe = NULL;

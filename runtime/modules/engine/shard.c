@@ -210,11 +210,9 @@ static void try_later(EngPipe *pipe, const char *what, int error)
     }
     uint64_t pause_ms = pipe->held_tries < 10 ? 20 : 200;
     pipe->held_tries++;
-    loop_timer_stop(pipe->held_timer);
-    pipe->held_timer = NULL;
-    if (loop_timer_start(pipe->shard->loop, pause_ms, 0, on_held, pipe, &pipe->held_timer)) {
-        pipe->held_timer = NULL; /* no memory for a timer: the tick looks too */
-    }
+    loop_once_stop(&pipe->held_timer);
+    /* Without memory for it the tick looks. */
+    loop_once(pipe->shard->loop, pause_ms, on_held, pipe, &pipe->held_timer);
 }
 
 /* False: something is still held. */
@@ -254,8 +252,7 @@ static void tell_end(EngPipe *pipe)
 static void on_held(void *ctx)
 {
     EngPipe *pipe = ctx;
-    loop_timer_stop(pipe->held_timer);
-    pipe->held_timer = NULL;
+    loop_once_stop(&pipe->held_timer); /* the tick calls too */
     if (write_held(pipe)) {
         tell_end(pipe);
         engine__pipe_wake(pipe);
@@ -343,8 +340,7 @@ void engine__run_again(EngRun *run, const EngBatch *batch, int64_t idle_ns, uint
  * written, and then it is acknowledged. */
 static void held_give_up(EngPipe *pipe, const char *why)
 {
-    loop_timer_stop(pipe->held_timer);
-    pipe->held_timer = NULL;
+    loop_once_stop(&pipe->held_timer);
     if (!pipe->held_first) {
         return;
     }

@@ -263,8 +263,8 @@ static void subscribe(void *ctx);
 
 static void subscribe_later(EngSource *source)
 {
-    (void)!loop_timer_start(source->pipe->engine->env->loop, SUBSCRIBE_RETRY_MS, 0, subscribe,
-                            source, &source->retry);
+    loop_once(source->pipe->engine->env->loop, SUBSCRIBE_RETRY_MS, subscribe, source,
+              &source->retry);
 }
 
 static void on_subscribed(void *ctx, Status status, Str body)
@@ -286,8 +286,6 @@ static void on_subscribed(void *ctx, Status status, Str body)
 static void subscribe(void *ctx)
 {
     EngSource *source = ctx;
-    loop_timer_stop(source->retry);
-    source->retry = NULL;
     if (!source->closing && engine__source_ask(source, "connectors.subscribe",
                                                str_from(source->subscribe), on_subscribed)) {
         subscribe_later(source);

@@ -23,8 +23,6 @@ static void arm(EngSource *source);
 static void on_due(void *ctx)
 {
     EngSource *source = ctx;
-    loop_timer_stop(source->retry);
-    source->retry = NULL;
     if (source->closing) {
         return;
     }
@@ -49,8 +47,8 @@ static void arm(EngSource *source)
     }
     int64_t wait_ms = (source->due_ns - clock_wall_ns() + NS_PER_MS - 1) / NS_PER_MS;
     wait_ms = wait_ms < 1 ? 1 : wait_ms > WAIT_MAX_MS ? WAIT_MAX_MS : wait_ms;
-    if (loop_timer_start(source->pipe->engine->env->loop, (uint64_t)wait_ms, 0, on_due, source,
-                         &source->retry)) {
+    if (loop_once(source->pipe->engine->env->loop, (uint64_t)wait_ms, on_due, source,
+                  &source->retry)) {
         engine__pipe_fail(source->pipe, "no memory for a timer");
     }
 }

@@ -113,8 +113,6 @@ static EngVersion *next_version(const Engine *engine)
 static void on_quiet(void *ctx)
 {
     Engine *engine = ctx;
-    loop_timer_stop(engine->tune_timer);
-    engine->tune_timer = NULL;
     EngVersion *old = engine->tune || engine->job ? NULL : next_version(engine);
     EngTune *tune = old ? mem_zalloc(1, sizeof(*tune)) : NULL;
     if (!tune) {
@@ -136,21 +134,18 @@ static void on_quiet(void *ctx)
 
 void engine__tune_later(Engine *engine)
 {
-    loop_timer_stop(engine->tune_timer);
-    engine->tune_timer = NULL;
+    loop_once_stop(&engine->tune_timer);
     if (engine->tune || atomic_load(&engine->closing) || !next_version(engine)) {
         return; /* the one at work calls again */
     }
-    if (loop_timer_start(engine->env->loop, TUNE_QUIET_MS, 0, on_quiet, engine,
-                         &engine->tune_timer)) {
+    if (loop_once(engine->env->loop, TUNE_QUIET_MS, on_quiet, engine, &engine->tune_timer)) {
         log_warn(engine->env->log, "engine", "no timer for better code", "%s", "");
     }
 }
 
 void engine__tune_close(Engine *engine)
 {
-    loop_timer_stop(engine->tune_timer);
-    engine->tune_timer = NULL;
+    loop_once_stop(&engine->tune_timer);
     if (engine->tune) {
         engine->tune->engine = NULL; /* its thread works on; nobody takes the result */
         engine->tune = NULL;

@@ -195,8 +195,6 @@ static void start_flush(Logs *logs)
 static void on_flush(void *ctx)
 {
     Logs *logs = ctx;
-    loop_timer_stop(logs->flush);
-    logs->flush = NULL;
     pthread_mutex_lock(&logs->lock);
     logs->posted = false;
     pthread_mutex_unlock(&logs->lock);
@@ -208,8 +206,7 @@ static void on_wake(uv_async_t *wake)
 {
     Logs *logs = wake->data;
     if (!logs || logs->flush) return;
-    if (loop_timer_start(logs->env->loop, (uint64_t)logs->conf->flush_ms, 0, on_flush, logs,
-                         &logs->flush))
+    if (loop_once(logs->env->loop, (uint64_t)logs->conf->flush_ms, on_flush, logs, &logs->flush))
         on_flush(logs);
 }
 

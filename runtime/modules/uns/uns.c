@@ -26,8 +26,6 @@ static void tell_changed(void *ctx)
     Uns *uns = ctx;
     Buf body;
     JsonOut out;
-    loop_timer_stop(uns->changed_timer);
-    uns->changed_timer = NULL;
     buf_init(&body, UNS_ANSWER_BYTES_MAX);
     json_out_init(&out, &body);
     json_begin_object(&out);
@@ -49,9 +47,7 @@ static void tell_changed(void *ctx)
 
 static void tell_soon(Uns *uns)
 {
-    if (!uns->changed_timer && loop_timer_start(uns->env->loop, CHANGED_EVERY_MS, 0, tell_changed,
-                                                uns, &uns->changed_timer))
-        uns->changed_timer = NULL;
+    loop_once(uns->env->loop, CHANGED_EVERY_MS, tell_changed, uns, &uns->changed_timer);
 }
 
 /* Parents may be new as well: everything behind the last announced node is. */

@@ -34,8 +34,6 @@ static AlarmValue value_of(const UnsNode *node)
 static void on_due(void *ctx)
 {
     Uns *uns = ctx;
-    loop_timer_stop(uns->alarms->due_timer);
-    uns->alarms->due_timer = NULL;
     alarms_tick(uns->alarms->list, uns_alarm_now());
     uns__alarm_arm(uns);
 }
@@ -45,11 +43,10 @@ void uns__alarm_arm(Uns *uns)
     UnsAlarms *alarms = uns->alarms;
     int64_t due = alarms_due_ms(alarms->list), now = clock_monotonic_ns() / NS_PER_MS;
     if (due == INT64_MAX || (alarms->due_timer && alarms->armed_ms <= due)) return;
-    loop_timer_stop(alarms->due_timer);
-    alarms->armed_ms = due;
-    if (loop_timer_start(uns->env->loop, (uint64_t)(due > now ? due - now : 0), 0, on_due, uns,
-                         &alarms->due_timer))
-        alarms->due_timer = NULL; /* the next value tries again */
+    loop_once_stop(&alarms->due_timer);
+    alarms->armed_ms = due; /* without memory the next value tries again */
+    loop_once(uns->env->loop, (uint64_t)(due > now ? due - now : 0), on_due, uns,
+              &alarms->due_timer);
 }
 
 /* ---- values ---- */

@@ -80,8 +80,6 @@ static void batch_again(void *ctx)
 {
     UnsAlarmBatch *batch = ctx;
     Uns *uns = batch->uns;
-    loop_timer_stop(uns->alarms->retry_timer);
-    uns->alarms->retry_timer = NULL;
     if (store_write(uns->env->store, write_rows, on_written, batch))
         on_written(batch, ST_BUSY, NULL);
 }
@@ -106,7 +104,7 @@ static void on_written(void *ctx, Status status, const Diag *diag)
         log_error(uns->env->log, "uns", "alarms not stored", "rows=%u reason=%s", batch->count,
                   diag ? diag->text : "");
     if (status && !uns->draining &&
-        !loop_timer_start(uns->env->loop, RETRY_MS, 0, batch_again, batch, &alarms->retry_timer))
+        !loop_once(uns->env->loop, RETRY_MS, batch_again, batch, &alarms->retry_timer))
         return;
     if (status) alarms->rows_lost += batch->count;
     answer_waiters(batch, status);
@@ -172,8 +170,6 @@ static void tell(void *ctx)
     Uns *uns = ctx;
     Buf body;
     JsonOut out;
-    loop_timer_stop(uns->alarms->tell_timer);
-    uns->alarms->tell_timer = NULL;
     buf_init(&body, 4096);
     json_out_init(&out, &body);
     json_begin_object(&out);
@@ -230,9 +226,7 @@ void uns__alarm_row(void *ctx, const AlarmEvent *event)
     }
     uns__notify_event(uns, event);
     uns__alarm_want_flush(uns);
-    if (!alarms->tell_timer && !alarms->loading &&
-        loop_timer_start(uns->env->loop, TELL_EVERY_MS, 0, tell, uns, &alarms->tell_timer))
-        alarms->tell_timer = NULL;
+    if (!alarms->loading) loop_once(uns->env->loop, TELL_EVERY_MS, tell, uns, &alarms->tell_timer);
 }
 
 void uns__alarm_answer_kept(Uns *uns, Req *req, Buf *answer)

@@ -141,8 +141,6 @@ static void on_due(void *ctx)
 {
     Uns *uns = ctx;
     UnsNotify *notify = uns->notify;
-    loop_timer_stop(notify->timer);
-    notify->timer = NULL;
     alarm_notify_tick(notify->routes, clock_wall_ns() / NS_PER_MS);
     uns__notify_arm(uns);
 }
@@ -154,11 +152,10 @@ void uns__notify_arm(Uns *uns)
     if (due == INT64_MAX || uns->draining || uns->alarms->loading) return;
     if (notify->timer && notify->armed_ms <= due) return;
     int64_t wait = due > now ? due - now : 0;
-    loop_timer_stop(notify->timer);
-    notify->armed_ms = due;
-    if (loop_timer_start(uns->env->loop, (uint64_t)(wait < LOOK_AGAIN_MS ? wait : LOOK_AGAIN_MS), 0,
-                         on_due, uns, &notify->timer))
-        notify->timer = NULL; /* the next change tries again */
+    loop_once_stop(&notify->timer);
+    notify->armed_ms = due; /* without memory the next change tries again */
+    loop_once(uns->env->loop, (uint64_t)(wait < LOOK_AGAIN_MS ? wait : LOOK_AGAIN_MS), on_due, uns,
+              &notify->timer);
 }
 
 /* ---- targets ---- */

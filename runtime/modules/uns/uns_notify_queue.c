@@ -206,17 +206,15 @@ Status uns__publish_event(Uns *uns, const UnsTargetConf *conf, Str event, Diag *
 static void on_timer(void *ctx)
 {
     UnsTarget *target = ctx;
-    loop_timer_stop(target->timer);
-    target->timer = NULL;
     uns__pump(target);
 }
 
+/* Without memory the next notice tries again. */
 static void later(UnsTarget *target, int64_t ms)
 {
-    loop_timer_stop(target->timer);
-    if (loop_timer_start(target->uns->env->loop, (uint64_t)(ms > 0 ? ms : 0), 0, on_timer, target,
-                         &target->timer))
-        target->timer = NULL; /* the next notice tries again */
+    loop_once_stop(&target->timer);
+    loop_once(target->uns->env->loop, (uint64_t)(ms > 0 ? ms : 0), on_timer, target,
+              &target->timer);
 }
 
 static void publish_some(UnsTarget *target)
