@@ -1,6 +1,6 @@
 /* compiler/driver/cmd_bridge.c: `tutti bridge`: a server's bridges to other brokers: looked at, put
  * from a file, switched on and off, removed. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 #include "compiler/driver/remote.h"
 
 #include <stdio.h>
@@ -92,6 +92,19 @@ static int change(BridgeCall *call)
     return st ? remote_failed(call->self, st, &diag) : EXIT_FINE;
 }
 
+const Option bridge_options[] = {
+    OPTION("--to", "URL", OPTION_TEXT, BridgeCall, to,
+           "the server; TUTTI_URL when left out, else http://127.0.0.1:8080"),
+    OPTION_OF("list", "--json", NULL, OPTION_FLAG, BridgeCall, json,
+              "list: configuration, state and counters as JSON"),
+    {0}};
+
+static int bridge_word(void *ctx, char *word)
+{
+    BridgeCall *call = ctx;
+    return options_place(call->self, "`%s` is too much", word, &call->what, &call->operand);
+}
+
 int cmd_bridge(const Command *self, int argc, char **argv)
 {
     static const struct {
@@ -103,27 +116,21 @@ int cmd_bridge(const Command *self, int argc, char **argv)
                 {"enable", change, "name the bridge"},
                 {"disable", change, "name the bridge"},
                 {"remove", change, "name the bridge"}};
-    BridgeCall call = {.self = self, .to = remote_preset(), .what = argc > 1 ? argv[1] : ""};
-    size_t row = 0;
+    BridgeCall call = {.self = self, .to = remote_preset()};
+    int code = options_read(self, argc, argv, &call, bridge_word);
+    if (code >= 0) return code;
+    size_t row = call.what ? 0 : COUNT_OF(rows);
     while (row < COUNT_OF(rows) && strcmp(rows[row].what, call.what) != 0) row++;
     if (row == COUNT_OF(rows))
         return driver_usage(self, "say list, put, enable, disable or remove");
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "--to") == 0 && i + 1 < argc)
-            call.to = argv[++i];
-        else if (strcmp(argv[i], "--json") == 0 && !rows[row].operand)
-            call.json = true;
-        else if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`, or nothing behind it", argv[i]);
-        else if (!rows[row].operand || call.operand)
-            return driver_usage(self, "`%s` is too much", argv[i]);
-        else
-            call.operand = argv[i];
-    }
+    code = options_verb(self, call.what, &call);
+    if (code >= 0) return code;
+    if (!rows[row].operand && call.operand)
+        return driver_usage(self, "`%s` is too much", call.operand);
     if (rows[row].operand && !call.operand) return driver_usage(self, "%s", rows[row].operand);
     Diag diag = {0};
     Status st = remote_open(&call.remote, call.to, &diag);
-    int code = st ? remote_failed(self, st, &diag) : rows[row].fn(&call);
+    code = st ? remote_failed(self, st, &diag) : rows[row].fn(&call);
     remote_close(&call.remote);
     return code;
 }

@@ -1,5 +1,5 @@
 /* compiler/driver/cmd_explain.c: `tutti explain CODE|NAME` and `tutti explain FILE [PIPELINE]`. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 
 #include "compiler/emit_c/emit.h"
 #include "compiler/library/library.h"
@@ -13,7 +13,9 @@
 enum { EXPLAIN_BYTES_MAX = 64 << 20 };
 
 typedef struct Explain {
+    const Command *self;
     const char *what, *pipeline, *dump, *samples;
+    bool codes, json, markdown, library;
     Buf *out;
     Buf known;     /* names that --dump could have been */
     Buf pipelines; /* the same of a pipeline */
@@ -170,45 +172,50 @@ static int explain_file(const Command *self, Explain *e)
     return EXIT_FINE;
 }
 
+const Option explain_options[] = {
+    OPTION("--samples", "FILE", OPTION_TEXT, Explain, samples,
+           "learn the layouts of records from this recording"),
+    OPTION("--dump", "WHAT", OPTION_TEXT, Explain, dump,
+           "graph: nodes and wires; c: the C text; ir: the code of the stages after all passes,\n"
+           "lower: before the first one, or the name of a pass: behind it"),
+    OPTION("--codes", NULL, OPTION_FLAG, Explain, codes,
+           "all codes; with --json or --markdown whole"),
+    OPTION("--json", NULL, OPTION_FLAG, Explain, json, NULL),
+    OPTION("--markdown", NULL, OPTION_FLAG, Explain, markdown, NULL),
+    OPTION("--stdlib", NULL, OPTION_FLAG, Explain, library,
+           "the reference of the standard library"),
+    {0}};
+
+static int explain_word(void *ctx, char *word)
+{
+    Explain *e = ctx;
+    return options_place(e->self, "one file and one pipeline at a time", word, &e->what,
+                         &e->pipeline);
+}
+
+static int explain(const Command *self, Explain *e)
+{
+    if (e->library) return explain_library();
+    if (e->codes && !e->what && !(e->json && e->markdown))
+        return explain_codes(e->json, e->markdown);
+    if (e->codes || e->json || e->markdown)
+        return driver_usage(self, "--codes stands alone, or with --json or --markdown");
+    if (!e->what) return driver_usage(self, "name a code such as P018, a word, or a file");
+    const DiagCodeInfo *info = diag_code_find(str_from(e->what));
+    if (info) return explain_code(info);
+    bool file = strchr(e->what, '.') || strchr(e->what, '/');
+    return file ? explain_file(self, e) : explain_name(self, e->what, e);
+}
+
 int cmd_explain(const Command *self, int argc, char **argv)
 {
     AUTO_BUF Buf out;
     buf_init(&out, EXPLAIN_BYTES_MAX);
-    Explain e = {.out = &out};
+    Explain e = {.self = self, .out = &out, .codes = argc == 1};
     buf_init(&e.known, 1 << 16);
     buf_init(&e.pipelines, 1 << 16);
-    bool codes = argc == 1, json = false, markdown = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--codes") == 0)
-            codes = true;
-        else if (strcmp(argv[i], "--json") == 0)
-            json = true;
-        else if (strcmp(argv[i], "--markdown") == 0)
-            markdown = true;
-        else if (strncmp(argv[i], "--dump=", 7) == 0)
-            e.dump = argv[i] + 7;
-        else if (strcmp(argv[i], "--stdlib") == 0)
-            return explain_library();
-        else if (strcmp(argv[i], "--samples") == 0 && i + 1 < argc)
-            e.samples = argv[++i];
-        else if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`", argv[i]);
-        else if (!e.what)
-            e.what = argv[i];
-        else if (!e.pipeline)
-            e.pipeline = argv[i];
-        else
-            return driver_usage(self, "one file and one pipeline at a time");
-    }
-    if (codes && !e.what && !(json && markdown)) return explain_codes(json, markdown);
-    if (codes || json || markdown)
-        return driver_usage(self, "--codes stands alone, or with --json or --markdown");
-    if (!e.what) return driver_usage(self, "name a code such as P018, a word, or a file");
-    const DiagCodeInfo *info = diag_code_find(str_from(e.what));
-    bool file = strchr(e.what, '.') || strchr(e.what, '/');
-    int code = info    ? explain_code(info)
-               : !file ? explain_name(self, e.what, &e)
-                       : explain_file(self, &e);
+    int code = options_read(self, argc, argv, &e, explain_word);
+    if (code < 0) code = explain(self, &e);
     buf_done(&e.known);
     buf_done(&e.pipelines);
     return code;

@@ -4,7 +4,7 @@
  * An export is asked page by page and written as it comes; an import is sent in parts of whole
  * records, each answered when it is on disk. Both need the memory of one part, and both may be
  * started again: points are known by path and time. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 #include "compiler/driver/remote.h"
 
 #include "base/mem.h"
@@ -279,36 +279,38 @@ static int work(History *h)
     return code;
 }
 
+const Option history_options[] = {
+    OPTION("--to", "URL", OPTION_TEXT, History, to,
+           "the server; TUTTI_URL when left out, else http://127.0.0.1:8080"),
+    OPTION_OF("export", "--filter", "PATH", OPTION_TEXT, History, filter,
+              "export: which paths, acme/+/temp or acme/#; all when left out"),
+    OPTION_OF("export", "--from", "TIME", OPTION_TEXT, History, from,
+              "export: RFC 3339, or counted back from now: -7d; from the beginning"),
+    OPTION_OF("export", "--until", "TIME", OPTION_TEXT, History, until,
+              "export: up to and with it; up to now"),
+    OPTION_OF("export", "-o", "FILE", OPTION_TEXT, History, out,
+              "export: the file to write; standard output"),
+    {0}};
+
+static int history_word(void *ctx, char *word)
+{
+    History *h = ctx;
+    return options_place(h->self, "`%s` is too much", word, &h->what, &h->operand);
+}
+
 int cmd_history(const Command *self, int argc, char **argv)
 {
-    History h = {.self = self,
-                 .to = remote_preset(),
-                 .what = argc > 1 ? argv[1] : "",
-                 .tty = isatty(STDERR_FILENO) != 0};
-    bool exporting = strcmp(h.what, "export") == 0;
-    struct Option {
-        const char *name, **into;
-        bool of_export;
-    } options[] = {{"--to", &h.to, false},
-                   {"--filter", &h.filter, true},
-                   {"--from", &h.from, true},
-                   {"--until", &h.until, true},
-                   {"-o", &h.out, true}};
-    if (!exporting && strcmp(h.what, "import") != 0 && strcmp(h.what, "sql") != 0)
+    History h = {.self = self, .to = remote_preset(), .tty = isatty(STDERR_FILENO) != 0};
+    int code = options_read(self, argc, argv, &h, history_word);
+    if (code >= 0) return code;
+    bool exporting = h.what && strcmp(h.what, "export") == 0;
+    bool importing = h.what && strcmp(h.what, "import") == 0;
+    if (!exporting && !importing && (!h.what || strcmp(h.what, "sql") != 0))
         return driver_usage(self, "say export, import or sql");
-    for (int i = 2; i < argc; i++) {
-        size_t at = 0;
-        while (at < COUNT_OF(options) && strcmp(argv[i], options[at].name) != 0) at++;
-        if (at < COUNT_OF(options) && i + 1 < argc && (exporting || !options[at].of_export))
-            *options[at].into = argv[++i];
-        else if (argv[i][0] == '-' && argv[i][1])
-            return driver_usage(self, "unknown option `%s`, or nothing behind it", argv[i]);
-        else if (h.operand || exporting)
-            return driver_usage(self, "`%s` is too much", argv[i]);
-        else
-            h.operand = argv[i];
-    }
+    code = options_verb(self, h.what, &h);
+    if (code >= 0) return code;
+    if (exporting && h.operand) return driver_usage(self, "`%s` is too much", h.operand);
     if (!exporting && !h.operand)
-        return driver_usage(self, h.what[0] == 'i' ? "name a file of CSV, or -" : "write a select");
+        return driver_usage(self, importing ? "name a file of CSV, or -" : "write a select");
     return work(&h);
 }

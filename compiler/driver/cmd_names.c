@@ -3,7 +3,7 @@
  *
  * A file goes over in one request, because an import is all or nothing; so it is not longer than a
  * request may be (about 1 MB). Branches of larger trees go by --prefix. */
-#include "compiler/driver/driver.h"
+#include "compiler/driver/options.h"
 #include "compiler/driver/remote.h"
 
 #include <errno.h>
@@ -119,37 +119,47 @@ static int rename_branch(Names *n)
     return EXIT_FINE;
 }
 
+const Option names_options[] = {
+    OPTION("--to", "URL", OPTION_TEXT, Names, to,
+           "the server; TUTTI_URL when left out, else http://127.0.0.1:8080"),
+    OPTION_OF("export", "--prefix", "PATH", OPTION_TEXT, Names, prefix,
+              "export: this branch; all when left out"),
+    OPTION_OF("export", "-o", "FILE", OPTION_TEXT, Names, out,
+              "export: the file to write; standard output"),
+    OPTION_OF("import", "--dry", NULL, OPTION_FLAG, Names, dry,
+              "import: only say what would change"),
+    {0}};
+
+static int names_word(void *ctx, char *word)
+{
+    Names *n = ctx;
+    if (n->what) return options_place(n->self, "`%s` is too much", word, &n->first, &n->second);
+    n->what = word;
+    return -1;
+}
+
 int cmd_names(const Command *self, int argc, char **argv)
 {
-    Names n = {.self = self, .to = remote_preset(), .what = argc > 1 ? argv[1] : ""};
-    bool exporting = strcmp(n.what, "export") == 0, importing = strcmp(n.what, "import") == 0;
-    if (!exporting && !importing && strcmp(n.what, "rename") != 0)
+    Names n = {.self = self, .to = remote_preset()};
+    int code = options_read(self, argc, argv, &n, names_word);
+    if (code >= 0) return code;
+    bool exporting = n.what && strcmp(n.what, "export") == 0;
+    bool importing = n.what && strcmp(n.what, "import") == 0;
+    if (!exporting && !importing && (!n.what || strcmp(n.what, "rename") != 0))
         return driver_usage(self, "say export, import or rename");
-    for (int i = 2; i < argc; i++) {
-        const char **into = strcmp(argv[i], "--to") == 0                    ? &n.to
-                            : exporting && strcmp(argv[i], "--prefix") == 0 ? &n.prefix
-                            : exporting && strcmp(argv[i], "-o") == 0       ? &n.out
-                                                                            : NULL;
-        if (into && i + 1 < argc)
-            *into = argv[++i];
-        else if (importing && strcmp(argv[i], "--dry") == 0)
-            n.dry = true;
-        else if (into || (argv[i][0] == '-' && argv[i][1]))
-            return driver_usage(self, "unknown option `%s`, or nothing behind it", argv[i]);
-        else if (exporting || n.second || (importing && n.first))
-            return driver_usage(self, "`%s` is too much", argv[i]);
-        else
-            *(n.first ? &n.second : &n.first) = argv[i];
-    }
+    code = options_verb(self, n.what, &n);
+    if (code >= 0) return code;
+    const char *extra = exporting ? n.first : importing ? n.second : NULL;
+    if (extra) return driver_usage(self, "`%s` is too much", extra);
     if (importing && !n.first) return driver_usage(self, "name a file of CSV or JSON, or -");
     if (!exporting && !importing && !n.second)
         return driver_usage(self, "name the branch, and its new name");
     Diag diag = {0};
     Status st = remote_open(&n.remote, n.to, &diag);
-    int code = st          ? remote_failed(self, st, &diag)
-               : exporting ? export_names(&n)
-               : importing ? import_names(&n)
-                           : rename_branch(&n);
+    code = st          ? remote_failed(self, st, &diag)
+           : exporting ? export_names(&n)
+           : importing ? import_names(&n)
+                       : rename_branch(&n);
     remote_close(&n.remote);
     return code;
 }

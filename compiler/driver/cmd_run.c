@@ -1,13 +1,15 @@
-/* compiler/driver/cmd_run.c: `tutti run --batch`. */
+/* compiler/driver/cmd_run.c: `tutti run`; without --batch it goes on in cmd_serve.c. */
 #include "compiler/driver/batch.h"
+#include "compiler/driver/serve.h"
 
 #include "base/mem.h"
 
 #include <signal.h>
-#include <string.h>
 
-/* What a small program takes with its first chunk of input. */
-enum { WARM_BYTES = 1 << 20 };
+enum {
+    WARM_BYTES = 1 << 20, /* what a small program takes with its first chunk of input */
+    PROGRAMS_MAX = 256,   /* of a process */
+};
 
 static int execute(const Command *self, NativeSet *set, const BatchOptions *options)
 {
@@ -21,51 +23,68 @@ static int execute(const Command *self, NativeSet *set, const BatchOptions *opti
     return stopped ? EXIT_STOPPED : EXIT_FINE;
 }
 
-static bool asks_batch(int argc, char **argv)
+typedef struct Run {
+    ServeArgs serve; /* first: rows of the table that it shares speak of it */
+    bool batch, json;
+    BatchOptions options;
+    const char *cache;
+    const char **files; /* of the command line, at its beginning */
+    size_t count;
+} Run;
+_Static_assert(offsetof(Run, serve) == 0, "rows of SERVE_OPTIONS");
+
+const Option run_options[] = {
+    OPTION("--data", "DIR", OPTION_TEXT, ServeArgs, data,
+           "all state; created; default ./tutti-data. With --batch a server's data: its historian\n"
+           "answers `ask ... = historian sql`, and `from historian` reads its tables"),
+    SERVE_OPTIONS,
+    OPTION("--extern-c", NULL, OPTION_FLAG, ServeArgs, extern_c, NULL),
+    OPTION("--batch", NULL, OPTION_FLAG, Run, batch,
+           "read the bounded input (files, standard input) to its end, then exit"),
+    OPTION("--pipeline", "NAME", OPTION_TEXT, Run, options.pipeline,
+           "with --batch: only this pipeline"),
+    OPTION("--stats", NULL, OPTION_FLAG, Run, options.stats,
+           "with --batch: counters as JSON on standard error"),
+    OPTION("--cache", "FOLDER", OPTION_TEXT, Run, cache,
+           "with --batch: where compiled programs are kept"),
+    OPTION("--json", NULL, OPTION_FLAG, Run, json, "with --batch: diagnostics as a JSON array"),
+    {0}};
+
+static int run_word(void *ctx, char *word)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--batch") == 0) return true;
-    }
-    return false;
+    Run *run = ctx;
+    run->files[run->count++] = word;
+    return -1;
+}
+
+static int run_batch(Run *run)
+{
+    const Command *self = run->serve.self;
+    NativeSet set;
+    Diag diag = {0};
+    if (run->serve.http || run->serve.mqtt || run->serve.log || run->serve.extern_c)
+        return driver_usage(self, "--http, --mqtt, --log and --extern-c go without --batch");
+    mem_warm(WARM_BYTES);
+    Status st = native_open(&set, &diag);
+    set.front.json = run->json;
+    set.cache_dir = run->cache ? run->cache : set.cache_dir;
+    set.engine = run->serve.engine;
+    run->options.data = run->serve.data;
+    for (size_t i = 0; i < run->count && !st; i++) st = native_add(&set, run->files[i], &diag);
+    int code = st ? driver_failed(self, st, &diag) : execute(self, &set, &run->options);
+    native_close(&set);
+    return code;
 }
 
 int cmd_run(const Command *self, int argc, char **argv)
 {
-    if (!asks_batch(argc, argv)) return run_foreground(self, argc, argv);
-    NativeSet set;
-    BatchOptions options = {0};
-    Diag diag = {0};
-    int code = -1, paths = 0;
-    mem_warm(WARM_BYTES);
-    Status st = native_open(&set, &diag);
-    for (int i = 1; i < argc && !st && code < 0; i++) {
-        bool value = i + 1 < argc;
-        if (strcmp(argv[i], "--batch") == 0) continue;
-        if (strcmp(argv[i], "--stats") == 0)
-            options.stats = true;
-        else if (strcmp(argv[i], "--json") == 0)
-            set.front.json = true;
-        else if (strcmp(argv[i], "--pipeline") == 0 && value)
-            options.pipeline = argv[++i];
-        else if (strcmp(argv[i], "--data") == 0 && value)
-            options.data = argv[++i];
-        else if (strcmp(argv[i], "--cache") == 0 && value)
-            set.cache_dir = argv[++i];
-        else if (strcmp(argv[i], "--engine") == 0 && value)
-            code = engine_option(self, argv[++i], &set.engine);
-        else if (argv[i][0] == '-' && argv[i][1])
-            code = driver_usage(self, "unknown option `%s`", argv[i]);
-        else {
-            st = native_add(&set, argv[i], &diag);
-            paths++;
-        }
-    }
-    if (st)
-        code = driver_failed(self, st, &diag);
-    else if (code < 0 && !paths)
-        code = driver_usage(self, "name a file or a folder");
-    else if (code < 0)
-        code = execute(self, &set, &options);
-    native_close(&set);
-    return code;
+    Run run = {.serve.self = self, .files = (const char **)argv};
+    int code = options_read(self, argc, argv, &run, run_word);
+    if (code >= 0) return code;
+    if (!run.count) return driver_usage(self, "name a file or a folder");
+    if (run.batch) return run_batch(&run);
+    if (run.options.pipeline || run.options.stats || run.cache || run.json)
+        return driver_usage(self, "--pipeline, --stats, --cache and --json go with --batch");
+    if (run.count > PROGRAMS_MAX) return driver_usage(self, "more than %d files", PROGRAMS_MAX);
+    return serve_files(&run.serve, run.files, run.count);
 }

@@ -19,9 +19,8 @@ typedef struct Command {
     int (*fn)(const struct Command *self, int argc, char **argv); /* argv[0] is the command */
     const char *summary;                                          /* one line of `tutti --help` */
     const char *usage;                                            /* what follows the name */
-    const struct Option
-        *options;      /* options.h; ends with a row without name; NULL: it reads its own */
-    const char *notes; /* lines of `tutti NAME --help` behind them, or "" */
+    const struct Option *options; /* options.h; ends with a row without name */
+    const char *notes;            /* lines of `tutti NAME --help` behind them, or "" */
     const char *example;
 } Command;
 
@@ -75,8 +74,5 @@ void front_close(Front *front);
  * for each of front->programs, with the files it uses (bundle.h). An exit code. */
 int driver_texts(const Command *self, Front *front, const char *const *files, size_t count,
                  Str **ret_texts);
-
-/* `tutti run` without --batch: a Lite process with these programs (cmd_serve.c). */
-int run_foreground(const Command *self, int argc, char **argv);
 
 #endif

@@ -8,10 +8,15 @@
 
 /* ---- reading ---- */
 
-static const Option *named(const Option *options, const char *word)
+/* *ret_value: what stands behind a `=`; NULL: the next word is it. */
+static const Option *named(const Option *options, char *word, char **ret_value)
 {
-    for (const Option *o = options; o && o->name; o++)
-        if (strcmp(o->name, word) == 0) return o;
+    size_t len = strcspn(word, "=");
+    *ret_value = word[len] ? word + len + 1 : NULL;
+    for (const Option *o = options; o->name; o++)
+        if (strlen(o->name) == len && strncmp(o->name, word, len) == 0 &&
+            (o->argument || !*ret_value))
+            return o;
     return NULL;
 }
 
@@ -19,8 +24,8 @@ static int unknown(const Command *self, const char *word)
 {
     Str best = STR_NONE;
     uint32_t distance = UINT32_MAX;
-    for (const Option *o = self->options; o && o->name; o++)
-        diag_suggest(str_from(word), str_from(o->name), &best, &distance);
+    for (const Option *o = self->options; o->name; o++)
+        diag_suggest(str_slice(word, strcspn(word, "=")), str_from(o->name), &best, &distance);
     if (!best.len) return driver_usage(self, "unknown option `%s`", word);
     return driver_usage(self, "unknown option `%s`; did you mean `%.*s`?", word, STR_ARG(best));
 }
@@ -42,12 +47,13 @@ int options_read(const Command *self, int argc, char **argv, void *args, Options
 {
     int code = -1;
     for (int i = 1; i < argc && code < 0; i++) {
-        const Option *option = named(self->options, argv[i]);
-        if (option && option->argument && i + 1 == argc)
+        char *value;
+        const Option *option = named(self->options, argv[i], &value);
+        if (option && option->argument && !value && i + 1 == argc)
             code = driver_usage(self, "`%s` takes %s, and nothing is behind it", option->name,
                                 option->argument);
         else if (option)
-            code = take(self, option, option->argument ? argv[++i] : NULL, args);
+            code = take(self, option, option->argument && !value ? argv[++i] : value, args);
         else if (argv[i][0] == '-' && argv[i][1])
             code = unknown(self, argv[i]);
         else
@@ -62,6 +68,21 @@ int options_place(const Command *self, const char *too_many, const char *word, c
     const char **to = !*first ? first : second && !*second ? second : NULL;
     if (!to) return driver_usage(self, too_many, word);
     *to = word;
+    return -1;
+}
+
+static bool given(const Option *option, const void *args)
+{
+    const void *at = (const char *)args + option->offset;
+    if (option->kind == OPTION_FLAG) return *(const bool *)at;
+    return option->kind == OPTION_TEXT && *(const char *const *)at;
+}
+
+int options_verb(const Command *self, const char *verb, const void *args)
+{
+    for (const Option *o = self->options; o->name; o++)
+        if (o->verb && strcmp(o->verb, verb) != 0 && given(o, args))
+            return driver_usage(self, "`%s` goes with `%s`", o->name, o->verb);
     return -1;
 }
 
@@ -103,9 +124,9 @@ static void put_lines(const char *lines, int column, FILE *out)
 void options_help(const Option *options, FILE *out)
 {
     int widest = 0;
-    for (const Option *o = options; o && o->name; o++)
+    for (const Option *o = options; o->name; o++)
         if (o->help && width_of(o) > widest) widest = width_of(o);
-    for (const Option *o = options; o && o->name; o++) {
+    for (const Option *o = options; o->name; o++) {
         if (!o->help) continue;
         (void)fprintf(out, "  %s%s%s%*s", o->name, o->argument ? " " : "",
                       o->argument ? o->argument : "", widest - width_of(o) + 2, "");

@@ -17,16 +17,23 @@ typedef struct Option {
     OptionKind kind;
     size_t offset;    /* in the struct that options_read fills */
     const char *help; /* lines without the one at the end; NULL: --help does not show it */
+    const char *verb; /* goes with this first word alone; NULL: with all */
 } Option;
 
 /* The tables of the commands in commands.def. */
 extern const Option check_options[], fmt_options[], graph_options[], export_options[],
     import_options[], diff_options[], deploy_options[], infer_options[], build_options[],
-    replay_options[], alarms_options[], bench_options[], test_options[];
+    replay_options[], alarms_options[], bench_options[], test_options[], explain_options[],
+    lsp_options[], run_options[], serve_options[], history_options[], names_options[],
+    bridge_options[];
 
 #define OPTION(name, argument, kind, type, member, help)                                           \
     {                                                                                              \
-        name, argument, kind, offsetof(type, member), help                                         \
+        name, argument, kind, offsetof(type, member), help, NULL                                   \
+    }
+#define OPTION_OF(verb, name, argument, kind, type, member, help)                                  \
+    {                                                                                              \
+        name, argument, kind, offsetof(type, member), help, verb                                   \
     }
 
 /* A word that is no option; -1 when it is taken, else an exit code. */
@@ -38,8 +45,11 @@ int options_place(const Command *self, const char *too_many, const char *word, c
                   const char **second);
 
 /* Reads argv[1] and what follows by the table of `self`, in order; -1, or the exit code of what is
- * wrong, which was told then. `args` is the struct that the table speaks of. */
+ * wrong, which was told then. What an option takes is the next word, or stands behind a `=`. `args`
+ * is the struct that the table speaks of. */
 int options_read(const Command *self, int argc, char **argv, void *args, OptionsWord *word);
+/* Behind it, for commands whose first word is a verb: is each that was given one of that verb? */
+int options_verb(const Command *self, const char *verb, const void *args);
 /* The lines of --help. */
 void options_help(const Option *options, FILE *out);
 

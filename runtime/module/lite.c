@@ -394,13 +394,38 @@ int lite_main(const LiteOptions *given)
 
 /* ---- options ---- */
 
+Status lite_take(LiteOptions *options, const char *name, const char *value, Diag *diag)
+{
+    bool http = strcmp(name, "--http") == 0, mqtt = strcmp(name, "--mqtt") == 0;
+    bool json = strcmp(value, "json") == 0, text = strcmp(value, "text") == 0;
+    if (!value[0]) {
+        return diag_set(diag, ST_INVALID, "%s needs a value", name);
+    }
+    if ((http || mqtt) && !strrchr(value, ':')) {
+        return diag_set(diag, ST_INVALID, "%s takes address:port, for example 127.0.0.1:8080",
+                        name);
+    }
+    if (http) {
+        options->http = value;
+    } else if (mqtt) {
+        options->mqtt = value;
+    } else if (strcmp(name, "--data") == 0) {
+        options->data_dir = value;
+    } else if (!json && !text) {
+        return diag_set(diag, ST_INVALID, "--log is json or text");
+    } else {
+        options->log_json = json;
+    }
+    return ST_OK;
+}
+
 bool lite_option(LiteOptions *options, int argc, char **argv, int *at, Diag *diag)
 {
     static const char *const names[] = {"--data", "--http", "--mqtt", "--log"};
     diag->status = ST_OK;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         size_t len = strlen(names[i]);
-        const char *arg = argv[*at], *value = NULL;
+        const char *arg = argv[*at], *value = "";
         int used = 1;
         if (strncmp(arg, names[i], len) != 0 || (arg[len] && arg[len] != '=')) {
             continue;
@@ -411,26 +436,8 @@ bool lite_option(LiteOptions *options, int argc, char **argv, int *at, Diag *dia
             value = argv[*at + 1];
             used = 2;
         }
-        if (!value || !value[0]) {
-            diag_set(diag, ST_INVALID, "%s needs a value", names[i]);
+        if (lite_take(options, names[i], value, diag)) {
             return false;
-        }
-        bool json = strcmp(value, "json") == 0, text = strcmp(value, "text") == 0;
-        if (i == 0) {
-            options->data_dir = value;
-        } else if (i < 3 && !strrchr(value, ':')) {
-            diag_set(diag, ST_INVALID, "%s takes address:port, for example 127.0.0.1:8080",
-                     names[i]);
-            return false;
-        } else if (i == 1) {
-            options->http = value;
-        } else if (i == 2) {
-            options->mqtt = value;
-        } else if (!json && !text) {
-            diag_set(diag, ST_INVALID, "--log is json or text");
-            return false;
-        } else {
-            options->log_json = json;
         }
         *at += used;
         return true;

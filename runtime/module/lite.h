@@ -33,6 +33,8 @@ MUST int lite_main(const LiteOptions *options);
  * argv[*at] (and its value), moves *at behind it. False: not one of them, *at is unchanged, and
  * diag->status is ST_INVALID when it is one but its value is not good. */
 bool lite_option(LiteOptions *options, int argc, char **argv, int *at, Diag *diag);
+/* One of them with its value; ST_INVALID when that is not good. */
+MUST Status lite_take(LiteOptions *options, const char *name, const char *value, Diag *diag);
 /* The part of a help text that explains them. */
 extern const char lite_help[];
 
