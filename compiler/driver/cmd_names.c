@@ -1,8 +1,9 @@
 /* compiler/driver/cmd_names.c: `tutti names`: a server's names and what is said about them to a
  * file, a file into it, and another name for a branch.
  *
- * A file goes over in one request, because an import is all or nothing; so it is not longer than a
- * request may be (about 1 MB). Branches of larger trees go by --prefix. */
+ * An import is all or nothing. A file of more than one request holds goes over in parts, each of
+ * which the server takes as a whole; so all of them are looked at before the first one is taken. */
+#include "compiler/driver/names_parts.h"
 #include "compiler/driver/options.h"
 #include "compiler/driver/remote.h"
 
@@ -10,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMES_BYTES_MAX = 900 * 1024, NAMES_CALL_MS = 60000 };
+enum { NAMES_CALL_MS = 60000, NAMES_ERRORS_MAX = 100 };
 
 typedef struct Names {
     const Command *self;
@@ -42,58 +43,112 @@ static int export_names(Names *n)
     return st ? remote_failed(n->self, st, &diag) : EXIT_FINE;
 }
 
-static void print_table(const Names *n, const Json *answer)
+typedef struct Import {
+    Names *names;
+    NamesPart *parts;
+    const NamesPart *stopped; /* the part that was not taken; NULL: none */
+    bool json;
+    int64_t created, changed, same, errors;
+} Import;
+
+static void print_errors(Import *im, const NamesPart *part, const Json *errors)
 {
-    const Json *rows = json_get(answer, "rows"), *errors = json_get(answer, "errors");
-    for (const Json *each = errors ? errors->first : NULL; each; each = each->next) {
-        (void)fprintf(stderr, "%s:%lld:%lld: ", n->first, (long long)json_int(each, "line", 0),
-                      (long long)json_int(each, "column", 0));
+    const Json *each = errors ? errors->first : NULL;
+    for (; each && im->errors < NAMES_ERRORS_MAX; each = each->next, im->errors++) {
+        int64_t line = json_int(each, "line", 0), column = json_int(each, "column", 0);
+        names_place(part, &line, &column);
+        (void)fprintf(stderr, "%s:%lld:%lld: ", im->names->first, (long long)line,
+                      (long long)column);
         remote_print(stderr, json_str(each, "text", STR("")));
         (void)fputc('\n', stderr);
     }
-    if (errors && errors->count) return;
-    for (const Json *row = n->dry && rows ? rows->first : NULL; row; row = row->next) {
-        remote_print(stdout, json_str(row, "action", STR("")));
-        (void)putchar(' ');
-        remote_print(stdout, json_str(row, "path", STR("")));
-        (void)putchar('\n');
+}
+
+static void print_rows(const NamesPart *parts)
+{
+    for (const NamesPart *part = parts; part; part = part->next) {
+        const Json *rows = json_get(part->answer, "rows");
+        for (const Json *row = rows ? rows->first : NULL; row; row = row->next) {
+            remote_print(stdout, json_str(row, "action", STR("")));
+            (void)putchar(' ');
+            remote_print(stdout, json_str(row, "path", STR("")));
+            (void)putchar('\n');
+        }
     }
-    (void)fprintf(stderr, "%s%lld new, %lld changed, %lld as they are\n", n->dry ? "would be " : "",
-                  (long long)json_int(answer, "new", 0), (long long)json_int(answer, "changed", 0),
-                  (long long)json_int(answer, "same", 0));
+}
+
+/* Rows that are wrong are no failure here: they are told and counted. */
+static Status send_part(Import *im, NamesPart *part, bool dry, Diag *diag)
+{
+    JsonOut json;
+    AUTO_BUF Buf text, body;
+    buf_init(&text, 2 * NAMES_PART_BYTES);
+    buf_init(&body, 4 * NAMES_PART_BYTES);
+    buf_str(&text, part->before);
+    buf_str(&text, part->rows);
+    buf_str(&text, part->after);
+    json_out_init(&json, &body);
+    json_begin_object(&json);
+    json_field_str(&json, "text", buf_view(&text));
+    json_field_text(&json, "format", im->json ? "json" : "csv");
+    json_field_bool(&json, "dry", dry);
+    json_end(&json);
+    Status st = text.failed ? text.failed : buf_status(&body);
+    if (st) return st;
+    st = remote_call(&im->names->remote, "uns/import", buf_view(&body), NAMES_CALL_MS,
+                     &part->answer, diag);
+    const Json *errors = st ? json_get(part->answer, "errors") : NULL;
+    print_errors(im, part, errors);
+    return errors && errors->count ? ST_OK : st;
+}
+
+/* Looks at all parts, or takes them; stops where enough is wrong. */
+static Status send_parts(Import *im, bool dry, Diag *diag)
+{
+    im->created = im->changed = im->same = 0;
+    for (NamesPart *part = im->parts; part; part = part->next) {
+        Status st = send_part(im, part, dry, diag);
+        if (!dry && (st || im->errors)) im->stopped = part;
+        if (st || im->stopped || im->errors >= NAMES_ERRORS_MAX) return st;
+        im->created += json_int(part->answer, "new", 0);
+        im->changed += json_int(part->answer, "changed", 0);
+        im->same += json_int(part->answer, "same", 0);
+    }
+    return ST_OK;
+}
+
+static void print_what_stands(const Import *im)
+{
+    if (im->stopped && im->stopped != im->parts)
+        (void)fprintf(stderr, "what stands before line %u is imported\n", im->stopped->line);
+    else
+        (void)fputs("nothing was imported\n", stderr);
 }
 
 static int import_names(Names *n)
 {
     Diag diag = {0};
-    const Json *answer = NULL;
-    JsonOut json;
-    AUTO_BUF Buf text, body;
-    buf_init(&text, NAMES_BYTES_MAX);
-    buf_init(&body, 2 << 20);
+    AUTO_BUF Buf text;
+    buf_init(&text, NAMES_FILE_BYTES);
     Status st = driver_read(n->first, &text, &diag);
     if (text.failed == ST_LIMIT)
-        st = diag_set(&diag, st, "%s is longer than %d bytes: import it in parts", n->first,
-                      NAMES_BYTES_MAX);
+        st = diag_set(&diag, st, "%s has more than %d MiB: import it in parts", n->first,
+                      NAMES_FILE_BYTES >> 20);
     if (st) return remote_failed(n->self, st, &diag);
     Str start = str_trim(buf_view(&text));
-    bool is_json = start.len && (start.ptr[0] == '{' || start.ptr[0] == '[');
-    json_out_init(&json, &body);
-    json_begin_object(&json);
-    json_field_str(&json, "text", buf_view(&text));
-    json_field_text(&json, "format", is_json ? "json" : "csv");
-    json_field_bool(&json, "dry", n->dry);
-    json_end(&json);
-    st = body.failed ? body.failed
-                     : remote_call(&n->remote, "uns/import", buf_view(&body), NAMES_CALL_MS,
-                                   &answer, &diag);
-    const Json *errors = json_get(answer, "errors");
-    if (!st || (errors && errors->count)) print_table(n, answer);
-    if (st && errors && errors->count) {
-        (void)fputs("nothing was imported\n", stderr);
-        return EXIT_WRONG;
-    }
-    return st ? remote_failed(n->self, st, &diag) : EXIT_FINE;
+    Import im = {.names = n, .json = start.len && (start.ptr[0] == '{' || start.ptr[0] == '[')};
+    st = names_parts(n->remote.arena, buf_view(&text), im.json, &im.parts, &diag);
+    bool wrong = st == ST_INVALID;
+    if (wrong) (void)fprintf(stderr, "%s: %s\n", n->first, diag.text);
+    if (!st && (n->dry || im.parts->next)) st = send_parts(&im, true, &diag);
+    if (!st && !im.errors && !n->dry) st = send_parts(&im, false, &diag);
+    if (st || im.errors) print_what_stands(&im);
+    if (wrong || (!st && im.errors)) return EXIT_WRONG;
+    if (st) return remote_failed(n->self, st, &diag);
+    if (n->dry) print_rows(im.parts);
+    (void)fprintf(stderr, "%s%lld new, %lld changed, %lld as they are\n", n->dry ? "would be " : "",
+                  (long long)im.created, (long long)im.changed, (long long)im.same);
+    return EXIT_FINE;
 }
 
 static int rename_branch(Names *n)

@@ -227,6 +227,49 @@ test('the command: what it exports it imports, its errors have places, it rename
   await tutti.kill('SIGTERM');
 });
 
+test('the command: a file of many requests goes over in parts, all of them looked at before one is taken', async () => {
+  const tutti = await Tutti.new();
+  const names = async (...args) => {
+    const child = start(path.join(build, 'tutti'), ['names', ...args], { cwd: tutti.cwd, env: { ...process.env, TUTTI_URL: `http://127.0.0.1:${tutti.http}`, TUTTI_TOKEN: tutti.token } });
+    return { code: await child.ended, out: child.out };
+  };
+  const put = (name, text) => writeFileSync(path.join(tutti.cwd, name), text);
+  const replaced = (list, at, one) => list.map((each, i) => (i === at ? one : each));
+  const known = async () => (await tutti.get('uns/stats')).paths;
+  const count = 12000;
+  // Each row has two lines, and commas that are no separators.
+  const csv = Array.from({ length: count }, (_, i) => `many/line${i % 10}/tag${i};"one, ""two""\nthree, ${i}"\n`);
+  const nodes = Array.from({ length: count }, (_, i) => JSON.stringify({ path: `many/line${i % 10}/tag${i}`, title: `[ü "${i}" ]` }));
+
+  put('bad.csv', `path;description\n${replaced(csv, 11000, 'many/+;x\n').join('')}`);
+  const bad = await names('import', 'bad.csv');
+  check(bad.code === 1 && /bad\.csv:22002:1: "many\/\+" is no path.*\nnothing was imported/.test(bad.out), bad.out);
+  const wrong = replaced(nodes, 11000, '{"path":"many/+"}');
+  put('bad.json', `{"nodes":[${wrong.join(',')}]}`);
+  const column = Buffer.byteLength(`{"nodes":[${wrong.slice(0, 11000).join(',')},`) + 1;
+  const badJson = await names('import', 'bad.json');
+  check(badJson.code === 1 && badJson.out.includes(`bad.json:1:${column}: "many/+" is no path`), badJson.out);
+  put('open.json', `[${nodes.join(',\n')}`);
+  const open = await names('import', 'open.json');
+  check(open.code === 1 && open.out.includes(`open.json: line ${count}: the file ends before its list of nodes does\nnothing was imported`), open.out);
+  check((await known()) === 0, 'files with an error left names behind');
+
+  put('a.csv', `path;description\n${csv.join('')}`);
+  const dry = await names('import', '--dry', 'a.csv');
+  check(dry.code === 0 && dry.out.includes('new many/line0/tag0\n') && dry.out.includes(`would be ${count} new`), dry.out.slice(-300));
+  check((await known()) === 0, 'looking left names behind');
+  check((await names('import', 'a.csv')).out.includes(`${count} new, 0 changed, 0 as they are`), 'imported');
+  check((await names('import', 'a.csv')).out.includes(`0 new, 0 changed, ${count} as they are`), 'the same');
+  const node = await tutti.get('uns/value/many/line9/tag11999').catch(() => null);
+  check((await known()) === count + 11 && node?.meta.description === 'one, "two"\nthree, 11999', JSON.stringify(node));
+  put('a.json', `[${nodes.join(',')}]`);
+  check((await names('import', 'a.json')).out.includes(`0 new, ${count} changed`), 'JSON on one line');
+  put('large.csv', 'path\n' + 'x'.repeat(33 << 20));
+  const large = await names('import', 'large.csv');
+  check(large.code === 2 && large.out.includes('large.csv has more than 32 MiB'), large.out);
+  await tutti.kill('SIGTERM');
+});
+
 test('lineage: who writes a topic and who reads it', async () => {
   const tutti = await Tutti.new();
   await tutti.deploy('p.tutti', `

@@ -228,14 +228,15 @@ static Status read_json(UnsChanges *changes, Str text)
                            st ? diag.text : "the file is a list of nodes, or {\"nodes\":[...]}");
         return ST_OK;
     }
-    const char *seen = text.ptr;
-    uint32_t base = 1;
+    const char *seen = text.ptr, *start = text.ptr;
+    line = 1;
     for (const Json *node = list->first; node; node = node->next) {
         /* Lines are counted from node to node, or a long file would be walked once for each. */
-        for (; seen < node->raw.ptr; seen++) base += *seen == '\n';
-        const char *start = node->raw.ptr;
-        while (start > text.ptr && start[-1] != '\n') start--;
-        line = base;
+        for (; seen < node->raw.ptr; seen++) {
+            if (*seen != '\n') continue;
+            line++;
+            start = seen + 1;
+        }
         column = (uint32_t)(node->raw.ptr - start) + 1;
         if (node->type != JSON_OBJECT)
             uns__changes_error(changes, line, column, "a node is an object with a path");

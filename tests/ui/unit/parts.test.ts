@@ -19,6 +19,12 @@ describe("a file of names in parts", () => {
         expect(placeOf(parts[1]!, 3, 1)).toEqual([6, 1]);
         expect(placeOf(parts[1]!, 1, 6)).toEqual([1, 6]);
     });
+    it("CSV: cells that begin behind a semicolon or a tab may have line ends, too", () => {
+        for (const separator of [";", "\t"]) {
+            const text = `path;title,\na;"one\ntwo"\nb;x\n`.replaceAll(";", separator);
+            expect(partsOf(text, "csv", 600, 1).map((part) => part.rows + part.text.length)).toEqual([25, 17]);
+        }
+    });
     it("CSV: columns over two lines", () => {
         const parts = partsOf('path,"key.a\nb"\nx,1\ny,2\n', "csv", 600, 1);
         expect(parts.map((part) => part.head)).toEqual([2, 2]);

@@ -66,6 +66,7 @@ class Cutter {
 
 /** Rows end at line ends outside of quotes; a quotation mark opens at the start of a cell only. */
 function csvParts(text: string, bytesMax: number, rowsMax: number): FilePart[] {
+    const separator = (/^[^\n]*?([,;\t])/.exec(text)?.[1] ?? ",").charCodeAt(0); // the first in the line of columns, as the server takes it
     let cutter = undefined as Cutter | undefined;
     let quoted = false;
     let cellStart = true;
@@ -87,7 +88,7 @@ function csvParts(text: string, bytesMax: number, rowsMax: number): FilePart[] {
         const mark: boolean = code === 34 && (quoted || cellStart);
         if (mark) quoted = !quoted;
         else if (code === 10 && !quoted) row(at + 1);
-        cellStart = mark || code === 44 || code === 10; // a mark behind one is a mark in the text
+        cellStart = mark || code === separator || code === 10; // a mark behind one is a mark in the text
     }
     if (from < text.length) row(text.length);
     return cutter ? cutter.end() : [{ text, head: 0, line: 1, shift: 0, rows: 0 }];
