@@ -109,7 +109,7 @@ void gateway__identify(GwCall *call)
     if (str_starts(header, scheme))
         bearer = str_trim(str_skip(header, scheme.len));
     else
-        call->session = http_cookie(req, "tutti_session");
+        call->session = http_cookie(req, GW_COOKIE);
     call->by_cookie = call->session.len > 0;
     if (!bearer.len && !origin_holds(req, call->by_cookie)) {
         gateway__fail(req, ST_FORBIDDEN, 0, "the request comes from a page of another site");
@@ -147,13 +147,13 @@ static void set_cookie(GwCall *call, Str session, int64_t expires_ms)
     Arena *arena = call->req->arena;
     const char *secure = call->req->tls ? "; Secure" : "";
     if (!session.len)
-        cookie = STR("tutti_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+        cookie = STR(GW_COOKIE "=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     else if (left_s > 0)
-        cookie = arena_printf(
-            arena, "tutti_session=%.*s; Path=/; HttpOnly; SameSite=Strict%s; Max-Age=%lld",
-            STR_ARG(session), secure, (long long)left_s);
+        cookie = arena_printf(arena,
+                              GW_COOKIE "=%.*s; Path=/; HttpOnly; SameSite=Strict%s; Max-Age=%lld",
+                              STR_ARG(session), secure, (long long)left_s);
     else
-        cookie = arena_printf(arena, "tutti_session=%.*s; Path=/; HttpOnly; SameSite=Strict%s",
+        cookie = arena_printf(arena, GW_COOKIE "=%.*s; Path=/; HttpOnly; SameSite=Strict%s",
                               STR_ARG(session), secure);
     http_set(call->req, "Set-Cookie", cookie);
 }

@@ -18,6 +18,8 @@ enum {
     GW_CLIENT_BYTES_MAX = 256 * 1024, /* one message of a page */
 };
 
+#define GW_COOKIE "tutti_session"
+
 typedef struct GwCall GwCall;
 
 typedef struct GwRoute {

@@ -2,8 +2,9 @@
  *
  * Names with a hash never change their content: a browser keeps them for ever. index.html is asked
  * for again each time, cheaply, by its ETag. Addresses of pages (/pipelines/x) get the html of that
- * page, which is index.html and the names of what this page will want (runtime/web/hints.ts); only
- * known ones do, so that a wrong address is a 404 and not a blank page. */
+ * page, which is index.html and the names of what this page will want (runtime/web/hints.ts); where
+ * the browser has a session also of what is answered only with one. Only known ones do, so that a
+ * wrong address is a 404 and not a blank page. */
 #include "module/gateway_int.h"
 
 #include "base/mem.h"
@@ -27,9 +28,16 @@ static void page_fields(HttpReq *req)
     http_set(req, "Cross-Origin-Opener-Policy", STR("same-origin"));
 }
 
+static const WebFile *page_file(const char *first, const char *one, const char *who)
+{
+    char name[48];
+    int len = snprintf(name, sizeof name, "/page%s%s%s.html", first, one, who);
+    return web_find((Str){name, (size_t)len});
+}
+
 /* The pages' own list is in runtime/web/src/app.tsx; tests/ui/unit/addresses.test.ts holds both
  * together. */
-static const WebFile *page_html(Str path)
+static const WebFile *page_html(Str path, bool session)
 {
     static const char *const pages[] = {"/",           "/welcome", "/uns",         "/pipelines",
                                         "/dashboards", "/d",       "/logs",        "/alarms",
@@ -39,10 +47,9 @@ static const WebFile *page_html(Str path)
         bool below = page.len > 1 && path.len > page.len && str_starts(path, page) &&
                      path.ptr[page.len] == '/';
         if (!below && !str_eq(path, page)) continue;
-        char name[40];
-        const char *first = page.len > 1 ? pages[i] : "/home";
-        int len = snprintf(name, sizeof name, "/page%s%s.html", first, below ? "/one" : "");
-        const WebFile *file = web_find((Str){name, (size_t)len});
+        const char *first = page.len > 1 ? pages[i] : "/home", *one = below ? "/one" : "";
+        const WebFile *file = session ? page_file(first, one, "+session") : NULL;
+        if (!file) file = page_file(first, one, "");
         return file ? file : web_find(STR("/index.html"));
     }
     return NULL;
@@ -83,7 +90,7 @@ static void send_file(HttpReq *req, const WebFile *file)
 {
     page_fields(req);
     http_set(req, "ETag", str_from(file->etag));
-    http_set(req, "Vary", STR("Accept-Encoding"));
+    http_set(req, "Vary", file->hashed ? STR("Accept-Encoding") : STR("Accept-Encoding, Cookie"));
     http_set(req, "Cache-Control",
              file->hashed ? STR("public, max-age=31536000, immutable") : STR("no-cache"));
     Str known = http_field(req, "if-none-match");
@@ -107,7 +114,7 @@ static void send_file(HttpReq *req, const WebFile *file)
 void gateway__page(HttpReq *req)
 {
     const WebFile *file = web_find(req->path);
-    if (!file) file = page_html(req->path);
+    if (!file) file = page_html(req->path, http_cookie(req, GW_COOKIE).len > 0);
     if (file) {
         send_file(req, file);
         return;

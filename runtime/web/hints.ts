@@ -1,6 +1,7 @@
 // hints.ts: one html file for each page (dist/page/...), which names all code and styles that page
 // will want and the first question it asks, so that browsers fetch them side by side and not one
-// after the other. The routes are read from src/app.tsx, the files from what was just built.
+// after the other. What is answered only to who is signed in stands in a second file, which the
+// server gives to browsers that have a session. The routes are read from src/app.tsx, the files from what was just built.
 import { readFileSync } from "node:fs";
 import type { Plugin } from "vite";
 
@@ -20,11 +21,13 @@ function pageFile(pattern: string): string {
     return `page/${first || "home"}${pattern.includes("(") ? "/one" : ""}.html`;
 }
 
-function routesOf(source: string): [file: string, module: string][] {
-    const lines = [...source.matchAll(/match: \/\^(.*?)\$\/, page: new Later\(\(\) => import\("\.\/([^"]+)"\)/g)];
+function routesOf(source: string): { file: string; module: string; asks?: string }[] {
+    const lines = [...source.matchAll(/match: \/\^(.*?)\$\/, page: new Later\(\(\) => import\("\.\/([^"]+)"\).*?\)(?:, asks: "([^"]+)")? \},$/gm)];
     if (lines.length === 0 || lines.length !== source.match(/new Later\(/g)!.length) throw new Error("hints: the routes of src/app.tsx are not read");
-    return lines.map((line) => [pageFile(line[1]!), line[2]!]);
+    return lines.map((line) => ({ file: pageFile(line[1]!), module: line[2]!, asks: line[3] }));
 }
+
+const asked = (question: string): string => `<link rel="preload" as="fetch" crossorigin href="/api/v1/${question}">\n`;
 
 export function hints(app: string): Plugin {
     return {
@@ -35,8 +38,9 @@ export function hints(app: string): Plugin {
             const index = bundle["index.html"];
             if (index?.type !== "asset") throw new Error("hints: index.html was not built");
             const plain = String(index.source);
-            const asks = `<link rel="preload" as="fetch" crossorigin href="/api/v1/auth/state">\n`;
-            for (const [file, module] of routesOf(readFileSync(app, "utf8"))) {
+            const font = Object.keys(bundle).find((name) => name.endsWith(".woff2"));
+            const who = asked("auth/state") + (font ? `<link rel="preload" as="font" type="font/woff2" crossorigin href="/${font}">\n` : "");
+            for (const { file, module, asks } of routesOf(readFileSync(app, "utf8"))) {
                 const start = chunks.find((chunk) => chunk.facadeModuleId?.includes(`/src/${module}.`) || chunk.moduleIds?.some((id) => id.includes(`/src/${module}.`)));
                 if (!start) throw new Error(`hints: no chunk for ${module}`);
                 const code = new Set<string>();
@@ -50,12 +54,13 @@ export function hints(app: string): Plugin {
                 };
                 take(start.fileName);
                 const missing = (name: string): boolean => !plain.includes(name);
-                const links = asks
-                    + [...code].filter(missing).map((name) => `<link rel="modulepreload" crossorigin href="/${name}">\n`).join("")
+                const links = [...code].filter(missing).map((name) => `<link rel="modulepreload" crossorigin href="/${name}">\n`).join("")
                     + [...styles].filter(missing).map((name) => `<link rel="stylesheet" crossorigin href="/${name}">\n`).join("");
-                this.emitFile({ type: "asset", fileName: file, source: plain.replace("</head>", `${links}</head>`) });
+                const html = (asks: string): string => plain.replace("</head>", `${asks}${links}</head>`);
+                this.emitFile({ type: "asset", fileName: file, source: html(who) });
+                if (asks) this.emitFile({ type: "asset", fileName: file.replace(".html", "+session.html"), source: html(who + asked(asks)) });
             }
-            index.source = plain.replace("</head>", `${asks}</head>`);
+            index.source = plain.replace("</head>", `${who}</head>`);
         },
     };
 }

@@ -1,7 +1,7 @@
 // app.tsx: which page is shown. Pages are loaded when first opened, so that the first paint is
 // small; the gate decides between welcome, sign-in and the frame.
 import { effect } from "@preact/signals";
-import { api } from "./core/api";
+import { askAhead, askedByHtml, forgetAhead } from "./core/api";
 import { gate, sessionStart } from "./core/session";
 import { path } from "./core/router";
 import { Frame } from "./ui/frame";
@@ -12,14 +12,14 @@ import { SignIn, Welcome } from "./pages/welcome";
 interface Route {
     match: RegExp;
     page: Later<{ name: string }>;
-    /** asks for what the page opens with, while its code is on the way */
-    ahead?: () => void;
+    /** what the page opens with: asked for while its code is on the way */
+    asks?: string;
 }
 
-// hints.ts reads the address and the import of each line: it tells browsers early what a page needs.
+// hints.ts reads the address, the import and the question of each line: it tells browsers early what a page needs.
 const routes: Route[] = [
     { match: /^\/$/, page: new Later(() => import("./pages/home").then((m) => m.Home)) },
-    { match: /^\/uns$/, page: new Later(() => import("./explore/explore").then((m) => m.Explore)), ahead: api.unsOutlineAhead },
+    { match: /^\/uns$/, page: new Later(() => import("./explore/explore").then((m) => m.Explore)), asks: "uns/outline" },
     { match: /^\/pipelines$/, page: new Later(() => import("./pages/pipelines").then((m) => m.Pipelines)) },
     { match: /^\/pipelines\/([^/]+)$/, page: new Later(() => import("./designer/designer").then((m) => m.Designer)) },
     { match: /^\/new-pipeline$/, page: new Later(() => import("./designer/new").then((m) => m.NewPipeline)) },
@@ -33,11 +33,16 @@ const routes: Route[] = [
 
 const routeAt = (here: string): Route | undefined => routes.find((route) => route.match.test(here));
 
-/** Code of the page that is asked for is loaded while the server says who is there; its data once it did. */
+/**
+ * Code of the page that is asked for is loaded while the server says who is there; its data too where the
+ * html asks for them, which it does when the browser has a session. It may have ended: nothing is kept then.
+ */
 export function pagesStart(): void {
     effect(() => routeAt(path.value)?.page.start());
     effect(() => {
-        if (gate.value === "open") routeAt(path.value)?.ahead?.();
+        const asks = routeAt(path.value)?.asks;
+        if (gate.value === "signin" || gate.value === "setup") forgetAhead();
+        else if (asks && (gate.value === "open" || askedByHtml(asks))) askAhead(asks);
     });
 }
 

@@ -1,7 +1,7 @@
 // Explore: what is published is seen at once; filter, keys, history, quality.
 import { connect } from "node:net";
 import { field, packet } from "../../e2e/lib.mjs";
-import { equal, ok, test, until } from "./harness.mjs";
+import { equal, ok, password, test, until } from "./harness.mjs";
 
 const open = async ({ page, url }, path = "") => {
     await page.goto(`${url}/uns${path ? `?path=${path}` : ""}`);
@@ -49,7 +49,23 @@ test("explore: opened by its address, all it needs is asked for side by side, an
     const [code, ...again] = of(/assets\/explore-.*js$/);
     ok(code && again.length === 0 && code.initiatorType !== "script", `its code is asked for by the html, once: ${JSON.stringify(code)}`);
     equal(of(/auth\/state$/).map((one) => one.initiatorType).join(), "link", "who is there is asked once, by the html");
-    equal(of(/uns\/outline$/).length, 1, "the tree is asked for once");
+    equal(of(/uns\/outline$/).map((one) => one.initiatorType).join(), "link", "the tree is asked for once, by the html: there is a session");
+});
+
+test("explore: with a session that has ended the html asks in vain; after signing in the tree is there", async (world) => {
+    const { page, server, url, faults } = world;
+    server.publish("e2e/opened/one", "1");
+    const [session] = (await page.context().cookies()).filter(({ name }) => name === "tutti_session");
+    await page.context().addCookies([{ ...session, value: "0".repeat(session.value.length) }]);
+    await page.goto(`${url}/uns`);
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    const asked = await page.evaluate(() => performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("uns/outline")).length);
+    equal(asked, 1, "questions for the tree");
+    await page.getByLabel("Name").fill("admin");
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("treeitem").first().waitFor();
+    faults.length = 0; // the browser writes every 401 to its console
 });
 
 test("explore: a new path appears in the tree by itself", async (world) => {
@@ -138,6 +154,10 @@ test("explore: changing only, among 10,000 that are published, shows those that 
         return (await shown()).length === 10;
     });
     equal((await shown()).join(""), "aaaaaaaaaa", "only what became another value");
+    await until("one more comes in while the page is open", async () => {
+        server.publish("big/b19/n89", JSON.stringify({ a: ++publishes, b: 2, c: 3, d: 4, e: 5 }));
+        return (await page.getByRole("treeitem", { name: /n89/ }).count()) === 1;
+    });
     equal((await api("uns/changing?seconds=3600")).paths.filter((path) => /^big\/.*\/[b-e]$/.test(path)).length, 0, "what stayed");
     await page.getByLabel("changing only").uncheck();
     await until("all fields are there again", async () => new Set(await shown()).size === 5);

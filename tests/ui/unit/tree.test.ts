@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { Tree, treeKey } from "@/explore/tree";
+import type { OutlineRow } from "@/core/api";
+import { lastPath, Tree, treeKey } from "@/explore/tree";
 
 const build = (...paths: string[]): Tree => {
     const tree = new Tree();
@@ -28,23 +29,38 @@ describe("tree", () => {
         expect(paths(tree, [], ["nothing"])).toEqual([]);
     });
     it("keeps what fits by what is said about it, and its units", () => {
-        const tree = new Tree();
-        tree.addOutline([[0, "a", 0], [1, "t1", 1, { title: "Gear oil", unit: "degC" }], [1, "t2", 1]]);
+        const tree = new Tree([[0, "a", 0], [1, "t1", 1, { title: "Gear oil", unit: "degC" }], [1, "t2", 1]]);
         const fit = (words: string[], ...said: string[]): string[] => tree.rows(new Set(), words, undefined, new Set(said)).map((row) => row.node.path);
         expect(fit(["gear"])).toEqual([]);
         expect(fit(["gear"], "a/t1")).toEqual(["a", "a/t1"]);
         expect([tree.get("a/t1")!.unit, tree.get("a/t1")!.title, tree.get("a/t2")!.unit]).toEqual(["degC", "Gear oil", ""]);
     });
-    it("takes an outline page by page, and again", () => {
-        const tree = new Tree();
-        const rows: [number, string, 0 | 1][] = [[0, "a", 0], [1, "b", 1], [2, "c", 1], [2, "d", 1], [1, "e", 1], [0, "f", 1]];
-        const last = tree.addOutline(rows.slice(0, 3));
-        expect(last).toBe("a/b/c");
-        expect(tree.addOutline(rows.slice(3), last)).toBe("f");
-        tree.addOutline([[0, "a", 1], [1, "b", 0]]);
-        expect(paths(tree, ["a", "a/b"])).toEqual(["a", "a/b", "a/b/c", "a/b/d", "a/e", "f"]);
-        expect(["a", "a/b", "a/e", "f"].map((path) => tree.get(path)!.hasValue)).toEqual([true, true, true, true]);
+    it("is made of an outline, and told where the next page of one goes on", () => {
+        const rows: OutlineRow[] = [[0, "a", 1], [1, "b", 1], [2, "c", 1], [2, "d", 0], [1, "e", 1], [0, "f", 1]];
+        expect([lastPath(rows.slice(0, 3)), lastPath(rows.slice(0, 5)), lastPath(rows), lastPath([])]).toEqual(["a/b/c", "a/e", "f", ""]);
+        const tree = new Tree(rows);
         expect(tree.size).toBe(6);
+        expect([tree.root.width, tree.root.below, tree.get("a")!.width, tree.get("a")!.below, tree.get("a/b/c")!.below]).toEqual([2, 6, 2, 4, 0]);
+        expect(paths(tree, ["a", "a/b"])).toEqual(["a", "a/b", "a/b/c", "a/b/d", "a/e", "f"]);
+        expect(["a", "a/b/d", "a/e", "f", "a/x", "g"].map((path) => tree.get(path)?.hasValue)).toEqual([true, false, true, true, undefined, undefined]);
+    });
+    it("takes in names that come later, whatever was looked at before", () => {
+        const rows: OutlineRow[] = [[0, "a", 0], [1, "b", 0], [2, "c", 1], [0, "f", 1]];
+        for (const looked of [[], ["a"], ["a", "a/b"]]) {
+            const tree = new Tree(rows);
+            paths(tree, looked);
+            tree.add("a/b/a", true);
+            tree.add("a/b", true);
+            tree.add("e/x", false);
+            tree.add("a/b/c", false);
+            expect(tree.size).toBe(7);
+            expect([tree.root.below, tree.get("a/b")!.width, tree.get("a/b")!.hasValue, tree.get("a/b/c")!.hasValue]).toEqual([7, 2, true, true]);
+            expect(paths(tree, ["a", "a/b", "e"])).toEqual(["a", "a/b", "a/b/a", "a/b/c", "e", "e/x", "f"]);
+        }
+    });
+    it("finds names that the server's order of bytes puts elsewhere", () => {
+        const tree = new Tree([[0, "\u{ff5e}", 1], [0, "\u{1f600}", 1]]); // in UTF-8 the first is less, in UTF-16 the second
+        expect(tree.get("\u{ff5e}")!.hasValue && tree.get("\u{1f600}")!.hasValue).toBe(true);
     });
     it("counts positions for screen readers", () => {
         const rows = build("a/1", "a/2", "b").rows(new Set(["a"]));
@@ -58,6 +74,10 @@ describe("tree", () => {
         const shown = large.rows(large.firstExpanded(60));
         expect(shown.length).toBeLessThan(200);
         expect(shown.some((row) => row.node.hasValue)).toBe(true);
+        const outline: OutlineRow[] = [[0, "site", 0]];
+        for (let i = 0; i < 100; i++) outline.push([1, `m${String(i).padStart(3, "0")}`, 0], ...Array.from({ length: 10 }, (_, j): OutlineRow => [2, `t${j}`, 1]));
+        const same = new Tree(outline);
+        expect(same.rows(same.firstExpanded(60)).map((row) => row.node.path)).toEqual(shown.map((row) => row.node.path));
     });
     it("handles 10,000 paths within a frame or two", () => {
         const tree = new Tree();

@@ -35,8 +35,9 @@ export interface UnsNode {
     meta?: Meta;
 }
 /** All names, short: level, name, 1 with a value, and what people call it where they do. */
+export type OutlineRow = [number, string, 0 | 1, { title?: string; unit?: string }?];
 export interface Outline {
-    rows: [number, string, 0 | 1, { title?: string; unit?: string }?][];
+    rows: OutlineRow[];
     total: number;
     more: boolean;
 }
@@ -391,30 +392,41 @@ let onSignedOut: () => void = () => undefined;
 export const whenSignedOut = (fn: () => void): void => void (onSignedOut = fn);
 
 /** Answers asked for before the code that needs them is there, by path: what a page opens with. */
-const ahead = new Map<string, { response: Promise<Response>; at: number }>();
+interface Early {
+    answer: Promise<unknown>;
+    at: number;
+}
+const ahead = new Map<string, Early>();
 const AHEAD_MS = 5000;
+const fresh = (early?: Early): early is Early => early !== undefined && performance.now() - early.at < AHEAD_MS;
 
-function askAhead(path: string): void {
-    const response = fetch(`/api/v1/${path}`);
-    response.catch(() => undefined); // whoever takes it over tells
-    ahead.set(path, { response, at: performance.now() });
+/** Asks, once until somebody took the answer. */
+export function askAhead(path: string): void {
+    if (fresh(ahead.get(path))) return;
+    const answer = ask("GET", path);
+    answer.catch(() => undefined); // whoever takes it over tells
+    ahead.set(path, { answer, at: performance.now() });
 }
 
-/** The answer that is under way, once; null when nobody asked, or too long ago. */
-function takeAhead(path: string): Promise<Response> | null {
-    const early = ahead.get(path);
-    ahead.delete(path);
-    return early && performance.now() - early.at < AHEAD_MS ? early.response : null;
-}
+export const forgetAhead = (): void => ahead.clear();
+
+/** Whether the html of this page asked already (hints.ts): then the browser has the answer, or soon. */
+export const askedByHtml = (path: string): boolean => document.head.querySelector(`link[rel=preload][href="/api/v1/${path}"]`) !== null;
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const early = method === "GET" ? ahead.get(path) : undefined;
+    ahead.delete(path);
+    return (await (fresh(early) ? early.answer : ask(method, path, body))) as T;
+}
+
+async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
     let response: Response;
     try {
-        response = await ((method === "GET" && takeAhead(path)) || fetch(`/api/v1/${path}`, {
+        response = await fetch(`/api/v1/${path}`, {
             method,
             headers: body === undefined ? {} : { "Content-Type": "application/json" },
             body: body === undefined ? undefined : JSON.stringify(body),
-        }));
+        });
     } catch {
         throw new ApiError(0, "UNREACHABLE", "The server does not answer.");
     }
@@ -426,7 +438,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
         if (response.status === 413) throw new ApiError(413, "LIMIT", "This is more than the server takes at once (1 MiB).");
         throw new ApiError(response.status, "INVALID", "The server's answer is not JSON.");
     }
-    if (response.ok) return answer as T;
+    if (response.ok) return answer;
     const error = (answer as { error?: { code?: string; text?: string } } | null)?.error;
     if (response.status === 401 && !path.startsWith("auth/")) onSignedOut();
     throw new ApiError(response.status, error?.code ?? "INTERNAL", error?.text ?? `The server answered ${response.status}.`, answer);
@@ -496,7 +508,6 @@ export const api = {
     /** What is right below a path, with values. */
     unsBelow: (prefix: string) => call<UnsPage>("GET", "uns" + query({ prefix, depth: 1, limit: 5000, values: true })),
     unsOutline: (after?: string, limit?: number) => call<Outline>("GET", "uns/outline" + query({ after, limit })),
-    unsOutlineAhead: () => askAhead("uns/outline"),
     unsValue: (path: string) => call<UnsNode>("GET", `uns/value/${inPath(path)}`),
     unsHistory: (path: string, from: string | number, pixels: number, to?: number) =>
         call<History>("GET", `uns/history/${inPath(path)}` + query({ from, to, pixels })),

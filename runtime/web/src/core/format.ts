@@ -54,17 +54,16 @@ export function bytesText(bytes: number): string {
     return `${numberText(value, at === 0 || value >= 100 ? 0 : 1)} ${units[at]}`;
 }
 
-const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-const dayFormat = new Intl.DateTimeFormat(undefined, {
-    year: "numeric", month: "2-digit", day: "2-digit",
-    hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false,
-});
+const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false } as const;
+const day = { year: "numeric", month: "2-digit", day: "2-digit", ...clock } as const;
+/** Made when first used: it takes a browser longer to make one than to run the rest of this file. */
+let times: { clock: Intl.DateTimeFormat; day: Intl.DateTimeFormat } | undefined;
 
 /** Time of day; with the date when it is not today. */
 export function timeText(ms: number): string {
+    times ??= { clock: new Intl.DateTimeFormat(undefined, clock), day: new Intl.DateTimeFormat(undefined, day) };
     const date = new Date(ms);
-    if (date.toDateString() === new Date().toDateString()) return clockFormat.format(date);
-    return dayFormat.format(date);
+    return (date.toDateString() === new Date().toDateString() ? times.clock : times.day).format(date);
 }
 
 export const isoText = (ms: number): string => new Date(ms).toISOString();

@@ -151,7 +151,7 @@ function Children(props: { node: TreeNode }) {
     }, [paths]);
     return (
         <section class="card">
-            <h3>{numberText(props.node.children.length, 0)} below</h3>
+            <h3>{numberText(props.node.width, 0)} below</h3>
             <table class="table dense">
                 <tbody>
                     {shown.map((child) => {
@@ -162,7 +162,7 @@ function Children(props: { node: TreeNode }) {
                                     <a href={`/uns?path=${encodeURIComponent(child.path).replace(/%2F/g, "/")}`}>{child.name}</a>
                                 </td>
                                 <td class="num right cut">{cell ? cell.text : ""}</td>
-                                <td class="num right quiet child-age">{cell ? cell.age : `${child.children.length}`}</td>
+                                <td class="num right quiet child-age">{cell ? cell.age : `${child.width}`}</td>
                             </tr>
                         );
                     })}
@@ -194,7 +194,7 @@ function Live(props: { path: string; node: TreeNode | undefined }) {
                     <Latest path={props.path} />
                 </>
             )}
-            {props.node && props.node.children.length > 0 && <Children node={props.node} />}
+            {props.node && props.node.width > 0 && <Children node={props.node} />}
             {!props.node && (
                 <p class="quiet pad">
                     There is no value at this path yet. It appears here with its first publish.

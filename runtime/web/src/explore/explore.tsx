@@ -2,7 +2,7 @@
 // The filter, the selection and the range are in the address.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import "./explore.css";
-import { api } from "../core/api";
+import { api, type OutlineRow } from "../core/api";
 import { handle } from "../core/keys";
 import { param, place, setParams } from "../core/router";
 import { numberText, plural } from "../core/format";
@@ -16,7 +16,7 @@ import { Empty, Failure } from "../ui/state";
 import { useLoad, useTitle } from "../ui/hooks";
 import { openRowMenu } from "./row-menu";
 import { DashboardDialog, DropPlaces, Told } from "./to-dashboard";
-import { Tree } from "./tree";
+import { lastPath, Tree } from "./tree";
 import { TreeView } from "./tree-view";
 
 const FIRST_ROWS = 60;
@@ -31,12 +31,11 @@ if (param("path")) detail.start();
 
 /** The whole tree without values, page by page. */
 async function loadTree(): Promise<Tree> {
-    const tree = new Tree();
-    let after: string | undefined;
+    let rows: OutlineRow[] = [];
     for (;;) {
-        const page = await api.unsOutline(after);
-        after = tree.addOutline(page.rows, after);
-        if (!page.more || page.rows.length === 0) return tree;
+        const page = await api.unsOutline(rows.length ? lastPath(rows) : undefined);
+        rows = rows.length ? rows.concat(page.rows) : page.rows;
+        if (!page.more || page.rows.length === 0) return new Tree(rows);
     }
 }
 
@@ -115,7 +114,8 @@ function useTree() {
 /** What is open at first: as much as is seen at once, and what the selection lies in. */
 function firstOpen(tree: Tree, selected: string): ReadonlySet<string> {
     const open = tree.firstExpanded(FIRST_ROWS);
-    for (let node = tree.get(selected)?.parent; node && node.depth >= 0; node = node.parent) open.add(node.path);
+    const node = selected ? tree.get(selected) : undefined;
+    for (let above = node?.parent; above && above.depth >= 0; above = above.parent) open.add(above.path);
     return open;
 }
 

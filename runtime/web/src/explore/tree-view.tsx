@@ -53,13 +53,17 @@ export function TreeView(props: Props) {
     const [box, size] = useSize<HTMLDivElement>();
     const [top, setTop] = useState(0);
     const height = rowHeight();
+    const seen = size.height || innerHeight; // before it was measured: not more than the window
     const first = Math.max(0, Math.floor(top / height) - OVERSCAN);
-    const last = Math.min(props.rows.length, Math.ceil((top + size.height) / height) + OVERSCAN);
+    const last = Math.min(props.rows.length, Math.ceil((top + seen) / height) + OVERSCAN);
     const shown = props.rows.slice(first, last);
     const visible = shown.filter((row) => row.node.hasValue).map((row) => row.node.path);
 
+    // At once when the tree opens; afterwards who scrolls is let pass.
+    const told = useRef(false);
     useEffect(() => {
-        const timer = setTimeout(() => props.onVisible(visible), 40);
+        const timer = setTimeout(() => props.onVisible(visible), told.current ? 40 : 0);
+        told.current = true;
         return () => clearTimeout(timer);
     }, [visible.join("\n")]);
 
@@ -107,7 +111,7 @@ export function TreeView(props: Props) {
         >
             <div class="tree-space" role="presentation" style={{ height: `${props.rows.length * height}px` }}>
                 {shown.map(({ node, expanded, position, siblings }, index) => {
-                    const parent = node.children.length > 0;
+                    const parent = node.width > 0;
                     return (
                         <div
                             key={node.path}
@@ -144,7 +148,7 @@ export function TreeView(props: Props) {
                                 {parent && <Icon name={expanded ? "chevron-down" : "chevron-right"} size={14} />}
                             </span>
                             <span class="tree-name cut">{node.name}{node.title && <span class="quiet"> {node.title}</span>}</span>
-                            {node.hasValue ? <Value node={node} /> : <span class="tree-count num">{node.children.length}</span>}
+                            {node.hasValue ? <Value node={node} /> : <span class="tree-count num">{node.width}</span>}
                             <span class="tree-more" aria-hidden="true" title="Actions (menu key)"
                                 onClick={(event) => {
                                     event.stopPropagation();

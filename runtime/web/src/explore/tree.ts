@@ -1,17 +1,108 @@
 // explore/tree.ts: the namespace as a tree, and the flat list of rows that the page shows of it.
-// Pure; 10,000 paths are built, filtered and flattened in a few milliseconds.
-import type { Outline } from "../core/api";
+//
+// Pure. A page that opens shows some dozens of 10,000 or 100,000 names: nodes, with their paths, are made
+// from the outline when somebody looks at them, and only filtering looks at all.
+import type { OutlineRow } from "../core/api";
 
-export interface TreeNode {
-    path: string;
-    name: string;
-    depth: number;
-    hasValue: boolean;
+/** An outline, and for each of its rows where what lies below it ends. */
+class Source {
+    readonly end: Int32Array;
+
+    constructor(readonly rows: readonly OutlineRow[]) {
+        this.end = new Int32Array(rows.length);
+        const open: number[] = []; // rows that have not ended, one a level
+        const closeTo = (depth: number, at: number): void => {
+            while (open.length > depth) this.end[open.pop()!] = at;
+        };
+        rows.forEach(([depth], at) => {
+            closeTo(depth, at);
+            open.push(at);
+        });
+        closeTo(0, rows.length);
+    }
+}
+
+const nothing = new Source([]);
+
+export class TreeNode {
+    readonly depth: number;
+    hasValue = false;
     /** what people call it, and the unit they gave it */
-    title: string;
-    unit: string;
-    parent: TreeNode | null;
-    children: TreeNode[];
+    title = "";
+    unit = "";
+    private made: TreeNode[] | null = null;
+    private whole: string | null = null;
+
+    /** `from` and `to`: the rows of what lies below it. */
+    constructor(
+        readonly name: string,
+        readonly parent: TreeNode | null,
+        private readonly source = nothing,
+        private readonly from = 0,
+        private readonly to = 0,
+    ) {
+        this.depth = parent ? parent.depth + 1 : -1;
+    }
+
+    get path(): string {
+        return (this.whole ??= this.depth > 0 ? `${this.parent!.path}/${this.name}` : this.name);
+    }
+
+    /** Sorted by name. */
+    get children(): readonly TreeNode[] {
+        return this.list();
+    }
+
+    /** How many children there are, and how many nodes lie below it in all: told without making them. */
+    get width(): number {
+        if (this.made) return this.made.length;
+        let count = 0;
+        for (let at = this.from; at < this.to; at = this.source.end[at]!) count++;
+        return count;
+    }
+    get below(): number {
+        return this.made ? this.made.reduce((sum, child) => sum + 1 + child.below, 0) : this.to - this.from;
+    }
+
+    private list(): TreeNode[] {
+        if (this.made) return this.made;
+        const { rows, end } = this.source;
+        const made: TreeNode[] = [];
+        for (let at = this.from; at < this.to; at = end[at]!) {
+            const [, name, value, said] = rows[at]!;
+            const node = new TreeNode(name, this, this.source, at + 1, end[at]);
+            node.hasValue = value === 1;
+            if (said) Object.assign(node, { title: said.title ?? "", unit: said.unit ?? "" });
+            made.push(node);
+        }
+        // The server sorts bytes: in JavaScript's order a few rare names stand elsewhere.
+        if (made.some((node, at) => at > 0 && made[at - 1]!.name > node.name)) made.sort((a, b) => (a.name < b.name ? -1 : 1));
+        return (this.made = made);
+    }
+
+    /** Where a child of this name is, or would be. */
+    private place(name: string): number {
+        const list = this.list();
+        let low = 0;
+        for (let high = list.length; low < high; ) {
+            const middle = (low + high) >> 1;
+            if (list[middle]!.name < name) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+
+    child(name: string): TreeNode | undefined {
+        const found = this.list()[this.place(name)];
+        return found?.name === name ? found : undefined;
+    }
+
+    /** A new child. */
+    put(name: string): TreeNode {
+        const node = new TreeNode(name, this);
+        this.list().splice(this.place(name), 0, node);
+        return node;
+    }
 }
 export interface Row {
     node: TreeNode;
@@ -21,101 +112,90 @@ export interface Row {
     siblings: number;
 }
 
-export class Tree {
-    readonly root: TreeNode = { path: "", name: "", depth: -1, hasValue: false, title: "", unit: "", parent: null, children: [] };
-    private readonly byPath = new Map<string, TreeNode>([["", this.root]]);
-    private sorted = true;
+/** The path of the last row: an outline that comes in pages goes on behind it. */
+export function lastPath(rows: readonly OutlineRow[]): string {
+    const names: string[] = [];
+    for (let at = rows.length - 1, depth = Infinity; at >= 0 && depth > 0; at--) {
+        const [level, name] = rows[at]!;
+        if (level >= depth) continue;
+        depth = level;
+        names.unshift(name);
+    }
+    return names.join("/");
+}
 
-    get size(): number {
-        return this.byPath.size - 1;
+export class Tree {
+    readonly root: TreeNode;
+    size: number;
+
+    /** Of an outline, all pages of it. */
+    constructor(rows: readonly OutlineRow[] = []) {
+        this.root = new TreeNode("", null, new Source(rows), 0, rows.length);
+        this.size = rows.length;
     }
 
     get(path: string): TreeNode | undefined {
-        return this.byPath.get(path);
+        let node: TreeNode | undefined = this.root;
+        for (const name of path.split("/")) node = node?.child(name);
+        return node;
     }
 
     /** Adds a path and what is above it. Known paths only gain a value, never lose one. */
     add(path: string, hasValue: boolean): TreeNode {
-        const known = this.byPath.get(path);
-        if (known) {
-            known.hasValue ||= hasValue;
-            return known;
+        let node = this.root;
+        for (const name of path.split("/")) {
+            let child = node.child(name);
+            if (!child) {
+                child = node.put(name);
+                this.size++;
+            }
+            node = child;
         }
-        const cut = path.lastIndexOf("/");
-        const node = this.put(path, path.slice(cut + 1), cut < 0 ? this.root : this.add(path.slice(0, cut), false));
-        node.hasValue = hasValue;
+        node.hasValue ||= hasValue;
         return node;
     }
 
-    private put(path: string, name: string, parent: TreeNode): TreeNode {
-        const node: TreeNode = { path, name, depth: parent.depth + 1, hasValue: false, title: "", unit: "", parent, children: [] };
-        const last = parent.children[parent.children.length - 1];
-        if (last && last.name > node.name) this.sorted = false;
-        parent.children.push(node);
-        this.byPath.set(path, node);
-        return node;
-    }
-
-    /** Adds a page of an outline, which goes on below the path it was asked `after`; answers the last path. */
-    addOutline(rows: Outline["rows"], after = ""): string {
-        const above: TreeNode[] = [];
-        for (let node = this.byPath.get(after); node && node.depth >= 0; node = node.parent!) above[node.depth] = node;
-        let last = this.root;
-        for (const [depth, name, value, said] of rows) {
-            const parent = depth > 0 ? above[depth - 1]! : this.root;
-            const path = depth > 0 ? parent.path + "/" + name : name;
-            last = this.byPath.get(path) ?? this.put(path, name, parent);
-            if (value) last.hasValue = true;
-            if (said) Object.assign(last, { title: said.title ?? "", unit: said.unit ?? "" });
-            above[depth] = last;
+    private each(visit: (node: TreeNode) => void, top = this.root): void {
+        for (const node of top.children) {
+            visit(node);
+            this.each(visit, node);
         }
-        return last.path;
-    }
-
-    private sort(): void {
-        if (this.sorted) return;
-        for (const node of this.byPath.values()) {
-            if (node.children.length > 1) node.children.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-        }
-        this.sorted = true;
     }
 
     /** Paths to expand at first: down to about `rows` rows, so that a small plant is open at once. */
     firstExpanded(rows: number): Set<string> {
-        this.sort();
         const open = new Set<string>();
         let level = this.root.children;
         let shown = level.length;
         while (level.length) {
-            const next = level.flatMap((node) => node.children);
-            if (shown + next.length > rows) {
+            const next = level.reduce((sum, node) => sum + node.width, 0);
+            if (shown + next > rows) {
                 this.openSome(level, rows - shown, open);
                 break;
             }
-            for (const node of level) if (node.children.length) open.add(node.path);
-            shown += next.length;
-            level = next;
+            for (const node of level) if (node.width) open.add(node.path);
+            shown += next;
+            level = level.flatMap((node) => node.children);
         }
         return open;
     }
 
     /** Opens branches from the top, each as a whole, while rows are left: values are seen at once. */
-    private openSome(level: TreeNode[], rows: number, open: Set<string>): void {
+    private openSome(level: readonly TreeNode[], rows: number, open: Set<string>): void {
         let left = rows;
-        const whole = (node: TreeNode): number => node.children.reduce((sum, child) => sum + 1 + whole(child), 0);
         const openAll = (node: TreeNode): void => {
-            if (node.children.length === 0) return;
+            if (node.width === 0) return;
             open.add(node.path);
             node.children.forEach(openAll);
         };
         for (const node of level) {
-            const cost = whole(node);
+            const cost = node.below;
             if (cost === 0) continue;
             if (cost <= left) openAll(node);
             else if (left === rows) {
                 // Not even the first fits: open it, and the first ones of its children.
                 open.add(node.path);
-                this.openSome(node.children, Math.max(20, left - node.children.length), open);
+                this.openSome(node.children, Math.max(20, left - node.width), open);
             }
             if (cost > left) return;
             left -= cost;
@@ -127,14 +207,13 @@ export class Tree {
      * that fit the words by what is said about them.
      */
     rows(expanded: ReadonlySet<string>, words: string[] = [], test?: (node: TreeNode) => boolean, said?: ReadonlySet<string>): Row[] {
-        this.sort();
         const rows: Row[] = [];
         const filtering = words.length > 0 || test !== undefined;
         const keep = filtering ? this.fitting(words, test, said) : null;
         const walk = (node: TreeNode): void => {
             const children = keep ? node.children.filter((child) => keep.has(child)) : node.children;
             children.forEach((child, index) => {
-                const isOpen = child.children.length > 0 && (keep ? keepsChild(child, keep) : expanded.has(child.path));
+                const isOpen = child.width > 0 && (keep ? keepsChild(child, keep) : expanded.has(child.path));
                 rows.push({ node: child, expanded: isOpen, position: index + 1, siblings: children.length });
                 if (isOpen) walk(child);
             });
@@ -145,13 +224,12 @@ export class Tree {
 
     private fitting(words: string[], test?: (node: TreeNode) => boolean, said?: ReadonlySet<string>): Set<TreeNode> {
         const keep = new Set<TreeNode>();
-        for (const node of this.byPath.values()) {
-            if (node === this.root) continue;
+        this.each((node) => {
             const low = node.path.toLowerCase();
-            if (!words.every((word) => low.includes(word)) && !said?.has(node.path)) continue;
-            if (test && !test(node)) continue;
+            if (!words.every((word) => low.includes(word)) && !said?.has(node.path)) return;
+            if (test && !test(node)) return;
             for (let at: TreeNode | null = node; at && !keep.has(at); at = at.parent) keep.add(at);
-        }
+        });
         return keep;
     }
 }
@@ -183,7 +261,7 @@ export function treeKey(
         case "End":
             return to(rows.length - 1);
         case "ArrowRight":
-            if (row.node.children.length === 0) return {};
+            if (row.node.width === 0) return {};
             return row.expanded ? to(at + 1) : { toggle: row.node.path };
         case "ArrowLeft":
             if (row.expanded) return { toggle: row.node.path };
