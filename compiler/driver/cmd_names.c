@@ -49,6 +49,7 @@ typedef struct Import {
     const NamesPart *stopped; /* the part that was not taken; NULL: none */
     bool json;
     int64_t created, changed, same, errors;
+    int64_t made, room; /* created ones and those above them; what the tree still takes */
 } Import;
 
 static void print_errors(Import *im, const NamesPart *part, const Json *errors)
@@ -105,7 +106,7 @@ static Status send_part(Import *im, NamesPart *part, bool dry, Diag *diag)
 /* Looks at all parts, or takes them; stops where enough is wrong. */
 static Status send_parts(Import *im, bool dry, Diag *diag)
 {
-    im->created = im->changed = im->same = 0;
+    im->created = im->changed = im->same = im->made = 0;
     for (NamesPart *part = im->parts; part; part = part->next) {
         Status st = send_part(im, part, dry, diag);
         if (!dry && (st || im->errors)) im->stopped = part;
@@ -113,7 +114,23 @@ static Status send_parts(Import *im, bool dry, Diag *diag)
         im->created += json_int(part->answer, "new", 0);
         im->changed += json_int(part->answer, "changed", 0);
         im->same += json_int(part->answer, "same", 0);
+        im->made += json_int(part->answer, "made", 0);
+        im->room = json_int(part->answer, "room", INT64_MAX);
     }
+    return ST_OK;
+}
+
+/* Each part had room by itself. A name above two parts is counted twice: then they may fit. */
+static Status room_for(const Import *im, Diag *diag)
+{
+    if (im->created > im->room)
+        return diag_set(diag, ST_LIMIT, "%lld names would be new, the tree takes %lld more",
+                        (long long)im->created, (long long)im->room);
+    if (im->made > im->room)
+        (void)fprintf(stderr,
+                      "with those above them about %lld names would be new, the tree takes %lld "
+                      "more: the last rows may not fit\n",
+                      (long long)im->made, (long long)im->room);
     return ST_OK;
 }
 
@@ -140,7 +157,10 @@ static int import_names(Names *n)
     st = names_parts(n->remote.arena, buf_view(&text), im.json, &im.parts, &diag);
     bool wrong = st == ST_INVALID;
     if (wrong) (void)fprintf(stderr, "%s: %s\n", n->first, diag.text);
-    if (!st && (n->dry || im.parts->next)) st = send_parts(&im, true, &diag);
+    if (!st && (n->dry || im.parts->next)) {
+        st = send_parts(&im, true, &diag);
+        if (!st && !im.errors) st = room_for(&im, &diag);
+    }
     if (!st && !im.errors && !n->dry) st = send_parts(&im, false, &diag);
     if (st || im.errors) print_what_stands(&im);
     if (wrong || (!st && im.errors)) return EXIT_WRONG;

@@ -264,6 +264,13 @@ test('the command: a file of many requests goes over in parts, all of them looke
   check((await known()) === count + 11 && node?.meta.description === 'one, "two"\nthree, 11999', JSON.stringify(node));
   put('a.json', `[${nodes.join(',')}]`);
   check((await names('import', 'a.json')).out.includes(`0 new, ${count} changed`), 'JSON on one line');
+  const room = { ...tutti.env, TUTTI_UNS_PATH_COUNT_MAX: String(2 * count) };
+  await tutti.kill('SIGTERM');
+  tutti.env = room;
+  await tutti.up();
+  put('more.csv', `path\n${Array.from({ length: count }, (_, i) => `more/tag${i}\n`).join('')}`);
+  const more = await names('import', 'more.csv');
+  check(more.code === 2 && more.out.includes(`${count} names would be new, the tree takes ${count - 11} more`) && (await known()) === count + 11, more.out);
   put('large.csv', 'path\n' + 'x'.repeat(33 << 20));
   const large = await names('import', 'large.csv');
   check(large.code === 2 && large.out.includes('large.csv has more than 32 MiB'), large.out);

@@ -178,8 +178,7 @@ static Status new_nodes(const UnsChanges *changes, uint32_t *ret_count)
 Status uns__changes_fit(UnsChanges *changes, Diag *diag)
 {
     const Uns *uns = changes->uns;
-    uint32_t count;
-    Status st = new_nodes(changes, &count);
+    Status st = new_nodes(changes, &changes->made);
     if (st)
         return diag_set(diag, st,
                         st == ST_LIMIT ? "the tree would have more than %u names"
@@ -282,6 +281,8 @@ void uns__changes_put_table(const UnsChanges *changes, bool dry, JsonOut *out)
     json_field_int(out, "new", changes->counts[CHANGE_NEW]);
     json_field_int(out, "changed", changes->counts[CHANGE_EDIT]);
     json_field_int(out, "same", changes->counts[CHANGE_SAME]);
+    json_field_int(out, "made", changes->made);
+    if (dry) json_field_int(out, "room", changes->uns->tree.count_max - changes->uns->tree.count);
     json_key(out, "rows");
     json_begin_array(out);
     for (uint32_t i = 0; i < changes->count && shown < CHANGE_ROWS_SHOWN; i++) {

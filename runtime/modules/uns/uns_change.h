@@ -29,7 +29,8 @@ struct UnsChanges {
     Req *req;
     UnsChange *list; /* owned */
     uint32_t count, cap, counts[3];
-    Map paths; /* of the list: no path twice */
+    uint32_t made; /* names that come to be, those above them too; known when they fit */
+    Map paths;     /* of the list: no path twice */
     ChangeError errors[CHANGE_ERRORS_MAX];
     uint32_t error_count; /* of all, also those without room */
     ChangesDone *done;

@@ -57,6 +57,8 @@ static const Field changes_out[] = {{"dry", FIELD_BOOL, 0, 0, 0, "nothing was do
                                     {"new", FIELD_INT, 0, 0, 0, "names that were not there"},
                                     {"changed", FIELD_INT, 0, 0, 0, "with other metadata"},
                                     {"same", FIELD_INT, 0, 0, 0, "as they are"},
+                                    {"made", FIELD_INT, 0, 0, 0, "new, and new above those"},
+                                    {"room", FIELD_INT, 0, 0, 0, "names the tree still takes"},
                                     {"rows", FIELD_ARRAY, 0, 0, 0, "path, action, line, fields"},
                                     {"errors", FIELD_ARRAY, 0, 0, 0, "line, column, text"},
                                     {"error_count", FIELD_INT, 0, 0, 0, "also those not listed"},

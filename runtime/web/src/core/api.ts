@@ -70,6 +70,10 @@ export interface ImportTable {
     new: number;
     changed: number;
     same: number;
+    /** new ones, and new ones above those */
+    made: number;
+    /** as many the tree still takes */
+    room?: number;
     rows: { path: string; action: "new" | "change"; line?: number; fields: string[] }[];
     errors: { line: number; column: number; text: string }[];
     error_count: number;
