@@ -217,3 +217,32 @@ test("explore: a value says which device and pipeline it comes from, and who pub
     await open(world, "e2e/origin/x");
     await from.getByText(/auto-/).waitFor(); // the broker names who has no name
 });
+
+test("explore: the tree is there with the first page of an outline, and whole with the last", async (world) => {
+    const { page, api } = world;
+    await open(world);
+    const before = (await api("uns/stats")).paths;
+    // Titles fill the answer of 1 MiB, so that names of before and these are two.
+    const title = "t".repeat(200);
+    for (const from of [0, 3000]) {
+        const nodes = Array.from({ length: 3000 }, (_, i) => ({ path: `zz/p${String(from + i).padStart(4, "0")}`, title }));
+        ok(await page.evaluate((text) => fetch("/api/v1/uns/import", { method: "POST", headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ text, format: "json" }) }).then((r) => r.ok), JSON.stringify(nodes)), "imported");
+    }
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    await page.route("**/uns/outline?after=*", (route) => held.then(() => route.continue()));
+    await page.reload();
+    await page.getByRole("treeitem").first().waitFor();
+    const shown = page.locator(".filter-count");
+    const total = (count) => `${count.toLocaleString("en-US")} paths`;
+    equal(await shown.innerText(), total(before + 6001), "how many there are, with the first page");
+    const filter = page.getByLabel("Filter the namespace");
+    await filter.fill("zz p5999");
+    await page.getByText("No path contains").waitFor();
+    release();
+    await page.getByRole("treeitem", { name: /p5999/ }).waitFor();
+    await filter.fill("");
+    await until("all are counted", async () => (await shown.innerText()) === total(before + 6001));
+    await page.unroute("**/uns/outline?after=*");
+});

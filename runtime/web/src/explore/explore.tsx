@@ -29,13 +29,15 @@ const detail = new Later(() => import("./detail").then((m) => m.Detail));
 const importPanel = new Later(() => import("./import").then((m) => m.ImportPanel));
 if (param("path")) detail.start();
 
-/** The whole tree without values, page by page. */
-async function loadTree(): Promise<Tree> {
+/** The whole tree without values, page by page; `begun` is told what the first one of several shows. */
+async function loadTree(begun: (tree: Tree) => void): Promise<Tree> {
     let rows: OutlineRow[] = [];
     for (;;) {
         const page = await api.unsOutline(rows.length ? lastPath(rows) : undefined);
-        rows = rows.length ? rows.concat(page.rows) : page.rows;
+        const first = rows.length === 0;
+        rows = first ? page.rows : rows.concat(page.rows);
         if (!page.more || page.rows.length === 0) return new Tree(rows);
+        if (first) begun(new Tree(rows, page.total));
     }
 }
 
@@ -73,10 +75,11 @@ function useSaid(filter: string): ReadonlySet<string> | undefined {
 /** Loads the tree and keeps it growing; `version` counts up when it changed. */
 function useTree() {
     const [version, setVersion] = useState(0);
-    const loaded = useLoad("tree", loadTree);
+    const [begun, setBegun] = useState<Tree | null>(null);
+    const loaded = useLoad("tree", () => loadTree(setBegun).finally(() => setBegun(null)));
     const reload = useRef(loaded.reload);
     reload.current = loaded.reload;
-    const tree = loaded.data;
+    const tree = loaded.data ?? begun;
     // The tree was asked for before the page listened: names of the time between are not told.
     useEffect(() => {
         if (!tree) return;
@@ -108,7 +111,7 @@ function useTree() {
             sub.close();
         };
     }, [tree]);
-    return { tree, version, error: loaded.error, reload: loaded.reload };
+    return { tree, whole: loaded.data !== null, version, error: loaded.error, reload: loaded.reload };
 }
 
 /** What is open at first: as much as is seen at once, and what the selection lies in. */
@@ -123,6 +126,15 @@ function toggled(set: ReadonlySet<string>, path: string): Set<string> {
     const next = new Set(set);
     if (!next.delete(path)) next.add(path);
     return next;
+}
+
+/** The active row, which follows the selection. In Explore this effect would keep the tree of its time (tree-view.tsx). */
+function useActive(selected: string) {
+    const [active, setActive] = useState(selected);
+    useEffect(() => {
+        if (selected) setActive(selected);
+    }, [selected]);
+    return [active, setActive] as const;
 }
 
 function FilterBar(props: { shown: number; total: number; changing: boolean; filtered: boolean }) {
@@ -158,11 +170,11 @@ function FilterBar(props: { shown: number; total: number; changing: boolean; fil
 export function Explore() {
     useTitle("Explore");
     void place.value;
-    const { tree, version, error, reload } = useTree();
+    const { tree, whole, version, error, reload } = useTree();
     const [toggles, setToggles] = useState<ReadonlySet<string> | null>(null);
-    const first = useRef<ReadonlySet<string> | null>(null);
+    const first = useRef<{ open: ReadonlySet<string>; whole: boolean } | null>(null);
     const selected = param("path");
-    const [active, setActive] = useState(selected);
+    const [active, setActive] = useActive(selected);
     const watch = useRef<Watch | null>(null);
     const changing = param("changing") === "1";
     const filter = param("q");
@@ -176,12 +188,9 @@ export function Explore() {
         const timer = setTimeout(() => detail.start(), 500);
         return () => clearTimeout(timer);
     }, [tree]);
-    useEffect(() => {
-        if (selected) setActive(selected);
-    }, [selected]);
 
-    if (tree && tree.size > 0) first.current ??= firstOpen(tree, selected);
-    const expanded = toggles ?? first.current ?? nothing;
+    if (tree && tree.size > 0 && (!first.current || (whole && !first.current.whole))) first.current = { open: firstOpen(tree, selected), whole };
+    const expanded = toggles ?? first.current?.open ?? nothing;
     const changed = useChanging(changing);
     const said = useSaid(filter);
     const rows = useMemo(() => {
@@ -223,7 +232,7 @@ export function Explore() {
                         active={active}
                         selected={selected}
                         onActive={setActive}
-                        onToggle={(path) => setToggles((old) => toggled(old ?? first.current ?? nothing, path))}
+                        onToggle={(path) => setToggles((old) => toggled(old ?? first.current?.open ?? nothing, path))}
                         onSelect={(path) => setParams({ path, tool: null, with: null }, false)}
                         onMenu={openRowMenu}
                         onVisible={(paths) => watch.current?.update(paths)}

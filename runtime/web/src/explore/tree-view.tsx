@@ -1,7 +1,7 @@
 // explore/tree-view.tsx: the virtual tree. Only visible rows are in the document; the focus stays on
 // the tree itself and the active row is named by aria-activedescendant.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { cellOf } from "../live/values";
+import { cellOf, type Cell } from "../live/values";
 import { Icon } from "../ui/icon";
 import { Spark } from "../ui/spark";
 import { useSize } from "../ui/hooks";
@@ -27,11 +27,31 @@ interface Props {
     onVisible: (paths: string[]) => void;
 }
 
+// An effect whose inputs stay the same keeps all that the closures of its function use, also what is old by now: a node
+// holds its whole tree. So such effects have a function of their own, and take only what they need.
+
+function useUnit(cell: Cell, given: string): string {
+    useEffect(() => void (given || askUnit(cell)), [cell, given]);
+    return cell.unit.value || given;
+}
+
+/** Tells which paths are in view: at once when the tree opens; afterwards who scrolls is let pass. */
+function useVisible(paths: string[], tell: (paths: string[]) => void): void {
+    const key = paths.join("\n");
+    const now = useRef(tell);
+    now.current = tell;
+    const told = useRef(false);
+    useEffect(() => {
+        const timer = setTimeout(() => now.current(key ? key.split("\n") : []), told.current ? 40 : 0);
+        told.current = true;
+        return () => clearTimeout(timer);
+    }, [key]);
+}
+
 function Value(props: { node: TreeNode }) {
     const cell = cellOf(props.node.path);
     const state = cell.state.value;
-    const unit = cell.unit.value || props.node.unit;
-    useEffect(() => void (props.node.unit || askUnit(cell)), [cell, props.node.unit]);
+    const unit = useUnit(cell, props.node.unit);
     return (
         <>
             <span class="tree-spark">
@@ -59,13 +79,7 @@ export function TreeView(props: Props) {
     const shown = props.rows.slice(first, last);
     const visible = shown.filter((row) => row.node.hasValue).map((row) => row.node.path);
 
-    // At once when the tree opens; afterwards who scrolls is let pass.
-    const told = useRef(false);
-    useEffect(() => {
-        const timer = setTimeout(() => props.onVisible(visible), told.current ? 40 : 0);
-        told.current = true;
-        return () => clearTimeout(timer);
-    }, [visible.join("\n")]);
+    useVisible(visible, props.onVisible);
 
     // Keeps the active row in view, also when a key moved it far away.
     const wasActive = useRef("");

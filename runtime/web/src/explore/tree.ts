@@ -128,10 +128,10 @@ export class Tree {
     readonly root: TreeNode;
     size: number;
 
-    /** Of an outline, all pages of it. */
-    constructor(rows: readonly OutlineRow[] = []) {
+    /** Of an outline; `total`: as many names there are, where its first pages have not all of them. */
+    constructor(rows: readonly OutlineRow[] = [], total = rows.length) {
         this.root = new TreeNode("", null, new Source(rows), 0, rows.length);
-        this.size = rows.length;
+        this.size = total;
     }
 
     get(path: string): TreeNode | undefined {
