@@ -133,5 +133,10 @@ echo "bench: the history: ${POINTS:-2000000} points of 100 series, written and a
 "$top/tests/bench/history.sh" "$build" "${POINTS:-2000000}"
 echo "bench: the embedded broker beside Mosquitto"
 BUILD=$build node "$top/tests/bench/broker.mjs"
+if command -v chromium >/dev/null; then
+    echo "bench: Explore in a browser over 10,000 topics at 10 Hz: opened ten times, then open for a minute"
+    (cd "$top/tests/ui" && . ./install.sh)
+    BUILD=$build node "$top/tests/bench/explore.mjs"
+fi
 echo "bench: back after kill -9 with ${MIB:-100} MiB of a kind"
 BUILD=$build MIB=${MIB:-100} node "$top/tests/bench/recovery.mjs"
