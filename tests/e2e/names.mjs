@@ -237,13 +237,13 @@ test('the command: a file of many requests goes over in parts, all of them looke
   const replaced = (list, at, one) => list.map((each, i) => (i === at ? one : each));
   const known = async () => (await tutti.get('uns/stats')).paths;
   const count = 12000;
-  // Each row has two lines, and commas that are no separators.
-  const csv = Array.from({ length: count }, (_, i) => `many/line${i % 10}/tag${i};"one, ""two""\nthree, ${i}"\n`);
+  // Each row has three lines, so that a part would end inside of one, and commas that are no separators.
+  const csv = Array.from({ length: count }, (_, i) => `many/line${i % 10}/tag${i};"one, ""two""\nthree\nfour, ${i}"\n`);
   const nodes = Array.from({ length: count }, (_, i) => JSON.stringify({ path: `many/line${i % 10}/tag${i}`, title: `[ü "${i}" ]` }));
 
   put('bad.csv', `path;description\n${replaced(csv, 11000, 'many/+;x\n').join('')}`);
   const bad = await names('import', 'bad.csv');
-  check(bad.code === 1 && /bad\.csv:22002:1: "many\/\+" is no path.*\nnothing was imported/.test(bad.out), bad.out);
+  check(bad.code === 1 && /bad\.csv:33002:1: "many\/\+" is no path.*\nnothing was imported/.test(bad.out), bad.out);
   const wrong = replaced(nodes, 11000, '{"path":"many/+"}');
   put('bad.json', `{"nodes":[${wrong.join(',')}]}`);
   const column = Buffer.byteLength(`{"nodes":[${wrong.slice(0, 11000).join(',')},`) + 1;
@@ -261,7 +261,7 @@ test('the command: a file of many requests goes over in parts, all of them looke
   check((await names('import', 'a.csv')).out.includes(`${count} new, 0 changed, 0 as they are`), 'imported');
   check((await names('import', 'a.csv')).out.includes(`0 new, 0 changed, ${count} as they are`), 'the same');
   const node = await tutti.get('uns/value/many/line9/tag11999').catch(() => null);
-  check((await known()) === count + 11 && node?.meta.description === 'one, "two"\nthree, 11999', JSON.stringify(node));
+  check((await known()) === count + 11 && node?.meta.description === 'one, "two"\nthree\nfour, 11999', JSON.stringify(node));
   put('a.json', `[${nodes.join(',')}]`);
   check((await names('import', 'a.json')).out.includes(`0 new, ${count} changed`), 'JSON on one line');
   const room = { ...tutti.env, TUTTI_UNS_PATH_COUNT_MAX: String(2 * count) };
