@@ -1,9 +1,7 @@
 /* tests/flow/test_panes.c: hop windows that share panes, by hand-made tables: the limit of state
  * holds, what failed there is not counted, and saved panes go on as if nothing had been. */
-#include "flow/instance.h"
-#include "flow/pipe.h"
-#include "flow/window.h"
 #include "test.h"
+#include "window_bed.h"
 
 #include <string.h>
 
@@ -16,8 +14,6 @@ typedef struct State { /* of a slot */
     u64 end;
 } State;
 
-static const u8 key_types[] = {RT_I64};
-static const u32 key_bytes[] = {0};
 static const RtAggInfo aggs[] = {
     {.kind = RT_AGG_COUNT, .name = "n"},
     {.kind = RT_AGG_SUM, .type = RT_F64, .each = 1, .offset = offsetof(State, sum), .name = "s"},
@@ -54,23 +50,7 @@ static void row(RtPipe *pipe, u32 window, const RtWindowRow *made)
     pipe->n.row_emitted++;
 }
 
-static void bind(const RtApi *api)
-{
-    (void)api;
-}
-
-static const RtPipelineInfo pipelines[] = {{.name = "p",
-                                            .error_stage = RT_NO_STAGE,
-                                            .windows = windows,
-                                            .window_count = 1,
-                                            .has_time = 1,
-                                            .row = row}};
-static const RtProgram table = {.abi = RT_ABI,
-                                .name = "p",
-                                .hash = "",
-                                .pipelines = pipelines,
-                                .pipeline_count = 1,
-                                .bind = bind};
+WINDOW_PROGRAM(table, windows, row);
 
 static FlowProgram *program;
 

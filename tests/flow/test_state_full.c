@@ -3,10 +3,8 @@
  * list of the records that were taken. Tables are made by hand; the limit of state is met at many
  * places, as each aggregate grows in steps of its own. */
 #include "base/mem.h"
-#include "flow/instance.h"
-#include "flow/pipe.h"
-#include "flow/window.h"
 #include "test.h"
+#include "window_bed.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,8 +57,6 @@ typedef struct State { /* of a slot */
 static const RtAggInfo texts_first[AGGS] = {N, TEXTS, SET, TOP, SUM, AGAIN, NUMBERS};
 static const RtAggInfo texts_last[AGGS] = {NUMBERS, TOP, SET, SUM, N, AGAIN, TEXTS};
 
-static const u8 key_types[] = {RT_I64};
-static const u32 key_bytes[] = {0};
 #define WINDOW(aggs_, ...)                                                                         \
     {                                                                                              \
         .name = "w", .event_time = 1, .key_count = 1, .agg_count = AGGS, .key_types = key_types,   \
@@ -183,23 +179,7 @@ static void row(RtPipe *pipe, u32 window, const RtWindowRow *made)
     pipe->n.row_emitted++;
 }
 
-static void bind(const RtApi *api)
-{
-    (void)api;
-}
-
-static const RtPipelineInfo pipelines[] = {{.name = "p",
-                                            .error_stage = RT_NO_STAGE,
-                                            .windows = windows,
-                                            .window_count = WINDOWS,
-                                            .has_time = 1,
-                                            .row = row}};
-static const RtProgram table = {.abi = RT_ABI,
-                                .name = "p",
-                                .hash = "",
-                                .pipelines = pipelines,
-                                .pipeline_count = 1,
-                                .bind = bind};
+WINDOW_PROGRAM(table, windows, row);
 
 /* How many windows of a record there are; of sessions 1. */
 static u64 windows_of(const RtWindowInfo *info)
