@@ -166,48 +166,41 @@ static void tell(RtAsking *a, const Waiting *w, u64 *end)
 
 /* ---- the time at hand ---- */
 
+/* What a record that waits has of the pipe, both ways. */
+#define AT_HAND(FIELD)                                                                             \
+    FIELD(closing)                                                                                 \
+    FIELD(watermark_ns)                                                                            \
+    FIELD(highest_ns)                                                                              \
+    FIELD(event_ns)                                                                                \
+    FIELD(received_ns)                                                                             \
+    FIELD(lane)                                                                                    \
+    FIELD(in_row)                                                                                  \
+    FIELD(ack)                                                                                     \
+    FIELD(raw)                                                                                     \
+    FIELD(raw_len)                                                                                 \
+    FIELD(topic)                                                                                   \
+    FIELD(topic_len)                                                                               \
+    FIELD(key)                                                                                     \
+    FIELD(key_len)                                                                                 \
+    FIELD(headers)                                                                                 \
+    FIELD(headers_len)
+
 static void remember(const RtAsking *a, Waiting *w)
 {
     const RtPipe *pipe = a->pipe;
     w->lane_highest_ns = rt_asking_highest(pipe, pipe->lane);
-    w->closing = pipe->closing;
-    w->watermark_ns = pipe->watermark_ns;
-    w->highest_ns = pipe->highest_ns;
-    w->event_ns = pipe->event_ns;
-    w->received_ns = pipe->received_ns;
-    w->lane = pipe->lane;
-    w->in_row = pipe->in_row;
-    w->ack = pipe->ack;
-    w->raw = pipe->raw;
-    w->raw_len = pipe->raw_len;
-    w->topic = pipe->topic;
-    w->topic_len = pipe->topic_len;
-    w->key = pipe->key;
-    w->key_len = pipe->key_len;
-    w->headers = pipe->headers;
-    w->headers_len = pipe->headers_len;
+#define REMEMBER(field) w->field = pipe->field;
+    AT_HAND(REMEMBER)
+#undef REMEMBER
 }
 
 static void recall(RtAsking *a, const Waiting *w)
 {
     RtPipe *pipe = a->pipe;
     a->lane_highest_ns = w->lane_highest_ns;
-    pipe->closing = w->closing;
-    pipe->watermark_ns = w->watermark_ns;
-    pipe->highest_ns = w->highest_ns;
-    pipe->event_ns = w->event_ns;
-    pipe->received_ns = w->received_ns;
-    pipe->lane = w->lane;
-    pipe->in_row = w->in_row;
-    pipe->ack = w->ack;
-    pipe->raw = w->raw;
-    pipe->raw_len = w->raw_len;
-    pipe->topic = w->topic;
-    pipe->topic_len = w->topic_len;
-    pipe->key = w->key;
-    pipe->key_len = w->key_len;
-    pipe->headers = w->headers;
-    pipe->headers_len = w->headers_len;
+#define RECALL(field) pipe->field = w->field;
+    AT_HAND(RECALL)
+#undef RECALL
 }
 
 i64 rt_asking_highest(const RtPipe *pipe, u32 lane)
