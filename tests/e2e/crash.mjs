@@ -129,6 +129,12 @@ test('a last value, and its alarm, is as new as the sample that was acknowledged
   await put('acme/old/speed', 4);
   await again('SIGTERM'); // all of it has its row
   check((await value('acme/l1/temperature')).value === 20.5, 'an ordinary end');
+  const csv = `path,time,value\nacme/l1/temperature,${at(0)},99\nacme/imported,${at(0)},1\n`;
+  const imported = (await tutti.call('POST', 'historian/import', { csv })).body;
+  check(imported.written === 2, JSON.stringify(imported));
+  await again('SIGKILL');
+  check((await value('acme/l1/temperature')).value === 20.5, 'an import is no last value');
+  check(!(await value('acme/imported')).has_value, 'nor is it where there was none');
 
   await put('acme/l1/temperature', 85);
   await put('acme/l1/door', true); // a name without a row
