@@ -1,7 +1,7 @@
 /* runtime/mqtt/broker_keep.c: what has to survive, on its way to the disk.
  *
  * Every change is appended to a batch. When the batch before is on disk, the one that gathered goes
- * to the store as one job: one transaction, one sync, however many messages. What tells somebody
+ * into the log ahead of the store: one write, one sync, however many messages. What tells somebody
  * that a change happened (an acknowledgement, CONNACK, SUBACK, PUBREL) is written into the
  * connection's output at once, but behind a gate that opens with the batch; so order on the
  * wire is kept and nothing has to be remembered. At most two batches are under way, hence two
@@ -523,12 +523,6 @@ static void batch_on_disk(MqttBroker *b)
     mqtt__held_resume(b);
 }
 
-static Status write_job(StoreConn *conn, void *ctx, Diag *diag)
-{
-    MqttBroker *b = ctx; /* this job owns `flying` until it is reported */
-    return mqtt__keep_apply(conn, &b->keep.flying, diag);
-}
-
 static void on_written(void *ctx, Status status, const Diag *diag);
 
 static void batch_write(void *ctx)
@@ -537,7 +531,9 @@ static void batch_write(void *ctx)
     loop_timer_stop(b->keep.retry);
     b->keep.retry = NULL;
     b->keep.writing = true;
-    if (store_write(b->keep.store, write_job, on_written, b)) on_written(b, ST_BUSY, NULL);
+    /* `flying` is lent until it is reported. */
+    Status st = store_ahead_write(b->keep.store, buf_view(&b->keep.flying), on_written, b);
+    if (st) on_written(b, st, NULL);
 }
 
 const char *mqtt__keep_advice(const MqttBroker *b)

@@ -283,6 +283,12 @@ static void restore_undo(MqttBroker *b)
     k->topics_wrong = false;
 }
 
+static Status load(MqttBroker *b, KeepVisitor *visitor, Diag *diag)
+{
+    Status st = store_ahead_open(b->keep.store, mqtt__keep_apply, diag);
+    return st ? st : store_run_now(b->keep.store, load_job, visitor, diag);
+}
+
 Status mqtt_broker_restore(MqttBroker *broker, Diag *diag)
 {
     MqttBroker *b = broker;
@@ -294,12 +300,12 @@ Status mqtt_broker_restore(MqttBroker *broker, Diag *diag)
                            .topic = on_topic,
                            .ctx = b};
     Status st = store_migrate(b->keep.store, "mqtt", mqtt__keep_migrations, diag);
-    if (!st) st = store_run_now(b->keep.store, load_job, &visitor, diag);
+    if (!st) st = load(b, &visitor, diag);
     if (st == ST_CORRUPT && !store_salvaged(b->keep.store)) {
         restore_undo(b);
         visitor.damaged = visitor.last_body = 0;
         st = mqtt__keep_salvage(b->keep.store, b->log, diag);
-        if (!st) st = store_run_now(b->keep.store, load_job, &visitor, diag);
+        if (!st) st = load(b, &visitor, diag);
     }
     if (!st && (st = mqtt__retained_all_known(b))) diag_set(diag, st, "out of memory");
     if (st) return diag_wrap(diag, st, "sessions and retained messages");

@@ -1,11 +1,11 @@
 /* runtime/mqtt/keep.h: what of the broker outlives the process: records, changes, tables.
  *
- * The broker's loop writes changes (KeepHead and its bytes) one behind the other into a batch; the
- * store's thread applies a batch in one transaction. What a table holds is a record, which begins
- * with a CRC32C of the rest: SQLite finds a torn write, the checksum a flipped bit. A queued
- * message's row has the number slot << KEEP_SLOT_SHIFT | seq, so one session's messages lie
- * together and in order. The packet identifier follows from seq, so it needs no row of its own and
- * is the same after a restart.
+ * The broker's loop writes changes (KeepHead and its bytes) one behind the other into a batch; it
+ * goes into the log ahead of the store, and later, many together, into the tables. What a table
+ * holds is a record, which begins with a CRC32C of the rest: SQLite finds a torn write, the
+ * checksum a flipped bit. A queued message's row has the number slot << KEEP_SLOT_SHIFT | seq, so
+ * one session's messages lie together and in order. The packet identifier follows from seq, so it
+ * needs no row of its own and is the same after a restart.
  *
  * Of a retained message a start reads its topic only, which has a small row of its own; the message
  * is read afterwards, while clients are served. Its record decides: a row of a topic that does not
@@ -116,7 +116,9 @@ MUST Status mqtt__keep_get_filter(Str bytes, KeepFilter *ret_filter);
 
 /* keep_apply.c: jobs of the store's thread */
 extern const StoreMigration mqtt__keep_migrations[];
-MUST Status mqtt__keep_apply(StoreConn *conn, const Buf *batch, Diag *diag);
+MUST Status mqtt__keep_apply(StoreConn *conn, Buf *batches, Diag *diag);
+/* keep_fold.c: strikes out of batches side by side what a later change makes void. */
+void mqtt__keep_fold(Buf *batches);
 /* What is there, each with fn: sessions, filters, received identifiers, marks, topics of retained
  * messages; what is damaged is set aside and counted. */
 typedef struct KeepVisitor {

@@ -66,10 +66,10 @@ static const struct {
     [KEEP_FILTER] = {"INSERT OR REPLACE INTO filter(slot, filter, record) VALUES(?1, ?4, ?3)",
                      .bytes = true, .key = true, .sealed = true},
     [KEEP_UNFILTER] = {"DELETE FROM filter WHERE slot = ?1 AND filter = ?3", .bytes = true},
-    [KEEP_QUEUE] = {"INSERT INTO queue(id, state, body, record) VALUES(?1, ?5, ?6, ?3)",
+    [KEEP_QUEUE] = {"INSERT OR REPLACE INTO queue(id, state, body, record) VALUES(?1, ?5, ?6, ?3)",
                     .bytes = true, .flags = true, .number = true, .sealed = true},
-    [KEEP_BODY] = {"INSERT INTO body(id, uses, record) VALUES(?1, ?6, ?3)", .bytes = true,
-                   .number = true, .sealed = true},
+    [KEEP_BODY] = {"INSERT OR REPLACE INTO body(id, uses, record) VALUES(?1, ?6, ?3)",
+                   .bytes = true, .number = true, .sealed = true},
     [KEEP_RECEIVED] = {"INSERT OR REPLACE INTO received(slot, packet, open) VALUES(?1, ?2, ?5)",
                        .small = true, .flags = true},
     [KEEP_RELEASED] = {"DELETE FROM received WHERE slot = ?1 AND packet = ?2", .small = true},
@@ -270,15 +270,16 @@ static Status apply(StoreConn *conn, Ready *ready, const Change *c, Diag *diag)
     }
 }
 
-Status mqtt__keep_apply(StoreConn *conn, const Buf *batch, Diag *diag)
+Status mqtt__keep_apply(StoreConn *conn, Buf *batches, Diag *diag)
 {
     Status st = ST_OK;
     Ready ready = {0};
-    for (size_t at = 0; at < batch->len && !st;) {
+    mqtt__keep_fold(batches);
+    for (size_t at = 0; at < batches->len && !st;) {
         Change c;
-        memcpy(&c.head, batch->ptr + at, sizeof c.head);
+        memcpy(&c.head, batches->ptr + at, sizeof c.head);
         at += sizeof c.head;
-        c.bytes = str_slice(batch->ptr + at, c.head.bytes);
+        c.bytes = str_slice(batches->ptr + at, c.head.bytes);
         at += c.head.bytes;
         st = apply(conn, &ready, &c, diag);
     }

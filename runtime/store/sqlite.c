@@ -9,6 +9,7 @@
  * SQLite is opened without its own mutexes. */
 #include "store/sqlite_conn.h"
 
+#include "store/ahead.h"
 #include "store/salvage.h"
 #include "store/wal.h"
 
@@ -59,6 +60,7 @@ struct Store {
     char path[PATH_BYTES];
     Worker writer, reader;
     pthread_mutex_t reader_start;
+    StoreAhead *ahead; /* owned; NULL: there is no log ahead */
     /* damage (salvage.h) */
     StoreJudgeFn *judge;
     Migrate owners[OWNERS_MAX];
@@ -213,7 +215,13 @@ static void *worker_main(void *ctx)
 {
     Worker *worker = ctx;
     for (Job *list; (list = take_batch(worker));) {
-        run_batch(worker, list);
+        Diag diag = {0};
+        StoreAhead *ahead = worker->is_writer ? NULL : worker->store->ahead;
+        Status st = ahead ? store__ahead_settle(ahead, &diag) : ST_OK;
+        if (st)
+            fail_all(list, NULL, st, &diag);
+        else
+            run_batch(worker, list);
         hand_back(worker, list);
         if (worker->is_writer) store__wal_tidy(&worker->wal, &worker->conn);
     }
@@ -357,6 +365,7 @@ void store_close(Store *store)
 {
     if (!store) return;
     worker_stop(&store->reader);
+    store__ahead_close(store->ahead);
     worker_stop(&store->writer);
     pthread_mutex_destroy(&store->reader_start);
     mem_free(store);
@@ -401,7 +410,7 @@ Status store_read(Store *store, StoreJobFn *fn, StoreDoneFn *done, void *ctx)
     return enqueue(&store->reader, (Job){.fn = fn, .done = done, .ctx = ctx});
 }
 
-Status store_run_now(Store *store, StoreJobFn *fn, void *ctx, Diag *diag)
+Status store__run_now(Store *store, StoreJobFn *fn, void *ctx, Diag *diag)
 {
     Worker *worker = &store->writer;
     bool finished = false;
@@ -419,6 +428,25 @@ Status store_run_now(Store *store, StoreJobFn *fn, void *ctx, Diag *diag)
     if (st && diag) *diag = job->diag;
     mem_free(job);
     return st;
+}
+
+Status store_run_now(Store *store, StoreJobFn *fn, void *ctx, Diag *diag)
+{
+    Status st = store->ahead ? store__ahead_settle(store->ahead, diag) : ST_OK;
+    return st ? st : store__run_now(store, fn, ctx, diag);
+}
+
+Status store_ahead_open(Store *store, StoreApplyFn *apply, Diag *diag)
+{
+    store__ahead_close(store->ahead);
+    store->ahead = NULL;
+    return store__ahead_open(store, store->loop, store->path, apply, &store->ahead, diag);
+}
+
+Status store_ahead_write(Store *store, Str batch, StoreDoneFn *done, void *ctx)
+{
+    if (!store || !store->ahead) return ST_CANCELLED;
+    return store__ahead_write(store->ahead, batch, done, ctx);
 }
 
 /* ---- migrations ---- */

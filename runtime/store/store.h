@@ -8,6 +8,7 @@
 #define TUTTI_STORE_STORE_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/status.h"
 #include "base/str.h"
 #include "loop/loop.h"
@@ -89,6 +90,20 @@ MUST Status store_write(Store *store, StoreJobFn *job, StoreDoneFn *done, void *
 MUST Status store_read(Store *store, StoreJobFn *job, StoreDoneFn *done, void *ctx);
 /* Runs a job now and waits; for start-up, tests and command-line tools only. */
 MUST Status store_run_now(Store *store, StoreJobFn *job, void *ctx, Diag *diag);
+
+/* A log ahead of the store, for who writes much and waits for each answer: a batch is one write and
+ * one sync of a file that does not grow, a tenth of what a transaction costs. It goes into the
+ * store a little later, many in one transaction, each once, in order, whatever happens between.
+ * Jobs of store_read and store_run_now see all that was reported before they were asked for.
+ *
+ * `apply` runs on the store's thread with one or more batches side by side; it may change the bytes
+ * in place, but will find them so when the transaction has to be tried again. Blocking, before the
+ * loop runs, behind the migrations; takes in what a kill left. Again: the file was salvaged. */
+typedef Status StoreApplyFn(StoreConn *conn, Buf *batches, Diag *diag);
+MUST Status store_ahead_open(Store *store, StoreApplyFn *apply, Diag *diag);
+/* One batch at a time (ST_BUSY), lent until `done` on the loop; then it survives kill -9 and a loss
+ * of power. After a failure the same bytes come again. On the loop's thread. */
+MUST Status store_ahead_write(Store *store, Str batch, StoreDoneFn *done, void *ctx);
 
 /* A StoreConn over a connection that somebody else opened, for code that is written against jobs;
  * NULL: out of memory. Freed before the connection is closed. */

@@ -101,6 +101,22 @@ ssize_t writev(int fd, const struct iovec *list, int count)
     return n ? write(fd, list[0].iov_base, list[0].iov_len) : -1;
 }
 
+ssize_t pwritev64(int fd, const struct iovec *list, int count, off64_t at)
+{
+    static ssize_t (*real)(int, const struct iovec *, int, off64_t);
+    if (!real) *(void **)&real = next_of("pwritev64");
+    size_t len = 0;
+    for (int i = 0; i < count; i++) len += list[i].iov_len;
+    size_t n = allowed(fd, len);
+    if (n == len) return real(fd, list, count, at);
+    return n ? pwrite64(fd, list[0].iov_base, list[0].iov_len, at) : -1;
+}
+
+ssize_t pwritev(int fd, const struct iovec *list, int count, off_t at)
+{
+    return pwritev64(fd, list, count, at);
+}
+
 static int sync_fault(int fd)
 {
     if (!is_hit_fd(fd) || !(is_mode("sync") || is_mode("eio"))) return 0;

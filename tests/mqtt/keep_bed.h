@@ -65,7 +65,9 @@ static void keep_open(KeepBed *kb)
 static void keep_restore(KeepBed *kb)
 {
     Diag diag = {0};
-    CHECK_OK(mqtt_broker_restore(kb->bed.broker, &diag));
+    Status st = mqtt_broker_restore(kb->bed.broker, &diag);
+    if (st) print_error("%s\n", diag.text);
+    CHECK_OK(st);
     CHECK_OK(mqtt_broker_listen_tcp(kb->bed.broker, "127.0.0.1:0", &kb->bed.port, &diag));
 }
 
@@ -97,8 +99,8 @@ static void keep_down(KeepBed *kb)
 
 static void keep_files_copy(KeepBed *kb, const char *to)
 {
-    static const char *const parts[] = {"", "-wal"};
-    for (int i = 0; i < 2; i++) {
+    static const char *const parts[] = {"", "-wal", "-ahead"};
+    for (int i = 0; i < 3; i++) {
         char from[128], into[128];
         (void)snprintf(from, sizeof from, "%s%s", kb->path, parts[i]);
         (void)snprintf(into, sizeof into, "%s%s", to, parts[i]);
@@ -149,6 +151,19 @@ static int64_t keep_ask(const char *path, const char *sql)
     CHECK_INT(sqlite3_finalize(stmt), SQLITE_OK);
     CHECK_INT(sqlite3_close(db), SQLITE_OK);
     return value;
+}
+
+static Status keep_nothing(StoreConn *conn, void *ctx, Diag *diag)
+{
+    (void)conn, (void)ctx, (void)diag;
+    return ST_OK;
+}
+
+/* The same when all that was answered has come out of the log into the file. */
+static int64_t keep_asked(KeepBed *kb, const char *sql)
+{
+    CHECK_OK(store_run_now(kb->store, keep_nothing, NULL, NULL));
+    return keep_ask(kb->path, sql);
 }
 
 /* Until retained messages are back in memory; what there was is in `unread` at first. */

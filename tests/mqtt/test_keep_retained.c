@@ -23,8 +23,7 @@ TEST(retained_messages_survive)
     (void)raw_expect(&raw, MQTT_PUBACK, 3);
     raw_publish(&raw, (RawPub){"r/3", "old", 0, 0, .retain = true});
     raw_publish(&raw, (RawPub){"r/3", "new", 0, 0, .retain = true});
-    bed_until(&kb.bed,
-              keep_ask(kb.path, "SELECT count(*) FROM retained") == 2); /* 0 has its time */
+    bed_until(&kb.bed, keep_asked(&kb, "SELECT count(*) FROM retained") == 2); /* 0 has its time */
     keep_crash(&kb);
     raw_gone(&raw);
     CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
@@ -88,8 +87,8 @@ TEST(retained_messages_take_the_rows_of_those_that_went)
         retain(&raw, "r/2", "22");
         retain(&raw, "r/2", "222");
         retain(&raw, "r/4", "4");
-        CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM retained"), 3);
-        CHECK_INT(keep_ask(kb.path, "SELECT max(id) FROM retained"), 3);
+        CHECK_INT(keep_asked(&kb, "SELECT count(*) FROM retained"), 3);
+        CHECK_INT(keep_asked(&kb, "SELECT max(id) FROM retained"), 3);
         keep_crash(&kb);
         raw_gone(&raw);
     }
@@ -125,7 +124,7 @@ TEST(retained_messages_of_the_first_version_are_taken_over)
         "DELETE FROM tutti_migrations WHERE owner = 'mqtt' AND version >= 2"};
     for (size_t i = 0; i < COUNT_OF(back); i++) (void)keep_ask(kb.path, back[i]);
     keep_up(&kb);
-    CHECK_INT(keep_ask(kb.path, "SELECT max(id) FROM retained"), 2);
+    CHECK_INT(keep_asked(&kb, "SELECT max(id) FROM retained"), 2);
     CHECK(!raw_open(&kb, &raw, "a", (RawHello){.clean = true}));
     raw_subscribe(&raw, "r/1", 1, 0);
     (void)raw_gets(&raw, "1", 1, false);
@@ -207,8 +206,8 @@ TEST(retained_messages_come_back_while_clients_are_there)
     many_come(&kb, "first");
     CHECK_INT(unread(&kb), 0);
     many_come(&kb, "second");
-    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM retained"), MANY - 1);
-    CHECK_INT(keep_ask(kb.path, "SELECT count(*) FROM retained_topic"), MANY - 1);
+    CHECK_INT(keep_asked(&kb, "SELECT count(*) FROM retained"), MANY - 1);
+    CHECK_INT(keep_asked(&kb, "SELECT count(*) FROM retained_topic"), MANY - 1);
     keep_end(&kb);
 }
 

@@ -69,7 +69,7 @@ static void bed_close(Bed *bed)
 
 static void bed_end(Bed *bed)
 {
-    static const char *const ends[] = {"", "-wal", "-shm"};
+    static const char *const ends[] = {"", "-wal", "-shm", "-ahead"};
     bed_close(bed);
     for (size_t i = 0; i < COUNT_OF(ends); i++) {
         char name[128];
