@@ -199,8 +199,8 @@ static bool option_value(Check *c, const AstOption *o, OptionType type, const ch
                                         "a name",
                                         "a size such as 64KiB",
                                         "a text",
-                                        "an instant such as 2026-11-23T10:00:00Z, or an age "
-                                        "such as 1d"};
+                                        ("an instant such as 2026-11-23T10:00:00Z, or an age "
+                                         "such as 1d")};
     const AstExpr *v = o->value;
     *out = (IrOption){.name = o->name.text, .type = IR_BOOL, .value.boolean = true};
     bool fine = false;
