@@ -595,7 +595,7 @@ void http__conn_accept(HttpServer *server, uv_stream_t *listener, bool tls)
         http__conn_close(conn);
         return;
     }
-    (void)uv_tcp_nodelay(&conn->tcp, 1);
+    loop_tcp_tune(&conn->tcp);
     conn->deadline_ms = now_ms(conn) + server->conf.head_timeout_ms;
     http__conn_reading(conn, true);
 }

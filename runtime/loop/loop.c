@@ -243,3 +243,10 @@ void loop_once_stop(LoopTimer **slot)
     loop_timer_stop(*slot);
     *slot = NULL;
 }
+
+/* Neither is worth losing a connection for where the system does not know it. */
+void loop_tcp_tune(uv_tcp_t *tcp)
+{
+    (void)uv_tcp_nodelay(tcp, 1);
+    (void)uv_tcp_keepalive(tcp, 1, LOOP_TCP_QUIET_S);
+}

@@ -41,4 +41,10 @@ void loop_timer_stop(LoopTimer *timer);
 Status loop_once(Loop *loop, uint64_t after_ms, LoopFn *fn, void *ctx, LoopTimer **slot);
 void loop_once_stop(LoopTimer **slot);
 
+/* For a connection of any protocol, both sides: bytes go at once, and a peer that vanished without
+ * a word (power, a gateway that forgot it) is asked for after LOOP_TCP_QUIET_S, so that its socket
+ * ends though nobody has anything to say: a client may turn the keep alive of its protocol off. */
+enum { LOOP_TCP_QUIET_S = 60 };
+void loop_tcp_tune(uv_tcp_t *tcp);
+
 #endif

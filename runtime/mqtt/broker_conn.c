@@ -482,7 +482,7 @@ void mqtt__on_listen(uv_stream_t *server, int status)
             return;
         }
     }
-    (void)uv_tcp_nodelay(&c->tcp, 1);
+    loop_tcp_tune(&c->tcp);
     peer_name(c);
     if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read)) mqtt__conn_force(c);
 }

@@ -388,7 +388,7 @@ static void on_connected(uv_connect_t *request, int status)
         mqtt_client__lost(k, uv_strerror(status));
         return;
     }
-    (void)uv_tcp_nodelay(&socket->tcp, 1);
+    loop_tcp_tune(&socket->tcp);
     k->heard_ns = clock_monotonic_ns();
     if (uv_read_start((uv_stream_t *)&socket->tcp, on_alloc, on_read))
         mqtt_client__lost(k, "cannot read");

@@ -289,7 +289,7 @@ static void on_connected(uv_connect_t *request, int status)
         link_drop(k, uv_strerror(status), false);
         return;
     }
-    (void)uv_tcp_nodelay(&sock->tcp, 1);
+    loop_tcp_tune(&sock->tcp);
     k->heard_ns = clock_monotonic_ns();
     if (uv_read_start((uv_stream_t *)&sock->tcp, on_alloc, on_read)) {
         link_drop(k, "cannot read", false);

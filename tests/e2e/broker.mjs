@@ -469,4 +469,22 @@ test('what a torn write-ahead log lost is still in the log ahead', async () => {
   await comeAs(tutti, 41);
 });
 
+// A client without keep alive whose machine went dark says nothing for ever: the system has to ask. Of the
+// server's sockets /proc/net/tcp tells which timer runs: 02 is that question.
+test('connections of MQTT and WebSocket whose client went dark are found by the system', async () => {
+  const tutti = await Tutti.new();
+  const silent = client(tutti, 'silent', { ...clean, keepalive: 0 });
+  const pages = mqtt.connect({ protocol: 'ws', host: '127.0.0.1', port: tutti.http, path: '/mqtt', clientId: 'pages', keepalive: 0, reconnectPeriod: 0 });
+  await silent.ready;
+  await new Promise((resolve, reject) => pages.on('connect', resolve).on('error', reject));
+  const hex = (port) => port.toString(16).toUpperCase().padStart(4, '0');
+  const timers = (port) => readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/))
+    .filter((f) => f[1] === `0100007F:${hex(port)}` && f[3] === '01').map((f) => f[5].slice(0, 2));
+  for (const [what, port] of [['MQTT', tutti.mqtt], ['WebSocket', tutti.http]])
+    await until(`the system watches ${what}`, () => timers(port).length > 0 && timers(port).every((timer) => timer === '02'), 5000);
+  await gone(silent);
+  await gone(pages);
+  await tutti.kill('SIGTERM');
+});
+
 await run();
