@@ -481,7 +481,7 @@ test('connections of MQTT and WebSocket whose client went dark are found by the 
   const timers = (port) => readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/))
     .filter((f) => f[1] === `0100007F:${hex(port)}` && f[3] === '01').map((f) => f[5].slice(0, 2));
   for (const [what, port] of [['MQTT', tutti.mqtt], ['WebSocket', tutti.http]])
-    await until(`the system watches ${what}`, () => timers(port).length > 0 && timers(port).every((timer) => timer === '02'), 5000);
+    await until(`the system watches ${what}`, () => timers(port).length > 0 && timers(port).every((timer) => timer === '02'));
   await gone(silent);
   await gone(pages);
   await tutti.kill('SIGTERM');

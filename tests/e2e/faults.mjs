@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
-import { check, folder, Publisher, run, skip, start, test, Tutti, until } from './lib.mjs';
+import { build, check, folder, password, Publisher, run, skip, start, test, Tutti, until } from './lib.mjs';
 
 const SMALL = '64m';
 const number = (n) => JSON.stringify({ seq: n, v: n % 100, pad: 'x'.repeat(100) });
@@ -249,6 +249,46 @@ for (const signal of ['SIGKILL', 'SIGTERM']) {
     await tutti.kill('SIGTERM');
   });
 }
+
+test('a history on a disk that fills again and again: each time is said, and its end; no acknowledged sample is lost', async () => {
+  const tutti = await onSmallDisk('data');
+  const pubs = [];
+  for (let k = 0; k < 4; k++)
+    pubs.push(await new Publisher(tutti.mqtt, (n) => `h/${k}/${n % 100}`, String, 2000).connect());
+  pubs.forEach((p) => p.fill());
+  const acked = () => pubs.reduce((sum, p) => sum + p.acked.size, 0);
+  const said = (words) => tutti.child.out.split(words).length - 1;
+  for (let round = 1; round <= 3; round++) {
+    const before = acked();
+    await until('samples are kept', () => acked() > before + 20000);
+    const told = said('values not stored');
+    fill(tutti, 0);
+    await until('the log says it', () => said('values not stored') > told);
+    // Room inside the files may let a few more batches through; then several tries in a row fail.
+    const failures = async () => (await tutti.get('uns/stats')).write_failures;
+    await until('it stands', async () => {
+      const [tries, lines] = [await failures(), said('values not stored')];
+      await until('three more tries', async () => (await failures()) >= tries + 3);
+      return said('values not stored') === lines; // and a try says nothing of its own
+    });
+    empty(tutti);
+    await until('and that it is over', () => said('values are stored again') === said('values not stored'));
+  }
+  for (const p of pubs) p.limit = p.next;
+  await until('all acknowledged', () => pubs.every((p) => p.acked.size === p.next));
+  await tutti.kill('SIGKILL');
+  await tutti.up();
+  const out = path.join(tutti.cwd, 'all.csv');
+  const env = { ...process.env, TUTTI_URL: `http://127.0.0.1:${tutti.http}`, TUTTI_USER: 'admin', TUTTI_PASSWORD: password };
+  const exported = start(path.join(build, 'tutti'), ['history', 'export', '--filter', 'h/#', '-o', out], { env });
+  check((await exported.ended) === 0, exported.out);
+  const have = pubs.map(() => new Set());
+  for (const [, k, n] of readFileSync(out, 'utf8').matchAll(/^h\/(\d)\/\d+,[^,]*,(\d+),/gm)) have[k].add(Number(n));
+  pubs.forEach((p, k) => check([...p.acked].every((n) => have[k].has(n)), `${k}: ${p.acked.size} acknowledged, ${have[k].size} there`));
+  console.log(`      ${acked()} samples acknowledged`);
+  pubs.forEach((p) => p.close());
+  check((await tutti.kill('SIGTERM')) === 0, 'SIGTERM ends with 0');
+});
 
 // ---- faults no file system can be asked for ----
 

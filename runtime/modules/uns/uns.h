@@ -98,6 +98,7 @@ typedef struct Uns {
     int64_t import_until_ns; /* by the monotonic clock: an import runs, nothing is forgotten */
     int64_t series_next;
     uint64_t samples_written, samples_dropped, keep_failures;
+    uint64_t keep_tries;           /* of the batch that the disk does not take; 0: it takes them */
     uint32_t jobs;                 /* store jobs under way */
     UnsServer *server;             /* of the history; NULL: the file */
     bool server_full, server_over; /* much waits for it; too much, samples are dropped */

@@ -151,7 +151,8 @@ static void batch_again(void *ctx)
 static bool batch_retry(Batch *batch, const Diag *diag)
 {
     Uns *uns = batch->uns;
-    if (!uns->keep_failures++ || uns->draining)
+    uns->keep_failures++;
+    if (!uns->keep_tries++ || uns->draining)
         log_error(uns->env->log, "uns", "values not stored", "samples=%u values=%u reason=%s",
                   batch->sample_count, batch->row_count, diag ? diag->text : "");
     if (uns->draining || loop_once(uns->env->loop, RETRY_MS, batch_again, batch, &uns->retry_timer))
@@ -192,6 +193,10 @@ static void on_batch(void *ctx, Status status, const Diag *diag)
         uns->samples_dropped += batch->sample_count;
     } else {
         uns->samples_written += batch->sample_count;
+        if (uns->keep_tries)
+            log_info(uns->env->log, "uns", "values are stored again", "tries=%llu",
+                     (unsigned long long)uns->keep_tries);
+        uns->keep_tries = 0;
         if (batch->begins_pass) uns->pass_segment = batch->segment;
         if (uns->env->broker) mqtt_broker_observed(uns->env->broker, batch->mark);
         bool tidy = batch->with_rows || ++uns->untidied >= TIDY_EVERY;
