@@ -12,19 +12,24 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 enum {
     APPLY_BYTES = 1 << 20,   /* so much does not wait */
-    PENDING_BYTES = 8 << 20, /* that is not in the store */
-    KEPT_BYTES = 256 << 10,  /* of a buffer's memory, while nothing gathers */
+    PENDING_BYTES = 4 << 20, /* that is not in the store */
+    ROOM_BYTES = PENDING_BYTES + AHEAD_PAGE_BYTES,
+    KEPT_BYTES = 128 << 10, /* of it, while nothing gathers */
     PATH_ROOM = 4200,
 };
 static const int64_t APPLY_NS = 500 * NS_PER_MS, AGAIN_NS = 500 * NS_PER_MS;
+
+_Static_assert((int)AHEAD_RECORD_BYTES <= (int)PENDING_BYTES, "a record fits where batches gather");
 
 typedef struct Pending {
     Buf bytes;
@@ -54,6 +59,7 @@ struct StoreAhead {
     AheadFile file; /* the writer's while it writes, but for `needed` and `oldest` */
     bool writing;
     Pending gathers, taken;
+    char *rooms;    /* owned: the bytes of both */
     int64_t due_ns; /* when what gathers is taken */
     bool wanted, closing;
     uint64_t in_store; /* the last record there */
@@ -118,6 +124,25 @@ static void oldest_set(StoreAhead *a)
     a->file.oldest = first->at;
 }
 
+/* Two pieces of address space, outside of the heap: what a burst filled can be given back. */
+static Status rooms_map(StoreAhead *a, Diag *diag)
+{
+    char *rooms = mmap(NULL, (size_t)2 * ROOM_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (rooms == MAP_FAILED) return diag_errno(diag, errno, "memory for the log of a store");
+    a->rooms = rooms;
+    a->gathers.bytes = (Buf){.ptr = rooms, .cap = ROOM_BYTES, .max_bytes = ROOM_BYTES - 1};
+    a->taken.bytes = a->gathers.bytes;
+    a->taken.bytes.ptr += ROOM_BYTES;
+    return ST_OK;
+}
+
+static void rooms_give_back(StoreAhead *a)
+{
+    for (char *room = a->rooms; room < a->rooms + 2 * ROOM_BYTES; room += ROOM_BYTES)
+        (void)madvise(room + KEPT_BYTES, ROOM_BYTES - KEPT_BYTES, MADV_DONTNEED);
+}
+
 /* Once, by whoever takes: the thread, or a start and an end, which have none. */
 static Status take_in(StoreAhead *a, Diag *diag)
 {
@@ -137,7 +162,7 @@ static Status take_in(StoreAhead *a, Diag *diag)
         a->in_store = a->taken.last.seq;
         a->taken.records = 0;
         buf_clear(&a->taken.bytes);
-        if (a->taken.bytes.cap > KEPT_BYTES && !a->gathers.records) buf_done(&a->taken.bytes);
+        if (!a->gathers.records) rooms_give_back(a);
         oldest_set(a);
     } else if (!a->writing) {
         store__ahead_shrink(&a->file); /* it may be room that is missing */
@@ -377,8 +402,7 @@ Status store__ahead_open(Store *store, Loop *loop, const char *path, StoreApplyF
     a->store = store;
     a->loop = loop;
     a->apply = apply;
-    buf_init(&a->gathers.bytes, PENDING_BYTES + AHEAD_RECORD_BYTES);
-    buf_init(&a->taken.bytes, PENDING_BYTES + AHEAD_RECORD_BYTES);
+    a->file.fd = -1;
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->to_write, NULL);
     pthread_cond_init(&a->round_over, NULL);
@@ -388,7 +412,8 @@ Status store__ahead_open(Store *store, Loop *loop, const char *path, StoreApplyF
     pthread_cond_init(&a->to_apply, &monotonic);
     pthread_condattr_destroy(&monotonic);
     (void)snprintf(name, sizeof name, "%s-ahead", path);
-    Status st = store__ahead_file_open(&a->file, name, diag);
+    Status st = rooms_map(a, diag);
+    if (!st) st = store__ahead_file_open(&a->file, name, diag);
     if (!st) st = store__run_now(store, mark_job, &a->file.last, diag);
     a->in_store = a->file.last.seq;
     if (!st) st = recover(a, diag);
@@ -410,8 +435,7 @@ void store__ahead_close(StoreAhead *a)
         }
     }
     store__ahead_file_close(&a->file);
-    buf_done(&a->gathers.bytes);
-    buf_done(&a->taken.bytes);
+    if (a->rooms) (void)munmap(a->rooms, (size_t)2 * ROOM_BYTES);
     pthread_mutex_destroy(&a->lock);
     pthread_cond_destroy(&a->to_write);
     pthread_cond_destroy(&a->to_apply);
