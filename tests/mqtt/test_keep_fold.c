@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef uint64_t Rng;
 
@@ -234,7 +235,7 @@ TEST(keep_changes_together_leave_what_they_leave_one_by_one)
     for (uint64_t seed = 1; seed <= 60; seed++) {
         Loop *loop;
         Rng rng = seed * 0x9e3779b97f4a7c15U;
-        char dir[] = "/tmp/tutti-fold-XXXXXX", one[64], all[64], command[64];
+        char dir[] = "/tmp/tutti-fold-XXXXXX", one[64], all[64];
         AUTO_BUF Buf changes;
         buf_init(&changes, 1 << 20);
         history(&changes, &rng);
@@ -249,8 +250,7 @@ TEST(keep_changes_together_leave_what_they_leave_one_by_one)
         buf_done(&single.dump);
         buf_done(&together.dump);
         loop_free(loop);
-        (void)snprintf(command, sizeof command, "rm -r %s", dir);
-        CHECK_INT(system(command), 0);
+        CHECK(!unlink(one) && !unlink(all) && !rmdir(dir)); /* a close leaves no log */
     }
 }
 

@@ -9,8 +9,10 @@
 #include "store/ahead_file.h"
 #include "store/store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -110,10 +112,15 @@ static void bed_close(Bed *bed)
 
 static void bed_end(Bed *bed)
 {
-    char command[100];
     bed_close(bed);
-    (void)snprintf(command, sizeof command, "rm -r %s", bed->dir);
-    CHECK_INT(system(command), 0);
+    DIR *dir = opendir(bed->dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char path[400];
+        (void)snprintf(path, sizeof path, "%s/%s", bed->dir, entry->d_name);
+        (void)unlink(path);
+    }
+    (void)closedir(dir);
+    CHECK(!rmdir(bed->dir));
 }
 
 static void part_name(const char *path, int part, char name[100])
@@ -227,12 +234,15 @@ static void check_all(Bed *bed, int64_t last)
 /* As SQLite says without us. */
 static int64_t in_file(const char *path)
 {
-    char command[200], line[32] = "";
-    (void)snprintf(command, sizeof command, "sqlite3 %s 'SELECT count(*) FROM t'", path);
-    FILE *pipe = popen(command, "r");
-    CHECK(pipe && fgets(line, sizeof line, pipe));
-    CHECK_INT(pclose(pipe), 0);
-    return atoll(line);
+    sqlite3 *db;
+    sqlite3_stmt *stmt;
+    CHECK_INT(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_prepare_v2(db, "SELECT count(*) FROM t", -1, &stmt, NULL), SQLITE_OK);
+    CHECK_INT(sqlite3_step(stmt), SQLITE_ROW);
+    int64_t count = sqlite3_column_int64(stmt, 0);
+    CHECK_INT(sqlite3_finalize(stmt), SQLITE_OK);
+    CHECK_INT(sqlite3_close(db), SQLITE_OK);
+    return count;
 }
 
 TEST(ahead_batches_are_there_after_a_kill_and_come_once)
