@@ -17,7 +17,7 @@ norm('MQTT-3.2.2-4 MQTT-3.2.2-5 MQTT-3.1.4-5', 'MQTT-3.1.4-2 MQTT-3.1.4-6 MQTT-3
 
 norm('MQTT-3.1.4-4', 'MQTT-3.1.4-5', 'the right password lets in; packets sent meanwhile wait for it', async (t) => {
   const c = await t.open();
-  c.send(b.connect(t.version, { id: t.id(), user: 'admin', password }), b.subscribe(t.version, 1, [[t.topic(), 0]]),
+  c.send(b.connect(t.version, { id: t.id(), user: 'guest', password }), b.subscribe(t.version, 1, [[t.topic(), 0]]),
     b.publish(t.version, t.topic(), 'x'));
   assert.equal((await c.next(b.CONNACK)).reason, 0);
   await c.next(b.SUBACK);

@@ -1,7 +1,7 @@
 // tests/norms/run.mjs: all tests against one `tutti serve`, on both transports, and the tables.
 //   node tests/norms/run.mjs [WORDS]   only tests whose line holds these words
 //   BROKER_PORT=1883 node ...          another broker of this machine instead, on TCP: what does a peer do?
-import { start, until, Tutti } from '../e2e/lib.mjs';
+import { password, start, until, Tutti } from '../e2e/lib.mjs';
 import { entering, norms, runAll } from './bed.mjs';
 import { tool } from './client_bed.mjs';
 import { table, tableCounts, tableFaults } from './tables.mjs';
@@ -31,6 +31,8 @@ const skipped = wanted.length - chosen.length;
 if (skipped) console.log('skipped: tests of our client and of AUTH, for tests-tools/ is not built');
 
 const tutti = other ? { mqtt: Number(other), kill() {} } : await Tutti.new(['serve'], { env: { TUTTI_MQTT_SYS_INTERVAL: '250ms' } });
+// Somebody whose password nobody tries to guess: after some wrong ones a user's right one has to wait as well.
+if (!other) await tutti.call('POST', 'auth/users', { name: 'guest', password, roles: ['operate'] });
 // The broker alone, with an authentication method.
 const steps = tools && start(tool('mqtt_broker'), ['127.0.0.1:0', '--steps']);
 if (steps) tutti.steps = Number((await until('the broker alone', () => /^port (\d+)/m.exec(steps.out)))[1]);
