@@ -328,6 +328,15 @@ static void tls_in(Socket *socket, const char *bytes, size_t len)
         hello(k);
 }
 
+/* By TLS 1.3 a server looks at the client's certificate when the client thinks the handshake is
+ * over: its alert may be lost behind the reset of what the client sent already. */
+static const char *why_ended(const MqttClient *k, const Socket *socket, ssize_t len)
+{
+    if (socket->tls && tls_conn_up(socket->tls) && k->connecting && !k->conf.cert_file.len)
+        return "the server hung up behind the TLS handshake: it may want a client's certificate";
+    return len == UV_EOF ? "the server closed the connection" : uv_strerror((int)len);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
     Socket *socket = stream->data;
@@ -341,8 +350,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
         /* Some 3.1.1 servers just hang up on version 5. */
         bool silent = k->connecting && k->version == 5 && !k->conf.no_fallback && k->attempt >= 2;
         if (silent) k->version = 4;
-        mqtt_client__lost(k, len == UV_EOF ? "the server closed the connection"
-                                           : uv_strerror((int)len));
+        mqtt_client__lost(k, why_ended(k, socket, len));
     }
 }
 
