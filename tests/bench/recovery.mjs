@@ -217,7 +217,7 @@ async function fill(dir, what) {
 
 const bytesIn = (dir) => readdirSync(dir, { withFileTypes: true }).reduce((sum, entry) =>
   sum + (entry.isDirectory() ? bytesIn(join(dir, entry.name)) : statSync(join(dir, entry.name)).size), 0);
-const sizes = (dir) => readdirSync(dir).filter((n) => /db(-wal)?$/.test(n))
+const sizes = (dir) => readdirSync(dir).filter((n) => /db(-wal|-ahead)?$/.test(n))
   .map((n) => [n, Math.round(statSync(join(dir, n)).size / 1048576)]).filter(([, size]) => size > 0).map((pair) => pair.join(' ')).join(', ');
 
 // What this round left would be taken for something of the next one.
