@@ -324,6 +324,29 @@ TEST(ahead_a_torn_record_ends_the_log)
     bed_end(&bed);
 }
 
+static int64_t place(uint64_t oldest, uint64_t next, size_t bytes)
+{
+    AheadFile file = {.last = {.next = next}, .needed = true, .oldest = oldest};
+    uint64_t at;
+    return store__ahead_place(&file, bytes, &at) ? (int64_t)at : -1;
+}
+
+/* A head is 24 bytes: 100 bytes take a page, 5,000 two, 9,000 three. */
+TEST(ahead_no_record_takes_the_place_of_one_that_is_needed)
+{
+    enum { PAGE = AHEAD_PAGE_BYTES, END = AHEAD_RING_BYTES };
+    AheadFile empty = {.last = {.next = 5 * PAGE}};
+    uint64_t at = 1;
+    CHECK(store__ahead_place(&empty, 100, &at) && at == 0);
+    CHECK_INT(place(0, END - PAGE, 100), END - PAGE);
+    CHECK_INT(place(0, END - PAGE, 5000), -1);
+    CHECK_INT(place(2 * PAGE, END - PAGE, 5000), 0);
+    CHECK_INT(place(2 * PAGE, END - PAGE, 9000), -1);
+    CHECK_INT(place(4 * PAGE, 2 * PAGE, 5000), 2 * PAGE);
+    CHECK_INT(place(4 * PAGE, 2 * PAGE, 9000), -1);
+    CHECK_INT(place(4 * PAGE, 4 * PAGE, 100), -1);
+}
+
 /* Several times around the ring, killed at every eighth batch. */
 TEST(ahead_the_ring_goes_round)
 {
