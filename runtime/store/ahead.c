@@ -258,15 +258,11 @@ static Status room_take(StoreAhead *a, size_t bytes, uint64_t *ret_at, Diag *dia
     return st;
 }
 
-/* With the lock: the record that was just written. */
-static bool gather(StoreAhead *a, uint64_t at, Str bytes)
+/* With the lock: the record that was just written. It fits: has_room looked. */
+static void gather(StoreAhead *a, uint64_t at, Str bytes)
 {
     Pending *p = &a->gathers;
     buf_str(&p->bytes, bytes);
-    if (p->bytes.failed) {
-        p->bytes.failed = ST_OK;
-        return false;
-    }
     if (!p->records++) {
         p->at = at;
         a->due_ns = clock_monotonic_ns() + APPLY_NS;
@@ -275,7 +271,6 @@ static bool gather(StoreAhead *a, uint64_t at, Str bytes)
     p->last = a->file.last;
     if (p->bytes.len >= APPLY_BYTES) pthread_cond_signal(&a->to_apply);
     oldest_set(a);
-    return true;
 }
 
 /* With the lock, which is let go meanwhile. */
@@ -284,16 +279,13 @@ static Status record_write(StoreAhead *a, Str bytes, Diag *diag)
     uint64_t at;
     Status st = room_take(a, bytes.len, &at, diag);
     if (st) return st;
-    AheadMark before = a->file.last;
     a->writing = true;
     pthread_mutex_unlock(&a->lock);
     st = store__ahead_append(&a->file, at, bytes, diag);
     pthread_mutex_lock(&a->lock);
     a->writing = false;
-    if (st || gather(a, at, bytes)) return st;
-    a->file.last = before; /* it is written once more */
-    a->file.tried = true;
-    return diag_set(diag, ST_NO_MEMORY, "no memory for what was written down");
+    if (!st) gather(a, at, bytes);
+    return st;
 }
 
 /* One that no record holds goes into the store behind all others, and its writer waits for that. */
